@@ -1,0 +1,154 @@
+//! Everything that goes to standard output: for people, or with `--json` for programs.
+
+use lab::answer::Answer;
+use lab::check::Finding;
+use lab::device::Info;
+use lab::models::Listed;
+use lab::report::record::RunResult;
+use lab::set::DataSet;
+use lab::{Event, bench};
+use serde::Serialize;
+use serde_json::json;
+use std::io::Write;
+use std::path::Path;
+use lab::tasks::Classification;
+
+/// How to print.
+#[derive(Clone, Copy)]
+pub struct Output {
+    /// For programs.
+    pub json: bool,
+    /// Only what was asked for.
+    pub quiet: bool,
+}
+
+/// Prints a line; a reader that has gone away (`| head`) is no error.
+fn line(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn json_line(value: &impl Serialize) {
+    line(&serde_json::to_string(value).unwrap_or_default());
+}
+
+impl Output {
+    /// Something worth knowing, on standard error.
+    pub fn note(self, text: &str) {
+        if !self.quiet && !self.json {
+            eprintln!("{text}");
+        }
+    }
+
+    /// A path that was made.
+    pub fn path(self, path: &Path) {
+        if self.json { json_line(&json!({ "path": path })) } else { line(&path.display().to_string()) }
+    }
+
+    /// The devices.
+    pub fn devices(self, devices: &[Info]) {
+        if self.json {
+            return json_line(&devices);
+        }
+        for d in devices {
+            let kind = serde_json::to_value(d.kind).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
+            let parity = serde_json::to_value(d.parity).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
+            line(&format!("{:<10} {:<9} {:<8} {:<10} {}", d.id, kind, d.api, parity, d.name));
+        }
+    }
+
+    /// The models.
+    pub fn models(self, models: &[Listed]) {
+        if self.json {
+            return json_line(&models);
+        }
+        for m in models {
+            let place = m.path.as_ref().map_or_else(|| format!("get it: lapidary models get {}", m.name), |p| p.display().to_string());
+            let size = if m.bytes == 0 { String::new() } else { format!("{:.0} MB", m.bytes as f64 / 1e6) };
+            line(&format!("{:<18} {:>8}  {:<20} {}", m.name, size, m.license, place));
+        }
+    }
+
+    /// What a check found.
+    pub fn findings(self, set: &DataSet, findings: &[Finding]) {
+        let counts: Vec<(&str, usize)> = set.splits.iter().map(|(s, f)| (s.name(), f.examples.len())).collect();
+        if self.json {
+            let counts: serde_json::Map<String, serde_json::Value> = counts.iter().map(|(n, c)| ((*n).to_string(), json!(c))).collect();
+            return json_line(&json!({"name": set.card.name, "examples": counts, "findings": findings}));
+        }
+        line(&format!("{}: {}", set.card.name, counts.iter().map(|(n, c)| format!("{c} {n}")).collect::<Vec<_>>().join(", ")));
+        for f in findings {
+            let severity = if f.severity == lab::check::Severity::Error { "error" } else { "warning" };
+            line(&format!("{severity}: {}", f.message));
+            let shown: Vec<&str> = f.rows.iter().take(5).map(String::as_str).collect();
+            if !shown.is_empty() {
+                line(&format!("  {}{}", shown.join(", "), if f.rows.len() > shown.len() { ", …" } else { "" }));
+            }
+        }
+        if findings.is_empty() {
+            line("nothing found that would spoil a run");
+        }
+    }
+
+    /// An event of a run; people see the progress bar instead.
+    pub fn event(self, event: &Event) {
+        if self.json {
+            json_line(event);
+        }
+    }
+
+    /// How a run ended; programs have the last event and the folder.
+    pub fn result(self, folder: &Path, result: &RunResult) {
+        if self.json {
+            return;
+        }
+        if let Some(m) = &result.metrics {
+            line(&format!("accuracy {} on {} {} examples, macro-F1 {:.1} %", percent(m.accuracy, m.accuracy_ci), m.examples, result.evaluated_on, m.macro_f1 * 100.0));
+            for (name, b) in &result.baselines {
+                line(&format!("  {name}: {}", percent(b.accuracy, b.accuracy_ci)));
+            }
+            if let Some(free) = &result.metrics_free {
+                line(&format!("  free decoding: {}", percent(free.accuracy, free.accuracy_ci)));
+            }
+        }
+        let t = &result.train;
+        line(&format!("{}: {} steps in {:.0} s, {:.0} tokens/s, {:.2} GB at most; weights of step {} kept", result.status, t.steps, t.seconds, t.tokens_per_second, t.peak_memory_bytes as f64 / 1e9, t.best_step));
+        line(&folder.display().to_string());
+    }
+
+    /// Answers to texts.
+    pub fn answers(self, texts: &[&str], answers: &[Answer], labels: &[String]) {
+        for (text, a) in texts.iter().zip(answers) {
+            let label = a.label.map(|l| labels[l].as_str());
+            if self.json {
+                json_line(&json!({"input": text, "output": a.output, "answer": label, "probability": a.probability}));
+            } else {
+                line(&format!("{:<24} {:>5.1} %  {text}", label.unwrap_or("(no label)"), a.probability * 100.0));
+            }
+        }
+    }
+
+    /// Scores on a file.
+    pub fn scores(self, m: &Classification) {
+        if self.json {
+            return json_line(m);
+        }
+        line(&format!("accuracy {} on {} examples", percent(m.accuracy, m.accuracy_ci), m.examples));
+        line(&format!("macro-F1 {}", percent(m.macro_f1, m.macro_f1_ci)));
+        line(&format!("expected calibration error {}", percent(m.expected_calibration_error, m.expected_calibration_error_ci)));
+        for (name, c) in &m.per_class {
+            line(&format!("  {name:<28} precision {:>5.1} %  recall {:>5.1} %  F1 {:>5.1} %  of {}", c.precision * 100.0, c.recall * 100.0, c.f1 * 100.0, c.support));
+        }
+    }
+
+    /// A measurement of the training step.
+    pub fn bench(self, m: &bench::Measured) {
+        if self.json {
+            return json_line(m);
+        }
+        line(&format!("{:.1} tokens/s, {:.3} s a step (median of {}), {:.2} GB at most", m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes as f64 / 1e9));
+    }
+}
+
+fn percent(value: f64, interval: [f64; 2]) -> String {
+    format!("{:.1} % (95 % interval {:.1} to {:.1} %)", value * 100.0, interval[0] * 100.0, interval[1] * 100.0)
+}

@@ -1,0 +1,201 @@
+//! The numbers that make a Gemma 3 text model, read from `config.json` or GGUF metadata.
+//!
+//! Every published size (270M, 1B, the text part of 4B) is the same code with other numbers. What
+//! this crate does not implement is refused by name rather than ignored.
+
+use crate::error::{Error, Result};
+use crate::gguf::Header;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::Path;
+
+/// Sizes and constants of a Gemma 3 text model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key/value heads; each serves `heads / kv_heads` query heads.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head: usize,
+    /// Width of the GeGLU feed-forward layer.
+    pub feed_forward: usize,
+    /// Rows of the embedding table.
+    pub vocabulary: usize,
+    /// Longest input, in tokens.
+    pub context: usize,
+    /// How many positions a local layer sees, itself included.
+    pub window: usize,
+    /// For each block: does it attend to everything before it (global) or to the window (local)?
+    pub global: Vec<bool>,
+    /// Rotary base of global layers.
+    pub theta_global: f64,
+    /// Rotary base of local layers.
+    pub theta_local: f64,
+    /// Positions of global layers are divided by this (1 for 270M and 1B, 8 for 4B).
+    pub rope_factor: f64,
+    /// Scores are scaled by this to the power −½.
+    pub query_scalar: f64,
+    /// Added to the mean square in every RMS norm.
+    pub epsilon: f64,
+}
+
+impl Config {
+    /// Reads `config.json` of a Hugging Face folder (the `text_config` part of multimodal ones).
+    ///
+    /// # Errors
+    /// If the file cannot be read, is of another architecture, or asks for something unsupported.
+    pub fn from_json(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
+        let whole: Value = serde_json::from_str(&text).map_err(|e| Error::format(file, format!("not valid JSON ({e}); fetch the model again")))?;
+        let kind = whole["model_type"].as_str().unwrap_or("unknown");
+        let json = match kind {
+            "gemma3_text" => &whole,
+            "gemma3" => &whole["text_config"],
+            other => return Err(Error::format(file, format!("the model is of type `{other}`; Lapidary trains Gemma 3 (`gemma3_text` or `gemma3`)"))),
+        };
+        let fail = |what: String| Error::format(file, what);
+        let int = |key: &str, default: Option<usize>| match json.get(key) {
+            None | Some(Value::Null) => default.ok_or_else(|| fail(format!("has no `{key}`; fetch the model again"))),
+            Some(v) => v.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(|| fail(format!("`{key}` is not a whole number; fetch the model again"))),
+        };
+        let float = |v: &Value, default: f64| v.as_f64().unwrap_or(default);
+        for key in ["attn_logit_softcapping", "final_logit_softcapping"] {
+            if json[key].as_f64().is_some() {
+                return Err(fail(format!("`{key}` is set, which no published Gemma 3 does and this version does not compute")));
+            }
+        }
+        if json["attention_bias"].as_bool() == Some(true) || json["tie_word_embeddings"].as_bool() == Some(false) {
+            return Err(fail("attention biases and untied output embeddings are not supported".into()));
+        }
+        let layers = int("num_hidden_layers", None)?;
+        check_layers(layers).map_err(fail)?;
+        let pattern = int("sliding_window_pattern", Some(6))?.max(1);
+        let global = match json["layer_types"].as_array() {
+            Some(types) => types.iter().map(|t| t.as_str() == Some("full_attention")).collect(),
+            None => (0..layers).map(|i| (i + 1) % pattern == 0).collect(),
+        };
+        // transformers 5 moved the rotary settings into `rope_parameters`, one entry per kind of layer
+        let (full, sliding) = (&json["rope_parameters"]["full_attention"], &json["rope_parameters"]["sliding_attention"]);
+        let scaling = if full.is_object() { full } else { &json["rope_scaling"] };
+        let rope_type = scaling["rope_type"].as_str().or(scaling["type"].as_str()).unwrap_or("default");
+        let rope_factor = match rope_type {
+            "default" => 1.0,
+            "linear" => float(&scaling["factor"], 1.0),
+            other => return Err(fail(format!("rotary scaling `{other}` is not supported (linear is)"))),
+        };
+        let (heads, head) = (int("num_attention_heads", Some(8))?, int("head_dim", Some(256))?);
+        let config = Self {
+            hidden: int("hidden_size", None)?,
+            layers,
+            heads,
+            kv_heads: int("num_key_value_heads", Some(4))?,
+            head,
+            feed_forward: int("intermediate_size", None)?,
+            vocabulary: int("vocab_size", Some(262_208))?,
+            context: int("max_position_embeddings", Some(131_072))?,
+            window: int("sliding_window", Some(4096))?,
+            global,
+            theta_global: float(&full["rope_theta"], float(&json["rope_theta"], 1e6)),
+            theta_local: float(&sliding["rope_theta"], float(&json["rope_local_base_freq"], 1e4)),
+            rope_factor,
+            query_scalar: float(&json["query_pre_attn_scalar"], 256.0),
+            epsilon: float(&json["rms_norm_eps"], 1e-6),
+        };
+        config.check().map_err(fail)?;
+        Ok(config)
+    }
+
+    /// Reads GGUF metadata. `vocabulary` is the row count of the embedding tensor.
+    ///
+    /// # Errors
+    /// If the architecture is not `gemma3` or a needed key is missing.
+    pub fn from_gguf(file: &Path, header: &Header, vocabulary: usize) -> Result<Self> {
+        let fail = |what: String| Error::format(file, what);
+        let architecture = header.str("general.architecture").unwrap_or("unknown");
+        if architecture != "gemma3" {
+            return Err(fail(format!("the model is of architecture `{architecture}`; Lapidary trains Gemma 3 (`gemma3`)")));
+        }
+        let int = |key: &str| header.int(&format!("gemma3.{key}")).ok_or_else(|| fail(format!("has no `gemma3.{key}`; convert the model again with a current llama.cpp")));
+        let float = |key: &str, default: f64| header.float(&format!("gemma3.{key}")).unwrap_or(default);
+        let (layers, hidden, heads, head) = (int("block_count")?, int("embedding_length")?, int("attention.head_count")?, int("attention.key_length")?);
+        check_layers(layers).map_err(fail)?;
+        let config = Self {
+            hidden,
+            layers,
+            heads,
+            kv_heads: int("attention.head_count_kv")?,
+            head,
+            feed_forward: int("feed_forward_length")?,
+            vocabulary,
+            context: int("context_length")?,
+            window: int("attention.sliding_window")?,
+            global: (0..layers).map(|i| (i + 1) % 6 == 0).collect(),
+            theta_global: float("rope.freq_base", 1e6),
+            theta_local: float("rope.freq_base_swa", 1e4),
+            rope_factor: float("rope.scaling.factor", 1.0),
+            // GGUF has no key for it; like llama.cpp, all sizes but 27B (62 blocks) use the head width
+            query_scalar: if layers == 62 { hidden as f64 / heads.max(1) as f64 } else { head as f64 },
+            epsilon: float("attention.layer_norm_rms_epsilon", 1e-6),
+        };
+        config.check().map_err(fail)?;
+        Ok(config)
+    }
+
+    /// Bytes that one token's keys and values take per layer, in `f32`.
+    pub fn cache_bytes_per_token(&self) -> usize {
+        2 * self.kv_heads * self.head * 4
+    }
+
+    /// Values in the weights of the blocks and the final norm (the embedding table is apart).
+    pub fn block_parameters(&self) -> usize {
+        let attention = self.hidden * self.head * (2 * self.heads + 2 * self.kv_heads) + 2 * self.head;
+        self.layers * (attention + 3 * self.hidden * self.feed_forward + 4 * self.hidden) + self.hidden
+    }
+
+    /// The configuration as `config.json` of a Hugging Face folder.
+    pub fn to_json(&self) -> Value {
+        let types: Vec<&str> = self.global.iter().map(|&g| if g { "full_attention" } else { "sliding_attention" }).collect();
+        let scaling = if self.rope_factor == 1.0 { Value::Null } else { serde_json::json!({"rope_type": "linear", "factor": self.rope_factor}) };
+        serde_json::json!({
+            "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "torch_dtype": "float32",
+            "hidden_size": self.hidden, "num_hidden_layers": self.layers, "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads, "head_dim": self.head, "intermediate_size": self.feed_forward,
+            "vocab_size": self.vocabulary, "max_position_embeddings": self.context, "sliding_window": self.window,
+            "layer_types": types, "rope_theta": self.theta_global, "rope_local_base_freq": self.theta_local,
+            "rope_scaling": scaling, "query_pre_attn_scalar": self.query_scalar, "rms_norm_eps": self.epsilon,
+            "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": true, "attention_bias": false,
+            "attention_dropout": 0.0, "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0,
+        })
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let sizes = [self.hidden, self.layers, self.heads, self.kv_heads, self.head, self.feed_forward, self.vocabulary, self.context, self.window];
+        if sizes.contains(&0) {
+            return Err("a size in the configuration is 0; fetch the model again".into());
+        }
+        if sizes.iter().any(|&s| s > 1 << 24) {
+            return Err("a size in the configuration is impossibly large; fetch the model again".into());
+        }
+        if self.heads % self.kv_heads != 0 || self.head % 2 != 0 {
+            return Err(format!("{} query heads over {} key/value heads of width {} do not fit; fetch the model again", self.heads, self.kv_heads, self.head));
+        }
+        if self.global.len() != self.layers {
+            return Err(format!("`layer_types` lists {} layers, the model has {}; fetch the model again", self.global.len(), self.layers));
+        }
+        let positive = [self.theta_global, self.theta_local, self.rope_factor, self.query_scalar, self.epsilon];
+        if positive.iter().any(|x| !x.is_finite() || *x <= 0.0) {
+            return Err("a rotary, scaling or epsilon value is not a positive number; fetch the model again".into());
+        }
+        Ok(())
+    }
+}
+
+/// Refuses absurd depths before anything is allocated per layer.
+fn check_layers(layers: usize) -> std::result::Result<(), String> {
+    if layers > 1024 { Err(format!("{layers} layers cannot be; the file is damaged, fetch it again")) } else { Ok(()) }
+}

@@ -1,0 +1,120 @@
+//! Weights of a Hugging Face folder: one `model.safetensors`, or shards with an index, memory-mapped.
+
+use crate::error::{Error, Result};
+use crate::quant::Storage;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Where a tensor lies and what it holds.
+#[derive(Clone, Debug)]
+struct Info {
+    shard: usize,
+    shape: Vec<usize>,
+    storage: Storage,
+    bytes: Range<usize>,
+}
+
+/// The open safetensors files of a folder.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    shards: Vec<(PathBuf, memmap2::Mmap)>,
+    tensors: HashMap<String, Info>,
+}
+
+impl Folder {
+    /// Opens `model.safetensors`, or every file that `model.safetensors.index.json` names.
+    ///
+    /// # Errors
+    /// If a file is missing, truncated, damaged, or holds a tensor twice.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut out = Self { path: path.into(), shards: Vec::new(), tensors: HashMap::new() };
+        let index = path.join("model.safetensors.index.json");
+        if index.exists() {
+            let text = std::fs::read_to_string(&index).map_err(|e| Error::io(&index, e))?;
+            let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::format(&index, format!("not valid JSON ({e}); fetch it again")))?;
+            let map = json["weight_map"].as_object().ok_or_else(|| Error::format(&index, "has no `weight_map`; fetch it again"))?;
+            let mut names: Vec<&str> = map.values().filter_map(|v| v.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                // an index is data from elsewhere: it must not reach outside its folder
+                if name.contains(['/', '\\']) || name == ".." {
+                    return Err(Error::format(&index, format!("names a shard outside its folder (`{name}`); do not trust this model")));
+                }
+                out.add(&path.join(name))?;
+            }
+            for key in map.keys() {
+                if !out.tensors.contains_key(key) {
+                    return Err(Error::tensor(&index, key, "is listed in the index but in no shard; fetch the folder again"));
+                }
+            }
+        } else {
+            out.add(&path.join("model.safetensors"))?;
+        }
+        Ok(out)
+    }
+
+    fn add(&mut self, file: &Path) -> Result<()> {
+        let handle = std::fs::File::open(file).map_err(|e| Error::io(file, e))?;
+        // SAFETY: as in `gguf`: read-only, and truncation by another process is accepted.
+        let map = unsafe { memmap2::Mmap::map(&handle) }.map_err(|e| Error::io(file, e))?;
+        let parsed = parse(&map).map_err(|what| Error::format(file, what))?;
+        let shard = self.shards.len();
+        for (name, shape, storage, bytes) in parsed {
+            if self.tensors.insert(name.clone(), Info { shard, shape, storage, bytes }).is_some() {
+                return Err(Error::tensor(file, name, "is in two shards; fetch the folder again"));
+            }
+        }
+        self.shards.push((file.into(), map));
+        Ok(())
+    }
+
+    /// The folder's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The weight files, in order of name.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.shards.iter().map(|(p, _)| p.as_path())
+    }
+
+    /// Names of all tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Shape, storage and bytes of a tensor.
+    pub fn tensor(&self, name: &str) -> Option<(&[usize], Storage, &[u8])> {
+        let info = self.tensors.get(name)?;
+        let bytes = self.shards[info.shard].1.get(info.bytes.clone())?;
+        Some((&info.shape, info.storage, bytes))
+    }
+}
+
+/// A tensor of a safetensors file: name, shape, storage, bytes within the file.
+pub type Entry = (String, Vec<usize>, Storage, Range<usize>);
+
+/// Parses a safetensors file; tensors of types that no model weight has (integers, booleans) are
+/// left out. Public for the fuzzer.
+///
+/// # Errors
+/// If the header contradicts itself or the length of `data`.
+pub fn parse(data: &[u8]) -> std::result::Result<Vec<Entry>, String> {
+    let file = SafeTensors::deserialize(data).map_err(|e| format!("not a complete safetensors file ({e}); fetch it again"))?;
+    let mut out = Vec::new();
+    for (name, view) in file.iter() {
+        let storage = match view.dtype() {
+            Dtype::F32 => Storage::F32,
+            Dtype::F16 => Storage::F16,
+            Dtype::BF16 => Storage::BF16,
+            _ => continue,
+        };
+        let begin = view.data().as_ptr() as usize - data.as_ptr() as usize;
+        out.push((name.to_string(), view.shape().to_vec(), storage, begin..begin + view.data().len()));
+    }
+    Ok(out)
+}

@@ -1,0 +1,40 @@
+//! Gemma 3 in [burn]: the model, its weights, its tokenizer and what makes it trainable.
+//!
+//! Start with [`model`], one file that reads beside the paper: embeddings, blocks of attention and
+//! GeGLU, the final norm. Around it:
+//!
+//! * [`config`]: the handful of numbers that make a 270M, 1B or 4B model out of the same code;
+//! * [`weights`]: opens a Hugging Face folder or a GGUF file ([`gguf`], [`quant`], [`hf`]) and hands
+//!   out tensors by their Hugging Face names;
+//! * [`tokenizer`]: `tokenizer.json`, or the same tokenizer rebuilt from GGUF metadata;
+//! * [`lora`] and [`head`]: what is trained; the base weights never are;
+//! * [`table`]: the 262 144-row embedding table, looked up on the host and multiplied in shards;
+//! * [`loss`]: cross-entropy that never holds all logits, with its own backward;
+//! * [`generate`]: greedy, sampled and constrained decoding over a key/value cache;
+//! * [`device`]: what this machine can compute on.
+//!
+//! The crate knows tokens and tensors; it knows nothing of examples, tasks or files of data.
+
+pub mod config;
+pub mod device;
+pub mod error;
+pub mod generate;
+pub mod gguf;
+pub mod head;
+pub mod hf;
+pub mod lora;
+pub mod loss;
+pub mod model;
+pub mod quant;
+pub mod table;
+pub mod tokenizer;
+pub mod weights;
+
+pub use config::Config;
+pub use error::{Error, Result};
+pub use head::Head;
+pub use lora::{Adapters, LoraConfig, Projection};
+pub use model::Gemma;
+pub use table::Table;
+pub use tokenizer::Tokenizer;
+pub use weights::Weights;

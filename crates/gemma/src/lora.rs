@@ -1,0 +1,342 @@
+//! Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): `y = x·W + s·(x·A)·B`, with only A and B
+//! trained.
+//!
+//! The dense weight is never composed during training, so neither is its gradient. Files are in
+//! PEFT's layout, which stores both matrices transposed.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A matrix of a block that can carry an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Projection {
+    /// Queries.
+    Q,
+    /// Keys.
+    K,
+    /// Values.
+    V,
+    /// Attention output.
+    O,
+    /// Gate of the GeGLU.
+    Gate,
+    /// Up projection of the GeGLU.
+    Up,
+    /// Down projection of the GeGLU.
+    Down,
+}
+
+impl Projection {
+    /// All projections, in the order of the computation.
+    pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+
+    /// Hugging Face path within a block.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Q => "self_attn.q_proj",
+            Self::K => "self_attn.k_proj",
+            Self::V => "self_attn.v_proj",
+            Self::O => "self_attn.o_proj",
+            Self::Gate => "mlp.gate_proj",
+            Self::Up => "mlp.up_proj",
+            Self::Down => "mlp.down_proj",
+        }
+    }
+
+    /// `(inputs, outputs)` of the matrix.
+    pub fn sizes(self, c: &Config) -> (usize, usize) {
+        match self {
+            Self::Q => (c.hidden, c.heads * c.head),
+            Self::K | Self::V => (c.hidden, c.kv_heads * c.head),
+            Self::O => (c.heads * c.head, c.hidden),
+            Self::Gate | Self::Up => (c.hidden, c.feed_forward),
+            Self::Down => (c.feed_forward, c.hidden),
+        }
+    }
+}
+
+/// What the adapters look like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoraConfig {
+    /// Inner width of the adapters.
+    pub rank: usize,
+    /// The update is scaled by `alpha / rank` (or `alpha / √rank`, see [`LoraConfig::rslora`]).
+    pub alpha: f64,
+    /// Share of the adapter's inputs zeroed while training.
+    pub dropout: f64,
+    /// Rank-stabilised scale `alpha / √rank` (Kalajdzievski 2023, arXiv 2312.03732).
+    pub rslora: bool,
+    /// Which matrices carry an adapter.
+    pub targets: Vec<Projection>,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self { rank: 16, alpha: 32.0, dropout: 0.0, rslora: false, targets: Projection::ALL.to_vec() }
+    }
+}
+
+impl LoraConfig {
+    /// The factor of the update.
+    pub fn scale(&self) -> f64 {
+        let r = self.rank as f64;
+        self.alpha / if self.rslora { r.sqrt() } else { r }
+    }
+
+    /// Checks that the values make sense.
+    ///
+    /// # Errors
+    /// With a sentence that names the setting.
+    pub fn check(&self) -> Result<()> {
+        let fail = |what: &str| Err(Error::Request(what.into()));
+        if self.rank == 0 || self.rank > 1024 {
+            return fail("lora.rank must be between 1 and 1024");
+        }
+        if !self.alpha.is_finite() || self.alpha <= 0.0 {
+            return fail("lora.alpha must be a positive number");
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return fail("lora.dropout must be at least 0 and below 1");
+        }
+        if self.targets.is_empty() {
+            return fail("lora.targets must name at least one of q, k, v, o, gate, up, down");
+        }
+        Ok(())
+    }
+}
+
+/// One adapter: `a` is `[inputs, rank]`, `b` is `[rank, outputs]`.
+#[derive(Clone)]
+pub struct Adapter {
+    /// Down to the rank.
+    pub a: Tensor<2>,
+    /// Up from the rank; zero at the start, so an untrained adapter changes nothing.
+    pub b: Tensor<2>,
+}
+
+/// The adapters of all blocks.
+#[derive(Clone)]
+pub struct Adapters {
+    config: LoraConfig,
+    layers: Vec<BTreeMap<Projection, Adapter>>,
+}
+
+/// The adapters of one block as its forward pass uses them.
+#[derive(Clone, Copy)]
+pub struct BlockAdapters<'a> {
+    config: &'a LoraConfig,
+    adapters: &'a BTreeMap<Projection, Adapter>,
+    training: bool,
+}
+
+impl BlockAdapters<'_> {
+    /// The adapter's share of a projection of `x`, `[rows, inputs]` → `[rows, outputs]`.
+    pub fn apply(&self, projection: Projection, x: &Tensor<2>) -> Option<Tensor<2>> {
+        let adapter = self.adapters.get(&projection)?;
+        let mut x = x.clone();
+        let p = self.config.dropout;
+        if self.training && p > 0.0 {
+            let keep = x.random_like(Distribution::Bernoulli(1.0 - p));
+            x = x * keep.div_scalar(1.0 - p);
+        }
+        Some(x.matmul(adapter.a.clone()).matmul(adapter.b.clone()).mul_scalar(self.config.scale()))
+    }
+}
+
+/// A stable 64-bit hash (FNV-1a) that gives every parameter its own random stream.
+pub(crate) fn stream(path: &str) -> u64 {
+    path.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Values uniform in ±`bound`, the same on every device for the same seed and path.
+pub(crate) fn uniform(seed: u64, path: &str, n: usize, bound: f32) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ stream(path));
+    (0..n).map(|_| rng.random_range(-bound..bound)).collect()
+}
+
+/// A leaf whose gradient autodiff computes.
+pub(crate) fn leaf(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), device).autodiff().require_grad()
+}
+
+impl Adapters {
+    /// Fresh adapters: A as PEFT initialises it (`kaiming_uniform` with a = √5, which is uniform in
+    /// ±1/√inputs), B zero.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense.
+    pub fn new(config: LoraConfig, model: &Config, seed: u64, device: &Device) -> Result<Self> {
+        config.check()?;
+        let rank = config.rank;
+        Ok(Self::build(config, model, |path, p| {
+            let (i, o) = p.sizes(model);
+            let bound = 1.0 / (i as f32).sqrt();
+            let a = uniform(seed, &path, i * rank, bound);
+            Adapter { a: leaf(a, [i, rank], device), b: leaf(vec![0.0; rank * o], [rank, o], device) }
+        }))
+    }
+
+    fn build(config: LoraConfig, model: &Config, mut make: impl FnMut(String, Projection) -> Adapter) -> Self {
+        let layers = (0..model.layers)
+            .map(|l| config.targets.iter().map(|&p| (p, make(format!("layers.{l}.{}", p.path()), p))).collect())
+            .collect();
+        Self { config, layers }
+    }
+
+    /// How the adapters were made.
+    pub fn config(&self) -> &LoraConfig {
+        &self.config
+    }
+
+    /// The adapters of one block; dropout applies only while `training`.
+    pub fn block(&self, layer: usize, training: bool) -> BlockAdapters<'_> {
+        BlockAdapters { config: &self.config, adapters: &self.layers[layer], training }
+    }
+
+    /// Calls `f` with the path and the tensor of every parameter, in a fixed order.
+    pub fn visit(&mut self, f: &mut dyn FnMut(&str, &mut Tensor<2>)) {
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            for (p, adapter) in layer {
+                f(&format!("layers.{l}.{}.lora_A", p.path()), &mut adapter.a);
+                f(&format!("layers.{l}.{}.lora_B", p.path()), &mut adapter.b);
+            }
+        }
+    }
+
+    /// Tensors in PEFT's names and layout, for `adapter_model.safetensors`.
+    pub fn to_peft(&self) -> Vec<(String, [usize; 2], Vec<f32>)> {
+        let mut out = Vec::new();
+        for (l, layer) in self.layers.iter().enumerate() {
+            for (p, adapter) in layer {
+                for (matrix, t) in [("lora_A", &adapter.a), ("lora_B", &adapter.b)] {
+                    let t = t.clone().inner().transpose();
+                    let name = format!("base_model.model.model.layers.{l}.{}.{matrix}.weight", p.path());
+                    out.push((name, t.dims(), values(t)));
+                }
+            }
+        }
+        out
+    }
+
+    /// `adapter_config.json` of PEFT for these adapters on the base model called `base`.
+    pub fn peft_config(&self, base: &str) -> serde_json::Value {
+        let modules: Vec<&str> = self.config.targets.iter().map(|p| p.path().rsplit('.').next().unwrap_or_default()).collect();
+        serde_json::json!({
+            "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base,
+            "r": self.config.rank, "lora_alpha": self.config.alpha, "lora_dropout": self.config.dropout,
+            "use_rslora": self.config.rslora, "use_dora": false, "bias": "none", "fan_in_fan_out": false,
+            "inference_mode": true, "init_lora_weights": true, "target_modules": modules,
+        })
+    }
+
+    /// Reads adapters in PEFT's layout from a folder.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, asks for what is not supported (DoRA, biases), or does not fit the model.
+    pub fn load(folder: &Path, model: &Config, device: &Device) -> Result<Self> {
+        let file = folder.join("adapter_config.json");
+        let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?;
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::format(&file, format!("not valid JSON ({e}); export the adapter again")))?;
+        if json["peft_type"].as_str() != Some("LORA") || json["use_dora"].as_bool() == Some(true) {
+            return Err(Error::format(&file, "only plain LoRA adapters are supported"));
+        }
+        let modules: Vec<&str> = json["target_modules"].as_array().map(|a| a.iter().filter_map(|m| m.as_str()).collect()).unwrap_or_default();
+        let targets = Projection::ALL.into_iter().filter(|p| modules.iter().any(|m| p.path().ends_with(m))).collect();
+        let config = LoraConfig {
+            rank: json["r"].as_u64().and_then(|r| usize::try_from(r).ok()).unwrap_or(0),
+            alpha: json["lora_alpha"].as_f64().unwrap_or(0.0),
+            dropout: json["lora_dropout"].as_f64().unwrap_or(0.0),
+            rslora: json["use_rslora"].as_bool().unwrap_or(false),
+            targets,
+        };
+        config.check()?;
+        let weights = TensorFile::open(&folder.join("adapter_model.safetensors"))?;
+        let rank = config.rank;
+        let mut failed = None;
+        let out = Self::build(config, model, |path, p| {
+            let (i, o) = p.sizes(model);
+            let mut get = |matrix: &str, shape: [usize; 2]| {
+                let name = format!("base_model.model.model.{path}.{matrix}.weight");
+                let values = weights.values(&name, shape).unwrap_or_else(|e| {
+                    failed.get_or_insert(e);
+                    vec![0.0; shape[0] * shape[1]]
+                });
+                let stored: Tensor<2> = Tensor::from_data(TensorData::new(values, shape), device);
+                stored.transpose().autodiff().require_grad()
+            };
+            Adapter { a: get("lora_A", [rank, i]), b: get("lora_B", [o, rank]) }
+        });
+        failed.map_or(Ok(out), Err)
+    }
+}
+
+/// The values of a tensor in row-major order.
+pub(crate) fn values(t: Tensor<2>) -> Vec<f32> {
+    t.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
+}
+
+/// A small safetensors file read whole.
+pub struct TensorFile {
+    path: std::path::PathBuf,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl TensorFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it is missing, truncated or damaged.
+    pub fn open(path: &Path) -> Result<Self> {
+        let data = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let mut tensors = BTreeMap::new();
+        for (name, shape, storage, range) in crate::hf::parse(&data).map_err(|e| Error::format(path, e))? {
+            let mut out = vec![0.0; shape.iter().product()];
+            storage.dequantize(&data[range], &mut out);
+            tensors.insert(name, (shape, out));
+        }
+        Ok(Self { path: path.into(), tensors })
+    }
+
+    /// A tensor, checked to have this shape.
+    ///
+    /// # Errors
+    /// If it is missing or of another shape.
+    pub fn values(&self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>> {
+        let (own, values) = self.tensors.get(name).ok_or_else(|| Error::tensor(&self.path, name, "is missing; save the adapter again"))?;
+        if own != &shape {
+            return Err(Error::tensor(&self.path, name, format!("has shape {own:?} where {shape:?} is needed; it belongs to another model")));
+        }
+        Ok(values.clone())
+    }
+
+    /// Shape of a tensor, if it is there.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|(s, _)| s.as_slice())
+    }
+
+    /// Writes a file at once: a temporary file beside it, then a rename.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn write(path: &Path, tensors: &[(String, [usize; 2], Vec<f32>)]) -> Result<()> {
+        let bytes: Vec<(&str, [usize; 2], Vec<u8>)> =
+            tensors.iter().map(|(n, s, v)| (n.as_str(), *s, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
+        let mut views = Vec::new();
+        for (name, shape, data) in &bytes {
+            let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), data).map_err(|e| Error::format(path, e.to_string()))?;
+            views.push((*name, view));
+        }
+        let data = safetensors::serialize(views, None).map_err(|e| Error::format(path, e.to_string()))?;
+        let temporary = path.with_extension("part");
+        std::fs::write(&temporary, data).map_err(|e| Error::io(&temporary, e))?;
+        std::fs::rename(&temporary, path).map_err(|e| Error::io(path, e))
+    }
+}

@@ -1,0 +1,434 @@
+//! Gemma 3, text only, in one file.
+//!
+//! What differs from a textbook decoder: embeddings are multiplied by √hidden; every block norms
+//! both the input and the output of attention and of the feed-forward layer; RMS norms scale by
+//! `1 + w`; queries and keys are RMS-normed per head before the rotary embedding; five layers that
+//! see a sliding window alternate with one that sees everything, each kind with its own rotary base;
+//! the feed-forward layer is a GeGLU with the tanh approximation; the output layer is the embedding
+//! table (see [`crate::table`] and [`crate::loss`], which never hold all logits at once).
+//!
+//! Activations are `[batch * time, hidden]`; only attention looks at batch and time apart. Blocks
+//! can be run one by one ([`Gemma::block`]), which is where recomputation hooks in.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::lora::{Adapters, BlockAdapters, Projection};
+use crate::table::Table;
+use crate::weights::Weights;
+use burn::tensor::activation::{gelu_approximate, softmax};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::sync::Arc;
+
+/// A score so low that its softmax is exactly zero, yet finite, so that no row can become NaN.
+const MASKED: f32 = -1e30;
+
+/// A Gemma 3 model whose weights are frozen.
+pub struct Gemma {
+    config: Config,
+    table: Table,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    device: Device,
+}
+
+/// Multiplies each row by the inverse of its root mean square and by `1 + w`.
+struct RmsNorm {
+    /// `1 + w`.
+    scale: Tensor<1>,
+    epsilon: f64,
+}
+
+/// A frozen matrix, stored `[outputs, inputs]` as in the files.
+struct Linear {
+    weight: Tensor<2>,
+}
+
+/// Attention and feed-forward layer, each between two norms and around a residual.
+pub struct Block {
+    attention_norm: RmsNorm,
+    attention: Attention,
+    post_attention_norm: RmsNorm,
+    feed_forward_norm: RmsNorm,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+    post_feed_forward_norm: RmsNorm,
+}
+
+struct Attention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    q_norm: RmsNorm,
+    k_norm: RmsNorm,
+    heads: usize,
+    kv_heads: usize,
+    head: usize,
+    window: Option<usize>,
+}
+
+/// What the blocks need to know about a batch: who may see whom, and rotary angles.
+pub struct Context {
+    batch: usize,
+    time: usize,
+    global: Geometry,
+    local: Geometry,
+}
+
+/// Rotary factors and additive mask for one kind of layer.
+struct Geometry {
+    /// `[batch or 1, 1, time, head / 2]`.
+    cos: Tensor<4>,
+    /// As `cos`.
+    sin: Tensor<4>,
+    /// `[batch or 1, 1, heads / kv_heads * time, keys]`.
+    mask: Tensor<4>,
+}
+
+/// Keys and values of past positions, for generation. Rows are padded on the left to one length.
+pub struct Cache {
+    /// Padding tokens before each row.
+    padding: Vec<usize>,
+    /// Positions seen so far, padding included.
+    seen: usize,
+    layers: Vec<Option<(Tensor<4>, Tensor<4>)>>,
+}
+
+impl Cache {
+    /// An empty cache for rows that begin with this many padding tokens each.
+    pub fn new(padding: Vec<usize>, config: &Config) -> Self {
+        Self { padding, seen: 0, layers: vec![None; config.layers] }
+    }
+
+    /// Positions seen so far, padding included.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Keeps the given rows, in the given order (a row may appear several times).
+    pub fn select(&mut self, rows: &[usize]) {
+        self.padding = rows.iter().map(|&r| self.padding[r]).collect();
+        for (k, v) in self.layers.iter_mut().flatten() {
+            let index: Vec<i64> = rows.iter().map(|&r| r as i64).collect();
+            let index = Tensor::<1, burn::tensor::Int>::from_data(TensorData::new(index, [rows.len()]), &k.device());
+            *k = k.clone().select(0, index.clone());
+            *v = v.clone().select(0, index);
+        }
+    }
+}
+
+impl Gemma {
+    /// Loads the blocks onto `device`. The embedding table stays in its file until logits are asked for.
+    ///
+    /// # Errors
+    /// If a tensor is missing, misshapen or not finite.
+    pub fn load(weights: Arc<Weights>, device: &Device) -> Result<Self> {
+        let config = weights.config().clone();
+        let device = device.clone().without_autodiff();
+        let w: &Weights = &weights;
+        let matrix = |name: String, shape: [usize; 2]| -> Result<Linear> {
+            let values = w.values(&format!("model.{name}.weight"), &shape)?;
+            Ok(Linear { weight: Tensor::from_data(TensorData::new(values, shape), &device) })
+        };
+        let norm = |name: String, width: usize, factor: f64| -> Result<RmsNorm> {
+            let mut values = w.norm(&format!("model.{name}.weight"), width)?;
+            values.iter_mut().for_each(|x| *x = (f64::from(*x) * factor) as f32);
+            Ok(RmsNorm { scale: Tensor::from_data(TensorData::new(values, [width]), &device), epsilon: config.epsilon })
+        };
+        let mut blocks = Vec::with_capacity(config.layers);
+        for layer in 0..config.layers {
+            let linear = |p: Projection| {
+                let (i, o) = p.sizes(&config);
+                matrix(format!("layers.{layer}.{}", p.path()), [o, i])
+            };
+            let hidden_norm = |name: &str| norm(format!("layers.{layer}.{name}"), config.hidden, 1.0);
+            let head_norm = |name: &str, factor: f64| norm(format!("layers.{layer}.self_attn.{name}"), config.head, factor);
+            blocks.push(Block {
+                attention_norm: hidden_norm("input_layernorm")?,
+                attention: Attention {
+                    q: linear(Projection::Q)?,
+                    k: linear(Projection::K)?,
+                    v: linear(Projection::V)?,
+                    o: linear(Projection::O)?,
+                    // scores are scaled by query_scalar^-½; the rotation is linear, so the norm can carry it
+                    q_norm: head_norm("q_norm", config.query_scalar.powf(-0.5))?,
+                    k_norm: head_norm("k_norm", 1.0)?,
+                    heads: config.heads,
+                    kv_heads: config.kv_heads,
+                    head: config.head,
+                    window: (!config.global[layer]).then_some(config.window),
+                },
+                post_attention_norm: hidden_norm("post_attention_layernorm")?,
+                feed_forward_norm: hidden_norm("pre_feedforward_layernorm")?,
+                gate: linear(Projection::Gate)?,
+                up: linear(Projection::Up)?,
+                down: linear(Projection::Down)?,
+                post_feed_forward_norm: hidden_norm("post_feedforward_layernorm")?,
+            });
+        }
+        let norm = norm("norm".into(), config.hidden, 1.0)?;
+        Ok(Self { table: Table::new(weights.clone()), config, blocks, norm, device })
+    }
+
+    /// Sizes of the model.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The embedding table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Where the model computes; never an autodiff device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Number of blocks, and one of them: for callers that run them one by one.
+    pub fn block(&self, layer: usize) -> &Block {
+        &self.blocks[layer]
+    }
+
+    /// Scaled embeddings of tokens, `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// If a token is not in the vocabulary.
+    pub fn embed(&self, ids: &[u32]) -> Result<Tensor<2>> {
+        Ok(self.table.gather(ids, &self.device)?.mul_scalar((self.config.hidden as f64).sqrt()))
+    }
+
+    /// Final hidden states of a batch of equally long rows, padded on the right: a row's real tokens
+    /// never see what follows them, so padding needs no mask. What is computed at padding is not
+    /// meaningful and must not be used.
+    ///
+    /// # Shapes
+    /// - `ids`: `batch * time` tokens, row by row
+    /// - result: `[batch * time, hidden]`, after the final norm
+    ///
+    /// # Errors
+    /// If the rows are longer than the model's context or a token is not in the vocabulary.
+    pub fn forward(&self, ids: &[u32], batch: usize, adapters: Option<&Adapters>, training: bool) -> Result<Tensor<2>> {
+        let context = self.context(batch, ids.len() / batch.max(1))?;
+        let mut x = self.embed(ids)?;
+        for layer in 0..self.config.layers {
+            x = self.blocks[layer].forward(x, &context, adapters.map(|a| a.block(layer, training)), None);
+        }
+        Ok(self.norm.forward(x))
+    }
+
+    /// As [`Gemma::forward`], also handing out the input of every block (and nothing for the last
+    /// state, which is the result): for checks against other implementations and for maps.
+    ///
+    /// # Errors
+    /// As [`Gemma::forward`].
+    pub fn forward_with(&self, ids: &[u32], batch: usize, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
+        let context = self.context(batch, ids.len() / batch.max(1))?;
+        let mut x = self.embed(ids)?;
+        for layer in 0..self.config.layers {
+            see(layer, &x);
+            x = self.blocks[layer].forward(x, &context, None, None);
+        }
+        Ok(self.norm.forward(x))
+    }
+
+    /// Final hidden states of the next `time` positions of a batch whose past is in `cache`.
+    ///
+    /// # Shapes
+    /// - `ids`: `batch * time` tokens, row by row, with the cache's padding on the left
+    /// - result: `[batch * time, hidden]`
+    ///
+    /// # Errors
+    /// If the rows become longer than the model's context or a token is not in the vocabulary.
+    pub fn forward_cached(&self, ids: &[u32], adapters: Option<&Adapters>, cache: &mut Cache) -> Result<Tensor<2>> {
+        let batch = cache.padding.len();
+        let time = ids.len() / batch.max(1);
+        self.fits(cache.seen + time)?;
+        let (window, seen) = (self.config.window, cache.seen);
+        let positions: Vec<Vec<usize>> = cache.padding.iter().map(|&pad| (seen..seen + time).map(|t| t.saturating_sub(pad)).collect()).collect();
+        // local layers keep only what the window can still reach
+        let kept = seen.min(window - 1);
+        let sees = |row: usize, q: usize, k: usize, window: usize| k >= cache.padding[row].min(q) && k <= q && q - k < window;
+        let context = Context {
+            batch,
+            time,
+            global: self.geometry(true, &positions, seen + time, |row, q, k| sees(row, seen + q, k, usize::MAX)),
+            local: self.geometry(false, &positions, kept + time, |row, q, k| sees(row, seen + q, seen - kept + k, window)),
+        };
+        let mut x = self.embed(ids)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, &context, adapters.map(|a| a.block(layer, false)), Some(&mut cache.layers[layer]));
+        }
+        cache.seen += time;
+        Ok(self.norm.forward(x))
+    }
+
+    /// Logits of the whole vocabulary for a few hidden states, on the host.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[rows, hidden]`
+    /// - result: one vector of `vocabulary` logits per row
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn logits(&self, hidden: Tensor<2>) -> Result<Vec<Vec<f32>>> {
+        let rows = hidden.dims()[0];
+        let hidden = hidden.inner();
+        let mut out = vec![Vec::with_capacity(self.table.rows()); rows];
+        for shard in self.table.shards(&self.device)? {
+            let values = crate::lora::values(hidden.clone().matmul(shard.rows.clone().transpose()));
+            for (row, part) in out.iter_mut().zip(values.chunks_exact(shard.range.len())) {
+                row.extend_from_slice(part);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Logits of a few tokens only: the table is not uploaded for it.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[rows, hidden]`
+    /// - result: `[rows][tokens]`
+    ///
+    /// # Errors
+    /// If a token is not in the vocabulary.
+    pub fn logits_of(&self, hidden: Tensor<2>, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let rows = self.table.gather(tokens, &self.device)?;
+        let values = crate::lora::values(hidden.inner().matmul(rows.transpose()));
+        Ok(values.chunks_exact(tokens.len().max(1)).map(<[f32]>::to_vec).collect())
+    }
+
+    /// What the blocks need for a batch without a cache.
+    ///
+    /// # Errors
+    /// If `time` is longer than the model's context.
+    pub fn context(&self, batch: usize, time: usize) -> Result<Context> {
+        self.fits(time)?;
+        let positions = [(0..time).collect::<Vec<_>>()];
+        let window = self.config.window;
+        Ok(Context {
+            batch,
+            time,
+            global: self.geometry(true, &positions, time, |_, q, k| k <= q),
+            local: self.geometry(false, &positions, time, |_, q, k| k <= q && q - k < window),
+        })
+    }
+
+    fn fits(&self, time: usize) -> Result<()> {
+        if time > self.config.context {
+            return Err(Error::Request(format!("an input of {time} tokens is longer than the model's context of {}; shorten it", self.config.context)));
+        }
+        Ok(())
+    }
+
+    fn geometry(&self, global: bool, positions: &[Vec<usize>], keys: usize, sees: impl Fn(usize, usize, usize) -> bool) -> Geometry {
+        let c = &self.config;
+        let (rows, time, half) = (positions.len(), positions[0].len(), c.head / 2);
+        let (theta, factor) = if global { (c.theta_global, c.rope_factor) } else { (c.theta_local, 1.0) };
+        let (mut cos, mut sin) = (Vec::with_capacity(rows * time * half), Vec::with_capacity(rows * time * half));
+        for &p in positions.iter().flatten() {
+            for i in 0..half {
+                let angle = p as f64 / factor * theta.powf(-(i as f64) / half as f64);
+                cos.push(angle.cos() as f32);
+                sin.push(angle.sin() as f32);
+            }
+        }
+        let groups = c.heads / c.kv_heads;
+        let mut mask = Vec::with_capacity(rows * groups * time * keys);
+        for row in 0..rows {
+            for q in (0..groups).flat_map(|_| 0..time) {
+                mask.extend((0..keys).map(|k| if sees(row, q, k) { 0.0 } else { MASKED }));
+            }
+        }
+        let tensor = |v: Vec<f32>, a: usize, b: usize| Tensor::from_data(TensorData::new(v, [rows, 1, a, b]), &self.device);
+        Geometry { cos: tensor(cos, time, half), sin: tensor(sin, time, half), mask: tensor(mask, groups * time, keys) }
+    }
+}
+
+impl Block {
+    /// One block.
+    ///
+    /// # Shapes
+    /// - `x` and result: `[batch * time, hidden]`
+    pub fn forward(&self, x: Tensor<2>, context: &Context, adapters: Option<BlockAdapters<'_>>, cache: Option<&mut Option<(Tensor<4>, Tensor<4>)>>) -> Tensor<2> {
+        let y = self.attention.forward(self.attention_norm.forward(x.clone()), context, adapters, cache);
+        let x = x + self.post_attention_norm.forward(y);
+        let y = self.feed_forward_norm.forward(x.clone());
+        let gate = self.gate.forward(y.clone(), adapters, Projection::Gate);
+        let up = self.up.forward(y, adapters, Projection::Up);
+        let y = self.down.forward(gelu_approximate(gate) * up, adapters, Projection::Down);
+        x + self.post_feed_forward_norm.forward(y)
+    }
+}
+
+impl Attention {
+    fn forward(&self, x: Tensor<2>, context: &Context, adapters: Option<BlockAdapters<'_>>, cache: Option<&mut Option<(Tensor<4>, Tensor<4>)>>) -> Tensor<2> {
+        let (b, t) = (context.batch, context.time);
+        let geometry = if self.window.is_some() { &context.local } else { &context.global };
+        let heads = |x: Tensor<2>, n: usize| x.reshape([b, t, n, self.head]).swap_dims(1, 2);
+        let normed = |x: Tensor<2>, norm: &RmsNorm, n: usize| {
+            let rows = norm.forward(x.reshape([b * t * n, self.head]));
+            geometry.rotate(heads(rows.reshape([b * t, n * self.head]), n))
+        };
+        let q = normed(self.q.forward(x.clone(), adapters, Projection::Q), &self.q_norm, self.heads);
+        let mut k = normed(self.k.forward(x.clone(), adapters, Projection::K), &self.k_norm, self.kv_heads);
+        let mut v = heads(self.v.forward(x, adapters, Projection::V), self.kv_heads);
+        if let Some(past) = cache {
+            if let Some((old_k, old_v)) = past.take() {
+                k = Tensor::cat(vec![old_k, k], 2);
+                v = Tensor::cat(vec![old_v, v], 2);
+            }
+            *past = Some(self.keep(&k, &v));
+        }
+        // query heads that share a key head are stacked along time, so keys are never repeated
+        let groups = self.heads / self.kv_heads;
+        let q = q.reshape([b, self.kv_heads, groups * t, self.head]);
+        let scores = q.matmul(k.swap_dims(2, 3)) + geometry.mask.clone();
+        let y = softmax(scores, 3).matmul(v);
+        let y = y.reshape([b, self.heads, t, self.head]).swap_dims(1, 2).reshape([b * t, self.heads * self.head]);
+        self.o.forward(y, adapters, Projection::O)
+    }
+
+    /// The part of keys and values that later positions can still see.
+    fn keep(&self, k: &Tensor<4>, v: &Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let length = k.dims()[2];
+        match self.window {
+            Some(window) if length > window - 1 => {
+                let from = length - (window - 1);
+                (k.clone().narrow(2, from, window - 1), v.clone().narrow(2, from, window - 1))
+            }
+            _ => (k.clone(), v.clone()),
+        }
+    }
+}
+
+impl Geometry {
+    /// Rotates the two halves of every head against each other (not interleaved pairs).
+    fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
+        let half = x.dims()[3] / 2;
+        let a = x.clone().narrow(3, 0, half);
+        let b = x.narrow(3, half, half);
+        let first = a.clone() * self.cos.clone() - b.clone() * self.sin.clone();
+        let second = b * self.cos.clone() + a * self.sin.clone();
+        Tensor::cat(vec![first, second], 3)
+    }
+}
+
+impl Linear {
+    fn forward(&self, x: Tensor<2>, adapters: Option<BlockAdapters<'_>>, projection: Projection) -> Tensor<2> {
+        let low = adapters.and_then(|a| a.apply(projection, &x));
+        let y = x.matmul(self.weight.clone().transpose());
+        match low {
+            Some(low) => y + low,
+            None => y,
+        }
+    }
+}
+
+impl RmsNorm {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let rms = x.clone().square().mean_dim(1).add_scalar(self.epsilon).sqrt();
+        x / rms * self.scale.clone().unsqueeze()
+    }
+}

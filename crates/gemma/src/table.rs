@@ -1,0 +1,102 @@
+//! The embedding table: 168 M of the 268 M parameters of the smallest model.
+//!
+//! Input rows are looked up on the host, straight from the memory-mapped file, so a method that
+//! never needs output logits (a classification head) never holds the table in memory. As output
+//! layer the table is uploaded once, in shards that stay below a device's limit for one buffer.
+
+use crate::error::{Error, Result};
+use crate::weights::{EMBEDDINGS, Weights};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// Largest shard in bytes: the smallest binding limit met on real adapters (design: 128 MiB), less a
+/// margin. On the CPU smaller shards win, because the logits of a shard then stay in the cache; 32 MiB
+/// was within noise of 8 and 64 MiB on the two-core machine, so one value serves all.
+const SHARD_BYTES: usize = 32 << 20;
+
+/// A token-embedding table shared by input and output.
+#[derive(Clone)]
+pub struct Table {
+    weights: Arc<Weights>,
+    rows: usize,
+    width: usize,
+    shards: Arc<OnceLock<Vec<Shard>>>,
+}
+
+/// Consecutive rows of the table on a device.
+pub struct Shard {
+    /// Token ids of the rows.
+    pub range: Range<usize>,
+    /// The rows, `[range.len(), hidden]`.
+    pub rows: Tensor<2>,
+}
+
+impl Table {
+    /// The table of an open model.
+    pub fn new(weights: Arc<Weights>) -> Self {
+        let (rows, width) = (weights.config().vocabulary, weights.config().hidden);
+        Self { weights, rows, width, shards: Arc::default() }
+    }
+
+    /// Number of tokens.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Appends the unscaled embedding of `token` to `out`.
+    ///
+    /// # Errors
+    /// If the token is not in the vocabulary.
+    pub fn row(&self, token: u32, out: &mut Vec<f32>) -> Result<()> {
+        let i = token as usize;
+        if i >= self.rows {
+            return Err(Error::Request(format!("token {token} is outside the model's vocabulary of {}; the tokenizer belongs to another model", self.rows)));
+        }
+        self.range(i..i + 1, out)
+    }
+
+    /// Appends a range of rows to `out`.
+    fn range(&self, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        let raw = self.weights.raw(EMBEDDINGS)?;
+        let row = raw.storage.bytes(self.width).ok_or_else(|| Error::tensor(self.weights.path(), EMBEDDINGS, "rows do not fill whole blocks; fetch the file again"))?;
+        let start = out.len();
+        out.resize(start + range.len() * self.width, 0.0);
+        raw.storage.dequantize(&raw.bytes[range.start * row..range.end * row], &mut out[start..]);
+        Ok(())
+    }
+
+    /// Unscaled embeddings of `tokens` as a `[tokens, hidden]` tensor.
+    ///
+    /// # Errors
+    /// If a token is not in the vocabulary.
+    pub fn gather(&self, tokens: &[u32], device: &Device) -> Result<Tensor<2>> {
+        let mut out = Vec::with_capacity(tokens.len() * self.width);
+        for &t in tokens {
+            self.row(t, &mut out)?;
+        }
+        Ok(Tensor::from_data(TensorData::new(out, [tokens.len(), self.width]), device))
+    }
+
+    /// The table on the device, uploaded at the first call.
+    ///
+    /// # Errors
+    /// If the file cannot supply the rows.
+    pub fn shards(&self, device: &Device) -> Result<&[Shard]> {
+        if let Some(shards) = self.shards.get() {
+            return Ok(shards);
+        }
+        let step = (SHARD_BYTES / (4 * self.width)).max(1);
+        let mut shards = Vec::new();
+        let mut at = 0;
+        while at < self.rows {
+            let range = at..(at + step).min(self.rows);
+            let mut rows = Vec::with_capacity(range.len() * self.width);
+            self.range(range.clone(), &mut rows)?;
+            at = range.end;
+            let rows = Tensor::from_data(TensorData::new(rows, [range.len(), self.width]), device);
+            shards.push(Shard { range, rows });
+        }
+        Ok(self.shards.get_or_init(|| shards))
+    }
+}

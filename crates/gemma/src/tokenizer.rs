@@ -1,0 +1,208 @@
+//! Gemma's tokenizer: from a `tokenizer.json`, or rebuilt from GGUF metadata, with the same ids.
+//!
+//! GGUF keeps the pieces of the vocabulary with scores but not the merges that `tokenizer.json`
+//! lists. The merges follow from the scores: every split of a piece into two pieces is a merge, and
+//! better scores merge first (transformers' `SentencePieceExtractor` does the same). Two quirks of
+//! the conversion to GGUF must be undone first, see [`pieces`]; with that, the rebuilt list equals
+//! the original one, merge by merge, and the tests hold the ids against transformers'.
+
+use crate::error::{Error, Result};
+use crate::generate::BOS;
+use crate::gguf::{Header, Value};
+use crate::weights::Weights;
+use std::collections::HashMap;
+use std::path::Path;
+use tokenizers::models::bpe::BPE;
+use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper};
+
+/// Token of a character that the vocabulary cannot spell.
+const UNKNOWN: u32 = 3;
+
+/// Text to tokens and back.
+#[derive(Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    vocabulary: usize,
+}
+
+impl Tokenizer {
+    /// The tokenizer of a model: `tokenizer.json` beside the weights, else the GGUF metadata.
+    ///
+    /// # Errors
+    /// If there is neither, or the one that is there is damaged.
+    pub fn open(weights: &Weights) -> Result<Self> {
+        let path = weights.path();
+        let folder = if path.is_dir() { Some(path) } else { path.parent() };
+        let file = folder.map(|f| f.join("tokenizer.json")).filter(|f| f.exists());
+        match (file, weights.gguf()) {
+            (Some(file), _) => Self::from_file(&file, weights.config().vocabulary),
+            (None, Some(gguf)) => Self::from_gguf(gguf.path(), gguf.header()),
+            (None, None) => Err(Error::format(path, "has no tokenizer.json; put the model's tokenizer.json into the folder")),
+        }
+    }
+
+    /// Reads a `tokenizer.json`. `vocabulary` is the number of rows of the embedding table: the
+    /// tokenizer may list more (an image token), which a text model must never be fed.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no tokenizer.
+    pub fn from_file(file: &Path, vocabulary: usize) -> Result<Self> {
+        let bytes = std::fs::read(file).map_err(|e| Error::io(file, e))?;
+        let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| Error::format(file, format!("is not a tokenizer ({e}); fetch it again")))?;
+        if inner.token_to_id("<bos>") != Some(BOS) {
+            return Err(Error::format(file, "is not Gemma's tokenizer (token 2 is not <bos>); use the file that belongs to the model"));
+        }
+        Ok(Self { inner, vocabulary })
+    }
+
+    /// Rebuilds the tokenizer from GGUF metadata.
+    ///
+    /// # Errors
+    /// If the metadata lack the vocabulary or contradict themselves.
+    pub fn from_gguf(file: &Path, header: &Header) -> Result<Self> {
+        let fail = |what: String| Error::format(file, format!("its tokenizer cannot be rebuilt: {what}; put the model's tokenizer.json beside the file"));
+        let pieces = pieces(header).map_err(&fail)?;
+        let vocabulary = pieces.len();
+        let vocab: HashMap<&str, u32> = pieces.iter().zip(0..).map(|(p, i)| (p.text.as_str(), i)).collect();
+        if vocab.len() != vocabulary {
+            return Err(fail("a piece occurs twice".into()));
+        }
+        if vocab.get("<bos>") != Some(&BOS) {
+            return Err(fail("token 2 is not <bos>".into()));
+        }
+        let merges = merges(&pieces, &vocab);
+        let added: Vec<AddedToken> = pieces.iter().filter(|p| p.added).map(|p| AddedToken::from(p.text.clone(), SPECIAL.contains(&p.text.as_str())).normalized(false)).collect();
+        let bpe = BPE::builder()
+            .vocab_and_merges(pieces.into_iter().map(|p| p.text).zip(0..).collect::<HashMap<_, _, _>>(), merges)
+            .unk_token("<unk>".into())
+            .fuse_unk(true)
+            .byte_fallback(true)
+            .build()
+            .map_err(|e| fail(e.to_string()))?;
+        let mut inner = tokenizers::Tokenizer::new(bpe);
+        let space: NormalizerWrapper = from_json(serde_json::json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"})).map_err(&fail)?;
+        let decoder: DecoderWrapper = from_json(serde_json::json!({"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]}))
+        .map_err(&fail)?;
+        inner.with_normalizer(Some(space)).map_err(|e| fail(e.to_string()))?;
+        inner.with_decoder(Some(decoder));
+        // not used here (see encode_with_bos), but whoever opens an exported tokenizer.json needs it
+        let begin: PostProcessorWrapper = from_json(serde_json::json!({"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<bos>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"SpecialToken": {"id": "<bos>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                     {"SpecialToken": {"id": "<bos>", "type_id": 1}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<bos>": {"id": "<bos>", "ids": [BOS], "tokens": ["<bos>"]}}}))
+        .map_err(&fail)?;
+        inner.with_post_processor(Some(begin));
+        inner.add_tokens(added).map_err(|e| fail(e.to_string()))?;
+        Ok(Self { inner, vocabulary })
+    }
+
+    /// Tokens of a text, without the token that begins a text.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::Request(format!("a text cannot be tokenized: {e}")))?;
+        Ok(encoding.get_ids().iter().map(|&id| if (id as usize) < self.vocabulary { id } else { UNKNOWN }).collect())
+    }
+
+    /// Tokens of a text, after the token that begins every text.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_with_bos(&self, text: &str) -> Result<Vec<u32>> {
+        let mut out = vec![BOS];
+        out.extend(self.encode(text)?);
+        Ok(out)
+    }
+
+    /// Writes a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn save(&self, file: &Path) -> Result<()> {
+        self.inner.save(file, false).map_err(|e| Error::format(file, format!("cannot be written ({e})")))
+    }
+
+    /// The text of tokens, special tokens left out.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the tokens.
+    pub fn decode(&self, tokens: &[u32]) -> Result<String> {
+        self.inner.decode(tokens, true).map_err(|e| Error::Request(format!("tokens cannot be turned into text: {e}")))
+    }
+}
+
+/// Tokens that decoding leaves out; the others of the added tokens are text.
+const SPECIAL: [&str; 8] = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>"];
+
+fn from_json<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> std::result::Result<T, String> {
+    serde_json::from_value(json).map_err(|e| e.to_string())
+}
+
+/// An entry of the vocabulary.
+struct Piece {
+    text: String,
+    score: f64,
+    /// Matched in the text before anything is merged.
+    added: bool,
+}
+
+/// The vocabulary as `tokenizer.json` has it. The conversion to GGUF spells runs of spaces with
+/// spaces where the original has `▁`, and gives user-defined pieces the score −1000, though they
+/// merge before all others.
+fn pieces(header: &Header) -> std::result::Result<Vec<Piece>, String> {
+    const CONTROL: f64 = 3.0;
+    const USER_DEFINED: f64 = 4.0;
+    if header.str("tokenizer.ggml.model") != Some("llama") {
+        return Err("`tokenizer.ggml.model` is not `llama`".into());
+    }
+    let strings = match header.metadata.get("tokenizer.ggml.tokens") {
+        Some(Value::Strings(s)) if !s.is_empty() => s,
+        _ => return Err("`tokenizer.ggml.tokens` is missing".into()),
+    };
+    let numbers = |key: &str| match header.metadata.get(key) {
+        Some(Value::Numbers(n)) if n.len() == strings.len() => Ok(n),
+        _ => Err(format!("`{key}` is missing or of another length than the tokens")),
+    };
+    let (scores, kinds) = (numbers("tokenizer.ggml.scores")?, numbers("tokenizer.ggml.token_type")?);
+    let piece = |((text, &score), &kind): ((&String, &f64), &f64)| {
+        let spaces = kind == USER_DEFINED && text.bytes().all(|b| b == b' ');
+        Piece {
+            text: if spaces { text.replace(' ', "▁") } else { text.clone() },
+            score: if kind == USER_DEFINED { 0.0 } else { score },
+            added: kind == CONTROL || kind == USER_DEFINED,
+        }
+    };
+    Ok(strings.iter().zip(scores).zip(kinds).map(piece).collect())
+}
+
+fn merges(pieces: &[Piece], vocab: &HashMap<&str, u32>) -> Vec<(String, String)> {
+    struct Merge<'a> {
+        score: f64,
+        left: &'a str,
+        right: &'a str,
+        left_chars: usize,
+        right_chars: usize,
+    }
+    let mut all = Vec::new();
+    for piece in pieces {
+        let chars = piece.text.chars().count();
+        let mut own = Vec::new();
+        for (left_chars, (at, _)) in piece.text.char_indices().enumerate().skip(1) {
+            let (left, right) = piece.text.split_at(at);
+            if let (Some(&l), Some(&r)) = (vocab.get(left), vocab.get(right)) {
+                own.push((l, r, Merge { score: piece.score, left, right, left_chars, right_chars: chars - left_chars }));
+            }
+        }
+        own.sort_by_key(|&(l, r, _)| (l, r));
+        all.extend(own.into_iter().map(|(_, _, m)| m));
+    }
+    // stable, and with partial_cmp: one score is −0.0, which must tie with 0.0
+    all.sort_by(|a, b| {
+        let score = b.score.partial_cmp(&a.score).unwrap_or(std::cmp::Ordering::Equal);
+        score.then(b.left_chars.cmp(&a.left_chars)).then(b.right_chars.cmp(&a.right_chars))
+    });
+    all.into_iter().map(|m| (m.left.to_string(), m.right.to_string())).collect()
+}

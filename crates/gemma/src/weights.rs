@@ -1,0 +1,270 @@
+//! Opens a model's files and hands out tensors by their Hugging Face names.
+//!
+//! Both kinds of source (a Hugging Face folder, a GGUF file) are memory-mapped: nothing is read
+//! before it is asked for, and a row of the embedding table can be dequantised alone.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::gguf::Gguf;
+use crate::hf::Folder;
+use crate::quant::Storage;
+use std::path::{Path, PathBuf};
+
+/// Name of the embedding table, which is also the output layer.
+pub const EMBEDDINGS: &str = "model.embed_tokens.weight";
+
+/// Hugging Face name of a tensor of a block beside its GGUF name.
+const BLOCK_NAMES: [(&str, &str); 13] = [
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.o_proj", "attn_output"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("input_layernorm", "attn_norm"),
+    ("post_attention_layernorm", "post_attention_norm"),
+    ("pre_feedforward_layernorm", "ffn_norm"),
+    ("post_feedforward_layernorm", "post_ffw_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+];
+
+/// A tensor as it lies in its file.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// Row-major shape.
+    pub shape: &'a [usize],
+    /// How the values are stored.
+    pub storage: Storage,
+    /// The stored bytes.
+    pub bytes: &'a [u8],
+}
+
+/// The open weights of a model.
+#[derive(Debug)]
+pub struct Weights {
+    source: Source,
+    config: Config,
+    /// What precedes `layers.N…` in this folder's tensor names (multimodal folders differ).
+    prefix: String,
+}
+
+#[derive(Debug)]
+enum Source {
+    Gguf(Box<Gguf>),
+    Folder(Folder),
+}
+
+impl Weights {
+    /// Opens a `.gguf` file, a Hugging Face folder, or a folder that holds one `.gguf` file.
+    ///
+    /// # Errors
+    /// If nothing of the kind is there, a file is damaged, the architecture is not Gemma 3, or the
+    /// tensors' names and shapes do not fit the configuration.
+    pub fn open(path: &Path) -> Result<Self> {
+        let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let weights = if meta.is_dir() {
+            if path.join("config.json").exists() { Self::open_folder(path)? } else { Self::open_gguf(&lone_gguf(path)?)? }
+        } else {
+            Self::open_gguf(path)?
+        };
+        weights.check()?;
+        Ok(weights)
+    }
+
+    fn open_gguf(path: &Path) -> Result<Self> {
+        let file = Gguf::open(path)?;
+        let rows = file.header().tensors.get("token_embd.weight").and_then(|t| t.shape.first().copied());
+        let config = Config::from_gguf(path, file.header(), rows.unwrap_or(0).max(1))?;
+        Ok(Self { source: Source::Gguf(Box::new(file)), config, prefix: String::new() })
+    }
+
+    fn open_folder(path: &Path) -> Result<Self> {
+        let config = Config::from_json(&path.join("config.json"))?;
+        let folder = Folder::open(path)?;
+        let suffix = "embed_tokens.weight";
+        let prefix = folder.names().find_map(|n| n.strip_suffix(suffix)).unwrap_or("model.").to_string();
+        Ok(Self { source: Source::Folder(folder), config, prefix })
+    }
+
+    /// The model's sizes.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The path that was opened: a file, or a folder.
+    pub fn path(&self) -> &Path {
+        match &self.source {
+            Source::Gguf(g) => g.path(),
+            Source::Folder(f) => f.path(),
+        }
+    }
+
+    /// The files that hold the weights, in a fixed order.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match &self.source {
+            Source::Gguf(g) => vec![g.path().into()],
+            Source::Folder(f) => f.files().map(PathBuf::from).collect(),
+        }
+    }
+
+    /// The GGUF file, when the source is one (its metadata carries the tokenizer).
+    pub fn gguf(&self) -> Option<&Gguf> {
+        match &self.source {
+            Source::Gguf(g) => Some(g),
+            Source::Folder(_) => None,
+        }
+    }
+
+    /// How most of the weights are stored, for display: the storage of a feed-forward matrix.
+    pub fn storage(&self) -> Option<Storage> {
+        self.raw("model.layers.0.mlp.up_proj.weight").ok().map(|r| r.storage)
+    }
+
+    /// A tensor as stored, by its Hugging Face name.
+    ///
+    /// # Errors
+    /// If the file has no such tensor.
+    pub fn raw(&self, name: &str) -> Result<Raw<'_>> {
+        let missing = || Error::tensor(self.path(), name, "is missing; the model is incomplete or of another architecture, fetch it again");
+        match &self.source {
+            Source::Gguf(file) => {
+                let (info, bytes) = gguf_name(name).and_then(|n| file.tensor(&n)).ok_or_else(missing)?;
+                Ok(Raw { shape: &info.shape, storage: info.storage, bytes })
+            }
+            Source::Folder(folder) => {
+                let own = format!("{}{}", self.prefix, name.strip_prefix("model.").unwrap_or(name));
+                let (shape, storage, bytes) = folder.tensor(&own).ok_or_else(missing)?;
+                Ok(Raw { shape, storage, bytes })
+            }
+        }
+    }
+
+    /// A matrix or vector as `f32`, checked to be of `shape` and finite.
+    ///
+    /// # Errors
+    /// If it is missing, of another shape, or holds a value that is not a finite number.
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let raw = self.checked(name, shape)?;
+        let mut out = vec![0.0; shape.iter().product()];
+        raw.storage.dequantize(raw.bytes, &mut out);
+        if let Some(i) = out.iter().position(|x| !x.is_finite()) {
+            return Err(Error::tensor(self.path(), name, format!("value {i} is not a finite number; the file is damaged, fetch it again")));
+        }
+        Ok(out)
+    }
+
+    /// The factor `1 + w` of an RMS norm. Hugging Face files store `w`, GGUF files the sum.
+    ///
+    /// # Errors
+    /// As [`Weights::values`].
+    pub fn norm(&self, name: &str, width: usize) -> Result<Vec<f32>> {
+        let mut out = self.values(name, &[width])?;
+        if matches!(self.source, Source::Folder(_)) {
+            out.iter_mut().for_each(|w| *w += 1.0);
+        }
+        Ok(out)
+    }
+
+    fn checked(&self, name: &str, shape: &[usize]) -> Result<Raw<'_>> {
+        let raw = self.raw(name)?;
+        if raw.shape != shape {
+            return Err(Error::tensor(self.path(), name, format!("has shape {:?}, the configuration wants {shape:?}; the files do not belong together, fetch them again", raw.shape)));
+        }
+        Ok(raw)
+    }
+
+    /// Every tensor that the model needs is there and has the right shape, before anything is loaded.
+    fn check(&self) -> Result<()> {
+        let c = &self.config;
+        self.checked(EMBEDDINGS, &[c.vocabulary, c.hidden])?;
+        self.checked("model.norm.weight", &[c.hidden])?;
+        let (q, kv) = (c.heads * c.head, c.kv_heads * c.head);
+        for layer in 0..c.layers {
+            for (name, _) in BLOCK_NAMES {
+                let shape: &[usize] = match name {
+                    "self_attn.q_proj" => &[q, c.hidden],
+                    "self_attn.k_proj" | "self_attn.v_proj" => &[kv, c.hidden],
+                    "self_attn.o_proj" => &[c.hidden, q],
+                    "self_attn.q_norm" | "self_attn.k_norm" => &[c.head],
+                    "mlp.gate_proj" | "mlp.up_proj" => &[c.feed_forward, c.hidden],
+                    "mlp.down_proj" => &[c.hidden, c.feed_forward],
+                    _ => &[c.hidden],
+                };
+                self.checked(&format!("model.layers.{layer}.{name}.weight"), shape)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// GGUF name of a Hugging Face tensor name.
+fn gguf_name(name: &str) -> Option<String> {
+    match name {
+        EMBEDDINGS => return Some("token_embd.weight".into()),
+        "model.norm.weight" => return Some("output_norm.weight".into()),
+        _ => {}
+    }
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let rest = rest.strip_suffix(".weight")?;
+    let (_, own) = BLOCK_NAMES.iter().find(|(hf, _)| *hf == rest)?;
+    Some(format!("blk.{layer}.{own}.weight"))
+}
+
+/// The only `.gguf` file of a folder.
+fn lone_gguf(folder: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    let mut found: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "gguf")).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(file), true) => Ok(file),
+        (Some(_), false) => Err(Error::format(folder, "holds several .gguf files; name one of them")),
+        (None, _) => Err(Error::format(folder, "holds neither config.json nor a .gguf file; choose a Hugging Face folder or a GGUF file")),
+    }
+}
+
+/// Writes a model's configuration and weights as a Hugging Face folder in `f32`. The table is written
+/// row by row, so memory stays small.
+///
+/// # Errors
+/// If a tensor cannot be read or the disk refuses.
+pub fn export(weights: &Weights, folder: &Path) -> Result<()> {
+    use std::io::Write;
+    let c = weights.config();
+    let mut names = vec![EMBEDDINGS.to_string(), "model.norm.weight".to_string()];
+    names.extend((0..c.layers).flat_map(|l| BLOCK_NAMES.iter().map(move |(n, _)| format!("model.layers.{l}.{n}.weight"))));
+    let mut header = serde_json::Map::new();
+    let mut at = 0usize;
+    for name in &names {
+        let shape = weights.raw(name)?.shape;
+        let end = at + 4 * shape.iter().product::<usize>();
+        header.insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [at, end]}));
+        at = end;
+    }
+    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let file = folder.join("model.safetensors");
+    let fail = |e| Error::io(&file, e);
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&file).map_err(fail)?);
+    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(fail)?;
+    out.write_all(&header).map_err(fail)?;
+    for name in &names {
+        let raw = weights.raw(name)?;
+        let gguf_norm = weights.gguf().is_some() && raw.shape.len() == 1;
+        let row = *raw.shape.last().unwrap_or(&1);
+        let bytes = raw.storage.bytes(row).ok_or_else(|| Error::tensor(weights.path(), name, "rows do not fill whole blocks; fetch the file again"))?;
+        let mut values = vec![0.0f32; row];
+        for stored in raw.bytes.chunks_exact(bytes) {
+            raw.storage.dequantize(stored, &mut values);
+            for v in &values {
+                // Hugging Face files store w, GGUF files 1 + w
+                let v = if gguf_norm { v - 1.0 } else { *v };
+                out.write_all(&v.to_le_bytes()).map_err(fail)?;
+            }
+        }
+    }
+    out.flush().map_err(fail)?;
+    let file = folder.join("config.json");
+    let text = serde_json::to_string_pretty(&c.to_json()).map_err(|e| Error::format(&file, e.to_string()))?;
+    std::fs::write(&file, text).map_err(|e| Error::io(&file, e))
+}

@@ -1,0 +1,119 @@
+//! Measures the training step on random tokens: the same work as `peft_step.py`-like scripts do.
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::models;
+use data::{Batch, Encoded};
+use gemma::head::Pool;
+use gemma::{Adapters, Gemma, Head, LoraConfig, Weights, device};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use train::{Event, Observer, Tuned, Validation};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Name or path of the model.
+    pub model: String,
+    /// Device id.
+    pub device: String,
+    /// Rows of a batch.
+    pub rows: usize,
+    /// Tokens a row.
+    pub time: usize,
+    /// Targets a row.
+    pub targets: usize,
+    /// Steps to time, after one that is not.
+    pub steps: usize,
+    /// Train a head of 12 classes instead of the completion.
+    pub head: bool,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// All tokens of a step over its median time.
+    pub tokens_per_second: f64,
+    /// Median time of a step.
+    pub seconds_per_step: f64,
+    /// Time of the first step, which tunes kernels and fills caches.
+    pub first_step_seconds: f64,
+    /// Steps timed.
+    pub steps: usize,
+    /// Peak resident memory of the process.
+    pub peak_memory_bytes: u64,
+    /// Device id.
+    pub device: String,
+}
+
+struct Times(Vec<f64>);
+
+impl Observer for Times {
+    fn event(&mut self, event: Event) {
+        if let Event::Step { tokens, tokens_per_second, .. } = event {
+            self.0.push(tokens as f64 / tokens_per_second);
+        }
+    }
+    fn validate(&mut self, _: &Tuned) -> gemma::Result<Option<Validation>> {
+        Ok(None)
+    }
+    fn save(&mut self, _: &Tuned, _: usize) -> gemma::Result<String> {
+        Ok(String::new())
+    }
+}
+
+/// Times whole optimiser steps (forward, backward, clipping, AdamW) of the real training loop, with
+/// adapters of rank 16 on every projection.
+///
+/// # Errors
+/// If the model or the device cannot be opened, or the shape does not fit.
+pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
+    if choice.targets >= choice.time || choice.targets == 0 || choice.steps == 0 {
+        return Err(Error::request("targets must be at least 1 and below the tokens of a row, steps at least 1"));
+    }
+    let (info, device) = device::open(&choice.device)?;
+    let weights = Arc::new(Weights::open(&models::find(home, &choice.model)?)?);
+    let model = Gemma::load(weights, &device)?;
+    let vocabulary = model.config().vocabulary as u64;
+    // a fixed linear congruential sequence: the values do not matter, only that they spread
+    let mut state = 1u64;
+    let mut token = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (5 + (state >> 33) % (vocabulary - 5)) as u32
+    };
+    let examples: Vec<Encoded> = (0..choice.rows * (choice.steps + 1))
+        .map(|i| Encoded { ids: (0..choice.time).map(|_| token()).collect(), prompt: choice.time - choice.targets, class: (i % 12) as u32 })
+        .collect();
+    debug_assert_eq!(Batch::new(&examples, &[0]).tokens(), choice.time);
+    let adapters = Adapters::new(LoraConfig::default(), model.config(), 0, model.device())?;
+    let head = choice.head.then(|| Head::new(model.config().hidden, 12, Pool::Mean, 0, model.device()));
+    let settings = train::Settings {
+        epochs: 1,
+        batch: choice.rows,
+        accumulate: 1,
+        learning_rate: 1e-4,
+        head_learning_rate: 1e-4,
+        warmup: 0.0,
+        decay: train::schedule::Decay::Constant,
+        clip: 1.0,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        evaluations_per_epoch: 1,
+    };
+    let mut times = Times(Vec::new());
+    train::train(&model, Tuned { adapters, head }, &examples, &settings, 0, &mut times, &AtomicBool::new(false))?;
+    let first_step_seconds = times.0.remove(0);
+    times.0.sort_by(f64::total_cmp);
+    let median = times.0[times.0.len() / 2];
+    Ok(Measured {
+        tokens_per_second: (choice.rows * choice.time) as f64 / median,
+        seconds_per_step: median,
+        first_step_seconds,
+        steps: times.0.len(),
+        peak_memory_bytes: train::memory::peak(),
+        device: info.id,
+    })
+}

@@ -1,0 +1,51 @@
+//! One error for everything the application does; each message is one sentence for a person.
+
+use std::path::{Path, PathBuf};
+
+/// Result of the application's work.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// In a model's files, on a device, or in a request to a model.
+    #[error(transparent)]
+    Model(#[from] gemma::Error),
+    /// In a data set's files.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// In a run folder.
+    #[error(transparent)]
+    Report(#[from] report::Error),
+    /// In the library.
+    #[error("the library {path}: {source}; if it is damaged, move it away and a new one is made")]
+    Library {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The operating system refused something.
+    #[error("{path}: {source}; check that the path exists and can be read and written")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A wish that cannot be fulfilled.
+    #[error("{0}")]
+    Request(String),
+}
+
+impl Error {
+    /// An I/O error at a path.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().into(), source }
+    }
+
+    /// A wish that cannot be fulfilled.
+    pub fn request(what: impl Into<String>) -> Self {
+        Self::Request(what.into())
+    }
+}

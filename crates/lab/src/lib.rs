@@ -1,0 +1,28 @@
+//! The application without a face: the library of models and runs, and the work itself.
+//!
+//! The command line and the window call the same functions: [`run::train`], [`run::evaluate`],
+//! [`run::predict`], [`models`]. Long work runs as a [`job::Job`] that sends events and can be
+//! stopped. Nothing here knows about terminals or windows.
+
+pub mod answer;
+pub mod bench;
+pub mod error;
+pub mod home;
+pub mod job;
+pub mod library;
+pub mod models;
+pub mod recipe;
+pub mod run;
+
+pub use error::{Error, Result};
+pub use home::Home;
+
+// what callers need of the rooms below, so that they depend on this room alone
+pub use data::{check, read::Columns, set};
+pub use gemma::device;
+pub use report;
+pub use tasks;
+pub use train::Event;
+
+/// Version of Lapidary, for records.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

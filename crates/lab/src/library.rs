@@ -1,0 +1,201 @@
+//! What the application remembers between starts: models and runs, in one SQLite file.
+//!
+//! The library is an index: a model's folder and a run's folder stand by themselves, and losing the
+//! library loses no work.
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// A model in the library.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelRow {
+    /// Name that `--model` takes.
+    pub name: String,
+    /// File or folder.
+    pub path: PathBuf,
+    /// Where it came from.
+    pub source: String,
+    /// Licence.
+    pub license: String,
+    /// Size on disk.
+    pub bytes: u64,
+}
+
+/// A run in the library.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunRow {
+    /// Run folder.
+    pub path: PathBuf,
+    /// Task name.
+    pub task: String,
+    /// `completion` or `head`.
+    pub method: String,
+    /// `running`, `completed`, `stopped` or `failed`.
+    pub status: String,
+    /// Main metric, when there is one.
+    pub accuracy: Option<f64>,
+    /// When it began, RFC 3339, UTC.
+    pub started: String,
+}
+
+/// The open library.
+pub struct Library {
+    path: PathBuf,
+    db: Connection,
+}
+
+/// Statements that bring a library from version `i` to `i + 1`.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE models (name TEXT PRIMARY KEY, path TEXT NOT NULL, source TEXT NOT NULL, license TEXT NOT NULL, bytes INTEGER NOT NULL);
+    CREATE TABLE runs (path TEXT PRIMARY KEY, task TEXT NOT NULL, method TEXT NOT NULL, status TEXT NOT NULL, accuracy REAL, started TEXT NOT NULL);
+    CREATE TABLE hashes (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, modified INTEGER NOT NULL, sha256 TEXT NOT NULL);
+"];
+
+impl Library {
+    /// Opens the library of a home, making or upgrading it as needed.
+    ///
+    /// # Errors
+    /// If the file is damaged, of a newer version, or cannot be written.
+    pub fn open(home: &Home) -> Result<Self> {
+        let path = home.database();
+        let fail = |source| Error::Library { path: path.clone(), source };
+        let mut db = Connection::open(&path).map_err(fail)?;
+        db.busy_timeout(std::time::Duration::from_secs(10)).map_err(fail)?;
+        // readers and a writing run do not wait for each other
+        db.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
+        let change = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
+        let version: usize = change.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(fail)?;
+        if version > MIGRATIONS.len() {
+            return Err(Error::request(format!("the library {} was made by a newer Lapidary; update this one, or choose another folder with --home", path.display())));
+        }
+        for statements in &MIGRATIONS[version..] {
+            change.execute_batch(statements).map_err(fail)?;
+        }
+        change.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(fail)?;
+        change.commit().map_err(fail)?;
+        Ok(Self { path, db })
+    }
+
+    fn fail(&self, source: rusqlite::Error) -> Error {
+        Error::Library { path: self.path.clone(), source }
+    }
+
+    /// All models, by name.
+    ///
+    /// # Errors
+    /// If the library cannot be read.
+    pub fn models(&self) -> Result<Vec<ModelRow>> {
+        let read = || {
+            let mut query = self.db.prepare("SELECT name, path, source, license, bytes FROM models ORDER BY name")?;
+            let rows = query.query_map([], |r| {
+                Ok(ModelRow { name: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), source: r.get(2)?, license: r.get(3)?, bytes: r.get::<_, i64>(4)?.unsigned_abs() })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|e| self.fail(e))
+    }
+
+    /// Adds a model, or replaces the one of the same name.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn put_model(&self, m: &ModelRow) -> Result<()> {
+        let bytes = i64::try_from(m.bytes).unwrap_or(i64::MAX);
+        self.db
+            .execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)", params![m.name, m.path.to_string_lossy(), m.source, m.license, bytes])
+            .map_err(|e| self.fail(e))?;
+        Ok(())
+    }
+
+    /// All runs, latest first.
+    ///
+    /// # Errors
+    /// If the library cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunRow>> {
+        let read = || {
+            let mut query = self.db.prepare("SELECT path, task, method, status, accuracy, started FROM runs ORDER BY started DESC")?;
+            let rows = query.query_map([], |r| {
+                Ok(RunRow { path: PathBuf::from(r.get::<_, String>(0)?), task: r.get(1)?, method: r.get(2)?, status: r.get(3)?, accuracy: r.get(4)?, started: r.get(5)? })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|e| self.fail(e))
+    }
+
+    /// Adds a run, or replaces the one of the same folder.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn put_run(&self, r: &RunRow) -> Result<()> {
+        self.db
+            .execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)", params![r.path.to_string_lossy(), r.task, r.method, r.status, r.accuracy, r.started])
+            .map_err(|e| self.fail(e))?;
+        Ok(())
+    }
+
+    /// SHA-256 of a file, computed only when the file is new or has changed.
+    ///
+    /// # Errors
+    /// If the file or the library cannot be read.
+    pub fn sha256(&self, file: &Path) -> Result<String> {
+        let meta = std::fs::metadata(file).map_err(|e| Error::io(file, e))?;
+        let modified = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        let modified = modified.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+        let bytes = i64::try_from(meta.len()).unwrap_or(i64::MAX);
+        let key = file.canonicalize().map_err(|e| Error::io(file, e))?.to_string_lossy().into_owned();
+        let known = self
+            .db
+            .query_row("SELECT sha256 FROM hashes WHERE path = ? AND bytes = ? AND modified = ?", params![key, bytes, modified], |r| r.get(0))
+            .optional()
+            .map_err(|e| self.fail(e))?;
+        if let Some(hash) = known {
+            return Ok(hash);
+        }
+        let hash = data::set::sha256(file)?;
+        self.db.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", params![key, bytes, modified, hash]).map_err(|e| self.fail(e))?;
+        Ok(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_remembers_and_notices_changed_files() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::open(Some(dir.path())).expect("home");
+        let model = ModelRow { name: "m".into(), path: "/x/y".into(), source: "test".into(), license: "none".into(), bytes: 7 };
+        let run = RunRow { path: "/r".into(), task: "intent".into(), method: "head".into(), status: "running".into(), accuracy: None, started: "2026-01-01T00:00:00Z".into() };
+        {
+            let library = Library::open(&home).expect("new library");
+            library.put_model(&model).expect("written");
+            library.put_run(&run).expect("written");
+            library.put_run(&RunRow { status: "completed".into(), accuracy: Some(0.5), ..run.clone() }).expect("replaced");
+        }
+        let library = Library::open(&home).expect("reopened");
+        assert_eq!(library.models().expect("read"), [model]);
+        let runs = library.runs().expect("read");
+        assert_eq!((runs.len(), runs[0].status.as_str(), runs[0].accuracy), (1, "completed", Some(0.5)));
+        let file = dir.path().join("f");
+        std::fs::write(&file, "a").expect("written");
+        let first = library.sha256(&file).expect("hashed");
+        std::fs::write(&file, "bb").expect("written");
+        assert_ne!(first, library.sha256(&file).expect("hashed again"));
+    }
+
+    #[test]
+    fn a_newer_or_damaged_library_is_refused_and_kept() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::open(Some(dir.path())).expect("home");
+        std::fs::write(home.database(), "this is not a database, but it is long enough to look at").expect("written");
+        assert!(Library::open(&home).is_err_and(|e| e.to_string().contains("move it away")));
+        std::fs::remove_file(home.database()).expect("removed");
+        drop(Library::open(&home).expect("new"));
+        Connection::open(home.database()).and_then(|c| c.pragma_update(None, "user_version", 99)).expect("set");
+        assert!(Library::open(&home).is_err_and(|e| e.to_string().contains("newer Lapidary")));
+    }
+}

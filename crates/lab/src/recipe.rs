@@ -1,0 +1,189 @@
+//! A recipe: every setting of a run, from a file, for a task and a method.
+
+use crate::error::{Error, Result};
+use gemma::LoraConfig;
+use gemma::head::Pool;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::{Table, Value};
+use train::Settings;
+
+/// How the model answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// It writes the label.
+    Completion,
+    /// A linear layer on its hidden states chooses the label.
+    Head,
+}
+
+impl Method {
+    /// Name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completion => "completion",
+            Self::Head => "head",
+        }
+    }
+}
+
+/// Every setting of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// How the model answers.
+    pub method: Method,
+    /// Longest example, in tokens.
+    pub max_tokens: usize,
+    /// How a head sees a text.
+    pub pool: Pool,
+    /// Prompt by language; `{text}` is the message.
+    pub template: BTreeMap<String, String>,
+    /// The adapters.
+    pub lora: LoraConfig,
+    /// The loop.
+    pub train: Settings,
+}
+
+/// Recipe of the intent task.
+const INTENT: &str = include_str!("../../../assets/recipes/intent.toml");
+
+impl Recipe {
+    /// The recipe of a task, or of a file, for a method (`auto` leaves it to the recipe), with single
+    /// values changed by `key=value` (`train.epochs=5`, or `epochs=5` where that is the only `epochs`).
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a value is unknown, of the wrong type or makes no sense.
+    pub fn resolve(file: Option<&Path>, method: &str, set: &[String]) -> Result<Self> {
+        let (name, text) = match file {
+            Some(file) => (file.display().to_string(), std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?),
+            None => ("the built-in recipe".into(), INTENT.into()),
+        };
+        let fail = |e: String| Error::request(format!("{name}: {e}"));
+        let mut table: Table = toml::from_str(&text).map_err(|e: toml::de::Error| fail(e.to_string().trim().to_string()))?;
+        if method != "auto" {
+            table.insert("method".into(), Value::String(method.into()));
+        }
+        let chosen = table.get("method").and_then(Value::as_str).unwrap_or_default().to_string();
+        if !["completion", "head"].contains(&chosen.as_str()) {
+            return Err(Error::request(format!("`{chosen}` is no method that this version trains; use completion or head")));
+        }
+        for own in ["completion", "head"] {
+            if let Some(Value::Table(changes)) = table.remove(own)
+                && own == chosen
+            {
+                merge(&mut table, changes);
+            }
+        }
+        for change in set {
+            apply(&mut table, change)?;
+        }
+        let recipe: Self = Value::Table(table).try_into().map_err(|e: toml::de::Error| fail(e.to_string().trim().to_string()))?;
+        recipe.lora.check()?;
+        recipe.train.check().map_err(Error::Request)?;
+        if recipe.template.is_empty() || recipe.template.values().any(|t| t.matches("{text}").count() != 1) {
+            return Err(fail("each template must hold {text} exactly once".into()));
+        }
+        Ok(recipe)
+    }
+
+    /// The prompt for a language, English if it has none of its own.
+    pub fn template(&self, language: &str) -> &str {
+        let own = self.template.get(language).or_else(|| self.template.get("en")).or_else(|| self.template.values().next());
+        own.map_or("{text}", String::as_str)
+    }
+
+    /// The settings as they go into `run.toml`.
+    ///
+    /// # Errors
+    /// Never in practice: every recipe is a table.
+    pub fn to_table(&self) -> Result<Table> {
+        Table::try_from(self).map_err(|e| Error::request(format!("the settings cannot be written: {e}")))
+    }
+}
+
+fn merge(into: &mut Table, changes: Table) {
+    for (key, value) in changes {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(own)), Value::Table(changes)) => merge(own, changes),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+fn apply(table: &mut Table, change: &str) -> Result<()> {
+    let (key, text) = change.split_once('=').ok_or_else(|| Error::request(format!("--set {change}: write key=value")))?;
+    let (key, text) = (key.trim(), text.trim());
+    let path = locate(table, key)?;
+    let mut at = &mut *table;
+    for part in &path[..path.len() - 1] {
+        at = at.get_mut(part).and_then(Value::as_table_mut).ok_or_else(|| Error::request(format!("--set {key}: there is no such setting")))?;
+    }
+    let old = at.get(&path[path.len() - 1]).ok_or_else(|| Error::request(format!("--set {key}: there is no such setting")))?;
+    // a bare word is a string; a whole number is welcome where a fraction is meant
+    let parsed = toml::from_str::<Table>(&format!("v = {text}")).ok().and_then(|mut t| t.remove("v"));
+    let value = match (old, parsed) {
+        (Value::Float(_), Some(Value::Integer(i))) => Value::Float(i as f64),
+        (Value::Array(_), None) => Value::Array(text.split(',').map(|p| Value::String(p.trim().into())).collect()),
+        (_, Some(value)) => value,
+        (_, None) => Value::String(text.into()),
+    };
+    if old.type_str() != value.type_str() {
+        return Err(Error::request(format!("--set {key}: `{text}` is not of type {}", old.type_str())));
+    }
+    at.insert(path[path.len() - 1].clone(), value);
+    Ok(())
+}
+
+/// Path of a setting: as written, or the only one whose last part it is.
+fn locate(table: &Table, key: &str) -> Result<Vec<String>> {
+    if key.contains('.') || table.contains_key(key) {
+        return Ok(key.split('.').map(String::from).collect());
+    }
+    let owners: Vec<&String> = table.iter().filter(|(_, v)| v.as_table().is_some_and(|t| t.contains_key(key))).map(|(k, _)| k).collect();
+    match owners.as_slice() {
+        [owner] => Ok(vec![(*owner).clone(), key.into()]),
+        [] => {
+            let all = table.values().filter_map(Value::as_table).flat_map(Table::keys).chain(table.keys());
+            let near = all.map(|k| (strsim::damerau_levenshtein(k, key), k)).min().filter(|(d, _)| *d <= 3);
+            let hint = near.map_or(String::new(), |(_, k)| format!("; did you mean {k}?"));
+            Err(Error::request(format!("--set {key}: there is no such setting{hint}")))
+        }
+        _ => Err(Error::request(format!("--set {key}: several settings end so; write one of {}", owners.iter().map(|o| format!("{o}.{key}")).collect::<Vec<_>>().join(", ")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(method: &str, set: &[&str]) -> Result<Recipe> {
+        Recipe::resolve(None, method, &set.iter().map(|s| (*s).to_string()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn values_are_changed_by_full_and_by_short_name() {
+        let r = resolve("completion", &["train.epochs=3", "rank=4", "learning_rate=1", "targets=q,v", "template.it=X {text} Y"]).expect("resolves");
+        assert_eq!((r.method, r.train.epochs, r.lora.rank, r.train.learning_rate), (Method::Completion, 3, 4, 1.0));
+        assert_eq!(r.lora.targets.len(), 2);
+        assert_eq!(r.template("it"), "X {text} Y");
+        assert_eq!(r.template("fr"), r.template("en"));
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let message = |method, set: &[&str]| resolve(method, set).expect_err("must be refused").to_string();
+        assert!(message("auto", &["epoch=3"]).contains("did you mean epochs?"));
+        assert!(message("auto", &["epochs"]).contains("key=value"));
+        assert!(message("auto", &["epochs=many"]).contains("not of type integer"));
+        assert!(message("auto", &["epochs=0"]).contains("epochs must be at least 1"));
+        assert!(message("auto", &["targets=q,x"]).contains("unknown variant"));
+        assert!(message("auto", &["template.it=no place"]).contains("exactly once"));
+        assert!(message("full", &[]).contains("use completion or head"));
+        assert!(message("auto", &["lora.foo=1"]).contains("no such setting"));
+    }
+}

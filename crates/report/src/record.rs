@@ -1,0 +1,245 @@
+//! The files of a run folder as Rust values: `run.toml`, `result.json`, `predictions.jsonl`,
+//! `events.jsonl`. The folder alone is enough to report on a run anywhere.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tasks::Classification;
+use train::Event;
+
+/// What can go wrong with a run folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{path}: {source}; check that the run folder is complete and writable")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{path}: {what}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        what: String,
+    },
+}
+
+/// A file that went into a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Path as it was given.
+    pub path: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    /// Examples or bytes, whichever applies.
+    pub count: u64,
+}
+
+/// The model that was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Name in the library, or the path.
+    pub name: String,
+    /// Weight files with their hashes.
+    pub files: Vec<FileRecord>,
+    /// Parameters of the base model.
+    pub parameters: u64,
+    /// How most weights are stored in the file.
+    pub storage: String,
+    /// Hidden width.
+    pub hidden: usize,
+    /// Blocks.
+    pub layers: usize,
+}
+
+/// The data that went in.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// Name of the data set.
+    pub name: String,
+    /// Licence as its card states it.
+    pub license: String,
+    /// Language code as its card states it.
+    pub language: String,
+    /// Label names in class order.
+    pub labels: Vec<String>,
+    /// Files by split: `train`, `validation`, `test`.
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// The device that computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceRecord {
+    /// Device id, for instance `cpu`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `cpu`, `gpu` or `software`.
+    pub kind: String,
+    /// Graphics API or instruction set.
+    pub api: String,
+    /// Driver, where there is one.
+    pub driver: String,
+}
+
+/// Everything that was chosen: `run.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// Task name.
+    pub task: String,
+    /// `completion` or `head`.
+    pub method: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// When the run began, RFC 3339, UTC.
+    pub started: String,
+    /// Version of Lapidary.
+    pub version: String,
+    /// The command that repeats the run.
+    pub command: String,
+    /// The model.
+    pub model: ModelRecord,
+    /// The data.
+    pub data: DataRecord,
+    /// The device.
+    pub device: DeviceRecord,
+    /// Hyper-parameters by name, as resolved from recipe and command line.
+    pub settings: toml::Table,
+}
+
+/// Figures of the training itself.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct TrainRecord {
+    /// Wall-clock seconds of training, evaluations on the validation set included.
+    pub seconds: f64,
+    /// Optimiser steps done.
+    pub steps: usize,
+    /// Tokens processed, padding not counted.
+    pub tokens: u64,
+    /// Tokens per second of training steps.
+    pub tokens_per_second: f64,
+    /// Tokens (or rows, for a head) that carried loss.
+    pub supervised_tokens: u64,
+    /// Peak resident memory of the process.
+    pub peak_memory_bytes: u64,
+    /// Loss of the last step.
+    pub final_loss: f64,
+    /// Step whose weights were kept.
+    pub best_step: usize,
+}
+
+/// The outcome: `result.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Task name.
+    pub task: String,
+    /// `completion` or `head`.
+    pub method: String,
+    /// `completed`, `stopped` or `failed`.
+    pub status: String,
+    /// Scores on the test set (on validation when there is no test set, see `evaluated_on`).
+    pub metrics: Option<Classification>,
+    /// Which split `metrics` were computed on.
+    pub evaluated_on: String,
+    /// Free (unconstrained) decoding of the same model, for completion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_free: Option<Classification>,
+    /// Scores of reference classifiers on the same examples: `majority`, `untuned`.
+    pub baselines: BTreeMap<String, Classification>,
+    /// Figures of the training.
+    pub train: TrainRecord,
+    /// The model.
+    pub model: ModelRecord,
+    /// The data.
+    pub data: DataRecord,
+    /// The device.
+    pub device: DeviceRecord,
+    /// Version of Lapidary.
+    pub version: String,
+    /// Why the run failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A line of `predictions.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The input text.
+    pub input: String,
+    /// The expected label.
+    pub expected: String,
+    /// What the model put out, before parsing.
+    pub output: String,
+    /// The label it stands for; `null` if none.
+    pub answer: Option<String>,
+    /// 1 if right, else 0.
+    pub score: f64,
+    /// Probability that the model gave to its answer.
+    pub probability: f64,
+}
+
+/// A run folder read whole.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The folder.
+    pub path: PathBuf,
+    /// What was chosen.
+    pub run: RunFile,
+    /// The outcome.
+    pub result: RunResult,
+    /// Events in order.
+    pub events: Vec<Event>,
+    /// Predictions on the test set.
+    pub predictions: Vec<Prediction>,
+}
+
+impl Run {
+    /// Reads a run folder.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged; the message names file and line. A last line of
+    /// `events.jsonl` that was cut off by a crash is left out.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let run = path.join("run.toml");
+        let run = toml::from_str(&read(&run)?).map_err(|e| Error::Format { path: run, what: format!("is not a run description ({e})") })?;
+        let result = path.join("result.json");
+        let result = serde_json::from_str(&read(&result)?).map_err(|e| Error::Format { path: result, what: format!("is not a result ({e}); evaluate the run again") })?;
+        let predictions = path.join("predictions.jsonl");
+        let predictions = if predictions.exists() { lines(&predictions, false)? } else { Vec::new() };
+        Ok(Self { path: path.into(), run, result, events: lines(&path.join("events.jsonl"), true)?, predictions })
+    }
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+fn lines<T: serde::de::DeserializeOwned>(path: &Path, torn_end: bool) -> Result<Vec<T>, Error> {
+    let text = read(path)?;
+    let mut out = Vec::new();
+    let count = text.lines().count();
+    for (i, line) in text.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(value) => out.push(value),
+            Err(_) if torn_end && i + 1 == count => break,
+            Err(e) => return Err(Error::Format { path: path.into(), what: format!("line {}: {e}", i + 1) }),
+        }
+    }
+    Ok(out)
+}
+
+/// Writes a file at once: a temporary file beside it, then a rename.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let fail = |source| Error::Io { path: path.into(), source };
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".part");
+    std::fs::write(&temporary, bytes).map_err(fail)?;
+    std::fs::rename(&temporary, path).map_err(fail)
+}

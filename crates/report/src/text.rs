@@ -1,0 +1,752 @@
+//! Words, numbers and foreign text, made fit for a figure or a report.
+//!
+//! Three things live here. The catalogue holds every sentence of the reports in both languages, side by
+//! side, so that a sentence cannot be added in one language alone. [`Lang`] writes numbers the way its
+//! readers write them. [`clean`] makes text from data sets and models harmless to look at: escaping keeps
+//! markup inert, but a NUL or a right-to-left override would still break a file or disguise a line.
+
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// Space that keeps a number and its unit on one line; also groups digits (unlike a comma or a point,
+/// it means the same to an English and an Italian reader).
+const NARROW: char = '\u{202f}';
+
+/// Language of a figure or report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Lang {
+    /// English.
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    /// Italian.
+    #[serde(rename = "it")]
+    Italian,
+}
+
+impl FromStr for Lang {
+    type Err = String;
+
+    /// Reads `en` or `it`, also with a region (`it-IT`, `en_GB.UTF-8`).
+    fn from_str(code: &str) -> Result<Self, Self::Err> {
+        match code.split(['-', '_', '.']).next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "en" => Ok(Self::English),
+            "it" => Ok(Self::Italian),
+            _ => Err(format!("no reports in language `{}`; choose en or it", clean(code, 20))),
+        }
+    }
+}
+
+impl Lang {
+    /// Its code: `en` or `it`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Italian => "it",
+        }
+    }
+
+    pub(crate) fn words(self) -> &'static Words {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Italian => &ITALIAN,
+        }
+    }
+
+    /// A number with a fixed count of decimals and this language's decimal mark.
+    pub fn decimal(self, value: f64, places: usize) -> String {
+        if value.is_nan() {
+            return self.words().not_a_number.into();
+        }
+        if value.is_infinite() {
+            return if value > 0.0 { "∞".into() } else { "−∞".into() };
+        }
+        let text = format!("{value:.places$}");
+        // "-0.0" says less than nothing
+        let text = if text.starts_with('-') && text[1..].chars().all(|c| matches!(c, '0' | '.')) { text[1..].to_string() } else { text };
+        let text = text.replace('-', "−");
+        match self {
+            Self::English => text,
+            Self::Italian => text.replace('.', ","),
+        }
+    }
+
+    /// A measured value of any size with about three significant digits.
+    pub fn significant(self, value: f64) -> String {
+        let size = value.abs();
+        if !value.is_finite() || value == 0.0 {
+            return self.decimal(value, 0);
+        }
+        if !(1e-4..1e6).contains(&size) {
+            let text = format!("{value:.1e}").replace('-', "−");
+            return if self == Self::Italian { text.replace('.', ",") } else { text };
+        }
+        let places = (2 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        self.decimal(value, places)
+    }
+
+    /// A count, its digits grouped in threes from five digits up.
+    pub fn integer(self, value: u64) -> String {
+        let digits = value.to_string();
+        if digits.len() < 5 {
+            return digits;
+        }
+        let mut out = String::new();
+        for (i, c) in digits.chars().enumerate() {
+            if i > 0 && (digits.len() - i).is_multiple_of(3) {
+                out.push(NARROW);
+            }
+            out.push(c);
+        }
+        out
+    }
+
+    /// A share between 0 and 1 in percent, with one decimal.
+    pub fn percent(self, share: f64) -> String {
+        if share.is_finite() { format!("{}{NARROW}%", self.decimal(share * 100.0, 1)) } else { self.decimal(share, 0) }
+    }
+
+    /// An interval of shares in percent.
+    pub fn percent_range(self, [low, high]: [f64; 2]) -> String {
+        format!("{}–{}", self.decimal(low * 100.0, 1), self.percent(high))
+    }
+
+    /// A span of time.
+    pub fn duration(self, seconds: f64) -> String {
+        if !seconds.is_finite() || seconds < 59.95 {
+            return format!("{}{NARROW}s", self.decimal(seconds, 1));
+        }
+        let whole = seconds.round() as u64;
+        match (whole / 3600, whole / 60 % 60, whole % 60) {
+            (0, m, s) => format!("{m}{NARROW}min {s:02}{NARROW}s"),
+            (h, m, _) => format!("{h}{NARROW}h {m:02}{NARROW}min"),
+        }
+    }
+
+    /// A count of bytes in decimal units.
+    pub fn bytes(self, bytes: u64) -> String {
+        let b = bytes as f64;
+        match bytes {
+            0..1_000 => format!("{bytes}{NARROW}B"),
+            1_000..1_000_000 => format!("{}{NARROW}kB", self.decimal(b / 1e3, 1)),
+            1_000_000..1_000_000_000 => format!("{}{NARROW}MB", self.decimal(b / 1e6, 1)),
+            _ => format!("{}{NARROW}GB", self.decimal(b / 1e9, 2)),
+        }
+    }
+}
+
+/// Puts values into the `{name}` places of a catalogue sentence.
+///
+/// Values are not searched again, so a label called `{model}` stays a label.
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        let (before, after) = rest.split_at(open);
+        out.push_str(before);
+        rest = after;
+        let Some(close) = after.find('}') else { break };
+        match values.iter().find(|(name, _)| *name == &after[1..close]) {
+            Some((_, value)) => out.push_str(value),
+            None => out.push_str(&after[..=close]),
+        }
+        rest = &after[close + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Foreign text on one line, at most `limit` characters and an ellipsis, with nothing left that acts.
+///
+/// Control characters become their visible pictures (NUL is `␀`), line ends `↵`, bidirectional controls
+/// and other invisible marks their code point in brackets, code points that no XML file may hold `�`.
+/// Joiners stay: emoji and several scripts need them.
+pub fn clean(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars().peekable();
+    let mut taken = 0;
+    while let Some(c) = chars.next() {
+        if taken == limit {
+            out.push('…');
+            break;
+        }
+        taken += 1;
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => taken -= 1,
+            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('↵'),
+            '\t' => out.push(' '),
+            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
+            '\u{7f}' => out.push('\u{2421}'),
+            '\u{80}'..='\u{9f}' => out.push('\u{fffd}'),
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => {
+                out.push_str(&format!("⟨U+{:04X}⟩", c as u32));
+            }
+            _ if c as u32 & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}') => out.push('\u{fffd}'),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// [`clean`] for text whose own line ends a reader should see as line ends: commands, error messages.
+pub(crate) fn clean_lines(text: &str, limit: usize) -> String {
+    let mut left = limit;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let cleaned = clean(line, left);
+        left = left.saturating_sub(cleaned.chars().count() + 1);
+        lines.push(cleaned);
+        if left == 0 {
+            break;
+        }
+    }
+    lines.join("\n")
+}
+
+/// Declares the catalogue: each entry once, English first, Italian under it.
+macro_rules! catalogue {
+    ($($name:ident: $english:literal, $italian:literal;)*) => {
+        /// Every word and sentence of figures and reports.
+        pub(crate) struct Words {
+            $(pub(crate) $name: &'static str,)*
+        }
+
+        static ENGLISH: Words = Words { $($name: $english,)* };
+        static ITALIAN: Words = Words { $($name: $italian,)* };
+
+        #[cfg(test)]
+        const ENTRIES: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $italian),)*];
+    };
+}
+
+catalogue! {
+    not_a_number:
+        "not a number",
+        "non numerico";
+
+    // figures
+    step_axis:
+        "optimiser step",
+        "passo di ottimizzazione";
+    loss_axis:
+        "loss (nats per target)",
+        "perdita (nat per bersaglio)";
+    loss_axis_log:
+        "loss (nats per target), logarithmic",
+        "perdita (nat per bersaglio), logaritmica";
+    training:
+        "training",
+        "addestramento";
+    training_smoothed:
+        "training, mean of {window} steps",
+        "addestramento, media di {window} passi";
+    validation:
+        "validation",
+        "validazione";
+    best_mark:
+        "best {loss}, step {step}",
+        "minimo {loss}, passo {step}";
+    not_finite_mark:
+        "× not finite: {count}",
+        "× non finiti: {count}";
+    no_steps:
+        "no training step was recorded",
+        "nessun passo di addestramento registrato";
+    alt_loss:
+        "Training loss by step. It starts at {first} and ends at {last} after step {step}.",
+        "Perdita di addestramento per passo. Parte da {first} e finisce a {last} dopo il passo {step}.";
+    alt_loss_none:
+        "Loss by step: no training step was recorded.",
+        "Perdita per passo: nessun passo di addestramento registrato.";
+    alt_loss_validation:
+        "The last of {count} validations gave {last}.",
+        "L’ultima di {count} validazioni ha dato {last}.";
+    alt_loss_best:
+        "The best validation loss is {loss}, at step {step}.",
+        "La perdita di validazione migliore è {loss}, al passo {step}.";
+    alt_loss_not_finite:
+        "At {count} steps the loss was not a finite number.",
+        "In {count} passi la perdita non era un numero finito.";
+    alt_loss_marks:
+        "{count} notices about the health of the training are marked.",
+        "Sono segnati {count} avvisi sulla salute dell’addestramento.";
+    expected_axis:
+        "expected",
+        "atteso";
+    answered_axis:
+        "answered",
+        "risposto";
+    no_label:
+        "no label",
+        "nessuna etichetta";
+    colour_right:
+        "right",
+        "giuste";
+    colour_wrong:
+        "wrong",
+        "sbagliate";
+    colour_key:
+        "share of the row, 2 to 100 %:",
+        "quota della riga, dal 2 al 100 %:";
+    alt_confusion:
+        "Confusion matrix of {classes} labels and {examples} examples; {right} were answered rightly.",
+        "Matrice di confusione di {classes} etichette e {examples} esempi; {right} risposte sono giuste.";
+    alt_confusion_top:
+        "The commonest mistake, {count} times: “{expected}” answered as “{answered}”.",
+        "L’errore più frequente, {count} volte: «{expected}» con risposta «{answered}».";
+    alt_confusion_none:
+        "No label was mistaken for another.",
+        "Nessuna etichetta è stata scambiata per un’altra.";
+    confidence_axis:
+        "probability the model gave",
+        "probabilità data dal modello";
+    accuracy_axis:
+        "share that was right",
+        "quota di risposte giuste";
+    perfect:
+        "perfectly calibrated",
+        "calibrazione perfetta";
+    alt_reliability:
+        "Reliability diagram of {examples} answers: share that was right against the probability given.",
+        "Diagramma di affidabilità di {examples} risposte: quota giusta rispetto alla probabilità data.";
+    alt_reliability_bin:
+        "At probability {confidence}: {accuracy} right ({count}).",
+        "A probabilità {confidence}: {accuracy} giuste ({count}).";
+    alt_comparison:
+        "Accuracy with 95 % intervals.",
+        "Accuratezza con intervalli al 95 %.";
+    alt_comparison_row:
+        "{name}: {accuracy} ({interval}).",
+        "{name}: {accuracy} ({interval}).";
+
+    // head and summary
+    title:
+        "{task}: {data}",
+        "{task}: {data}";
+    task_intent:
+        "Intent classification",
+        "Classificazione degli intenti";
+    task_entities:
+        "Entity recognition",
+        "Riconoscimento di entità";
+    task_sql:
+        "Questions to SQL",
+        "Domande in SQL";
+    task_hashtags:
+        "Hashtag suggestion",
+        "Proposta di hashtag";
+    method_completion:
+        "completion (the model writes the answer)",
+        "completamento (il modello scrive la risposta)";
+    method_head:
+        "classification head (a layer on top of the model chooses the label)",
+        "testa di classificazione (uno strato sopra il modello sceglie l’etichetta)";
+    kicker:
+        "Training report",
+        "Rapporto di addestramento";
+    contents:
+        "Contents",
+        "Indice";
+    summary_heading:
+        "Summary",
+        "In breve";
+    summary_trained:
+        "{model} was fine-tuned on {examples} examples of “{data}” with {labels} labels, by {method}, on {device}, in {time}.",
+        "{model} è stato specializzato su {examples} esempi di «{data}» con {labels} etichette, per {method}, su {device}, in {time}.";
+    summary_trained_untimed:
+        "{model} was to be fine-tuned on {examples} examples of “{data}” with {labels} labels, by {method}, on {device}.",
+        "{model} doveva essere specializzato su {examples} esempi di «{data}» con {labels} etichette, per {method}, su {device}.";
+    summary_accuracy:
+        "It answers {accuracy} of the {examples} {split} examples rightly; the 95 % interval is {interval}.",
+        "Sui {examples} esempi di {split} l’accuratezza è {accuracy}; l’intervallo al 95 % è {interval}.";
+    summary_majority:
+        "Always giving the commonest label would get {accuracy}.",
+        "Dare sempre l’etichetta più comune otterrebbe {accuracy}.";
+    summary_untuned:
+        "The same model before tuning gets {accuracy}.",
+        "Lo stesso modello prima della specializzazione ottiene {accuracy}.";
+    summary_better:
+        "That is above {others}: the intervals do not overlap.",
+        "È sopra {others}: gli intervalli non si sovrappongono.";
+    summary_worse:
+        "That is below {others}: the intervals do not overlap.",
+        "È sotto {others}: gli intervalli non si sovrappongono.";
+    summary_unclear:
+        "Its interval overlaps that of {others}, so this measurement does not settle which is better.",
+        "Il suo intervallo si sovrappone a quello di {others}: questa misura non decide quale sia migliore.";
+    and:
+        " and ",
+        " e ";
+    summary_weakest:
+        "Weakest label: {label}, F1 {f1}. Strongest: {best}, F1 {best_f1}.",
+        "Etichetta più debole: {label}, F1 {f1}. Più forte: {best}, F1 {best_f1}.";
+    summary_validation:
+        "There was no test set: these figures come from the validation set, which also chose the weights that were kept, so expect somewhat less on new text.",
+        "Non c’era un insieme di prova: queste cifre vengono dall’insieme di validazione, che ha anche scelto i pesi tenuti; su testi nuovi ci si aspetti un po’ meno.";
+    number_label:
+        "accuracy on {split}",
+        "accuratezza su {split}";
+    number_interval:
+        "95 % interval {interval}",
+        "intervallo al 95 % {interval}";
+    split_test:
+        "test",
+        "prova";
+    split_validation:
+        "validation",
+        "validazione";
+    split_train:
+        "training",
+        "addestramento";
+    status_failed:
+        "This run failed",
+        "Questa esecuzione è fallita";
+    status_failed_text:
+        "It ended at step {step}. What was recorded until then follows; there is no finished model.",
+        "Si è fermata al passo {step}. Segue ciò che è stato registrato fino ad allora; non c’è un modello finito.";
+    status_failed_no_cause:
+        "No cause was recorded.",
+        "Nessuna causa registrata.";
+    status_stopped:
+        "This run was stopped early",
+        "Questa esecuzione è stata fermata prima della fine";
+    status_stopped_text:
+        "A person ended it at step {step}. The figures below are those of the unfinished training.",
+        "Una persona l’ha fermata al passo {step}. Le cifre che seguono sono di un addestramento non finito.";
+    status_stopped_planned:
+        "A person ended it at step {step} of {planned}. The figures below are those of the unfinished training.",
+        "Una persona l’ha fermata al passo {step} di {planned}. Le cifre che seguono sono di un addestramento non finito.";
+    status_other:
+        "This run did not complete: {status}",
+        "Questa esecuzione non è completa: {status}";
+
+    // what was done
+    done_heading:
+        "What was done",
+        "Che cosa è stato fatto";
+    task:
+        "Task",
+        "Compito";
+    method:
+        "Method",
+        "Metodo";
+    model:
+        "Model",
+        "Modello";
+    model_value:
+        "{name}, {parameters} parameters, stored as {storage}, {layers} layers of width {hidden}",
+        "{name}, {parameters} parametri, memorizzati come {storage}, {layers} strati di larghezza {hidden}";
+    trainable:
+        "Trainable parameters",
+        "Parametri addestrabili";
+    data:
+        "Data",
+        "Dati";
+    licence:
+        "Licence of the data",
+        "Licenza dei dati";
+    data_language:
+        "Language of the data",
+        "Lingua dei dati";
+    labels:
+        "Labels",
+        "Etichette";
+    device:
+        "Device",
+        "Dispositivo";
+    seed:
+        "Seed",
+        "Seme casuale";
+    started:
+        "Started",
+        "Inizio";
+    version:
+        "Version of Lapidary",
+        "Versione di Lapidary";
+    files_caption:
+        "Files that went in",
+        "File usati";
+    split:
+        "Part",
+        "Parte";
+    file:
+        "File",
+        "File";
+    amount:
+        "Amount",
+        "Quantità";
+    examples_of:
+        "{count} examples",
+        "{count} esempi";
+    model_part:
+        "model",
+        "modello";
+    settings_caption:
+        "Every setting",
+        "Tutte le impostazioni";
+    setting:
+        "Setting",
+        "Impostazione";
+    value:
+        "Value",
+        "Valore";
+
+    // results
+    results_heading:
+        "Results",
+        "Risultati";
+    results_caption:
+        "Scores on the {split} examples, with 95 % bootstrap intervals",
+        "Punteggi sugli esempi di {split}, con intervalli bootstrap al 95 %";
+    system:
+        "System",
+        "Sistema";
+    accuracy:
+        "Accuracy",
+        "Accuratezza";
+    macro_f1:
+        "Macro-F1",
+        "Macro-F1";
+    examples:
+        "Examples",
+        "Esempi";
+    this_model:
+        "this model",
+        "questo modello";
+    this_model_free:
+        "this model, free answers",
+        "questo modello, risposte libere";
+    majority:
+        "commonest label",
+        "etichetta più comune";
+    untuned:
+        "model before tuning",
+        "modello non specializzato";
+    results_note:
+        "Accuracy is the share of examples answered rightly. Macro-F1 averages the F1 of all labels that occur, rare ones counting as much as common ones.",
+        "L’accuratezza è la quota di esempi con risposta giusta. Il macro-F1 è la media dell’F1 di tutte le etichette presenti: le rare contano quanto le comuni.";
+    free_note:
+        "“Free answers”: the model wrote whatever it wanted instead of choosing among the labels; answers that are no label count as wrong.",
+        "«Risposte libere»: il modello ha scritto ciò che voleva invece di scegliere tra le etichette; le risposte che non sono etichette contano come sbagliate.";
+    classes_heading:
+        "By label",
+        "Per etichetta";
+    classes_caption:
+        "Scores by label, weakest first",
+        "Punteggi per etichetta, dalla più debole";
+    label:
+        "Label",
+        "Etichetta";
+    precision:
+        "Precision",
+        "Precisione";
+    recall:
+        "Recall",
+        "Richiamo";
+    f1:
+        "F1",
+        "F1";
+    classes_note:
+        "Precision: of the answers with this label, the share that was right. Recall: of the examples with this label, the share that was found. F1 is their harmonic mean.",
+        "Precisione: tra le risposte con questa etichetta, la quota giusta. Richiamo: tra gli esempi con questa etichetta, la quota trovata. F1 è la loro media armonica.";
+    confusion_heading:
+        "Who was taken for whom",
+        "Chi è stato scambiato per chi";
+    confusion_caption:
+        "Confusion matrix. Each row holds the examples of one expected label, each column what the model answered; empty cells are zero.",
+        "Matrice di confusione. Ogni riga contiene gli esempi di un’etichetta attesa, ogni colonna ciò che il modello ha risposto; le caselle vuote valgono zero.";
+    pairs_caption:
+        "Most confused pairs ({shown} of {total})",
+        "Coppie più confuse ({shown} di {total})";
+    expected:
+        "Expected",
+        "Atteso";
+    answered:
+        "Answered",
+        "Risposto";
+    count:
+        "Count",
+        "Numero";
+    row_share:
+        "Share of the label",
+        "Quota dell’etichetta";
+    mistakes_heading:
+        "Mistakes worth reading",
+        "Errori da leggere";
+    mistakes_some:
+        "{total} of {all} answers were wrong. Below are the {shown} in which the model was surest of itself.",
+        "{total} risposte su {all} erano sbagliate. Seguono le {shown} in cui il modello era più sicuro.";
+    mistakes_all:
+        "{total} of {all} answers were wrong. They follow, those in which the model was surest of itself first.",
+        "{total} risposte su {all} erano sbagliate. Eccole, prima quelle in cui il modello era più sicuro.";
+    mistakes_none:
+        "None of the {all} answers was wrong.",
+        "Nessuna delle {all} risposte era sbagliata.";
+    mistakes_caption:
+        "Wrong answers, surest first; long texts are cut at {limit} characters",
+        "Risposte sbagliate, dalla più sicura; i testi lunghi sono tagliati a {limit} caratteri";
+    text:
+        "Text",
+        "Testo";
+    probability:
+        "Probability",
+        "Probabilità";
+    wrote:
+        "wrote:",
+        "ha scritto:";
+    calibration_heading:
+        "Can its probabilities be trusted?",
+        "Ci si può fidare delle sue probabilità?";
+    calibration_text:
+        "The mean probability that the model gave to its answers is {confidence}; {accuracy} of them were right. The expected calibration error is {ece} (95 % interval {interval}): by so much its probabilities miss the truth on average.",
+        "La probabilità media che il modello ha dato alle sue risposte è {confidence}; la quota di quelle giuste è {accuracy}. L’errore di calibrazione atteso è {ece} (intervallo al 95 % {interval}): di tanto le sue probabilità sbagliano in media.";
+    reliability_caption:
+        "Reliability. Area of a point: number of answers. Points under the diagonal: the model was surer than it was right.",
+        "Affidabilità. Area del punto: numero di risposte. Punti sotto la diagonale: il modello era più sicuro che giusto.";
+    training_heading:
+        "Training",
+        "Addestramento";
+    loss_caption:
+        "Loss during training. Thin line: each step; bold line: moving mean; dots: validation.",
+        "Perdita durante l’addestramento. Linea sottile: ogni passo; linea spessa: media mobile; punti: validazione.";
+    loss_caption_marks:
+        "Numbers above the plot refer to the notices below.",
+        "I numeri sopra il grafico rimandano agli avvisi più sotto.";
+    cost_caption:
+        "What it took",
+        "Che cosa è servito";
+    time:
+        "Time",
+        "Tempo";
+    steps:
+        "Steps",
+        "Passi";
+    steps_planned:
+        "{steps} of {planned} planned",
+        "{steps} di {planned} previsti";
+    epochs:
+        "Passes over the data",
+        "Passate sui dati";
+    tokens:
+        "Tokens",
+        "Token";
+    supervised:
+        "Targets learnt from",
+        "Bersagli di apprendimento";
+    speed:
+        "Speed",
+        "Velocità";
+    tokens_per_second:
+        "{speed} tokens/s",
+        "{speed} token/s";
+    peak_memory:
+        "Peak memory",
+        "Memoria massima";
+    final_loss:
+        "Loss of the last step",
+        "Perdita dell’ultimo passo";
+    best_step:
+        "Weights kept from step",
+        "Pesi tenuti dal passo";
+    health_heading:
+        "Health of the training",
+        "Salute dell’addestramento";
+    kind_warning:
+        "warning",
+        "avviso";
+    kind_unhealthy:
+        "trouble",
+        "problema";
+    kind_recovered:
+        "recovered",
+        "ristabilito";
+    at_step:
+        "step {step}",
+        "passo {step}";
+    health_more:
+        "{count} more notices are in events.jsonl.",
+        "Altri {count} avvisi sono in events.jsonl.";
+    reproduce_heading:
+        "How to repeat it",
+        "Come ripeterlo";
+    reproduce_text:
+        "With version {version} of Lapidary and the files below, this command repeats the run:",
+        "Con la versione {version} di Lapidary e i file elencati, questo comando ripete l’esecuzione:";
+    reproduce_hashes:
+        "The files, as sha256sum prints them:",
+        "I file, come li stampa sha256sum:";
+    footer:
+        "Written by Lapidary {version} from the files of the run folder.",
+        "Scritto da Lapidary {version} dai file della cartella dell’esecuzione.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn places(template: &str) -> BTreeSet<&str> {
+        template.split('{').skip(1).filter_map(|p| p.split('}').next()).collect()
+    }
+
+    #[test]
+    fn both_languages_have_the_same_places_to_fill() {
+        for (name, english, italian) in ENTRIES {
+            assert!(!english.trim().is_empty() && !italian.trim().is_empty(), "{name}");
+            assert_eq!(places(english), places(italian), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_are_not_filled_again() {
+        assert_eq!(fill("{a} and {b}", &[("a", "{b}"), ("b", "x")]), "{b} and x");
+        assert_eq!(fill("{unknown} {", &[]), "{unknown} {");
+    }
+
+    #[test]
+    fn numbers_follow_the_language() {
+        assert_eq!(Lang::English.percent(0.9234), "92.3\u{202f}%");
+        assert_eq!(Lang::Italian.percent(0.9234), "92,3\u{202f}%");
+        assert_eq!(Lang::Italian.percent_range([0.891, 0.95]), "89,1–95,0\u{202f}%");
+        assert_eq!(Lang::English.integer(1234), "1234");
+        assert_eq!(Lang::Italian.integer(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(Lang::English.decimal(-0.001, 1), "0.0");
+        assert_eq!(Lang::English.decimal(f64::NEG_INFINITY, 1), "−∞");
+        assert_eq!(Lang::Italian.decimal(f64::NAN, 1), "non numerico");
+    }
+
+    #[test]
+    fn significant_digits_suit_the_size() {
+        for (value, text) in [(0.0, "0"), (0.02345, "0,0234"), (2.345, "2,35"), (234.5, "234"), (1.25e9, "1,2e9"), (3e-9, "3,0e−9")] {
+            assert_eq!(Lang::Italian.significant(value), text);
+        }
+    }
+
+    #[test]
+    fn spans_and_sizes_read_naturally() {
+        assert_eq!(Lang::Italian.duration(4.25), "4,2\u{202f}s");
+        assert_eq!(Lang::English.duration(59.0 * 60.0 + 59.6), "1\u{202f}h 00\u{202f}min");
+        assert_eq!(Lang::English.duration(200.0), "3\u{202f}min 20\u{202f}s");
+        assert_eq!(Lang::Italian.bytes(1_240_000_000), "1,24\u{202f}GB");
+    }
+
+    #[test]
+    fn cleaning_shows_what_would_act() {
+        assert_eq!(clean("a\0b\u{202e}c\u{7f}\u{9b}\u{ffff}", 100), "a␀b⟨U+202E⟩c␡\u{fffd}\u{fffd}");
+        assert_eq!(clean("one\r\ntwo\nthree\tfour", 100), "one↵two↵three four");
+        assert_eq!(clean("👩‍🚀 è", 100), "👩‍🚀 è");
+        assert_eq!(clean("abcdef", 3), "abc…");
+        assert_eq!(clean("abc", 3), "abc");
+        assert_eq!(clean(&"x".repeat(100_000), 400).chars().count(), 401);
+        assert_eq!(clean_lines("a\u{1b}[31m\nb", 100), "a␛[31m\nb");
+        assert!(clean_lines(&"line\n".repeat(100_000), 1000).chars().count() <= 1001);
+    }
+
+    #[test]
+    fn languages_are_read_from_codes() {
+        assert_eq!("it_IT.UTF-8".parse(), Ok(Lang::Italian));
+        assert_eq!("EN".parse(), Ok(Lang::English));
+        assert!("de".parse::<Lang>().is_err());
+        assert_eq!(Lang::Italian.code().parse(), Ok(Lang::Italian));
+    }
+}

@@ -1,0 +1,218 @@
+//! A believable run for the tests, made without chance so that every failure repeats.
+
+use report::Run;
+use report::record::{DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RunFile, RunResult, TrainRecord};
+use std::collections::BTreeMap;
+use tasks::score::{Scored, classification, majority};
+use train::Event;
+
+/// Labels of a customer-service data set.
+pub const INTENTS: [&str; 12] = [
+    "account_access",
+    "order_cancellation",
+    "order_tracking",
+    "return_refund",
+    "payment_issues",
+    "shipping_info",
+    "product_availability",
+    "product_info",
+    "promotions_discounts",
+    "technical_support",
+    "account_management",
+    "general_inquiry",
+];
+
+const TEXTS: [&str; 6] = [
+    "Non riesco più ad accedere al mio account da quando ho cambiato telefono, il codice non arriva mai.",
+    "Vorrei sapere dove si trova il mio pacco, la spedizione risulta ferma da tre giorni a Bologna.",
+    "È possibile restituire un articolo comprato in saldo anche senza lo scontrino originale?",
+    "Il pagamento con la carta è stato rifiutato ma l’importo risulta comunque addebitato sul conto.",
+    "Quando torna disponibile la taglia 42 di questo modello?",
+    "Ciao, avrei bisogno di un’informazione 🙂",
+];
+
+/// A number between 0 and 1 that looks random and never changes.
+pub fn noise(i: usize) -> f64 {
+    let mut x = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x ^= x >> 31;
+    x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x ^= x >> 29;
+    (x >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Answers of a classifier that is right with probability `skill`, and else tends to a neighbour.
+pub fn answers(classes: usize, examples: usize, skill: f64, unlabelled: bool) -> Vec<Scored> {
+    (0..examples)
+        .map(|i| {
+            let expected = i % classes;
+            let here = skill - if expected % 5 == 3 { 0.25 } else { 0.0 };
+            let right = noise(3 * i) < here;
+            let answered = if right {
+                Some(expected)
+            } else if unlabelled && noise(3 * i + 1) < 0.2 {
+                None
+            } else {
+                Some((expected + 1 + (noise(3 * i + 1) * noise(3 * i + 2) * classes as f64) as usize) % classes)
+            };
+            let probability = if right { 1.0 - 0.35 * noise(3 * i + 2).powi(3) } else { 0.35 + 0.6 * noise(3 * i + 2) };
+            Scored { expected, answered, probability }
+        })
+        .collect()
+}
+
+/// Label names: the twelve intents, then numbered ones.
+pub fn labels(classes: usize) -> Vec<String> {
+    (0..classes).map(|i| INTENTS.get(i).map_or_else(|| format!("{}_{}", INTENTS[i % 12], i / 12), |l| (*l).to_string())).collect()
+}
+
+/// One optimiser step.
+pub fn step(step: usize, loss: f64) -> Event {
+    Event::Step {
+        step,
+        epoch: step as f64 / 150.0,
+        loss,
+        learning_rate: 2e-4,
+        grad_norm: 1.0,
+        tokens: 700,
+        targets: 64,
+        tokens_per_second: 2400.0,
+        memory_bytes: 1_900_000_000,
+    }
+}
+
+/// One validation.
+pub fn evaluation(step: usize, loss: f64, best: bool) -> Event {
+    Event::Evaluation { step, loss, metrics: BTreeMap::from([("accuracy".into(), 0.9)]), best }
+}
+
+/// A training that learns, overfits a little at the end, and has two notices.
+pub fn events(steps: usize) -> Vec<Event> {
+    let mut events =
+        vec![Event::Started { task: "intent".into(), method: "completion".into(), device: "cpu".into(), steps, trainable: 3_796_992, examples: 4800 }];
+    let mut lowest = f64::INFINITY;
+    for i in 1..=steps {
+        let t = i as f64 / steps as f64;
+        let loss = (2.5 * (-9.0 * t).exp() + 0.19) * (0.65 + 0.7 * noise(i));
+        events.push(step(i, loss));
+        if i % (steps / 9).max(1) == 0 {
+            let validation = 2.3 * (-8.0 * t).exp() + 0.235 + 0.12 * (t - 0.6).max(0.0);
+            events.push(evaluation(i, validation, validation < lowest));
+            lowest = lowest.min(validation);
+        }
+        if i == steps / 5 {
+            events.push(Event::Warning { message: "37 training examples are longer than 128 tokens and were cut.".into() });
+        }
+        if i == steps * 2 / 5 {
+            events.push(Event::Health { step: i, ok: false, message: "The gradient norm was 14 times its median for 3 steps; the learning rate was halved.".into() });
+        }
+        if i == steps / 2 {
+            events.push(Event::Health { step: i, ok: true, message: "The gradient norm is back to its median.".into() });
+        }
+    }
+    events
+}
+
+/// A finished run with `classes` labels and `examples` test examples.
+pub fn run(classes: usize, examples: usize) -> Run {
+    let labels = labels(classes);
+    let tuned = answers(classes, examples, 0.95, false);
+    let free = answers(classes, examples, 0.94, true);
+    let untuned = answers(classes, examples, 0.41, false);
+    let expected: Vec<usize> = tuned.iter().map(|s| s.expected).collect();
+    let file = |path: &str, count, digit: &str| FileRecord { path: path.into(), sha256: digit.repeat(64), count };
+    let model = ModelRecord {
+        name: "gemma-3-270m".into(),
+        files: vec![file("models/gemma-3-270m/model.safetensors", 536_223_056, "c")],
+        parameters: 268_098_176,
+        storage: "bf16".into(),
+        hidden: 640,
+        layers: 18,
+    };
+    let data = DataRecord {
+        name: "intents-it".into(),
+        license: "CC-BY-4.0".into(),
+        language: "it".into(),
+        labels: labels.clone(),
+        files: BTreeMap::from([
+            ("train".into(), file("datasets/intents-it/train.jsonl", 4800, "a")),
+            ("validation".into(), file("datasets/intents-it/validation.jsonl", 600, "b")),
+            ("test".into(), file("datasets/intents-it/test.jsonl", examples as u64, "d")),
+        ]),
+    };
+    let device =
+        DeviceRecord { id: "cpu".into(), name: "AMD Ryzen 7 7840U".into(), kind: "cpu".into(), api: "AVX-512".into(), driver: String::new() };
+    let settings = "learning_rate = 0.0002\nbatch_size = 32\nepochs = 3\nschedule = 'cosine'\n[lora]\nrank = 16\nalpha = 32.0\ntargets = ['q_proj', 'v_proj']\n";
+    let predictions = tuned
+        .iter()
+        .enumerate()
+        .map(|(i, s)| Prediction {
+            input: TEXTS[i % TEXTS.len()].into(),
+            expected: labels[s.expected].clone(),
+            output: s.answered.map_or("boh".into(), |a| labels[a].clone()),
+            answer: s.answered.map(|a| labels[a].clone()),
+            score: f64::from(u8::from(s.answered == Some(s.expected))),
+            probability: s.probability,
+        })
+        .collect();
+    let run = RunFile {
+        task: "intent".into(),
+        method: "completion".into(),
+        seed: 17,
+        started: "2026-07-01T10:20:30Z".into(),
+        version: "0.1.0".into(),
+        command: "lapidary train --task intent --data datasets/intents-it --model gemma-3-270m --method completion --seed 17 --out runs/intents".into(),
+        model: model.clone(),
+        data: data.clone(),
+        device: device.clone(),
+        settings: toml::from_str(settings).unwrap(),
+    };
+    let result = RunResult {
+        task: "intent".into(),
+        method: "completion".into(),
+        status: "completed".into(),
+        metrics: Some(classification(&labels, &tuned)),
+        evaluated_on: "test".into(),
+        metrics_free: Some(classification(&labels, &free)),
+        baselines: BTreeMap::from([
+            ("majority".into(), classification(&labels, &majority(&expected, &expected, classes))),
+            ("untuned".into(), classification(&labels, &untuned)),
+        ]),
+        train: TrainRecord {
+            seconds: 754.0,
+            steps: 450,
+            tokens: 1_316_250,
+            tokens_per_second: 2417.6,
+            supervised_tokens: 57_600,
+            peak_memory_bytes: 1_940_000_000,
+            final_loss: 0.184,
+            best_step: 300,
+        },
+        model,
+        data,
+        device,
+        version: "0.1.0".into(),
+        error: None,
+    };
+    Run { path: "runs/intents".into(), run, result, events: events(450), predictions }
+}
+
+/// What data sets and models may hold.
+pub const HOSTILE: [&str; 9] = [
+    "<script>alert(1)</script>",
+    "]]><x>&amp;</x>",
+    "\"' onload=\"alert(1)",
+    "a\0b\u{1b}[31m",
+    "\u{202e}txet desrever\u{202c}",
+    "</style></svg></table><img src=x onerror=alert(1)>",
+    "👩‍🚀🔥 emoji",
+    "{accuracy} {{model}}",
+    "line one\nline two\u{2028}three\u{feff}\u{ffff}",
+];
+
+/// Keeps what a test made where a person can look at it: in the folder named by `REPORT_EXAMPLES`, if any.
+pub fn keep(name: &str, content: &str) {
+    if let Ok(folder) = std::env::var("REPORT_EXAMPLES") {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(name), content).unwrap();
+    }
+}

@@ -1,0 +1,99 @@
+//! Intent: one label for a text.
+//!
+//! By *completion*, the model reads a prompt and spells the label's words; by *head*, a linear
+//! layer on the pooled hidden state of the same prompt answers, and nothing is spelled.
+
+use crate::constraint::Trie;
+use data::example::Labelled;
+
+/// Name of the task in files and on the command line.
+pub const NAME: &str = "intent";
+
+/// The labels of a task and the words that stand for them in a completion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    names: Vec<String>,
+    words: Vec<String>,
+}
+
+impl Labels {
+    /// The labels of the training examples, in alphabetical order.
+    pub fn of(examples: &[Labelled]) -> Self {
+        let mut names: Vec<String> = examples.iter().map(|e| e.label.clone()).collect();
+        names.sort();
+        names.dedup();
+        Self::new(names)
+    }
+
+    /// These labels, in this order.
+    pub fn new(names: Vec<String>) -> Self {
+        // `order_tracking` is spelled "order tracking": words the model has seen before
+        let mut words: Vec<String> = names.iter().map(|n| n.replace(['_', '-'], " ").trim().to_string()).collect();
+        let mut distinct = words.clone();
+        distinct.sort();
+        distinct.dedup();
+        if distinct.len() < words.len() || words.iter().any(String::is_empty) {
+            words.clone_from(&names);
+        }
+        Self { names, words }
+    }
+
+    /// Names in class order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Index of a label.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|n| n == name)
+    }
+
+    /// What the model writes for a label, with the space that sets it off from the prompt.
+    pub fn completion(&self, label: usize) -> String {
+        format!(" {}", self.words[label])
+    }
+
+    /// The label that freely generated text names: its first line, whatever its case and spacing.
+    pub fn parse(&self, output: &str) -> Option<usize> {
+        let said = output.trim().lines().next()?.trim().to_lowercase();
+        self.words.iter().zip(&self.names).position(|(w, n)| said == w.to_lowercase() || said == n.to_lowercase())
+    }
+
+    /// The constraint under which only labels can be answered. `encode` turns a completion into tokens.
+    pub fn trie(&self, encode: impl Fn(&str) -> Vec<u32>, stop: u32) -> Trie {
+        let answers: Vec<Vec<u32>> = (0..self.names.len()).map(|i| encode(&self.completion(i))).collect();
+        Trie::new(answers.iter().map(Vec::as_slice), stop)
+    }
+}
+
+/// Puts a text into the template's `{text}`.
+pub fn prompt(template: &str, text: &str) -> String {
+    template.replacen("{text}", text.trim(), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_spelled_and_read_back() {
+        let labels = Labels::new(vec!["order_tracking".into(), "Return-Refund".into()]);
+        assert_eq!(labels.completion(0), " order tracking");
+        assert_eq!(labels.parse("  Order Tracking \nMessaggio: altro"), Some(0));
+        assert_eq!(labels.parse("return refund"), Some(1));
+        assert_eq!(labels.parse("return-refund"), Some(1));
+        assert_eq!(labels.parse("order"), None);
+        assert_eq!(labels.parse(""), None);
+    }
+
+    #[test]
+    fn labels_that_would_be_spelled_alike_keep_their_names() {
+        let labels = Labels::new(vec!["a_b".into(), "a b".into()]);
+        assert_eq!((labels.completion(0), labels.completion(1)), (" a_b".into(), " a b".into()));
+    }
+
+    #[test]
+    fn the_text_is_put_in_once_and_never_read_as_a_template() {
+        assert_eq!(prompt("M: {text}\nI:", " ciao {text} "), "M: ciao {text}\nI:");
+    }
+}

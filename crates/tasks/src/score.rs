@@ -1,0 +1,241 @@
+//! Scores of classification: accuracy, F1, confusion, calibration, intervals.
+//!
+//! Everything is computed from `(expected, answered, probability)` triples, so answers of any other
+//! system are scored by the same code.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A 95 % interval, `[low, high]`.
+pub type Interval = [f64; 2];
+
+/// One scored answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// Index of the expected label.
+    pub expected: usize,
+    /// Index of the answered label; `None` if the output was no label.
+    pub answered: Option<usize>,
+    /// Probability that the model gave to its answer.
+    pub probability: f64,
+}
+
+/// Scores of one class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassScore {
+    /// Share of the answers with this label that were right.
+    pub precision: f64,
+    /// Share of the examples with this label that were found.
+    pub recall: f64,
+    /// Harmonic mean of both.
+    pub f1: f64,
+    /// Examples with this label.
+    pub support: usize,
+}
+
+/// Rows are expected labels, columns answered ones; the last column counts outputs that were no label.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// Label names, in the order of rows and columns.
+    pub labels: Vec<String>,
+    /// `counts[expected][answered]`; each row has one column more than there are labels.
+    pub counts: Vec<Vec<usize>>,
+}
+
+/// One bin of the reliability diagram.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Mean probability of the answers in the bin.
+    pub confidence: f64,
+    /// Share of them that were right.
+    pub accuracy: f64,
+    /// Answers in the bin.
+    pub count: usize,
+}
+
+/// Scores of a classifier on a set of examples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Classification {
+    /// Share of the examples answered rightly.
+    pub accuracy: f64,
+    /// Bootstrap interval of the accuracy.
+    pub accuracy_ci: Interval,
+    /// Mean F1 over the classes that occur among expected labels.
+    pub macro_f1: f64,
+    /// Bootstrap interval of the macro-F1.
+    pub macro_f1_ci: Interval,
+    /// Scores by label.
+    pub per_class: BTreeMap<String, ClassScore>,
+    /// Who was taken for whom.
+    pub confusion: Confusion,
+    /// Mean gap between probability and accuracy over ten equal-width bins, weighted by count
+    /// (Guo et al. 2017, arXiv 1706.04599).
+    pub expected_calibration_error: f64,
+    /// Bootstrap interval of the calibration error.
+    pub expected_calibration_error_ci: Interval,
+    /// The bins behind it.
+    pub reliability: Vec<ReliabilityBin>,
+    /// Examples scored.
+    pub examples: usize,
+}
+
+/// Bins of the reliability diagram.
+const BINS: usize = 10;
+/// Bootstrap resamples; the 2.5 % and 97.5 % quantiles then rest on 25 resamples each.
+const RESAMPLES: usize = 1000;
+
+/// Scores answers against `labels`.
+///
+/// Intervals are percentile bootstrap (Efron 1979) over examples, seeded, so they repeat.
+pub fn classification(labels: &[String], scored: &[Scored]) -> Classification {
+    let confusion = confusion(labels.len(), scored);
+    let classes = class_scores(&confusion);
+    let intervals = bootstrap(scored, |sample| {
+        let confusion = self::confusion(labels.len(), sample);
+        [accuracy(sample), macro_f1(&class_scores(&confusion)), calibration_error(&reliability(sample), sample.len())]
+    });
+    let reliability = reliability(scored);
+    Classification {
+        accuracy: accuracy(scored),
+        accuracy_ci: intervals[0],
+        macro_f1: macro_f1(&classes),
+        macro_f1_ci: intervals[1],
+        expected_calibration_error: calibration_error(&reliability, scored.len()),
+        expected_calibration_error_ci: intervals[2],
+        per_class: labels.iter().cloned().zip(classes).collect(),
+        confusion: Confusion { labels: labels.to_vec(), counts: confusion },
+        reliability,
+        examples: scored.len(),
+    }
+}
+
+/// Answers of the classifier that always gives the commonest training label.
+pub fn majority(train: &[usize], expected: &[usize], classes: usize) -> Vec<Scored> {
+    let mut counts = vec![0usize; classes];
+    train.iter().for_each(|&l| counts[l] += 1);
+    let best = (0..classes).rev().max_by_key(|&l| counts[l]).unwrap_or(0);
+    let probability = counts.get(best).copied().unwrap_or(0) as f64 / train.len().max(1) as f64;
+    expected.iter().map(|&expected| Scored { expected, answered: Some(best), probability }).collect()
+}
+
+fn accuracy(scored: &[Scored]) -> f64 {
+    ratio(scored.iter().filter(|s| s.answered == Some(s.expected)).count(), scored.len())
+}
+
+/// A share; 0 when there is nothing to share.
+fn ratio(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn confusion(classes: usize, scored: &[Scored]) -> Vec<Vec<usize>> {
+    let mut counts = vec![vec![0; classes + 1]; classes];
+    for s in scored {
+        counts[s.expected][s.answered.unwrap_or(classes)] += 1;
+    }
+    counts
+}
+
+fn class_scores(counts: &[Vec<usize>]) -> Vec<ClassScore> {
+    (0..counts.len())
+        .map(|c| {
+            let right = counts[c][c];
+            let support = counts[c].iter().sum();
+            let answered: usize = counts.iter().map(|row| row[c]).sum();
+            let (precision, recall) = (ratio(right, answered), ratio(right, support));
+            ClassScore { precision, recall, f1: ratio(2 * right, answered + support), support }
+        })
+        .collect()
+}
+
+fn macro_f1(classes: &[ClassScore]) -> f64 {
+    let present: Vec<f64> = classes.iter().filter(|c| c.support > 0).map(|c| c.f1).collect();
+    if present.is_empty() { 0.0 } else { present.iter().sum::<f64>() / present.len() as f64 }
+}
+
+fn reliability(scored: &[Scored]) -> Vec<ReliabilityBin> {
+    let mut bins = vec![(0.0, 0usize, 0usize); BINS];
+    for s in scored {
+        let p = s.probability.clamp(0.0, 1.0);
+        let bin = &mut bins[((p * BINS as f64) as usize).min(BINS - 1)];
+        bin.0 += p;
+        bin.1 += usize::from(s.answered == Some(s.expected));
+        bin.2 += 1;
+    }
+    bins.into_iter().filter(|b| b.2 > 0).map(|(p, right, count)| ReliabilityBin { confidence: p / count as f64, accuracy: ratio(right, count), count }).collect()
+}
+
+fn calibration_error(bins: &[ReliabilityBin], examples: usize) -> f64 {
+    bins.iter().map(|b| ratio(b.count, examples) * (b.confidence - b.accuracy).abs()).sum()
+}
+
+fn bootstrap<const N: usize>(scored: &[Scored], metrics: impl Fn(&[Scored]) -> [f64; N]) -> [Interval; N] {
+    if scored.is_empty() {
+        return [[0.0, 0.0]; N];
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut samples = vec![Vec::with_capacity(RESAMPLES); N];
+    for _ in 0..RESAMPLES {
+        let sample: Vec<Scored> = (0..scored.len()).map(|_| scored[rng.random_range(0..scored.len())].clone()).collect();
+        for (all, value) in samples.iter_mut().zip(metrics(&sample)) {
+            all.push(value);
+        }
+    }
+    std::array::from_fn(|i| {
+        samples[i].sort_by(f64::total_cmp);
+        let at = |q: f64| samples[i][((RESAMPLES - 1) as f64 * q).round() as usize];
+        [at(0.025), at(0.975)]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scored(rows: &[(usize, Option<usize>, f64)]) -> Vec<Scored> {
+        rows.iter().map(|&(expected, answered, probability)| Scored { expected, answered, probability }).collect()
+    }
+
+    #[test]
+    fn scores_match_a_hand_computed_case() {
+        let labels: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+        let rows = scored(&[(0, Some(0), 0.9), (0, Some(1), 0.6), (1, Some(1), 0.8), (1, Some(1), 0.7), (2, None, 0.2), (2, Some(2), 1.0)]);
+        let s = classification(&labels, &rows);
+        assert!((s.accuracy - 4.0 / 6.0).abs() < 1e-12);
+        // a: p 1, r 1/2; b: p 2/3, r 1; c: p 1, r 1/2
+        assert!((s.per_class["a"].f1 - 2.0 / 3.0).abs() < 1e-12);
+        assert!((s.per_class["b"].f1 - 0.8).abs() < 1e-12);
+        assert!((s.macro_f1 - (2.0 / 3.0 + 0.8 + 2.0 / 3.0) / 3.0).abs() < 1e-12);
+        assert_eq!(s.confusion.counts[2], [0, 0, 1, 1]);
+        // one answer per bin: |0.9-1| |0.6-0| |0.8-1| |0.7-1| |0.2-0| |1-1|; 0.9 and 1.0 share the last bin
+        let expected = (0.6 + 0.2 + 0.3 + 0.2) / 6.0 + (2.0 / 6.0) * (0.95f64 - 1.0).abs();
+        assert!((s.expected_calibration_error - expected).abs() < 1e-9, "{}", s.expected_calibration_error);
+        assert!(s.accuracy_ci[0] <= s.accuracy && s.accuracy <= s.accuracy_ci[1]);
+        assert!(s.accuracy_ci[0] < s.accuracy_ci[1]);
+    }
+
+    #[test]
+    fn majority_gives_the_commonest_training_label() {
+        let answers = majority(&[2, 1, 1, 0], &[0, 1, 2], 3);
+        assert!(answers.iter().all(|a| a.answered == Some(1) && a.probability == 0.5));
+        // of equally common labels, the first
+        assert_eq!(majority(&[1, 0], &[0], 2)[0].answered, Some(0));
+    }
+
+    #[test]
+    fn nothing_to_score_is_zero_not_nan() {
+        let s = classification(&["a".into()], &[]);
+        assert_eq!((s.accuracy, s.macro_f1, s.expected_calibration_error), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn intervals_repeat_and_narrow_with_more_examples() {
+        let labels: Vec<String> = ["a", "b"].map(String::from).to_vec();
+        let few = scored(&(0..20).map(|i| (i % 2, Some(usize::from(i % 4 == 1)), 0.7)).collect::<Vec<_>>());
+        let many: Vec<Scored> = few.iter().cycle().take(2000).cloned().collect();
+        let (a, b) = (classification(&labels, &few), classification(&labels, &many));
+        assert_eq!(a, classification(&labels, &few));
+        assert!(b.accuracy_ci[1] - b.accuracy_ci[0] < (a.accuracy_ci[1] - a.accuracy_ci[0]) / 2.0);
+    }
+}

@@ -1,0 +1,114 @@
+//! What happens during a run, as it happens: the same values in `events.jsonl`, on the window's
+//! channel and from `--json`.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One event of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins; everything that was chosen is in `run.toml`.
+    Started {
+        /// Task name, for instance `intent`.
+        task: String,
+        /// `completion` or `head`.
+        method: String,
+        /// Device id.
+        device: String,
+        /// Optimiser steps that are planned.
+        steps: usize,
+        /// Trainable parameters.
+        trainable: usize,
+        /// Training examples.
+        examples: usize,
+    },
+    /// What the run will cost, estimated from its first steps.
+    Forecast {
+        /// Seconds of training still to come.
+        seconds: f64,
+        /// Expected peak of the process's resident memory, in bytes.
+        peak_memory_bytes: u64,
+    },
+    /// One optimiser step is done.
+    Step {
+        /// Steps done, from 1.
+        step: usize,
+        /// Passes over the training set done.
+        epoch: f64,
+        /// Mean negative log-likelihood per target, in nats.
+        loss: f64,
+        /// Learning rate of this step.
+        learning_rate: f64,
+        /// L2 norm of all gradients together, before clipping.
+        grad_norm: f64,
+        /// Tokens processed by this step, padding not counted.
+        tokens: usize,
+        /// Targets (supervised tokens, or rows for a head) of this step.
+        targets: usize,
+        /// Tokens per second of this step.
+        tokens_per_second: f64,
+        /// Resident memory of the process, in bytes.
+        memory_bytes: u64,
+    },
+    /// The model was held against the validation set.
+    Evaluation {
+        /// Steps done.
+        step: usize,
+        /// Mean negative log-likelihood per target on the validation set, in nats.
+        loss: f64,
+        /// Metrics by name, for instance `accuracy`.
+        metrics: BTreeMap<String, f64>,
+        /// Is it the best so far?
+        best: bool,
+    },
+    /// The state was saved.
+    Checkpoint {
+        /// Steps done.
+        step: usize,
+        /// Folder relative to the run folder.
+        path: String,
+    },
+    /// Something a person should know, that does not stop the run.
+    Warning {
+        /// A sentence.
+        message: String,
+    },
+    /// The health of the training changed.
+    Health {
+        /// Step at which it was seen.
+        step: usize,
+        /// Is all well?
+        ok: bool,
+        /// What was seen, what it means and what was done.
+        message: String,
+    },
+    /// The run waits.
+    Paused {
+        /// Steps done.
+        step: usize,
+    },
+    /// The run goes on.
+    Resumed {
+        /// Steps done.
+        step: usize,
+    },
+    /// The run ended; `result.json` holds the outcome.
+    Completed {
+        /// Steps done.
+        step: usize,
+        /// `completed`, or `stopped` if a person ended it early.
+        status: String,
+        /// Seconds of training.
+        seconds: f64,
+        /// Main metrics on the test set, or the validation set without one.
+        metrics: BTreeMap<String, f64>,
+    },
+    /// The run ended without a result.
+    Failed {
+        /// Steps done.
+        step: usize,
+        /// What happened and what to do.
+        message: String,
+    },
+}

@@ -1,0 +1,114 @@
+//! One batch forward and backward: the loss and the gradients of everything that is trained.
+
+use burn::tensor::{Gradients, Int, Tensor, TensorData};
+use data::Batch;
+use gemma::{Adapters, Gemma, Head, loss};
+
+/// What is trained: adapters below, and a head on top if the method has one.
+#[derive(Clone)]
+pub struct Tuned {
+    /// Low-rank adapters of the blocks.
+    pub adapters: Adapters,
+    /// The classification head.
+    pub head: Option<Head>,
+}
+
+/// What the loss is taken on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective {
+    /// The next token, at the positions of the completion.
+    Completion,
+    /// The class of the row, from the head.
+    Head,
+}
+
+impl Tuned {
+    /// What the loss of this model is taken on.
+    pub fn objective(&self) -> Objective {
+        if self.head.is_some() { Objective::Head } else { Objective::Completion }
+    }
+
+    /// Calls `f` with the path and the tensor of every parameter, in a fixed order.
+    pub fn visit(&mut self, f: &mut dyn FnMut(&str, &mut Tensor<2>)) {
+        self.adapters.visit(f);
+        if let Some(head) = &mut self.head {
+            head.visit(f);
+        }
+    }
+
+    /// Number of trained values.
+    pub fn parameters(&mut self) -> usize {
+        let mut n = 0;
+        self.visit(&mut |_, t| n += t.shape().num_elements());
+        n
+    }
+}
+
+/// The loss of a batch.
+pub struct Loss {
+    /// Sum of the negative log-likelihoods, in nats.
+    pub sum: f64,
+    /// Targets it is summed over.
+    pub targets: usize,
+}
+
+/// How many targets a batch has under an objective.
+pub fn targets(batch: &Batch, objective: Objective) -> usize {
+    match objective {
+        Objective::Completion => batch.targets.len(),
+        Objective::Head => batch.rows(),
+    }
+}
+
+/// Forward and backward. The gradients are those of the batch's loss sum divided by `total`, the
+/// targets of the whole optimiser step, so that micro-batches add up to the mean.
+///
+/// # Errors
+/// If the batch does not fit the model, or a tensor cannot be read back from the device.
+pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize) -> gemma::Result<(Loss, Gradients)> {
+    let hidden = model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), true)?;
+    let scale = 1.0 / total as f64;
+    let (nll, seed) = match &tuned.head {
+        None => {
+            let hidden = hidden.select(0, index(model, &batch.positions));
+            let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
+            // the gradient is known, so the graph starts from a product whose derivative it is
+            (ce.nll, (hidden * ce.gradient.mul_scalar(scale)).sum())
+        }
+        Some(head) => {
+            let logits = head.forward(hidden, &batch.lengths, batch.time);
+            let nll = loss::class_nll(logits, &batch.classes, model.device());
+            (nll.clone().inner(), nll.sum().mul_scalar(scale))
+        }
+    };
+    let targets = targets(batch, tuned.objective());
+    let gradients = seed.backward();
+    Ok((Loss { sum: scalar(model, nll.sum())?, targets }, gradients))
+}
+
+/// Loss of a batch without gradients or dropout.
+///
+/// # Errors
+/// As [`forward_backward`].
+pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Loss> {
+    let hidden = model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), false)?.inner();
+    let nll = match &tuned.head {
+        None => loss::cross_entropy(hidden.select(0, index(model, &batch.positions)), &batch.targets, model.table(), model.device())?.nll,
+        Some(head) => loss::class_nll(head.forward(hidden, &batch.lengths, batch.time).inner(), &batch.classes, model.device()),
+    };
+    Ok(Loss { sum: scalar(model, nll.sum())?, targets: targets(batch, tuned.objective()) })
+}
+
+fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {
+    let positions: Vec<i64> = positions.iter().map(|&p| p as i64).collect();
+    let n = positions.len();
+    Tensor::from_data(TensorData::new(positions, [n]), model.device())
+}
+
+/// Reads one value back from the device.
+///
+/// # Errors
+/// If the device failed.
+pub(crate) fn scalar(model: &Gemma, t: Tensor<1>) -> gemma::Result<f64> {
+    t.try_into_scalar::<f32>().map(f64::from).map_err(|e| gemma::Error::Device { device: format!("{:?}", model.device()), what: format!("a result could not be read back: {e:?}") })
+}

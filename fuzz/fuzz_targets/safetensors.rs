@@ -1,0 +1,18 @@
+//! Safetensors files from anywhere: no panic, and whatever is accepted can be read.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/gemma/src/error.rs"]
+mod error;
+#[path = "../../crates/gemma/src/hf.rs"]
+mod hf;
+#[path = "../../crates/gemma/src/quant.rs"]
+mod quant;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let Ok(entries) = hf::parse(data) else { return };
+    for (_, shape, storage, bytes) in entries {
+        let mut out = vec![0.0; shape.iter().product()];
+        storage.dequantize(&data[bytes], &mut out);
+    }
+});

@@ -1,0 +1,308 @@
+//! The built command from outside: whole runs on the tiny model, and everything that must be refused
+//! in one clear line with nothing half-written.
+
+use acceptance::{root, tiny};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A library, a data set of two intents and a folder for runs.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+const WORDS: [(&str, [&str; 6]); 2] = [
+    ("order_tracking", ["dove il pacco", "il pacco non arriva", "quando arriva il pacco", "il mio pacco dove", "pacco in ritardo", "non vedo il pacco"]),
+    ("return_refund", ["voglio il rimborso", "come rendo la maglia", "rimborso della maglia", "la maglia la rendo", "rendo e rimborso", "maglia da rendere"]),
+];
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { dir: tempfile::tempdir().expect("a folder") };
+        let rows = |from: usize, to: usize| -> String {
+            let row = |l: &str, t: &str| serde_json::json!({"text": t, "label": l}).to_string() + "\n";
+            WORDS.iter().flat_map(|(l, texts)| texts[from..to].iter().map(move |t| row(l, t))).collect()
+        };
+        bench.write("train.jsonl", rows(0, 4).as_bytes());
+        bench.write("validation.jsonl", rows(4, 5).as_bytes());
+        bench.write("test.jsonl", rows(5, 6).as_bytes());
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        std::fs::write(self.path(name), bytes).expect("writable");
+        self.path(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lapidary"));
+        command.args(args).arg("--home").arg(self.path("home")).current_dir(self.dir.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("the command runs")
+    }
+
+    /// Arguments of a short training of the tiny model.
+    fn train<'a>(&self, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let model = Box::leak(tiny().display().to_string().into_boxed_str());
+        let mut args = vec!["train", "--task", "intent", "--data", ".", "--model", model, "--out", out, "--set", "epochs=3", "--set", "batch=4"];
+        args.extend(more);
+        args
+    }
+
+    /// Runs, and expects exit code 1 with one line that holds every one of `parts`, and no run folder.
+    fn refused(&self, args: &[&str], parts: &[&str]) {
+        let out = self.run(args);
+        let message = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{args:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "{args:?}: {message}");
+        for part in parts {
+            assert!(message.contains(part), "{args:?}: `{part}` is not in: {message}");
+        }
+        assert!(!self.path("out").exists(), "{args:?} left a run folder behind");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    acceptance::json(path)
+}
+
+#[test]
+fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
+    for method in ["head", "completion"] {
+        let b = Bench::new();
+        let out = b.run(&b.train("out", &["--method", method, "--json"]));
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        let events: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("every line is JSON")).collect();
+        let kinds: Vec<&str> = events.iter().filter_map(|e| e["type"].as_str()).collect();
+        assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("started", "completed"));
+        for kind in ["step", "evaluation", "checkpoint", "forecast"] {
+            assert!(kinds.contains(&kind), "{method}: no {kind} in {kinds:?}");
+        }
+        let logged = std::fs::read_to_string(b.path("out/events.jsonl")).expect("events");
+        assert_eq!(logged, text(&out.stdout), "the file and --json tell the same");
+
+        let result = json(&b.path("out/result.json"));
+        assert_eq!((result["status"].as_str(), result["method"].as_str()), (Some("completed"), Some(method)));
+        for key in ["accuracy", "accuracy_ci", "macro_f1", "macro_f1_ci", "per_class", "confusion", "expected_calibration_error", "expected_calibration_error_ci"] {
+            assert!(!result["metrics"][key].is_null(), "{method}: no {key}");
+        }
+        for key in ["seconds", "steps", "tokens", "tokens_per_second", "supervised_tokens", "peak_memory_bytes", "final_loss", "best_step"] {
+            assert!(result["train"][key].is_number(), "{method}: no train.{key}");
+        }
+        assert!(result["baselines"]["majority"]["accuracy"].is_number() && result["baselines"]["untuned"]["accuracy"].is_number());
+        assert_eq!(result["metrics_free"].is_object(), method == "completion");
+        let predictions = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
+        assert_eq!(predictions.lines().count(), 2);
+        let config = json(&b.path("out/adapter/adapter_config.json"));
+        assert_eq!((config["peft_type"].as_str(), config["r"].as_u64()), (Some("LORA"), Some(16)));
+
+        let report = b.run(&["report", "out", "--language", "it"]);
+        let path = text(&report.stdout).trim().to_string();
+        let html = std::fs::read_to_string(b.dir.path().join(&path)).unwrap_or_else(|e| panic!("{path}: {e} {}", text(&report.stderr)));
+        assert!(html.contains("<svg") && html.contains("order_tracking"));
+
+        // the reloaded model answers as the one that was evaluated
+        let first: serde_json::Value = serde_json::from_str(predictions.lines().next().expect("a line")).expect("JSON");
+        let asked = b.run(&["predict", "out", first["input"].as_str().expect("an input"), "--json"]);
+        let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&asked.stderr)));
+        assert_eq!(answer["answer"], first["answer"]);
+        let gap = answer["probability"].as_f64().unwrap_or(2.0) - first["probability"].as_f64().unwrap_or(-2.0);
+        assert!(gap.abs() < 1e-5, "{method}: {gap}");
+        let scored = b.run(&["eval", "out", "--test", "test.jsonl", "--json"]);
+        let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&scored.stderr)));
+        assert_eq!(scores["accuracy"], result["metrics"]["accuracy"]);
+        let elsewhere = b.run(&["eval", "--predictions", "out/predictions.jsonl", "--task", "intent", "--test", "test.jsonl", "--json"]);
+        let scores: serde_json::Value = serde_json::from_slice(&elsewhere.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&elsewhere.stderr)));
+        assert_eq!(scores["accuracy"], result["metrics"]["accuracy"]);
+    }
+}
+
+/// Seeds make a CPU run repeatable to the bit, dropout included.
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let b = Bench::new();
+    let more = ["--set", "dropout=0.1", "--method", "head", "--seed"];
+    for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
+        let done = b.run(&b.train(out, &[&more[..], &[seed]].concat()));
+        assert!(done.status.success(), "{}", text(&done.stderr));
+    }
+    let weights = |out: &str| std::fs::read(b.path(out).join("adapter/adapter_model.safetensors")).expect("weights");
+    let losses = |out: &str| {
+        let events = std::fs::read_to_string(b.path(out).join("events.jsonl")).expect("events");
+        let event = |l: &str| -> serde_json::Value { serde_json::from_str(l).expect("JSON") };
+        events.lines().map(event).filter(|e| e["type"] == "step").map(|e| e["loss"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(losses("a"), losses("b"));
+    assert!(weights("a") == weights("b"), "adapters differ");
+    assert_ne!(losses("a"), losses("c"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_cleanly_and_keeps_the_best() {
+    use std::io::BufRead;
+    let b = Bench::new();
+    let args = b.train("out", &["--json", "--set", "epochs=100000"]);
+    let mut child = b.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut lines = std::io::BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let checkpoint = lines.by_ref().map_while(Result::ok).find(|l| l.contains("\"type\":\"checkpoint\""));
+    assert!(checkpoint.is_some(), "the run ended before its first checkpoint");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    let last = lines.map_while(Result::ok).last().expect("more events");
+    assert!(child.wait().expect("ends").success());
+    assert!(last.contains("\"type\":\"completed\"") && last.contains("\"status\":\"stopped\""), "{last}");
+    assert_eq!(json(&b.path("out/result.json"))["status"], "stopped");
+    assert!(b.path("out/adapter/head.safetensors").exists());
+}
+
+#[test]
+fn bad_data_is_refused_with_file_and_row() {
+    let b = Bench::new();
+    let train = |file: &str, more: &[&'static str]| -> Vec<String> {
+        let model = tiny().display().to_string();
+        let mut args: Vec<String> = ["train", "--task", "intent", "--train", file, "--model", &model, "--out", "out"].map(String::from).to_vec();
+        args.extend(more.iter().map(|s| (*s).to_string()));
+        args
+    };
+    let refused = |file: &str, bytes: &[u8], more: &[&'static str], parts: &[&str]| {
+        b.write(file, bytes);
+        let args = train(file, more);
+        b.refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), parts);
+    };
+    let good = "{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"b\"}\n";
+    refused("empty.jsonl", b"", &[], &["empty.jsonl", "holds no example"]);
+    refused("bad.jsonl", format!("{good}{{\"text\":").as_bytes(), &[], &["bad.jsonl:3", "not valid JSON"]);
+    refused("latin.jsonl", &[good.as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat(), &[], &["latin.jsonl:3", "UTF-8"]);
+    refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
+    refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
+    let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
+    refused("long.jsonl", long.as_bytes(), &[], &["long.jsonl:3", "tokens long", "max_tokens"]);
+    b.write("unknown.jsonl", b"{\"text\":\"tre\",\"label\":\"zzz\"}\n");
+    refused("good.jsonl", good.as_bytes(), &["--validation", "unknown.jsonl"], &["unknown.jsonl:1", "`zzz`", "no training row"]);
+    refused("good.jsonl", good.as_bytes(), &["--columns", "text=nothing"], &["good.jsonl", "`nothing`", "`text`, `label`"]);
+    refused("good.jsonl", good.as_bytes(), &["--set", "learning_rat=1"], &["did you mean learning_rate?"]);
+    refused("good.jsonl", good.as_bytes(), &["--device", "gpu:9"], &["gpu:9", "lapidary devices"]);
+    b.refused(&["data", "check", "nowhere.jsonl", "--task", "intent"], &["nowhere.jsonl"]);
+}
+
+#[test]
+fn bad_models_are_refused_with_file_and_tensor() {
+    let b = Bench::new();
+    let whole = std::fs::read(tiny().join("tiny-f32.gguf")).expect("the tiny GGUF");
+    let model = |file: &Path| -> Vec<String> { ["train", "--task", "intent", "--data", ".", "--out", "out", "--model"].map(String::from).into_iter().chain([file.display().to_string()]).collect() };
+    let refused = |file: &Path, parts: &[&str]| b.refused(&model(file).iter().map(String::as_str).collect::<Vec<_>>(), parts);
+    refused(&b.write("cut.gguf", &whole[..whole.len() / 2]), &["cut.gguf", "truncated", "fetch it again"]);
+    refused(&b.write("text.gguf", b"not a model at all"), &["text.gguf", "not a GGUF file"]);
+    let renamed = |from: &str, to: &str| {
+        let at = whole.windows(from.len()).position(|w| w == from.as_bytes()).expect("in the file");
+        let mut bytes = whole.clone();
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        bytes
+    };
+    refused(&b.write("arch.gguf", &renamed("gemma3", "llama7")), &["arch.gguf", "architecture `llama7`"]);
+    refused(&b.write("missing.gguf", &renamed("blk.2.attn_q.weight", "blk.2.attn_X.weight")), &["missing.gguf", "model.layers.2.self_attn.q_proj.weight", "is missing"]);
+
+    let folder = b.path("hf");
+    std::fs::create_dir(&folder).expect("a folder");
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::copy(tiny().join(file), folder.join(file)).expect("copied");
+    }
+    let config = std::fs::read_to_string(folder.join("config.json")).expect("config");
+    let with = |from: &str, to: &str| {
+        assert!(config.contains(from), "{from} is in the configuration");
+        std::fs::write(folder.join("config.json"), config.replace(from, to)).expect("written");
+    };
+    with("\"intermediate_size\": 64", "\"intermediate_size\": 65");
+    refused(&folder, &["model.layers.0.mlp.gate_proj.weight", "shape"]);
+    with("\"model_type\": \"gemma3_text\"", "\"model_type\": \"llama\"");
+    refused(&folder, &["config.json", "`llama`"]);
+    std::fs::write(folder.join("config.json"), &config).expect("restored");
+    let weights = std::fs::read(folder.join("model.safetensors")).expect("weights");
+    std::fs::write(folder.join("model.safetensors"), &weights[..weights.len() - 100]).expect("cut");
+    refused(&folder, &["model.safetensors", "fetch it again"]);
+    std::fs::write(folder.join("model.safetensors"), b"").expect("emptied");
+    refused(&folder, &["model.safetensors"]);
+    refused(&b.path("nowhere"), &["nowhere", "known models are"]);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let b = Bench::new();
+    assert_eq!(b.run(&["train"]).status.code(), Some(2));
+    assert_eq!(b.run(&["no-such-command"]).status.code(), Some(2));
+    assert_eq!(b.run(&b.train("out", &["--method", "magic"])).status.code(), Some(2));
+}
+
+#[test]
+fn a_folder_with_files_is_never_overwritten() {
+    let b = Bench::new();
+    std::fs::create_dir(b.path("full")).expect("a folder");
+    b.write("full/mine.txt", b"mine");
+    let out = b.run(&b.train("full", &[]));
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("already holds files"));
+    assert_eq!(std::fs::read_dir(b.path("full")).expect("listed").count(), 1);
+}
+
+#[test]
+fn an_adapter_of_another_model_is_refused() {
+    let b = Bench::new();
+    let copy = b.path("model");
+    std::fs::create_dir(&copy).expect("a folder");
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::copy(tiny().join(file), copy.join(file)).expect("copied");
+    }
+    let path = copy.display().to_string();
+    let done = b.run(&["train", "--task", "intent", "--data", ".", "--model", &path, "--out", "out", "--set", "epochs=1"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let mut weights = std::fs::read(copy.join("model.safetensors")).expect("weights");
+    let last = weights.len() - 1;
+    weights[last] ^= 1;
+    std::fs::write(copy.join("model.safetensors"), weights).expect("written");
+    let refused = b.run(&["predict", "out", "ciao"]);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("SHA-256"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn an_exported_model_is_the_same_model() {
+    let b = Bench::new();
+    let gguf = tiny().join("tiny-f32.gguf").display().to_string();
+    let out = b.run(&["models", "export", &gguf, "--out", "exported"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let values = |folder: &Path| {
+        let weights = gemma_values(folder);
+        assert!(!weights.is_empty());
+        weights
+    };
+    let (ours, theirs) = (values(&b.path("exported")), values(&tiny()));
+    let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(ours.len() == theirs.len() && worst < 1e-6, "{worst}");
+    assert!(b.run(&["models", "import", "exported", "--name", "mine"]).status.success());
+    assert!(text(&b.run(&["models", "list"]).stdout).contains("mine"));
+}
+
+fn gemma_values(folder: &Path) -> Vec<f32> {
+    let (_, model) = acceptance::open(folder, "cpu");
+    let hidden = model.forward(&[2, 300, 400, 500], 1, None, false).expect("runs");
+    hidden.into_data().to_vec().expect("f32")
+}
+
+#[test]
+fn devices_and_models_are_listed_for_people_and_programs() {
+    let b = Bench::new();
+    let devices: Vec<serde_json::Value> = serde_json::from_slice(&b.run(&["devices", "--json"]).stdout).expect("JSON");
+    assert!(devices.iter().any(|d| d["kind"] == "cpu" && d["parity"] == "pass"));
+    assert!(text(&b.run(&["devices"]).stdout).contains("cpu"));
+    assert!(text(&b.run(&["models", "list"]).stdout).contains("gemma-3-270m"));
+    let checked = b.run(&["data", "check", &root().join("datasets/intents-it").display().to_string(), "--task", "intent"]);
+    assert!(checked.status.success() && text(&checked.stdout).contains("120 train, 24 validation, 156 test"), "{}", text(&checked.stdout));
+}

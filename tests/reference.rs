@@ -1,0 +1,323 @@
+//! The model held against Hugging Face transformers: tokens, hidden states, logits, losses and
+//! gradients; the tiny random model on every device, the real 270M weights on the CPU.
+//!
+//! Where the values come from: `tests/reference/make_tiny.py`, and for the real weights the folder
+//! of reference values beside the repository.
+
+use acceptance::{close, json, open, real_weights, shared_reference, tiny};
+use burn::tensor::{Tensor, TensorData};
+use data::{Batch, Encoded};
+use gemma::head::{Pool, pool};
+use gemma::{Adapters, Gemma, LoraConfig, Tokenizer, Weights, device, loss};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use train::schedule::Decay;
+use train::{Event, Observer, Settings, Tuned, Validation, step};
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    ids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct Forward {
+    ids: Vec<u32>,
+    #[serde(default)]
+    hidden_l2: Vec<f64>,
+    #[serde(default)]
+    hidden_last_first8: Vec<Vec<f64>>,
+    logits_last_top10: Vec<(u32, f64)>,
+    logits_last_logsumexp: Option<f64>,
+    mean_nll: f64,
+}
+
+#[derive(Deserialize)]
+struct LoraSteps {
+    rank: usize,
+    scale: f64,
+    rows: Vec<Row>,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    ids: Vec<u32>,
+    labels: Vec<i64>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    loss: f64,
+    grad_norm: f64,
+    #[serde(default)]
+    adapter_grad_l2: BTreeMap<String, [f64; 2]>,
+}
+
+fn floats<const D: usize>(t: Tensor<D>) -> Vec<f64> {
+    t.into_data().convert::<f32>().to_vec::<f32>().expect("f32").into_iter().map(f64::from).collect()
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+fn check_tokens(tokenizer: &Tokenizer, file: &Path) {
+    let texts: Vec<Text> = json(file);
+    assert!(texts.len() >= 12);
+    for t in texts {
+        assert_eq!(tokenizer.encode_with_bos(&t.text).expect("encodes"), t.ids, "{:?}", t.text);
+    }
+}
+
+fn check_forward(model: &Gemma, file: &Path) {
+    let cases: Vec<Forward> = json(file);
+    assert!(cases.len() >= 5);
+    for case in cases {
+        let n = case.ids.len();
+        let width = model.config().hidden;
+        let mut states = Vec::new();
+        let last = model.forward_with(&case.ids, 1, |_, x| states.push(floats(x.clone()))).expect("runs");
+        states.push(floats(last.clone()));
+        for (i, (ours, theirs)) in states.iter().zip(&case.hidden_l2).enumerate() {
+            close(&format!("norm of hidden state {i} of {n} tokens"), norm(ours), *theirs, 1e-3);
+        }
+        for (i, (ours, theirs)) in states.iter().zip(&case.hidden_last_first8).enumerate() {
+            let scale = norm(&ours[(n - 1) * width..]) / (width as f64).sqrt();
+            for (a, b) in ours[(n - 1) * width..].iter().zip(theirs) {
+                assert!((a - b).abs() < 2e-3 * scale.max(b.abs()), "hidden state {i} of {n} tokens: {a} is not {b}");
+            }
+        }
+        let logits = &model.logits(last.clone().narrow(0, n - 1, 1)).expect("logits")[0];
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        for (&(token, value), &ours) in case.logits_last_top10.iter().zip(&order) {
+            // equal logits may change places, so values are compared by token and the order by value
+            close(&format!("logit of token {token} after {n} tokens"), f64::from(logits[token as usize]), value, 1e-3);
+            close(&format!("rank of token {token} after {n} tokens"), f64::from(logits[ours]), value, 1e-3);
+        }
+        if let Some(theirs) = case.logits_last_logsumexp {
+            let max = f64::from(logits[order[0]]);
+            let ours = logits.iter().map(|&l| (f64::from(l) - max).exp()).sum::<f64>().ln() + max;
+            close("log-sum-exp", ours, theirs, 1e-3);
+        }
+        let ce = loss::cross_entropy(last.narrow(0, 0, n - 1), &case.ids[1..], model.table(), model.device()).expect("loss");
+        close(&format!("mean loss of {n} tokens"), floats(ce.nll).iter().sum::<f64>() / (n - 1) as f64, case.mean_nll, 1e-3);
+    }
+}
+
+/// Adapters filled by the formula of the reference script.
+fn formula(model: &Gemma, rank: usize, scale: f64) -> Adapters {
+    let config = LoraConfig { rank, alpha: scale * rank as f64, ..LoraConfig::default() };
+    let mut adapters = Adapters::new(config, model.config(), 0, model.device()).expect("adapters");
+    let mut n = 0.0;
+    adapters.visit(&mut |path, t| {
+        let [rows, columns] = t.dims();
+        let is_a = path.ends_with("lora_A");
+        let values: Vec<f32> = (0..rows * columns)
+            .map(|k| {
+                let (i, j) = ((k / columns) as f64, (k % columns) as f64);
+                // A[i][j] over inputs and rank; B[j][o] over rank and outputs
+                let v = if is_a { 0.02 * (0.37 * i + 1.3 * j + 0.11 * n).sin() } else { 0.01 * (0.23 * j + 0.7 * i + 0.05 * n).cos() };
+                v as f32
+            })
+            .collect();
+        *t = Tensor::from_data(TensorData::new(values, [rows, columns]), model.device()).autodiff().require_grad();
+        if !is_a {
+            n += 1.0;
+        }
+    });
+    adapters
+}
+
+struct Losses(Vec<(f64, f64)>);
+
+impl Observer for Losses {
+    fn event(&mut self, event: Event) {
+        if let Event::Step { loss, grad_norm, .. } = event {
+            self.0.push((loss, grad_norm));
+        }
+    }
+    fn validate(&mut self, _: &Tuned) -> gemma::Result<Option<Validation>> {
+        Ok(None)
+    }
+    fn save(&mut self, _: &Tuned, _: usize) -> gemma::Result<String> {
+        Ok(String::new())
+    }
+}
+
+fn check_lora(model: &Gemma, file: &Path) {
+    let reference: LoraSteps = json(file);
+    let examples: Vec<Encoded> = reference
+        .rows
+        .iter()
+        .map(|r| {
+            let prompt = r.labels.iter().position(|&l| l >= 0).expect("a target");
+            Encoded { ids: r.ids.clone(), prompt, class: 0 }
+        })
+        .collect();
+    let all: Vec<usize> = (0..examples.len()).collect();
+    let batch = Batch::new(&examples, &all);
+    let mut tuned = Tuned { adapters: formula(model, reference.rank, reference.scale), head: None };
+
+    let total = batch.targets.len();
+    let (loss, mut gradients) = step::forward_backward(model, &tuned, &batch, total).expect("a step");
+    let first = &reference.steps[0];
+    assert!((loss.sum / total as f64 - first.loss).abs() < 1e-4, "first loss {} is not {}", loss.sum / total as f64, first.loss);
+    let mut compared = 0;
+    tuned.visit(&mut |path, t| {
+        let gradient = norm(&floats(t.grad_remove(&mut gradients).expect("every adapter has a gradient")));
+        let (module, matrix) = path.rsplit_once('.').expect("a path");
+        let theirs = first.adapter_grad_l2[module][usize::from(matrix == "lora_B")];
+        close(&format!("gradient of {path}"), gradient, theirs, 1e-3);
+        compared += 1;
+    });
+    assert_eq!(compared, 2 * first.adapter_grad_l2.len());
+
+    let settings = Settings {
+        epochs: reference.steps.len(),
+        batch: examples.len(),
+        accumulate: 1,
+        learning_rate: 1e-3,
+        head_learning_rate: 1e-3,
+        warmup: 0.0,
+        decay: Decay::Constant,
+        clip: 1.0,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        evaluations_per_epoch: 1,
+    };
+    let mut losses = Losses(Vec::new());
+    train::train(model, tuned, &examples, &settings, 0, &mut losses, &AtomicBool::new(false)).expect("trains");
+    assert_eq!(losses.0.len(), reference.steps.len());
+    for (i, ((loss, grad_norm), theirs)) in losses.0.iter().zip(&reference.steps).enumerate() {
+        assert!((loss - theirs.loss).abs() < 1e-3, "loss of step {i}: {loss} is not {}", theirs.loss);
+        close(&format!("gradient norm of step {i}"), *grad_norm, theirs.grad_norm, if i == 0 { 1e-3 } else { 5e-3 });
+    }
+}
+
+fn check_head(model: &Gemma, file: &Path) {
+    #[derive(Deserialize)]
+    struct Pooled {
+        rows: Vec<Vec<u32>>,
+        mean: Vec<Vec<f64>>,
+        last: Vec<Vec<f64>>,
+    }
+    let reference: Pooled = json(file);
+    let examples: Vec<Encoded> = reference.rows.iter().map(|r| Encoded { ids: r.clone(), prompt: r.len(), class: 0 }).collect();
+    let batch = Batch::new(&examples, &[0, 1, 2]);
+    let hidden = model.forward(&batch.ids, 3, None, false).expect("runs");
+    for (kind, theirs) in [(Pool::Mean, reference.mean), (Pool::Last, reference.last)] {
+        let ours = floats(pool(hidden.clone(), &batch.lengths, batch.time, kind));
+        for (a, b) in ours.iter().zip(theirs.iter().flatten()) {
+            assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{kind:?}: {a} is not {b}");
+        }
+    }
+}
+
+fn check_tiny(device: &str) {
+    let (_, model) = open(&tiny(), device);
+    check_forward(&model, &tiny().join("forward.json"));
+    check_lora(&model, &tiny().join("lora_steps.json"));
+    check_head(&model, &tiny().join("head.json"));
+}
+
+#[test]
+fn tiny_model_matches_transformers_on_the_cpu() {
+    check_tiny("cpu");
+}
+
+/// The same on every graphics adapter there is; a crash of a driver fails this test alone.
+#[test]
+fn tiny_model_matches_transformers_on_every_adapter() {
+    let adapters: Vec<device::Info> = device::list().into_iter().filter(|d| d.kind != device::Kind::Cpu).collect();
+    if adapters.is_empty() {
+        eprintln!("SKIPPED: there is no graphics adapter, not even a software one (package mesa-vulkan-drivers)");
+    }
+    for adapter in adapters {
+        eprintln!("{}: {} ({})", adapter.id, adapter.name, adapter.driver);
+        check_tiny(&adapter.id);
+    }
+}
+
+#[test]
+fn tiny_tokenizer_has_the_same_ids_from_json_and_rebuilt_from_gguf() {
+    let weights = Weights::open(&tiny()).expect("opens");
+    check_tokens(&Tokenizer::open(&weights).expect("from tokenizer.json"), &tiny().join("tokenizer_ids.json"));
+    let weights = Weights::open(&tiny().join("tiny-f32.gguf")).expect("opens");
+    let rebuilt = Tokenizer::from_gguf(weights.path(), weights.gguf().expect("a GGUF").header()).expect("rebuilt");
+    check_tokens(&rebuilt, &tiny().join("tokenizer_ids.json"));
+}
+
+/// One model in four containers: f32 folder, f32 GGUF, bf16 shards, f16 folder.
+#[test]
+fn every_container_gives_the_same_logits() {
+    let ids = [2, 300, 411, 522, 633, 744, 855, 266, 377, 488];
+    let logits = |path: &Path| {
+        let (_, model) = open(path, "cpu");
+        let hidden = model.forward(&ids, 1, None, false).expect("runs");
+        model.logits(hidden.narrow(0, ids.len() - 1, 1)).expect("logits").remove(0)
+    };
+    let base = logits(&tiny());
+    let spread = base.iter().map(|x| x.abs()).fold(0.0, f32::max);
+    for (folder, tolerance) in [("tiny-f32.gguf", 1e-5), ("hf-f16", 1e-2), ("hf-sharded", 6e-2)] {
+        let other = logits(&tiny().join(folder));
+        let worst = base.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= tolerance * spread, "{folder}: {worst} of {spread}");
+        if folder != "tiny-f32.gguf" {
+            assert!(worst > 0.0, "{folder} is rounded, so it cannot be identical: was it read at all?");
+        }
+    }
+}
+
+/// Decoding over the cache, batched and padded on the left, equals running each text whole.
+#[test]
+fn cached_decoding_equals_whole_texts() {
+    use gemma::generate::{Free, Limits, Sampling, generate};
+    let (_, model) = open(&tiny(), "cpu");
+    let prompts: Vec<Vec<u32>> = [3usize, 11, 7].iter().map(|n| (0..*n as u32).map(|i| if i == 0 { 2 } else { 300 + 37 * i % 700 }).collect()).collect();
+    let limits = Limits { tokens: 14, stop: &[] };
+    let batched = generate(&model, None, &prompts, &limits, &Sampling::GREEDY, &Free).expect("generates");
+    for (prompt, generated) in prompts.iter().zip(&batched) {
+        let mut ids = prompt.clone();
+        for &token in &generated.tokens {
+            let hidden = model.forward(&ids, 1, None, false).expect("runs");
+            let logits = model.logits(hidden.narrow(0, ids.len() - 1, 1)).expect("logits").remove(0);
+            let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).expect("a vocabulary") as u32;
+            assert_eq!(token, best, "after {} tokens (the window is {})", ids.len(), model.config().window);
+            ids.push(token);
+        }
+        assert_eq!(generated.tokens.len(), 14);
+    }
+    let sampled = |seed| {
+        let sampling = Sampling { temperature: 1.0, top_k: 50, top_p: 0.95, seed };
+        generate(&model, None, &prompts, &limits, &sampling, &Free).expect("generates")
+    };
+    assert_eq!(sampled(1), sampled(1));
+    assert_ne!(sampled(1), sampled(2));
+}
+
+#[test]
+fn real_weights_tokenizer() {
+    let (Some(weights), Some(reference)) = (real_weights(), shared_reference()) else { return };
+    let weights = Weights::open(&weights).expect("opens");
+    check_tokens(&Tokenizer::open(&weights).expect("rebuilt"), &reference.join("tokenizer.json"));
+}
+
+#[test]
+fn real_weights_forward() {
+    let (Some(weights), Some(reference)) = (real_weights(), shared_reference()) else { return };
+    let (_, model) = open(&weights, "cpu");
+    check_forward(&model, &reference.join("forward.json"));
+}
+
+#[test]
+fn real_weights_lora_steps() {
+    let (Some(weights), Some(reference)) = (real_weights(), shared_reference()) else { return };
+    let (_, model) = open(&weights, "cpu");
+    check_lora(&model, &reference.join("lora_steps.json"));
+}
