@@ -57,7 +57,7 @@ struct Step {
 }
 
 fn floats<const D: usize>(t: Tensor<D>) -> Vec<f64> {
-    t.into_data().convert::<f32>().to_vec::<f32>().expect("f32").into_iter().map(f64::from).collect()
+    t.into_data().convert::<f32>().try_to_vec::<f32>().expect("f32").into_iter().map(f64::from).collect()
 }
 
 fn norm(values: &[f64]) -> f64 {

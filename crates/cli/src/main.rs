@@ -48,7 +48,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.answers(&texts, &opened.predict(&texts)?, opened.labels());
         }
         Command::Report { runs, format: _, language, out: folder } => {
-            let language = Lang::parse(&language).unwrap_or(Lang::En);
+            let language: Lang = language.parse().map_err(lab::Error::Request)?;
             for path in &runs {
                 let target = match (&folder, runs.len()) {
                     (None, _) => path.clone(),
@@ -108,7 +108,11 @@ fn check_data(path: &Path, task: &str, columns: Option<&str>, out: Output) -> Re
 fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
     let request = train.request()?;
     let folder = request.out.clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| lab::Error::request(format!("threads cannot be started: {e}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| lab::Error::request(format!("threads cannot be started: {e}")))?;
     let result = runtime.block_on(async {
         let mut job = Job::start(move |on_event, stop| run::train(&home, &request, on_event, stop));
         let mut bar = progress::Training::new(out);

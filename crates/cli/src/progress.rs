@@ -47,7 +47,9 @@ impl Training {
                 }
                 self.bar.set_message(message);
             }
-            Event::Forecast { seconds, peak_memory_bytes } => self.say(&format!("about {:.0} s of training to come, {:.1} GB", seconds, *peak_memory_bytes as f64 / 1e9)),
+            Event::Forecast { seconds, peak_memory_bytes } => {
+                self.say(&format!("about {:.0} s of training to come, {:.1} GB", seconds, *peak_memory_bytes as f64 / 1e9))
+            }
             Event::Evaluation { step, loss, metrics, best } => {
                 let metrics: Vec<String> = metrics.iter().map(|(k, v)| format!("{k} {:.1} %", v * 100.0)).collect();
                 self.say(&format!("step {step}  validation loss {loss:.3}  {}{}", metrics.join("  "), if *best { "  (best so far)" } else { "" }));

@@ -6,12 +6,12 @@ use lab::device::Info;
 use lab::models::Listed;
 use lab::report::record::RunResult;
 use lab::set::DataSet;
+use lab::tasks::Classification;
 use lab::{Event, bench};
 use serde::Serialize;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
-use lab::tasks::Classification;
 
 /// How to print.
 #[derive(Clone, Copy)]
@@ -102,7 +102,13 @@ impl Output {
             return;
         }
         if let Some(m) = &result.metrics {
-            line(&format!("accuracy {} on {} {} examples, macro-F1 {:.1} %", percent(m.accuracy, m.accuracy_ci), m.examples, result.evaluated_on, m.macro_f1 * 100.0));
+            line(&format!(
+                "accuracy {} on {} {} examples, macro-F1 {:.1} %",
+                percent(m.accuracy, m.accuracy_ci),
+                m.examples,
+                result.evaluated_on,
+                m.macro_f1 * 100.0
+            ));
             for (name, b) in &result.baselines {
                 line(&format!("  {name}: {}", percent(b.accuracy, b.accuracy_ci)));
             }
@@ -111,7 +117,15 @@ impl Output {
             }
         }
         let t = &result.train;
-        line(&format!("{}: {} steps in {:.0} s, {:.0} tokens/s, {:.2} GB at most; weights of step {} kept", result.status, t.steps, t.seconds, t.tokens_per_second, t.peak_memory_bytes as f64 / 1e9, t.best_step));
+        line(&format!(
+            "{}: {} steps in {:.0} s, {:.0} tokens/s, {:.2} GB at most; weights of step {} kept",
+            result.status,
+            t.steps,
+            t.seconds,
+            t.tokens_per_second,
+            t.peak_memory_bytes as f64 / 1e9,
+            t.best_step
+        ));
         line(&folder.display().to_string());
     }
 
@@ -136,7 +150,13 @@ impl Output {
         line(&format!("macro-F1 {}", percent(m.macro_f1, m.macro_f1_ci)));
         line(&format!("expected calibration error {}", percent(m.expected_calibration_error, m.expected_calibration_error_ci)));
         for (name, c) in &m.per_class {
-            line(&format!("  {name:<28} precision {:>5.1} %  recall {:>5.1} %  F1 {:>5.1} %  of {}", c.precision * 100.0, c.recall * 100.0, c.f1 * 100.0, c.support));
+            line(&format!(
+                "  {name:<28} precision {:>5.1} %  recall {:>5.1} %  F1 {:>5.1} %  of {}",
+                c.precision * 100.0,
+                c.recall * 100.0,
+                c.f1 * 100.0,
+                c.support
+            ));
         }
     }
 
@@ -145,7 +165,13 @@ impl Output {
         if self.json {
             return json_line(m);
         }
-        line(&format!("{:.1} tokens/s, {:.3} s a step (median of {}), {:.2} GB at most", m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes as f64 / 1e9));
+        line(&format!(
+            "{:.1} tokens/s, {:.3} s a step (median of {}), {:.2} GB at most",
+            m.tokens_per_second,
+            m.seconds_per_step,
+            m.steps,
+            m.peak_memory_bytes as f64 / 1e9
+        ));
     }
 }
 

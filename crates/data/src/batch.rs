@@ -5,8 +5,8 @@
 
 use crate::encode::Encoded;
 use gemma::generate::PAD;
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 /// Rows are padded to a multiple of this, so that devices which tune kernels per shape see few.
@@ -38,7 +38,15 @@ impl Batch {
     pub fn new(examples: &[Encoded], indices: &[usize]) -> Self {
         let longest = indices.iter().map(|&i| examples[i].ids.len()).max().unwrap_or(0);
         let time = longest.next_multiple_of(LENGTH_STEP);
-        let mut batch = Self { ids: vec![PAD; indices.len() * time], time, lengths: Vec::new(), positions: Vec::new(), targets: Vec::new(), classes: Vec::new(), examples: indices.to_vec() };
+        let mut batch = Self {
+            ids: vec![PAD; indices.len() * time],
+            time,
+            lengths: Vec::new(),
+            positions: Vec::new(),
+            targets: Vec::new(),
+            classes: Vec::new(),
+            examples: indices.to_vec(),
+        };
         for (row, &i) in indices.iter().enumerate() {
             let example = &examples[i];
             batch.ids[row * time..][..example.ids.len()].copy_from_slice(&example.ids);

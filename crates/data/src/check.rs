@@ -76,11 +76,19 @@ fn labels(set: &DataSet, out: &mut Vec<Finding>) {
         by_label.entry(&e.label).or_default().push(e);
     }
     if set.splits.contains_key(&Split::Train) && by_label.len() < 2 {
-        let message = format!("the training set has {} label{}; a classifier needs at least two: add examples of another label", by_label.len(), if by_label.len() == 1 { "" } else { "s" });
+        let message = format!(
+            "the training set has {} label{}; a classifier needs at least two: add examples of another label",
+            by_label.len(),
+            if by_label.len() == 1 { "" } else { "s" }
+        );
         out.push(Finding { kind: "single_label", severity: Severity::Error, rows: train.first().map(|e| e.origin.to_string()).into_iter().collect(), message });
     }
     for (label, examples) in by_label.iter().filter(|(_, e)| e.len() < FEW) {
-        let message = format!("label `{label}` has only {} training example{}; add more, or merge it with another", examples.len(), if examples.len() == 1 { "" } else { "s" });
+        let message = format!(
+            "label `{label}` has only {} training example{}; add more, or merge it with another",
+            examples.len(),
+            if examples.len() == 1 { "" } else { "s" }
+        );
         out.push(Finding { kind: "few_examples", severity: Severity::Warning, rows: rows(examples), message });
     }
     if train.is_empty() {
@@ -125,7 +133,12 @@ fn repeats(set: &DataSet, out: &mut Vec<Finding>) {
         }
     };
     push("contradiction", Severity::Warning, contradictions, "have the same text with different labels; decide which label is right");
-    push("leakage", Severity::Warning, leaks, "are in more than one of training, validation and test; the result would look better than it is: delete them from one");
+    push(
+        "leakage",
+        Severity::Warning,
+        leaks,
+        "are in more than one of training, validation and test; the result would look better than it is: delete them from one",
+    );
     push("duplicate", Severity::Warning, duplicates, "repeat a text within one file; delete the copies");
 }
 
@@ -164,7 +177,17 @@ mod tests {
 
     #[test]
     fn every_kind_is_found_and_names_its_rows() {
-        let train = [line("uno", "a"), line("Uno!", "a"), line("due", "a"), line("due", "b"), line(" ", "a"), line("tre", ""), line("qua\u{7}ttro", "b"), line("cinque", "b")].concat();
+        let train = [
+            line("uno", "a"),
+            line("Uno!", "a"),
+            line("due", "a"),
+            line("due", "b"),
+            line(" ", "a"),
+            line("tre", ""),
+            line("qua\u{7}ttro", "b"),
+            line("cinque", "b"),
+        ]
+        .concat();
         let validation = [line("cinque", "b"), line("sei", "zzz")].concat();
         let found = findings(&train, &validation);
         let rows = |kind: &str| {

@@ -40,7 +40,11 @@ impl Encoder<'_> {
             ids.push(EOS);
         }
         if ids.len() > self.max_tokens {
-            let what = format!("the example is {} tokens long, {} are allowed; shorten it, or raise max_tokens (--set max_tokens=…) if the model's context permits", ids.len(), self.max_tokens);
+            let what = format!(
+                "the example is {} tokens long, {} are allowed; shorten it, or raise max_tokens (--set max_tokens=…) if the model's context permits",
+                ids.len(),
+                self.max_tokens
+            );
             return Err(Error::row(origin.path(), origin.line, what));
         }
         Ok(Encoded { ids, prompt, class })

@@ -18,7 +18,8 @@ pub struct Record {
 }
 
 /// Field names that stand for a role when the user maps nothing, likeliest first.
-const TEXT: [&str; 13] = ["text", "message", "utterance", "sentence", "testo", "messaggio", "frase", "question", "domanda", "query", "input", "content", "prompt"];
+const TEXT: [&str; 13] =
+    ["text", "message", "utterance", "sentence", "testo", "messaggio", "frase", "question", "domanda", "query", "input", "content", "prompt"];
 const LABEL: [&str; 11] = ["label", "intent", "category", "class", "etichetta", "intento", "categoria", "classe", "target", "topic", "tag"];
 
 /// Which field plays which role.
@@ -133,7 +134,9 @@ fn delimited(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Record>> {
     let fail = |e: &csv::Error| {
         let line = e.position().map_or(1, |p| p.line() as usize);
         let what = match e.kind() {
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!("has {len} columns where the header has {expected_len}; quote fields that hold the delimiter"),
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                format!("has {len} columns where the header has {expected_len}; quote fields that hold the delimiter")
+            }
             _ => format!("cannot be read: {e}"),
         };
         Error::row(path, line, what)
@@ -156,7 +159,11 @@ fn role(path: &Path, first: &Record, role: &str, wanted: Option<&str>, known: &[
     let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
     let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     if let Some(wanted) = wanted {
-        return names.iter().find(|n| **n == wanted).map(|n| (*n).to_string()).ok_or_else(|| Error::row(path, first.line, format!("has no column `{wanted}`; the columns are {listed}")));
+        return names
+            .iter()
+            .find(|n| **n == wanted)
+            .map(|n| (*n).to_string())
+            .ok_or_else(|| Error::row(path, first.line, format!("has no column `{wanted}`; the columns are {listed}")));
     }
     let found = known.iter().find_map(|k| names.iter().find(|n| n.eq_ignore_ascii_case(k)));
     found.map(|n| (*n).to_string()).ok_or_else(|| {
@@ -193,7 +200,7 @@ mod tests {
     fn bad_files_are_named_with_their_row() {
         let message = |name: &str, bytes: &[u8], columns: &str| read(name, bytes, columns).expect_err("must be refused");
         assert!(message("x.jsonl", b"", "").contains("x.jsonl: holds no example"));
-        assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\": \n", "").contains("x.jsonl:2: column 10: not valid JSON"));
+        assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\": \n", "").contains("x.jsonl:2: column 9: not valid JSON"));
         assert!(message("x.jsonl", b"[1]\n", "").contains("x.jsonl:1: is valid JSON but not an object"));
         assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n\xff\n", "").contains("x.jsonl:2: is not valid UTF-8"));
         assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\"}\n", "").contains("x.jsonl:2: has no `label`"));

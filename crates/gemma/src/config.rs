@@ -120,7 +120,9 @@ impl Config {
         if architecture != "gemma3" {
             return Err(fail(format!("the model is of architecture `{architecture}`; Lapidary trains Gemma 3 (`gemma3`)")));
         }
-        let int = |key: &str| header.int(&format!("gemma3.{key}")).ok_or_else(|| fail(format!("has no `gemma3.{key}`; convert the model again with a current llama.cpp")));
+        let int = |key: &str| {
+            header.int(&format!("gemma3.{key}")).ok_or_else(|| fail(format!("has no `gemma3.{key}`; convert the model again with a current llama.cpp")))
+        };
         let float = |key: &str, default: f64| header.float(&format!("gemma3.{key}")).unwrap_or(default);
         let (layers, hidden, heads, head) = (int("block_count")?, int("embedding_length")?, int("attention.head_count")?, int("attention.key_length")?);
         check_layers(layers).map_err(fail)?;

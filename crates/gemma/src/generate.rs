@@ -99,7 +99,14 @@ pub struct Limits<'a> {
 /// # Errors
 /// If a prompt is empty, a prompt and its continuation do not fit the context, or the settings make
 /// no sense.
-pub fn generate(model: &Gemma, adapters: Option<&Adapters>, prompts: &[Vec<u32>], limits: &Limits<'_>, sampling: &Sampling, constraint: &dyn Constraint) -> Result<Vec<Generated>> {
+pub fn generate(
+    model: &Gemma,
+    adapters: Option<&Adapters>,
+    prompts: &[Vec<u32>],
+    limits: &Limits<'_>,
+    sampling: &Sampling,
+    constraint: &dyn Constraint,
+) -> Result<Vec<Generated>> {
     sampling.check()?;
     if prompts.iter().any(Vec::is_empty) {
         return Err(Error::Request("a prompt is empty; it must hold at least the token that begins a text".into()));

@@ -166,9 +166,8 @@ pub fn parse(data: &[u8]) -> std::result::Result<Header, String> {
         let row = *shape.last().unwrap_or(&0);
         let values = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let length = values.filter(|_| row % storage.block().0 == 0).and_then(|n| storage.bytes(n));
-        let length = length.ok_or_else(|| {
-            format!("tensor `{name}` of shape {shape:?} does not fill whole {storage:?} blocks; the file is damaged, fetch it again")
-        })?;
+        let length =
+            length.ok_or_else(|| format!("tensor `{name}` of shape {shape:?} does not fill whole {storage:?} blocks; the file is damaged, fetch it again"))?;
         let begin = usize::try_from(offset).ok().and_then(|o| start.checked_add(o));
         let range = begin.and_then(|b| Some(b..b.checked_add(length)?)).filter(|r| r.end <= data.len());
         let bytes = range.ok_or_else(|| {

@@ -185,9 +185,7 @@ impl Adapters {
     }
 
     fn build(config: LoraConfig, model: &Config, mut make: impl FnMut(String, Projection) -> Adapter) -> Self {
-        let layers = (0..model.layers)
-            .map(|l| config.targets.iter().map(|&p| (p, make(format!("layers.{l}.{}", p.path()), p))).collect())
-            .collect();
+        let layers = (0..model.layers).map(|l| config.targets.iter().map(|&p| (p, make(format!("layers.{l}.{}", p.path()), p))).collect()).collect();
         Self { config, layers }
     }
 
@@ -244,7 +242,8 @@ impl Adapters {
     pub fn load(folder: &Path, model: &Config, device: &Device) -> Result<Self> {
         let file = folder.join("adapter_config.json");
         let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?;
-        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::format(&file, format!("not valid JSON ({e}); export the adapter again")))?;
+        let json: serde_json::Value =
+            serde_json::from_str(&text).map_err(|e| Error::format(&file, format!("not valid JSON ({e}); export the adapter again")))?;
         if json["peft_type"].as_str() != Some("LORA") || json["use_dora"].as_bool() == Some(true) {
             return Err(Error::format(&file, "only plain LoRA adapters are supported"));
         }

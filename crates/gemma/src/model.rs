@@ -351,7 +351,13 @@ impl Block {
     ///
     /// # Shapes
     /// - `x` and result: `[batch * time, hidden]`
-    pub fn forward(&self, x: Tensor<2>, context: &Context, adapters: Option<BlockAdapters<'_>>, cache: Option<&mut Option<(Tensor<4>, Tensor<4>)>>) -> Tensor<2> {
+    pub fn forward(
+        &self,
+        x: Tensor<2>,
+        context: &Context,
+        adapters: Option<BlockAdapters<'_>>,
+        cache: Option<&mut Option<(Tensor<4>, Tensor<4>)>>,
+    ) -> Tensor<2> {
         let y = self.attention.forward(self.attention_norm.forward(x.clone()), context, adapters, cache);
         let x = x + self.post_attention_norm.forward(y);
         let y = self.feed_forward_norm.forward(x.clone());

@@ -141,11 +141,7 @@ fn q5(x: &[u8], rest: &[u8], y: &mut [f32], value: impl Fn(f32, i32) -> f32) {
 
 /// Six-bit scale and minimum of group `j` from the 12 packed bytes of a `_K` super-block.
 fn scale_min(j: usize, s: &[u8]) -> (f32, f32) {
-    let (sc, m) = if j < 4 {
-        (s[j] & 63, s[j + 4] & 63)
-    } else {
-        ((s[j + 4] & 15) | (s[j - 4] >> 6 << 4), (s[j + 4] >> 4) | (s[j] >> 6 << 4))
-    };
+    let (sc, m) = if j < 4 { (s[j] & 63, s[j + 4] & 63) } else { ((s[j + 4] & 15) | (s[j - 4] >> 6 << 4), (s[j + 4] >> 4) | (s[j] >> 6 << 4)) };
     (f32::from(sc), f32::from(m))
 }
 
@@ -205,24 +201,11 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/quants.json");
         let text = std::fs::read_to_string(file).expect("tests/reference/quants.json is checked in");
         let cases: std::collections::BTreeMap<String, Case> = serde_json::from_str(&text).expect("valid JSON");
-        let types = [
-            ("F32", 0),
-            ("F16", 1),
-            ("Q4_0", 2),
-            ("Q4_1", 3),
-            ("Q5_0", 6),
-            ("Q5_1", 7),
-            ("Q8_0", 8),
-            ("Q4_K", 12),
-            ("Q5_K", 13),
-            ("Q6_K", 14),
-            ("BF16", 30),
-        ];
+        let types =
+            [("F32", 0), ("F16", 1), ("Q4_0", 2), ("Q4_1", 3), ("Q5_0", 6), ("Q5_1", 7), ("Q8_0", 8), ("Q4_K", 12), ("Q5_K", 13), ("Q6_K", 14), ("BF16", 30)];
         for (name, id) in types {
             let case = &cases[name];
-            let bytes: Vec<u8> = (0..case.hex.len() / 2)
-                .map(|i| u8::from_str_radix(&case.hex[2 * i..2 * i + 2], 16).expect("hex"))
-                .collect();
+            let bytes: Vec<u8> = (0..case.hex.len() / 2).map(|i| u8::from_str_radix(&case.hex[2 * i..2 * i + 2], 16).expect("hex")).collect();
             let storage = Storage::from_ggml(id).expect("supported");
             let mut out = vec![0.0; case.values.len()];
             storage.dequantize(&bytes, &mut out);

@@ -59,7 +59,10 @@ impl Table {
     /// Appends a range of rows to `out`.
     fn range(&self, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
         let raw = self.weights.raw(EMBEDDINGS)?;
-        let row = raw.storage.bytes(self.width).ok_or_else(|| Error::tensor(self.weights.path(), EMBEDDINGS, "rows do not fill whole blocks; fetch the file again"))?;
+        let row = raw
+            .storage
+            .bytes(self.width)
+            .ok_or_else(|| Error::tensor(self.weights.path(), EMBEDDINGS, "rows do not fill whole blocks; fetch the file again"))?;
         let start = out.len();
         out.resize(start + range.len() * self.width, 0.0);
         raw.storage.dequantize(&raw.bytes[range.start * row..range.end * row], &mut out[start..]);

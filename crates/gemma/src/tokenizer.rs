@@ -71,7 +71,8 @@ impl Tokenizer {
             return Err(fail("token 2 is not <bos>".into()));
         }
         let merges = merges(&pieces, &vocab);
-        let added: Vec<AddedToken> = pieces.iter().filter(|p| p.added).map(|p| AddedToken::from(p.text.clone(), SPECIAL.contains(&p.text.as_str())).normalized(false)).collect();
+        let added: Vec<AddedToken> =
+            pieces.iter().filter(|p| p.added).map(|p| AddedToken::from(p.text.clone(), SPECIAL.contains(&p.text.as_str())).normalized(false)).collect();
         let bpe = BPE::builder()
             .vocab_and_merges(pieces.into_iter().map(|p| p.text).zip(0..).collect::<HashMap<_, _, _>>(), merges)
             .unk_token("<unk>".into())

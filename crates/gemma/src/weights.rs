@@ -170,7 +170,11 @@ impl Weights {
     fn checked(&self, name: &str, shape: &[usize]) -> Result<Raw<'_>> {
         let raw = self.raw(name)?;
         if raw.shape != shape {
-            return Err(Error::tensor(self.path(), name, format!("has shape {:?}, the configuration wants {shape:?}; the files do not belong together, fetch them again", raw.shape)));
+            return Err(Error::tensor(
+                self.path(),
+                name,
+                format!("has shape {:?}, the configuration wants {shape:?}; the files do not belong together, fetch them again", raw.shape),
+            ));
         }
         Ok(raw)
     }

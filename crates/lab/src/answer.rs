@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::recipe::{Method, Recipe};
 use data::{Batch, Encoded, Labelled, batch, encode::Encoder};
-use gemma::generate::{EOS, END_OF_TURN, Free, Limits, Sampling, generate};
+use gemma::generate::{END_OF_TURN, EOS, Free, Limits, Sampling, generate};
 use gemma::{Gemma, Tokenizer, head};
 use tasks::constraint::Trie;
 use tasks::intent::{self, Labels};
@@ -51,12 +51,8 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// If a label cannot be tokenized.
     pub fn new(model: &'a Gemma, tokenizer: &'a Tokenizer, labels: &'a Labels, recipe: &'a Recipe, language: &str) -> Result<Self> {
-        let mut failed = None;
-        let trie = labels.trie(|text| tokenizer.encode(text).map_err(|e| failed = Some(e)).unwrap_or_default(), EOS);
-        match failed {
-            Some(e) => Err(e.into()),
-            None => Ok(Self { model, tokenizer, labels, recipe, template: recipe.template(language).into(), trie }),
-        }
+        let trie = labels.trie(|text| tokenizer.encode(text), EOS)?;
+        Ok(Self { model, tokenizer, labels, recipe, template: recipe.template(language).into(), trie })
     }
 
     /// Encodes examples for training or validation under the recipe's method.
@@ -83,7 +79,12 @@ impl<'a> Answerer<'a> {
         let encode = |text: &&str| {
             let ids = self.tokenizer.encode_with_bos(&intent::prompt(&self.template, text))?;
             if ids.len() > self.recipe.max_tokens {
-                return Err(crate::Error::request(format!("a text is {} tokens long, {} are allowed; shorten it: {:.40}…", ids.len(), self.recipe.max_tokens, text)));
+                return Err(crate::Error::request(format!(
+                    "a text is {} tokens long, {} are allowed; shorten it: {:.40}…",
+                    ids.len(),
+                    self.recipe.max_tokens,
+                    text
+                )));
             }
             Ok(Encoded { prompt: ids.len(), ids, class: 0 })
         };

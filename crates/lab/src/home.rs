@@ -17,7 +17,9 @@ impl Home {
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let path = match named {
             Some(path) => path.to_path_buf(),
-            None => dirs::data_dir().ok_or_else(|| Error::request("this system names no folder for application data; say where the library shall live with --home DIR"))?.join("lapidary"),
+            None => dirs::data_dir()
+                .ok_or_else(|| Error::request("this system names no folder for application data; say where the library shall live with --home DIR"))?
+                .join("lapidary"),
         };
         std::fs::create_dir_all(&path).map_err(|e| Error::io(&path, e))?;
         Ok(Self { path })

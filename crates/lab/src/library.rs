@@ -67,14 +67,18 @@ impl Library {
         // readers and a writing run do not wait for each other
         db.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         let change = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
-        let version: usize = change.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(fail)?;
+        let version: i64 = change.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(fail)?;
+        let version = usize::try_from(version).unwrap_or(usize::MAX);
         if version > MIGRATIONS.len() {
-            return Err(Error::request(format!("the library {} was made by a newer Lapidary; update this one, or choose another folder with --home", path.display())));
+            return Err(Error::request(format!(
+                "the library {} was made by a newer Lapidary; update this one, or choose another folder with --home",
+                path.display()
+            )));
         }
         for statements in &MIGRATIONS[version..] {
             change.execute_batch(statements).map_err(fail)?;
         }
-        change.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(fail)?;
+        change.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(fail)?;
         change.commit().map_err(fail)?;
         Ok(Self { path, db })
     }
@@ -88,10 +92,16 @@ impl Library {
     /// # Errors
     /// If the library cannot be read.
     pub fn models(&self) -> Result<Vec<ModelRow>> {
-        let read = || {
+        let read = || -> rusqlite::Result<Vec<ModelRow>> {
             let mut query = self.db.prepare("SELECT name, path, source, license, bytes FROM models ORDER BY name")?;
             let rows = query.query_map([], |r| {
-                Ok(ModelRow { name: r.get(0)?, path: PathBuf::from(r.get::<_, String>(1)?), source: r.get(2)?, license: r.get(3)?, bytes: r.get::<_, i64>(4)?.unsigned_abs() })
+                Ok(ModelRow {
+                    name: r.get(0)?,
+                    path: PathBuf::from(r.get::<_, String>(1)?),
+                    source: r.get(2)?,
+                    license: r.get(3)?,
+                    bytes: r.get::<_, i64>(4)?.unsigned_abs(),
+                })
             })?;
             rows.collect()
         };
@@ -115,10 +125,17 @@ impl Library {
     /// # Errors
     /// If the library cannot be read.
     pub fn runs(&self) -> Result<Vec<RunRow>> {
-        let read = || {
+        let read = || -> rusqlite::Result<Vec<RunRow>> {
             let mut query = self.db.prepare("SELECT path, task, method, status, accuracy, started FROM runs ORDER BY started DESC")?;
             let rows = query.query_map([], |r| {
-                Ok(RunRow { path: PathBuf::from(r.get::<_, String>(0)?), task: r.get(1)?, method: r.get(2)?, status: r.get(3)?, accuracy: r.get(4)?, started: r.get(5)? })
+                Ok(RunRow {
+                    path: PathBuf::from(r.get::<_, String>(0)?),
+                    task: r.get(1)?,
+                    method: r.get(2)?,
+                    status: r.get(3)?,
+                    accuracy: r.get(4)?,
+                    started: r.get(5)?,
+                })
             })?;
             rows.collect()
         };
@@ -131,7 +148,10 @@ impl Library {
     /// If the library cannot be written.
     pub fn put_run(&self, r: &RunRow) -> Result<()> {
         self.db
-            .execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)", params![r.path.to_string_lossy(), r.task, r.method, r.status, r.accuracy, r.started])
+            .execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+                params![r.path.to_string_lossy(), r.task, r.method, r.status, r.accuracy, r.started],
+            )
             .map_err(|e| self.fail(e))?;
         Ok(())
     }
@@ -169,7 +189,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let home = Home::open(Some(dir.path())).expect("home");
         let model = ModelRow { name: "m".into(), path: "/x/y".into(), source: "test".into(), license: "none".into(), bytes: 7 };
-        let run = RunRow { path: "/r".into(), task: "intent".into(), method: "head".into(), status: "running".into(), accuracy: None, started: "2026-01-01T00:00:00Z".into() };
+        let run = RunRow {
+            path: "/r".into(),
+            task: "intent".into(),
+            method: "head".into(),
+            status: "running".into(),
+            accuracy: None,
+            started: "2026-01-01T00:00:00Z".into(),
+        };
         {
             let library = Library::open(&home).expect("new library");
             library.put_model(&model).expect("written");

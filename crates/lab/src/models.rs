@@ -43,7 +43,8 @@ struct Catalogue {
 /// # Errors
 /// Never in practice: the catalogue is compiled in, and a test reads it.
 pub fn catalogue() -> Result<Vec<Entry>> {
-    let parsed: Catalogue = toml::from_str(include_str!("../../../assets/models.toml")).map_err(|e| Error::request(format!("the model catalogue is damaged: {e}")))?;
+    let parsed: Catalogue =
+        toml::from_str(include_str!("../../../assets/models.toml")).map_err(|e| Error::request(format!("the model catalogue is damaged: {e}")))?;
     Ok(parsed.model)
 }
 
@@ -180,7 +181,9 @@ pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<Mode
     let entry = catalogue()?.into_iter().find(|e| e.id == name);
     let hub = entry.as_ref().map_or(name, |e| e.hub.as_str());
     if hub.split('/').filter(|p| !p.is_empty()).count() != 2 {
-        return Err(Error::request(format!("`{name}` is neither a model of the catalogue nor an owner/repository of the hub; `lapidary models list` shows the catalogue")));
+        return Err(Error::request(format!(
+            "`{name}` is neither a model of the catalogue nor an owner/repository of the hub; `lapidary models list` shows the catalogue"
+        )));
     }
     let fail = |e: ApiError| Error::request(explain(hub, &e));
     let token = std::env::var("HF_TOKEN").ok().filter(|t| !t.is_empty());
@@ -189,7 +192,11 @@ pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<Mode
     let repository = api.model(hub.into());
     let info = repository.info().map_err(fail)?;
     let names: Vec<&str> = info.siblings.iter().map(|s| s.rfilename.as_str()).filter(|f| !f.contains(['/', '\\'])).collect();
-    let mut wanted: Vec<&str> = names.iter().copied().filter(|f| ["config.json", "tokenizer.json", "model.safetensors.index.json"].contains(f) || f.ends_with(".safetensors")).collect();
+    let mut wanted: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|f| ["config.json", "tokenizer.json", "model.safetensors.index.json"].contains(f) || f.ends_with(".safetensors"))
+        .collect();
     if !wanted.iter().any(|f| f.ends_with(".safetensors")) {
         wanted = names.iter().copied().filter(|f| f.ends_with(".gguf")).take(1).collect();
     }

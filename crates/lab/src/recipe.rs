@@ -153,7 +153,10 @@ fn locate(table: &Table, key: &str) -> Result<Vec<String>> {
             let hint = near.map_or(String::new(), |(_, k)| format!("; did you mean {k}?"));
             Err(Error::request(format!("--set {key}: there is no such setting{hint}")))
         }
-        _ => Err(Error::request(format!("--set {key}: several settings end so; write one of {}", owners.iter().map(|o| format!("{o}.{key}")).collect::<Vec<_>>().join(", ")))),
+        _ => Err(Error::request(format!(
+            "--set {key}: several settings end so; write one of {}",
+            owners.iter().map(|o| format!("{o}.{key}")).collect::<Vec<_>>().join(", ")
+        ))),
     }
 }
 

@@ -118,13 +118,36 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
     let text = toml::to_string(&record).map_err(|e| Error::request(format!("run.toml cannot be written: {e}")))?;
     write_atomically(&out.join("run.toml"), text.as_bytes())?;
-    let row = |status: &str, accuracy| RunRow { path: out.clone(), task: record.task.clone(), method: record.method.clone(), status: status.into(), accuracy, started: record.started.clone() };
+    let row = |status: &str, accuracy| RunRow {
+        path: out.clone(),
+        task: record.task.clone(),
+        method: record.method.clone(),
+        status: status.into(),
+        accuracy,
+        started: record.started.clone(),
+    };
     library.put_run(&row("running", None))?;
 
-    let mut watch = Watch { out: &out, log: EventLog::create(&out)?, on_event, answerer: &answerer, model: &p.model, examples: p.set.examples(Split::Validation), validation: &validation, base: &record.model.name };
+    let mut watch = Watch {
+        out: &out,
+        log: EventLog::create(&out)?,
+        on_event,
+        answerer: &answerer,
+        model: &p.model,
+        examples: p.set.examples(Split::Validation),
+        validation: &validation,
+        base: &record.model.name,
+    };
     let steps = p.recipe.train.epochs * encoded.len().div_ceil(p.recipe.train.batch * p.recipe.train.accumulate);
     let trainable = tuned.parameters();
-    watch.event(Event::Started { task: record.task.clone(), method: record.method.clone(), device: record.device.id.clone(), steps, trainable, examples: encoded.len() });
+    watch.event(Event::Started {
+        task: record.task.clone(),
+        method: record.method.clone(),
+        device: record.device.id.clone(),
+        steps,
+        trainable,
+        examples: encoded.len(),
+    });
     for finding in &p.findings {
         watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
     }
@@ -164,7 +187,12 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
         Ok(result) => {
             write_result(&out, &result)?;
             library.put_run(&row(&result.status, result.metrics.as_ref().map(|m| m.accuracy)))?;
-            watch.event(Event::Completed { step: result.train.steps, status: result.status.clone(), seconds: result.train.seconds, metrics: headline(&result) });
+            watch.event(Event::Completed {
+                step: result.train.steps,
+                status: result.status.clone(),
+                seconds: result.train.seconds,
+                metrics: headline(&result),
+            });
             Ok(result)
         }
         Err(error) => {
@@ -366,7 +394,11 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let now = models::record(&library, &run.model.name, &weights)?;
     let hashes = |m: &report::record::ModelRecord| m.files.iter().map(|f| f.sha256.clone()).collect::<Vec<_>>();
     if hashes(&now) != hashes(&run.model) {
-        return Err(Error::request(format!("the model {} is not the one that {} was trained on (its files have another SHA-256); restore the original", run.model.name, folder.display())));
+        return Err(Error::request(format!(
+            "the model {} is not the one that {} was trained on (its files have another SHA-256); restore the original",
+            run.model.name,
+            folder.display()
+        )));
     }
     let tokenizer = Tokenizer::open(&weights)?;
     let model = Gemma::load(weights, &device)?;
@@ -431,7 +463,13 @@ pub fn evaluate_predictions(answers: &Path, test: &Path, columns: &data::read::C
     let bytes = std::fs::read(answers).map_err(|e| Error::io(answers, e))?;
     let records = data::read::records(answers, &bytes)?;
     if records.len() != examples.len() {
-        return Err(Error::request(format!("{} holds {} answers, {} holds {} examples; give one answer for each, in the same order", answers.display(), records.len(), test.display(), examples.len())));
+        return Err(Error::request(format!(
+            "{} holds {} answers, {} holds {} examples; give one answer for each, in the same order",
+            answers.display(),
+            records.len(),
+            test.display(),
+            examples.len()
+        )));
     }
     let labels = Labels::of(&examples);
     let mut scored = Vec::new();

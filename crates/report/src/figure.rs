@@ -10,10 +10,7 @@
 //! reserved colour by `currentColor`, so that axes and labels take the colour of the page around them;
 //! the page may also recolour the series, whose colours are listed in [`colour`].
 
-// A line `pub mod text;` in lib.rs would do the same; the catalogue stands beside this file.
-#[path = "text.rs"]
-pub mod text;
-
+use crate::text::{Lang, clean, fill};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -21,7 +18,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use tasks::score::{Confusion, Interval, ReliabilityBin};
-use text::{Lang, clean, fill};
 use train::Event;
 
 /// A picture with its meaning in words and in values.
@@ -300,7 +296,13 @@ impl Axis {
             .take_while(|v| *v <= self.high + step * 1e-9)
             .map(|v| {
                 let plain = v.abs() < 1e6 && (v == 0.0 || v.abs() >= 1e-4);
-                let text = if whole && plain { lang.integer(v.max(0.0) as u64) } else if plain { lang.decimal(v, places) } else { lang.significant(v) };
+                let text = if whole && plain {
+                    lang.integer(v.max(0.0) as u64)
+                } else if plain {
+                    lang.decimal(v, places)
+                } else {
+                    lang.significant(v)
+                };
                 (v, text)
             })
             .collect()
@@ -309,7 +311,8 @@ impl Axis {
     fn decades(&self, wanted: usize, lang: Lang) -> Vec<(f64, String)> {
         let (first, last) = (self.low.floor() as i32, self.high.ceil() as i32);
         let within = |v: f64| (self.low - 1e-9..=self.high + 1e-9).contains(&v.log10());
-        let text = |v: f64| if (1e-4..1e5).contains(&v) { lang.decimal(v, (-(v * 1.0001).log10().floor()).clamp(0.0, 9.0) as usize) } else { lang.significant(v) };
+        let text =
+            |v: f64| if (1e-4..1e5).contains(&v) { lang.decimal(v, (-(v * 1.0001).log10().floor()).clamp(0.0, 9.0) as usize) } else { lang.significant(v) };
         let steps: &[f64] = if self.high - self.low <= 2.2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = ((self.high - self.low) / wanted.max(1) as f64).ceil().max(1.0) as usize;
         (first..=last).step_by(stride).flat_map(|d| steps.iter().map(move |m| m * 10f64.powi(d))).filter(|v| within(*v)).map(|v| (v, text(v))).collect()
@@ -479,7 +482,8 @@ pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
     let (training, validation) = losses(events);
     let marks = marks(events);
     let best = validation.iter().rev().find(|v| v.2 && v.1.is_finite()).copied();
-    let bad: Vec<usize> = training.iter().filter(|p| !p.1.is_finite()).map(|p| p.0).chain(validation.iter().filter(|p| !p.1.is_finite()).map(|p| p.0)).collect();
+    let bad: Vec<usize> =
+        training.iter().filter(|p| !p.1.is_finite()).map(|p| p.0).chain(validation.iter().filter(|p| !p.1.is_finite()).map(|p| p.0)).collect();
 
     let longest = segments(&training).iter().map(|s| s.len()).max().unwrap_or(0);
     // a thirtieth of the run on each side of a step reads as a trend and still bends where the loss does
@@ -546,7 +550,8 @@ pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
 
         draw_marks(c, &marks, &x, top, bottom);
 
-        let plot = |points: &[(usize, f64)], buckets: usize| -> Vec<(f64, f64)> { thin(points, buckets).iter().map(|&(s, l)| (x.at(s as f64), y.at(l))).collect() };
+        let plot =
+            |points: &[(usize, f64)], buckets: usize| -> Vec<(f64, f64)> { thin(points, buckets).iter().map(|&(s, l)| (x.at(s as f64), y.at(l))).collect() };
         for segment in segments(&training) {
             let points = plot(segment, 600);
             let style = if half == 0 { Canvas::<SVGBackend>::stroke(BLUE, 1.0, 2.0) } else { Canvas::<SVGBackend>::stroke(BLUE, 0.4, 0.75) };
@@ -720,8 +725,7 @@ pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
     let pairs = pairs(confusion);
     let name = |c: usize| confusion.labels.get(c).map_or_else(|| words.no_label.to_string(), |l| label(l));
 
-    let mut alt =
-        fill(words.alt_confusion, &[("classes", &n.to_string()), ("examples", &lang.integer(total as u64)), ("right", &lang.integer(right as u64))]);
+    let mut alt = fill(words.alt_confusion, &[("classes", &n.to_string()), ("examples", &lang.integer(total as u64)), ("right", &lang.integer(right as u64))]);
     alt.push(' ');
     match pairs.first() {
         Some(p) => {
@@ -750,7 +754,8 @@ pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
     let (left, top) = (24.0 + longest + 8.0, 24.0 + longest + 8.0);
     let side = n as f64 * cell;
     let matrix = side + gap + if extra { cell } else { 0.0 };
-    let key_width = text_width(words.colour_key, 11.0) + 12.0 + [words.colour_right, words.colour_wrong].map(|w| 82.0 + text_width(w, 11.0)).iter().sum::<f64>();
+    let key_width =
+        text_width(words.colour_key, 11.0) + 12.0 + [words.colour_right, words.colour_wrong].map(|w| 82.0 + text_width(w, 11.0)).iter().sum::<f64>();
     let (width, height) = (left + matrix.max(key_width) + 8.0, top + side + 48.0);
     let column_x = |c: usize| left + c as f64 * cell + if c == n { gap } else { 0.0 };
 
@@ -1011,6 +1016,9 @@ mod tests {
     fn pairs_come_commonest_first() {
         let confusion = Confusion { labels: vec!["a".into(), "b".into()], counts: vec![vec![5, 2, 0], vec![3, 1, 4]] };
         let pairs = pairs(&confusion);
-        assert_eq!(pairs.iter().map(|p| (p.expected, p.answered, p.count, p.of)).collect::<Vec<_>>(), [(1, None, 4, 8), (1, Some(0), 3, 8), (0, Some(1), 2, 7)]);
+        assert_eq!(
+            pairs.iter().map(|p| (p.expected, p.answered, p.count, p.of)).collect::<Vec<_>>(),
+            [(1, None, 4, 8), (1, Some(0), 3, 8), (0, Some(1), 2, 7)]
+        );
     }
 }

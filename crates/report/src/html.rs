@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use tasks::Classification;
 use train::Event;
 
-pub use crate::figure::text::{Lang, clean};
-use crate::figure::text::{Words, clean_lines, fill};
+use crate::text::{Lang, Words, clean, clean_lines, fill};
 
 /// Mistakes that are shown.
 const MISTAKES: usize = 50;
@@ -551,7 +550,10 @@ impl Page<'_> {
             (words.epochs, epochs.map(|e| lang.decimal(e, 1))),
             (words.tokens, (train.tokens > 0).then(|| lang.integer(train.tokens))),
             (words.supervised, (train.supervised_tokens > 0).then(|| lang.integer(train.supervised_tokens))),
-            (words.speed, (train.tokens_per_second > 0.0).then(|| fill(words.tokens_per_second, &[("speed", &lang.integer(train.tokens_per_second.round() as u64))]))),
+            (
+                words.speed,
+                (train.tokens_per_second > 0.0).then(|| fill(words.tokens_per_second, &[("speed", &lang.integer(train.tokens_per_second.round() as u64))])),
+            ),
             (words.peak_memory, (train.peak_memory_bytes > 0).then(|| lang.bytes(train.peak_memory_bytes))),
             (words.final_loss, (train.steps > 0).then(|| lang.significant(train.final_loss))),
             (words.best_step, (train.best_step > 0).then(|| self.n(train.best_step))),
@@ -629,7 +631,8 @@ impl Page<'_> {
             ],
         );
         let d = &run.device;
-        let device = [&d.name, &d.id, &d.kind, &d.api, &d.driver].into_iter().filter(|s| !s.is_empty()).map(|s| clean(s, NAME_CHARS)).collect::<Vec<_>>().join(", ");
+        let device =
+            [&d.name, &d.id, &d.kind, &d.api, &d.driver].into_iter().filter(|s| !s.is_empty()).map(|s| clean(s, NAME_CHARS)).collect::<Vec<_>>().join(", ");
         let labels = run.data.labels.iter().take(LISTED).map(|l| clean(l, NAME_CHARS)).collect::<Vec<_>>().join(", ");
         let labels = if run.data.labels.is_empty() { String::new() } else { format!("{}: {labels}", self.n(run.data.labels.len())) };
         let facts = [
@@ -710,7 +713,8 @@ fn settings(table: &toml::Table) -> Vec<(String, String)> {
 /// selectors lighten them, so the same SVG serves both.
 fn style() -> String {
     let hex = |c: plotters::style::RGBColor| format!("#{:02X}{:02X}{:02X}", c.0, c.1, c.2);
-    let lighter = [(figure::colour::BLUE, "#56B4E9"), (figure::colour::GREEN, "#35C9A0"), (figure::colour::VERMILLION, "#FF8A3D"), (figure::colour::ORANGE, "#F0B93A")];
+    let lighter =
+        [(figure::colour::BLUE, "#56B4E9"), (figure::colour::GREEN, "#35C9A0"), (figure::colour::VERMILLION, "#FF8A3D"), (figure::colour::ORANGE, "#F0B93A")];
     let recolour: String = lighter.iter().map(|(from, to)| format!("svg [stroke=\"{0}\"]{{stroke:{to}}}svg [fill=\"{0}\"]{{fill:{to}}}", hex(*from))).collect();
     format!("{}@media screen and (prefers-color-scheme:dark){{{recolour}}}", STYLE.replace("FAMILY", figure::FAMILY))
 }

@@ -207,7 +207,8 @@ impl Run {
         let run = path.join("run.toml");
         let run = toml::from_str(&read(&run)?).map_err(|e| Error::Format { path: run, what: format!("is not a run description ({e})") })?;
         let result = path.join("result.json");
-        let result = serde_json::from_str(&read(&result)?).map_err(|e| Error::Format { path: result, what: format!("is not a result ({e}); evaluate the run again") })?;
+        let result = serde_json::from_str(&read(&result)?)
+            .map_err(|e| Error::Format { path: result, what: format!("is not a result ({e}); evaluate the run again") })?;
         let predictions = path.join("predictions.jsonl");
         let predictions = if predictions.exists() { lines(&predictions, false)? } else { Vec::new() };
         Ok(Self { path: path.into(), run, result, events: lines(&path.join("events.jsonl"), true)?, predictions })

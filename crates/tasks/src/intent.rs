@@ -60,9 +60,12 @@ impl Labels {
     }
 
     /// The constraint under which only labels can be answered. `encode` turns a completion into tokens.
-    pub fn trie(&self, encode: impl Fn(&str) -> Vec<u32>, stop: u32) -> Trie {
-        let answers: Vec<Vec<u32>> = (0..self.names.len()).map(|i| encode(&self.completion(i))).collect();
-        Trie::new(answers.iter().map(Vec::as_slice), stop)
+    ///
+    /// # Errors
+    /// If `encode` fails.
+    pub fn trie<E>(&self, encode: impl Fn(&str) -> Result<Vec<u32>, E>, stop: u32) -> Result<Trie, E> {
+        let answers: Vec<Vec<u32>> = (0..self.names.len()).map(|i| encode(&self.completion(i))).collect::<Result<_, E>>()?;
+        Ok(Trie::new(answers.iter().map(Vec::as_slice), stop))
     }
 }
 

@@ -163,7 +163,10 @@ fn reliability(scored: &[Scored]) -> Vec<ReliabilityBin> {
         bin.1 += usize::from(s.answered == Some(s.expected));
         bin.2 += 1;
     }
-    bins.into_iter().filter(|b| b.2 > 0).map(|(p, right, count)| ReliabilityBin { confidence: p / count as f64, accuracy: ratio(right, count), count }).collect()
+    bins.into_iter()
+        .filter(|b| b.2 > 0)
+        .map(|(p, right, count)| ReliabilityBin { confidence: p / count as f64, accuracy: ratio(right, count), count })
+        .collect()
 }
 
 fn calibration_error(bins: &[ReliabilityBin], examples: usize) -> f64 {

@@ -110,5 +110,7 @@ fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {
 /// # Errors
 /// If the device failed.
 pub(crate) fn scalar(model: &Gemma, t: Tensor<1>) -> gemma::Result<f64> {
-    t.try_into_scalar::<f32>().map(f64::from).map_err(|e| gemma::Error::Device { device: format!("{:?}", model.device()), what: format!("a result could not be read back: {e:?}") })
+    t.try_into_scalar::<f32>()
+        .map(f64::from)
+        .map_err(|e| gemma::Error::Device { device: format!("{:?}", model.device()), what: format!("a result could not be read back: {e:?}") })
 }

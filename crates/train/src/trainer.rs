@@ -127,7 +127,15 @@ pub struct Outcome {
 /// # Errors
 /// If the examples do not fit the model, the device fails, or the loss or a gradient is not finite;
 /// what was saved before remains.
-pub fn train(model: &Gemma, mut tuned: Tuned, examples: &[Encoded], settings: &Settings, seed: u64, observer: &mut dyn Observer, stop: &AtomicBool) -> gemma::Result<Outcome> {
+pub fn train(
+    model: &Gemma,
+    mut tuned: Tuned,
+    examples: &[Encoded],
+    settings: &Settings,
+    seed: u64,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> gemma::Result<Outcome> {
     settings.check().map_err(gemma::Error::Request)?;
     let started = Instant::now();
     let per_epoch = batch::epoch(examples, settings.batch, seed, 0).len().div_ceil(settings.accumulate);
@@ -137,7 +145,20 @@ pub fn train(model: &Gemma, mut tuned: Tuned, examples: &[Encoded], settings: &S
     let evaluate_every = (per_epoch / settings.evaluations_per_epoch).max(1);
     let adam = AdamWConfig { beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon, weight_decay: settings.weight_decay };
     let mut optimizer = AdamW::new(adam);
-    let mut run = Progress { outcome: Outcome { tuned: tuned.clone(), steps: 0, best_step: 0, tokens: 0, targets: 0, step_seconds: 0.0, seconds: 0.0, final_loss: 0.0, stopped: false }, best: None };
+    let mut run = Progress {
+        outcome: Outcome {
+            tuned: tuned.clone(),
+            steps: 0,
+            best_step: 0,
+            tokens: 0,
+            targets: 0,
+            step_seconds: 0.0,
+            seconds: 0.0,
+            final_loss: 0.0,
+            stopped: false,
+        },
+        best: None,
+    };
     'epochs: for epoch in 0..settings.epochs {
         let order = batch::epoch(examples, settings.batch, seed, epoch);
         for group in order.chunks(settings.accumulate) {
@@ -163,12 +184,19 @@ pub fn train(model: &Gemma, mut tuned: Tuned, examples: &[Encoded], settings: &S
             }
             let norm = global_norm(model, &sums)?;
             if !loss.is_finite() || !norm.is_finite() {
-                let what = format!("the {} became {} at step {}; the run was stopped before any weight was spoiled: try a lower learning_rate", if loss.is_finite() { "gradient norm" } else { "loss" }, if loss.is_finite() { norm } else { loss }, step + 1);
+                let what = format!(
+                    "the {} became {} at step {}; the run was stopped before any weight was spoiled: try a lower learning_rate",
+                    if loss.is_finite() { "gradient norm" } else { "loss" },
+                    if loss.is_finite() { norm } else { loss },
+                    step + 1
+                );
                 observer.event(Event::Health { step: step + 1, ok: false, message: what.clone() });
                 return Err(gemma::Error::Request(what));
             }
             let factor = schedule.factor(step);
-            apply(&mut tuned, &mut optimizer, sums, clip_factor(norm, settings.clip), |path| factor * if path.starts_with("head.") { settings.head_learning_rate } else { settings.learning_rate });
+            apply(&mut tuned, &mut optimizer, sums, clip_factor(norm, settings.clip), |path| {
+                factor * if path.starts_with("head.") { settings.head_learning_rate } else { settings.learning_rate }
+            });
             let seconds = begun.elapsed().as_secs_f64();
             let tokens: usize = batches.iter().map(Batch::tokens).sum();
             let out = &mut run.outcome;

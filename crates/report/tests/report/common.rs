@@ -103,7 +103,11 @@ pub fn events(steps: usize) -> Vec<Event> {
             events.push(Event::Warning { message: "37 training examples are longer than 128 tokens and were cut.".into() });
         }
         if i == steps * 2 / 5 {
-            events.push(Event::Health { step: i, ok: false, message: "The gradient norm was 14 times its median for 3 steps; the learning rate was halved.".into() });
+            events.push(Event::Health {
+                step: i,
+                ok: false,
+                message: "The gradient norm was 14 times its median for 3 steps; the learning rate was halved.".into(),
+            });
         }
         if i == steps / 2 {
             events.push(Event::Health { step: i, ok: true, message: "The gradient norm is back to its median.".into() });
@@ -139,9 +143,9 @@ pub fn run(classes: usize, examples: usize) -> Run {
             ("test".into(), file("datasets/intents-it/test.jsonl", examples as u64, "d")),
         ]),
     };
-    let device =
-        DeviceRecord { id: "cpu".into(), name: "AMD Ryzen 7 7840U".into(), kind: "cpu".into(), api: "AVX-512".into(), driver: String::new() };
-    let settings = "learning_rate = 0.0002\nbatch_size = 32\nepochs = 3\nschedule = 'cosine'\n[lora]\nrank = 16\nalpha = 32.0\ntargets = ['q_proj', 'v_proj']\n";
+    let device = DeviceRecord { id: "cpu".into(), name: "AMD Ryzen 7 7840U".into(), kind: "cpu".into(), api: "AVX-512".into(), driver: String::new() };
+    let settings =
+        "learning_rate = 0.0002\nbatch_size = 32\nepochs = 3\nschedule = 'cosine'\n[lora]\nrank = 16\nalpha = 32.0\ntargets = ['q_proj', 'v_proj']\n";
     let predictions = tuned
         .iter()
         .enumerate()

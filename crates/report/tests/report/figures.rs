@@ -2,7 +2,7 @@
 
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
 use report::figure::{Compared, Figure, comparison, confusion_matrix, loss_curve, reliability};
-use report::html::Lang;
+use report::text::Lang;
 use roxmltree::{Document, Node};
 use tasks::score::{Confusion, classification};
 use train::Event;
@@ -51,7 +51,7 @@ fn a_usual_loss_curve_names_what_it_shows() {
     keep("loss.svg", &figure.svg);
     let document = checked(&figure);
     let texts = texts(&document);
-    for wanted in ["optimiser step", "validation", "loss (nats per target)", "1", "2", "3"] {
+    for wanted in ["optimiser step", "validation", "loss (nats per target), logarithmic", "1", "2", "3"] {
         assert!(texts.iter().any(|t| t == wanted), "{wanted} in {texts:?}");
     }
     assert!(texts.iter().any(|t| t.starts_with("training, mean of ")), "{texts:?}");
@@ -129,7 +129,13 @@ fn losses_that_are_no_numbers_leave_a_gap_and_a_cross() {
     assert_eq!(figure.data["not_finite"], serde_json::json!([40, 41, 42, 43, 44, 71, 100]));
     assert!(figure.data["training"][40][1].is_null());
     assert!(texts(&document).iter().any(|t| t == "× not finite: 7"));
-    assert_eq!(elements(&document, "polyline").iter().filter(|n| n.attribute("stroke-width") == Some("9") && n.attribute("points").unwrap().split(' ').count() > 3).count(), 3);
+    assert_eq!(
+        elements(&document, "polyline")
+            .iter()
+            .filter(|n| n.attribute("stroke-width") == Some("9") && n.attribute("points").unwrap().split(' ').count() > 3)
+            .count(),
+        3
+    );
     assert!(!figure.svg.contains("NaN") && !figure.svg.contains("inf"));
     assert!(figure.alt.contains("At 7 steps"), "{}", figure.alt);
 
@@ -218,7 +224,8 @@ fn hostile_labels_stay_text() {
 
 #[test]
 fn a_damaged_confusion_does_not_panic() {
-    for (labels, counts) in [(labels(3), vec![]), (labels(2), vec![vec![1], vec![0, 2, 3, 4, 5], vec![9]]), (vec![], vec![]), (labels(2), vec![vec![0; 3]; 2])] {
+    for (labels, counts) in [(labels(3), vec![]), (labels(2), vec![vec![1], vec![0, 2, 3, 4, 5], vec![9]]), (vec![], vec![]), (labels(2), vec![vec![0; 3]; 2])]
+    {
         let figure = confusion_matrix(&Confusion { labels, counts }, Lang::English);
         checked(&figure);
         assert!(figure.alt.contains("examples"));

@@ -2,8 +2,9 @@
 
 use crate::common::{HOSTILE, answers, events, keep, labels, run, step};
 use report::Run;
-use report::html::{Lang, render, write};
+use report::html::{render, write};
 use report::record::Prediction;
+use report::text::Lang;
 use roxmltree::{Document, Node};
 use tasks::score::classification;
 use train::Event;
@@ -64,7 +65,11 @@ fn the_page_runs_nothing_and_fetches_nothing() {
     for never in ["<script", "<img", "<link", "<iframe", "@import", "url(", "src=", "javascript:"] {
         assert!(!page.contains(never), "{never}");
     }
-    let addresses: Vec<_> = page.match_indices("http").map(|(i, _)| &page[i..(i + 26).min(page.len())]).filter(|s| !s.starts_with("http://www.w3.org/2000/svg") && !s.starts_with("http-equiv")).collect();
+    let addresses: Vec<_> = page
+        .match_indices("http")
+        .map(|(i, _)| &page[i..(i + 26).min(page.len())])
+        .filter(|s| !s.starts_with("http://www.w3.org/2000/svg") && !s.starts_with("http-equiv"))
+        .collect();
     assert!(addresses.is_empty(), "{addresses:?}");
 }
 
@@ -182,7 +187,14 @@ fn hostile_text_is_shown_not_obeyed() {
     run.predictions = (0..200)
         .map(|i| {
             let text = hostile[i % hostile.len()].clone();
-            Prediction { input: text.clone(), expected: text.clone(), output: text.clone(), answer: (i % 3 == 0).then(|| format!("{text}!")), score: 0.0, probability: f64::NAN }
+            Prediction {
+                input: text.clone(),
+                expected: text.clone(),
+                output: text.clone(),
+                answer: (i % 3 == 0).then(|| format!("{text}!")),
+                score: 0.0,
+                probability: f64::NAN,
+            }
         })
         .collect();
     for text in &hostile {
