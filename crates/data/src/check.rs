@@ -203,6 +203,6 @@ mod tests {
         assert_eq!(rows("unknown_label"), ["validation:2"]);
         assert_eq!(rows("few_examples"), ["train:6"]);
         assert!(found.is_sorted_by_key(|f| f.severity));
-        assert_eq!(findings(&line("uno", "a").repeat(1), &line("due", "a"))[0].kind, "single_label");
+        assert_eq!(findings(&line("uno", "a"), &line("due", "a"))[0].kind, "single_label");
     }
 }

@@ -183,7 +183,7 @@ impl Config {
         if sizes.iter().any(|&s| s > 1 << 24) {
             return Err("a size in the configuration is impossibly large; fetch the model again".into());
         }
-        if self.heads % self.kv_heads != 0 || self.head % 2 != 0 {
+        if !self.heads.is_multiple_of(self.kv_heads) || !self.head.is_multiple_of(2) {
             return Err(format!("{} query heads over {} key/value heads of width {} do not fit; fetch the model again", self.heads, self.kv_heads, self.head));
         }
         if self.global.len() != self.layers {

@@ -73,7 +73,7 @@ impl Storage {
     /// Bytes that `values` take, or `None` if they do not fill whole blocks or the size overflows.
     pub fn bytes(self, values: usize) -> Option<usize> {
         let (n, b) = self.block();
-        (values % n == 0).then(|| (values / n).checked_mul(b)).flatten()
+        values.is_multiple_of(n).then(|| (values / n).checked_mul(b)).flatten()
     }
 
     /// Writes the values stored in `bytes` to `out`.

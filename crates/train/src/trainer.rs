@@ -221,7 +221,7 @@ pub fn train(
                 let left = (steps - 3) as f64 * out.step_seconds / 3.0;
                 observer.event(Event::Forecast { seconds: left, peak_memory_bytes: memory::peak() });
             }
-            if out.steps % evaluate_every == 0 || out.steps == steps {
+            if out.steps.is_multiple_of(evaluate_every) || out.steps == steps {
                 run.validate(&tuned, observer)?;
             }
         }
