@@ -60,6 +60,8 @@ const SCALE: f64 = 4.0;
 pub(crate) const FAMILY: &str = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif";
 /// Characters of a label that a figure shows.
 const LABEL_CHARS: usize = 28;
+/// Characters of a system's name that a comparison shows.
+const SYSTEM_CHARS: usize = 36;
 
 // ---------------------------------------------------------------------------------------------------
 // canvas
@@ -237,9 +239,14 @@ fn text_width(text: &str, size: f64) -> f64 {
     em * size
 }
 
-/// A label as a figure shows it.
+/// A label of a data set as a figure shows it.
 fn label(text: &str) -> String {
-    let cleaned = clean(text, LABEL_CHARS);
+    name(text, LABEL_CHARS)
+}
+
+/// Foreign text of at most `limit` characters that is never invisible.
+fn name(text: &str, limit: usize) -> String {
+    let cleaned = clean(text, limit);
     if cleaned.is_empty() { "∅".into() } else { cleaned }
 }
 
@@ -432,8 +439,9 @@ fn thin(points: &[(usize, f64)], buckets: usize) -> Vec<(usize, f64)> {
 /// The range of the loss axis and whether it runs in decades.
 ///
 /// Decades when all values are positive and the curve (not a lone outlier of the raw one) spans more than
-/// a factor of 10 (the last, most telling part would be a flat line otherwise), or when outliers alone would flatten a linear curve. A linear axis starts at zero, loss
-/// having a natural zero, unless that would waste most of it.
+/// a factor of 10 (the last, most telling part would be a flat line otherwise), or when outliers alone
+/// would flatten a linear curve. A linear axis starts at zero, loss having a natural zero, unless that
+/// would waste most of it.
 fn loss_range(raw: &[f64], curve: &[f64]) -> (f64, f64, bool) {
     let fold = |v: &[f64]| v.iter().copied().filter(|x| x.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
     let ((raw_low, raw_high), (low, high)) = (fold(raw), fold(curve));
@@ -597,7 +605,7 @@ pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
                 c.line((at - 3.0, top + 3.0), (at + 3.0, top - 3.0), style);
             }
             let text = fill(words.not_finite_mark, &[("count", &lang.integer(bad.len() as u64))]);
-            c.bold(&text, (right + 12.0, top), 12.0, At::Left, VERMILLION);
+            c.bold(&text, (right + 16.0, top), 12.0, At::Left, VERMILLION);
         }
 
         let mut heights: Vec<f64> = names.iter().map(|n| y.at(n.1)).collect();
@@ -882,11 +890,11 @@ pub fn comparison(rows: &[Compared], lang: Lang) -> Figure {
     let words = lang.words();
     let mut alt = words.alt_comparison.to_string();
     for row in rows {
-        let (name, accuracy, interval) = (label(&row.name), lang.percent(row.accuracy), lang.percent_range(row.interval));
+        let (name, accuracy, interval) = (name(&row.name, SYSTEM_CHARS), lang.percent(row.accuracy), lang.percent_range(row.interval));
         alt.push(' ');
         alt.push_str(&fill(words.alt_comparison_row, &[("name", &name), ("accuracy", &accuracy), ("interval", &interval)]));
     }
-    let names: Vec<String> = rows.iter().map(|r| label(&r.name)).collect();
+    let names: Vec<String> = rows.iter().map(|r| name(&r.name, SYSTEM_CHARS)).collect();
     let left = names.iter().map(|n| text_width(n, 13.0)).fold(40.0, f64::max) + 14.0;
     let (top, step, side) = (8.0, 34.0, 320.0);
     let bottom = top + rows.len() as f64 * step;

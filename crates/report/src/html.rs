@@ -399,7 +399,7 @@ impl Page<'_> {
         }
         classes.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1).then(b.1.support.cmp(&a.1.support)));
         // a bar says nothing that the number does not, so it is only a background
-        let bar = |share: f64| format!("--share:{:.1}%", if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 });
+        let bar = |share: f64| format!("--share:{:.3}", if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 });
         Some(html! {
             div.scroll {
                 table {
@@ -652,12 +652,23 @@ impl Page<'_> {
         let files = self.files();
         let settings = settings(&run.settings);
         Some(html! {
-            table.facts { tbody { @for (name, value) in facts.iter().filter(|(_, v)| !v.is_empty()) { tr { th scope="row" { (name) } td { bdi { (value) } } } } } }
+            table.facts {
+                tbody {
+                    @for (name, value) in facts.iter().filter(|(_, v)| !v.is_empty()) { tr { th scope="row" { (name) } td { bdi { (value) } } } }
+                }
+            }
             @if !files.is_empty() {
                 div.scroll {
                     table.files {
                         caption { (words.files_caption) }
-                        thead { tr { th scope="col" { (words.split) } th scope="col" { (words.file) } th.num scope="col" { (words.amount) } th scope="col" { "SHA-256" } } }
+                        thead {
+                            tr {
+                                th scope="col" { (words.split) }
+                                th scope="col" { (words.file) }
+                                th.num scope="col" { (words.amount) }
+                                th scope="col" { "SHA-256" }
+                            }
+                        }
                         tbody {
                             @for (part, file, amount) in &files {
                                 tr { td { (part) } td { (foreign(&file.path, NAME_CHARS)) } td.num { (amount) } td { code { (clean(&file.sha256, 64)) } } }
@@ -721,8 +732,10 @@ fn style() -> String {
 
 /// What does not depend on the palette.
 const STYLE: &str = "
-:root{--page:#ffffff;--ink:#1f2429;--faint:#5b646e;--line:#dfe3e8;--wash:#f5f7f9;--tint:#d5e6f2;--blue:#0072b2;--red:#b54200;--red-wash:#fdf1ea;--amber:#8a5a00;--amber-wash:#fdf6e6;--green:#00755a}
-@media screen and (prefers-color-scheme:dark){:root{--page:#16191d;--ink:#e4e7eb;--faint:#9ba5b0;--line:#31373f;--wash:#1e2329;--tint:#1d3e54;--blue:#56b4e9;--red:#ff8a3d;--red-wash:#2d1f17;--amber:#f0b93a;--amber-wash:#2a2416;--green:#35c9a0}}
+:root{--page:#ffffff;--ink:#1f2429;--faint:#5b646e;--line:#dfe3e8;--wash:#f5f7f9;--tint:#d5e6f2;--blue:#0072b2;--red:#b54200;--red-wash:#fdf1ea;
+--amber:#8a5a00;--amber-wash:#fdf6e6;--green:#00755a}
+@media screen and (prefers-color-scheme:dark){:root{--page:#16191d;--ink:#e4e7eb;--faint:#9ba5b0;--line:#31373f;--wash:#1e2329;--tint:#1d3e54;
+--blue:#56b4e9;--red:#ff8a3d;--red-wash:#2d1f17;--amber:#f0b93a;--amber-wash:#2a2416;--green:#35c9a0}}
 *{box-sizing:border-box}
 html{background:var(--page);color:var(--ink);font:16px/1.55 FAMILY;-webkit-text-size-adjust:100%;font-variant-numeric:tabular-nums}
 body{margin:0}
@@ -750,21 +763,23 @@ section:first-of-type h2{margin-top:2rem}
 .failed .banner-title{color:var(--red)}
 .stopped{border-color:var(--amber);background:var(--amber-wash)}
 .stopped .banner-title{color:var(--amber)}
-pre{background:var(--wash);border-radius:6px;padding:.85rem 1rem;font:.82rem/1.5 ui-monospace,'Cascadia Mono','SF Mono',Menlo,Consolas,'Liberation Mono',monospace;white-space:pre-wrap;overflow-wrap:anywhere}
-.banner pre{background:none;padding:0;font-size:.9rem;margin-bottom:.75rem}
+pre{background:var(--wash);border-radius:6px;padding:.85rem 1rem;
+font:.82rem/1.5 ui-monospace,'Cascadia Mono','SF Mono',Menlo,Consolas,'Liberation Mono',monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+.banner pre{background:none;padding:0;font:inherit;margin-bottom:.75rem}
 code{font-family:ui-monospace,'Cascadia Mono','SF Mono',Menlo,Consolas,'Liberation Mono',monospace;font-size:.86em}
 pre code{font-size:1em}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;line-height:1.4;min-width:min(100%,30rem)}
 caption{text-align:left;padding-bottom:.5rem}
-th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line);font-weight:400}
+th,td{text-align:left;vertical-align:baseline;padding:.4rem 1.2rem .4rem 0;border-bottom:1px solid var(--line);font-weight:400}
 thead th{font-weight:600;font-size:.82rem;border-bottom-color:var(--faint);vertical-align:bottom}
 th:last-child,td:last-child{padding-right:.25rem}
 .num{text-align:right;white-space:nowrap}
-.faint{color:var(--faint);font-size:.82rem;vertical-align:baseline}
+.num.faint{color:var(--faint);font-size:.82rem}
 .main th,.main td:not(.faint){font-weight:650}
 tbody th bdi,td bdi{overflow-wrap:anywhere}
-.bar{background:linear-gradient(to right,var(--tint) var(--share),transparent 0) no-repeat left center/100% 76%;min-width:9rem;padding-right:.5rem;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.bar{background:linear-gradient(var(--tint),var(--tint)) no-repeat left center/calc((100% - 4.25rem)*var(--share)) 60%;min-width:13rem;padding-right:.5rem;
+print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .bar+td{padding-left:1rem}
 .facts th{color:var(--faint);padding-right:2rem;width:14rem}
 .facts td{overflow-wrap:anywhere}
@@ -786,5 +801,9 @@ figcaption{max-width:44rem;margin-top:.6rem}
 footer{margin-top:4rem;color:var(--faint);font-size:.85rem}
 @media (max-width:40rem){main{padding:1.5rem 1rem 3rem}h1{font-size:1.7rem}.number strong{font-size:3.2rem}.wide svg{max-width:none}}
 @page{size:A4;margin:18mm 16mm}
-@media print{html{font-size:10pt}main{max-width:none;padding:0}nav{display:none}.scroll{overflow:visible}h2{break-after:avoid;margin-top:1.6rem}tr,figure,.hero,.banner,li{break-inside:avoid}caption{break-after:avoid}thead{display:table-header-group}p{orphans:3;widows:3}a{color:inherit;text-decoration:none}.mistakes td:not(.quote):not(.num){max-width:10rem}.mistakes td:not(.quote) bdi{overflow-wrap:anywhere}.quote,.files td:last-child{min-width:0}}
+@media print{html{font-size:10pt}main{max-width:none;padding:0}nav{display:none}.scroll{overflow:visible}h2{break-after:avoid;margin-top:1.6rem}
+tr,figure,.hero,.banner,li{break-inside:avoid}caption{break-after:avoid}thead{display:table-header-group;break-after:avoid}tbody tr:first-child{
+break-before:avoid}p{orphans:3;widows:3}a{color:inherit;text-decoration:none}.mistakes{table-layout:fixed}.mistakes th:nth-child(n+2){width:22%}
+.mistakes th:last-child{width:12%}.mistakes td:not(.quote):not(.num){max-width:none}.mistakes td:not(.quote) bdi{overflow-wrap:anywhere}
+.quote,.files td:last-child{min-width:0}}
 ";

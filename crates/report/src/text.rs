@@ -158,9 +158,9 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 
 /// Foreign text on one line, at most `limit` characters and an ellipsis, with nothing left that acts.
 ///
-/// Control characters become their visible pictures (NUL is `␀`), line ends `↵`, bidirectional controls
-/// and other invisible marks their code point in brackets, code points that no XML file may hold `�`.
-/// Joiners stay: emoji and several scripts need them.
+/// Line ends become `↵`; control characters, bidirectional controls and other invisible marks their code
+/// point in brackets (NUL is `⟨U+0000⟩`: fonts often lack the pictures of Unicode for them); code points
+/// that no XML file may hold `�`. Joiners stay: emoji and several scripts need them.
 pub fn clean(text: &str, limit: usize) -> String {
     let mut out = String::new();
     let mut chars = text.chars().peekable();
@@ -175,10 +175,16 @@ pub fn clean(text: &str, limit: usize) -> String {
             '\r' if chars.peek() == Some(&'\n') => taken -= 1,
             '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('↵'),
             '\t' => out.push(' '),
-            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
-            '\u{7f}' => out.push('\u{2421}'),
-            '\u{80}'..='\u{9f}' => out.push('\u{fffd}'),
-            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => {
+            '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}' => {
                 out.push_str(&format!("⟨U+{:04X}⟩", c as u32));
             }
             _ if c as u32 & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}') => out.push('\u{fffd}'),
@@ -289,7 +295,7 @@ catalogue! {
         "share of the row, 2 to 100 %:",
         "quota della riga, dal 2 al 100 %:";
     alt_confusion:
-        "Confusion matrix of {classes} labels and {examples} examples; {right} were answered rightly.",
+        "Confusion matrix of {classes} labels and {examples} examples; {right} were answered correctly.",
         "Matrice di confusione di {classes} etichette e {examples} esempi; {right} risposte sono giuste.";
     alt_confusion_top:
         "The commonest mistake, {count} times: “{expected}” answered as “{answered}”.",
@@ -357,7 +363,7 @@ catalogue! {
         "{model} was to be fine-tuned on {examples} examples of “{data}” with {labels} labels, by {method}, on {device}.",
         "{model} doveva essere specializzato su {examples} esempi di «{data}» con {labels} etichette, per {method}, su {device}.";
     summary_accuracy:
-        "It answers {accuracy} of the {examples} {split} examples rightly; the 95 % interval is {interval}.",
+        "It answers {accuracy} of the {examples} {split} examples correctly; the 95 % interval is {interval}.",
         "Sui {examples} esempi di {split} l’accuratezza è {accuracy}; l’intervallo al 95 % è {interval}.";
     summary_majority:
         "Always giving the commonest label would get {accuracy}.",
@@ -366,14 +372,14 @@ catalogue! {
         "The same model before tuning gets {accuracy}.",
         "Lo stesso modello prima della specializzazione ottiene {accuracy}.";
     summary_better:
-        "That is above {others}: the intervals do not overlap.",
-        "È sopra {others}: gli intervalli non si sovrappongono.";
+        "This model is above {others}: the intervals do not overlap.",
+        "Questo modello è sopra {others}: gli intervalli non si sovrappongono.";
     summary_worse:
-        "That is below {others}: the intervals do not overlap.",
-        "È sotto {others}: gli intervalli non si sovrappongono.";
+        "This model is below {others}: the intervals do not overlap.",
+        "Questo modello è sotto {others}: gli intervalli non si sovrappongono.";
     summary_unclear:
-        "Its interval overlaps that of {others}, so this measurement does not settle which is better.",
-        "Il suo intervallo si sovrappone a quello di {others}: questa misura non decide quale sia migliore.";
+        "The interval of this model overlaps that of {others}, so this measurement does not settle which is better.",
+        "L’intervallo di questo modello si sovrappone a quello di {others}: questa misura non decide quale sia migliore.";
     and:
         " and ",
         " e ";
@@ -382,10 +388,11 @@ catalogue! {
         "Etichetta più debole: {label}, F1 {f1}. Più forte: {best}, F1 {best_f1}.";
     summary_validation:
         "There was no test set: these figures come from the validation set, which also chose the weights that were kept, so expect somewhat less on new text.",
-        "Non c’era un insieme di prova: queste cifre vengono dall’insieme di validazione, che ha anche scelto i pesi tenuti; su testi nuovi ci si aspetti un po’ meno.";
+        "Non c’era un insieme di prova: queste cifre vengono dall’insieme di validazione, che ha anche scelto i pesi tenuti; su testi nuovi ci si aspetti \
+         un po’ meno.";
     number_label:
-        "accuracy on {split}",
-        "accuratezza su {split}";
+        "accuracy, {split} set",
+        "accuratezza, insieme di {split}";
     number_interval:
         "95 % interval {interval}",
         "intervallo al 95 % {interval}";
@@ -523,11 +530,13 @@ catalogue! {
         "model before tuning",
         "modello non specializzato";
     results_note:
-        "Accuracy is the share of examples answered rightly. Macro-F1 averages the F1 of all labels that occur, rare ones counting as much as common ones.",
-        "L’accuratezza è la quota di esempi con risposta giusta. Il macro-F1 è la media dell’F1 di tutte le etichette presenti: le rare contano quanto le comuni.";
+        "Accuracy is the share of examples answered correctly. Macro-F1 averages the F1 of all labels that occur, rare ones counting as much as common ones.",
+        "L’accuratezza è la quota di esempi con risposta giusta. Il macro-F1 è la media dell’F1 di tutte le etichette presenti: le rare contano quanto le \
+         comuni.";
     free_note:
         "“Free answers”: the model wrote whatever it wanted instead of choosing among the labels; answers that are no label count as wrong.",
-        "«Risposte libere»: il modello ha scritto ciò che voleva invece di scegliere tra le etichette; le risposte che non sono etichette contano come sbagliate.";
+        "«Risposte libere»: il modello ha scritto ciò che voleva invece di scegliere tra le etichette; le risposte che non sono etichette contano come \
+         sbagliate.";
     classes_heading:
         "By label",
         "Per etichetta";
@@ -547,14 +556,17 @@ catalogue! {
         "F1",
         "F1";
     classes_note:
-        "Precision: of the answers with this label, the share that was right. Recall: of the examples with this label, the share that was found. F1 is their harmonic mean.",
-        "Precisione: tra le risposte con questa etichetta, la quota giusta. Richiamo: tra gli esempi con questa etichetta, la quota trovata. F1 è la loro media armonica.";
+        "Precision: of the answers with this label, the share that was right. Recall: of the examples with this label, the share that was found. F1 is \
+         their harmonic mean.",
+        "Precisione: tra le risposte con questa etichetta, la quota giusta. Richiamo: tra gli esempi con questa etichetta, la quota trovata. F1 è la loro \
+         media armonica.";
     confusion_heading:
-        "Who was taken for whom",
-        "Chi è stato scambiato per chi";
+        "Which labels it confuses",
+        "Quali etichette confonde";
     confusion_caption:
         "Confusion matrix. Each row holds the examples of one expected label, each column what the model answered; empty cells are zero.",
-        "Matrice di confusione. Ogni riga contiene gli esempi di un’etichetta attesa, ogni colonna ciò che il modello ha risposto; le caselle vuote valgono zero.";
+        "Matrice di confusione. Ogni riga contiene gli esempi di un’etichetta attesa, ogni colonna ciò che il modello ha risposto; le caselle vuote \
+         valgono zero.";
     pairs_caption:
         "Most confused pairs ({shown} of {total})",
         "Coppie più confuse ({shown} di {total})";
@@ -598,8 +610,10 @@ catalogue! {
         "Can its probabilities be trusted?",
         "Ci si può fidare delle sue probabilità?";
     calibration_text:
-        "The mean probability that the model gave to its answers is {confidence}; {accuracy} of them were right. The expected calibration error is {ece} (95 % interval {interval}): by so much its probabilities miss the truth on average.",
-        "La probabilità media che il modello ha dato alle sue risposte è {confidence}; la quota di quelle giuste è {accuracy}. L’errore di calibrazione atteso è {ece} (intervallo al 95 % {interval}): di tanto le sue probabilità sbagliano in media.";
+        "The mean probability that the model gave to its answers is {confidence}; {accuracy} of them were right. The expected calibration error is {ece} \
+         (95 % interval {interval}): by so much its probabilities miss the truth on average.",
+        "La probabilità media che il modello ha dato alle sue risposte è {confidence}; la quota di quelle giuste è {accuracy}. L’errore di calibrazione \
+         atteso è {ece} (intervallo al 95 % {interval}): di tanto le sue probabilità sbagliano in media.";
     reliability_caption:
         "Reliability. Area of a point: number of answers. Points under the diagonal: the model was surer than it was right.",
         "Affidabilità. Area del punto: numero di risposte. Punti sotto la diagonale: il modello era più sicuro che giusto.";
@@ -732,13 +746,13 @@ mod tests {
 
     #[test]
     fn cleaning_shows_what_would_act() {
-        assert_eq!(clean("a\0b\u{202e}c\u{7f}\u{9b}\u{ffff}", 100), "a␀b⟨U+202E⟩c␡\u{fffd}\u{fffd}");
+        assert_eq!(clean("a\0b\u{202e}c\u{7f}\u{9b}\u{ffff}", 100), "a⟨U+0000⟩b⟨U+202E⟩c⟨U+007F⟩⟨U+009B⟩\u{fffd}");
         assert_eq!(clean("one\r\ntwo\nthree\tfour", 100), "one↵two↵three four");
         assert_eq!(clean("👩‍🚀 è", 100), "👩‍🚀 è");
         assert_eq!(clean("abcdef", 3), "abc…");
         assert_eq!(clean("abc", 3), "abc");
         assert_eq!(clean(&"x".repeat(100_000), 400).chars().count(), 401);
-        assert_eq!(clean_lines("a\u{1b}[31m\nb", 100), "a␛[31m\nb");
+        assert_eq!(clean_lines("a\u{1b}[31m\nb", 100), "a⟨U+001B⟩[31m\nb");
         assert!(clean_lines(&"line\n".repeat(100_000), 1000).chars().count() <= 1001);
     }
 

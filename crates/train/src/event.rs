@@ -4,6 +4,11 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// JSON has no NaN: serde_json writes `null` for it, which is read back as what it was.
+fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
 /// One event of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -37,6 +42,7 @@ pub enum Event {
         /// Passes over the training set done.
         epoch: f64,
         /// Mean negative log-likelihood per target, in nats.
+        #[serde(deserialize_with = "number")]
         loss: f64,
         /// Learning rate of this step.
         learning_rate: f64,
@@ -56,6 +62,7 @@ pub enum Event {
         /// Steps done.
         step: usize,
         /// Mean negative log-likelihood per target on the validation set, in nats.
+        #[serde(deserialize_with = "number")]
         loss: f64,
         /// Metrics by name, for instance `accuracy`.
         metrics: BTreeMap<String, f64>,
@@ -111,4 +118,19 @@ pub enum Event {
         /// What happened and what to do.
         message: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_that_is_no_number_survives_the_file() {
+        let event = Event::Evaluation { step: 3, loss: f64::NAN, metrics: BTreeMap::new(), best: false };
+        let line = serde_json::to_string(&event).expect("written");
+        match serde_json::from_str(&line).expect("read back") {
+            Event::Evaluation { step: 3, loss, .. } => assert!(loss.is_nan()),
+            other => panic!("{line} became {other:?}"),
+        }
+    }
 }
