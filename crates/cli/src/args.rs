@@ -37,7 +37,7 @@ pub enum Command {
         #[command(subcommand)]
         command: DataCommand,
     },
-    /// Train a model on a data set, evaluate it and write a report
+    /// Train a model on a data set and evaluate it; `report` then writes the report
     Train(Train),
     /// Score a run, or the answers of any other system, on a test file
     Eval(Evaluate),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Training allocates and frees the same few sizes over and over, which mimalloc keeps at hand
-/// instead of returning them to the system; BENCHMARKS.md has the difference.
+/// instead of returning them to the system.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

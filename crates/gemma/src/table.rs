@@ -10,9 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// Largest shard in bytes: the smallest binding limit met on real adapters (design: 128 MiB), less a
-/// margin. On the CPU smaller shards win, because the logits of a shard then stay in the cache; 32 MiB
-/// was within noise of 8 and 64 MiB on the two-core machine, so one value serves all.
+/// Largest shard in bytes, well below the smallest binding limit met on real adapters (128 MiB). On the
+/// CPU a small shard keeps its logits in the cache. Other sizes have not been measured yet.
 const SHARD_BYTES: usize = 32 << 20;
 
 /// A token-embedding table shared by input and output.
