@@ -1,5 +1,5 @@
-//! GGUF headers from anywhere: no panic, no allocation beyond the input's size, and whatever is
-//! accepted can be dequantised.
+//! GGUF headers from anywhere: no panic, no allocation out of proportion to the input (held by
+//! `-malloc_limit_mb`), every message says what to do, and whatever is accepted can be dequantised.
 #![no_main]
 #![allow(dead_code)]
 
@@ -11,7 +11,10 @@ mod gguf;
 mod quant;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let Ok(header) = gguf::parse(data) else { return };
+    let header = match gguf::parse(data) {
+        Ok(header) => header,
+        Err(what) => return assert!(["fetch it again", "choose a .gguf", "convert the file", "use a file in"].iter().any(|advice| what.contains(advice))),
+    };
     for info in header.tensors.values() {
         let values: usize = info.shape.iter().product();
         let mut out = vec![0.0; values];

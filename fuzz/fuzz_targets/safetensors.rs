@@ -1,4 +1,5 @@
-//! Safetensors files from anywhere: no panic, and whatever is accepted can be read.
+//! Safetensors files from anywhere: no panic, no allocation out of proportion to the input (held by
+//! `-malloc_limit_mb`), and whatever is accepted can be read.
 #![no_main]
 #![allow(dead_code)]
 

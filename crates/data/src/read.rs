@@ -131,27 +131,49 @@ fn plain(value: serde_json::Value) -> Option<String> {
 /// Delimited text with a header row.
 fn delimited(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Record>> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-    let fail = |e: &csv::Error| {
-        let line = e.position().map_or(1, |p| p.line() as usize);
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
+    let fail = |lines: &mut Lines<'_>, e: &csv::Error| {
         let what = match e.kind() {
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                 format!("has {len} columns where the header has {expected_len}; quote fields that hold the delimiter")
             }
             _ => format!("cannot be read: {e}"),
         };
-        Error::row(path, line, what)
+        Error::row(path, lines.of(e.position()), what)
     };
-    let header: Vec<String> = reader.headers().map_err(|e| fail(&e))?.iter().map(|h| h.trim().to_string()).collect();
+    let header = reader.headers().map_err(|e| fail(&mut lines, &e))?;
+    let first = lines.of(header.position());
+    let header: Vec<String> = header.iter().map(|h| h.trim().to_string()).collect();
     if let Some((i, name)) = header.iter().enumerate().find(|(i, name)| header[..*i].contains(name)) {
-        return Err(Error::row(path, 1, format!("column {} repeats the name `{name}`; give each column its own name", i + 1)));
+        return Err(Error::row(path, first, format!("column {} repeats the name `{name}`; give each column its own name", i + 1)));
     }
     let mut out = Vec::new();
     for row in reader.records() {
-        let row = row.map_err(|e| fail(&e))?;
-        let line = row.position().map_or(0, |p| p.line() as usize);
+        let row = row.map_err(|e| fail(&mut lines, &e))?;
+        let line = lines.of(row.position());
         out.push(Record { line, fields: header.iter().cloned().zip(row.iter().map(str::to_string)).collect() });
     }
     Ok(out)
+}
+
+/// Counts the lines before each record in turn. The csv reader's own count does not serve: it is
+/// taken before blank lines are passed over, and between the two bytes of a `\r\n`.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line on which the record at or after this position begins.
+    fn of(&mut self, position: Option<&csv::Position>) -> usize {
+        let from = position.map_or(self.at, |p| p.byte() as usize);
+        while let Some(&byte) = self.text.get(self.at).filter(|&&b| self.at < from || matches!(b, b'\r' | b'\n')) {
+            self.at += 1;
+            self.line += usize::from(byte == b'\n');
+        }
+        self.line
+    }
 }
 
 /// The field that plays a role: the one the user named, else the likeliest by name.
@@ -197,6 +219,12 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_across_blank_lines_and_windows_line_ends() {
+        let csv = b"\r\ntext,label\r\na,b\r\n\r\n\n\"c\r\nd\",e\r\nf,g";
+        assert_eq!(read("x.csv", csv, ""), Ok(vec![row("a", "b", 3), row("c\r\nd", "e", 6), row("f", "g", 8)]));
+    }
+
+    #[test]
     fn bad_files_are_named_with_their_row() {
         let message = |name: &str, bytes: &[u8], columns: &str| read(name, bytes, columns).expect_err("must be refused");
         assert!(message("x.jsonl", b"", "").contains("x.jsonl: holds no example"));
@@ -207,7 +235,8 @@ mod tests {
         assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "").contains("--columns text=NAME"));
         assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "text=bar").contains("the columns are `foo`, `label`"));
         assert!(message("x.csv", b"text,label\na,b\na,b,c\n", "").contains("x.csv:3: has 3 columns where the header has 2"));
-        assert!(message("x.csv", b"text,text\na,b\n", "").contains("repeats the name"));
+        assert!(message("x.csv", b"\n\ntext,text\na,b\n", "").contains("x.csv:3: column 2 repeats the name"));
+        assert!(message("x.csv", b"text,label\r\na,b\r\n\r\na,b,c\r\n", "").contains("x.csv:4: has 3 columns"));
         assert!(message("x.doc", b"a", "").contains("use .jsonl, .csv or .tsv"));
         assert!(Columns::parse("text").is_err() && Columns::parse("x=y").is_err());
     }

@@ -1,0 +1,78 @@
+"""Writes the seed inputs of the three harnesses to fuzz/corpus (Python 3, no packages)."""
+
+import json
+import random
+import struct
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
+# ggml number of every storage type that the reader takes, with (values, bytes) of a block
+TYPES = {0: (4, 16), 1: (4, 8), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (4, 8)}
+# struct letter of every metadata type of fixed size
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+random.seed(0)
+
+
+def write(harness, name, data):
+    folder = CORPUS / harness
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def string(text):
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+def pair(key, kind, value):
+    return string(key) + struct.pack("<I", kind) + value
+
+
+def gguf(types, pairs, alignment=32):
+    infos, data = b"", b""
+    for kind in types:
+        values, size = TYPES[kind]
+        data += bytes(-len(data) % alignment)
+        infos += string(f"blk.0.{kind}.weight") + struct.pack("<IQQIQ", 2, values, 2, kind, len(data))
+        data += random.randbytes(2 * size)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(types), len(pairs)) + b"".join(pairs) + infos
+    return head + bytes(-len(head) % alignment) + data
+
+
+def safetensors(tensors, **extra):
+    header, data = dict(extra), b""
+    for name, (dtype, shape, size) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + size]}
+        data += random.randbytes(size)
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    return struct.pack("<Q", len(head)) + head + data
+
+
+meta = [pair("general.architecture", 8, string("gemma3")), pair("gemma3.block_count", 4, struct.pack("<I", 1))]
+every = meta + [pair(f"m{kind}", kind, struct.pack("<" + letter, 1)) for kind, letter in SCALARS.items()]
+every += [pair(f"a{kind}", 9, struct.pack(f"<IQ2{letter}", kind, 2, 0, 1)) for kind, letter in SCALARS.items()]
+every += [pair("a8", 9, struct.pack("<IQ", 8, 2) + string("a") + string(""))]
+for kind in TYPES:
+    write("gguf", f"type{kind}", gguf([kind], meta))
+write("gguf", "metadata", gguf([], every))
+write("gguf", "all", gguf(list(TYPES), every))
+write("gguf", "aligned", gguf([0, 8], meta + [pair("general.alignment", 4, struct.pack("<I", 64))], 64))
+
+write("safetensors", "empty", safetensors({}))
+write("safetensors", "scalar", safetensors({"a": ("F32", [], 4)}))
+write("safetensors", "other", safetensors({"a": ("I64", [1], 8), "b": ("F8_E4M3", [2], 2), "c": ("F4", [4], 2)}))
+floats = {"a": ("F32", [2, 2], 16), "b": ("F16", [2], 4), "c": ("BF16", [1], 2), "d": ("F32", [0], 0)}
+write("safetensors", "floats", safetensors(floats, __metadata__={"format": "pt"}))
+
+TEXTS = {
+    "lines": '\ufeff{"text":"ciao","label":"a"}\n\n{"label":3,"text":"è"}\r\n',
+    "nested": '{"text":"a","label":null,"x":[1,{"y":2.5e3}],"z":true}\n',
+    "comma": 'Intento,Messaggio\na,"uno, due"\nb,"su\ndue righe"\nc,tre\n',
+    "windows": 'text,label\r\n\r\na,b\r\n"x ""y""",c\r\n',
+    "blank": "text,label\n\n\na,b\n",
+    "uneven": "text,label\na,b,c\n",
+    "tab": "q\tk\nciao\ta\n",
+}
+for name, text in TEXTS.items():
+    write("records", name, text.encode())
+write("records", "latin1", b"text,label\n\xe8,b\n")
