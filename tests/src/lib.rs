@@ -4,9 +4,11 @@ use gemma::{Gemma, Weights};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The repository.
+/// The repository: found from where the test runs, not from where it was compiled, because clones
+/// can share a build folder.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository").into()
+    let here = std::env::current_dir().expect("a current folder");
+    here.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).expect("tests run inside the repository").into()
 }
 
 /// The folder of the tiny model and its reference values.

@@ -19,8 +19,10 @@ pub struct Place {
 impl Place {
     /// Finds everything; `home` is what the person chose with `--home` or `LAPIDARY_HOME`.
     pub fn find(home: Option<PathBuf>) -> Result<Self, Failure> {
-        // xtask lies in a folder of the repository, and only ever runs where it was compiled
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf();
+        // cargo says where xtask lies when it runs it; what it said when it compiled it may be another
+        // clone, because clones can share a build folder
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = xtask.parent().unwrap_or(Path::new(".")).to_path_buf();
         let ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
 
         // In CI the clone is thrown away; what took long to make or fetch is kept beside it for the next run.

@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     fn tiny() -> Vec<u8> {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/tiny/tiny-f32.gguf");
+        let file = "../../tests/reference/tiny/tiny-f32.gguf";
         std::fs::read(file).expect("tests/reference/tiny/tiny-f32.gguf is checked in")
     }
 
