@@ -190,6 +190,7 @@ fn check_lora(model: &Gemma, file: &Path) {
         epsilon: 1e-8,
         weight_decay: 0.0,
         evaluations_per_epoch: 1,
+        thin: 0.0,
     };
     let mut losses = Losses(Vec::new());
     train::train(model, tuned, &examples, &settings, 0, &mut losses, &AtomicBool::new(false)).expect("trains");

@@ -5,8 +5,8 @@
 
 use crate::encode::Encoded;
 use gemma::generate::PAD;
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Rows are padded to a multiple of this, so that devices which tune kernels per shape see few.
@@ -60,6 +60,29 @@ impl Batch {
         batch
     }
 
+    /// As [`Batch::new`], with part of every row's tokens left out: for each row a share is drawn
+    /// between 0 and `most`, and each token but the first is dropped with that probability. The same
+    /// seed and step drop the same tokens. A class then cannot rest on one telling word of the few
+    /// messages there are, and the same message is never seen twice.
+    pub fn thinned(examples: &[Encoded], indices: &[usize], most: f64, seed: u64, step: usize) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7468_696e);
+        rng.set_stream(step as u64);
+        let thin = |&i: &usize| {
+            let share = rng.random_range(0.0..=most);
+            let mut example = examples[i].clone();
+            let mut position = 0;
+            example.ids.retain(|_| {
+                position += 1;
+                position == 1 || !rng.random_bool(share)
+            });
+            example.prompt = example.ids.len();
+            example
+        };
+        let thinned: Vec<Encoded> = indices.iter().map(thin).collect();
+        let all: Vec<usize> = (0..thinned.len()).collect();
+        Self { examples: indices.to_vec(), ..Self::new(&thinned, &all) }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.lengths.len()
@@ -110,6 +133,23 @@ mod tests {
         assert_eq!(a, epoch(&e, 8, 1, 0));
         assert_ne!(a, epoch(&e, 8, 1, 1));
         assert_ne!(a, epoch(&e, 8, 2, 0));
+    }
+
+    #[test]
+    fn thinning_keeps_the_first_token_and_the_order_and_repeats_by_seed() {
+        let e = examples();
+        let all: Vec<usize> = (0..e.len()).collect();
+        let b = Batch::thinned(&e, &all, 0.5, 1, 7);
+        assert_eq!(b, Batch::thinned(&e, &all, 0.5, 1, 7));
+        assert_ne!(b, Batch::thinned(&e, &all, 0.5, 1, 8));
+        assert!(b.tokens() < Batch::new(&e, &all).tokens());
+        for (row, example) in e.iter().enumerate() {
+            let kept = &b.ids[row * b.time..][..b.lengths[row]];
+            assert_eq!(kept[0], example.ids[0]);
+            let mut rest = example.ids.iter();
+            assert!(kept.iter().all(|id| rest.any(|r| r == id)), "what is kept stands in its old order");
+        }
+        assert_eq!(Batch::thinned(&e, &all, 0.0, 1, 7).ids, Batch::new(&e, &all).ids);
     }
 
     #[test]

@@ -18,6 +18,7 @@
 pub mod config;
 pub mod device;
 pub mod error;
+pub mod file;
 pub mod generate;
 pub mod gguf;
 pub mod head;

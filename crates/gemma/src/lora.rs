@@ -334,8 +334,6 @@ impl TensorFile {
             views.push((*name, view));
         }
         let data = safetensors::serialize(views, None).map_err(|e| Error::format(path, e.to_string()))?;
-        let temporary = path.with_extension("part");
-        std::fs::write(&temporary, data).map_err(|e| Error::io(&temporary, e))?;
-        std::fs::rename(&temporary, path).map_err(|e| Error::io(path, e))
+        crate::file::write_atomically(path, &data).map_err(|e| Error::io(path, e))
     }
 }

@@ -25,13 +25,14 @@ const MASKED: f32 = -1e30;
 /// A Gemma 3 model whose weights are frozen.
 pub struct Gemma {
     config: Config,
-    table: Table,
+    table: Arc<Table>,
     blocks: Vec<Block>,
     norm: RmsNorm,
     device: Device,
 }
 
 /// Multiplies each row by the inverse of its root mean square and by `1 + w`.
+#[derive(Clone)]
 struct RmsNorm {
     /// `1 + w`.
     scale: Tensor<1>,
@@ -39,11 +40,13 @@ struct RmsNorm {
 }
 
 /// A frozen matrix, stored `[outputs, inputs]` as in the files.
+#[derive(Clone)]
 struct Linear {
     weight: Tensor<2>,
 }
 
 /// Attention and feed-forward layer, each between two norms and around a residual.
+#[derive(Clone)]
 pub struct Block {
     attention_norm: RmsNorm,
     attention: Attention,
@@ -55,6 +58,7 @@ pub struct Block {
     post_feed_forward_norm: RmsNorm,
 }
 
+#[derive(Clone)]
 struct Attention {
     q: Linear,
     k: Linear,
@@ -168,7 +172,17 @@ impl Gemma {
             });
         }
         let norm = norm("norm".into(), config.hidden, 1.0)?;
-        Ok(Self { table: Table::new(weights.clone()), config, blocks, norm, device })
+        Ok(Self { table: Arc::new(Table::new(weights.clone())), config, blocks, norm, device })
+    }
+
+    /// The first `layers` blocks as a model of their own, sharing memory with this one: for heads, which
+    /// read what a text is about below the top, where the states turn towards the next token.
+    pub fn shortened(&self, layers: usize) -> Self {
+        let layers = layers.clamp(1, self.config.layers);
+        let mut config = self.config.clone();
+        config.layers = layers;
+        config.global.truncate(layers);
+        Self { config, table: self.table.clone(), blocks: self.blocks[..layers].to_vec(), norm: self.norm.clone(), device: self.device.clone() }
     }
 
     /// Sizes of the model.
@@ -210,27 +224,52 @@ impl Gemma {
     /// # Errors
     /// If the rows are longer than the model's context or a token is not in the vocabulary.
     pub fn forward(&self, ids: &[u32], batch: usize, adapters: Option<&Adapters>, training: bool) -> Result<Tensor<2>> {
-        let context = self.context(batch, ids.len() / batch.max(1))?;
-        let mut x = self.embed(ids)?;
-        for layer in 0..self.config.layers {
-            x = self.blocks[layer].forward(x, &context, adapters.map(|a| a.block(layer, training)), None);
-        }
-        Ok(self.norm.forward(x))
+        Ok(self.norm.forward(self.blocks_seen(ids, batch, adapters, training, |_, _| ())?))
     }
 
-    /// As [`Gemma::forward`], also handing out the input of every block (and nothing for the last
+    /// As [`Gemma::forward`] without adapters, also handing out the input of every block (and nothing for the last
     /// state, which is the result): for checks against other implementations and for maps.
     ///
     /// # Errors
     /// As [`Gemma::forward`].
     pub fn forward_with(&self, ids: &[u32], batch: usize, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
+        let x = self.blocks_seen(ids, batch, None, false, |layer, x| {
+            if layer < self.config.layers {
+                see(layer, x);
+            }
+        })?;
+        Ok(self.norm.forward(x))
+    }
+
+    /// The residual stream after each of the blocks counted in `taps`, side by side, not normed: what a
+    /// head reads. Nothing is computed above the last tap.
+    ///
+    /// # Shapes
+    /// - `taps`: rising, each from 1 to the number of blocks
+    /// - result: `[batch * time, hidden * taps]`
+    ///
+    /// # Errors
+    /// As [`Gemma::forward`].
+    pub fn states(&self, ids: &[u32], batch: usize, adapters: Option<&Adapters>, training: bool, taps: &[usize]) -> Result<Tensor<2>> {
+        let mut states = Vec::with_capacity(taps.len());
+        self.blocks_seen(ids, batch, adapters, training, |passed, x| {
+            if taps.contains(&passed) {
+                states.push(x.clone());
+            }
+        })?;
+        Ok(Tensor::cat(states, 1))
+    }
+
+    /// Runs the blocks; `see` gets the residual stream and how many blocks it has passed, from none to all.
+    fn blocks_seen(&self, ids: &[u32], batch: usize, adapters: Option<&Adapters>, training: bool, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
         let context = self.context(batch, ids.len() / batch.max(1))?;
         let mut x = self.embed(ids)?;
         for layer in 0..self.config.layers {
             see(layer, &x);
-            x = self.blocks[layer].forward(x, &context, None, None);
+            x = self.blocks[layer].forward(x, &context, adapters.map(|a| a.block(layer, training)), None);
         }
-        Ok(self.norm.forward(x))
+        see(self.config.layers, &x);
+        Ok(x)
     }
 
     /// Final hidden states of the next `time` positions of a batch whose past is in `cache`.

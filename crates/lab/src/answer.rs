@@ -16,6 +16,7 @@ const ROWS: usize = 16;
 /// A model made ready to answer one task.
 pub struct Answerer<'a> {
     model: &'a Gemma,
+    body: Gemma,
     tokenizer: &'a Tokenizer,
     labels: &'a Labels,
     recipe: &'a Recipe,
@@ -52,7 +53,12 @@ impl<'a> Answerer<'a> {
     /// If a label cannot be tokenized.
     pub fn new(model: &'a Gemma, tokenizer: &'a Tokenizer, labels: &'a Labels, recipe: &'a Recipe, language: &str) -> Result<Self> {
         let trie = labels.trie(|text| tokenizer.encode(text), EOS)?;
-        Ok(Self { model, tokenizer, labels, recipe, template: recipe.template(language).into(), trie })
+        Ok(Self { model, body: recipe.body(model), tokenizer, labels, recipe, template: recipe.template(language).into(), trie })
+    }
+
+    /// The part of the model that is trained, see [`Recipe::body`].
+    pub fn body(&self) -> &Gemma {
+        &self.body
     }
 
     /// Encodes examples for training or validation under the recipe's method.
@@ -64,20 +70,25 @@ impl<'a> Answerer<'a> {
         let encoder = Encoder { tokenizer: self.tokenizer, max_tokens: limit };
         let encode = |e: &Labelled| {
             let class = self.labels.index(&e.label).unwrap_or(0);
-            let completion = self.labels.completion(class);
-            let completion = (self.recipe.method == Method::Completion).then_some(completion.as_str());
-            Ok(encoder.encode(&intent::prompt(&self.template, &e.text), completion, class as u32, &e.origin)?)
+            let (prompt, completion) = match self.recipe.method {
+                Method::Completion => (intent::prompt(&self.template, &e.text), Some(self.labels.completion(class))),
+                Method::Head => (e.text.clone(), None),
+            };
+            Ok(encoder.encode(&prompt, completion.as_deref(), class as u32, &e.origin)?)
         };
         examples.iter().map(encode).collect()
     }
 
-    /// Encodes bare texts as prompts.
+    /// Encodes bare texts as prompts of a completion, or as what a head reads.
     ///
     /// # Errors
     /// If a text is longer than the model's context.
-    pub fn prompts(&self, texts: &[&str]) -> Result<Vec<Encoded>> {
+    fn prompts(&self, texts: &[&str], completion: bool) -> Result<Vec<Encoded>> {
         let encode = |text: &&str| {
-            let ids = self.tokenizer.encode_with_bos(&intent::prompt(&self.template, text))?;
+            let ids = match completion {
+                true => self.tokenizer.encode_with_bos(&intent::prompt(&self.template, text))?,
+                false => self.tokenizer.encode_with_bos(text)?,
+            };
             if ids.len() > self.recipe.max_tokens {
                 return Err(crate::Error::request(format!(
                     "a text is {} tokens long, {} are allowed; shorten it: {:.40}…",
@@ -96,7 +107,8 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// If a text is too long or the device fails.
     pub fn answer(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode) -> Result<Vec<Answer>> {
-        let encoded = self.prompts(texts)?;
+        let head = mode == Mode::Best && tuned.is_some_and(|t| t.head.is_some());
+        let encoded = self.prompts(texts, !head)?;
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         for rows in batch::sorted(&encoded, ROWS) {
             let answers = match (mode, tuned) {
@@ -120,9 +132,7 @@ impl<'a> Answerer<'a> {
 
     fn classify(&self, tuned: &Tuned, batch: &Batch) -> Result<Vec<Answer>> {
         let Some(own) = &tuned.head else { return Ok(Vec::new()) };
-        let hidden = self.model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), false)?;
-        let logits = own.forward(hidden, &batch.lengths, batch.time).inner();
-        let rows = head::probabilities(logits);
+        let rows = head::probabilities(train::step::classify(&self.body, &tuned.adapters, own, batch)?);
         Ok(rows
             .into_iter()
             .map(|p| {

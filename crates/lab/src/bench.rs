@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
 use data::{Batch, Encoded};
-use gemma::head::Pool;
+use gemma::head::{Pool, View};
 use gemma::{Adapters, Gemma, Head, LoraConfig, Weights, device};
 use serde::Serialize;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         .collect();
     debug_assert_eq!(Batch::new(&examples, &[0]).tokens(), choice.time);
     let adapters = Adapters::new(LoraConfig::default(), model.config(), 0, model.device())?;
-    let head = choice.head.then(|| Head::new(model.config().hidden, 12, Pool::Mean, 0, model.device()));
+    let head = choice.head.then(|| Head::new(model.config().hidden, 12, View { taps: vec![model.config().layers], pool: Pool::Mean }, 0, model.device()));
     let settings = train::Settings {
         epochs: 1,
         batch: choice.rows,
@@ -102,6 +102,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         epsilon: 1e-8,
         weight_decay: 0.01,
         evaluations_per_epoch: 1,
+        thin: 0.0,
     };
     let mut times = Times(Vec::new());
     train::train(&model, Tuned { adapters, head }, &examples, &settings, 0, &mut times, &AtomicBool::new(false))?;

@@ -1,8 +1,8 @@
 //! A recipe: every setting of a run, from a file, for a task and a method.
 
 use crate::error::{Error, Result};
-use gemma::LoraConfig;
-use gemma::head::Pool;
+use gemma::head::{Pool, View};
+use gemma::{Gemma, LoraConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,7 +39,11 @@ pub struct Recipe {
     pub max_tokens: usize,
     /// How a head sees a text.
     pub pool: Pool,
-    /// Prompt by language; `{text}` is the message.
+    /// Where a head reads the model: shares of its blocks, each above 0 and at most 1.
+    pub taps: Vec<f64>,
+    /// Ridge penalty of the regression that a head begins as.
+    pub ridge: f64,
+    /// Prompt of completions by language; `{text}` is the message. A head reads the bare message.
     pub template: BTreeMap<String, String>,
     /// The adapters.
     pub lora: LoraConfig,
@@ -83,6 +87,12 @@ impl Recipe {
         let recipe: Self = Value::Table(table).try_into().map_err(|e: toml::de::Error| fail(e.to_string().trim().to_string()))?;
         recipe.lora.check()?;
         recipe.train.check().map_err(Error::Request)?;
+        if recipe.taps.is_empty() || recipe.taps.iter().any(|&t| !(t > 0.0 && t <= 1.0)) {
+            return Err(fail("taps must be a list of shares of the model's blocks, each above 0 and at most 1".into()));
+        }
+        if !(recipe.ridge.is_finite() && recipe.ridge > 0.0) {
+            return Err(fail("ridge must be a positive number".into()));
+        }
         if recipe.template.is_empty() || recipe.template.values().any(|t| t.matches("{text}").count() != 1) {
             return Err(fail("each template must hold {text} exactly once".into()));
         }
@@ -93,6 +103,23 @@ impl Recipe {
     pub fn template(&self, language: &str) -> &str {
         let own = self.template.get(language).or_else(|| self.template.get("en")).or_else(|| self.template.values().next());
         own.map_or("{text}", String::as_str)
+    }
+
+    /// The part of a model that this recipe trains: all of it, or the blocks below the head.
+    pub fn body(&self, model: &Gemma) -> Gemma {
+        let layers = model.config().layers;
+        match self.method {
+            Method::Completion => model.shortened(layers),
+            Method::Head => model.shortened(self.view(layers).taps.last().copied().unwrap_or(layers)),
+        }
+    }
+
+    /// What a head sees of a model with this many blocks.
+    pub fn view(&self, layers: usize) -> View {
+        let mut taps: Vec<usize> = self.taps.iter().map(|t| ((layers as f64 * t).round() as usize).clamp(1, layers)).collect();
+        taps.sort_unstable();
+        taps.dedup();
+        View { taps, pool: self.pool }
     }
 
     /// The settings as they go into `run.toml`.

@@ -107,10 +107,8 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
     let encoded = answerer.encode(p.set.examples(Split::Train))?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
-    let device = p.model.device();
-    let adapters = Adapters::new(p.recipe.lora.clone(), p.model.config(), request.seed, device)?;
-    let head = (p.recipe.method == Method::Head).then(|| Head::new(p.model.config().hidden, p.labels.names().len(), p.recipe.pool, request.seed, device));
-    let mut tuned = Tuned { adapters, head };
+    let body = answerer.body();
+    let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
     let library = Library::open(home)?;
     let record = describe(&library, request, &p)?;
 
@@ -128,12 +126,17 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
     };
     library.put_run(&row("running", None))?;
 
+    let head = match p.recipe.method {
+        Method::Head => Some(train::step::fit_head(body, &encoded, p.labels.names().len(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?),
+        Method::Completion => None,
+    };
+    let mut tuned = Tuned { adapters, head };
     let mut watch = Watch {
         out: &out,
         log: EventLog::create(&out)?,
         on_event,
         answerer: &answerer,
-        model: &p.model,
+        model: body,
         examples: p.set.examples(Split::Validation),
         validation: &validation,
         base: &record.model.name,
@@ -151,7 +154,7 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
     for finding in &p.findings {
         watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
     }
-    let outcome = train::train(&p.model, tuned, &encoded, &p.recipe.train, request.seed, &mut watch, stop);
+    let outcome = train::train(body, tuned, &encoded, &p.recipe.train, request.seed, &mut watch, stop);
     let blank = |status: &str, train: TrainRecord| RunResult {
         task: record.task.clone(),
         method: record.method.clone(),
@@ -336,17 +339,38 @@ impl Observer for Watch<'_> {
         if self.examples.is_empty() {
             return Ok(None);
         }
-        let (mut sum, mut targets) = (0.0, 0);
+        let (mut sum, mut targets, mut right) = (0.0, 0, 0);
         for rows in data::batch::sorted(self.validation, 16) {
-            let loss = train::step::evaluate(self.model, tuned, &data::Batch::new(self.validation, &rows))?;
-            sum += loss.sum;
-            targets += loss.targets;
+            let batch = data::Batch::new(self.validation, &rows);
+            match &tuned.head {
+                // one pass gives the loss and the answers
+                Some(head) => {
+                    let logits = train::step::classify(self.model, &tuned.adapters, head, &batch)?;
+                    for (p, &class) in gemma::head::probabilities(logits).iter().zip(&batch.classes) {
+                        let own = p[class as usize];
+                        sum -= f64::from(own.max(f32::MIN_POSITIVE)).ln();
+                        right += usize::from(p.iter().all(|&other| other <= own));
+                    }
+                    targets += batch.rows();
+                }
+                None => {
+                    let loss = train::step::evaluate(self.model, tuned, &batch)?;
+                    sum += loss.sum;
+                    targets += loss.targets;
+                }
+            }
         }
-        let texts: Vec<&str> = self.examples.iter().map(|e| e.text.as_str()).collect();
-        let answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(|e| gemma::Error::Request(e.to_string()))?;
-        let right = self.answerer.scored(self.examples, &answers).iter().filter(|s| s.answered == Some(s.expected)).count();
+        if tuned.head.is_none() {
+            let texts: Vec<&str> = self.examples.iter().map(|e| e.text.as_str()).collect();
+            let answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(|e| gemma::Error::Request(e.to_string()))?;
+            right = self.answerer.scored(self.examples, &answers).iter().filter(|s| s.answered == Some(s.expected)).count();
+        }
+        let loss = sum / targets.max(1) as f64;
         let accuracy = right as f64 / self.examples.len() as f64;
-        Ok(Some(Validation { loss: sum / targets.max(1) as f64, metrics: BTreeMap::from([("accuracy".into(), accuracy)]), score: accuracy }))
+        // Two dozen messages make accuracy a coarse and noisy judge, and a head's log-loss is over the
+        // very answers; a completion's loss is over tokens of labels that the constraint rules out anyway.
+        let score = if tuned.head.is_some() { -loss } else { accuracy };
+        Ok(Some(Validation { loss, metrics: BTreeMap::from([("accuracy".into(), accuracy)]), score }))
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {
@@ -403,9 +427,10 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let tokenizer = Tokenizer::open(&weights)?;
     let model = Gemma::load(weights, &device)?;
     let adapter = folder.join("adapter");
-    let adapters = Adapters::load(&adapter, model.config(), model.device())?;
+    let body = recipe.body(&model);
+    let adapters = Adapters::load(&adapter, body.config(), body.device())?;
     let head = match recipe.method {
-        Method::Head => Some(Head::load(&adapter, model.config().hidden, recipe.pool, model.device())?),
+        Method::Head => Some(Head::load(&adapter, body.config().hidden, recipe.view(model.config().layers), model.device())?),
         Method::Completion => None,
     };
     let labels = Labels::new(run.data.labels.clone());

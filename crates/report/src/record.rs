@@ -233,14 +233,10 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path, torn_end: bool) -> Result<
     Ok(out)
 }
 
-/// Writes a file at once: a temporary file beside it, then a rename.
+/// As [`gemma::file::write_atomically`], with an error that names the file.
 ///
 /// # Errors
 /// If the disk refuses.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let fail = |source| Error::Io { path: path.into(), source };
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    std::fs::write(&temporary, bytes).map_err(fail)?;
-    std::fs::rename(&temporary, path).map_err(fail)
+    gemma::file::write_atomically(path, bytes).map_err(|source| Error::Io { path: path.into(), source })
 }

@@ -1,7 +1,8 @@
 //! One batch forward and backward: the loss and the gradients of everything that is trained.
 
 use burn::tensor::{Gradients, Int, Tensor, TensorData};
-use data::Batch;
+use data::{Batch, Encoded};
+use gemma::head::View;
 use gemma::{Adapters, Gemma, Head, loss};
 
 /// What is trained: adapters below, and a head on top if the method has one.
@@ -66,17 +67,18 @@ pub fn targets(batch: &Batch, objective: Objective) -> usize {
 /// # Errors
 /// If the batch does not fit the model, or a tensor cannot be read back from the device.
 pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize) -> gemma::Result<(Loss, Gradients)> {
-    let hidden = model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), true)?;
     let scale = 1.0 / total as f64;
     let (nll, seed) = match &tuned.head {
         None => {
+            let hidden = model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), true)?;
             let hidden = hidden.select(0, index(model, &batch.positions));
             let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
             // the gradient is known, so the graph starts from a product whose derivative it is
             (ce.nll, (hidden * ce.gradient.mul_scalar(scale)).sum())
         }
         Some(head) => {
-            let logits = head.forward(hidden, &batch.lengths, batch.time);
+            let states = model.states(&batch.ids, batch.rows(), Some(&tuned.adapters), true, head.taps())?;
+            let logits = head.forward(states, &batch.lengths, batch.time);
             let nll = loss::class_nll(logits, &batch.classes, model.device());
             (nll.clone().inner(), nll.sum().mul_scalar(scale))
         }
@@ -86,17 +88,40 @@ pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usiz
     Ok((Loss { sum: scalar(model, nll.sum())?, targets }, gradients))
 }
 
-/// Loss of a batch without gradients or dropout.
+/// Loss of a batch of completions without gradients or dropout.
 ///
 /// # Errors
 /// As [`forward_backward`].
 pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Loss> {
     let hidden = model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), false)?.inner();
-    let nll = match &tuned.head {
-        None => loss::cross_entropy(hidden.select(0, index(model, &batch.positions)), &batch.targets, model.table(), model.device())?.nll,
-        Some(head) => loss::class_nll(head.forward(hidden, &batch.lengths, batch.time).inner(), &batch.classes, model.device()),
-    };
-    Ok(Loss { sum: scalar(model, nll.sum())?, targets: targets(batch, tuned.objective()) })
+    let ce = loss::cross_entropy(hidden.select(0, index(model, &batch.positions)), &batch.targets, model.table(), model.device())?;
+    Ok(Loss { sum: scalar(model, ce.nll.sum())?, targets: batch.targets.len() })
+}
+
+/// Class logits of a batch, `[rows, classes]`, without gradients or dropout.
+///
+/// # Errors
+/// As [`forward_backward`].
+pub fn classify(model: &Gemma, adapters: &Adapters, head: &Head, batch: &Batch) -> gemma::Result<Tensor<2>> {
+    let states = model.states(&batch.ids, batch.rows(), Some(adapters), false, head.taps())?.inner();
+    Ok(head.forward(states, &batch.lengths, batch.time).inner())
+}
+
+/// A head fitted to what the untuned model makes of the examples, see [`Head::fit`].
+///
+/// # Errors
+/// If an example does not fit the model.
+pub fn fit_head(model: &Gemma, examples: &[Encoded], classes: usize, view: View, ridge: f64) -> gemma::Result<Head> {
+    /// Rows of a forward pass; no graph is kept, so memory is no concern.
+    const ROWS: usize = 16;
+    let (mut states, mut labels) = (Vec::new(), Vec::new());
+    for rows in data::batch::sorted(examples, ROWS) {
+        let batch = Batch::new(examples, &rows);
+        let all = model.states(&batch.ids, batch.rows(), None, false, &view.taps)?;
+        states.push(gemma::head::pool(all, &batch.lengths, batch.time, view.pool));
+        labels.extend(batch.classes);
+    }
+    Ok(Head::fit(Tensor::cat(states, 0), &labels, classes, view, ridge))
 }
 
 fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {

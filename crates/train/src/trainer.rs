@@ -43,6 +43,8 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Evaluations on the validation set per epoch.
     pub evaluations_per_epoch: usize,
+    /// For a head: up to this share of a row's tokens is left out at random, see [`Batch::thinned`].
+    pub thin: f64,
 }
 
 impl Settings {
@@ -60,7 +62,7 @@ impl Settings {
                 return Err(format!("{name} must be a positive number"));
             }
         }
-        for (name, share) in [("warmup", self.warmup), ("beta1", self.beta1), ("beta2", self.beta2), ("weight_decay", self.weight_decay)] {
+        for (name, share) in [("warmup", self.warmup), ("beta1", self.beta1), ("beta2", self.beta2), ("weight_decay", self.weight_decay), ("thin", self.thin)] {
             if !(0.0..1.0).contains(&share) {
                 return Err(format!("{name} must be at least 0 and below 1"));
             }
@@ -159,6 +161,10 @@ pub fn train(
         },
         best: None,
     };
+    if tuned.objective() == step::Objective::Head {
+        // a head begins fitted to the untuned model: the starting point is a candidate to be kept
+        run.validate(&tuned, observer)?;
+    }
     'epochs: for epoch in 0..settings.epochs {
         let order = batch::epoch(examples, settings.batch, seed, epoch);
         for group in order.chunks(settings.accumulate) {
@@ -166,7 +172,15 @@ pub fn train(
             let step = run.outcome.steps;
             // dropout draws from the device's stream; seeding it by step makes a step repeatable by itself
             model.device().seed(seed.wrapping_add(step as u64));
-            let batches: Vec<Batch> = group.iter().map(|indices| Batch::new(examples, indices)).collect();
+            let thin = settings.thin > 0.0 && tuned.objective() == step::Objective::Head;
+            let batches: Vec<Batch> = group
+                .iter()
+                .enumerate()
+                .map(|(micro, indices)| match thin {
+                    true => Batch::thinned(examples, indices, settings.thin, seed, step * settings.accumulate + micro),
+                    false => Batch::new(examples, indices),
+                })
+                .collect();
             let total: usize = batches.iter().map(|b| step::targets(b, tuned.objective())).sum();
             if total == 0 {
                 return Err(gemma::Error::Request("a batch has no target to learn from; check the labels".into()));
