@@ -39,7 +39,8 @@ impl Bench {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lapidary"));
-        command.args(args).arg("--home").arg(self.path("home")).current_dir(self.dir.path());
+        // what is expected below is English, wherever the tests run
+        command.args(args).arg("--home").arg(self.path("home")).current_dir(self.dir.path()).env("LC_ALL", "C");
         command
     }
 
@@ -248,6 +249,19 @@ fn wrong_usage_exits_with_2() {
     assert_eq!(b.run(&["train"]).status.code(), Some(2));
     assert_eq!(b.run(&["no-such-command"]).status.code(), Some(2));
     assert_eq!(b.run(&b.train("out", &["--method", "magic"])).status.code(), Some(2));
+}
+
+#[test]
+fn the_command_speaks_italian_where_it_is_asked_to() {
+    let b = Bench::new();
+    let by_locale = b.command(&["--help"]).env("LC_ALL", "it_IT.UTF-8").output().expect("the command runs");
+    for help in [by_locale, b.run(&["--language", "it", "--help"]), b.run(&["--help", "--language=it"])] {
+        assert!(help.status.success() && text(&help.stdout).contains("Uso: lapidary"), "{}", text(&help.stdout));
+    }
+    let wrong = b.run(&["train", "--language", "it"]);
+    assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).starts_with("errore: mancano"), "{}", text(&wrong.stderr));
+    let failed = b.run(&["report", "nowhere", "--language", "it"]);
+    assert!(failed.status.code() == Some(1) && text(&failed.stderr).starts_with("errore: "), "{}", text(&failed.stderr));
 }
 
 #[test]

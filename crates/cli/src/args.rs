@@ -1,7 +1,10 @@
-//! The command line.
+//! The command line. Its comments are the English help; the Italian help is in [`crate::words`].
 
 use crate::given;
+use crate::words::Words;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use lab::report::text::Lang;
 use lab::set::Source;
 use lab::{Columns, Result};
 use std::path::PathBuf;
@@ -19,6 +22,9 @@ pub struct Args {
     /// No progress and no notes
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Language of messages, help and reports [default: the system's]
+    #[arg(long, global = true, value_parser = languages())]
+    pub language: Option<Lang>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -60,9 +66,6 @@ pub enum Command {
         /// Kind of document
         #[arg(long, default_value = "html", value_parser = ["html"])]
         format: String,
-        /// Language of the report
-        #[arg(long, default_value = "en", value_parser = ["en", "it"])]
-        language: String,
         /// Folder to write into [default: the run folder]
         #[arg(long)]
         out: Option<PathBuf>,
@@ -244,13 +247,18 @@ pub struct Evaluate {
     pub out: Option<PathBuf>,
 }
 
+/// What `--language` takes.
+fn languages() -> impl TypedValueParser<Value = Lang> {
+    PossibleValuesParser::new(["en", "it"]).try_map(|code| code.parse::<Lang>())
+}
+
 /// Roles of columns, from `--columns`.
 pub fn columns(spec: Option<&str>) -> std::result::Result<Columns, String> {
     Columns::parse(spec.unwrap_or_default()).map_err(|e| format!("--columns: {e}"))
 }
 
 /// Rows and tokens of `8x64`.
-pub fn shape(text: &str) -> std::result::Result<(usize, usize), String> {
+pub fn shape(text: &str, words: Words) -> std::result::Result<(usize, usize), String> {
     let parsed = text.split_once('x').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    parsed.filter(|(a, b)| *a > 0 && *b > 1).ok_or_else(|| format!("--shape {text}: write rows x tokens, such as 8x64"))
+    parsed.filter(|(a, b)| *a > 0 && *b > 1).ok_or_else(|| words.bad_shape(text))
 }

@@ -1,21 +1,25 @@
 //! The `lapidary` command: the application without a window.
 //!
 //! [`args`] is the command line, [`show`] everything that is printed, [`progress`] the bar on a
-//! terminal. The work is done by `lab`; a command here is a few lines. Results go to standard
-//! output, progress and errors to standard error; exit code 0 is done, 1 failed, 2 wrong usage.
+//! terminal, [`words`] what they say in English and Italian. The work is done by `lab`; a command
+//! here is a few lines. Results go to standard output, progress and errors to standard error; exit
+//! code 0 is done, 1 failed, 2 wrong usage.
 
 mod args;
 mod progress;
 mod show;
+mod words;
 
 use args::{Args, Command, DataCommand, Evaluate, ModelsCommand, Train};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use lab::job::Job;
 use lab::report::text::Lang;
 use lab::{Home, Result, models, run};
 use show::Output;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use words::Words;
 
 /// Training allocates and frees the same few sizes over and over, which mimalloc keeps at hand
 /// instead of returning them to the system.
@@ -23,14 +27,41 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let out = Output { json: args.json, quiet: args.quiet };
+    let line: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let lang = words::spoken(&line, |name| std::env::var(name).ok());
+    let parsed = words::localised(Args::command(), lang).try_get_matches();
+    let args = match parsed.and_then(|mut matches| Args::from_arg_matches_mut(&mut matches)) {
+        Ok(args) => args,
+        Err(e) => return explain(&e, lang),
+    };
+    let out = Output { json: args.json, quiet: args.quiet, words: Words(args.language.unwrap_or(lang)) };
     match dispatch(args, out) {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("error: {e}");
+            eprintln!("{}", out.words.error(e));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints what the parser has instead of a command to carry out: help, the version, or what is wrong.
+fn explain(e: &clap::Error, lang: Lang) -> ExitCode {
+    if lang == Lang::English {
+        e.exit();
+    }
+    let wrong = e.use_stderr();
+    let terminal = if wrong { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    // clap prints only its own text; it would also teach colours to a Windows console, which is left plain here
+    let coloured = terminal && cfg!(unix) && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let styled = e.render();
+    let text = words::translated(&if coloured { styled.ansi().to_string() } else { styled.to_string() });
+    // a reader that has gone away is no error
+    if wrong {
+        let _ = write!(std::io::stderr().lock(), "{text}");
+        ExitCode::from(2)
+    } else {
+        let _ = write!(std::io::stdout().lock(), "{text}");
+        ExitCode::SUCCESS
     }
 }
 
@@ -47,8 +78,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             out.answers(&texts, &opened.predict(&texts)?, opened.labels());
         }
-        Command::Report { runs, format: _, language, out: folder } => {
-            let language: Lang = language.parse().map_err(lab::Error::Request)?;
+        Command::Report { runs, format: _, out: folder } => {
             for path in &runs {
                 let target = match (&folder, runs.len()) {
                     (None, _) => path.clone(),
@@ -56,11 +86,11 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                     // several reports in one folder need a folder each
                     (Some(folder), _) => folder.join(path.file_name().unwrap_or(path.as_os_str())),
                 };
-                out.path(&run::report(path, language, &target)?);
+                out.path(&run::report(path, out.words.0, &target)?);
             }
         }
         Command::Bench { device, model, shape, targets, steps, method } => {
-            let (rows, time) = args::shape(&shape).map_err(lab::Error::Request)?;
+            let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
             let choice = lab::bench::Choice { model, device, rows, time, targets, steps, head: method == "head" };
             out.bench(&lab::bench::step(&home, &choice)?);
         }
@@ -73,7 +103,7 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
         ModelsCommand::List => out.models(&models::list(home)?),
         ModelsCommand::Get { name } => {
             if let Some(entry) = models::catalogue()?.into_iter().find(|e| e.id == name) {
-                out.note(&format!("{} comes under the {}: {}", entry.title, entry.license, entry.license_url));
+                out.note(&out.words.license(&entry.title, &entry.license, &entry.license_url));
             }
             let mut bar = progress::Download::new(out);
             let row = models::get(home, &name, &mut |file, done, total| bar.update(file, done, total))?;
@@ -108,11 +138,8 @@ fn check_data(path: &Path, task: &str, columns: Option<&str>, out: Output) -> Re
 fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
     let request = train.request()?;
     let folder = request.out.clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|e| lab::Error::request(format!("threads cannot be started: {e}")))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;
     let result = runtime.block_on(async {
         let mut job = Job::start(move |on_event, stop| run::train(&home, &request, on_event, stop));
         let mut bar = progress::Training::new(out);
@@ -129,7 +156,7 @@ fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
                 signal = tokio::signal::ctrl_c(), if !interrupted => {
                     interrupted = true;
                     if signal.is_ok() {
-                        bar.say("stopping after this step and keeping the best weights");
+                        bar.say(out.words.stopping());
                         job.stop();
                     }
                 }
@@ -153,7 +180,7 @@ fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
             scores
         }
         (None, Some(answers)) => run::evaluate_predictions(answers, &e.test, &columns)?,
-        _ => return Err(lab::Error::request("name a run folder or a file of answers (--predictions), one of them")),
+        _ => return Err(lab::Error::request(out.words.what_to_evaluate())),
     };
     out.scores(&scores);
     Ok(())

@@ -1,6 +1,7 @@
 //! Progress on a terminal: standard error, and only if a person can see it.
 
 use crate::show::Output;
+use crate::words::Words;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab::Event;
 use std::io::IsTerminal;
@@ -19,6 +20,7 @@ fn bar(out: Output, template: &str) -> ProgressBar {
 /// The bar of a training run: steps, loss, speed, time left.
 pub struct Training {
     bar: ProgressBar,
+    words: Words,
     /// Lines instead of a bar, where standard error is a file.
     plain: bool,
     every: usize,
@@ -28,34 +30,32 @@ impl Training {
     /// A bar that waits for the first event.
     pub fn new(out: Output) -> Self {
         let plain = !out.quiet && !out.json && !std::io::stderr().is_terminal();
-        Self { bar: bar(out, "{bar:30} {pos}/{len} steps  {msg}  {eta} left"), plain, every: 1 }
+        Self { bar: bar(out, out.words.training_bar()), words: out.words, plain, every: 1 }
     }
 
     /// Shows an event.
     pub fn event(&mut self, event: &Event) {
+        let words = self.words;
         match event {
             Event::Started { method, steps, trainable, examples, device, .. } => {
                 self.bar.set_length(*steps as u64);
                 self.every = (steps / 10).max(1);
-                self.say(&format!("{examples} examples, method {method}, {:.1} M trained parameters, {steps} steps on {device}", *trainable as f64 / 1e6));
+                self.say(&words.started(*examples, method, *trainable, *steps, device));
             }
             Event::Step { step, loss, tokens_per_second, .. } => {
                 self.bar.set_position(*step as u64);
-                let message = format!("loss {loss:.3}  {tokens_per_second:.0} tokens/s");
+                let message = words.loss(*loss, *tokens_per_second);
                 if self.plain && step % self.every == 0 {
-                    self.say(&format!("step {step}  {message}"));
+                    self.say(&words.at_step(*step, &message));
                 }
                 self.bar.set_message(message);
             }
-            Event::Forecast { seconds, peak_memory_bytes } => {
-                self.say(&format!("about {:.0} s of training to come, {:.1} GB", seconds, *peak_memory_bytes as f64 / 1e9))
-            }
+            Event::Forecast { seconds, peak_memory_bytes } => self.say(&words.forecast(*seconds, *peak_memory_bytes)),
             Event::Evaluation { step, loss, metrics, best } => {
-                let metrics: Vec<String> = metrics.iter().map(|(k, v)| format!("{k} {:.1} %", v * 100.0)).collect();
-                self.say(&format!("step {step}  validation loss {loss:.3}  {}{}", metrics.join("  "), if *best { "  (best so far)" } else { "" }));
+                self.say(&words.at_step(*step, &words.validated(*loss, metrics, *best)));
             }
-            Event::Warning { message } => self.say(&format!("warning: {message}")),
-            Event::Health { message, ok: false, .. } => self.say(&format!("health: {message}")),
+            Event::Warning { message } => self.say(&words.warning(message)),
+            Event::Health { message, ok: false, .. } => self.say(&words.health(message)),
             _ => {}
         }
     }
@@ -81,7 +81,7 @@ pub struct Download(ProgressBar);
 impl Download {
     /// A bar that waits for the first bytes.
     pub fn new(out: Output) -> Self {
-        Self(bar(out, "{msg} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left"))
+        Self(bar(out, out.words.download_bar()))
     }
 
     /// Shows how far a file is.

@@ -1,5 +1,6 @@
 //! Everything that goes to standard output: for people, or with `--json` for programs.
 
+use crate::words::Words;
 use lab::answer::Answer;
 use lab::check::Finding;
 use lab::device::Info;
@@ -20,6 +21,8 @@ pub struct Output {
     pub json: bool,
     /// Only what was asked for.
     pub quiet: bool,
+    /// The language for people.
+    pub words: Words,
 }
 
 /// Prints a line; a reader that has gone away (`| head`) is no error.
@@ -51,8 +54,7 @@ impl Output {
         }
         for d in devices {
             let kind = serde_json::to_value(d.kind).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
-            let parity = serde_json::to_value(d.parity).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
-            line(&format!("{:<10} {:<9} {:<8} {:<10} {}", d.id, kind, d.api, parity, d.name));
+            line(&format!("{:<10} {:<9} {:<8} {:<14} {}", d.id, kind, d.api, self.words.parity(d.parity), d.name));
         }
     }
 
@@ -62,7 +64,7 @@ impl Output {
             return json_line(&models);
         }
         for m in models {
-            let place = m.path.as_ref().map_or_else(|| format!("get it: lapidary models get {}", m.name), |p| p.display().to_string());
+            let place = m.path.as_ref().map_or_else(|| self.words.get_it(&m.name), |p| p.display().to_string());
             let size = if m.bytes == 0 { String::new() } else { format!("{:.0} MB", m.bytes as f64 / 1e6) };
             line(&format!("{:<18} {:>8}  {:<20} {}", m.name, size, m.license, place));
         }
@@ -75,17 +77,16 @@ impl Output {
             let counts: serde_json::Map<String, serde_json::Value> = counts.iter().map(|(n, c)| ((*n).to_string(), json!(c))).collect();
             return json_line(&json!({"name": set.card.name, "examples": counts, "findings": findings}));
         }
-        line(&format!("{}: {}", set.card.name, counts.iter().map(|(n, c)| format!("{c} {n}")).collect::<Vec<_>>().join(", ")));
+        line(&format!("{}: {}", set.card.name, counts.iter().map(|(n, c)| self.words.examples_of(*c, n)).collect::<Vec<_>>().join(", ")));
         for f in findings {
-            let severity = if f.severity == lab::check::Severity::Error { "error" } else { "warning" };
-            line(&format!("{severity}: {}", f.message));
+            line(&if f.severity == lab::check::Severity::Error { self.words.error(&f.message) } else { self.words.warning(&f.message) });
             let shown: Vec<&str> = f.rows.iter().take(5).map(String::as_str).collect();
             if !shown.is_empty() {
                 line(&format!("  {}{}", shown.join(", "), if f.rows.len() > shown.len() { ", …" } else { "" }));
             }
         }
         if findings.is_empty() {
-            line("nothing found that would spoil a run");
+            line(self.words.nothing_found());
         }
     }
 
@@ -101,31 +102,17 @@ impl Output {
         if self.json {
             return;
         }
+        let words = self.words;
         if let Some(m) = &result.metrics {
-            line(&format!(
-                "accuracy {} on {} {} examples, macro-F1 {:.1} %",
-                percent(m.accuracy, m.accuracy_ci),
-                m.examples,
-                result.evaluated_on,
-                m.macro_f1 * 100.0
-            ));
+            line(&words.result(&words.interval(m.accuracy, m.accuracy_ci), m.examples, &result.evaluated_on, m.macro_f1));
             for (name, b) in &result.baselines {
-                line(&format!("  {name}: {}", percent(b.accuracy, b.accuracy_ci)));
+                line(&format!("  {}: {}", words.said(name), words.interval(b.accuracy, b.accuracy_ci)));
             }
             if let Some(free) = &result.metrics_free {
-                line(&format!("  free decoding: {}", percent(free.accuracy, free.accuracy_ci)));
+                line(&format!("  {}: {}", words.free_decoding(), words.interval(free.accuracy, free.accuracy_ci)));
             }
         }
-        let t = &result.train;
-        line(&format!(
-            "{}: {} steps in {:.0} s, {:.0} tokens/s, {:.2} GB at most; weights of step {} kept",
-            result.status,
-            t.steps,
-            t.seconds,
-            t.tokens_per_second,
-            t.peak_memory_bytes as f64 / 1e9,
-            t.best_step
-        ));
+        line(&words.ended(&result.status, &result.train));
         line(&folder.display().to_string());
     }
 
@@ -136,7 +123,7 @@ impl Output {
             if self.json {
                 json_line(&json!({"input": text, "output": a.output, "answer": label, "probability": a.probability}));
             } else {
-                line(&format!("{:<24} {:>5.1} %  {text}", label.unwrap_or("(no label)"), a.probability * 100.0));
+                line(&format!("{:<24} {:>7}  {text}", label.unwrap_or(self.words.no_label()), self.words.percent(a.probability)));
             }
         }
     }
@@ -146,17 +133,12 @@ impl Output {
         if self.json {
             return json_line(m);
         }
-        line(&format!("accuracy {} on {} examples", percent(m.accuracy, m.accuracy_ci), m.examples));
-        line(&format!("macro-F1 {}", percent(m.macro_f1, m.macro_f1_ci)));
-        line(&format!("expected calibration error {}", percent(m.expected_calibration_error, m.expected_calibration_error_ci)));
+        let words = self.words;
+        line(&words.accuracy(&words.interval(m.accuracy, m.accuracy_ci), m.examples));
+        line(&format!("macro-F1 {}", words.interval(m.macro_f1, m.macro_f1_ci)));
+        line(&words.calibration(&words.interval(m.expected_calibration_error, m.expected_calibration_error_ci)));
         for (name, c) in &m.per_class {
-            line(&format!(
-                "  {name:<28} precision {:>5.1} %  recall {:>5.1} %  F1 {:>5.1} %  of {}",
-                c.precision * 100.0,
-                c.recall * 100.0,
-                c.f1 * 100.0,
-                c.support
-            ));
+            line(&words.class(name, [c.precision, c.recall, c.f1], c.support));
         }
     }
 
@@ -165,16 +147,6 @@ impl Output {
         if self.json {
             return json_line(m);
         }
-        line(&format!(
-            "{:.1} tokens/s, {:.3} s a step (median of {}), {:.2} GB at most",
-            m.tokens_per_second,
-            m.seconds_per_step,
-            m.steps,
-            m.peak_memory_bytes as f64 / 1e9
-        ));
+        line(&self.words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes));
     }
-}
-
-fn percent(value: f64, interval: [f64; 2]) -> String {
-    format!("{:.1} % (95 % interval {:.1} to {:.1} %)", value * 100.0, interval[0] * 100.0, interval[1] * 100.0)
 }

@@ -1,0 +1,602 @@
+//! Every word that the command prints for people, in English and Italian.
+//!
+//! [`Words`] has a method for each sentence with both languages side by side, so that no sentence can
+//! be added in one alone and each language has its own word order. What a program or another command
+//! reads (`--json`, device ids, methods, licences) is never translated; messages of the rooms below
+//! come in English.
+//!
+//! The help texts are the comments of [`crate::args`]; [`localised`] puts the Italian ones of [`HELP`]
+//! in their place. What `clap` itself writes around them, and what it says of a wrong command line, it
+//! has in English only: [`translated`] replaces those fixed phrases in the finished text.
+
+use lab::device::Parity;
+use lab::report::record::TrainRecord;
+use lab::report::text::Lang;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// The language of a command line: that of its last `--language`, else that of the environment.
+///
+/// This runs before the command line is parsed, because help and mistakes are printed by the parser;
+/// a value that is no language is left for the parser to refuse.
+pub fn spoken(args: &[String], variable: impl Fn(&str) -> Option<String>) -> Lang {
+    let mut asked = None;
+    // what follows a bare `--` is data, whatever it looks like
+    for (i, arg) in args.iter().enumerate().take_while(|(_, arg)| *arg != "--") {
+        let value = if arg == "--language" { args.get(i + 1).map(String::as_str) } else { arg.strip_prefix("--language=") };
+        asked = value.and_then(|v| v.parse::<Lang>().ok()).or(asked);
+    }
+    asked.unwrap_or_else(|| of_environment(variable))
+}
+
+/// The language of the locale, by the order that POSIX gives to the variables: the first that says anything decides.
+fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Lang {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
+    if locale.is_some_and(|l| l.starts_with("it")) { Lang::Italian } else { Lang::English }
+}
+
+/// A sentence in the language of `$words`; the braces take what is in scope where it is written.
+macro_rules! both {
+    ($words:expr, $english:literal, $italian:literal) => {
+        match $words.0 {
+            Lang::English => format!($english),
+            Lang::Italian => format!($italian),
+        }
+    };
+}
+
+/// The sentences of the command in a language.
+#[derive(Clone, Copy)]
+pub struct Words(
+    /// The language, which a report is also written in.
+    pub Lang,
+);
+
+impl Words {
+    fn pick(self, english: &'static str, italian: &'static str) -> &'static str {
+        match self.0 {
+            Lang::English => english,
+            Lang::Italian => italian,
+        }
+    }
+
+    /// A word of the records (a status, a part of the data, a baseline, a metric) as people say it.
+    pub fn said(self, name: &str) -> &str {
+        match (self.0, name) {
+            (Lang::English, _) => name,
+            (_, "completed") => "completata",
+            (_, "stopped") => "fermata",
+            (_, "failed") => "fallita",
+            (_, "train") => "addestramento",
+            (_, "validation") => "validazione",
+            (_, "test") => "prova",
+            (_, "majority") => "etichetta più comune",
+            (_, "untuned") => "modello non specializzato",
+            (_, "accuracy") => "accuratezza",
+            (_, other) => other,
+        }
+    }
+
+    /// Whether a device agreed with the reference.
+    pub fn parity(self, parity: Parity) -> &'static str {
+        match parity {
+            Parity::Pass => self.pick("pass", "conforme"),
+            Parity::Unchecked => self.pick("unchecked", "non verificato"),
+        }
+    }
+
+    /// A share between 0 and 1.
+    ///
+    /// Not `Lang::percent`: its narrow space is missing from the fonts of many terminals.
+    pub fn percent(self, share: f64) -> String {
+        format!("{} %", self.0.decimal(share * 100.0, 1))
+    }
+
+    /// A share and how sure it is.
+    pub fn interval(self, share: f64, [low, high]: [f64; 2]) -> String {
+        let (share, low, high) = (self.percent(share), self.0.decimal(low * 100.0, 1), self.percent(high));
+        both!(self, "{share} (95 % interval {low} to {high})", "{share} (intervallo al 95 % da {low} a {high})")
+    }
+
+    fn gigabytes(self, bytes: u64, places: usize) -> String {
+        self.0.decimal(bytes as f64 / 1e9, places)
+    }
+
+    /// Why the command ends here.
+    pub fn error(self, message: impl Display) -> String {
+        both!(self, "error: {message}", "errore: {message}")
+    }
+
+    /// Something that does not end the command.
+    pub fn warning(self, message: impl Display) -> String {
+        both!(self, "warning: {message}", "avviso: {message}")
+    }
+
+    /// Something wrong with a training.
+    pub fn health(self, message: impl Display) -> String {
+        both!(self, "health: {message}", "salute dell’addestramento: {message}")
+    }
+
+    /// The bar of a training, for `indicatif` to fill.
+    pub fn training_bar(self) -> &'static str {
+        self.pick("{bar:30} {pos}/{len} steps  {msg}  {eta} left", "{bar:30} {pos}/{len} passi  {msg}  ancora {eta}")
+    }
+
+    /// The bar of a download, for `indicatif` to fill.
+    pub fn download_bar(self) -> &'static str {
+        self.pick("{msg} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left", "{msg} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  ancora {eta}")
+    }
+
+    /// What a training begins with.
+    pub fn started(self, examples: usize, method: &str, trainable: usize, steps: usize, device: &str) -> String {
+        let millions = self.0.decimal(trainable as f64 / 1e6, 1);
+        both!(
+            self,
+            "{examples} examples, method {method}, {millions} M trained parameters, {steps} steps on {device}",
+            "{examples} esempi, metodo {method}, {millions} M di parametri addestrati, {steps} passi su {device}"
+        )
+    }
+
+    /// How a step went.
+    pub fn loss(self, loss: f64, tokens_per_second: f64) -> String {
+        let (loss, speed) = (self.0.decimal(loss, 3), self.0.decimal(tokens_per_second, 0));
+        both!(self, "loss {loss}  {speed} tokens/s", "perdita {loss}  {speed} token/s")
+    }
+
+    /// A message with its step.
+    pub fn at_step(self, step: usize, message: &str) -> String {
+        both!(self, "step {step}  {message}", "passo {step}  {message}")
+    }
+
+    /// What a training will still take.
+    pub fn forecast(self, seconds: f64, memory: u64) -> String {
+        let (seconds, memory) = (self.0.decimal(seconds, 0), self.gigabytes(memory, 1));
+        both!(self, "about {seconds} s of training to come, {memory} GB", "ancora circa {seconds} s di addestramento, {memory} GB")
+    }
+
+    /// What the validation set said.
+    pub fn validated(self, loss: f64, metrics: &BTreeMap<String, f64>, best: bool) -> String {
+        let metrics: Vec<String> = metrics.iter().map(|(name, share)| format!("{} {}", self.said(name), self.percent(*share))).collect();
+        let (loss, metrics) = (self.0.decimal(loss, 3), metrics.join("  "));
+        let best = if best { self.pick("  (best so far)", "  (migliore finora)") } else { "" };
+        both!(self, "validation loss {loss}  {metrics}{best}", "perdita di validazione {loss}  {metrics}{best}")
+    }
+
+    /// Answer to Ctrl-C.
+    pub fn stopping(self) -> &'static str {
+        self.pick("stopping after this step and keeping the best weights", "arresto dopo questo passo; i pesi migliori restano")
+    }
+
+    /// Terms of a model before it is fetched.
+    pub fn license(self, title: &str, license: &str, url: &str) -> String {
+        both!(self, "{title} comes under the {license}: {url}", "Licenza di {title}: {license}, {url}")
+    }
+
+    /// How to get a model that is not here.
+    pub fn get_it(self, name: &str) -> String {
+        both!(self, "get it: lapidary models get {name}", "per averlo: lapidary models get {name}")
+    }
+
+    /// How many examples a part of the data has.
+    pub fn examples_of(self, count: usize, split: &str) -> String {
+        let split = self.said(split);
+        both!(self, "{count} {split}", "{count} di {split}")
+    }
+
+    /// A data set without faults.
+    pub fn nothing_found(self) -> &'static str {
+        self.pick("nothing found that would spoil a run", "nessun problema che possa rovinare un’esecuzione")
+    }
+
+    /// The main result of a run.
+    pub fn result(self, accuracy: &str, examples: usize, split: &str, macro_f1: f64) -> String {
+        let (split, macro_f1) = (self.said(split), self.percent(macro_f1));
+        both!(
+            self,
+            "accuracy {accuracy} on {examples} {split} examples, macro-F1 {macro_f1}",
+            "accuratezza {accuracy} su {examples} esempi di {split}, macro-F1 {macro_f1}"
+        )
+    }
+
+    /// Name of the result without constraint on the answer.
+    pub fn free_decoding(self) -> &'static str {
+        self.pick("free decoding", "risposte libere")
+    }
+
+    /// How a training ended.
+    pub fn ended(self, status: &str, train: &TrainRecord) -> String {
+        let (status, steps, best) = (self.said(status), train.steps, train.best_step);
+        let (seconds, speed) = (self.0.decimal(train.seconds, 0), self.0.decimal(train.tokens_per_second, 0));
+        let memory = self.gigabytes(train.peak_memory_bytes, 2);
+        both!(
+            self,
+            "{status}: {steps} steps in {seconds} s, {speed} tokens/s, {memory} GB at most; weights of step {best} kept",
+            "{status}: {steps} passi in {seconds} s, {speed} token/s, al massimo {memory} GB; tenuti i pesi del passo {best}"
+        )
+    }
+
+    /// In the place of a label, for an answer that is none.
+    pub fn no_label(self) -> &'static str {
+        self.pick("(no label)", "(nessuna etichetta)")
+    }
+
+    /// Accuracy on a file.
+    pub fn accuracy(self, accuracy: &str, examples: usize) -> String {
+        both!(self, "accuracy {accuracy} on {examples} examples", "accuratezza {accuracy} su {examples} esempi")
+    }
+
+    /// How far probabilities are from the truth.
+    pub fn calibration(self, error: &str) -> String {
+        both!(self, "expected calibration error {error}", "errore di calibrazione atteso {error}")
+    }
+
+    /// Scores of a label, as a row of a table.
+    pub fn class(self, name: &str, [precision, recall, f1]: [f64; 3], support: usize) -> String {
+        let (precision, recall, f1) = (self.percent(precision), self.percent(recall), self.percent(f1));
+        both!(
+            self,
+            "  {name:<28} precision {precision:>7}  recall {recall:>7}  F1 {f1:>7}  of {support}",
+            "  {name:<28} precisione {precision:>7}  richiamo {recall:>7}  F1 {f1:>7}  su {support}"
+        )
+    }
+
+    /// A measurement of the training step.
+    pub fn measured(self, tokens_per_second: f64, seconds: f64, steps: usize, memory: u64) -> String {
+        let (speed, seconds, memory) = (self.0.decimal(tokens_per_second, 1), self.0.decimal(seconds, 3), self.gigabytes(memory, 2));
+        both!(
+            self,
+            "{speed} tokens/s, {seconds} s a step (median of {steps}), {memory} GB at most",
+            "{speed} token/s, {seconds} s a passo (mediana di {steps}), al massimo {memory} GB"
+        )
+    }
+
+    /// The system refuses threads.
+    pub fn no_threads(self, cause: impl Display) -> String {
+        both!(self, "threads cannot be started: {cause}", "impossibile avviare i thread: {cause}")
+    }
+
+    /// Nothing, or two things, to evaluate.
+    pub fn what_to_evaluate(self) -> &'static str {
+        self.pick(
+            "name a run folder or a file of answers (--predictions), one of them",
+            "indicare una cartella di esecuzione oppure un file di risposte (--predictions), uno solo dei due",
+        )
+    }
+
+    /// A shape that cannot be read.
+    pub fn bad_shape(self, text: &str) -> String {
+        both!(self, "--shape {text}: write rows x tokens, such as 8x64", "--shape {text}: scrivere righe x token, per esempio 8x64")
+    }
+}
+
+/// The command line with its help in a language.
+pub fn localised(command: clap::Command, lang: Lang) -> clap::Command {
+    if lang == Lang::English {
+        return command;
+    }
+    let name = command.get_name().to_string();
+    let command = match help(&name, "") {
+        Some(text) => command.about(text),
+        None => command,
+    };
+    let command = command.mut_args(|arg| {
+        let text = help(&name, arg.get_id().as_str());
+        let value = arg.get_value_names().and_then(|names| names.first()).and_then(|name| placeholder(name));
+        let arg = match text {
+            Some(text) => arg.help(text),
+            None => arg,
+        };
+        match value {
+            Some(value) => arg.value_name(value),
+            None => arg,
+        }
+    });
+    command.mut_subcommands(|sub| localised(sub, lang))
+}
+
+/// What `clap` printed, with its own phrases in Italian.
+///
+/// Only the fixed parts change; they never hold the styling that stands around names and values.
+pub fn translated(text: &str) -> String {
+    PHRASES.iter().fold(text.to_string(), |text, (english, italian)| text.replace(*english, italian))
+}
+
+fn help(command: &str, argument: &str) -> Option<&'static str> {
+    HELP.iter().find(|(c, a, _)| *a == argument && (*c == command || *c == ANY)).map(|(_, _, text)| *text)
+}
+
+fn placeholder(english: &str) -> Option<&'static str> {
+    PLACEHOLDERS.iter().find(|(name, _)| *name == english).map(|(_, italian)| *italian)
+}
+
+/// Stands in [`HELP`] for every command that has the argument.
+const ANY: &str = "*";
+
+/// Italian help by command and argument; the empty argument is the command itself.
+const HELP: &[(&str, &str, &str)] = &[
+    ("lapidary", "", "Specializza Gemma 3 su questo computer"),
+    ("lapidary", "json", "Risultati per programmi sullo standard output, e lì nient’altro"),
+    ("lapidary", "home", "Dove si trova la libreria di modelli ed esecuzioni [predefinito: la cartella dei dati del sistema]"),
+    ("lapidary", "quiet", "Né avanzamento né note"),
+    ("lapidary", "language", "Lingua di messaggi, aiuto e rapporti [predefinito: quella del sistema]"),
+    (ANY, "device", "Dispositivo: auto, cpu, gpu o un id di `lapidary devices`"),
+    (ANY, "columns", "Quale colonna ha quale ruolo: text=question,label=intent"),
+    ("devices", "", "Elenca con che cosa questo computer può calcolare"),
+    ("models", "", "Elenca, scarica, importa ed esporta modelli"),
+    ("list", "", "Modelli su questo computer e modelli che si possono scaricare"),
+    ("get", "", "Scarica un modello del catalogo, o qualsiasi proprietario/repository dell’hub"),
+    ("get", "name", "Nome, oppure proprietario/repository"),
+    ("import", "", "Aggiunge un file GGUF o una cartella Hugging Face che si trova su disco"),
+    ("import", "path", "File o cartella"),
+    ("import", "name", "Nome nella libreria [predefinito: quello del file]"),
+    ("export", "", "Scrive un modello come cartella Hugging Face in f32"),
+    ("export", "name", "Nome o percorso"),
+    ("export", "out", "Cartella da creare"),
+    ("data", "", "Esamina un insieme di dati prima dell’addestramento"),
+    ("check", "", "Cerca ciò che rovinerebbe un’esecuzione; codice di uscita 1 se l’addestramento rifiuterebbe i dati"),
+    ("check", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
+    ("check", "task", "Compito"),
+    ("train", "", "Addestra un modello su un insieme di dati e lo valuta; `report` ne scrive poi il rapporto"),
+    ("train", "task", "Compito"),
+    ("train", "train", "Esempi di addestramento (.jsonl, .csv, .tsv)"),
+    ("train", "validation", "Esempi su cui si scelgono i pesi migliori"),
+    ("train", "test", "Esempi su cui si misura il risultato"),
+    ("train", "data", "Una cartella con dataset.toml o con file di nome train, validation, test"),
+    ("train", "model", "Nome o percorso del modello di partenza"),
+    ("train", "method", "Come risponde il modello"),
+    ("train", "recipe", "Una ricetta al posto di quella del compito"),
+    ("train", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
+    ("train", "seed", "Seme di tutto ciò che è casuale"),
+    ("train", "out", "Cartella di esecuzione da creare"),
+    ("eval", "", "Valuta un’esecuzione, o le risposte di un altro sistema, su un file di prova"),
+    ("eval", "run", "Cartella di esecuzione"),
+    ("eval", "predictions", "Risposte di un altro sistema, un oggetto JSON per riga: {\"answer\": \"…\", \"probability\": 0.9}"),
+    ("eval", "task", "Compito delle risposte"),
+    ("eval", "test", "Esempi su cui valutare"),
+    ("eval", "out", "File in cui scrivere ogni risposta, un oggetto JSON per riga"),
+    ("predict", "", "Interroga un modello addestrato"),
+    ("predict", "run", "Cartella di esecuzione"),
+    ("predict", "texts", "Testi a cui rispondere"),
+    ("report", "", "Scrive il rapporto di una o più esecuzioni"),
+    ("report", "runs", "Cartelle di esecuzione"),
+    ("report", "format", "Tipo di documento"),
+    ("report", "out", "Cartella in cui scrivere [predefinito: la cartella di esecuzione]"),
+    ("bench", "", "Misura il passo di addestramento su token casuali"),
+    ("bench", "model", "Nome o percorso del modello"),
+    ("bench", "shape", "Righe e token per riga"),
+    ("bench", "targets", "Bersagli per riga"),
+    ("bench", "steps", "Passi da cronometrare, dopo uno che non conta"),
+    ("bench", "method", "Che cosa si addestra"),
+];
+
+/// What stands for a value in the help; a name that is missing here is the same in Italian.
+const PLACEHOLDERS: &[(&str, &str)] = &[
+    ("COLUMNS", "COLONNE"),
+    ("DEVICE", "DISPOSITIVO"),
+    ("DIR", "CARTELLA"),
+    ("FOLDER", "CARTELLA"),
+    ("FORMAT", "FORMATO"),
+    ("KEY=VALUE", "CHIAVE=VALORE"),
+    ("LANGUAGE", "LINGUA"),
+    ("METHOD", "METODO"),
+    ("MODEL", "MODELLO"),
+    ("NAME", "NOME"),
+    ("OUT", "CARTELLA"),
+    ("PATH", "PERCORSO"),
+    ("RUN", "ESECUZIONE"),
+    ("RUNS", "ESECUZIONI"),
+    ("SEED", "SEME"),
+    ("SHAPE", "FORMA"),
+    ("STEPS", "PASSI"),
+    ("TARGETS", "BERSAGLI"),
+    ("TASK", "COMPITO"),
+    ("TEXTS", "TESTI"),
+];
+
+/// Phrases of `clap`, replaced from top to bottom: one that holds another stands above it.
+const PHRASES: &[(&str, &str)] = &[
+    // help
+    ("Usage:", "Uso:"),
+    ("Commands:", "Comandi:"),
+    ("Arguments:", "Argomenti:"),
+    ("Options:", "Opzioni:"),
+    ("[OPTIONS]", "[OPZIONI]"),
+    ("[COMMAND]", "[COMANDO]"),
+    ("<COMMAND>", "<COMANDO>"),
+    ("[default: ", "[predefinito: "),
+    ("[possible values: ", "[valori possibili: "),
+    ("[env: ", "[variabile d’ambiente: "),
+    ("Print this message or the help of the given subcommand(s)", "Mostra questo messaggio o l’aiuto di un comando"),
+    ("Print help for the subcommand(s)", "Mostra l’aiuto di un comando"),
+    ("Print help", "Mostra l’aiuto"),
+    ("Print version", "Mostra la versione"),
+    // a wrong command line
+    ("error:", "errore:"),
+    ("the following required arguments were not provided:", "mancano argomenti obbligatori:"),
+    ("unexpected argument '", "argomento inatteso '"),
+    ("unexpected value '", "valore inatteso '"),
+    ("' found; no more were expected", "': non ne sono previsti altri"),
+    ("' found", "'"),
+    ("unrecognized subcommand '", "comando sconosciuto '"),
+    ("a value is required for '", "manca un valore per '"),
+    ("' but none was supplied", "'"),
+    ("invalid value '", "valore non valido '"),
+    ("' for '", "' per '"),
+    ("the argument '", "l’argomento '"),
+    ("' cannot be used multiple times", "' non si può ripetere"),
+    ("' cannot be used with one or more of the other specified arguments", "' non si può usare con altri argomenti indicati"),
+    ("' cannot be used with", "' non si può usare con"),
+    ("invalid UTF-8 was detected in one or more arguments", "un argomento non è testo UTF-8"),
+    ("invalid digit found in string", "non è un numero intero"),
+    ("number too large to fit in target type", "numero troppo grande"),
+    // what to do about it
+    ("tip:", "suggerimento:"),
+    ("a similar subcommand exists: ", "esiste un comando simile: "),
+    ("some similar subcommands exist: ", "esistono comandi simili: "),
+    ("a similar argument exists: ", "esiste un argomento simile: "),
+    ("some similar arguments exist: ", "esistono argomenti simili: "),
+    ("a similar value exists: ", "esiste un valore simile: "),
+    ("some similar values exist: ", "esistono valori simili: "),
+    ("to pass '", "per passare '"),
+    ("' as a value, use '", "' come valore, scrivere '"),
+    ("subcommand '", "il comando '"),
+    ("' exists; to use it, remove the '", "' esiste; per usarlo, togliere il '"),
+    ("' before it", "' che lo precede"),
+    ("' exists", "' esiste"),
+    ("For more information, try '", "Per saperne di più: '"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Args;
+    use clap::CommandFactory;
+
+    fn line(text: &str) -> Vec<String> {
+        text.split(' ').map(String::from).collect()
+    }
+
+    fn environment<'a>(set: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_string())
+    }
+
+    /// What an Italian gets to read instead of a run.
+    fn printed(command_line: &str) -> String {
+        let refused = localised(Args::command(), Lang::Italian).try_get_matches_from(line(command_line));
+        translated(&refused.expect_err("nothing to run").render().to_string())
+    }
+
+    #[test]
+    fn the_locale_chooses_the_language() {
+        let chosen = |set: &[(&str, &str)]| of_environment(environment(set));
+        assert_eq!(chosen(&[]), Lang::English);
+        assert_eq!(chosen(&[("LANG", "it_IT.UTF-8")]), Lang::Italian);
+        assert_eq!(chosen(&[("LANG", "it_IT.UTF-8"), ("LC_MESSAGES", "en_GB.UTF-8")]), Lang::English);
+        assert_eq!(chosen(&[("LANG", "en_GB.UTF-8"), ("LC_MESSAGES", "it"), ("LC_ALL", "")]), Lang::Italian);
+        assert_eq!(chosen(&[("LANG", "it_IT.UTF-8"), ("LC_ALL", "C")]), Lang::English);
+        assert_eq!(chosen(&[("LC_ALL", "de_DE.UTF-8")]), Lang::English);
+    }
+
+    #[test]
+    fn the_command_line_overrides_the_locale() {
+        let chosen = |text: &str| spoken(&line(text), environment(&[("LANG", "it_IT.UTF-8")]));
+        assert_eq!(chosen("lapidary devices"), Lang::Italian);
+        assert_eq!(chosen("lapidary --language en devices"), Lang::English);
+        assert_eq!(chosen("lapidary report run --language=en"), Lang::English);
+        assert_eq!(chosen("lapidary --language en report run --language it"), Lang::Italian);
+        assert_eq!(chosen("lapidary devices --language"), Lang::Italian);
+        assert_eq!(chosen("lapidary devices --language klingon"), Lang::Italian);
+        assert_eq!(chosen("lapidary predict run -- --language en"), Lang::Italian);
+    }
+
+    fn sentences(w: Words) -> Vec<String> {
+        let metrics = BTreeMap::from([("accuracy".to_string(), 0.5)]);
+        let mut all = vec![
+            w.percent(0.5),
+            w.interval(0.5, [0.4, 0.6]),
+            w.error("x"),
+            w.warning("x"),
+            w.health("x"),
+            w.training_bar().into(),
+            w.download_bar().into(),
+            w.started(1, "head", 1, 1, "cpu"),
+            w.loss(1.0, 1.0),
+            w.at_step(1, "x"),
+            w.forecast(1.0, 1),
+            w.validated(1.0, &metrics, true),
+            w.stopping().into(),
+            w.license("x", "y", "z"),
+            w.get_it("x"),
+            w.examples_of(1, "train"),
+            w.nothing_found().into(),
+            w.result("x", 1, "test", 0.5),
+            w.free_decoding().into(),
+            w.ended("completed", &TrainRecord::default()),
+            w.no_label().into(),
+            w.accuracy("x", 1),
+            w.calibration("x"),
+            w.class("x", [0.5; 3], 1),
+            w.measured(1.0, 1.0, 1, 1),
+            w.no_threads("x"),
+            w.what_to_evaluate().into(),
+            w.bad_shape("x"),
+            w.parity(Parity::Pass).into(),
+            w.parity(Parity::Unchecked).into(),
+        ];
+        let records = ["completed", "stopped", "failed", "train", "validation", "test", "majority", "untuned", "accuracy"];
+        all.extend(records.map(|name| w.said(name).to_string()));
+        all
+    }
+
+    #[test]
+    fn every_sentence_is_in_both_languages() {
+        for (english, italian) in sentences(Words(Lang::English)).into_iter().zip(sentences(Words(Lang::Italian))) {
+            assert_ne!(english, italian);
+        }
+    }
+
+    #[test]
+    fn numbers_follow_the_language() {
+        assert_eq!(Words(Lang::English).interval(0.925, [0.9, 0.951]), "92.5 % (95 % interval 90.0 to 95.1 %)");
+        assert_eq!(Words(Lang::Italian).interval(0.925, [0.9, 0.951]), "92,5 % (intervallo al 95 % da 90,0 a 95,1 %)");
+    }
+
+    /// Every command and argument with its English help and, of arguments that take one, the name of the value.
+    fn helps(command: &clap::Command, found: &mut Vec<(String, String, String, Option<String>)>) {
+        let name = command.get_name().to_string();
+        found.push((name.clone(), String::new(), command.get_about().map(ToString::to_string).unwrap_or_default(), None));
+        for arg in command.get_arguments() {
+            let value = arg.get_value_names().filter(|_| arg.get_action().takes_values()).and_then(|v| v.first());
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            found.push((name.clone(), arg.get_id().to_string(), help, value.map(ToString::to_string)));
+        }
+        for sub in command.get_subcommands() {
+            helps(sub, found);
+        }
+    }
+
+    #[test]
+    fn every_help_text_has_its_italian() {
+        let (mut english, mut italian) = (Vec::new(), Vec::new());
+        helps(&Args::command(), &mut english);
+        helps(&localised(Args::command(), Lang::Italian), &mut italian);
+        assert_eq!(english.len(), italian.len());
+        for (e, i) in english.iter().zip(&italian) {
+            assert_eq!((&e.0, &e.1), (&i.0, &i.1));
+            assert!(help(&e.0, &e.1).is_some() && e.2 != i.2, "`{}` of `{}` has no Italian help", e.1, e.0);
+            assert!(e.3 != i.3 || e.3.as_deref().is_none_or(|v| v == "FILE"), "{:?} of `{}` has no Italian name", e.3, e.0);
+        }
+        for (command, argument, text) in HELP {
+            let used = english.iter().any(|e| (e.0 == *command || *command == ANY) && e.1 == *argument);
+            assert!(used, "`{argument}` of `{command}` is gone");
+            assert_eq!(translated(text), *text, "holds an English phrase");
+        }
+    }
+
+    #[test]
+    fn help_is_italian_throughout() {
+        for of in ["", "train ", "eval ", "predict ", "report ", "bench ", "models ", "models import ", "data check "] {
+            let text = printed(&format!("lapidary {of}--help"));
+            assert!(text.contains("Uso: lapidary") && text.contains("Mostra l’aiuto"), "{text}");
+            for english in ["Usage", "Commands", "Arguments", "Options", "OPTIONS", "COMMAND", "default", "possible", "env:", "Print"] {
+                assert!(!text.contains(english), "`{english}` in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_are_explained_in_italian() {
+        for (command_line, expected) in [
+            ("lapidary train", "errore: mancano argomenti obbligatori:\n  --task <COMPITO>"),
+            ("lapidary trai", "errore: comando sconosciuto 'trai'\n\n  suggerimento: "),
+            ("lapidary devices --jsn", "errore: argomento inatteso '--jsn'\n\n  suggerimento: esiste un argomento simile: '--json'"),
+            ("lapidary devices --language de", "errore: valore non valido 'de' per '--language <LINGUA>'\n  [valori possibili: en, it]"),
+            ("lapidary bench --steps many", "errore: valore non valido 'many' per '--steps <PASSI>': non è un numero intero"),
+            ("lapidary bench --steps", "errore: manca un valore per '--steps <PASSI>'"),
+        ] {
+            let text = printed(command_line);
+            assert!(text.starts_with(expected), "{command_line}: {text}");
+            assert!(text.ends_with("Per saperne di più: '--help'.\n"), "{command_line}: {text}");
+        }
+    }
+}
