@@ -2,6 +2,7 @@
 //! splits, and with test rows that share no keyword with their label's training rows. The rules are
 //! those of the card, word for word.
 
+use acceptance::near::{assert_apart, jaccard, normalise};
 use acceptance::root;
 use data::set::{DataSet, Source, Split};
 use data::{Labelled, check};
@@ -11,39 +12,9 @@ fn set() -> DataSet {
     DataSet::open(&Source { folder: Some(root().join("datasets/intents-it")), ..Source::default() }).expect("the shipped set opens")
 }
 
-/// The card's `normalise`.
-fn normalise(text: &str) -> String {
-    let fold = |c: char| match c {
-        'à' | 'á' | 'â' | 'ã' | 'ä' => 'a',
-        'è' | 'é' | 'ê' | 'ë' => 'e',
-        'ì' | 'í' | 'î' | 'ï' => 'i',
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' => 'o',
-        'ù' | 'ú' | 'û' | 'ü' => 'u',
-        'ç' => 'c',
-        'ñ' => 'n',
-        c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
-        _ => ' ',
-    };
-    let folded: String = text.to_lowercase().chars().map(fold).collect();
-    folded.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-fn grams(text: &str) -> HashSet<String> {
-    let chars: Vec<char> = normalise(text).chars().collect();
-    if chars.len() < 4 {
-        return HashSet::from([chars.into_iter().collect()]);
-    }
-    chars.windows(4).map(|w| w.iter().collect()).collect()
-}
-
 fn content_words(text: &str, stop: &HashSet<String>) -> HashSet<String> {
     let words = normalise(text);
     words.split(' ').filter(|w| w.len() >= 4 && w.bytes().all(|b| b.is_ascii_lowercase()) && !stop.contains(*w)).map(String::from).collect()
-}
-
-fn jaccard(a: &HashSet<String>, b: &HashSet<String>) -> f64 {
-    let union = a.union(b).count();
-    if union == 0 { 0.0 } else { a.intersection(b).count() as f64 / union as f64 }
 }
 
 fn stopwords() -> HashSet<String> {
@@ -70,13 +41,12 @@ fn no_row_is_a_near_duplicate_of_another() {
     let (set, stop) = (set(), stopwords());
     let all: Vec<&Labelled> = Split::ALL.iter().flat_map(|s| set.examples(*s)).collect();
     assert_eq!(all.len(), 300);
-    let prepared: Vec<_> = all.iter().map(|e| (normalise(&e.text), grams(&e.text), content_words(&e.text, &stop))).collect();
-    for (i, (a, ag, aw)) in prepared.iter().enumerate() {
-        for (j, (b, bg, bw)) in prepared.iter().enumerate().skip(i + 1) {
-            let rows = format!("{} and {}", all[i].origin, all[j].origin);
-            assert_ne!(a, b, "{rows}");
-            assert!(jaccard(ag, bg) < 0.4, "{rows}: characters {:.2}", jaccard(ag, bg));
-            assert!(jaccard(aw, bw) < 0.5, "{rows}: words {:.2}", jaccard(aw, bw));
+    let texts: Vec<(String, String)> = all.iter().map(|e| (e.origin.to_string(), e.text.clone())).collect();
+    assert_apart(&texts, 0.4);
+    let words: Vec<_> = all.iter().map(|e| content_words(&e.text, &stop)).collect();
+    for (i, a) in words.iter().enumerate() {
+        for (j, b) in words.iter().enumerate().skip(i + 1) {
+            assert!(jaccard(a, b) < 0.5, "{} and {}: words {:.2}", all[i].origin, all[j].origin, jaccard(a, b));
         }
     }
 }

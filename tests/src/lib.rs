@@ -1,5 +1,7 @@
 //! Where the acceptance tests find things, and how they skip what is not there: loudly.
 
+pub mod near;
+
 use gemma::{Gemma, Weights};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
