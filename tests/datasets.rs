@@ -1,11 +1,11 @@
-//! The shipped entities data set is what its card says: the promised sizes, no near-duplicates within or
-//! across splits, spans that lie where they say.
+//! The shipped entities, SQL and hashtags data sets are what their cards say: the promised sizes, no
+//! near-duplicates within or across splits, spans that lie where they say, queries that run.
 
 use acceptance::near::assert_apart;
 use acceptance::root;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
@@ -69,4 +69,70 @@ fn entities_have_the_promised_size_and_no_near_duplicates() {
     let set = rows::<Sentence>("entities-it");
     assert_eq!(sizes(&set), [560, 60, 70]);
     assert_apart(&set.into_values().flatten().map(|(place, row)| (place, row.text)).collect::<Vec<_>>(), 0.4);
+}
+
+#[derive(Deserialize)]
+struct Post {
+    text: String,
+    hashtags: Vec<String>,
+}
+
+#[test]
+fn hashtags_are_well_formed_and_posts_are_apart() {
+    let set = rows::<Post>("hashtags-it");
+    assert_eq!(sizes(&set), [150, 50, 60]);
+    for (place, row) in set.values().flatten() {
+        assert!((3..=7).contains(&row.hashtags.len()), "{place}: {} hashtags", row.hashtags.len());
+        assert_eq!(row.hashtags.iter().collect::<BTreeSet<_>>().len(), row.hashtags.len(), "{place}: a hashtag twice");
+        let sound =
+            |tag: &str| tag.strip_prefix('#').is_some_and(|t| !t.is_empty() && t.chars().all(|c| c == '_' || (c.is_alphanumeric() && !c.is_uppercase())));
+        assert!(row.hashtags.iter().all(|t| sound(t)), "{place}: {:?}", row.hashtags);
+        assert!(!row.text.contains('#'), "{place}: the answer stands in the text");
+    }
+    assert_apart(&set.into_values().flatten().map(|(place, row)| (place, row.text)).collect::<Vec<_>>(), 0.4);
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    question: String,
+    sql: String,
+}
+
+#[test]
+fn every_query_runs_and_finds_something() {
+    let set = rows::<Pair>("sql-it");
+    let database = rusqlite::Connection::open_in_memory().expect("SQLite");
+    database.execute_batch("PRAGMA foreign_keys = ON").expect("SQLite");
+    for file in ["schema.sql", "seed.sql"] {
+        let text = std::fs::read_to_string(root().join("datasets/sql-it").join(file)).expect("shipped");
+        database.execute_batch(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
+    }
+    for (place, row) in set.values().flatten() {
+        let mut statement = database.prepare(&row.sql).unwrap_or_else(|e| panic!("{place}: {e}"));
+        assert!(statement.readonly(), "{place}: writes");
+        let columns = statement.column_count();
+        let mut found = statement.query([]).unwrap_or_else(|e| panic!("{place}: {e}"));
+        let mut values = 0;
+        while let Some(row) = found.next().unwrap_or_else(|e| panic!("{place}: {e}")) {
+            values += (0..columns).filter(|&i| !matches!(row.get_ref(i), Ok(rusqlite::types::ValueRef::Null) | Err(_))).count();
+        }
+        assert!(values > 0, "{place}: finds nothing");
+    }
+}
+
+#[test]
+fn questions_have_the_promised_size_and_no_query_is_in_two_splits() {
+    let set = rows::<Pair>("sql-it");
+    let [train, validation, test] = sizes(&set);
+    assert_eq!((train, validation), (128, 51));
+    assert!(test >= 60);
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (split, pairs) in &set {
+        for (place, pair) in pairs {
+            let query = pair.sql.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+            let other = seen.insert(query, split);
+            assert!(other.is_none_or(|o| o == *split), "{place}: its query is also in {}", other.unwrap_or_default());
+        }
+    }
+    assert_apart(&set.into_values().flatten().map(|(place, row)| (place, row.question)).collect::<Vec<_>>(), 0.5);
 }
