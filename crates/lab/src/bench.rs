@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
+use crate::recipe::Recipe;
 use data::{Batch, Encoded};
-use gemma::head::{Pool, View};
 use gemma::{Adapters, Gemma, Head, LoraConfig, Weights, device};
 use serde::Serialize;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Choice {
     pub targets: usize,
     /// Steps to time, after one that is not.
     pub steps: usize,
-    /// Train a head of 12 classes instead of the completion.
+    /// Train a head of 12 classes instead of the completion, upon the blocks that the recipe puts it on.
     pub head: bool,
 }
 
@@ -86,8 +86,10 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         .map(|i| Encoded { ids: (0..choice.time).map(|_| token()).collect(), prompt: choice.time - choice.targets, class: (i % 12) as u32 })
         .collect();
     debug_assert_eq!(Batch::new(&examples, &[0]).tokens(), choice.time);
-    let adapters = Adapters::new(LoraConfig::default(), model.config(), 0, model.device())?;
-    let head = choice.head.then(|| Head::new(model.config().hidden, 12, View { taps: vec![model.config().layers], pool: Pool::Mean }, 0, model.device()));
+    let recipe = Recipe::resolve(None, if choice.head { "head" } else { "completion" }, &[])?;
+    let body = recipe.body(&model);
+    let adapters = Adapters::new(LoraConfig::default(), body.config(), 0, body.device())?;
+    let head = choice.head.then(|| Head::new(body.config().hidden, 12, recipe.view(model.config().layers), 0, body.device()));
     let settings = train::Settings {
         epochs: 1,
         batch: choice.rows,
@@ -105,7 +107,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         thin: 0.0,
     };
     let mut times = Times(Vec::new());
-    train::train(&model, Tuned { adapters, head }, &examples, &settings, 0, &mut times, &AtomicBool::new(false))?;
+    train::train(&body, Tuned { adapters, head }, &examples, &settings, 0, &mut times, &AtomicBool::new(false))?;
     let first_step_seconds = times.0.remove(0);
     times.0.sort_by(f64::total_cmp);
     let median = times.0[times.0.len() / 2];
