@@ -3,29 +3,28 @@
 
 use acceptance::near::assert_apart;
 use acceptance::root;
+use data::set::Split;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
-const SPLITS: [&str; 3] = ["train", "validation", "test"];
-
 /// The rows of a set by split, each with its file and line.
-fn rows<T: DeserializeOwned>(set: &str) -> BTreeMap<&'static str, Vec<(String, T)>> {
-    let read = |split: &&'static str| {
-        let file = format!("datasets/{set}/{split}.jsonl");
+fn rows<T: DeserializeOwned>(set: &str) -> BTreeMap<Split, Vec<(String, T)>> {
+    let read = |split: Split| {
+        let file = format!("datasets/{set}/{}.jsonl", split.name());
         let text = std::fs::read_to_string(root().join(&file)).expect("a shipped data set");
         let row = |(i, line): (usize, &str)| {
             let place = format!("{file}:{}", i + 1);
             let row = serde_json::from_str(line).unwrap_or_else(|e| panic!("{place}: {e}"));
             (place, row)
         };
-        (*split, text.lines().enumerate().map(row).collect())
+        (split, text.lines().enumerate().map(row).collect())
     };
-    SPLITS.iter().map(read).collect()
+    Split::ALL.into_iter().map(read).collect()
 }
 
-fn sizes<T>(rows: &BTreeMap<&str, Vec<T>>) -> [usize; 3] {
-    SPLITS.map(|s| rows[s].len())
+fn sizes<T>(rows: &BTreeMap<Split, Vec<T>>) -> [usize; 3] {
+    Split::ALL.map(|s| rows[&s].len())
 }
 
 #[derive(Deserialize)]
@@ -126,12 +125,12 @@ fn questions_have_the_promised_size_and_no_query_is_in_two_splits() {
     let [train, validation, test] = sizes(&set);
     assert_eq!((train, validation), (128, 51));
     assert!(test >= 60);
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    let mut seen: BTreeMap<String, Split> = BTreeMap::new();
     for (split, pairs) in &set {
         for (place, pair) in pairs {
             let query = pair.sql.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-            let other = seen.insert(query, split);
-            assert!(other.is_none_or(|o| o == *split), "{place}: its query is also in {}", other.unwrap_or_default());
+            let other = seen.insert(query, *split);
+            assert!(other.is_none_or(|o| o == *split), "{place}: its query is also in {other:?}");
         }
     }
     assert_apart(&set.into_values().flatten().map(|(place, row)| (place, row.question)).collect::<Vec<_>>(), 0.5);

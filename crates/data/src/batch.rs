@@ -13,6 +13,8 @@ use rand_chacha::ChaCha8Rng;
 const LENGTH_STEP: usize = 8;
 /// Batches within which examples are ordered by length.
 const WINDOW: usize = 4;
+/// Rows of a pass that keeps no graph, whatever the batch of the training is.
+const FORWARD_ROWS: usize = 16;
 
 /// A batch of rows of one length, padded on the right.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,11 +110,11 @@ pub fn epoch(examples: &[Encoded], rows: usize, seed: u64, epoch: usize) -> Vec<
     batches
 }
 
-/// Batches for evaluation, longest first, so that memory trouble shows at once.
-pub fn sorted(examples: &[Encoded], rows: usize) -> Vec<Vec<usize>> {
+/// Indices of batches for passes without gradients, longest first, so that memory trouble shows at once.
+pub fn sorted(examples: &[Encoded]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..examples.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(examples[i].ids.len()));
-    order.chunks(rows).map(<[usize]>::to_vec).collect()
+    order.chunks(FORWARD_ROWS).map(<[usize]>::to_vec).collect()
 }
 
 #[cfg(test)]

@@ -181,6 +181,11 @@ pub fn probabilities(logits: Tensor<2>) -> Vec<Vec<f32>> {
     values(softmax(logits.inner(), 1)).chunks_exact(classes).map(<[f32]>::to_vec).collect()
 }
 
+/// The class of the highest probability, the first of equals.
+pub fn likeliest(probabilities: &[f32]) -> usize {
+    (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]).then(b.cmp(&a))).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,11 +239,9 @@ mod tests {
     fn a_saved_head_answers_as_before() {
         let (seen, classes) = states(0);
         let head = Head::fit(seen.clone(), &classes, 3, view(), 2.0);
-        let folder = std::env::temp_dir().join(format!("lapidary-head-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        TensorFile::write(&folder.join(FILE), &head.to_tensors()).expect("writes");
-        let back = Head::load(&folder, 16, view(), &Device::flex()).expect("reads");
-        std::fs::remove_dir_all(&folder).expect("cleans up");
+        let folder = tempfile::tempdir().expect("a folder");
+        TensorFile::write(&folder.path().join(FILE), &head.to_tensors()).expect("writes");
+        let back = Head::load(folder.path(), 16, view(), &Device::flex()).expect("reads");
         for (a, b) in answers(&head, seen.clone()).iter().flatten().zip(answers(&back, seen).iter().flatten()) {
             assert!((a - b).abs() < 1e-4, "{a} is not {b}");
         }

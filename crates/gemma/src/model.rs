@@ -242,7 +242,7 @@ impl Gemma {
     }
 
     /// The residual stream after each of the blocks counted in `taps`, side by side, not normed: what a
-    /// head reads. Nothing is computed above the last tap.
+    /// head reads. Every block is run: [`Gemma::shortened`] leaves out those above the last tap.
     ///
     /// # Shapes
     /// - `taps`: rising, each from 1 to the number of blocks

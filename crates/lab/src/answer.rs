@@ -10,9 +10,6 @@ use tasks::intent::{self, Labels};
 use tasks::score::Scored;
 use train::Tuned;
 
-/// Rows answered together.
-const ROWS: usize = 16;
-
 /// A model made ready to answer one task.
 pub struct Answerer<'a> {
     model: &'a Gemma,
@@ -110,7 +107,7 @@ impl<'a> Answerer<'a> {
         let head = mode == Mode::Best && tuned.is_some_and(|t| t.head.is_some());
         let encoded = self.prompts(texts, !head)?;
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
-        for rows in batch::sorted(&encoded, ROWS) {
+        for rows in batch::sorted(&encoded) {
             let answers = match (mode, tuned) {
                 (Mode::Best, Some(tuned)) if tuned.head.is_some() => self.classify(tuned, &Batch::new(&encoded, &rows))?,
                 (Mode::Free, tuned) => self.complete(tuned, &encoded, &rows, false)?,
@@ -136,7 +133,7 @@ impl<'a> Answerer<'a> {
         Ok(rows
             .into_iter()
             .map(|p| {
-                let best = (0..p.len()).max_by(|&a, &b| p[a].total_cmp(&p[b]).then(b.cmp(&a))).unwrap_or(0);
+                let best = head::likeliest(&p);
                 Answer { output: self.labels.names()[best].clone(), label: Some(best), probability: f64::from(p[best]) }
             })
             .collect())

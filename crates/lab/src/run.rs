@@ -12,7 +12,7 @@ use crate::recipe::{Method, Recipe};
 use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Labelled};
-use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device};
+use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
 use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, Run, RunFile, RunResult, TrainRecord, write_atomically};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -109,6 +109,11 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
     let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
+    let head = match p.recipe.method {
+        Method::Head => Some(train::step::fit_head(body, &encoded, p.labels.names().len(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?),
+        Method::Completion => None,
+    };
+    let mut tuned = Tuned { adapters, head };
     let library = Library::open(home)?;
     let record = describe(&library, request, &p)?;
 
@@ -126,11 +131,6 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
     };
     library.put_run(&row("running", None))?;
 
-    let head = match p.recipe.method {
-        Method::Head => Some(train::step::fit_head(body, &encoded, p.labels.names().len(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?),
-        Method::Completion => None,
-    };
-    let mut tuned = Tuned { adapters, head };
     let mut watch = Watch {
         out: &out,
         log: EventLog::create(&out)?,
@@ -340,16 +340,15 @@ impl Observer for Watch<'_> {
             return Ok(None);
         }
         let (mut sum, mut targets, mut right) = (0.0, 0, 0);
-        for rows in data::batch::sorted(self.validation, 16) {
+        for rows in data::batch::sorted(self.validation) {
             let batch = data::Batch::new(self.validation, &rows);
             match &tuned.head {
                 // one pass gives the loss and the answers
-                Some(head) => {
-                    let logits = train::step::classify(self.model, &tuned.adapters, head, &batch)?;
-                    for (p, &class) in gemma::head::probabilities(logits).iter().zip(&batch.classes) {
-                        let own = p[class as usize];
-                        sum -= f64::from(own.max(f32::MIN_POSITIVE)).ln();
-                        right += usize::from(p.iter().all(|&other| other <= own));
+                Some(own) => {
+                    let logits = train::step::classify(self.model, &tuned.adapters, own, &batch)?;
+                    for (p, &class) in head::probabilities(logits).iter().zip(&batch.classes) {
+                        sum -= f64::from(p[class as usize].max(f32::MIN_POSITIVE)).ln();
+                        right += usize::from(head::likeliest(p) == class as usize);
                     }
                     targets += batch.rows();
                 }
@@ -384,7 +383,7 @@ fn save_adapter(folder: &Path, tuned: &Tuned, base: &str) -> gemma::Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| gemma::Error::io(folder, e))?;
     gemma::lora::TensorFile::write(&folder.join("adapter_model.safetensors"), &tuned.adapters.to_peft())?;
     if let Some(head) = &tuned.head {
-        gemma::lora::TensorFile::write(&folder.join(gemma::head::FILE), &head.to_tensors())?;
+        gemma::lora::TensorFile::write(&folder.join(head::FILE), &head.to_tensors())?;
     }
     let file = folder.join("adapter_config.json");
     let text = serde_json::to_string_pretty(&tuned.adapters.peft_config(base)).map_err(|e| gemma::Error::format(&file, e.to_string()))?;

@@ -112,10 +112,8 @@ pub fn classify(model: &Gemma, adapters: &Adapters, head: &Head, batch: &Batch) 
 /// # Errors
 /// If an example does not fit the model.
 pub fn fit_head(model: &Gemma, examples: &[Encoded], classes: usize, view: View, ridge: f64) -> gemma::Result<Head> {
-    /// Rows of a forward pass; no graph is kept, so memory is no concern.
-    const ROWS: usize = 16;
     let (mut states, mut labels) = (Vec::new(), Vec::new());
-    for rows in data::batch::sorted(examples, ROWS) {
+    for rows in data::batch::sorted(examples) {
         let batch = Batch::new(examples, &rows);
         let all = model.states(&batch.ids, batch.rows(), None, false, &view.taps)?;
         states.push(gemma::head::pool(all, &batch.lengths, batch.time, view.pool));
