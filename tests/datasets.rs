@@ -3,7 +3,8 @@
 
 use acceptance::near::assert_apart;
 use acceptance::root;
-use data::set::Split;
+use data::set::{DataSet, Source, Split};
+use data::{Kind, Target};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,26 @@ fn rows<T: DeserializeOwned>(set: &str) -> BTreeMap<Split, Vec<(String, T)>> {
         (split, text.lines().enumerate().map(row).collect())
     };
     Split::ALL.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_shipped_set_opens_by_its_card() {
+    let sizes = [("intents-it", Kind::Intent), ("entities-it", Kind::Entities), ("sql-it", Kind::Sql), ("hashtags-it", Kind::Hashtags)].map(|(name, kind)| {
+        let set = DataSet::open(&Source { folder: Some(root().join("datasets").join(name)), ..Source::default() }).expect("a shipped set opens");
+        assert_eq!((set.kind, set.card.name.as_str()), (kind, name));
+        let all = || Split::ALL.into_iter().flat_map(|s| set.examples(s));
+        let sound = |target: &Target, text: &str| match target {
+            Target::Label(label) => kind == Kind::Intent && !label.is_empty(),
+            Target::Entities(spans) => kind == Kind::Entities && spans.iter().all(|s| s.of(text).is_some()),
+            Target::Sql(sql) => kind == Kind::Sql && sql.starts_with("SELECT") || sql.starts_with("WITH"),
+            Target::Tags(tags) => kind == Kind::Hashtags && tags.len() >= 3,
+            Target::Completion(_) => false,
+        };
+        assert!(all().all(|e| !e.text.is_empty() && sound(&e.target, &e.text)), "{name}");
+        assert!([&set.schema, &set.seed].into_iter().all(|p| p.as_ref().is_some_and(|p| p.is_file()) == (kind == Kind::Sql)), "{name}");
+        Split::ALL.map(|s| set.examples(s).len())
+    });
+    assert_eq!(sizes, [[120, 24, 156], [560, 60, 70], [128, 51, 66], [150, 50, 60]]);
 }
 
 fn sizes<T>(rows: &BTreeMap<Split, Vec<T>>) -> [usize; 3] {

@@ -5,7 +5,7 @@
 use acceptance::near::{assert_apart, jaccard, normalise};
 use acceptance::root;
 use data::set::{DataSet, Source, Split};
-use data::{Labelled, check};
+use data::{Example, check};
 use std::collections::{BTreeMap, HashSet};
 
 fn set() -> DataSet {
@@ -28,7 +28,7 @@ fn every_split_is_balanced_and_sound() {
     for (split, each) in [(Split::Train, 10), (Split::Validation, 2), (Split::Test, 13)] {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for e in set.examples(split) {
-            *counts.entry(&e.label).or_default() += 1;
+            *counts.entry(e.label()).or_default() += 1;
         }
         assert_eq!(counts.len(), 12, "{split:?}");
         assert!(counts.values().all(|&n| n == each), "{split:?}: {counts:?}");
@@ -39,7 +39,7 @@ fn every_split_is_balanced_and_sound() {
 #[test]
 fn no_row_is_a_near_duplicate_of_another() {
     let (set, stop) = (set(), stopwords());
-    let all: Vec<&Labelled> = Split::ALL.iter().flat_map(|s| set.examples(*s)).collect();
+    let all: Vec<&Example> = Split::ALL.iter().flat_map(|s| set.examples(*s)).collect();
     assert_eq!(all.len(), 300);
     let texts: Vec<(String, String)> = all.iter().map(|e| (e.origin.to_string(), e.text.clone())).collect();
     assert_apart(&texts, 0.4);
@@ -65,7 +65,7 @@ fn rows_without_keywords_share_none_with_their_labels_training_rows() {
         let (text, label) = (row["text"].as_str().expect("a text"), row["label"].as_str().expect("a label"));
         let own = prefixes(text);
         assert!(!own.is_empty(), "{text}");
-        for e in set.examples(Split::Train).iter().filter(|e| e.label == label) {
+        for e in set.examples(Split::Train).iter().filter(|e| e.label() == label) {
             let theirs = prefixes(&e.text);
             let shared: Vec<&String> = own.intersection(&theirs).collect();
             assert!(shared.is_empty(), "{text} shares {shared:?} with {}", e.text);

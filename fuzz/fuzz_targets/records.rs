@@ -7,6 +7,8 @@
 mod error;
 #[path = "../../crates/data/src/example.rs"]
 mod example;
+#[path = "../../crates/data/src/kind.rs"]
+mod kind;
 #[path = "../../crates/data/src/read.rs"]
 mod read;
 

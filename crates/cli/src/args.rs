@@ -186,7 +186,7 @@ impl Train {
     pub fn request(self) -> Result<lab::run::Request> {
         let command = self.command();
         let columns = columns(self.columns.as_deref()).map_err(lab::Error::Request)?;
-        let data = Source { folder: self.data, train: self.train, validation: self.validation, test: self.test, columns };
+        let data = Source { folder: self.data, train: self.train, validation: self.validation, test: self.test, columns, ..Source::default() };
         Ok(lab::run::Request {
             task: self.task,
             data,

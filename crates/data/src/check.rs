@@ -1,6 +1,6 @@
 //! What would spoil a run, found before it starts.
 
-use crate::example::Labelled;
+use crate::example::Example;
 use crate::set::{DataSet, Split};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -43,26 +43,26 @@ pub fn labelled(set: &DataSet) -> Vec<Finding> {
     out
 }
 
-fn rows(examples: &[&Labelled]) -> Vec<String> {
+fn rows(examples: &[&Example]) -> Vec<String> {
     examples.iter().map(|e| e.origin.to_string()).collect()
 }
 
-fn all(set: &DataSet) -> impl Iterator<Item = (Split, &Labelled)> {
+fn all(set: &DataSet) -> impl Iterator<Item = (Split, &Example)> {
     set.splits.iter().flat_map(|(s, f)| f.examples.iter().map(move |e| (*s, e)))
 }
 
 fn empty(set: &DataSet, out: &mut Vec<Finding>) {
-    let no_text: Vec<&Labelled> = all(set).map(|(_, e)| e).filter(|e| e.text.trim().is_empty()).collect();
+    let no_text: Vec<&Example> = all(set).map(|(_, e)| e).filter(|e| e.text.trim().is_empty()).collect();
     if !no_text.is_empty() {
         let message = format!("{} rows have an empty text; delete them or fill them in", no_text.len());
         out.push(Finding { kind: "empty_text", severity: Severity::Error, rows: rows(&no_text), message });
     }
-    let no_label: Vec<&Labelled> = all(set).map(|(_, e)| e).filter(|e| e.label.is_empty()).collect();
+    let no_label: Vec<&Example> = all(set).map(|(_, e)| e).filter(|e| e.label().is_empty()).collect();
     if !no_label.is_empty() {
         let message = format!("{} rows have an empty label; delete them or label them", no_label.len());
         out.push(Finding { kind: "empty_label", severity: Severity::Error, rows: rows(&no_label), message });
     }
-    let odd: Vec<&Labelled> = all(set).map(|(_, e)| e).filter(|e| e.text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c))).collect();
+    let odd: Vec<&Example> = all(set).map(|(_, e)| e).filter(|e| e.text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c))).collect();
     if !odd.is_empty() {
         let message = format!("{} texts hold control characters, often a sign of a damaged export; look at them", odd.len());
         out.push(Finding { kind: "control_characters", severity: Severity::Warning, rows: rows(&odd), message });
@@ -71,9 +71,9 @@ fn empty(set: &DataSet, out: &mut Vec<Finding>) {
 
 fn labels(set: &DataSet, out: &mut Vec<Finding>) {
     let train = set.examples(Split::Train);
-    let mut by_label: BTreeMap<&str, Vec<&Labelled>> = BTreeMap::new();
+    let mut by_label: BTreeMap<&str, Vec<&Example>> = BTreeMap::new();
     for e in train {
-        by_label.entry(&e.label).or_default().push(e);
+        by_label.entry(e.label()).or_default().push(e);
     }
     if set.splits.contains_key(&Split::Train) && by_label.len() < 2 {
         let message = format!(
@@ -95,13 +95,13 @@ fn labels(set: &DataSet, out: &mut Vec<Finding>) {
         return;
     }
     for split in [Split::Validation, Split::Test] {
-        let unknown: Vec<&Labelled> = set.examples(split).iter().filter(|e| !by_label.contains_key(e.label.as_str())).collect();
+        let unknown: Vec<&Example> = set.examples(split).iter().filter(|e| !by_label.contains_key(e.label())).collect();
         if let Some(first) = unknown.first() {
             let message = format!(
                 "{} {} rows have a label that no training row has (the first is `{}` at {}); correct the label or add training examples of it",
                 unknown.len(),
                 split.name(),
-                first.label,
+                first.label(),
                 first.origin
             );
             out.push(Finding { kind: "unknown_label", severity: Severity::Error, rows: rows(&unknown), message });
@@ -111,14 +111,14 @@ fn labels(set: &DataSet, out: &mut Vec<Finding>) {
 
 /// Texts that are the same but for case, spacing and punctuation.
 fn repeats(set: &DataSet, out: &mut Vec<Finding>) {
-    let mut by_text: HashMap<String, Vec<(Split, &Labelled)>> = HashMap::new();
+    let mut by_text: HashMap<String, Vec<(Split, &Example)>> = HashMap::new();
     for (split, e) in all(set).filter(|(_, e)| !e.text.trim().is_empty()) {
         by_text.entry(normalized(&e.text)).or_default().push((split, e));
     }
     let (mut duplicates, mut leaks, mut contradictions) = (Vec::new(), Vec::new(), Vec::new());
     for group in by_text.into_values().filter(|g| g.len() > 1) {
-        let examples: Vec<&Labelled> = group.iter().map(|(_, e)| *e).collect();
-        if examples.iter().any(|e| e.label != examples[0].label) {
+        let examples: Vec<&Example> = group.iter().map(|(_, e)| *e).collect();
+        if examples.iter().any(|e| e.label() != examples[0].label()) {
             contradictions.extend(examples);
         } else if group.iter().any(|(s, _)| *s != group[0].0) {
             leaks.extend(examples);
@@ -126,7 +126,7 @@ fn repeats(set: &DataSet, out: &mut Vec<Finding>) {
             duplicates.extend(examples);
         }
     }
-    let mut push = |kind, severity, mut found: Vec<&Labelled>, what: &str| {
+    let mut push = |kind, severity, mut found: Vec<&Example>, what: &str| {
         if !found.is_empty() {
             found.sort_by_key(|e| (e.origin.path().to_path_buf(), e.origin.line));
             out.push(Finding { kind, severity, rows: rows(&found), message: format!("{} rows {what}", found.len()) });
@@ -161,7 +161,8 @@ mod tests {
             path
         });
         let [train, validation] = files;
-        let set = DataSet::open(&Source { train: Some(train), validation: Some(validation), ..Source::default() }).expect("well-formed");
+        let set = DataSet::open(&Source { kind: Some(crate::Kind::Intent), train: Some(train), validation: Some(validation), ..Source::default() })
+            .expect("well-formed");
         labelled(&set)
     }
 

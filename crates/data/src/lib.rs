@@ -10,11 +10,13 @@ pub mod check;
 pub mod encode;
 pub mod error;
 pub mod example;
+pub mod kind;
 pub mod read;
 pub mod set;
 
 pub use batch::Batch;
 pub use encode::Encoded;
 pub use error::{Error, Result};
-pub use example::Labelled;
+pub use example::{Example, Origin, Span, Target};
+pub use kind::Kind;
 pub use set::DataSet;

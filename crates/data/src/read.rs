@@ -1,10 +1,12 @@
 //! Files into records, records into examples: JSON Lines, CSV and TSV in UTF-8.
 //!
 //! A record is a list of named strings with the line it began on. Which of them is the text and
-//! which the label is recognised by name, in English or Italian, or mapped by the user.
+//! which the answer is recognised by name, in English or Italian, or mapped by the user.
 
 use crate::error::{Error, Result};
-use crate::example::{Labelled, Origin};
+use crate::example::{Example, Origin, Span, Target};
+use crate::kind::Kind;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,19 +19,80 @@ pub struct Record {
     pub fields: Vec<(String, String)>,
 }
 
-/// Field names that stand for a role when the user maps nothing, likeliest first.
+/// What a field of a record is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The text of an intent, of entities, of hashtags.
+    Text,
+    /// The label of an intent.
+    Label,
+    /// The entities of a text.
+    Entities,
+    /// The question that a query answers.
+    Question,
+    /// The query.
+    Sql,
+    /// The hashtags of a text.
+    Hashtags,
+    /// What a custom task reads.
+    Prompt,
+    /// What a custom task answers.
+    Completion,
+}
+
+/// Field names of texts, likeliest first; every kind of text falls back on the others' names.
 const TEXT: [&str; 13] =
     ["text", "message", "utterance", "sentence", "testo", "messaggio", "frase", "question", "domanda", "query", "input", "content", "prompt"];
-const LABEL: [&str; 11] = ["label", "intent", "category", "class", "etichetta", "intento", "categoria", "classe", "target", "topic", "tag"];
 
-/// Which field plays which role.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Columns {
-    /// Field of the text, if the user named it.
-    pub text: Option<String>,
-    /// Field of the label, if the user named it.
-    pub label: Option<String>,
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 8] = [Self::Text, Self::Label, Self::Entities, Self::Question, Self::Sql, Self::Hashtags, Self::Prompt, Self::Completion];
+
+    /// Name in `--columns` and in cards.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Label => "label",
+            Self::Entities => "entities",
+            Self::Question => "question",
+            Self::Sql => "sql",
+            Self::Hashtags => "hashtags",
+            Self::Prompt => "prompt",
+            Self::Completion => "completion",
+        }
+    }
+
+    /// Field names that stand for the role when the user maps nothing, likeliest first.
+    fn known(self) -> &'static [&'static str] {
+        match self {
+            Self::Text => &TEXT,
+            Self::Label => &["label", "intent", "category", "class", "etichetta", "intento", "categoria", "classe", "target", "topic", "tag"],
+            Self::Entities => &["entities", "spans", "entità", "entita", "ner", "annotations", "annotazioni", "labels", "label"],
+            Self::Question => &["question", "domanda", "text", "testo", "utterance", "prompt", "input"],
+            Self::Sql => &["sql", "query", "sql_query", "interrogazione", "answer", "risposta", "completion", "output"],
+            Self::Hashtags => &["hashtags", "tags", "hashtag", "etichette", "keywords", "parole_chiave"],
+            Self::Prompt => &["prompt", "instruction", "istruzione", "input", "question", "domanda", "text", "testo"],
+            Self::Completion => &["completion", "response", "output", "answer", "risposta", "completamento", "target"],
+        }
+    }
 }
+
+impl Kind {
+    /// The roles of what is read and of what is answered.
+    pub fn roles(self) -> [Role; 2] {
+        match self {
+            Self::Intent => [Role::Text, Role::Label],
+            Self::Entities => [Role::Text, Role::Entities],
+            Self::Sql => [Role::Question, Role::Sql],
+            Self::Hashtags => [Role::Text, Role::Hashtags],
+            Self::Custom => [Role::Prompt, Role::Completion],
+        }
+    }
+}
+
+/// Which field plays which role, as far as somebody said so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns(BTreeMap<Role, String>);
 
 impl Columns {
     /// Parses `text=question,label=intent`.
@@ -40,44 +103,86 @@ impl Columns {
         let mut out = Self::default();
         for part in spec.split(',').filter(|p| !p.trim().is_empty()) {
             let (role, field) = part.split_once('=').ok_or_else(|| format!("`{part}` is not of the form role=column"))?;
-            let field = Some(field.trim().to_string());
-            match role.trim() {
-                "text" => out.text = field,
-                "label" => out.label = field,
-                other => return Err(format!("`{other}` is not a role; text and label are")),
-            }
+            let known = Role::ALL.into_iter().find(|r| r.name() == role.trim());
+            let known = known.ok_or_else(|| format!("`{}` is not a role; the roles are {}", role.trim(), Role::ALL.map(Role::name).join(", ")))?;
+            out.0.insert(known, field.trim().to_string());
         }
         Ok(out)
     }
+
+    /// The field of a role, if somebody named it.
+    pub fn get(&self, role: Role) -> Option<&str> {
+        self.0.get(&role).map(String::as_str)
+    }
+
+    /// These columns, and for roles that they do not name those of a card; other keys of a card are for people.
+    #[must_use]
+    pub fn or_card(&self, card: &BTreeMap<String, String>) -> Self {
+        let named = |r: Role| Some((r, self.get(r).map(str::to_string).or_else(|| card.get(r.name()).cloned())?));
+        Self(Role::ALL.into_iter().filter_map(named).collect())
+    }
 }
 
-/// Reads labelled examples from a `.jsonl`, `.csv` or `.tsv` file.
+/// Reads the examples of a `.jsonl`, `.csv` or `.tsv` file.
 ///
 /// # Errors
 /// If the file cannot be read, is empty, is not valid UTF-8, or a row is malformed or lacks a field.
-pub fn labelled(path: &Path, columns: &Columns) -> Result<Vec<Labelled>> {
+pub fn examples(path: &Path, kind: Kind, columns: &Columns) -> Result<Vec<Example>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let records = records(path, &bytes)?;
+    let [reads, answers] = kind.roles();
     let Some(first) = records.first() else {
-        return Err(Error::file(path, "holds no example; add one JSON object a line, such as {\"text\": \"…\", \"label\": \"…\"}"));
+        return Err(Error::file(
+            path,
+            format!("holds no example; add one JSON object a line, such as {{\"{}\": \"…\", \"{}\": …}}", reads.name(), answers.name()),
+        ));
     };
-    let text = role(path, first, "text", columns.text.as_deref(), &TEXT)?;
-    let label = role(path, first, "label", columns.label.as_deref(), &LABEL)?;
+    let text = role(path, first, reads, columns)?;
+    let answer = role(path, first, answers, columns)?;
     let file = Arc::new(path.to_path_buf());
     let field = |record: &Record, name: &str| {
         let found = record.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         found.ok_or_else(|| Error::row(path, record.line, format!("has no `{name}`; add it or delete the row")))
     };
-    records
-        .iter()
-        .map(|r| Ok(Labelled { text: field(r, &text)?, label: field(r, &label)?.trim().to_string(), origin: Origin { file: file.clone(), line: r.line } }))
-        .collect()
+    let example = |r: &Record| {
+        let target = target(kind, &field(r, &answer)?).map_err(|what| Error::row(path, r.line, format!("`{answer}`: {what}")))?;
+        Ok(Example { text: field(r, &text)?, target, origin: Origin { file: file.clone(), line: r.line } })
+    };
+    records.iter().map(example).collect()
+}
+
+/// The answer that a field holds.
+fn target(kind: Kind, value: &str) -> std::result::Result<Target, String> {
+    Ok(match kind {
+        Kind::Intent => Target::Label(value.trim().into()),
+        Kind::Sql => Target::Sql(value.trim().into()),
+        Kind::Custom => Target::Completion(value.into()),
+        Kind::Entities => Target::Entities(spans(value)?),
+        Kind::Hashtags => Target::Tags(tags(value)?),
+    })
+}
+
+/// Entities as a JSON list.
+fn spans(value: &str) -> std::result::Result<Vec<Span>, String> {
+    if value.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(value).map_err(|_| "is not a list of entities; write [{\"start\": 0, \"end\": 5, \"type\": \"…\"}]".into())
+}
+
+/// Hashtags as a JSON list, or in one string with spaces or commas between them.
+fn tags(value: &str) -> std::result::Result<Vec<String>, String> {
+    if value.trim_start().starts_with('[') {
+        return serde_json::from_str(value).map_err(|_| "is not a list of hashtags; write [\"#…\", \"#…\"]".into());
+    }
+    let parts = value.split(|c: char| c.is_whitespace() || c == ',' || c == ';');
+    Ok(parts.filter(|t| !t.is_empty()).map(String::from).collect())
 }
 
 /// Splits a file into records by the format that its name says.
 ///
 /// # Errors
-/// As [`labelled`].
+/// As [`examples`].
 pub fn records(path: &Path, bytes: &[u8]) -> Result<Vec<Record>> {
     let text = utf8(path, bytes)?;
     match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
@@ -176,18 +281,19 @@ impl Lines<'_> {
     }
 }
 
-/// The field that plays a role: the one the user named, else the likeliest by name.
-fn role(path: &Path, first: &Record, role: &str, wanted: Option<&str>, known: &[&str]) -> Result<String> {
+/// The field that plays a role: the one that was named, else the likeliest by name.
+fn role(path: &Path, first: &Record, role: Role, columns: &Columns) -> Result<String> {
     let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
     let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
-    if let Some(wanted) = wanted {
+    if let Some(wanted) = columns.get(role) {
         return names
             .iter()
             .find(|n| **n == wanted)
             .map(|n| (*n).to_string())
             .ok_or_else(|| Error::row(path, first.line, format!("has no column `{wanted}`; the columns are {listed}")));
     }
-    let found = known.iter().find_map(|k| names.iter().find(|n| n.eq_ignore_ascii_case(k)));
+    let found = role.known().iter().find_map(|k| names.iter().find(|n| n.eq_ignore_ascii_case(k)));
+    let role = role.name();
     found.map(|n| (*n).to_string()).ok_or_else(|| {
         Error::row(path, first.line, format!("no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME"))
     })
@@ -197,12 +303,16 @@ fn role(path: &Path, first: &Record, role: &str, wanted: Option<&str>, known: &[
 mod tests {
     use super::*;
 
-    fn read(name: &str, bytes: &[u8], columns: &str) -> std::result::Result<Vec<(String, String, usize)>, String> {
+    fn of_kind(kind: Kind, name: &str, bytes: &[u8], columns: &str) -> std::result::Result<Vec<Example>, String> {
         let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
         let file = dir.path().join(name);
         std::fs::write(&file, bytes).map_err(|e| e.to_string())?;
-        let rows = labelled(&file, &Columns::parse(columns)?).map_err(|e| e.to_string().replace(&dir.path().display().to_string(), ""))?;
-        Ok(rows.into_iter().map(|r| (r.text, r.label, r.origin.line)).collect())
+        examples(&file, kind, &Columns::parse(columns)?).map_err(|e| e.to_string().replace(&dir.path().display().to_string(), ""))
+    }
+
+    fn read(name: &str, bytes: &[u8], columns: &str) -> std::result::Result<Vec<(String, String, usize)>, String> {
+        let rows = of_kind(Kind::Intent, name, bytes, columns)?;
+        Ok(rows.into_iter().map(|r| (r.text.clone(), r.label().to_string(), r.origin.line)).collect())
     }
 
     fn row(text: &str, label: &str, line: usize) -> (String, String, usize) {
@@ -216,6 +326,22 @@ mod tests {
         let csv = "Intento,Messaggio\na,\"uno, due\"\nb,\"su\ndue righe\"\nc,tre\n";
         assert_eq!(read("x.csv", csv.as_bytes(), ""), Ok(vec![row("uno, due", "a", 2), row("su\ndue righe", "b", 3), row("tre", "c", 5)]));
         assert_eq!(read("x.tsv", b"q\tk\nciao\ta\n", "text=q,label=k"), Ok(vec![row("ciao", "a", 2)]));
+    }
+
+    #[test]
+    fn every_kind_of_answer_is_read() {
+        let target = |kind, line: &str| of_kind(kind, "x.jsonl", line.as_bytes(), "").map(|rows| rows[0].target.clone());
+        let span = Span { start: 0, end: 4, kind: "people".into() };
+        let line = r#"{"text": "Anna", "entities": [{"start": 0, "end": 4, "type": "people"}]}"#;
+        assert_eq!(target(Kind::Entities, line), Ok(Target::Entities(vec![span])));
+        assert_eq!(target(Kind::Sql, r#"{"domanda": "Quanti?", "query": " SELECT 1 "}"#), Ok(Target::Sql("SELECT 1".into())));
+        let tags = Target::Tags(vec!["#a".into(), "b".into()]);
+        assert_eq!(target(Kind::Hashtags, r##"{"text": "x", "hashtags": ["#a", "b"]}"##), Ok(tags.clone()));
+        assert_eq!(target(Kind::Hashtags, r##"{"text": "x", "hashtags": "#a, b"}"##), Ok(tags));
+        assert_eq!(target(Kind::Custom, r#"{"prompt": "x", "completion": " y"}"#), Ok(Target::Completion(" y".into())));
+        let message = |kind, line| target(kind, line).expect_err("must be refused");
+        assert!(message(Kind::Entities, r#"{"text": "x", "entities": [{"start": -1}]}"#).contains("x.jsonl:1: `entities`: is not a list of entities"));
+        assert!(message(Kind::Hashtags, r#"{"text": "x", "hashtags": [1]}"#).contains("x.jsonl:1: `hashtags`: is not a list of hashtags"));
     }
 
     #[test]

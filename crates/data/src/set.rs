@@ -1,7 +1,8 @@
 //! A data set as a person names it: a folder with a card, a folder of files, or single files.
 
 use crate::error::{Error, Result};
-use crate::example::Labelled;
+use crate::example::Example;
+use crate::kind::Kind;
 use crate::read::{self, Columns};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -55,6 +56,12 @@ pub struct Card {
     /// Field of each role.
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
+    /// SQL that makes the tables which queries are about, relative to the card.
+    pub schema: Option<PathBuf>,
+    /// SQL that fills them.
+    pub seed: Option<PathBuf>,
+    /// An SQLite file with tables and rows, in place of the two scripts.
+    pub database: Option<PathBuf>,
 }
 
 /// What the user named.
@@ -70,6 +77,12 @@ pub struct Source {
     pub test: Option<PathBuf>,
     /// Roles mapped by the user; they take precedence over the card's.
     pub columns: Columns,
+    /// What the examples are for; without it the card says.
+    pub kind: Option<Kind>,
+    /// SQL script that makes the tables which queries are about; takes precedence over the card's.
+    pub schema: Option<PathBuf>,
+    /// SQLite file that queries run on; takes precedence over the card's.
+    pub database: Option<PathBuf>,
 }
 
 /// A file of a data set.
@@ -80,7 +93,7 @@ pub struct File {
     /// SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
     /// Its examples.
-    pub examples: Vec<Labelled>,
+    pub examples: Vec<Example>,
 }
 
 /// A data set read into memory.
@@ -88,6 +101,14 @@ pub struct File {
 pub struct DataSet {
     /// The card; without one, only the name is filled, from the path.
     pub card: Card,
+    /// What the examples are for.
+    pub kind: Kind,
+    /// SQL script that makes the tables which queries are about.
+    pub schema: Option<PathBuf>,
+    /// SQL script that fills them.
+    pub seed: Option<PathBuf>,
+    /// SQLite file that queries run on.
+    pub database: Option<PathBuf>,
     /// The parts that are there.
     pub splits: BTreeMap<Split, File>,
 }
@@ -100,8 +121,11 @@ impl DataSet {
     pub fn open(source: &Source) -> Result<Self> {
         let mut card = Card::default();
         let mut paths = BTreeMap::new();
+        let (mut schema, mut seed, mut database) = (None, None, None);
         if let Some(folder) = &source.folder {
             card = read_card(folder)?;
+            let beside = |path: &Option<PathBuf>| path.as_deref().map(|p| inside(folder, p)).transpose();
+            (schema, seed, database) = (beside(&card.schema)?, beside(&card.seed)?, beside(&card.database)?);
             for split in Split::ALL {
                 if let Some(path) = find(folder, &card, split)? {
                     paths.insert(split, path);
@@ -120,26 +144,41 @@ impl DataSet {
             let named = source.folder.as_ref().or(paths.values().next());
             card.name = named.and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         }
-        let columns = Columns {
-            text: source.columns.text.clone().or_else(|| card.columns.get("text").cloned()),
-            label: source.columns.label.clone().or_else(|| card.columns.get("label").cloned()),
+        let kind = match source.kind {
+            Some(kind) => kind,
+            None if card.task.is_empty() => return Err(no_kind(source)),
+            None => card.task.parse::<Kind>().map_err(|e| Error::file(source.folder.clone().unwrap_or_default().join(CARD), e))?,
         };
+        let columns = source.columns.or_card(&card.columns);
         let mut splits = BTreeMap::new();
         for (split, path) in paths {
-            let examples = read::labelled(&path, &columns)?;
+            let examples = read::examples(&path, kind, &columns)?;
             splits.insert(split, File { sha256: sha256(&path)?, examples, path });
         }
-        Ok(Self { card, splits })
+        // the card's rows belong to the card's tables
+        if source.schema.is_some() || source.database.is_some() {
+            seed = None;
+        }
+        Ok(Self { card, kind, schema: source.schema.clone().or(schema), seed, database: source.database.clone().or(database), splits })
     }
 
     /// Examples of a part; none if the part is not there.
-    pub fn examples(&self, split: Split) -> &[Labelled] {
+    pub fn examples(&self, split: Split) -> &[Example] {
         self.splits.get(&split).map_or(&[], |f| f.examples.as_slice())
     }
 }
 
+/// Name of a card.
+const CARD: &str = "dataset.toml";
+
+fn no_kind(source: &Source) -> Error {
+    let what = format!("says of no task what it is for; name one: {}", Kind::ALL.map(Kind::name).join(", "));
+    let named = [&source.folder, &source.train, &source.validation, &source.test].into_iter().flatten().next();
+    Error::file(named.cloned().unwrap_or_default(), what)
+}
+
 fn read_card(folder: &Path) -> Result<Card> {
-    let path = folder.join("dataset.toml");
+    let path = folder.join(CARD);
     if !path.exists() {
         // the folder's own absence is the better message
         std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
@@ -154,13 +193,17 @@ fn read_card(folder: &Path) -> Result<Card> {
 
 fn find(folder: &Path, card: &Card, split: Split) -> Result<Option<PathBuf>> {
     if let Some(path) = card.files.get(split.name()) {
-        // a card is data from elsewhere: it must not reach outside its folder
-        if path.is_absolute() || path.components().any(|c| c == std::path::Component::ParentDir) {
-            return Err(Error::file(folder.join("dataset.toml"), format!("names a file outside its folder ({}); move the file into it", path.display())));
-        }
-        return Ok(Some(folder.join(path)));
+        return inside(folder, path).map(Some);
     }
     Ok(["jsonl", "csv", "tsv"].iter().map(|e| folder.join(format!("{}.{e}", split.name()))).find(|p| p.exists()))
+}
+
+/// A file that a card names. A card is data from elsewhere: it must not reach outside its folder.
+fn inside(folder: &Path, path: &Path) -> Result<PathBuf> {
+    if path.components().all(|c| matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)) {
+        return Ok(folder.join(path));
+    }
+    Err(Error::file(folder.join(CARD), format!("names a file outside its folder ({}); move the file into it", path.display())))
 }
 
 /// SHA-256 of a file, hexadecimal.

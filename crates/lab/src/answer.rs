@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::recipe::{Method, Recipe};
-use data::{Batch, Encoded, Labelled, batch, encode::Encoder};
+use data::{Batch, Encoded, Example, batch, encode::Encoder};
 use gemma::generate::{END_OF_TURN, EOS, Free, Limits, Sampling, generate};
 use gemma::{Gemma, Tokenizer, head};
 use tasks::constraint::Trie;
@@ -62,11 +62,11 @@ impl<'a> Answerer<'a> {
     ///
     /// # Errors
     /// If an example is too long; the message names its row.
-    pub fn encode(&self, examples: &[Labelled]) -> Result<Vec<Encoded>> {
+    pub fn encode(&self, examples: &[Example]) -> Result<Vec<Encoded>> {
         let limit = self.recipe.max_tokens.min(self.model.config().context);
         let encoder = Encoder { tokenizer: self.tokenizer, max_tokens: limit };
-        let encode = |e: &Labelled| {
-            let class = self.labels.index(&e.label).unwrap_or(0);
+        let encode = |e: &Example| {
+            let class = self.labels.index(e.label()).unwrap_or(0);
             let (prompt, completion) = match self.recipe.method {
                 Method::Completion => (intent::prompt(&self.template, &e.text), Some(self.labels.completion(class))),
                 Method::Head => (e.text.clone(), None),
@@ -122,8 +122,8 @@ impl<'a> Answerer<'a> {
     }
 
     /// Pairs answers with what was expected.
-    pub fn scored(&self, examples: &[Labelled], answers: &[Answer]) -> Vec<Scored> {
-        let expected = |e: &Labelled| self.labels.index(&e.label).unwrap_or(0);
+    pub fn scored(&self, examples: &[Example], answers: &[Answer]) -> Vec<Scored> {
+        let expected = |e: &Example| self.labels.index(e.label()).unwrap_or(0);
         examples.iter().zip(answers).map(|(e, a)| Scored { expected: expected(e), answered: a.label, probability: a.probability }).collect()
     }
 

@@ -18,7 +18,7 @@ pub use error::{Error, Result};
 pub use home::Home;
 
 // what callers need of the rooms below, so that they depend on this room alone
-pub use data::{check, read::Columns, set};
+pub use data::{Kind, check, read::Columns, set};
 pub use gemma::device;
 pub use report;
 pub use tasks;

@@ -11,7 +11,7 @@ use crate::models;
 use crate::recipe::{Method, Recipe};
 use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
-use data::{Encoded, Labelled};
+use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
 use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, Run, RunFile, RunResult, TrainRecord, write_atomically};
 use std::collections::BTreeMap;
@@ -59,7 +59,8 @@ fn known_task(task: &str) -> Result<()> {
 /// If a file is missing or malformed.
 pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)> {
     known_task(task)?;
-    let set = DataSet::open(source)?;
+    let kind = task.parse::<Kind>().map_err(Error::Request)?;
+    let set = DataSet::open(&Source { kind: Some(kind), ..source.clone() })?;
     let findings = check::labelled(&set);
     Ok((set, findings))
 }
@@ -234,7 +235,7 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
     if p.recipe.method == Method::Completion {
         result.metrics_free = Some(classify(&answerer.answer(Some(tuned), &texts, Mode::Free)?));
     }
-    let index = |e: &Labelled| p.labels.index(&e.label).unwrap_or(0);
+    let index = |e: &Example| p.labels.index(e.label()).unwrap_or(0);
     let train: Vec<usize> = p.set.examples(Split::Train).iter().map(index).collect();
     let expected: Vec<usize> = examples.iter().map(index).collect();
     result.baselines.insert("majority".into(), score::classification(p.labels.names(), &score::majority(&train, &expected, p.labels.names().len())));
@@ -256,11 +257,11 @@ pub fn save_predictions(path: &Path, predictions: &[Prediction]) -> Result<()> {
     Ok(write_atomically(path, text.as_bytes())?)
 }
 
-fn predictions<'a>(examples: &'a [Labelled], answers: &'a [Answer], labels: &'a Labels) -> impl Iterator<Item = Prediction> + 'a {
+fn predictions<'a>(examples: &'a [Example], answers: &'a [Answer], labels: &'a Labels) -> impl Iterator<Item = Prediction> + 'a {
     examples.iter().zip(answers).map(|(e, a)| {
         let answer = a.label.map(|l| labels.names()[l].clone());
-        let score = if answer.as_ref() == Some(&e.label) { 1.0 } else { 0.0 };
-        Prediction { input: e.text.clone(), expected: e.label.clone(), output: a.output.clone(), answer, score, probability: a.probability }
+        let score = if answer.as_deref() == Some(e.label()) { 1.0 } else { 0.0 };
+        Prediction { input: e.text.clone(), expected: e.label().to_string(), output: a.output.clone(), answer, score, probability: a.probability }
     })
 }
 
@@ -321,7 +322,7 @@ struct Watch<'a> {
     on_event: &'a mut dyn FnMut(&Event),
     answerer: &'a Answerer<'a>,
     model: &'a Gemma,
-    examples: &'a [Labelled],
+    examples: &'a [Example],
     validation: &'a [Encoded],
     base: &'a str,
 }
@@ -459,7 +460,7 @@ impl Opened {
     /// # Errors
     /// If the file is malformed or has a label that the run does not know.
     pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Classification, Vec<Prediction>)> {
-        let examples = data::read::labelled(test, columns)?;
+        let examples = data::read::examples(test, Kind::Intent, columns)?;
         known_labels(&examples, &self.labels)?;
         let answerer = self.answerer()?;
         answerer.encode(&examples)?;
@@ -470,9 +471,11 @@ impl Opened {
     }
 }
 
-fn known_labels(examples: &[Labelled], labels: &Labels) -> Result<()> {
-    match examples.iter().find(|e| labels.index(&e.label).is_none()) {
-        Some(e) => Err(Error::request(format!("{}: the label `{}` is not one that the run was trained on ({})", e.origin, e.label, labels.names().join(", ")))),
+fn known_labels(examples: &[Example], labels: &Labels) -> Result<()> {
+    match examples.iter().find(|e| labels.index(e.label()).is_none()) {
+        Some(e) => {
+            Err(Error::request(format!("{}: the label `{}` is not one that the run was trained on ({})", e.origin, e.label(), labels.names().join(", "))))
+        }
         None => Ok(()),
     }
 }
@@ -483,7 +486,7 @@ fn known_labels(examples: &[Labelled], labels: &Labels) -> Result<()> {
 /// # Errors
 /// If the files are malformed or of different length.
 pub fn evaluate_predictions(answers: &Path, test: &Path, columns: &data::read::Columns) -> Result<Classification> {
-    let examples = data::read::labelled(test, columns)?;
+    let examples = data::read::examples(test, Kind::Intent, columns)?;
     let bytes = std::fs::read(answers).map_err(|e| Error::io(answers, e))?;
     let records = data::read::records(answers, &bytes)?;
     if records.len() != examples.len() {
@@ -501,7 +504,7 @@ pub fn evaluate_predictions(answers: &Path, test: &Path, columns: &data::read::C
         let get = |names: &[&str]| record.fields.iter().find(|(n, _)| names.contains(&n.as_str())).map(|(_, v)| v.as_str());
         let answer = get(&["answer", "prediction", "label"]);
         let probability = get(&["probability", "score", "confidence"]).and_then(|p| p.parse().ok()).unwrap_or(1.0);
-        scored.push(score::Scored { expected: labels.index(&example.label).unwrap_or(0), answered: answer.and_then(|a| labels.index(a)), probability });
+        scored.push(score::Scored { expected: labels.index(example.label()).unwrap_or(0), answered: answer.and_then(|a| labels.index(a)), probability });
     }
     Ok(score::classification(labels.names(), &scored))
 }

@@ -4,7 +4,7 @@
 //! layer on the pooled hidden state of the same prompt answers, and nothing is spelled.
 
 use crate::constraint::Trie;
-use data::example::Labelled;
+use data::example::Example;
 
 /// Name of the task in files and on the command line.
 pub const NAME: &str = "intent";
@@ -18,8 +18,8 @@ pub struct Labels {
 
 impl Labels {
     /// The labels of the training examples, in alphabetical order.
-    pub fn of(examples: &[Labelled]) -> Self {
-        let mut names: Vec<String> = examples.iter().map(|e| e.label.clone()).collect();
+    pub fn of(examples: &[Example]) -> Self {
+        let mut names: Vec<String> = examples.iter().map(|e| e.label().to_string()).collect();
         names.sort();
         names.dedup();
         Self::new(names)
