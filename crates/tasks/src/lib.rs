@@ -5,6 +5,7 @@
 
 pub mod constraint;
 pub mod intent;
+pub mod sandbox;
 pub mod score;
 
 pub use score::{Classification, Interval};

@@ -3,13 +3,9 @@
 //! Everything is computed from `(expected, answered, probability)` triples, so answers of any other
 //! system are scored by the same code.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use super::{Interval, bootstrap, ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// A 95 % interval, `[low, high]`.
-pub type Interval = [f64; 2];
 
 /// One scored answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,8 +79,6 @@ pub struct Classification {
 
 /// Bins of the reliability diagram.
 const BINS: usize = 10;
-/// Bootstrap resamples; the 2.5 % and 97.5 % quantiles then rest on 25 resamples each.
-const RESAMPLES: usize = 1000;
 
 /// Scores answers against `labels`.
 ///
@@ -122,11 +116,6 @@ pub fn majority(train: &[usize], expected: &[usize], classes: usize) -> Vec<Scor
 
 fn accuracy(scored: &[Scored]) -> f64 {
     ratio(scored.iter().filter(|s| s.answered == Some(s.expected)).count(), scored.len())
-}
-
-/// A share; 0 when there is nothing to share.
-fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 fn confusion(classes: usize, scored: &[Scored]) -> Vec<Vec<usize>> {
@@ -171,25 +160,6 @@ fn reliability(scored: &[Scored]) -> Vec<ReliabilityBin> {
 
 fn calibration_error(bins: &[ReliabilityBin], examples: usize) -> f64 {
     bins.iter().map(|b| ratio(b.count, examples) * (b.confidence - b.accuracy).abs()).sum()
-}
-
-fn bootstrap<const N: usize>(scored: &[Scored], metrics: impl Fn(&[Scored]) -> [f64; N]) -> [Interval; N] {
-    if scored.is_empty() {
-        return [[0.0, 0.0]; N];
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut samples = vec![Vec::with_capacity(RESAMPLES); N];
-    for _ in 0..RESAMPLES {
-        let sample: Vec<Scored> = (0..scored.len()).map(|_| scored[rng.random_range(0..scored.len())].clone()).collect();
-        for (all, value) in samples.iter_mut().zip(metrics(&sample)) {
-            all.push(value);
-        }
-    }
-    std::array::from_fn(|i| {
-        samples[i].sort_by(f64::total_cmp);
-        let at = |q: f64| samples[i][((RESAMPLES - 1) as f64 * q).round() as usize];
-        [at(0.025), at(0.975)]
-    })
 }
 
 #[cfg(test)]
