@@ -130,6 +130,83 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
     }
 }
 
+/// The expected answers themselves score 1 in every task, and mistakes score what they are.
+#[test]
+fn answers_from_elsewhere_are_scored_in_every_task() {
+    let b = Bench::new();
+    let shipped = |name: &str| root().join("datasets").join(name).display().to_string();
+    let eval = |task: &str, answers: &str, test: &str, more: &[&str]| -> serde_json::Value {
+        let out = b.run(&[&["eval", "--json", "--predictions", answers, "--task", task, "--test", test][..], more].concat());
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{task}: {e}: {}", text(&out.stderr)))
+    };
+    let (schema, seed) = (shipped("sql-it/schema.sql"), shipped("sql-it/seed.sql"));
+    let database = ["--schema", schema.as_str(), "--database", seed.as_str()];
+    let sql = shipped("sql-it/test.jsonl");
+    let right = eval("sql", &sql, &sql, &database);
+    for metric in ["execution_accuracy", "exact_match", "valid_sql"] {
+        assert_eq!(right[metric], 1.0, "{right}");
+        assert!(right[format!("{metric}_ci")].is_array());
+    }
+    let entities = shipped("entities-it/test.jsonl");
+    let right = eval("entities", &entities, &entities, &[]);
+    assert!(right["f1"] == 1.0 && right["per_type"]["people"]["f1"] == 1.0 && right["errors"]["missed"] == 0, "{right}");
+    let tags = shipped("hashtags-it/test.jsonl");
+    let right = eval("hashtags", &tags, &tags, &[]);
+    assert!(right["f1"] == 1.0 && right["at_least_one_hit"] == 1.0 && right["diversity"] == right["diversity_expected"], "{right}");
+
+    // answers in the order of the examples: right by result, wrong, hostile, none
+    let questions = ["SELECT COUNT(*) FROM clienti", "SELECT nome FROM categorie", "SELECT nome FROM prodotti", "SELECT 1"];
+    let rows: Vec<String> = questions.iter().map(|q| serde_json::json!({"question": q, "sql": q}).to_string()).collect();
+    b.write("sql.jsonl", rows.join("\n").as_bytes());
+    let answers = ["select count(id) from clienti", "SELECT nome FROM fornitori", "DROP TABLE prodotti", ""];
+    let rows: Vec<String> = answers.iter().map(|a| serde_json::json!({"answer": a}).to_string()).collect();
+    b.write("answers.jsonl", rows.join("\n").as_bytes());
+    let mixed = eval("sql", "answers.jsonl", "sql.jsonl", &[&database[..], &["--out", "judged.jsonl"]].concat());
+    assert_eq!((&mixed["execution_accuracy"], &mixed["valid_sql"], &mixed["exact_match"]), (&0.25.into(), &0.5.into(), &0.0.into()));
+    let judged = std::fs::read_to_string(b.path("judged.jsonl")).expect("written");
+    let reasons: Vec<String> = judged.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON")["reason"].to_string()).collect();
+    assert!(
+        reasons[0] == "null" && reasons[1].contains("something else") && reasons[2].contains("more than read") && reasons[3].contains("empty"),
+        "{reasons:?}"
+    );
+    b.write("custom.jsonl", b"{\"prompt\":\"Ciao\",\"completion\":\"Buongiorno a te.\"}\n");
+    b.write("said.jsonl", b"{\"prediction\":\"buongiorno, a te\"}\n");
+    let free = eval("custom", "said.jsonl", "custom.jsonl", &[]);
+    assert!(free["exact_match"] == 0.0 && free["normalised_match"] == 1.0 && free["chrf"].as_f64().is_some_and(|f| f > 0.7 && f < 1.0), "{free}");
+    let shown = b.run(&[
+        "eval",
+        "--predictions",
+        "answers.jsonl",
+        "--task",
+        "sql",
+        "--test",
+        "sql.jsonl",
+        "--language",
+        "it",
+        database[0],
+        database[1],
+        database[2],
+        database[3],
+    ]);
+    assert!(text(&shown.stdout).starts_with("accuratezza di esecuzione 25,0 %"), "{}{}", text(&shown.stdout), text(&shown.stderr));
+
+    let refused = |answers: &str, more: &[&str], parts: &[&str]| {
+        let args = [&["eval", "--predictions", answers, "--task", "sql", "--test", "sql.jsonl"][..], more].concat();
+        b.refused(&args, parts);
+    };
+    refused("answers.jsonl", &[], &["--schema", "--database"]);
+    b.write("short.jsonl", b"{\"answer\":\"SELECT 1\"}\n");
+    refused("short.jsonl", &database, &["short.jsonl", "holds 1 answers", "sql.jsonl holds 4"]);
+    b.write("other.jsonl", b"{\"foo\":\"SELECT 1\"}\n");
+    refused("other.jsonl", &database, &["other.jsonl:1", "no `answer`", "foo"]);
+    b.write("cut.jsonl", b"{\"answer\":\"SELECT 1\"}\n{\"answ");
+    refused("cut.jsonl", &database, &["cut.jsonl:2", "not valid JSON"]);
+    b.write("named.jsonl", b"{\"input\":\"other\",\"answer\":\"SELECT 1\"}\n");
+    refused("named.jsonl", &database, &["named.jsonl", "sql.jsonl:1"]);
+    b.write("bad.sql", b"CREATE TABLE t (a);\nCREATE TABLE t (a);\n");
+    refused("answers.jsonl", &["--schema", "bad.sql"], &["bad.sql", "line 2", "already exists"]);
+}
+
 /// Seeds make a CPU run repeatable to the bit, dropout included.
 #[test]
 fn the_same_seed_gives_the_same_bytes() {

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use lab::report::text::Lang;
 use lab::set::Source;
-use lab::{Columns, Result};
+use lab::{Columns, Kind, Result};
 use std::path::PathBuf;
 
 /// Fine-tunes Gemma 3 on this machine.
@@ -231,8 +231,14 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE", conflicts_with = "run", requires = "task")]
     pub predictions: Option<PathBuf>,
     /// Task of the answers
-    #[arg(long, value_parser = ["intent"])]
-    pub task: Option<String>,
+    #[arg(long, value_parser = kinds())]
+    pub task: Option<Kind>,
+    /// Script that makes the tables which queries are about
+    #[arg(long, value_name = "FILE", requires = "predictions")]
+    pub schema: Option<PathBuf>,
+    /// SQLite file of these tables, or the script that fills them
+    #[arg(long, value_name = "FILE", requires = "predictions")]
+    pub database: Option<PathBuf>,
     /// Examples to score on
     #[arg(long, value_name = "FILE")]
     pub test: PathBuf,
@@ -250,6 +256,11 @@ pub struct Evaluate {
 /// What `--language` takes.
 fn languages() -> impl TypedValueParser<Value = Lang> {
     PossibleValuesParser::new(["en", "it"]).try_map(|code| code.parse::<Lang>())
+}
+
+/// What `--task` takes.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|name| name.parse::<Kind>())
 }
 
 /// Roles of columns, from `--columns`.

@@ -12,6 +12,7 @@ mod words;
 
 use args::{Args, Command, DataCommand, Evaluate, ModelsCommand, Train};
 use clap::{CommandFactory, FromArgMatches};
+use lab::elsewhere::{self, Answers};
 use lab::job::Job;
 use lab::report::text::Lang;
 use lab::{Home, Result, models, run};
@@ -171,17 +172,17 @@ fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
 
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
     let columns = args::columns(e.columns.as_deref()).map_err(lab::Error::Request)?;
-    let scores = match (&e.run, &e.predictions) {
-        (Some(folder), None) => {
-            let (scores, predictions) = run::open(home, folder, &e.device)?.evaluate(&e.test, &columns)?;
-            if let Some(path) = &e.out {
-                run::save_predictions(path, &predictions)?;
-            }
-            scores
+    let (scores, predictions) = match (&e.run, &e.predictions, e.task) {
+        (Some(folder), None, _) => run::open(home, folder, &e.device)?.evaluate(&e.test, &columns)?,
+        (None, Some(file), Some(kind)) => {
+            let (file, test, schema, database) = (file.clone(), e.test.clone(), e.schema.clone(), e.database.clone());
+            elsewhere::score(home, &Answers { file, kind, test, columns, schema, database })?
         }
-        (None, Some(answers)) => run::evaluate_predictions(answers, &e.test, &columns)?,
         _ => return Err(lab::Error::request(out.words.what_to_evaluate())),
     };
+    if let Some(path) = &e.out {
+        run::save_predictions(path, &predictions)?;
+    }
     out.scores(&scores);
     Ok(())
 }

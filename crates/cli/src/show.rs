@@ -7,7 +7,7 @@ use lab::device::Info;
 use lab::models::Listed;
 use lab::report::record::RunResult;
 use lab::set::DataSet;
-use lab::tasks::Classification;
+use lab::tasks::Metrics;
 use lab::{Event, bench};
 use serde::Serialize;
 use serde_json::json;
@@ -104,12 +104,12 @@ impl Output {
         }
         let words = self.words;
         if let Some(m) = &result.metrics {
-            line(&words.result(&words.interval(m.accuracy, m.accuracy_ci), m.examples, &result.evaluated_on, m.macro_f1));
+            line(&words.result(&self.shares(m), m.examples(), &result.evaluated_on));
             for (name, b) in &result.baselines {
-                line(&format!("  {}: {}", words.said(name), words.interval(b.accuracy, b.accuracy_ci)));
+                line(&format!("  {}: {}", words.said(name), self.shares(b)));
             }
             if let Some(free) = &result.metrics_free {
-                line(&format!("  {}: {}", words.free_decoding(), words.interval(free.accuracy, free.accuracy_ci)));
+                line(&format!("  {}: {}", words.free_decoding(), self.shares(free)));
             }
         }
         line(&words.ended(&result.status, &result.train));
@@ -128,17 +128,46 @@ impl Output {
         }
     }
 
+    /// The main metric with its interval, and the other ones that stand for the whole.
+    fn shares(self, m: &Metrics) -> String {
+        let words = self.words;
+        let share = |(i, (name, value, ci)): (usize, (&str, f64, [f64; 2]))| {
+            let value = if i == 0 { words.interval(value, ci) } else { words.percent(value) };
+            format!("{} {value}", words.said(name))
+        };
+        m.headline().into_iter().enumerate().map(share).collect::<Vec<_>>().join(", ")
+    }
+
     /// Scores on a file.
-    pub fn scores(self, m: &Classification) {
+    pub fn scores(self, m: &Metrics) {
         if self.json {
             return json_line(m);
         }
         let words = self.words;
-        line(&words.accuracy(&words.interval(m.accuracy, m.accuracy_ci), m.examples));
-        line(&format!("macro-F1 {}", words.interval(m.macro_f1, m.macro_f1_ci)));
-        line(&words.calibration(&words.interval(m.expected_calibration_error, m.expected_calibration_error_ci)));
-        for (name, c) in &m.per_class {
-            line(&words.class(name, [c.precision, c.recall, c.f1], c.support));
+        for (name, value, interval) in m.headline() {
+            line(&format!("{} {}", words.said(name), words.interval(value, interval)));
+        }
+        line(&words.on_examples(m.examples()));
+        match m {
+            Metrics::Classes(m) => {
+                line(&words.calibration(&words.interval(m.expected_calibration_error, m.expected_calibration_error_ci)));
+                for (name, c) in &m.per_class {
+                    line(&words.class(name, [c.precision, c.recall, c.f1], c.support));
+                }
+            }
+            Metrics::Entities(m) => {
+                for (name, c) in &m.per_type {
+                    line(&words.class(name, [c.precision, c.recall, c.f1], c.support));
+                }
+                line(&words.entity_errors(m.errors.missed, m.errors.invented, m.errors.wrong_type, m.errors.wrong_boundary));
+                line(&words.unreadable(m.unreadable));
+            }
+            Metrics::Sql(m) => line(&words.lucky(m.lucky)),
+            Metrics::Tags(m) => {
+                line(&words.diversity(m.diversity, m.diversity_expected));
+                line(&words.unreadable(m.unreadable));
+            }
+            Metrics::Text(m) => line(&words.unreadable(m.unreadable)),
         }
     }
 

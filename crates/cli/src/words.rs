@@ -73,6 +73,14 @@ impl Words {
             (_, "majority") => "etichetta più comune",
             (_, "untuned") => "modello non specializzato",
             (_, "accuracy") => "accuratezza",
+            (_, "precision") => "precisione",
+            (_, "recall") => "richiamo",
+            (_, "execution_accuracy") => "accuratezza di esecuzione",
+            (_, "exact_match") => "corrispondenza esatta",
+            (_, "normalised_match") => "corrispondenza normalizzata",
+            (_, "valid_sql") => "SQL valido",
+            (_, "at_least_one_hit") => "almeno un tag giusto",
+            (_, "token_f1") => "F1 sulle parole",
             (_, other) => other,
         }
     }
@@ -189,13 +197,9 @@ impl Words {
     }
 
     /// The main result of a run.
-    pub fn result(self, accuracy: &str, examples: usize, split: &str, macro_f1: f64) -> String {
-        let (split, macro_f1) = (self.said(split), self.percent(macro_f1));
-        both!(
-            self,
-            "accuracy {accuracy} on {examples} {split} examples, macro-F1 {macro_f1}",
-            "accuratezza {accuracy} su {examples} esempi di {split}, macro-F1 {macro_f1}"
-        )
+    pub fn result(self, scores: &str, examples: usize, split: &str) -> String {
+        let split = self.said(split);
+        both!(self, "{scores} on {examples} {split} examples", "{scores} su {examples} esempi di {split}")
     }
 
     /// Name of the result without constraint on the answer.
@@ -220,9 +224,34 @@ impl Words {
         self.pick("(no label)", "(nessuna etichetta)")
     }
 
-    /// Accuracy on a file.
-    pub fn accuracy(self, accuracy: &str, examples: usize) -> String {
-        both!(self, "accuracy {accuracy} on {examples} examples", "accuratezza {accuracy} su {examples} esempi")
+    /// How many examples the scores are of.
+    pub fn on_examples(self, examples: usize) -> String {
+        both!(self, "on {examples} examples", "su {examples} esempi")
+    }
+
+    /// What the mistakes in entities are.
+    pub fn entity_errors(self, missed: usize, invented: usize, kind: usize, boundary: usize) -> String {
+        both!(
+            self,
+            "mistakes: {missed} missed, {invented} invented, {kind} of the wrong type, {boundary} with wrong boundaries",
+            "errori: {missed} mancate, {invented} inventate, {kind} di tipo sbagliato, {boundary} con confini sbagliati"
+        )
+    }
+
+    /// Outputs that were no answer.
+    pub fn unreadable(self, count: usize) -> String {
+        both!(self, "answers that could not be read: {count}", "risposte illeggibili: {count}")
+    }
+
+    /// Queries that found the right rows by luck.
+    pub fn lucky(self, count: usize) -> String {
+        both!(self, "right only by luck, and not counted: {count}", "giuste solo per caso, e non contate: {count}")
+    }
+
+    /// How many of the tags differ.
+    pub fn diversity(self, own: f64, expected: f64) -> String {
+        let (own, expected) = (self.percent(own), self.percent(expected));
+        both!(self, "distinct among all answered tags {own}, among the expected ones {expected}", "diversi fra i tag dati {own}, fra quelli attesi {expected}")
     }
 
     /// How far probabilities are from the truth.
@@ -352,6 +381,8 @@ const HELP: &[(&str, &str, &str)] = &[
     ("eval", "run", "Cartella di esecuzione"),
     ("eval", "predictions", "Risposte di un altro sistema, un oggetto JSON per riga: {\"answer\": \"…\", \"probability\": 0.9}"),
     ("eval", "task", "Compito delle risposte"),
+    ("eval", "schema", "Script che crea le tabelle a cui si riferiscono le interrogazioni"),
+    ("eval", "database", "File SQLite di queste tabelle, o script che le riempie"),
     ("eval", "test", "Esempi su cui valutare"),
     ("eval", "out", "File in cui scrivere ogni risposta, un oggetto JSON per riga"),
     ("predict", "", "Interroga un modello addestrato"),
@@ -509,11 +540,15 @@ mod tests {
             w.get_it("x"),
             w.examples_of(1, "train"),
             w.nothing_found().into(),
-            w.result("x", 1, "test", 0.5),
+            w.result("x", 1, "test"),
             w.free_decoding().into(),
             w.ended("completed", &TrainRecord::default()),
             w.no_label().into(),
-            w.accuracy("x", 1),
+            w.on_examples(1),
+            w.entity_errors(1, 1, 1, 1),
+            w.unreadable(1),
+            w.lucky(1),
+            w.diversity(0.5, 0.5),
             w.calibration("x"),
             w.class("x", [0.5; 3], 1),
             w.measured(1.0, 1.0, 1, 1),
@@ -523,7 +558,25 @@ mod tests {
             w.parity(Parity::Pass).into(),
             w.parity(Parity::Unchecked).into(),
         ];
-        let records = ["completed", "stopped", "failed", "train", "validation", "test", "majority", "untuned", "accuracy"];
+        let records = [
+            "completed",
+            "stopped",
+            "failed",
+            "train",
+            "validation",
+            "test",
+            "majority",
+            "untuned",
+            "accuracy",
+            "precision",
+            "recall",
+            "execution_accuracy",
+            "exact_match",
+            "normalised_match",
+            "valid_sql",
+            "at_least_one_hit",
+            "token_f1",
+        ];
         all.extend(records.map(|name| w.said(name).to_string()));
         all
     }

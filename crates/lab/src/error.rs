@@ -17,6 +17,9 @@ pub enum Error {
     /// In a run folder.
     #[error(transparent)]
     Report(#[from] report::Error),
+    /// In the database that queries are about.
+    #[error(transparent)]
+    Sandbox(#[from] tasks::sandbox::Error),
     /// In the library.
     #[error("the library {path}: {source}; if it is damaged, move it away and a new one is made")]
     Library {

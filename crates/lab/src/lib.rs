@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod bench;
+pub mod elsewhere;
 pub mod error;
 pub mod home;
 pub mod job;
@@ -13,6 +14,7 @@ pub mod library;
 pub mod models;
 pub mod recipe;
 pub mod run;
+pub mod task;
 
 pub use error::{Error, Result};
 pub use home::Home;

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tasks::intent::{self, Labels};
-use tasks::{Classification, score};
+use tasks::{Metrics, score};
 use train::{Event, Observer, Tuned, Validation};
 
 /// What a person chose.
@@ -190,12 +190,12 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
     match finished {
         Ok(result) => {
             write_result(&out, &result)?;
-            library.put_run(&row(&result.status, result.metrics.as_ref().map(|m| m.accuracy)))?;
+            library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
             watch.event(Event::Completed {
                 step: result.train.steps,
                 status: result.status.clone(),
                 seconds: result.train.seconds,
-                metrics: headline(&result),
+                metrics: result.metrics.as_ref().map(Metrics::shares).unwrap_or_default(),
             });
             Ok(result)
         }
@@ -216,11 +216,6 @@ fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     Ok(write_atomically(&out.join("result.json"), text.as_bytes())?)
 }
 
-fn headline(result: &RunResult) -> BTreeMap<String, f64> {
-    let metrics = result.metrics.iter().flat_map(|m| [("accuracy".to_string(), m.accuracy), ("macro_f1".to_string(), m.macro_f1)]);
-    metrics.collect()
-}
-
 /// Scores of the tuned model and of the baselines on the test set (the validation set without one),
 /// and the predictions.
 fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path) -> Result<()> {
@@ -228,7 +223,7 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
     let Some(split) = split else { return Ok(()) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    let classify = |answers: &[Answer]| score::classification(p.labels.names(), &answerer.scored(examples, answers));
+    let classify = |answers: &[Answer]| Metrics::Classes(score::classification(p.labels.names(), &answerer.scored(examples, answers)));
     let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
     result.evaluated_on = split.name().into();
     result.metrics = Some(classify(&answers));
@@ -238,7 +233,8 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
     let index = |e: &Example| p.labels.index(e.label()).unwrap_or(0);
     let train: Vec<usize> = p.set.examples(Split::Train).iter().map(index).collect();
     let expected: Vec<usize> = examples.iter().map(index).collect();
-    result.baselines.insert("majority".into(), score::classification(p.labels.names(), &score::majority(&train, &expected, p.labels.names().len())));
+    let majority = score::classification(p.labels.names(), &score::majority(&train, &expected, p.labels.names().len()));
+    result.baselines.insert("majority".into(), Metrics::Classes(majority));
     result.baselines.insert("untuned".into(), classify(&answerer.answer(None, &texts, Mode::Untuned)?));
     let predictions: Vec<Prediction> = predictions(examples, &answers, &p.labels).collect();
     save_predictions(&out.join("predictions.jsonl"), &predictions)
@@ -261,7 +257,7 @@ fn predictions<'a>(examples: &'a [Example], answers: &'a [Answer], labels: &'a L
     examples.iter().zip(answers).map(|(e, a)| {
         let answer = a.label.map(|l| labels.names()[l].clone());
         let score = if answer.as_deref() == Some(e.label()) { 1.0 } else { 0.0 };
-        Prediction { input: e.text.clone(), expected: e.label().to_string(), output: a.output.clone(), answer, score, probability: a.probability }
+        Prediction { input: e.text.clone(), expected: e.label().to_string(), output: a.output.clone(), answer, score, probability: a.probability, reason: None }
     })
 }
 
@@ -459,7 +455,7 @@ impl Opened {
     ///
     /// # Errors
     /// If the file is malformed or has a label that the run does not know.
-    pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Classification, Vec<Prediction>)> {
+    pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Metrics, Vec<Prediction>)> {
         let examples = data::read::examples(test, Kind::Intent, columns)?;
         known_labels(&examples, &self.labels)?;
         let answerer = self.answerer()?;
@@ -467,7 +463,7 @@ impl Opened {
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
         let answers = answerer.answer(Some(&self.tuned), &texts, Mode::Best)?;
         let scores = score::classification(self.labels.names(), &answerer.scored(&examples, &answers));
-        Ok((scores, predictions(&examples, &answers, &self.labels).collect()))
+        Ok((Metrics::Classes(scores), predictions(&examples, &answers, &self.labels).collect()))
     }
 }
 
@@ -478,35 +474,6 @@ fn known_labels(examples: &[Example], labels: &Labels) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-/// Scores a file of answers from any other system: one JSON object a line with `answer` (or
-/// `prediction`) and, if it has one, `probability`, in the order of the test file.
-///
-/// # Errors
-/// If the files are malformed or of different length.
-pub fn evaluate_predictions(answers: &Path, test: &Path, columns: &data::read::Columns) -> Result<Classification> {
-    let examples = data::read::examples(test, Kind::Intent, columns)?;
-    let bytes = std::fs::read(answers).map_err(|e| Error::io(answers, e))?;
-    let records = data::read::records(answers, &bytes)?;
-    if records.len() != examples.len() {
-        return Err(Error::request(format!(
-            "{} holds {} answers, {} holds {} examples; give one answer for each, in the same order",
-            answers.display(),
-            records.len(),
-            test.display(),
-            examples.len()
-        )));
-    }
-    let labels = Labels::of(&examples);
-    let mut scored = Vec::new();
-    for (record, example) in records.iter().zip(&examples) {
-        let get = |names: &[&str]| record.fields.iter().find(|(n, _)| names.contains(&n.as_str())).map(|(_, v)| v.as_str());
-        let answer = get(&["answer", "prediction", "label"]);
-        let probability = get(&["probability", "score", "confidence"]).and_then(|p| p.parse().ok()).unwrap_or(1.0);
-        scored.push(score::Scored { expected: labels.index(example.label()).unwrap_or(0), answered: answer.and_then(|a| labels.index(a)), probability });
-    }
-    Ok(score::classification(labels.names(), &scored))
 }
 
 /// Writes the report of a run folder; the path of its HTML file.

@@ -8,7 +8,7 @@ use crate::figure::{self, Compared, Figure, MarkKind};
 use crate::record::{self, Error, FileRecord, Prediction, Run};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::path::{Path, PathBuf};
-use tasks::Classification;
+use tasks::{Classification, Metrics};
 use train::Event;
 
 use crate::text::{Lang, Words, clean, clean_lines, fill};
@@ -37,7 +37,7 @@ fn figures(run: &Run, lang: Lang) -> Vec<(&'static str, Figure)> {
             systems.iter().map(|s| Compared { name: s.name.clone(), accuracy: s.scores.accuracy, interval: s.scores.accuracy_ci, main: s.main }).collect();
         out.push(("comparison", figure::comparison(&rows, lang)));
     }
-    if let Some(metrics) = &run.result.metrics {
+    if let Some(metrics) = run.result.classes() {
         out.push(("confusion", figure::confusion_matrix(&metrics.confusion, lang)));
         if !metrics.reliability.is_empty() {
             out.push(("reliability", figure::reliability(&metrics.reliability, lang)));
@@ -84,12 +84,12 @@ struct System<'a> {
 fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
     let result = &run.result;
     let mut out = Vec::new();
-    out.extend(result.metrics.as_ref().map(|scores| System { name: words.this_model.into(), scores, main: true }));
-    out.extend(result.metrics_free.as_ref().map(|scores| System { name: words.this_model_free.into(), scores, main: false }));
+    out.extend(result.classes().map(|scores| System { name: words.this_model.into(), scores, main: true }));
+    out.extend(result.metrics_free.as_ref().and_then(Metrics::classes).map(|scores| System { name: words.this_model_free.into(), scores, main: false }));
     // the nearer relative first
     let mut baselines: Vec<_> = result.baselines.iter().collect();
     baselines.sort_by_key(|(name, _)| (name.as_str() == "majority", name.as_str() != "untuned"));
-    out.extend(baselines.into_iter().map(|(name, scores)| System { name: baseline(name, words), scores, main: false }));
+    out.extend(baselines.into_iter().filter_map(|(name, scores)| Some(System { name: baseline(name, words), scores: scores.classes()?, main: false })));
     out
 }
 
@@ -274,7 +274,7 @@ impl Page<'_> {
             template,
             &[("model", &model), ("examples", &examples), ("data", &data), ("labels", &labels), ("method", &method), ("device", &device), ("time", &time)],
         );
-        let hero = self.run.result.metrics.as_ref().map(|metrics| {
+        let hero = self.run.result.classes().map(|metrics| {
             let split = split(&self.run.result.evaluated_on, words);
             html! {
                 div.hero {
@@ -290,7 +290,7 @@ impl Page<'_> {
         Some(html! {
             @if let Some(hero) = hero { (hero) }
             p.lead { (trained) }
-            @if let Some(metrics) = &self.run.result.metrics { (self.verdict(metrics)) }
+            @if let Some(metrics) = self.run.result.classes() { (self.verdict(metrics)) }
         })
     }
 
@@ -310,12 +310,12 @@ impl Page<'_> {
             ],
         )];
         for (name, template) in [("majority", words.summary_majority), ("untuned", words.summary_untuned)] {
-            if let Some(scores) = result.baselines.get(name) {
+            if let Some(scores) = result.baselines.get(name).and_then(Metrics::classes) {
                 text.push(fill(template, &[("accuracy", &lang.percent(scores.accuracy))]));
             }
         }
         let (mut above, mut below, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, scores) in &result.baselines {
+        for (name, scores) in result.baselines.iter().filter_map(|(name, scores)| Some((name, scores.classes()?))) {
             let name = self.article(name);
             match () {
                 () if metrics.accuracy_ci[0] > scores.accuracy_ci[1] => above.push(name),
@@ -392,7 +392,7 @@ impl Page<'_> {
 
     fn classes(&self) -> Option<Markup> {
         let (words, lang) = (self.words, self.lang);
-        let metrics = self.run.result.metrics.as_ref()?;
+        let metrics = self.run.result.classes()?;
         let mut classes: Vec<_> = metrics.per_class.iter().collect();
         if classes.is_empty() {
             return None;
@@ -432,7 +432,7 @@ impl Page<'_> {
 
     fn confusion(&self) -> Option<Markup> {
         let (words, lang) = (self.words, self.lang);
-        let confusion = &self.run.result.metrics.as_ref()?.confusion;
+        let confusion = &self.run.result.classes()?.confusion;
         let pairs = figure::pairs(confusion);
         let name = |i: usize| confusion.labels.get(i).map(String::as_str).unwrap_or_default();
         let size = if confusion.labels.len() > 20 { "wide" } else { "" };
@@ -518,7 +518,7 @@ impl Page<'_> {
 
     fn calibration(&self) -> Option<Markup> {
         let (words, lang) = (self.words, self.lang);
-        let metrics = self.run.result.metrics.as_ref()?;
+        let metrics = self.run.result.classes()?;
         let count: usize = metrics.reliability.iter().map(|b| b.count).sum();
         if count == 0 {
             return None;

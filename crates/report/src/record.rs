@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tasks::Classification;
+use tasks::{Classification, Metrics};
 use train::Event;
 
 /// What can go wrong with a run folder.
@@ -142,14 +142,14 @@ pub struct RunResult {
     /// `completed`, `stopped` or `failed`.
     pub status: String,
     /// Scores on the test set (on validation when there is no test set, see `evaluated_on`).
-    pub metrics: Option<Classification>,
+    pub metrics: Option<Metrics>,
     /// Which split `metrics` were computed on.
     pub evaluated_on: String,
     /// Free (unconstrained) decoding of the same model, for completion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics_free: Option<Classification>,
+    pub metrics_free: Option<Metrics>,
     /// Scores of reference classifiers on the same examples: `majority`, `untuned`.
-    pub baselines: BTreeMap<String, Classification>,
+    pub baselines: BTreeMap<String, Metrics>,
     /// Figures of the training.
     pub train: TrainRecord,
     /// The model.
@@ -165,21 +165,31 @@ pub struct RunResult {
     pub error: Option<String>,
 }
 
+impl RunResult {
+    /// Scores of labels, if the task has labels.
+    pub fn classes(&self) -> Option<&Classification> {
+        self.metrics.as_ref()?.classes()
+    }
+}
+
 /// A line of `predictions.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The input text.
     pub input: String,
-    /// The expected label.
+    /// The expected answer; entities as JSON, hashtags with spaces between them.
     pub expected: String,
     /// What the model put out, before parsing.
     pub output: String,
-    /// The label it stands for; `null` if none.
+    /// The answer it stands for, written as the expected one; `null` if none.
     pub answer: Option<String>,
-    /// 1 if right, else 0.
+    /// 1 if right, else 0; for entities and hashtags the F1 of this example, for free text chrF.
     pub score: f64,
     /// Probability that the model gave to its answer.
     pub probability: f64,
+    /// Why the output is no answer, or not the right query, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A run folder read whole.

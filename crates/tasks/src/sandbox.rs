@@ -8,10 +8,11 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rusqlite::config::DbConfig;
+use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Batch, Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -92,21 +93,21 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Opens the database of a data set: a schema script, and a database file or a script that fills
-    /// the tables; a database file needs no schema. The files are only read.
+    /// Opens the database of a data set from its files, in order: scripts that make and fill tables, or
+    /// one database file, beside which scripts say nothing new. The files are only read.
     ///
     /// # Errors
     /// If a file cannot be read, a script fails, takes too long or tries to reach out of its database,
     /// or there is no table.
-    pub fn open(schema: Option<&Path>, database: Option<&Path>) -> Result<Self, Error> {
-        let last = database.or(schema).unwrap_or(Path::new("the data set"));
+    pub fn open(files: &[&Path]) -> Result<Self, Error> {
+        let last = files.last().copied().unwrap_or(Path::new("the data set"));
         let fail = |e: rusqlite::Error| Error::new(last, format!("a database in memory cannot be made ({e})"));
         let mut db = Connection::open_in_memory().map_err(fail)?;
-        match database.filter(|d| is_database(d)) {
+        match files.iter().find(|f| is_database(f)) {
             Some(file) => copy_file(file, &mut db)?,
             None => {
                 db.authorizer(Some(fills)).map_err(fail)?;
-                for script in schema.into_iter().chain(database) {
+                for script in files {
                     run_script(script, &mut db)?;
                 }
                 db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).map_err(fail)?;
@@ -114,7 +115,10 @@ impl Sandbox {
         }
         let tables = tables(&db).map_err(|e| Error::new(last, format!("its tables cannot be listed ({e}); is it an SQLite database?")))?;
         if tables.is_empty() {
-            return Err(Error::new(last, "makes no table; name the schema with --schema and the database or the script that fills it with --database"));
+            return Err(Error::new(
+                last,
+                "makes no table; name the script of the tables with --schema, and the database or the script that fills it with --database",
+            ));
         }
         Self::seal(db, tables).map_err(fail)
     }
@@ -161,6 +165,10 @@ impl Sandbox {
     /// # Errors
     /// With a sentence that says why the query was refused or stopped.
     pub fn run(&mut self, query: &str, backwards: bool) -> Result<Rows, String> {
+        if query.contains('\0') {
+            // SQLite would read up to there and pass over the rest
+            return Err("it holds a NUL character".into());
+        }
         let started = Instant::now();
         let memory = memory_used();
         let over = move || started.elapsed() > TIME || memory_used() - memory > MEMORY;
@@ -195,13 +203,14 @@ impl Sandbox {
         Ok(Rows { columns, rows })
     }
 
-    /// A copy with other rows: a fifth are gone, and in a third of the others some values are
-    /// exchanged, half of them for other values of their column, half for `literals`, the values that
-    /// queries compare with. Keys stay as they are. The same seed makes the same copy.
+    /// A copy with other rows: a fifth are gone, in each column a quarter of the others have another
+    /// value of the column, and up to half of them one of `literals`, the values that queries compare
+    /// the column of this name with. Primary keys stay as they are. The same seed makes the same
+    /// copy; other seeds place other literals first.
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub fn changed(&self, seed: u64, literals: &[Value]) -> Result<Self, Error> {
+    pub fn changed(&self, seed: u64, literals: &[(String, Value)]) -> Result<Self, Error> {
         let fail = |e: rusqlite::Error| Error::new(Path::new("the database"), format!("cannot be copied and changed ({e})"));
         let mut db = Connection::open_in_memory().map_err(fail)?;
         copy(&self.db, &mut db).map_err(fail)?;
@@ -211,7 +220,7 @@ impl Sandbox {
         let all = db.transaction().map_err(fail)?;
         for table in &self.tables {
             // a table without row ids, or a virtual one, stays as it is
-            let _ = change_table(&all, table, &mut rng, literals);
+            let _ = change_table(&all, table, &mut rng, seed, literals);
         }
         all.commit().map_err(fail)?;
         Self::seal(db, self.tables.clone()).map_err(fail)
@@ -309,20 +318,36 @@ fn run_script(script: &Path, db: &mut Connection) -> Result<(), Error> {
     let bytes = std::fs::read(script).map_err(|e| Error::new(script, format!("{e}; check that the file can be read")))?;
     let text = String::from_utf8(bytes).map_err(|_| Error::new(script, "is neither an SQLite database nor an SQL script in UTF-8"))?;
     let started = Instant::now();
-    let fail = |e: rusqlite::Error| {
-        let what = match e {
-            rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
-                // the statement that failed is the rest of the script from there
-                let at = text.find(&sql).unwrap_or(0) + usize::try_from(offset).unwrap_or(0);
-                return Error::new(script, format!("line {}: {msg}", text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1));
+    let text = text.trim_start_matches('\u{feff}');
+    db.progress_handler(10_000, Some(move || started.elapsed() > LOADING)).map_err(|e| Error::new(script, e.to_string()))?;
+    let mut statements = Batch::new(db, text);
+    // where the statement begins that is prepared or carried out
+    let mut at = 0;
+    loop {
+        let done = statements.next().and_then(|statement| {
+            let Some(mut statement) = statement else { return Ok(None) };
+            let own = statement.expanded_sql().unwrap_or_default();
+            at += text[at..].find(&own).unwrap_or(0);
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            Ok(Some(own.len()))
+        });
+        match done {
+            Ok(None) => return Ok(()),
+            Ok(Some(length)) => at += length,
+            Err(_) if started.elapsed() > LOADING => return Err(Error::new(script, format!("took longer than {} s and was stopped", LOADING.as_secs()))),
+            Err(e) => {
+                at += text[at..].len() - text[at..].trim_start().len();
+                let line = text[..at].bytes().filter(|b| *b == b'\n').count() + 1;
+                let what = match e {
+                    rusqlite::Error::SqlInputError { msg, .. } => msg,
+                    rusqlite::Error::SqliteFailure(_, Some(msg)) => msg,
+                    other => other.to_string(),
+                };
+                return Err(Error::new(script, format!("the statement at line {line} fails: {what}")));
             }
-            e if started.elapsed() > LOADING => format!("took longer than {} s and was stopped ({e})", LOADING.as_secs()),
-            e => format!("its statements fail: {e}"),
-        };
-        Error::new(script, what)
-    };
-    db.progress_handler(10_000, Some(move || started.elapsed() > LOADING)).map_err(fail)?;
-    db.execute_batch(text.trim_start_matches('\u{feff}')).map_err(fail)
+        }
+    }
 }
 
 /// Tables and views with their columns.
@@ -351,36 +376,33 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn change_table(db: &Connection, table: &Table, rng: &mut ChaCha8Rng, literals: &[Value]) -> rusqlite::Result<()> {
+fn change_table(db: &Connection, table: &Table, rng: &mut ChaCha8Rng, seed: u64, literals: &[(String, Value)]) -> rusqlite::Result<()> {
     let name = quoted(&table.name);
-    let rows: Vec<i64> = db.prepare(&format!("SELECT rowid FROM {name} LIMIT {CHANGED}"))?.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut rows: Vec<i64> = db.prepare(&format!("SELECT rowid FROM {name} LIMIT {CHANGED}"))?.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut delete = db.prepare(&format!("DELETE FROM {name} WHERE rowid = ?1"))?;
+    for row in rows.extract_if(.., |_| rng.random_range(0..5) == 0) {
+        delete.execute([row])?;
+    }
     if rows.is_empty() {
         return Ok(());
     }
-    let numeric = |v: &Value| matches!(v, Value::Integer(_) | Value::Real(_));
     for column in table.columns.iter().filter(|c| !c.primary) {
         let own: Vec<Value> = db
             .prepare(&format!("SELECT {} FROM {name} LIMIT {CHANGED}", quoted(&column.name)))?
             .query_map([], |r| r.get_ref(0).map(owned))?
             .collect::<rusqlite::Result<_>>()?;
-        // a literal goes where values of its kind are, and never into a key
-        let numbers = own.iter().any(numeric);
-        let fitting: Vec<&Value> = literals.iter().filter(|l| column.refers.is_none() && numeric(l) == numbers).collect();
+        // a value that must be unique, or a generated one, stays
         let mut update = db.prepare(&format!("UPDATE OR IGNORE {name} SET {} = ?1 WHERE rowid = ?2", quoted(&column.name)))?;
         for &row in &rows {
-            if rng.random_range(0..3) == 0 {
-                let value = match rng.random_range(0..2) {
-                    0 if !fitting.is_empty() => fitting[rng.random_range(0..fitting.len())],
-                    _ => &own[rng.random_range(0..own.len())],
-                };
-                update.execute((value, row))?;
+            if rng.random_range(0..4) == 0 {
+                update.execute((&own[rng.random_range(0..own.len())], row))?;
             }
         }
-    }
-    let mut delete = db.prepare(&format!("DELETE FROM {name} WHERE rowid = ?1"))?;
-    for &row in &rows {
-        if rng.random_range(0..5) == 0 {
-            delete.execute([row])?;
+        let fitting: Vec<&Value> = literals.iter().filter(|(c, _)| c.eq_ignore_ascii_case(&column.name)).map(|(_, v)| v).collect();
+        let places = rows.len().div_ceil(2).min(fitting.len());
+        for i in 0..places {
+            let literal = fitting[(usize::try_from(seed).unwrap_or(0) * places + i) % fitting.len()];
+            update.execute((literal, rows[rng.random_range(0..rows.len())]))?;
         }
     }
     Ok(())
@@ -402,7 +424,7 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("shop.sql");
         std::fs::write(&file, SCRIPT).expect("written");
-        let sandbox = Sandbox::open(Some(&file), None).expect("opens");
+        let sandbox = Sandbox::open(&[&file]).expect("opens");
         (dir, sandbox)
     }
 
@@ -527,7 +549,7 @@ pub(crate) mod tests {
         let file = dir.path().join("shop.db");
         Connection::open(&file).and_then(|c| c.execute_batch(SCRIPT)).expect("made");
         let bytes = std::fs::read(&file).expect("readable");
-        let mut s = Sandbox::open(None, Some(&file)).expect("opens");
+        let mut s = Sandbox::open(&[&file]).expect("opens");
         assert_eq!(count(&mut s, "SELECT count(*) FROM ordini"), [[Value::Integer(6)]]);
         assert!(s.run("DELETE FROM ordini", false).is_err());
         drop(s);
@@ -541,9 +563,10 @@ pub(crate) mod tests {
         let refused = |name: &str, bytes: &[u8]| {
             let file = dir.path().join(name);
             std::fs::write(&file, bytes).expect("written");
-            Sandbox::open(Some(&file), None).expect_err("must be refused").to_string()
+            Sandbox::open(&[&file]).expect_err("must be refused").to_string()
         };
-        assert!(refused("a.sql", b"CREATE TABLE t (a);\nINSERT INTO u VALUES (1);").contains("a.sql: line 2: no such table: u"));
+        let message = refused("a.sql", b"CREATE TABLE t (a);\nINSERT INTO u VALUES (1);");
+        assert!(message.contains("a.sql: the statement at line 2 fails: no such table: u"), "{message}");
         assert!(refused("b.sql", b"").contains("makes no table"));
         assert!(refused("c.sql", b"\xff\xfe").contains("UTF-8"));
         let attach = format!("CREATE TABLE t (a); ATTACH '{}' AS x;", dir.path().join("x.db").display());
@@ -551,14 +574,14 @@ pub(crate) mod tests {
         assert!(!dir.path().join("x.db").exists());
         let cut = dir.path().join("cut.db");
         std::fs::write(&cut, [b"SQLite format 3\0".as_slice(), &[7; 200]].concat()).expect("written");
-        assert!(Sandbox::open(None, Some(&cut)).expect_err("damaged").to_string().contains("cut.db"));
-        assert!(Sandbox::open(None, Some(Path::new("nowhere.db"))).expect_err("missing").to_string().contains("nowhere.db"));
+        assert!(Sandbox::open(&[&cut]).expect_err("damaged").to_string().contains("cut.db"));
+        assert!(Sandbox::open(&[Path::new("nowhere.db")]).expect_err("missing").to_string().contains("nowhere.db"));
     }
 
     #[test]
     fn a_changed_copy_repeats_and_differs() {
         let (_dir, mut s) = shop();
-        let literals = [Value::Integer(1985), Value::Text("Bari".into())];
+        let literals = [("nato".to_string(), Value::Integer(1985)), ("CITTA".to_string(), Value::Text("Bari".into()))];
         let all = "SELECT * FROM clienti LEFT JOIN ordini ON cliente_id = clienti.id ORDER BY 1, 5";
         let original = count(&mut s, all);
         let mut differ = 0;
@@ -566,6 +589,7 @@ pub(crate) mod tests {
             let (mut a, mut b) = (s.changed(seed, &literals).expect("changed"), s.changed(seed, &literals).expect("changed"));
             assert_eq!(count(&mut a, all), count(&mut b, all));
             differ += usize::from(count(&mut a, all) != original);
+            assert_eq!(count(&mut a, "SELECT count(DISTINCT citta) FROM clienti WHERE citta = 'Bari'"), [[Value::Integer(1)]]);
             assert!(a.run("DELETE FROM clienti", false).is_err());
         }
         assert!(differ >= 3, "{differ}");

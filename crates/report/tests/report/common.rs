@@ -156,6 +156,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
             answer: s.answered.map(|a| labels[a].clone()),
             score: f64::from(u8::from(s.answered == Some(s.expected))),
             probability: s.probability,
+            reason: None,
         })
         .collect();
     let run = RunFile {
@@ -174,12 +175,12 @@ pub fn run(classes: usize, examples: usize) -> Run {
         task: "intent".into(),
         method: "completion".into(),
         status: "completed".into(),
-        metrics: Some(classification(&labels, &tuned)),
+        metrics: Some(classification(&labels, &tuned).into()),
         evaluated_on: "test".into(),
-        metrics_free: Some(classification(&labels, &free)),
+        metrics_free: Some(classification(&labels, &free).into()),
         baselines: BTreeMap::from([
-            ("majority".into(), classification(&labels, &majority(&expected, &expected, classes))),
-            ("untuned".into(), classification(&labels, &untuned)),
+            ("majority".into(), classification(&labels, &majority(&expected, &expected, classes)).into()),
+            ("untuned".into(), classification(&labels, &untuned).into()),
         ]),
         train: TrainRecord {
             seconds: 754.0,

@@ -6,7 +6,7 @@ use report::html::{render, write};
 use report::record::Prediction;
 use report::text::Lang;
 use roxmltree::{Document, Node};
-use tasks::score::classification;
+use tasks::score::{Metrics, classification};
 use train::Event;
 
 const SECTIONS: [&str; 10] = ["summary", "results", "classes", "confusion", "mistakes", "calibration", "training", "health", "done", "reproduce"];
@@ -76,7 +76,7 @@ fn the_page_runs_nothing_and_fetches_nothing() {
 #[test]
 fn numbers_are_those_of_the_result_in_the_language() {
     let run = run(12, 600);
-    let metrics = run.result.metrics.as_ref().unwrap();
+    let metrics = run.result.classes().unwrap();
     let percent = format!("{:.1}", metrics.accuracy * 100.0);
     let page = render(&run, Lang::English);
     let english = body(&page);
@@ -108,7 +108,7 @@ fn comparisons_follow_the_intervals() {
     let text = summary(&run);
     assert!(text.contains("above the commonest label:") && text.contains("overlaps that of the model before tuning"), "{text}");
 
-    run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 600, 2.0, false)));
+    run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 600, 2.0, false)).into());
     assert!(summary(&run).contains("below the model before tuning"), "{}", summary(&run));
 
     run.result.baselines.clear();
@@ -179,7 +179,7 @@ fn hostile_text_is_shown_not_obeyed() {
     let mut run = run(12, 600);
     let long = "<b>".repeat(40_000);
     let hostile: Vec<String> = HOSTILE.iter().map(|s| (*s).to_string()).chain([long.clone()]).collect();
-    let metrics = classification(&hostile, &answers(hostile.len(), 300, 0.7, true));
+    let metrics: Metrics = classification(&hostile, &answers(hostile.len(), 300, 0.7, true)).into();
     run.result.metrics_free = Some(metrics.clone());
     run.result.metrics = Some(metrics);
     run.run.data.labels = hostile.clone();
@@ -194,6 +194,7 @@ fn hostile_text_is_shown_not_obeyed() {
                 answer: (i % 3 == 0).then(|| format!("{text}!")),
                 score: 0.0,
                 probability: f64::NAN,
+                reason: None,
             }
         })
         .collect();

@@ -1,7 +1,7 @@
 //! What a probability is worth: temperature scaling, and abstaining below a threshold.
 
-use super::ratio;
 use super::classes::Scored;
+use super::ratio;
 use serde::{Deserialize, Serialize};
 
 /// One point of the coverage–accuracy curve: what is left if answers below a probability are withheld.

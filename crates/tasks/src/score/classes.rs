@@ -3,6 +3,7 @@
 //! Everything is computed from `(expected, answered, probability)` triples, so answers of any other
 //! system are scored by the same code.
 
+use super::calibration::{CoveragePoint, coverage};
 use super::{Interval, bootstrap, ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,6 +74,9 @@ pub struct Classification {
     pub expected_calibration_error_ci: Interval,
     /// The bins behind it.
     pub reliability: Vec<ReliabilityBin>,
+    /// What is left if answers below a probability are withheld. Older files have none.
+    #[serde(default)]
+    pub coverage: Vec<CoveragePoint>,
     /// Examples scored.
     pub examples: usize,
 }
@@ -101,6 +105,7 @@ pub fn classification(labels: &[String], scored: &[Scored]) -> Classification {
         per_class: labels.iter().cloned().zip(classes).collect(),
         confusion: Confusion { labels: labels.to_vec(), counts: confusion },
         reliability,
+        coverage: coverage(scored),
         examples: scored.len(),
     }
 }

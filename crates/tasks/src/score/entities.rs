@@ -69,10 +69,6 @@ pub struct Entities {
 /// Scores answers against expected spans, example by example; `None` is an answer that could not be
 /// read. A span answered twice counts once.
 pub fn entities(expected: &[Vec<Span>], answered: &[Option<Vec<Span>>]) -> Entities {
-    type Set<'a> = BTreeSet<(usize, usize, &'a str)>;
-    fn set(spans: &[Span]) -> Set<'_> {
-        spans.iter().map(|s| (s.start, s.end, s.kind.as_str())).collect()
-    }
     let mut types: BTreeMap<&str, Counts> = BTreeMap::new();
     let (mut examples, mut errors) = (Vec::new(), Errors::default());
     for (want, got) in expected.iter().zip(answered) {
@@ -112,6 +108,17 @@ pub fn entities(expected: &[Vec<Span>], answered: &[Option<Vec<Span>>]) -> Entit
         unreadable: answered.iter().filter(|a| a.is_none()).count(),
         examples: examples.len(),
     }
+}
+
+/// Spans as a set: one that occurs twice counts once.
+fn set(spans: &[Span]) -> BTreeSet<(usize, usize, &str)> {
+    spans.iter().map(|s| (s.start, s.end, s.kind.as_str())).collect()
+}
+
+/// The F1 of one example.
+pub fn share(expected: &[Span], answered: &[Span]) -> f64 {
+    let (want, got) = (set(expected), set(answered));
+    f1(want.intersection(&got).count(), got.len(), want.len())
 }
 
 /// Pairs what was missed with what was invented: first same characters, then the largest overlap of

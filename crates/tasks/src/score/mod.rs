@@ -15,8 +15,91 @@ pub mod text;
 
 pub use classes::{ClassScore, Classification, Confusion, ReliabilityBin, Scored, classification, majority};
 
+pub use entities::Entities;
+pub use sql::Sql;
+pub use tags::Tags;
+pub use text::FreeText;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Scores of any task. In files it is the flat table of its own names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Metrics {
+    /// Of labels.
+    Classes(Classification),
+    /// Of entities.
+    Entities(Entities),
+    /// Of queries.
+    Sql(Sql),
+    /// Of hashtags.
+    Tags(Tags),
+    /// Of free text.
+    Text(FreeText),
+}
+
+impl Metrics {
+    /// Scores of labels, if these are some.
+    pub fn classes(&self) -> Option<&Classification> {
+        if let Self::Classes(scores) = self { Some(scores) } else { None }
+    }
+
+    /// The metrics that stand for the whole, the main one first: name, value, interval. All are shares, more is better.
+    pub fn headline(&self) -> Vec<(&'static str, f64, Interval)> {
+        match self {
+            Self::Classes(m) => vec![("accuracy", m.accuracy, m.accuracy_ci), ("macro_f1", m.macro_f1, m.macro_f1_ci)],
+            Self::Entities(m) => vec![("f1", m.f1, m.f1_ci), ("precision", m.precision, m.precision_ci), ("recall", m.recall, m.recall_ci)],
+            Self::Sql(m) => vec![
+                ("execution_accuracy", m.execution_accuracy, m.execution_accuracy_ci),
+                ("exact_match", m.exact_match, m.exact_match_ci),
+                ("valid_sql", m.valid_sql, m.valid_sql_ci),
+            ],
+            Self::Tags(m) => vec![
+                ("f1", m.f1, m.f1_ci),
+                ("precision", m.precision, m.precision_ci),
+                ("recall", m.recall, m.recall_ci),
+                ("at_least_one_hit", m.at_least_one_hit, m.at_least_one_hit_ci),
+            ],
+            Self::Text(m) => vec![
+                ("exact_match", m.exact_match, m.exact_match_ci),
+                ("normalised_match", m.normalised_match, m.normalised_match_ci),
+                ("token_f1", m.token_f1, m.token_f1_ci),
+                ("rouge_l", m.rouge_l, m.rouge_l_ci),
+                ("chrf", m.chrf, m.chrf_ci),
+            ],
+        }
+    }
+
+    /// The headline by name, for events.
+    pub fn shares(&self) -> BTreeMap<String, f64> {
+        self.headline().into_iter().map(|(name, value, _)| (name.to_string(), value)).collect()
+    }
+
+    /// The main metric.
+    pub fn main(&self) -> f64 {
+        self.headline()[0].1
+    }
+
+    /// Examples scored.
+    pub fn examples(&self) -> usize {
+        match self {
+            Self::Classes(m) => m.examples,
+            Self::Entities(m) => m.examples,
+            Self::Sql(m) => m.examples,
+            Self::Tags(m) => m.examples,
+            Self::Text(m) => m.examples,
+        }
+    }
+}
+
+impl From<Classification> for Metrics {
+    fn from(scores: Classification) -> Self {
+        Self::Classes(scores)
+    }
+}
 
 /// A 95 % interval, `[low, high]`.
 pub type Interval = [f64; 2];

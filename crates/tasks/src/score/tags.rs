@@ -81,6 +81,12 @@ pub fn counts(expected: &[String], answered: &[String], sameness: Sameness) -> C
     (want.intersection(&got).count(), got.len(), want.len())
 }
 
+/// The F1 of one post.
+pub fn share(expected: &[String], answered: &[String]) -> f64 {
+    let (right, got, want) = counts(expected, answered, Sameness::default());
+    f1(right, got, want)
+}
+
 /// The tags of `known` that together spell `tag`, if they do.
 fn parts(tag: &str, known: &BTreeSet<String>) -> Option<Vec<String>> {
     // best[i]: the last part of a spelling of the first i bytes
@@ -102,9 +108,7 @@ fn parts(tag: &str, known: &BTreeSet<String>) -> Option<Vec<String>> {
 
 /// Scores answered tags against expected ones, post by post; `None` is an answer that could not be read.
 pub fn tags(expected: &[Vec<String>], answered: &[Option<Vec<String>>]) -> Tags {
-    let count = |sameness| -> Vec<Counts> {
-        expected.iter().zip(answered).map(|(e, a)| counts(e, a.as_deref().unwrap_or_default(), sameness)).collect()
-    };
+    let count = |sameness| -> Vec<Counts> { expected.iter().zip(answered).map(|(e, a)| counts(e, a.as_deref().unwrap_or_default(), sameness)).collect() };
     let metrics = |sample: &[Counts]| {
         let (right, answered, expected) = sample.iter().fold((0, 0, 0), |s, c| (s.0 + c.0, s.1 + c.1, s.2 + c.2));
         let hit = ratio(sample.iter().filter(|c| c.0 > 0).count(), sample.len());

@@ -1,0 +1,126 @@
+//! What differs between tasks when answers are scored, in one place: answers go in, metrics and
+//! predictions come out.
+
+use crate::error::{Error, Result};
+use data::{Example, Kind, Target};
+use report::record::Prediction;
+use std::path::Path;
+use tasks::intent::Labels;
+use tasks::sandbox::Sandbox;
+use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
+use tasks::{Metrics, answer};
+
+/// What a system said about one example.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its output as it came.
+    pub output: String,
+    /// The answer that it stands for, or why it is none.
+    pub answer: std::result::Result<Target, String>,
+    /// Probability that the system gave to its answer.
+    pub probability: f64,
+}
+
+impl Said {
+    /// Reads what a system put out.
+    pub fn read(kind: Kind, example: &Example, output: String, probability: f64) -> Self {
+        Self { answer: answer::read(kind, &example.text, &output), output, probability }
+    }
+}
+
+/// Scores answers of one task. Queries need the database that they are about.
+pub struct Scorer {
+    kind: Kind,
+    labels: Labels,
+    judge: Option<Judge>,
+}
+
+impl Scorer {
+    /// Prepares to score answers to `examples`. `labels` are those that may be answered; `files` make
+    /// the database of queries, see [`Sandbox::open`].
+    ///
+    /// # Errors
+    /// If there is no such database, or its files are wrong.
+    pub fn new(kind: Kind, examples: &[Example], labels: Labels, files: &[&Path]) -> Result<Self> {
+        let judge = match kind {
+            Kind::Sql if files.is_empty() => {
+                return Err(Error::request(
+                    "queries are scored by running them; name the script of the tables with --schema, and the database or the script that fills it with --database",
+                ));
+            }
+            Kind::Sql => {
+                let queries = examples.iter().filter_map(|e| if let Target::Sql(q) = &e.target { Some(q.as_str()) } else { None });
+                Some(Judge::new(Sandbox::open(files)?, queries)?)
+            }
+            _ => None,
+        };
+        Ok(Self { kind, labels, judge })
+    }
+
+    /// Scores what was said about each example, in the same order.
+    ///
+    /// # Errors
+    /// If an expected query does not run: then the data set is wrong.
+    pub fn score(&mut self, examples: &[Example], said: &[Said]) -> Result<(Metrics, Vec<Prediction>)> {
+        let mut shares = Vec::new();
+        let mut reasons: Vec<Option<String>> = said.iter().map(|s| s.answer.as_ref().err().cloned()).collect();
+        let read = |s: &Said| s.answer.as_ref().ok().cloned();
+        let metrics = match self.kind {
+            Kind::Intent => {
+                let mut rows = Vec::new();
+                for (example, said) in examples.iter().zip(said) {
+                    let answered = said.answer.as_ref().ok().and_then(|a| if let Target::Label(l) = a { self.labels.index(l) } else { None });
+                    // a label that may not be answered would be scored as another one
+                    let expected = self.labels.index(example.label()).ok_or_else(|| {
+                        Error::request(format!("{}: the label `{}` is not one of {}", example.origin, example.label(), self.labels.names().join(", ")))
+                    })?;
+                    shares.push(f64::from(answered == Some(expected)));
+                    rows.push(Scored { expected, answered, probability: said.probability });
+                }
+                Metrics::Classes(score::classification(self.labels.names(), &rows))
+            }
+            Kind::Entities => {
+                let expected: Vec<_> = examples.iter().map(|e| if let Target::Entities(s) = &e.target { s.clone() } else { Vec::new() }).collect();
+                let answered: Vec<_> = said.iter().map(|s| read(s).and_then(|a| if let Target::Entities(s) = a { Some(s) } else { None })).collect();
+                shares.extend(expected.iter().zip(&answered).map(|(e, a)| entities::share(e, a.as_deref().unwrap_or_default())));
+                Metrics::Entities(entities::entities(&expected, &answered))
+            }
+            Kind::Hashtags => {
+                let expected: Vec<_> = examples.iter().map(|e| if let Target::Tags(t) = &e.target { t.clone() } else { Vec::new() }).collect();
+                let answered: Vec<_> = said.iter().map(|s| read(s).and_then(|a| if let Target::Tags(t) = a { Some(t) } else { None })).collect();
+                shares.extend(expected.iter().zip(&answered).map(|(e, a)| tags::share(e, a.as_deref().unwrap_or_default())));
+                Metrics::Tags(tags::tags(&expected, &answered))
+            }
+            Kind::Custom => {
+                let expected: Vec<_> = examples.iter().map(|e| answer::show(&e.target)).collect();
+                let answered: Vec<_> = said.iter().map(|s| read(s).map(|a| answer::show(&a))).collect();
+                shares.extend(expected.iter().zip(&answered).map(|(e, a)| a.as_ref().map_or(0.0, |a| text::one(e, a)[4])));
+                Metrics::Text(text::free_text(&expected, &answered))
+            }
+            Kind::Sql => {
+                let judge = self.judge.as_mut().ok_or_else(|| Error::request("queries need their database to be scored"))?;
+                let mut verdicts = Vec::new();
+                for ((example, said), reason) in examples.iter().zip(said).zip(&mut reasons) {
+                    let produced = said.answer.as_ref().map(answer::show).unwrap_or_default();
+                    let verdict = judge.judge(&answer::show(&example.target), &produced).map_err(|e| Error::request(format!("{}: {e}", example.origin)))?;
+                    shares.push(f64::from(verdict.right));
+                    if reason.is_none() {
+                        reason.clone_from(&verdict.reason);
+                    }
+                    verdicts.push(verdict);
+                }
+                Metrics::Sql(score::sql::sql(&verdicts))
+            }
+        };
+        let prediction = |(((example, said), score), reason): (((&Example, &Said), f64), Option<String>)| Prediction {
+            input: example.text.clone(),
+            expected: answer::show(&example.target),
+            output: said.output.clone(),
+            answer: said.answer.as_ref().ok().map(answer::show),
+            score,
+            probability: said.probability,
+            reason,
+        };
+        Ok((metrics, examples.iter().zip(said).zip(shares).zip(reasons).map(prediction).collect()))
+    }
+}
