@@ -61,15 +61,15 @@ pub enum Allowed {
 
 /// Restricts what may be generated.
 pub trait Constraint {
-    /// Tokens that may follow `generated`.
-    fn next(&self, generated: &[u32]) -> Allowed;
+    /// Tokens that may follow what was `generated` for prompt number `row` of the batch.
+    fn next(&self, row: usize, generated: &[u32]) -> Allowed;
 }
 
 /// No restriction.
 pub struct Free;
 
 impl Constraint for Free {
-    fn next(&self, _: &[u32]) -> Allowed {
+    fn next(&self, _: usize, _: &[u32]) -> Allowed {
         Allowed::Any
     }
 }
@@ -120,7 +120,7 @@ pub fn generate(
     let mut hidden = last(model.forward_cached(&ids, adapters, &mut cache)?, prompts.len());
     let mut active: Vec<usize> = (0..prompts.len()).collect();
     for _ in 0..limits.tokens {
-        let allowed: Vec<Allowed> = active.iter().map(|&row| constraint.next(&out[row].tokens)).collect();
+        let allowed: Vec<Allowed> = active.iter().map(|&row| constraint.next(row, &out[row].tokens)).collect();
         let choices = choose(model, hidden, &allowed)?;
         let (mut keep, mut next) = (Vec::new(), Vec::new());
         for (at, (&row, (tokens, logits))) in active.iter().zip(choices).enumerate() {
@@ -162,6 +162,9 @@ fn last(hidden: Tensor<2>, batch: usize) -> Tensor<2> {
     hidden.select(0, index)
 }
 
+/// From this many candidates on, the whole output layer is computed.
+const WHOLE: usize = 1 << 15;
+
 /// Candidate tokens of each row (all, if `None`) with their logits.
 type Choice = (Option<Vec<u32>>, Vec<f32>);
 
@@ -179,6 +182,8 @@ fn choose(model: &Gemma, hidden: Tensor<2>, allowed: &[Allowed]) -> Result<Vec<C
     if !any && union.is_empty() {
         return Ok(allowed.iter().map(|_| (Some(Vec::new()), Vec::new())).collect());
     }
+    // a large part of the output layer costs as much as all of it, and is gathered first
+    let any = any || union.len() > WHOLE;
     let logits = if any { model.logits(hidden)? } else { model.logits_of(hidden, &union)? };
     let pick = |row: &[f32], token: u32| {
         let at = if any { token as usize } else { union.binary_search(&token).unwrap_or(usize::MAX) };

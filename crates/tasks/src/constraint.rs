@@ -59,7 +59,7 @@ impl Trie {
 }
 
 impl Constraint for Trie {
-    fn next(&self, generated: &[u32]) -> Allowed {
+    fn next(&self, _: usize, generated: &[u32]) -> Allowed {
         let Some(node) = self.find(generated) else { return Allowed::Only(Vec::new()) };
         let stop = node.answer.map(|_| self.stop);
         Allowed::Only(node.children.keys().copied().chain(stop).collect())
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn next(trie: &Trie, tokens: &[u32]) -> Vec<u32> {
-        match trie.next(tokens) {
+        match trie.next(0, tokens) {
             Allowed::Only(t) => t,
             Allowed::Any => panic!("a trie always restricts"),
         }
