@@ -77,7 +77,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Predict { run, texts, device } => {
             let opened = run::open(&home, &run, &device)?;
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            out.answers(&texts, &opened.predict(&texts)?, opened.labels());
+            out.answers(&texts, &opened.predict(&texts)?);
         }
         Command::Report { runs, format: _, out: folder } => {
             for path in &runs {

@@ -117,13 +117,13 @@ impl Output {
     }
 
     /// Answers to texts.
-    pub fn answers(self, texts: &[&str], answers: &[Answer], labels: &[String]) {
+    pub fn answers(self, texts: &[&str], answers: &[Answer]) {
         for (text, a) in texts.iter().zip(answers) {
-            let label = a.label.map(|l| labels[l].as_str());
+            let answer = a.answer.as_ref().ok().map(lab::tasks::answer::show);
             if self.json {
-                json_line(&json!({"input": text, "output": a.output, "answer": label, "probability": a.probability}));
+                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability}));
             } else {
-                line(&format!("{:<24} {:>7}  {text}", label.unwrap_or(self.words.no_label()), self.words.percent(a.probability)));
+                line(&format!("{:<24} {:>7}  {text}", answer.as_deref().unwrap_or(self.words.no_label()), self.words.percent(a.probability)));
             }
         }
     }

@@ -221,7 +221,7 @@ impl Words {
 
     /// In the place of a label, for an answer that is none.
     pub fn no_label(self) -> &'static str {
-        self.pick("(no label)", "(nessuna etichetta)")
+        self.pick("(no answer)", "(nessuna risposta)")
     }
 
     /// How many examples the scores are of.

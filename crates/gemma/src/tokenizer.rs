@@ -123,10 +123,12 @@ impl Tokenizer {
         let special: std::collections::HashSet<u32> =
             self.inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let piece = |id: u32| match self.inner.id_to_token(id) {
-            Some(text) if !special.contains(&id) => match text.strip_prefix("<0x").and_then(|t| t.strip_suffix('>')).and_then(|t| u8::from_str_radix(t, 16).ok()) {
-                Some(byte) => vec![byte],
-                None => text.replace('▁', " ").into_bytes(),
-            },
+            Some(text) if !special.contains(&id) => {
+                match text.strip_prefix("<0x").and_then(|t| t.strip_suffix('>')).and_then(|t| u8::from_str_radix(t, 16).ok()) {
+                    Some(byte) => vec![byte],
+                    None => text.replace('▁', " ").into_bytes(),
+                }
+            }
             _ => Vec::new(),
         };
         (0..self.vocabulary as u32).map(piece).collect()

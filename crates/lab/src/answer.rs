@@ -1,13 +1,16 @@
 //! Answers of a model to texts: by head, by constrained completion, or by free completion.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::{Method, Recipe};
-use data::{Batch, Encoded, Example, batch, encode::Encoder};
-use gemma::generate::{END_OF_TURN, EOS, Free, Limits, Sampling, generate};
+use crate::task::Task;
+use data::{Batch, Encoded, Example, Kind, Target, batch, encode::Encoder};
+use gemma::generate::{Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, generate};
 use gemma::{Gemma, Tokenizer, head};
+use tasks::baseline::Guess;
 use tasks::constraint::Trie;
-use tasks::intent::{self, Labels};
+use tasks::grammar::Vocabulary;
 use tasks::score::Scored;
+use tasks::{answer, prompt};
 use train::Tuned;
 
 /// A model made ready to answer one task.
@@ -15,21 +18,44 @@ pub struct Answerer<'a> {
     model: &'a Gemma,
     body: Gemma,
     tokenizer: &'a Tokenizer,
-    labels: &'a Labels,
+    task: &'a Task,
     recipe: &'a Recipe,
     template: String,
-    trie: Trie,
+    allowed: Allowed,
 }
 
-/// An answer.
+/// What may be answered under constraint.
+enum Allowed {
+    /// One of the labels.
+    Labels(Trie),
+    /// What a grammar says, which is made for each text.
+    Grammar(Vocabulary),
+    /// Any text.
+    Anything,
+}
+
+/// What a system said to one text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// What the model put out.
+    /// Its output as it came.
     pub output: String,
-    /// The label it stands for.
-    pub label: Option<usize>,
-    /// Probability that the model gave to it, among the labels where it was constrained to them.
+    /// The answer that it stands for, or why it is none.
+    pub answer: std::result::Result<Target, String>,
+    /// Probability that the system gave to it, among what the constraint allowed.
     pub probability: f64,
+}
+
+impl From<Guess> for Answer {
+    fn from(guess: Guess) -> Self {
+        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability }
+    }
+}
+
+impl Answer {
+    /// Reads what a system put out about a text.
+    pub fn read(kind: Kind, text: &str, output: String, probability: f64) -> Self {
+        Self { answer: answer::read(kind, text, &output), output, probability }
+    }
 }
 
 /// How an answer is found.
@@ -48,14 +74,23 @@ impl<'a> Answerer<'a> {
     ///
     /// # Errors
     /// If a label cannot be tokenized.
-    pub fn new(model: &'a Gemma, tokenizer: &'a Tokenizer, labels: &'a Labels, recipe: &'a Recipe, language: &str) -> Result<Self> {
-        let trie = labels.trie(|text| tokenizer.encode(text), EOS)?;
-        Ok(Self { model, body: recipe.body(model), tokenizer, labels, recipe, template: recipe.template(language).into(), trie })
+    pub fn new(model: &'a Gemma, tokenizer: &'a Tokenizer, task: &'a Task, recipe: &'a Recipe, language: &str) -> Result<Self> {
+        let allowed = match task.kind {
+            Kind::Intent => Allowed::Labels(task.labels.trie(|text| tokenizer.encode(text), EOS)?),
+            Kind::Custom => Allowed::Anything,
+            _ => Allowed::Grammar(Vocabulary::new(&tokenizer.pieces(), EOS).map_err(Error::Request)?),
+        };
+        Ok(Self { model, body: recipe.body(model), tokenizer, task, recipe, template: recipe.template(language).into(), allowed })
     }
 
     /// The part of the model that is trained, see [`Recipe::body`].
     pub fn body(&self) -> &Gemma {
         &self.body
+    }
+
+    /// What the answers are.
+    pub fn kind(&self) -> Kind {
+        self.task.kind
     }
 
     /// Encodes examples for training or validation under the recipe's method.
@@ -66,14 +101,20 @@ impl<'a> Answerer<'a> {
         let limit = self.recipe.max_tokens.min(self.model.config().context);
         let encoder = Encoder { tokenizer: self.tokenizer, max_tokens: limit };
         let encode = |e: &Example| {
-            let class = self.labels.index(e.label()).unwrap_or(0);
-            let (prompt, completion) = match self.recipe.method {
-                Method::Completion => (intent::prompt(&self.template, &e.text), Some(self.labels.completion(class))),
-                Method::Head => (e.text.clone(), None),
+            let class = self.task.labels.index(e.label()).unwrap_or(0);
+            let (prompt, completion) = match (self.recipe.method, self.task.kind) {
+                (Method::Head, _) => (e.text.clone(), None),
+                (Method::Completion, Kind::Intent) => (self.prompt(&e.text), Some(self.task.labels.completion(class))),
+                (Method::Completion, _) => (self.prompt(&e.text), Some(prompt::completion(&e.text, &e.target))),
             };
             Ok(encoder.encode(&prompt, completion.as_deref(), class as u32, &e.origin)?)
         };
         examples.iter().map(encode).collect()
+    }
+
+    /// What the model reads before it completes.
+    fn prompt(&self, text: &str) -> String {
+        prompt::fill(&self.template, text, &self.task.schema())
     }
 
     /// Encodes bare texts as prompts of a completion, or as what a head reads.
@@ -83,16 +124,11 @@ impl<'a> Answerer<'a> {
     fn prompts(&self, texts: &[&str], completion: bool) -> Result<Vec<Encoded>> {
         let encode = |text: &&str| {
             let ids = match completion {
-                true => self.tokenizer.encode_with_bos(&intent::prompt(&self.template, text))?,
+                true => self.tokenizer.encode_with_bos(&self.prompt(text))?,
                 false => self.tokenizer.encode_with_bos(text)?,
             };
             if ids.len() > self.recipe.max_tokens {
-                return Err(crate::Error::request(format!(
-                    "a text is {} tokens long, {} are allowed; shorten it: {:.40}…",
-                    ids.len(),
-                    self.recipe.max_tokens,
-                    text
-                )));
+                return Err(Error::request(format!("a text is {} tokens long, {} are allowed; shorten it: {:.40}…", ids.len(), self.recipe.max_tokens, text)));
             }
             Ok(Encoded { prompt: ids.len(), ids, class: 0 })
         };
@@ -110,9 +146,9 @@ impl<'a> Answerer<'a> {
         for rows in batch::sorted(&encoded) {
             let answers = match (mode, tuned) {
                 (Mode::Best, Some(tuned)) if tuned.head.is_some() => self.classify(tuned, &Batch::new(&encoded, &rows))?,
-                (Mode::Free, tuned) => self.complete(tuned, &encoded, &rows, false)?,
-                (Mode::Best, tuned) => self.complete(tuned, &encoded, &rows, true)?,
-                (Mode::Untuned, _) => self.complete(None, &encoded, &rows, true)?,
+                (Mode::Free, tuned) => self.complete(tuned, texts, &encoded, &rows, false)?,
+                (Mode::Best, tuned) => self.complete(tuned, texts, &encoded, &rows, true)?,
+                (Mode::Untuned, _) => self.complete(None, texts, &encoded, &rows, true)?,
             };
             for (row, answer) in rows.into_iter().zip(answers) {
                 out[row] = Some(answer);
@@ -121,10 +157,11 @@ impl<'a> Answerer<'a> {
         Ok(out.into_iter().flatten().collect())
     }
 
-    /// Pairs answers with what was expected.
+    /// Pairs labels with what was expected.
     pub fn scored(&self, examples: &[Example], answers: &[Answer]) -> Vec<Scored> {
-        let expected = |e: &Example| self.labels.index(e.label()).unwrap_or(0);
-        examples.iter().zip(answers).map(|(e, a)| Scored { expected: expected(e), answered: a.label, probability: a.probability }).collect()
+        let expected = |e: &Example| self.task.labels.index(e.label()).unwrap_or(0);
+        let scored = |(e, a): (&Example, &Answer)| Scored { expected: expected(e), answered: self.task.label(&a.answer), probability: a.probability };
+        examples.iter().zip(answers).map(scored).collect()
     }
 
     fn classify(&self, tuned: &Tuned, batch: &Batch) -> Result<Vec<Answer>> {
@@ -134,25 +171,42 @@ impl<'a> Answerer<'a> {
             .into_iter()
             .map(|p| {
                 let best = head::likeliest(&p);
-                Answer { output: self.labels.names()[best].clone(), label: Some(best), probability: f64::from(p[best]) }
+                let name = self.task.labels.names()[best].clone();
+                Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]) }
             })
             .collect())
     }
 
-    fn complete(&self, tuned: Option<&Tuned>, encoded: &[Encoded], rows: &[usize], constrained: bool) -> Result<Vec<Answer>> {
+    fn complete(&self, tuned: Option<&Tuned>, texts: &[&str], encoded: &[Encoded], rows: &[usize], constrained: bool) -> Result<Vec<Answer>> {
         let prompts: Vec<Vec<u32>> = rows.iter().map(|&r| encoded[r].ids.clone()).collect();
         let adapters = tuned.map(|t| &t.adapters);
-        let limits = Limits { tokens: self.trie.longest() + if constrained { 1 } else { 4 }, stop: &[EOS, END_OF_TURN] };
-        let generated = if constrained {
-            generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, &self.trie)?
-        } else {
-            generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, &Free)?
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let tokens = match &self.allowed {
+            Allowed::Labels(trie) => trie.longest() + if constrained { 1 } else { 4 },
+            _ => self.recipe.answer_tokens.min(self.model.config().context.saturating_sub(longest)),
         };
-        let answer = |g: gemma::generate::Generated| {
-            let output = self.tokenizer.decode(&g.tokens)?;
-            let label = if constrained { self.trie.answer(&g.tokens) } else { self.labels.parse(&output) };
-            Ok(Answer { output, label, probability: g.log_probability.exp() })
+        let limits = Limits { tokens, stop: &[EOS, END_OF_TURN] };
+        let grammars;
+        let constraint: &dyn Constraint = match &self.allowed {
+            Allowed::Labels(trie) if constrained => trie,
+            Allowed::Grammar(vocabulary) if constrained => {
+                let of: Vec<String> = rows.iter().map(|&r| self.task.grammar(texts[r])).collect();
+                grammars = vocabulary.rows(&of).map_err(Error::Request)?;
+                &grammars
+            }
+            _ => &Free,
         };
-        generated.into_iter().map(answer).collect()
+        let generated = generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, constraint)?;
+        let answer = |(g, &row): (gemma::generate::Generated, &usize)| {
+            let (output, probability) = (self.tokenizer.decode(&g.tokens)?, g.log_probability.exp());
+            let label = match &self.allowed {
+                Allowed::Labels(trie) if constrained => trie.answer(&g.tokens),
+                Allowed::Labels(_) => self.task.labels.parse(&output),
+                _ => return Ok(Answer::read(self.task.kind, texts[row], output, probability)),
+            };
+            let answer = label.map(|l| Target::Label(self.task.labels.names()[l].clone())).ok_or_else(|| "no label".into());
+            Ok(Answer { output, answer, probability })
+        };
+        generated.into_iter().zip(rows).map(answer).collect()
     }
 }

@@ -86,7 +86,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         .map(|i| Encoded { ids: (0..choice.time).map(|_| token()).collect(), prompt: choice.time - choice.targets, class: (i % 12) as u32 })
         .collect();
     debug_assert_eq!(Batch::new(&examples, &[0]).tokens(), choice.time);
-    let recipe = Recipe::resolve(None, if choice.head { "head" } else { "completion" }, &[])?;
+    let recipe = Recipe::resolve(data::Kind::Intent, None, if choice.head { "head" } else { "completion" }, &[])?;
     let body = recipe.body(&model);
     let adapters = Adapters::new(LoraConfig::default(), body.config(), 0, body.device())?;
     let head = choice.head.then(|| Head::new(body.config().hidden, 12, recipe.view(model.config().layers), 0, body.device()));

@@ -1,9 +1,10 @@
 //! Answers of any other system, from a file, scored with the same code as a run's.
 
+use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
-use crate::task::{Said, Scorer};
+use crate::task::Scorer;
 use data::read::{Columns, Record};
 use data::{Example, Kind, Target};
 use report::record::Prediction;
@@ -51,7 +52,7 @@ pub fn score(home: &Home, answers: &Answers) -> Result<(Metrics, Vec<Prediction>
         let field = |names: &[&str]| names.iter().find_map(|n| record.fields.iter().find(|(f, _)| f == n)).map(|(_, v)| v.clone());
         let probability = field(&["probability", "confidence"]).and_then(|p| p.parse().ok()).filter(|p: &f64| p.is_finite()).unwrap_or(1.0);
         let output = field(&ANSWER).unwrap_or_default();
-        let mut one = Said::read(answers.kind, example, output, probability.clamp(0.0, 1.0));
+        let mut one = Answer::read(answers.kind, &example.text, output, probability.clamp(0.0, 1.0));
         // no answer at all is told apart from an empty one
         if answers.kind == Kind::Entities && one.output.is_empty() {
             one.answer = Err("no answer".into());

@@ -1,6 +1,7 @@
 //! A recipe: every setting of a run, from a file, for a task and a method.
 
 use crate::error::{Error, Result};
+use data::Kind;
 use gemma::head::{Pool, View};
 use gemma::{Gemma, LoraConfig};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Recipe {
     pub method: Method,
     /// Longest example, in tokens.
     pub max_tokens: usize,
+    /// Longest answer that is not a label, in tokens.
+    #[serde(default = "answer_tokens")]
+    pub answer_tokens: usize,
     /// How a head sees a text.
     pub pool: Pool,
     /// Where a head reads the model: shares of its blocks, each above 0 and at most 1.
@@ -51,8 +55,21 @@ pub struct Recipe {
     pub train: Settings,
 }
 
-/// Recipe of the intent task.
-const INTENT: &str = include_str!("../../../assets/recipes/intent.toml");
+/// The built-in recipe of a task.
+fn built_in(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Intent => include_str!("../../../assets/recipes/intent.toml"),
+        Kind::Entities => include_str!("../../../assets/recipes/entities.toml"),
+        Kind::Sql => include_str!("../../../assets/recipes/sql.toml"),
+        Kind::Hashtags => include_str!("../../../assets/recipes/hashtags.toml"),
+        Kind::Custom => include_str!("../../../assets/recipes/custom.toml"),
+    }
+}
+
+/// What runs had before a recipe could say it.
+fn answer_tokens() -> usize {
+    128
+}
 
 impl Recipe {
     /// The recipe of a task, or of a file, for a method (`auto` leaves it to the recipe), with single
@@ -60,10 +77,10 @@ impl Recipe {
     ///
     /// # Errors
     /// If the file cannot be read, or a value is unknown, of the wrong type or makes no sense.
-    pub fn resolve(file: Option<&Path>, method: &str, set: &[String]) -> Result<Self> {
+    pub fn resolve(kind: Kind, file: Option<&Path>, method: &str, set: &[String]) -> Result<Self> {
         let (name, text) = match file {
             Some(file) => (file.display().to_string(), std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?),
-            None => ("the built-in recipe".into(), INTENT.into()),
+            None => ("the built-in recipe".into(), built_in(kind).into()),
         };
         let fail = |e: String| Error::request(format!("{name}: {e}"));
         let mut table: Table = toml::from_str(&text).map_err(|e: toml::de::Error| fail(e.to_string().trim().to_string()))?;
@@ -73,6 +90,9 @@ impl Recipe {
         let chosen = table.get("method").and_then(Value::as_str).unwrap_or_default().to_string();
         if !["completion", "head"].contains(&chosen.as_str()) {
             return Err(Error::request(format!("`{chosen}` is no method that this version trains; use completion or head")));
+        }
+        if chosen == "head" && kind != Kind::Intent {
+            return Err(Error::request(format!("a head answers with one label, and {kind} needs more; use --method completion")));
         }
         for own in ["completion", "head"] {
             if let Some(Value::Table(changes)) = table.remove(own)
@@ -92,6 +112,9 @@ impl Recipe {
         }
         if !(recipe.ridge.is_finite() && recipe.ridge > 0.0) {
             return Err(fail("ridge must be a positive number".into()));
+        }
+        if recipe.answer_tokens == 0 {
+            return Err(fail("answer_tokens must be at least 1".into()));
         }
         if recipe.template.is_empty() || recipe.template.values().any(|t| t.matches("{text}").count() != 1) {
             return Err(fail("each template must hold {text} exactly once".into()));
@@ -192,7 +215,7 @@ mod tests {
     use super::*;
 
     fn resolve(method: &str, set: &[&str]) -> Result<Recipe> {
-        Recipe::resolve(None, method, &set.iter().map(|s| (*s).to_string()).collect::<Vec<_>>())
+        Recipe::resolve(Kind::Intent, None, method, &set.iter().map(|s| (*s).to_string()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -202,6 +225,16 @@ mod tests {
         assert_eq!(r.lora.targets.len(), 2);
         assert_eq!(r.template("it"), "X {text} Y");
         assert_eq!(r.template("fr"), r.template("en"));
+    }
+
+    #[test]
+    fn every_task_has_its_recipe() {
+        for kind in Kind::ALL {
+            let recipe = Recipe::resolve(kind, None, "auto", &[]).unwrap_or_else(|e| panic!("{kind}: {e}"));
+            assert_eq!(recipe.method == Method::Head, kind == Kind::Intent, "{kind}");
+            assert_eq!(recipe.template("it").contains("{schema}"), kind == Kind::Sql, "{kind}");
+        }
+        assert!(Recipe::resolve(Kind::Sql, None, "head", &[]).is_err_and(|e| e.to_string().contains("--method completion")));
     }
 
     #[test]

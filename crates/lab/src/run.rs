@@ -9,6 +9,7 @@ use crate::home::Home;
 use crate::library::{Library, RunRow};
 use crate::models;
 use crate::recipe::{Method, Recipe};
+use crate::task::{self, Scorer, Task};
 use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
@@ -19,8 +20,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tasks::intent::{self, Labels};
-use tasks::{Metrics, score};
+use tasks::intent::Labels;
+use tasks::{Metrics, baseline};
 use train::{Event, Observer, Tuned, Validation};
 
 /// What a person chose.
@@ -48,20 +49,14 @@ pub struct Request {
     pub command: String,
 }
 
-/// Only the intent task is built so far.
-fn known_task(task: &str) -> Result<()> {
-    if task == intent::NAME { Ok(()) } else { Err(Error::request(format!("`{task}` is no task that this version trains; use {}", intent::NAME))) }
-}
-
 /// Reads and checks a data set; the findings are for a person to read.
 ///
 /// # Errors
 /// If a file is missing or malformed.
 pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)> {
-    known_task(task)?;
     let kind = task.parse::<Kind>().map_err(Error::Request)?;
     let set = DataSet::open(&Source { kind: Some(kind), ..source.clone() })?;
-    let findings = check::labelled(&set);
+    let findings = if kind == Kind::Intent { check::labelled(&set) } else { Vec::new() };
     Ok((set, findings))
 }
 
@@ -69,7 +64,7 @@ pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)
 struct Prepared {
     recipe: Recipe,
     set: DataSet,
-    labels: Labels,
+    task: Task,
     model: Gemma,
     tokenizer: Tokenizer,
     device: device::Info,
@@ -78,7 +73,8 @@ struct Prepared {
 }
 
 fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
-    let recipe = Recipe::resolve(request.recipe.as_deref(), &request.method, &request.set)?;
+    let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
+    let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
     let (set, findings) = check_data(&request.task, &request.data)?;
     if set.examples(Split::Train).is_empty() {
         return Err(Error::request("no training examples; name a file with --train, or a folder with --data"));
@@ -86,6 +82,7 @@ fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
     if let Some(error) = findings.iter().find(|f| f.severity == Severity::Error) {
         return Err(Error::request(format!("{}: {}", error.rows.first().map_or("the data set", String::as_str), error.message)));
     }
+    let task = Task::of(&set)?;
     if request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(format!("{} already holds files; choose another folder with --out", request.out.display())));
     }
@@ -93,8 +90,7 @@ fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
     let tokenizer = Tokenizer::open(&weights)?;
     let model = Gemma::load(weights.clone(), &device)?;
-    let labels = Labels::of(set.examples(Split::Train));
-    Ok(Prepared { recipe, set, labels, model, tokenizer, device: info, weights, findings })
+    Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings })
 }
 
 /// Trains a model into `request.out` and evaluates it.
@@ -104,14 +100,14 @@ fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
 /// folder then says how).
 pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     let p = prepare(home, request)?;
-    let answerer = Answerer::new(&p.model, &p.tokenizer, &p.labels, &p.recipe, &p.set.card.language)?;
+    let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     let encoded = answerer.encode(p.set.examples(Split::Train))?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
     let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
     let head = match p.recipe.method {
-        Method::Head => Some(train::step::fit_head(body, &encoded, p.labels.names().len(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?),
+        Method::Head => Some(train::step::fit_head(body, &encoded, p.task.labels.names().len(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?),
         Method::Completion => None,
     };
     let mut tuned = Tuned { adapters, head };
@@ -223,21 +219,22 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
     let Some(split) = split else { return Ok(()) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    let classify = |answers: &[Answer]| Metrics::Classes(score::classification(p.labels.names(), &answerer.scored(examples, answers)));
-    let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
+    let files = if p.task.kind == Kind::Sql { task::database(&p.set)? } else { Vec::new() };
+    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &files)?;
+    let (metrics, predictions) = scorer.score(examples, &answerer.answer(Some(tuned), &texts, Mode::Best)?)?;
     result.evaluated_on = split.name().into();
-    result.metrics = Some(classify(&answers));
-    if p.recipe.method == Method::Completion {
-        result.metrics_free = Some(classify(&answerer.answer(Some(tuned), &texts, Mode::Free)?));
+    result.metrics = Some(metrics);
+    save_predictions(&out.join("predictions.jsonl"), &predictions)?;
+    // nothing constrains a custom task, so its free answers are those above
+    if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
+        result.metrics_free = Some(scorer.score(examples, &answerer.answer(Some(tuned), &texts, Mode::Free)?)?.0);
     }
-    let index = |e: &Example| p.labels.index(e.label()).unwrap_or(0);
-    let train: Vec<usize> = p.set.examples(Split::Train).iter().map(index).collect();
-    let expected: Vec<usize> = examples.iter().map(index).collect();
-    let majority = score::classification(p.labels.names(), &score::majority(&train, &expected, p.labels.names().len()));
-    result.baselines.insert("majority".into(), Metrics::Classes(majority));
-    result.baselines.insert("untuned".into(), classify(&answerer.answer(None, &texts, Mode::Untuned)?));
-    let predictions: Vec<Prediction> = predictions(examples, &answers, &p.labels).collect();
-    save_predictions(&out.join("predictions.jsonl"), &predictions)
+    for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
+        let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
+        result.baselines.insert(name.into(), scorer.score(examples, &answers)?.0);
+    }
+    result.baselines.insert("untuned".into(), scorer.score(examples, &answerer.answer(None, &texts, Mode::Untuned)?)?.0);
+    Ok(())
 }
 
 /// Writes predictions, one JSON object a line.
@@ -253,19 +250,22 @@ pub fn save_predictions(path: &Path, predictions: &[Prediction]) -> Result<()> {
     Ok(write_atomically(path, text.as_bytes())?)
 }
 
-fn predictions<'a>(examples: &'a [Example], answers: &'a [Answer], labels: &'a Labels) -> impl Iterator<Item = Prediction> + 'a {
-    examples.iter().zip(answers).map(|(e, a)| {
-        let answer = a.label.map(|l| labels.names()[l].clone());
-        let score = if answer.as_deref() == Some(e.label()) { 1.0 } else { 0.0 };
-        Prediction { input: e.text.clone(), expected: e.label().to_string(), output: a.output.clone(), answer, score, probability: a.probability, reason: None }
-    })
-}
-
 fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFile> {
     let files = p.set.splits.iter().map(|(split, file)| {
         let record = FileRecord { path: file.path.display().to_string(), sha256: file.sha256.clone(), count: file.examples.len() as u64 };
         (split.name().to_string(), record)
     });
+    let file = |(role, path): (&str, &Option<PathBuf>)| -> Result<Option<(String, FileRecord)>> {
+        let Some(path) = path else { return Ok(None) };
+        let count = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
+        Ok(Some((role.to_string(), FileRecord { path: path.display().to_string(), sha256: data::set::sha256(path)?, count })))
+    };
+    let mut files: BTreeMap<String, FileRecord> = files.collect();
+    if p.task.kind == Kind::Sql {
+        for database in [("schema", &p.set.schema), ("seed", &p.set.seed), ("database", &p.set.database)] {
+            files.extend(file(database)?);
+        }
+    }
     let kind = serde_json::to_value(p.device.kind).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
     Ok(RunFile {
         task: request.task.clone(),
@@ -279,8 +279,9 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             name: p.set.card.name.clone(),
             license: p.set.card.license.clone(),
             language: p.set.card.language.clone(),
-            labels: p.labels.names().to_vec(),
-            files: files.collect(),
+            labels: p.task.labels.names().to_vec(),
+            tables: p.task.tables.clone(),
+            files,
         },
         device: DeviceRecord { id: p.device.id.clone(), name: p.device.name.clone(), kind, api: p.device.api.clone(), driver: p.device.driver.clone() },
         settings: p.recipe.to_table()?,
@@ -356,7 +357,8 @@ impl Observer for Watch<'_> {
                 }
             }
         }
-        if tuned.head.is_none() {
+        // a label is soon written; longer answers would cost more than they tell beside the loss
+        if tuned.head.is_none() && self.answerer.kind() == Kind::Intent {
             let texts: Vec<&str> = self.examples.iter().map(|e| e.text.as_str()).collect();
             let answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(|e| gemma::Error::Request(e.to_string()))?;
             right = self.answerer.scored(self.examples, &answers).iter().filter(|s| s.answered == Some(s.expected)).count();
@@ -365,8 +367,10 @@ impl Observer for Watch<'_> {
         let accuracy = right as f64 / self.examples.len() as f64;
         // Two dozen messages make accuracy a coarse and noisy judge, and a head's log-loss is over the
         // very answers; a completion's loss is over tokens of labels that the constraint rules out anyway.
-        let score = if tuned.head.is_some() { -loss } else { accuracy };
-        Ok(Some(Validation { loss, metrics: BTreeMap::from([("accuracy".into(), accuracy)]), score }))
+        let labels = self.answerer.kind() == Kind::Intent;
+        let score = if tuned.head.is_some() || !labels { -loss } else { accuracy };
+        let metrics = if labels { BTreeMap::from([("accuracy".into(), accuracy)]) } else { BTreeMap::new() };
+        Ok(Some(Validation { loss, metrics, score }))
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {
@@ -391,7 +395,7 @@ fn save_adapter(folder: &Path, tuned: &Tuned, base: &str) -> gemma::Result<()> {
 pub struct Opened {
     run: RunFile,
     recipe: Recipe,
-    labels: Labels,
+    task: Task,
     model: Gemma,
     tokenizer: Tokenizer,
     tuned: Tuned,
@@ -406,7 +410,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let path = folder.join("run.toml");
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let run: RunFile = toml::from_str(&text).map_err(|e| Error::request(format!("{}: is not a run description ({e})", path.display())))?;
-    known_task(&run.task)?;
+    let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe: Recipe = run.settings.clone().try_into().map_err(|e| Error::request(format!("{}: its settings are not readable ({e})", path.display())))?;
     let (_, device) = device::open(device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &run.model.name)?)?);
@@ -429,13 +433,13 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
         Method::Head => Some(Head::load(&adapter, body.config().hidden, recipe.view(model.config().layers), model.device())?),
         Method::Completion => None,
     };
-    let labels = Labels::new(run.data.labels.clone());
-    Ok(Opened { labels, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
+    let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone() };
+    Ok(Opened { task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
 }
 
 impl Opened {
     fn answerer(&self) -> Result<Answerer<'_>> {
-        Answerer::new(&self.model, &self.tokenizer, &self.labels, &self.recipe, &self.run.data.language)
+        Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)
     }
 
     /// Answers texts.
@@ -446,33 +450,18 @@ impl Opened {
         self.answerer()?.answer(Some(&self.tuned), texts, Mode::Best)
     }
 
-    /// Label names in class order.
-    pub fn labels(&self) -> &[String] {
-        self.labels.names()
-    }
-
-    /// Scores the run on a file of examples.
+    /// Scores the run on a file of examples; queries on the database of the run.
     ///
     /// # Errors
     /// If the file is malformed or has a label that the run does not know.
     pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Metrics, Vec<Prediction>)> {
-        let examples = data::read::examples(test, Kind::Intent, columns)?;
-        known_labels(&examples, &self.labels)?;
+        let examples = data::read::examples(test, self.task.kind, columns)?;
+        let database = ["schema", "seed", "database"].iter().filter_map(|role| self.run.data.files.get(*role)).map(|f| Path::new(&f.path));
+        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &database.collect::<Vec<_>>())?;
         let answerer = self.answerer()?;
         answerer.encode(&examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-        let answers = answerer.answer(Some(&self.tuned), &texts, Mode::Best)?;
-        let scores = score::classification(self.labels.names(), &answerer.scored(&examples, &answers));
-        Ok((Metrics::Classes(scores), predictions(&examples, &answers, &self.labels).collect()))
-    }
-}
-
-fn known_labels(examples: &[Example], labels: &Labels) -> Result<()> {
-    match examples.iter().find(|e| labels.index(e.label()).is_none()) {
-        Some(e) => {
-            Err(Error::request(format!("{}: the label `{}` is not one that the run was trained on ({})", e.origin, e.label(), labels.names().join(", "))))
-        }
-        None => Ok(()),
+        scorer.score(&examples, &answerer.answer(Some(&self.tuned), &texts, Mode::Best)?)
     }
 }
 

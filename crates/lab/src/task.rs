@@ -1,32 +1,83 @@
-//! What differs between tasks when answers are scored, in one place: answers go in, metrics and
-//! predictions come out.
+//! What differs between tasks, in one place: what may be answered, and how answers become metrics
+//! and predictions.
 
+use crate::answer::Answer;
 use crate::error::{Error, Result};
+use data::set::{DataSet, Split};
 use data::{Example, Kind, Target};
 use report::record::Prediction;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
-use tasks::sandbox::Sandbox;
+use tasks::sandbox::{Sandbox, Table};
 use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
-use tasks::{Metrics, answer};
+use tasks::{Metrics, answer, grammar, prompt};
 
-/// What a system said about one example.
+/// A task with what its data set says of it.
 #[derive(Clone, Debug)]
-pub struct Said {
-    /// Its output as it came.
-    pub output: String,
-    /// The answer that it stands for, or why it is none.
-    pub answer: std::result::Result<Target, String>,
-    /// Probability that the system gave to its answer.
-    pub probability: f64,
+pub struct Task {
+    /// What the answers are.
+    pub kind: Kind,
+    /// The labels of an intent, the types of entities.
+    pub labels: Labels,
+    /// The tables that queries are about.
+    pub tables: Vec<Table>,
 }
 
-impl Said {
-    /// Reads what a system put out.
-    pub fn read(kind: Kind, example: &Example, output: String, probability: f64) -> Self {
-        Self { answer: answer::read(kind, &example.text, &output), output, probability }
+impl Task {
+    /// The task of a data set.
+    ///
+    /// # Errors
+    /// If queries have no database, or its files are wrong.
+    pub fn of(set: &DataSet) -> Result<Self> {
+        let train = set.examples(Split::Train);
+        let labels = match set.kind {
+            Kind::Entities => {
+                let spans = train.iter().filter_map(|e| if let Target::Entities(s) = &e.target { Some(s) } else { None }).flatten();
+                let types: BTreeSet<String> = spans.map(|s| s.kind.clone()).collect();
+                Labels::new(types.into_iter().collect())
+            }
+            Kind::Intent => Labels::of(train),
+            _ => Labels::new(Vec::new()),
+        };
+        let tables = if set.kind == Kind::Sql { Sandbox::open(&database(set)?)?.tables().to_vec() } else { Vec::new() };
+        Ok(Self { kind: set.kind, labels, tables })
+    }
+
+    /// The tables as a prompt shows them; empty if the task has none.
+    pub fn schema(&self) -> String {
+        prompt::schema(&self.tables)
+    }
+
+    /// What may be answered to a text, as a grammar.
+    pub fn grammar(&self, text: &str) -> String {
+        match self.kind {
+            Kind::Entities => grammar::entities(text, self.labels.names()),
+            Kind::Sql => grammar::sql(&self.tables),
+            _ => grammar::hashtags(),
+        }
+    }
+
+    /// The index of a label that was answered.
+    pub fn label(&self, answer: &std::result::Result<Target, String>) -> Option<usize> {
+        match answer {
+            Ok(Target::Label(name)) => self.labels.index(name),
+            _ => None,
+        }
     }
 }
+
+/// The files of the database that a data set's queries are about.
+///
+/// # Errors
+/// If it names none.
+pub fn database(set: &DataSet) -> Result<Vec<&Path>> {
+    let files: Vec<&Path> = [&set.schema, &set.seed, &set.database].into_iter().flatten().map(PathBuf::as_path).collect();
+    if files.is_empty() { Err(Error::request(NO_DATABASE)) } else { Ok(files) }
+}
+
+const NO_DATABASE: &str =
+    "queries are about a database; name the script of the tables with --schema, and the database or the script that fills it with --database";
 
 /// Scores answers of one task. Queries need the database that they are about.
 pub struct Scorer {
@@ -43,11 +94,7 @@ impl Scorer {
     /// If there is no such database, or its files are wrong.
     pub fn new(kind: Kind, examples: &[Example], labels: Labels, files: &[&Path]) -> Result<Self> {
         let judge = match kind {
-            Kind::Sql if files.is_empty() => {
-                return Err(Error::request(
-                    "queries are scored by running them; name the script of the tables with --schema, and the database or the script that fills it with --database",
-                ));
-            }
+            Kind::Sql if files.is_empty() => return Err(Error::request(NO_DATABASE)),
             Kind::Sql => {
                 let queries = examples.iter().filter_map(|e| if let Target::Sql(q) = &e.target { Some(q.as_str()) } else { None });
                 Some(Judge::new(Sandbox::open(files)?, queries)?)
@@ -61,10 +108,10 @@ impl Scorer {
     ///
     /// # Errors
     /// If an expected query does not run: then the data set is wrong.
-    pub fn score(&mut self, examples: &[Example], said: &[Said]) -> Result<(Metrics, Vec<Prediction>)> {
+    pub fn score(&mut self, examples: &[Example], said: &[Answer]) -> Result<(Metrics, Vec<Prediction>)> {
         let mut shares = Vec::new();
         let mut reasons: Vec<Option<String>> = said.iter().map(|s| s.answer.as_ref().err().cloned()).collect();
-        let read = |s: &Said| s.answer.as_ref().ok().cloned();
+        let read = |s: &Answer| s.answer.as_ref().ok().cloned();
         let metrics = match self.kind {
             Kind::Intent => {
                 let mut rows = Vec::new();
@@ -112,7 +159,7 @@ impl Scorer {
                 Metrics::Sql(score::sql::sql(&verdicts))
             }
         };
-        let prediction = |(((example, said), score), reason): (((&Example, &Said), f64), Option<String>)| Prediction {
+        let prediction = |(((example, said), score), reason): (((&Example, &Answer), f64), Option<String>)| Prediction {
             input: example.text.clone(),
             expected: answer::show(&example.target),
             output: said.output.clone(),

@@ -65,9 +65,12 @@ pub struct DataRecord {
     pub license: String,
     /// Language code as its card states it.
     pub language: String,
-    /// Label names in class order.
+    /// Label names in class order; types of entities.
     pub labels: Vec<String>,
-    /// Files by split: `train`, `validation`, `test`.
+    /// The tables that queries are about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<tasks::sandbox::Table>,
+    /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`.
     pub files: BTreeMap<String, FileRecord>,
 }
 

@@ -208,7 +208,12 @@ mod tests {
             let answer = format!(" {query}");
             assert!(accepts(&v, &g, &answer), "{query}: stopped at {:?}", &answer[written(&v, &g, &answer).0..]);
         }
-        for (query, at) in [("SELECT cognome FROM clienti", "nome FROM"), ("SELECT nome FROM prodotti", "dotti"), ("DROP TABLE clienti", "DROP"), ("SELECT nome; DROP", "; DROP")] {
+        for (query, at) in [
+            ("SELECT cognome FROM clienti", "nome FROM"),
+            ("SELECT nome FROM prodotti", "dotti"),
+            ("DROP TABLE clienti", "DROP"),
+            ("SELECT nome; DROP", "; DROP"),
+        ] {
             let answer = format!(" {query}");
             assert!(answer[written(&v, &g, &answer).0..].starts_with(at), "{query}: {:?}", &answer[written(&v, &g, &answer).0..]);
         }

@@ -6,9 +6,6 @@
 use crate::constraint::Trie;
 use data::example::Example;
 
-/// Name of the task in files and on the command line.
-pub const NAME: &str = "intent";
-
 /// The labels of a task and the words that stand for them in a completion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
@@ -69,11 +66,6 @@ impl Labels {
     }
 }
 
-/// Puts a text into the template's `{text}`.
-pub fn prompt(template: &str, text: &str) -> String {
-    template.replacen("{text}", text.trim(), 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,10 +85,5 @@ mod tests {
     fn labels_that_would_be_spelled_alike_keep_their_names() {
         let labels = Labels::new(vec!["a_b".into(), "a b".into()]);
         assert_eq!((labels.completion(0), labels.completion(1)), (" a_b".into(), " a b".into()));
-    }
-
-    #[test]
-    fn the_text_is_put_in_once_and_never_read_as_a_template() {
-        assert_eq!(prompt("M: {text}\nI:", " ciao {text} "), "M: ciao {text}\nI:");
     }
 }

@@ -5,6 +5,7 @@
 //! answers are scored ([`score`]; queries run in a [`sandbox`]). Nothing here touches tensors.
 
 pub mod answer;
+pub mod baseline;
 pub mod constraint;
 pub mod grammar;
 pub mod intent;

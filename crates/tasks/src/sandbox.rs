@@ -13,6 +13,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Batch, Connection, ErrorCode, OpenFlags};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ impl Error {
 }
 
 /// A table as queries see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Its name.
     pub name: String,
@@ -59,7 +60,7 @@ pub struct Table {
 }
 
 /// A column as queries see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -67,7 +68,8 @@ pub struct Column {
     pub kind: String,
     /// Part of the primary key?
     pub primary: bool,
-    /// Table and column that it refers to.
+    /// Table and column that it refers to; the column is empty where it is the other's primary key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refers: Option<(String, String)>,
 }
 

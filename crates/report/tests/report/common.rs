@@ -137,6 +137,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         license: "CC-BY-4.0".into(),
         language: "it".into(),
         labels: labels.clone(),
+        tables: Vec::new(),
         files: BTreeMap::from([
             ("train".into(), file("datasets/intents-it/train.jsonl", 4800, "a")),
             ("validation".into(), file("datasets/intents-it/validation.jsonl", 600, "b")),
