@@ -207,6 +207,92 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     refused("answers.jsonl", &["--schema", "bad.sql"], &["bad.sql", "line 2", "already exists"]);
 }
 
+/// Whole runs of the tasks that answer with more than a label. The tiny model knows nothing: what is
+/// looked at is that answers obey their constraint and are scored, kept, reproduced.
+#[test]
+fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
+    let shipped = |name: &str, count: usize| -> String {
+        let all = std::fs::read_to_string(root().join("datasets").join(name)).expect("shipped");
+        all.lines().take(count).map(|l| format!("{l}\n")).collect()
+    };
+    let query = |q: &str, sql: &str| serde_json::json!({"question": q, "sql": sql}).to_string() + "\n";
+    let queries = query("Quanti clienti?", "SELECT COUNT(*) FROM clienti")
+        + &query("Nomi", "SELECT nome\nFROM clienti")
+        + &query("Di Roma", "SELECT nome FROM clienti WHERE citta = 'Roma'");
+    let texts = "{\"prompt\":\"Ciao\",\"completion\":\"A te\"}\n{\"prompt\":\"Addio\",\"completion\":\"Ciao\"}\n".to_string();
+    let model = tiny().display().to_string();
+    for (task, train, test, metrics, baselines) in [
+        ("entities", shipped("entities-it/train.jsonl", 8), shipped("entities-it/test.jsonl", 2), vec!["precision", "recall", "f1"], vec!["gazetteer"]),
+        ("hashtags", shipped("hashtags-it/train.jsonl", 8), shipped("hashtags-it/test.jsonl", 2), vec!["f1", "at_least_one_hit"], vec!["majority", "nearest"]),
+        ("sql", queries.clone(), queries.clone(), vec!["execution_accuracy", "exact_match", "valid_sql"], vec!["nearest"]),
+        ("custom", texts.clone(), texts.clone(), vec!["exact_match", "rouge_l", "chrf"], vec!["nearest"]),
+    ] {
+        let b = Bench::new();
+        b.write("train.jsonl", train.as_bytes());
+        b.write("validation.jsonl", test.as_bytes());
+        b.write("test.jsonl", test.as_bytes());
+        b.write("schema.sql", b"CREATE TABLE clienti (id INTEGER PRIMARY KEY, nome TEXT, citta TEXT);");
+        b.write("rows.sql", b"INSERT INTO clienti (nome, citta) VALUES ('Anna', 'Roma'), ('Bruno', 'Bari');");
+        let card = format!("name = \"x\"\ntask = \"{task}\"\nlanguage = \"it\"\nschema = \"schema.sql\"\nseed = \"rows.sql\"\n");
+        b.write("dataset.toml", card.as_bytes());
+        let out = b.run(&[
+            "train",
+            "--task",
+            task,
+            "--data",
+            ".",
+            "--model",
+            &model,
+            "--out",
+            "out",
+            "--json",
+            "--set",
+            "epochs=1",
+            "--set",
+            "batch=4",
+            "--set",
+            "answer_tokens=24",
+            "--set",
+            "max_tokens=500",
+        ]);
+        assert!(out.status.success(), "{task}: {}", text(&out.stderr));
+        let result = json(&b.path("out/result.json"));
+        for metric in metrics {
+            let (value, ci) = (&result["metrics"][metric], &result["metrics"][format!("{metric}_ci")]);
+            assert!(value.is_number() && ci.as_array().is_some_and(|ci| ci.len() == 2), "{task}: {metric} in {}", result["metrics"]);
+        }
+        assert_eq!(result["metrics_free"].is_object(), task != "custom");
+        for baseline in baselines.into_iter().chain(["untuned"]) {
+            assert!(result["baselines"][baseline].is_object(), "{task}: no {baseline}");
+        }
+        // on the training questions themselves the nearest one is the same
+        if task == "sql" {
+            assert_eq!(result["baselines"]["nearest"]["execution_accuracy"], 1.0);
+        }
+        let predictions = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
+        let predictions: Vec<serde_json::Value> = predictions.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert_eq!(predictions.len(), test.lines().count());
+        for p in &predictions {
+            let output = p["output"].as_str().expect("an output");
+            assert!(p["answer"].is_string() || p["reason"].is_string(), "{task}: no answer and no reason in {p}");
+            match task {
+                "entities" => assert!(output.starts_with(" ["), "{output}"),
+                "hashtags" => assert!(output.starts_with(" #"), "{output}"),
+                "sql" => assert!(output.to_uppercase().starts_with(" SELECT") || output.to_uppercase().starts_with(" WITH"), "{output}"),
+                _ => {}
+            }
+        }
+        let asked = b.run(&["predict", "out", predictions[0]["input"].as_str().expect("an input"), "--json"]);
+        let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap_or_else(|e| panic!("{task}: {e}: {}", text(&asked.stderr)));
+        assert_eq!(answer["output"], predictions[0]["output"], "{task}");
+        let scored = b.run(&["eval", "out", "--test", "test.jsonl", "--json"]);
+        let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap_or_else(|e| panic!("{task}: {e}: {}", text(&scored.stderr)));
+        assert_eq!(scores, result["metrics"], "{task}");
+        let report = b.run(&["report", "out"]);
+        assert!(report.status.success(), "{task}: {}", text(&report.stderr));
+    }
+}
+
 /// Seeds make a CPU run repeatable to the bit, dropout included.
 #[test]
 fn the_same_seed_gives_the_same_bytes() {

@@ -122,13 +122,14 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// If a text is longer than the model's context.
     fn prompts(&self, texts: &[&str], completion: bool) -> Result<Vec<Encoded>> {
+        let limit = self.recipe.max_tokens.min(self.model.config().context);
         let encode = |text: &&str| {
             let ids = match completion {
                 true => self.tokenizer.encode_with_bos(&self.prompt(text))?,
                 false => self.tokenizer.encode_with_bos(text)?,
             };
-            if ids.len() > self.recipe.max_tokens {
-                return Err(Error::request(format!("a text is {} tokens long, {} are allowed; shorten it: {:.40}…", ids.len(), self.recipe.max_tokens, text)));
+            if ids.len() > limit {
+                return Err(Error::request(format!("a text is {} tokens long, {limit} are allowed; shorten it: {text:.40}…", ids.len())));
             }
             Ok(Encoded { prompt: ids.len(), ids, class: 0 })
         };

@@ -42,10 +42,13 @@ pub struct Recipe {
     #[serde(default = "answer_tokens")]
     pub answer_tokens: usize,
     /// How a head sees a text.
+    #[serde(default = "pool")]
     pub pool: Pool,
     /// Where a head reads the model: shares of its blocks, each above 0 and at most 1.
+    #[serde(default = "taps")]
     pub taps: Vec<f64>,
     /// Ridge penalty of the regression that a head begins as.
+    #[serde(default = "ridge")]
     pub ridge: f64,
     /// Prompt of completions by language; `{text}` is the message. A head reads the bare message.
     pub template: BTreeMap<String, String>,
@@ -64,6 +67,19 @@ fn built_in(kind: Kind) -> &'static str {
         Kind::Hashtags => include_str!("../../../assets/recipes/hashtags.toml"),
         Kind::Custom => include_str!("../../../assets/recipes/custom.toml"),
     }
+}
+
+/// What stands for the settings of a head in recipes that have none.
+fn pool() -> Pool {
+    Pool::Mean
+}
+
+fn taps() -> Vec<f64> {
+    vec![1.0]
+}
+
+fn ridge() -> f64 {
+    30.0
 }
 
 /// What runs had before a recipe could say it.
