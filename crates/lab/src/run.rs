@@ -487,8 +487,7 @@ fn known_labels(examples: &[Example], labels: &Labels) -> Result<()> {
 /// If the files are malformed or of different length.
 pub fn evaluate_predictions(answers: &Path, test: &Path, columns: &data::read::Columns) -> Result<Classification> {
     let examples = data::read::examples(test, Kind::Intent, columns)?;
-    let bytes = std::fs::read(answers).map_err(|e| Error::io(answers, e))?;
-    let records = data::read::records(answers, &bytes)?;
+    let records = data::read::records(answers)?;
     if records.len() != examples.len() {
         return Err(Error::request(format!(
             "{} holds {} answers, {} holds {} examples; give one answer for each, in the same order",
