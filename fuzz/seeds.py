@@ -72,7 +72,22 @@ TEXTS = {
     "blank": "text,label\n\n\na,b\n",
     "uneven": "text,label\na,b,c\n",
     "tab": "q\tk\nciao\ta\n",
+    "document": '[{"text":"a","label":"x"},\n {"text":"b","label":"y"}]',
+    "parts": '{"train":[["a","x"]],"val":[["b","y"]],"n":1}',
+    "columns": '{"text":["a","b"],"label":["x","y"]}',
+    "indexed": '{"text":{"0":"a"},"label":{"0":"x"}}',
+    "spans": '{"text":"Anna a Roma","entities":[{"start":0,"end":4,"type":"p"},{"text":"Roma","type":"l"}]}\n',
+    "strings": '{"text":"Anna a Roma","people":["Anna"],"places":["Roma"],"dates":[]}\n',
+    "python": "text,entities\nAnna,\"{'p': ['Anna'], 'q': None}\"\n",
+    "tags": '{"text":"x","hashtags":"#a, #b c"}\n',
+    "chat": '{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}\n',
+    "alpaca": '{"instruction":"a","input":"b","output":"c"}\n',
+    "words": "Anna B-PER\nBianchi I-PER\n\nRoma S-LOC\n",
+    "universal": "# text = della\n1-2\tdella\t_\t_\t_\t_\t_\t_\t_\t_\n1\tdi\t_\t_\tB-X\t_\t_\t_\t_\tSpaceAfter=No\n2\tla\t_\t_\tO\t_\t_\t_\t_\t_\n",
 }
-for name, text in TEXTS.items():
-    write("records", name, text.encode())
-write("records", "latin1", b"text,label\n\xe8,b\n")
+# the first byte chooses one of 13 endings and one of 5 tasks
+for choice in range(13 * 5):
+    for name, text in TEXTS.items():
+        write("records", f"{name}{choice}", bytes([choice]) + text.encode())
+    write("records", f"latin1{choice}", bytes([choice]) + b"text,label\n\xe8,b\n")
+    write("records", f"utf16{choice}", bytes([choice]) + "text,label\nè,b\n".encode("utf-16"))

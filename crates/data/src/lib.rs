@@ -11,6 +11,7 @@ pub mod encode;
 pub mod error;
 pub mod example;
 pub mod kind;
+pub mod part;
 pub mod read;
 pub mod set;
 

@@ -3,37 +3,13 @@
 use crate::error::{Error, Result};
 use crate::example::Example;
 use crate::kind::Kind;
-use crate::read::{self, Columns};
+pub use crate::part::Split;
+use crate::read::{self, Columns, Format};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// The parts of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Split {
-    /// What the model learns from.
-    Train,
-    /// What choices are made on.
-    Validation,
-    /// What the result is measured on; never used for a choice.
-    Test,
-}
-
-impl Split {
-    /// All parts, in order.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-
-    /// Name in cards, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
-    }
-}
 
 /// `dataset.toml`: what a data set is and where its files are. Other keys are for people.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -83,6 +59,8 @@ pub struct Source {
     pub schema: Option<PathBuf>,
     /// SQLite file that queries run on; takes precedence over the card's.
     pub database: Option<PathBuf>,
+    /// Pass over rows that cannot be read, instead of refusing the file.
+    pub skip_bad_rows: bool,
 }
 
 /// A file of a data set.
@@ -94,6 +72,29 @@ pub struct File {
     pub sha256: String,
     /// Its examples.
     pub examples: Vec<Example>,
+    /// What is wrong with the rows that were passed over.
+    pub skipped: Skipped,
+}
+
+/// Rows that were passed over because the user said so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Skipped {
+    /// How many.
+    pub count: usize,
+    /// What is wrong with the first of them, with file and line.
+    pub first: Vec<String>,
+}
+
+/// How many rows that were passed over are listed.
+const LISTED: usize = 100;
+
+impl Skipped {
+    fn add(&mut self, error: &Error) {
+        self.count += 1;
+        if self.first.len() < LISTED {
+            self.first.push(error.to_string());
+        }
+    }
 }
 
 /// A data set read into memory.
@@ -119,6 +120,15 @@ impl DataSet {
     /// # Errors
     /// If a file is missing or malformed, or nothing was named.
     pub fn open(source: &Source) -> Result<Self> {
+        Self::open_with(source, &mut |_, _, _| {})
+    }
+
+    /// As [`DataSet::open`]; `progress` is called now and then with the file that is being read, how much
+    /// of it is done, and of how much (bytes; rows of a Parquet file).
+    ///
+    /// # Errors
+    /// As [`DataSet::open`].
+    pub fn open_with(source: &Source, progress: &mut dyn FnMut(&Path, u64, u64)) -> Result<Self> {
         let mut card = Card::default();
         let mut paths = BTreeMap::new();
         let (mut schema, mut seed, mut database) = (None, None, None);
@@ -126,14 +136,7 @@ impl DataSet {
             card = read_card(folder)?;
             let beside = |path: &Option<PathBuf>| path.as_deref().map(|p| inside(folder, p)).transpose();
             (schema, seed, database) = (beside(&card.schema)?, beside(&card.seed)?, beside(&card.database)?);
-            for split in Split::ALL {
-                if let Some(path) = find(folder, &card, split)? {
-                    paths.insert(split, path);
-                }
-            }
-            if paths.is_empty() {
-                return Err(Error::file(folder, "holds no dataset.toml and no file called train, validation or test (.jsonl, .csv, .tsv)"));
-            }
+            paths = find(folder, &card)?;
         }
         for (split, path) in Split::ALL.into_iter().zip([&source.train, &source.validation, &source.test]) {
             if let Some(path) = path {
@@ -150,11 +153,27 @@ impl DataSet {
             None => card.task.parse::<Kind>().map_err(|e| Error::file(source.folder.clone().unwrap_or_default().join(CARD), e))?,
         };
         let columns = source.columns.or_card(&card.columns);
-        let mut splits = BTreeMap::new();
-        for (split, path) in paths {
-            let examples = read::examples(&path, kind, &columns)?;
-            splits.insert(split, File { sha256: sha256(&path)?, examples, path });
+        let mut splits: BTreeMap<Split, File> = BTreeMap::new();
+        for (named, path) in &paths {
+            let hash = sha256(path)?;
+            let new = || File { path: path.clone(), sha256: hash.clone(), examples: Vec::new(), skipped: Skipped::default() };
+            splits.insert(*named, new());
+            read::each(path, kind, &columns, &mut |done, total| progress(path, done, total), &mut |part, example| {
+                // a file that says which row belongs where is heeded, but for parts that have a file of their own
+                let split = part.unwrap_or(*named);
+                if split != *named && paths.contains_key(&split) {
+                    return Ok(());
+                }
+                let file = splits.entry(split).or_insert_with(new);
+                match example {
+                    Ok(example) => file.examples.push(example),
+                    Err(e) if source.skip_bad_rows => file.skipped.add(&e),
+                    Err(e) => return Err(e),
+                }
+                Ok(())
+            })?;
         }
+        splits.retain(|_, file| !file.examples.is_empty() || file.skipped.count > 0);
         // the card's rows belong to the card's tables
         if source.schema.is_some() || source.database.is_some() {
             seed = None;
@@ -191,19 +210,58 @@ fn read_card(folder: &Path) -> Result<Card> {
     })
 }
 
-fn find(folder: &Path, card: &Card, split: Split) -> Result<Option<PathBuf>> {
-    if let Some(path) = card.files.get(split.name()) {
-        return inside(folder, path).map(Some);
+/// The file of each part: as the card says, else by the names of the files.
+fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for (name, path) in &card.files {
+        let Some(split) = Split::ALL.into_iter().find(|s| s.name() == name) else {
+            return Err(Error::file(folder.join(CARD), format!("names a part `{name}`; the parts are train, validation and test")));
+        };
+        found.insert(split, inside(folder, path)?);
     }
-    Ok(["jsonl", "csv", "tsv"].iter().map(|e| folder.join(format!("{}.{e}", split.name()))).find(|p| p.exists()))
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    let names = entries.map(|e| Ok(PathBuf::from(e?.file_name()))).collect::<std::io::Result<Vec<PathBuf>>>().map_err(|e| Error::io(folder, e))?;
+    let mut files: Vec<PathBuf> = names.into_iter().filter(|n| Format::of(n).is_ok()).collect();
+    files.sort();
+    let stem = |path: &Path| path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    for split in Split::ALL {
+        let of: Vec<&PathBuf> = files.iter().filter(|f| Split::recognise(&stem(f)) == Some(split)).collect();
+        let exact: Vec<&PathBuf> = of.iter().copied().filter(|f| stem(f) == split.name()).collect();
+        match if exact.is_empty() { of } else { exact }.as_slice() {
+            [] => {}
+            [one] => {
+                found.insert(split, inside(folder, one)?);
+            }
+            [one, other, ..] => {
+                let what = format!("has both {} and {} for {name}; name one with --{name}", one.display(), other.display(), name = split.name());
+                return Err(Error::file(folder, what));
+            }
+        }
+    }
+    match (found.is_empty(), files.as_slice()) {
+        (false, _) => Ok(found),
+        // a single file may hold all parts
+        (true, [only]) => Ok(BTreeMap::from([(Split::Train, inside(folder, only)?)])),
+        (true, _) => {
+            let endings = read::ENDINGS.map(|(e, _)| format!(".{e}")).join(", ");
+            Err(Error::file(folder, format!("holds no dataset.toml and no file called train, validation or test ({endings})")))
+        }
+    }
 }
 
-/// A file that a card names. A card is data from elsewhere: it must not reach outside its folder.
+/// A file of a folder, which is data from elsewhere: neither by its path nor by a symbolic link may it
+/// reach outside.
 fn inside(folder: &Path, path: &Path) -> Result<PathBuf> {
-    if path.components().all(|c| matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)) {
-        return Ok(folder.join(path));
+    let outside = || Error::file(folder, format!("its file {} lies outside of it; move the file into it", path.display()));
+    if !path.components().all(|c| matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)) {
+        return Err(outside());
     }
-    Err(Error::file(folder.join(CARD), format!("names a file outside its folder ({}); move the file into it", path.display())))
+    let file = folder.join(path);
+    let real = |p: &Path| p.canonicalize().map_err(|e| Error::io(p, e));
+    if real(&file)?.starts_with(real(folder)?) { Ok(file) } else { Err(outside()) }
 }
 
 /// SHA-256 of a file, hexadecimal.
@@ -222,4 +280,96 @@ pub fn sha256(path: &Path) -> Result<String> {
         hash.update(&buffer[..n]);
     }
     Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{create_dir, write};
+
+    const ROWS: &str = "{\"text\":\"a\",\"label\":\"x\"}\n";
+
+    fn open(folder: &Path) -> std::result::Result<DataSet, String> {
+        let source = Source { folder: Some(folder.into()), kind: Some(Kind::Intent), ..Source::default() };
+        DataSet::open(&source).map_err(|e| e.to_string())
+    }
+
+    fn sizes(set: &DataSet) -> [usize; 3] {
+        Split::ALL.map(|s| set.examples(s).len())
+    }
+
+    #[test]
+    fn a_folder_is_read_by_the_names_of_its_files() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for name in ["it_x-ud-train.jsonl", "dev.jsonl", "notes.txt"] {
+            write(dir.path().join(name), ROWS).expect("writable");
+        }
+        assert_eq!(sizes(&open(dir.path()).expect("opens")), [1, 1, 0]);
+        write(dir.path().join("validation-old.jsonl"), ROWS).expect("writable");
+        let both = open(dir.path()).expect_err("two files for one part");
+        assert!(both.contains("both dev.jsonl and validation-old.jsonl for validation; name one with --validation"), "{both}");
+        write(dir.path().join("validation.jsonl"), ROWS).expect("writable");
+        assert_eq!(sizes(&open(dir.path()).expect("the exact name decides")), [1, 1, 0]);
+    }
+
+    #[test]
+    fn one_file_may_hold_all_parts() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let rows = r#"{"train": [["a", "x"], ["b", "y"]], "val": [["c", "x"]], "oos_test": [["d", "z"]]}"#;
+        write(dir.path().join("all.json"), rows).expect("writable");
+        let set = open(dir.path()).expect("opens");
+        assert_eq!(sizes(&set), [2, 1, 1]);
+        assert_eq!((set.examples(Split::Test)[0].text.as_str(), set.examples(Split::Test)[0].label()), ("d", "z"));
+        write(dir.path().join("test.jsonl"), [ROWS, ROWS].concat()).expect("writable");
+        let source =
+            Source { train: Some(dir.path().join("all.json")), test: Some(dir.path().join("test.jsonl")), kind: Some(Kind::Intent), ..Source::default() };
+        assert_eq!(sizes(&DataSet::open(&source).expect("opens")), [2, 1, 2]);
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_read() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder = dir.path().join("set");
+        create_dir(&folder).expect("writable");
+        write(dir.path().join("secret.jsonl"), ROWS).expect("writable");
+        let card = |file: &str| write(folder.join(CARD), format!("task = \"intent\"\n[files]\ntrain = \"{file}\"\n")).expect("writable");
+        card("../secret.jsonl");
+        assert!(open(&folder).expect_err("outside").contains("../secret.jsonl lies outside"));
+        card(&dir.path().join("secret.jsonl").display().to_string().replace('\\', "/"));
+        assert!(open(&folder).expect_err("absolute").contains("lies outside"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(dir.path().join("secret.jsonl"), folder.join("train.jsonl")).expect("a link");
+            card("train.jsonl");
+            assert!(open(&folder).expect_err("a link").contains("train.jsonl lies outside"));
+            std::fs::remove_file(folder.join(CARD)).expect("removed");
+            assert!(open(&folder).expect_err("a link without a card").contains("train.jsonl lies outside"));
+        }
+        card("nowhere.jsonl");
+        assert!(open(&folder).expect_err("missing").contains("nowhere.jsonl"));
+        write(folder.join(CARD), "task = \"intent\"\n[files]\ntrian = \"a.jsonl\"\n").expect("writable");
+        assert!(open(&folder).expect_err("a part of another name").contains("names a part `trian`"));
+    }
+
+    #[test]
+    fn bad_rows_are_passed_over_only_when_asked_and_counted() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let train = dir.path().join("x.jsonl");
+        write(&train, [ROWS, "{\"text\": \n", "{\"text\": \"b\"}\n", ROWS].concat()).expect("writable");
+        let mut source = Source { train: Some(train), kind: Some(Kind::Intent), ..Source::default() };
+        assert!(DataSet::open(&source).expect_err("strict").to_string().contains("x.jsonl:2: column 9"));
+        source.skip_bad_rows = true;
+        let set = DataSet::open(&source).expect("passes over");
+        let skipped = &set.splits[&Split::Train].skipped;
+        assert_eq!((sizes(&set)[0], skipped.count), (2, 2));
+        assert!(skipped.first[1].contains("x.jsonl:3: has no `label`"), "{:?}", skipped.first);
+    }
+
+    #[test]
+    fn without_a_task_nobody_guesses() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        write(dir.path().join("train.jsonl"), ROWS).expect("writable");
+        let untold = DataSet::open(&Source { folder: Some(dir.path().into()), ..Source::default() }).expect_err("no task");
+        assert!(untold.to_string().contains("name one: intent, entities, sql"), "{untold}");
+    }
 }

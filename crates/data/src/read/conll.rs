@@ -1,0 +1,198 @@
+//! Sentences with a word a line: CoNLL with BIO tags, and CoNLL-U with its comments.
+//!
+//! A record has the fields `text` and, if there are tags, `entities` (as JSON), and one more for every
+//! comment of the form `# name = value`. The text is that of the `# text` comment where all words
+//! stand in it in order; else the words are put together with spaces, but for `SpaceAfter=No`.
+
+use super::text::Lines;
+use super::{Record, Sink};
+use crate::error::{Error, Result};
+use crate::example::Span;
+use std::path::Path;
+
+/// A sentence as it is read.
+#[derive(Default)]
+struct Sentence {
+    line: usize,
+    comments: Vec<(String, String)>,
+    words: Vec<Word>,
+}
+
+/// A line of a sentence.
+struct Word {
+    line: usize,
+    columns: Vec<String>,
+}
+
+/// Which columns hold what.
+#[derive(Clone, Copy)]
+struct Layout {
+    form: usize,
+    tag: Option<usize>,
+    /// Columns as CoNLL-U has them: an id first, remarks last.
+    universal: bool,
+}
+
+/// Reads every sentence as a record. `tag` is the number of the column with the tags, if somebody said it.
+///
+/// # Errors
+/// If the file cannot be read, or the sink refuses a sentence.
+pub fn read(path: &Path, mut lines: Lines<'_>, tag: Option<usize>, sink: Sink<'_>) -> Result<()> {
+    let mut sentence = Sentence::default();
+    let mut layout = None;
+    let mut bad = None;
+    loop {
+        let next = lines.next()?;
+        let ended = next.is_none();
+        match next {
+            Some((_, Err(e))) => {
+                bad.get_or_insert(e);
+                continue;
+            }
+            Some((number, Ok(line))) if !line.trim().is_empty() => {
+                if sentence.line == 0 {
+                    sentence.line = number;
+                }
+                // a hashtag may be the first word of a sentence
+                let comment = sentence.words.is_empty() && (line.starts_with("# ") || line.contains(" = "));
+                if let Some(comment) = line.strip_prefix('#').filter(|_| comment) {
+                    if let Some((name, value)) = comment.split_once('=') {
+                        sentence.comments.push((name.trim().into(), value.trim().replace('\t', " ")));
+                    }
+                } else if !line.starts_with("-DOCSTART-") {
+                    let tabs = line.contains('\t');
+                    let columns: Vec<String> =
+                        if tabs { line.split('\t').map(|c| c.trim().into()).collect() } else { line.split_whitespace().map(String::from).collect() };
+                    sentence.words.push(Word { line: number, columns });
+                }
+                continue;
+            }
+            _ => {}
+        }
+        let done = std::mem::take(&mut sentence);
+        if let Some(e) = bad.take() {
+            sink(Err(e))?;
+        } else if let Some(first) = done.words.first() {
+            let layout = layout.get_or_insert_with(|| Layout { form: usize::from(is_universal(first)), tag, universal: is_universal(first) });
+            if layout.tag.is_none() {
+                layout.tag = tags(&done, *layout);
+            }
+            sink(record(path, done, *layout))?;
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether a line is one of CoNLL-U: an id, the form, and eight columns more.
+fn is_universal(word: &Word) -> bool {
+    word.columns.len() >= 10 && word.columns[0].starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// The column whose values are all BIO tags, from the last; one-letter columns of O alone say nothing yet.
+fn tags(sentence: &Sentence, layout: Layout) -> Option<usize> {
+    let columns = sentence.words.iter().map(|w| w.columns.len()).min()?;
+    let all = |c: &usize| sentence.words.iter().all(|w| tag(&w.columns[*c]).is_some());
+    let any = |c: &usize| sentence.words.iter().any(|w| w.columns[*c] != "_");
+    (layout.form + 1..columns).rev().find(|c| all(c) && any(c))
+}
+
+/// A tag's letter and type; `None` if it is no tag.
+fn tag(value: &str) -> Option<(char, &str)> {
+    if value == "O" || value == "_" {
+        return Some(('O', ""));
+    }
+    let (letter, kind) = value.split_once(['-', '_'])?;
+    let mut letters = letter.chars();
+    letters.next().filter(|l| "BIESLUM".contains(*l) && letters.next().is_none() && !kind.is_empty()).map(|l| (l, kind))
+}
+
+fn record(path: &Path, sentence: Sentence, layout: Layout) -> Result<Record> {
+    let given = sentence.comments.iter().find(|(name, _)| name == "text").map(|(_, v)| v.as_str());
+    let mut words: Vec<(&Word, &str)> = Vec::new();
+    // the parts of a word that is written as one, by the last id of it
+    let mut inside = 0;
+    for word in &sentence.words {
+        let Some(form) = word.columns.get(layout.form) else {
+            return Err(Error::row(path, word.line, format!("has {} columns, at least {} are needed", word.columns.len(), layout.form + 1)));
+        };
+        if layout.universal {
+            let id = word.columns[0].as_str();
+            if let Some((_, last)) = id.split_once('-') {
+                inside = last.parse().unwrap_or(0);
+            } else if id.contains('.') || id.parse::<usize>().is_ok_and(|id| id <= inside) {
+                // the tags of a joined word stand at its parts
+                if let (Some((joined, _)), Some(tag)) = (words.last_mut(), layout.tag)
+                    && joined.columns.get(tag).is_none_or(|t| t == "_")
+                    && !id.contains('.')
+                {
+                    *joined = word;
+                }
+                continue;
+            }
+        }
+        words.push((word, form));
+    }
+    let (text, places) = given.and_then(|text| Some((text.to_string(), places(text, &words)?))).unwrap_or_else(|| joined(&words, layout.universal));
+    let mut fields = vec![("text".to_string(), text)];
+    if let Some(column) = layout.tag {
+        let mut spans: Vec<Span> = Vec::new();
+        let mut open = false;
+        for ((word, _), (start, end)) in words.iter().zip(places) {
+            let value = word.columns.get(column).map_or("", String::as_str);
+            let Some((letter, kind)) = tag(value) else {
+                let what = format!("column {}: `{value}` is no tag; write O, B-type or I-type", column + 1);
+                return Err(Error::row(path, word.line, what));
+            };
+            match (letter, spans.last_mut()) {
+                ('O', _) => open = false,
+                ('I' | 'E' | 'L' | 'M', Some(last)) if open && last.kind == kind => {
+                    last.end = end;
+                    open = letter != 'E' && letter != 'L';
+                }
+                _ => {
+                    spans.push(Span { start, end, kind: kind.into() });
+                    open = !matches!(letter, 'S' | 'U' | 'E' | 'L');
+                }
+            }
+        }
+        let json = serde_json::to_string(&spans).map_err(|e| Error::row(path, sentence.line, e.to_string()))?;
+        fields.push(("entities".into(), json));
+    }
+    fields.extend(sentence.comments.into_iter().filter(|(name, _)| name != "text" && name != "entities"));
+    Ok(Record { line: sentence.line, part: None, fields })
+}
+
+/// Where the words stand in a text, in characters, if all do, in order, with nothing but spaces between.
+fn places(text: &str, words: &[(&Word, &str)]) -> Option<Vec<(usize, usize)>> {
+    let (mut rest, mut at) = (text, 0);
+    let mut out = Vec::with_capacity(words.len());
+    for (_, form) in words {
+        let trimmed = rest.trim_start();
+        at += rest[..rest.len() - trimmed.len()].chars().count();
+        rest = trimmed.strip_prefix(form)?;
+        let end = at + form.chars().count();
+        out.push((at, end));
+        at = end;
+    }
+    rest.trim().is_empty().then_some(out)
+}
+
+/// The words with spaces between them, and where they stand.
+fn joined(words: &[(&Word, &str)], universal: bool) -> (String, Vec<(usize, usize)>) {
+    let (mut text, mut at, mut out) = (String::new(), 0, Vec::with_capacity(words.len()));
+    let mut space = false;
+    for (word, form) in words {
+        if space {
+            text.push(' ');
+            at += 1;
+        }
+        text.push_str(form);
+        let end = at + form.chars().count();
+        out.push((at, end));
+        at = end;
+        space = !(universal && word.columns.last().is_some_and(|misc| misc.split('|').any(|m| m == "SpaceAfter=No")));
+    }
+    (text, out)
+}

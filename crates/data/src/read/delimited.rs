@@ -1,0 +1,172 @@
+//! Delimited text with a header row: commas, semicolons, tabs or bars, whichever splits it evenly.
+
+use super::text::{LONGEST, NOT_UTF8, Text, failure, too_long};
+use super::{Record, Sink};
+use crate::error::{Error, Result};
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+/// Bytes of a file on which the delimiter is chosen.
+const SAMPLE: u64 = 1 << 18;
+/// Rows of it that are counted.
+const SAMPLE_ROWS: usize = 50;
+
+/// How a file is delimited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dialect {
+    delimiter: u8,
+    quoting: bool,
+}
+
+impl Dialect {
+    fn reader<R: Read>(self, source: R, flexible: bool) -> csv::Reader<R> {
+        csv::ReaderBuilder::new().delimiter(self.delimiter).quoting(self.quoting).flexible(flexible).has_headers(false).from_reader(source)
+    }
+
+    /// Share of the rows that have as many columns as the first, and how many that are.
+    fn fit(self, sample: &[u8], whole: bool) -> (f64, usize) {
+        let rows: Vec<usize> = self.reader(sample, true).into_byte_records().take(SAMPLE_ROWS + 1).map_while(|r| Some(r.ok()?.len())).collect();
+        // the last row of a sample may be cut
+        let rows = &rows[..rows.len() - usize::from(!whole && rows.len() > 1)];
+        let first = rows.first().copied().unwrap_or(0);
+        (rows.iter().filter(|n| **n == first).count() as f64 / rows.len().max(1) as f64, first)
+    }
+}
+
+/// The dialect that splits the beginning of a file into most even rows of at least two columns;
+/// among equals the one that the file's name says, then the one with most columns.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn dialect(path: &Path, text: Text) -> Result<Dialect> {
+    let mut sample = Vec::new();
+    text.take(SAMPLE).read_to_end(&mut sample).map_err(|e| failure(path, 1, e))?;
+    let whole = (sample.len() as u64) < SAMPLE;
+    let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv") || e.eq_ignore_ascii_case("tab"));
+    let first = if tabs { b'\t' } else { b',' };
+    let rest = [b',', b';', b'\t', b'|'].into_iter().filter(|d| *d != first);
+    let quoted = [first].into_iter().chain(rest).map(|delimiter| Dialect { delimiter, quoting: true });
+    // many programs write tabs without quoting anything, so that a quote is only a character
+    let candidates = quoted.chain([Dialect { delimiter: b'\t', quoting: false }]);
+    let mut best = (Dialect { delimiter: first, quoting: true }, (0.0, 0));
+    for candidate in candidates {
+        let fit = candidate.fit(&sample, whole);
+        let better = fit.0 > best.1.0 + 1e-9 || (best.0.delimiter != first && fit.0 > best.1.0 - 1e-9 && fit.1 > best.1.1);
+        if fit.1 > 1 && better {
+            best = (candidate, fit);
+        }
+    }
+    Ok(best.0)
+}
+
+/// Reads every row as a record. Without a header (`positional`) the columns are called 1, 2, 3.
+///
+/// # Errors
+/// If the file cannot be read, its header is not usable, or the sink refuses a row.
+pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: Sink<'_>) -> Result<()> {
+    let passed = Rc::new(RefCell::new(Passed { bytes: Vec::new(), at: 0, offset: 0, line: 1 }));
+    let mut reader = dialect.reader(Watched { text, passed: passed.clone() }, true);
+    let mut row = csv::ByteRecord::new();
+    let mut header: Option<Vec<String>> = None;
+    loop {
+        let begin = reader.position().clone();
+        match reader.read_byte_record(&mut row) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            Err(e) => {
+                let line = passed.borrow_mut().line_of(Some(&begin));
+                return Err(match e.into_kind() {
+                    csv::ErrorKind::Io(e) => failure(path, line, e),
+                    other => Error::row(path, line, format!("cannot be read: {other:?}")),
+                });
+            }
+        }
+        let line = passed.borrow_mut().line_of(row.position());
+        let values = strings(path, line, &row);
+        let Some(names) = &header else {
+            let values = values?;
+            let names = if positional { (1..=values.len()).map(|i| i.to_string()).collect() } else { names(path, line, &values)? };
+            if positional {
+                sink(Ok(Record { line, part: None, fields: names.iter().cloned().zip(values).collect() }))?;
+            }
+            header = Some(names);
+            continue;
+        };
+        let record = values.and_then(|values| {
+            if values.len() != names.len() {
+                let what = format!("has {} columns where the header has {}; quote fields that hold the delimiter", values.len(), names.len());
+                return Err(Error::row(path, line, what));
+            }
+            Ok(Record { line, part: None, fields: names.iter().cloned().zip(values).collect() })
+        });
+        sink(record)?;
+    }
+}
+
+fn strings(path: &Path, line: usize, row: &csv::ByteRecord) -> Result<Vec<String>> {
+    let field = |(i, bytes): (usize, &[u8])| match std::str::from_utf8(bytes) {
+        Ok(text) if text.contains('\0') => Err(Error::row(path, line, format!("column {}: holds a NUL byte, which no text does; the file is damaged", i + 1))),
+        Ok(text) => Ok(text.to_string()),
+        Err(_) => Err(Error::row(path, line, format!("column {}: {NOT_UTF8}", i + 1))),
+    };
+    row.iter().enumerate().map(field).collect()
+}
+
+/// Names of the columns; one without a name is called by its number.
+fn names(path: &Path, line: usize, header: &[String]) -> Result<Vec<String>> {
+    let names: Vec<String> = header.iter().enumerate().map(|(i, h)| if h.trim().is_empty() { (i + 1).to_string() } else { h.trim().to_string() }).collect();
+    match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+        Some((i, name)) => Err(Error::row(path, line, format!("column {} repeats the name `{name}`; give each column its own name", i + 1))),
+        None => Ok(names),
+    }
+}
+
+/// Passes a text on to the csv reader and remembers what it has not yet made rows of.
+struct Watched {
+    text: Text,
+    passed: Rc<RefCell<Passed>>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.text.read(buffer)?;
+        self.passed.borrow_mut().add(&buffer[..n])?;
+        Ok(n)
+    }
+}
+
+/// Counts the lines before each record in turn. The csv reader's own count does not serve: it is
+/// taken before blank lines are passed over, and between the two bytes of a `\r\n`.
+struct Passed {
+    bytes: Vec<u8>,
+    /// How many of `bytes` are behind.
+    at: usize,
+    /// Place of the first of `bytes` in the text.
+    offset: u64,
+    line: usize,
+}
+
+impl Passed {
+    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes.drain(..self.at);
+        self.offset += self.at as u64;
+        self.at = 0;
+        if self.bytes.len() + bytes.len() > LONGEST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, too_long()));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The line on which the record at or after this position begins.
+    fn line_of(&mut self, position: Option<&csv::Position>) -> usize {
+        let from = position.map_or(0, |p| p.byte());
+        while let Some(&byte) = self.bytes.get(self.at).filter(|&&b| self.offset + (self.at as u64) < from || matches!(b, b'\r' | b'\n')) {
+            self.at += 1;
+            self.line += usize::from(byte == b'\n');
+        }
+        self.line
+    }
+}

@@ -1,0 +1,208 @@
+//! Files into records, records into examples.
+//!
+//! [`text`] turns bytes into UTF-8; a file per format ([`jsonl`], [`json`], [`delimited`], [`conll`],
+//! [`parquet`]) makes records of it, a row at a time and in bounded memory; [`roles`] finds which field
+//! is the text and which the answer, by name in English or Italian or as mapped by the user; [`value`]
+//! reads the forms in which people write an answer. A record that is wrong is an error of its own, so
+//! that the caller may pass over it.
+
+mod conll;
+mod delimited;
+mod json;
+mod jsonl;
+mod parquet;
+mod roles;
+mod text;
+mod value;
+
+pub use roles::{Columns, Role};
+
+use crate::error::{Error, Result};
+use crate::example::Example;
+use crate::kind::Kind;
+use crate::part::Split;
+use roles::Binding;
+use std::cell::Cell;
+use std::fs::File;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use text::{Lines, Text};
+
+/// A row as it was read: field names and values, in file order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Line on which it begins, from 1; in Parquet, which has no lines, the row.
+    pub line: usize,
+    /// Name of the list in which it stood, in a file of several.
+    pub part: Option<Arc<str>>,
+    /// Fields in file order. Numbers and booleans are text, lists and objects are kept as JSON.
+    pub fields: Vec<(String, String)>,
+}
+
+/// Takes every row in turn, or what is wrong with it; an error ends the reading.
+pub type Sink<'a> = &'a mut dyn FnMut(Result<Record>) -> Result<()>;
+
+/// Called now and then with how much is done, and of how much: bytes, or rows of a Parquet file.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// The formats that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// An object a line.
+    JsonLines,
+    /// One document.
+    Json,
+    /// Rows of fields with a delimiter between them.
+    Delimited,
+    /// A word a line.
+    Conll,
+    /// Columns in binary.
+    Parquet,
+}
+
+/// Endings of the files that are read, with their format.
+pub const ENDINGS: [(&str, Format); 13] = [
+    ("jsonl", Format::JsonLines),
+    ("ndjson", Format::JsonLines),
+    ("json", Format::Json),
+    ("csv", Format::Delimited),
+    ("tsv", Format::Delimited),
+    ("tab", Format::Delimited),
+    ("parquet", Format::Parquet),
+    ("conll", Format::Conll),
+    ("conllu", Format::Conll),
+    ("conllx", Format::Conll),
+    ("bio", Format::Conll),
+    ("iob", Format::Conll),
+    ("iob2", Format::Conll),
+];
+
+impl Format {
+    /// The format that a file's name says.
+    ///
+    /// # Errors
+    /// If it says none that is read.
+    pub fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        let known = ENDINGS.into_iter().find(|(name, _)| Some(*name) == ending.as_deref()).map(|(_, format)| format);
+        known.ok_or_else(|| Error::file(path, "is of no format that this version reads; use .jsonl, .json, .csv, .tsv, .parquet, .conll or .conllu"))
+    }
+}
+
+/// Opens a file for reading.
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|e| Error::io(path, e))
+}
+
+/// Size of a file in bytes. A pipe would be read twice, a folder not at all: both are refused.
+fn size(path: &Path) -> Result<u64> {
+    let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if meta.is_file() { Ok(meta.len()) } else { Err(Error::file(path, "is not a file; name a file of examples")) }
+}
+
+/// Reads the examples of a file; the first wrong row is an error.
+///
+/// # Errors
+/// If the file cannot be read, is empty, of no known format, or a row is malformed or lacks a field.
+pub fn examples(path: &Path, kind: Kind, columns: &Columns) -> Result<Vec<Example>> {
+    let mut out = Vec::new();
+    each(path, kind, columns, &mut |_, _| {}, &mut |_, example| {
+        out.push(example?);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// Reads the examples of a file one after another, each with the part that the file gives it to, and
+/// in place of a wrong row what is wrong with it.
+///
+/// # Errors
+/// If the file cannot be read, is empty, of no known format, if no field looks like a text or an
+/// answer, or if the sink refuses a row.
+pub fn each(
+    path: &Path,
+    kind: Kind,
+    columns: &Columns,
+    progress: Progress<'_>,
+    sink: &mut dyn FnMut(Option<Split>, Result<Example>) -> Result<()>,
+) -> Result<()> {
+    let mut binding: Option<Binding> = None;
+    let mut any = false;
+    let (words, of_words) = (Format::of(path)? == Format::Conll, columns.of_words().1);
+    stream(path, columns, progress, &mut |record| {
+        any = true;
+        let record = match record {
+            Ok(record) => record,
+            Err(e) => return sink(None, Err(e)),
+        };
+        let binding = match &mut binding {
+            Some(binding) => binding,
+            // the fields are the same on every row, so a first row without them is no row to pass over
+            none => none.insert(Binding::find(path, &record, kind, if words { &of_words } else { columns })?),
+        };
+        sink(record.part.as_deref().and_then(Split::recognise), binding.example(&record))
+    })?;
+    if any {
+        return Ok(());
+    }
+    let [reads, answers] = kind.roles();
+    let what = format!("holds no example; add one JSON object a line, such as {{\"{}\": \"…\", \"{}\": …}}", reads.name(), answers.name());
+    Err(Error::file(path, what))
+}
+
+/// All records of a file; the first wrong row is an error.
+///
+/// # Errors
+/// If the file cannot be read, is of no known format, or a row is malformed.
+pub fn records(path: &Path) -> Result<Vec<Record>> {
+    let mut out = Vec::new();
+    stream(path, &Columns::default(), &mut |_, _| {}, &mut |record| {
+        out.push(record?);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// Rows between two calls of progress.
+const EVERY: usize = 1000;
+
+fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
+    let total = size(path)?;
+    let format = Format::of(path)?;
+    if format == Format::Parquet {
+        return parquet::read(path, progress, sink);
+    }
+    let survey = text::survey(path)?;
+    let done = Rc::new(Cell::new(0));
+    let open = || Text::open(path, survey, done.clone());
+    let as_lines = format == Format::Json && json::is_lines(path, open()?)?;
+    let dialect = if format == Format::Delimited { Some(delimited::dialect(path, open()?)?) } else { None };
+    done.set(0);
+    let mut rows = 0;
+    let mut watched = |record: Result<Record>| {
+        rows += 1;
+        if rows % EVERY == 0 {
+            progress(done.get(), total);
+        }
+        sink(record)
+    };
+    match (format, dialect) {
+        (Format::Json, _) if !as_lines => json::read(path, open()?, &mut watched),
+        (Format::Conll, _) => conll::read(path, Lines::new(path, open()?), columns.of_words().0, &mut watched),
+        (_, Some(dialect)) => delimited::read(path, open()?, dialect, columns.positional(), &mut watched),
+        _ => jsonl::read(path, Lines::new(path, open()?), &mut watched),
+    }
+}
+
+/// A JSON value as the text of a field; `null` is a missing field.
+fn plain(value: serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(s) => Some(s),
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,306 @@
+//! Parquet, row by row. The file says how large it is before anything is unpacked; a file that would
+//! unpack into more than a machine should give to it is refused on that.
+
+use super::{Progress, Record, Sink};
+use crate::error::{Error, Result};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Most rows of a file.
+const ROWS: i64 = 50_000_000;
+/// Most bytes of all its pages, unpacked.
+const UNPACKED: u64 = 8 << 30;
+/// Most bytes of the largest pages of all columns, unpacked: what is in memory at once.
+const AT_ONCE: u64 = 256 << 20;
+/// Most bytes of the rows that are passed on: a few packed bytes can repeat one long value many times.
+const PASSED_ON: u64 = 2 << 30;
+/// Bytes of a page's description.
+const PAGE_HEADER: u64 = 1 << 16;
+
+/// Reads every row as a record, numbered from 1 where other formats have lines. Lists and groups are
+/// passed on as JSON. `progress` gets the rows done and the rows there are.
+///
+/// # Errors
+/// If the file is damaged or too large, or the sink refuses a row.
+pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
+    let damaged = |what: String| Error::file(path, format!("is not a readable Parquet file: {what}; export it again"));
+    let (file, mut again) = (super::open(path)?, super::open(path)?);
+    // the library is sound but may panic on a damaged file, which is no reason to take the application down
+    let whole = || -> Result<()> {
+        let reader = SerializedFileReader::new(file).map_err(|e| damaged(e.to_string()))?;
+        let total = bounded(path, &mut again, reader.metadata())?;
+        let mut passed_on = 0;
+        for (i, row) in reader.get_row_iter(None).map_err(|e| damaged(e.to_string()))?.enumerate() {
+            let row = row.map_err(|e| damaged(format!("row {}: {e}", i + 1)))?;
+            let fields: Vec<(String, String)> = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), super::plain(value(field))?))).collect();
+            passed_on += fields.iter().map(|(_, v)| v.len() as u64).sum::<u64>();
+            if passed_on > PASSED_ON {
+                return Err(Error::row(path, i + 1, format!("the rows up to here hold more than {} GiB, which is refused; split the file", PASSED_ON >> 30)));
+            }
+            if i % 1000 == 0 {
+                progress(i as u64, total);
+            }
+            sink(Ok(Record { line: i + 1, part: None, fields }))?;
+        }
+        Ok(())
+    };
+    catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|_| Err(damaged("its parts contradict each other".into())))
+}
+
+/// Refuses a file that is too large; else its number of rows.
+fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<u64> {
+    let rows = metadata.file_metadata().num_rows();
+    let refuse = |what: String| Err(Error::file(path, format!("{what}, which is refused; split the file")));
+    if !(0..=ROWS).contains(&rows) {
+        return refuse(format!("says that it has {rows} rows"));
+    }
+    let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
+    let mut unpacked = 0;
+    for group in metadata.row_groups() {
+        let mut at_once = 0;
+        for column in group.columns() {
+            let (start, bytes) = column.byte_range();
+            let end = start.checked_add(bytes).filter(|end| *end <= length);
+            let Some(end) = end else {
+                return Err(Error::file(path, "is not a readable Parquet file: a column lies outside the file; fetch it again"));
+            };
+            let mut largest = 0;
+            let mut at = start;
+            while at < end {
+                let header = page_header(file, at, end).map_err(|e| Error::io(path, e))?;
+                let Some(header) = header else {
+                    return Err(Error::file(path, format!("is not a readable Parquet file: no page at byte {at}; export it again")));
+                };
+                unpacked += header.unpacked;
+                largest = largest.max(header.unpacked);
+                at = header.end;
+            }
+            at_once += largest;
+        }
+        if unpacked > UNPACKED || at_once > AT_ONCE {
+            return refuse(format!("has {} MiB that unpack into {} MiB or more", length.div_ceil(1 << 20), unpacked >> 20));
+        }
+    }
+    Ok(rows.unsigned_abs())
+}
+
+/// A page's size, and where it ends.
+struct Page {
+    unpacked: u64,
+    end: u64,
+}
+
+/// Reads the description of the page at a place: in Thrift's compact protocol a struct whose fields 2
+/// and 3 are the sizes. `None` if there is none.
+fn page_header(file: &mut File, at: u64, end: u64) -> std::io::Result<Option<Page>> {
+    file.seek(SeekFrom::Start(at))?;
+    let mut bytes = Vec::new();
+    file.take((end - at).min(PAGE_HEADER)).read_to_end(&mut bytes)?;
+    let mut thrift = Thrift { bytes: &bytes, sizes: [None; 2] };
+    let sizes = thrift.structure(0).and(Some(thrift.sizes));
+    let Some([Some(unpacked), Some(packed)]) = sizes else { return Ok(None) };
+    let header = (bytes.len() - thrift.bytes.len()) as u64;
+    let page_end = at.checked_add(header).and_then(|b| b.checked_add(packed)).filter(|e| *e <= end);
+    Ok(page_end.map(|end| Page { unpacked, end }))
+}
+
+/// The little of Thrift's compact protocol that passes over a struct.
+struct Thrift<'a> {
+    bytes: &'a [u8],
+    /// Fields 2 and 3 of the outermost struct.
+    sizes: [Option<u64>; 2],
+}
+
+impl Thrift<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.bytes.split_first()?;
+        self.bytes = rest;
+        Some(*first)
+    }
+
+    fn skip(&mut self, n: u64) -> Option<()> {
+        self.bytes = self.bytes.get(usize::try_from(n).ok()?..)?;
+        Some(())
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// A struct: fields by the distance of their number from the last, until a zero.
+    fn structure(&mut self, depth: usize) -> Option<()> {
+        let mut field = 0_u64;
+        loop {
+            let head = self.byte()?;
+            if head == 0 {
+                return Some(());
+            }
+            let distance = u64::from(head >> 4);
+            field = if distance == 0 { self.varint()? >> 1 } else { field + distance };
+            let kind = head & 0x0f;
+            if depth == 0 && matches!(field, 2 | 3) && kind == 5 {
+                let zigzag = self.varint()?;
+                // a negative size is none
+                self.sizes[field as usize - 2] = (zigzag & 1 == 0).then_some(zigzag >> 1);
+            } else {
+                self.value(kind, depth)?;
+            }
+        }
+    }
+
+    fn value(&mut self, kind: u8, depth: usize) -> Option<()> {
+        if depth > 8 {
+            return None;
+        }
+        match kind {
+            1 | 2 => Some(()),
+            3 => self.skip(1),
+            4..=6 => self.varint().map(|_| ()),
+            7 => self.skip(8),
+            8 => {
+                let n = self.varint()?;
+                self.skip(n)
+            }
+            9 | 10 => {
+                let head = self.byte()?;
+                let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+                // booleans in a list take a byte each
+                (0..n).try_for_each(|_| if matches!(head & 0x0f, 1 | 2) { self.skip(1) } else { self.value(head & 0x0f, depth + 1) })
+            }
+            12 => self.structure(depth + 1),
+            _ => None,
+        }
+    }
+}
+
+/// A field as JSON, so that lists look as they do in the other formats.
+fn value(field: &Field) -> Value {
+    match field {
+        Field::Null => Value::Null,
+        Field::Bool(v) => (*v).into(),
+        Field::Byte(v) => (*v).into(),
+        Field::Short(v) => (*v).into(),
+        Field::Int(v) => (*v).into(),
+        Field::Long(v) => (*v).into(),
+        Field::UByte(v) => (*v).into(),
+        Field::UShort(v) => (*v).into(),
+        Field::UInt(v) => (*v).into(),
+        Field::ULong(v) => (*v).into(),
+        Field::Float(v) => (*v).into(),
+        Field::Double(v) => (*v).into(),
+        Field::Str(v) => v.as_str().into(),
+        Field::Bytes(v) => match v.as_utf8() {
+            Ok(text) => text.into(),
+            Err(_) => Value::Null,
+        },
+        Field::Group(row) => Value::Object(row.get_column_iter().map(|(k, v)| (k.clone(), value(v))).collect()),
+        Field::ListInternal(list) => Value::Array(list.elements().iter().map(value).collect()),
+        Field::MapInternal(map) => Value::Object(map.entries().iter().map(|(k, v)| (super::plain(value(k)).unwrap_or_default(), value(v))).collect()),
+        other => other.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::Target;
+    use crate::kind::Kind;
+    use crate::read::{Columns, each, examples};
+    use parquet::basic::{Compression, ZstdLevel};
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use std::sync::Arc;
+
+    /// A file with a column per name, each with the same number of rows, and everything packed.
+    fn write(path: &Path, columns: &[(&str, Vec<ByteArray>)]) {
+        let fields: String = columns.iter().map(|(name, _)| format!("required binary {name} (UTF8); ")).collect();
+        let schema = parse_message_type(&format!("message rows {{ {fields} }}")).expect("a schema");
+        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).set_dictionary_page_size_limit(64 << 20).build();
+        let file = File::create(path).expect("writable");
+        let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).expect("a writer");
+        let mut group = writer.next_row_group().expect("a group");
+        for (_, values) in columns {
+            let mut column = group.next_column().expect("no error").expect("a column");
+            column.typed::<ByteArrayType>().write_batch(values, None, None).expect("written");
+            column.close().expect("closed");
+        }
+        group.close().expect("closed");
+        writer.close().expect("closed");
+    }
+
+    #[test]
+    fn rows_are_read_and_numbered() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        write(&path, &[("testo", vec!["è già".into(), "due".into()]), ("hashtags", vec!["#a #b".into(), "[\"#c\"]".into()])]);
+        let rows = examples(&path, Kind::Hashtags, &Columns::default()).expect("reads");
+        assert_eq!((rows[0].text.as_str(), rows[1].origin.line), ("è già", 2));
+        assert_eq!(rows[0].target, Target::Tags(vec!["#a".into(), "#b".into()]));
+        let intent = examples(&path, Kind::Intent, &Columns::default()).expect_err("no label");
+        assert!(intent.to_string().contains("the columns are `testo`, `hashtags`"), "{intent}");
+    }
+
+    #[test]
+    fn a_value_packed_once_and_repeated_for_ever_is_refused() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("bomb.parquet");
+        let long = ByteArray::from(vec![b'a'; 8 << 20]);
+        write(&path, &[("text", vec![long; 300]), ("label", vec!["x".into(); 300])]);
+        assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
+        let mut rows = 0;
+        let refused = each(&path, Kind::Intent, &Columns::default(), &mut |_, _| {}, &mut |_, example| {
+            rows += 1;
+            example.map(|_| ())
+        });
+        let message = refused.expect_err("must be refused").to_string();
+        assert!(message.contains("bomb.parquet:256: the rows up to here hold more than 2 GiB") && rows == 255, "{rows}: {message}");
+    }
+
+    #[test]
+    fn a_page_that_unpacks_into_too_much_is_refused_before_it_is_unpacked() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("bomb.parquet");
+        write(&path, &[("text", vec![ByteArray::from(vec![b'a'; 300 << 20])]), ("label", vec!["x".into()])]);
+        assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
+        let refused = examples(&path, Kind::Intent, &Columns::default()).expect_err("must be refused").to_string();
+        assert!(refused.contains("bomb.parquet: has 1 MiB that unpack into 300 MiB or more, which is refused"), "{refused}");
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_wherever_the_damage_is() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        write(&path, &[("text", vec!["uno".into(), "due".into()]), ("label", vec!["a".into(), "b".into()])]);
+        let whole = std::fs::read(&path).expect("readable");
+        let mut refused = 0;
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0xff;
+            std::fs::write(&path, &bytes).expect("writable");
+            // some bytes are of no consequence; what must not happen is a panic, which would end this test
+            refused += usize::from(examples(&path, Kind::Intent, &Columns::default()).is_err());
+        }
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).expect("writable");
+            let e = examples(&path, Kind::Intent, &Columns::default()).expect_err("a cut file").to_string();
+            assert!(e.contains("x.parquet"), "{e}");
+        }
+        assert!(refused > whole.len() / 2, "{refused} of {}", whole.len());
+    }
+}

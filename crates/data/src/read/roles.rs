@@ -1,0 +1,278 @@
+//! Which field of a record is read and which is answered: recognised by name or mapped by the user.
+
+use super::{Record, value};
+use crate::error::{Error, Result};
+use crate::example::{Example, Origin, Target};
+use crate::kind::Kind;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a field of a record is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The text of an intent, of entities, of hashtags.
+    Text,
+    /// The label of an intent.
+    Label,
+    /// The entities of a text.
+    Entities,
+    /// The question that a query answers.
+    Question,
+    /// The query.
+    Sql,
+    /// The hashtags of a text.
+    Hashtags,
+    /// What a custom task reads.
+    Prompt,
+    /// What a custom task answers.
+    Completion,
+}
+
+/// Names of texts, likeliest first.
+const TEXT: [&str; 19] = [
+    "text",
+    "message",
+    "utterance",
+    "sentence",
+    "testo",
+    "messaggio",
+    "frase",
+    "question",
+    "domanda",
+    "query",
+    "input",
+    "content",
+    "contenuto",
+    "post",
+    "tweet",
+    "body",
+    "description",
+    "descrizione",
+    "prompt",
+];
+/// Names of answers of any kind, for when none of its own is there.
+const ANSWER: [&str; 9] = ["completion", "output", "answer", "response", "target", "risposta", "completamento", "risultato", "json"];
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 8] = [Self::Text, Self::Label, Self::Entities, Self::Question, Self::Sql, Self::Hashtags, Self::Prompt, Self::Completion];
+
+    /// Name in `--columns` and in cards.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Label => "label",
+            Self::Entities => "entities",
+            Self::Question => "question",
+            Self::Sql => "sql",
+            Self::Hashtags => "hashtags",
+            Self::Prompt => "prompt",
+            Self::Completion => "completion",
+        }
+    }
+
+    /// Field names that stand for the role when the user maps nothing, likeliest first.
+    fn known(self) -> impl Iterator<Item = &'static str> {
+        let (own, others): (&[&str], &[&str]) = match self {
+            Self::Text => (&[], &TEXT),
+            Self::Label => {
+                (&["label", "intent", "category", "class", "etichetta", "intento", "categoria", "classe", "label_text", "topic", "tag", "sentiment"], &ANSWER)
+            }
+            Self::Entities => (&["entities", "spans", "entità", "entita", "ner", "annotations", "annotazioni", "labels", "label"], &ANSWER),
+            Self::Question => (&["question", "domanda", "utterance", "nl"], &TEXT),
+            Self::Sql => (&["sql", "query", "sql_query", "interrogazione"], &ANSWER),
+            Self::Hashtags => (&["hashtags", "hashtag", "tags", "etichette", "keywords", "parole_chiave", "labels"], &ANSWER),
+            Self::Prompt => (&["prompt", "instruction", "istruzione", "input"], &TEXT),
+            Self::Completion => (&[], &ANSWER),
+        };
+        own.iter().chain(others).copied()
+    }
+}
+
+impl Kind {
+    /// The roles of what is read and of what is answered.
+    pub fn roles(self) -> [Role; 2] {
+        match self {
+            Self::Intent => [Role::Text, Role::Label],
+            Self::Entities => [Role::Text, Role::Entities],
+            Self::Sql => [Role::Question, Role::Sql],
+            Self::Hashtags => [Role::Text, Role::Hashtags],
+            Self::Custom => [Role::Prompt, Role::Completion],
+        }
+    }
+}
+
+/// Which field plays which role, as far as somebody said so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns(BTreeMap<Role, String>);
+
+impl Columns {
+    /// Parses `text=question,label=intent`.
+    ///
+    /// # Errors
+    /// With a sentence about what is wrong.
+    pub fn parse(spec: &str) -> std::result::Result<Self, String> {
+        let mut out = Self::default();
+        for part in spec.split(',').filter(|p| !p.trim().is_empty()) {
+            let (role, field) = part.split_once('=').ok_or_else(|| format!("`{part}` is not of the form role=column"))?;
+            let known = Role::ALL.into_iter().find(|r| r.name() == role.trim());
+            let known = known.ok_or_else(|| format!("`{}` is not a role; the roles are {}", role.trim(), Role::ALL.map(Role::name).join(", ")))?;
+            out.0.insert(known, field.trim().to_string());
+        }
+        Ok(out)
+    }
+
+    /// The field of a role, if somebody named it.
+    pub fn get(&self, role: Role) -> Option<&str> {
+        self.0.get(&role).map(String::as_str)
+    }
+
+    /// These columns, and for roles that they do not name those of a card; other keys of a card are for people.
+    #[must_use]
+    pub fn or_card(&self, card: &BTreeMap<String, String>) -> Self {
+        let named = |r: Role| Some((r, self.get(r).map(str::to_string).or_else(|| card.get(r.name()).cloned())?));
+        Self(Role::ALL.into_iter().filter_map(named).collect())
+    }
+
+    /// Whether columns are named by number alone, as in a table without a header.
+    pub fn positional(&self) -> bool {
+        !self.0.is_empty() && self.0.values().all(|field| !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    /// The number of the column with the tags of a CoNLL file, from 0, if somebody said it; and the columns
+    /// without it, for its records have names.
+    pub fn of_words(&self) -> (Option<usize>, Self) {
+        let number = self.get(Role::Entities).and_then(|c| c.parse::<usize>().ok()).and_then(|c| c.checked_sub(1));
+        let mut rest = self.clone();
+        rest.0.retain(|role, _| *role != Role::Entities || number.is_none());
+        (number, rest)
+    }
+}
+
+/// Where an example's text stands.
+#[derive(Debug)]
+enum Reads {
+    Field(String),
+    /// An instruction, and an input that may be empty.
+    Instruction(String, String),
+}
+
+/// Where an example's answer stands.
+#[derive(Debug)]
+enum Answers {
+    Field(String),
+    /// In one list of strings per type: every field but the text.
+    PerType,
+}
+
+/// How the records of a file become examples; found on its first record.
+#[derive(Debug)]
+pub struct Binding {
+    file: Arc<PathBuf>,
+    kind: Kind,
+    /// Field of a chat, which stands for both.
+    chat: Option<String>,
+    reads: Reads,
+    answers: Answers,
+}
+
+impl Binding {
+    /// Finds which fields of a record play the roles of a kind.
+    ///
+    /// # Errors
+    /// If a field is not there, or none looks like it.
+    pub fn find(path: &Path, first: &Record, kind: Kind, columns: &Columns) -> Result<Self> {
+        let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
+        let file = Arc::new(path.to_path_buf());
+        let [reads, answers] = kind.roles();
+        let mapped = |role| columns.get(role).is_some();
+        let called = |wanted: &[&str]| wanted.iter().find_map(|w| names.iter().find(|n| n.eq_ignore_ascii_case(w))).map(|n| (*n).to_string());
+        let chat = called(&["messages", "conversations", "conversation", "messaggi"]).filter(|_| !mapped(reads) && !mapped(answers));
+        if chat.is_some() {
+            return Ok(Self { file, kind, chat, reads: Reads::Field(String::new()), answers: Answers::Field(String::new()) });
+        }
+        let is_list = |name: &str| first.fields.iter().any(|(n, v)| n == name && value::strings(v).is_some());
+        let answer = match role(path, first, answers, columns, None) {
+            Ok(name) => Answers::Field(name),
+            Err(_) if kind == Kind::Entities && !mapped(answers) && names.iter().any(|n| is_list(n)) => Answers::PerType,
+            Err(e) => return Err(e),
+        };
+        let taken = if let Answers::Field(name) = &answer { Some(name.as_str()) } else { None };
+        let instruction = called(&["instruction", "istruzione"]).zip(called(&["input"])).filter(|_| !mapped(reads));
+        let reads = match instruction {
+            Some((instruction, input)) => Reads::Instruction(instruction, input),
+            None => Reads::Field(role(path, first, reads, columns, taken)?),
+        };
+        Ok(Self { file, kind, chat, reads, answers: answer })
+    }
+
+    /// The example that a record stands for.
+    ///
+    /// # Errors
+    /// If a field is missing or its value is no answer of the kind.
+    pub fn example(&self, record: &Record) -> Result<Example> {
+        let wrong = |what: String| Error::row(&*self.file, record.line, what);
+        let get = |name: &str| record.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let field = |name: &str| get(name).ok_or_else(|| wrong(format!("has no `{name}`; add it or delete the row")));
+        let origin = Origin { file: self.file.clone(), line: record.line };
+        if let Some(chat) = &self.chat {
+            let (text, answer) = value::chat(field(chat)?).map_err(|what| wrong(format!("`{chat}` {what}")))?;
+            let target = self.target(&text, &answer).map_err(|what| wrong(format!("the last turn {what}")))?;
+            return Ok(Example { text, target, origin });
+        }
+        let text = match &self.reads {
+            Reads::Field(name) => field(name)?.to_string(),
+            Reads::Instruction(instruction, input) => {
+                let input = get(input).map(str::trim).filter(|i| !i.is_empty());
+                match (self.kind, input) {
+                    // an instruction is the same on every row, and tasks of our own kinds have their own
+                    (Kind::Custom, Some(input)) => format!("{}\n\n{input}", field(instruction)?.trim()),
+                    (_, Some(input)) => input.to_string(),
+                    (_, None) => field(instruction)?.to_string(),
+                }
+            }
+        };
+        let target = match &self.answers {
+            Answers::Field(name) => self.target(&text, field(name)?).map_err(|what| wrong(format!("`{name}` {what}")))?,
+            Answers::PerType => {
+                let lists = record.fields.iter().filter_map(|(name, v)| Some((name, value::strings(v)?)));
+                let named: Vec<(String, String)> = lists.flat_map(|(name, list)| list.into_iter().map(move |s| (name.clone(), s))).collect();
+                Target::Entities(value::locate(&text, &named).map_err(wrong)?)
+            }
+        };
+        Ok(Example { text, target, origin })
+    }
+
+    fn target(&self, text: &str, answer: &str) -> std::result::Result<Target, String> {
+        Ok(match self.kind {
+            Kind::Intent => Target::Label(answer.trim().into()),
+            Kind::Sql => Target::Sql(answer.trim().into()),
+            Kind::Custom => Target::Completion(answer.into()),
+            Kind::Entities => Target::Entities(value::entities(text, answer)?),
+            Kind::Hashtags => Target::Tags(value::tags(answer)?),
+        })
+    }
+}
+
+/// The field that plays a role: the one that was named, else the likeliest by name, else by place in a
+/// record without names.
+fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Option<&str>) -> Result<String> {
+    let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
+    let listed = names.iter().map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ");
+    if let Some(wanted) = columns.get(role) {
+        return names
+            .iter()
+            .find(|n| **n == wanted)
+            .map(|n| (*n).to_string())
+            .ok_or_else(|| Error::row(path, first.line, format!("has no column `{wanted}`; the columns are {listed}")));
+    }
+    let free: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != taken).collect();
+    let place = if Kind::ALL.iter().any(|k| k.roles()[1] == role) { "2" } else { "1" };
+    let by_place = Some(place).filter(|_| names.iter().enumerate().all(|(i, n)| *n == (i + 1).to_string()));
+    let found = role.known().find_map(|k| free.iter().find(|n| n.to_lowercase() == k)).copied().or_else(|| by_place.filter(|p| free.contains(p)));
+    let role = role.name();
+    found.map(str::to_string).ok_or_else(|| {
+        Error::row(path, first.line, format!("no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME"))
+    })
+}

@@ -1,0 +1,271 @@
+//! What the readers accept and what they say of the rest. Each test is a row of the table of formats
+//! that people have.
+
+use super::*;
+use crate::example::{Span, Target};
+use crate::part::Split;
+
+fn of_kind(kind: Kind, name: &str, bytes: &[u8], columns: &str) -> std::result::Result<Vec<Example>, String> {
+    let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let file = dir.path().join(name);
+    std::fs::write(&file, bytes).map_err(|e| e.to_string())?;
+    examples(&file, kind, &Columns::parse(columns)?).map_err(|e| e.to_string().replace(&dir.path().display().to_string(), ""))
+}
+
+fn read(name: &str, bytes: &[u8], columns: &str) -> std::result::Result<Vec<(String, String, usize)>, String> {
+    let rows = of_kind(Kind::Intent, name, bytes, columns)?;
+    Ok(rows.into_iter().map(|r| (r.text.clone(), r.label().to_string(), r.origin.line)).collect())
+}
+
+fn row(text: &str, label: &str, line: usize) -> (String, String, usize) {
+    (text.into(), label.into(), line)
+}
+
+fn message(name: &str, bytes: &[u8], columns: &str) -> String {
+    read(name, bytes, columns).expect_err("must be refused")
+}
+
+fn target(kind: Kind, line: &str) -> std::result::Result<Target, String> {
+    of_kind(kind, "x.jsonl", line.as_bytes(), "").map(|rows| rows[0].target.clone())
+}
+
+fn spans(list: &[(usize, usize, &str)]) -> Target {
+    Target::Entities(list.iter().map(|(start, end, kind)| Span { start: *start, end: *end, kind: (*kind).into() }).collect())
+}
+
+#[test]
+fn formats_and_names_that_people_use() {
+    let jsonl = "\u{feff}{\"text\":\"ciao\",\"label\":\"a\"}\n\n{\"label\":3,\"text\":\"è\"}\r\n";
+    assert_eq!(read("x.jsonl", jsonl.as_bytes(), ""), Ok(vec![row("ciao", "a", 1), row("è", "3", 3)]));
+    let csv = "Intento,Messaggio\na,\"uno, due\"\nb,\"su\ndue righe\"\nc,tre\n";
+    assert_eq!(read("x.csv", csv.as_bytes(), ""), Ok(vec![row("uno, due", "a", 2), row("su\ndue righe", "b", 3), row("tre", "c", 5)]));
+    assert_eq!(read("x.tsv", b"q\tk\nciao\ta\n", "text=q,label=k"), Ok(vec![row("ciao", "a", 2)]));
+}
+
+#[test]
+fn lines_are_counted_across_blank_lines_and_windows_line_ends() {
+    let csv = b"\r\ntext,label\r\na,b\r\n\r\n\n\"c\r\nd\",e\r\nf,g";
+    assert_eq!(read("x.csv", csv, ""), Ok(vec![row("a", "b", 3), row("c\r\nd", "e", 6), row("f", "g", 8)]));
+}
+
+#[test]
+fn delimiters_are_found_whatever_the_name_says() {
+    for (name, delimiter) in [("x.csv", ";"), ("x.csv", "\t"), ("x.csv", "|"), ("x.tsv", ","), ("x.tsv", "\t"), ("x.csv", ",")] {
+        let text = ["text", "label\nuno e due", "a\ntre", "b\n"].join(delimiter);
+        assert_eq!(read(name, text.as_bytes(), ""), Ok(vec![row("uno e due", "a", 2), row("tre", "b", 3)]), "{name} {delimiter:?}");
+    }
+    // commas inside the texts of an Italian spreadsheet
+    assert_eq!(read("x.csv", b"testo;etichetta\nuno, due, tre;a\nquattro;b\n", "").map(|r| r.len()), Ok(2));
+    // a quote that only some program meant as one
+    assert_eq!(read("x.tsv", b"text\tlabel\n\"a\" he said\tx\n\"b\ty\n", ""), Ok(vec![row("\"a\" he said", "x", 2), row("\"b", "y", 3)]));
+    assert_eq!(read("x.csv", b"1,uno\n2,due\n", "text=2,label=1"), Ok(vec![row("uno", "1", 1), row("due", "2", 2)]));
+}
+
+#[test]
+fn encodings_are_found() {
+    let text = "text,label\nè già così: perché no?,città\n";
+    let expected = Ok(vec![row("è già così: perché no?", "città", 2)]);
+    let utf16 = |order: fn(u16) -> [u8; 2], mark: bool| -> Vec<u8> { mark.then_some(0xfeff).into_iter().chain(text.encode_utf16()).flat_map(order).collect() };
+    for mark in [true, false] {
+        assert_eq!(read("x.csv", &utf16(u16::to_le_bytes, mark), ""), expected);
+        assert_eq!(read("x.csv", &utf16(u16::to_be_bytes, mark), ""), expected);
+    }
+    let (windows, _, _) = encoding_rs::WINDOWS_1252.encode(text);
+    assert_eq!(read("x.csv", &windows, ""), expected);
+    assert_eq!(read("x.csv", ["\u{feff}", text].concat().as_bytes(), ""), expected);
+    // a character that a chunk cuts in two is still one
+    let long = format!("text,label\n{}è,a\n", "x".repeat((1 << 16) - 12));
+    assert!(read("x.csv", long.as_bytes(), "").expect("UTF-8")[0].0.ends_with("xè"));
+}
+
+#[test]
+fn a_file_of_two_encodings_is_refused_at_the_line_that_differs() {
+    let csv = "text,label\nè,a\nperò,b\n".as_bytes();
+    let mixed = [csv, b"citt\xe0,c\n"].concat();
+    assert!(message("x.csv", &mixed, "").contains("x.csv:4: column 1: is not valid UTF-8, unlike the rest"));
+    let jsonl = ["{\"text\":\"è\",\"label\":\"a\"}\n".as_bytes(), b"{\"text\":\"\xe8\",\"label\":\"a\"}\n"].concat();
+    assert!(message("x.jsonl", &jsonl, "").contains("x.jsonl:2: is not valid UTF-8, unlike the rest"));
+    assert!(message("x.csv", b"text,label\na\0b,c\n", "").contains("x.csv:2: column 1: holds a NUL byte"));
+    assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\0\",\"label\":\"b\"}\n", "").contains("x.jsonl:2: holds a NUL byte"));
+    assert!(message("x.jsonl", &[0xff, 0xfe, b'{', 0, 0, 0xd8, b'a', 0], "").contains("looks like UTF-16LE but is not throughout"));
+}
+
+#[test]
+fn lines_without_end_are_refused_in_bounded_memory() {
+    let endless = vec![b'a'; 100 << 20];
+    assert!(message("x.jsonl", &endless, "").contains("x.jsonl:1: is longer than 16 MiB"));
+    assert!(message("x.json", &[b"[\"", endless.as_slice()].concat(), "").contains("is longer than 16 MiB"));
+    assert!(message("x.csv", &[b"text,label\nok,a\n\"", endless.as_slice()].concat(), "").contains("x.csv:3: is longer than 16 MiB"));
+    assert!(message("x.conll", &endless, "").contains("x.conll:1: is longer than 16 MiB"));
+}
+
+#[test]
+fn json_documents_in_every_shape() {
+    let expected = Ok(vec![row("a", "x", 1), row("b", "y", 1)]);
+    for document in [
+        r#"[{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]"#,
+        r#"[["a", "x"], ["b", "y"]]"#,
+        r#"{"version": "1.0", "data": [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]}"#,
+        r#"{"text": ["a", "b"], "label": ["x", "y"]}"#,
+        r#"{"text": {"0": "a", "1": "b"}, "label": {"0": "x", "1": "y"}}"#,
+        r#"{"train": [["a", "x"], ["b", "y"]]}"#,
+        r#"{"train": {"text": ["a", "b"], "label": ["x", "y"]}}"#,
+    ] {
+        assert_eq!(read("x.json", document.as_bytes(), ""), expected, "{document}");
+    }
+    assert_eq!(read("x.json", br#"{"text": "a", "label": "x"}"#, ""), Ok(vec![row("a", "x", 1)]));
+    assert_eq!(read("x.json", b"{\"text\":\"a\",\"label\":\"x\"}\n{\"text\":\"b\",\"label\":\"y\"}\n", ""), Ok(vec![row("a", "x", 1), row("b", "y", 2)]));
+    let lines = b"[\n  {\"text\": \"a\",\n   \"label\": \"x\"},\n\n  {\"text\": \"b\", \"label\": \"y\"}\n]\n";
+    assert_eq!(read("x.json", lines, ""), Ok(vec![row("a", "x", 2), row("b", "y", 5)]));
+    assert!(message("x.json", b"[{\"text\": \"a\",\n \"label\": }]", "").contains("x.json:2: column 11: not valid JSON"));
+    assert!(message("x.json", b"[1, 2]", "").contains("x.json:1: is neither an object nor a list"));
+    assert!(message("x.json", br#"{"text": ["a", "b"], "label": ["x"]}"#, "").contains("the list `label` has 1 values where `text` has 2"));
+    let deep = ["[".repeat(10_000), "]".repeat(10_000)].concat();
+    assert!(message("x.json", deep.as_bytes(), "").contains("not valid JSON: recursion limit exceeded"));
+    let lists = of_kind(Kind::Hashtags, "x.json", r##"{"text": ["a"], "hashtags": [["#x", "#y"]]}"##.as_bytes(), "").expect("columns of lists");
+    assert_eq!(lists[0].target, Target::Tags(vec!["#x".into(), "#y".into()]));
+}
+
+#[test]
+fn parts_are_passed_on() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("x.json");
+    std::fs::write(&file, r#"{"val": [["a", "x"]], "oos_train": [["b", "y"]]}"#).expect("writable");
+    let mut parts = Vec::new();
+    each(&file, Kind::Intent, &Columns::default(), &mut |_, _| {}, &mut |part, e| {
+        parts.push((part, e?.text));
+        Ok(())
+    })
+    .expect("reads");
+    assert_eq!(parts, [(Some(Split::Validation), "a".to_string()), (Some(Split::Train), "b".to_string())]);
+}
+
+#[test]
+fn every_kind_of_answer_is_read() {
+    assert_eq!(target(Kind::Sql, r#"{"domanda": "Quanti?", "query": " SELECT 1 "}"#), Ok(Target::Sql("SELECT 1".into())));
+    assert_eq!(target(Kind::Sql, r#"{"query": "Quanti?", "sql": "SELECT 1"}"#), Ok(Target::Sql("SELECT 1".into())));
+    assert_eq!(target(Kind::Custom, r#"{"prompt": "x", "completion": " y"}"#), Ok(Target::Completion(" y".into())));
+    for tags in [r##"["#a", "#b c"]"##, r##""['#a', '#b c']""##, r##""#a #b c""##, r##""#a, #b c""##] {
+        let line = format!(r#"{{"text": "x", "hashtags": {tags}}}"#);
+        assert_eq!(target(Kind::Hashtags, &line), Ok(Target::Tags(vec!["#a".into(), "#b c".into()])), "{line}");
+    }
+    let plain = Target::Tags(vec!["a".into(), "b c".into()]);
+    assert_eq!(target(Kind::Hashtags, r#"{"text": "x", "tags": "a; b c"}"#), Ok(plain));
+    assert!(target(Kind::Hashtags, r#"{"text": "x", "hashtags": [1]}"#).is_err_and(|e| e.contains("x.jsonl:1: `hashtags` is not a list of hashtags")));
+}
+
+#[test]
+fn entities_in_every_form() {
+    let expected = Ok(spans(&[(0, 4, "people"), (7, 11, "places")]));
+    for (field, value) in [
+        ("entities", r#"[{"start": 0, "end": 4, "type": "people"}, {"start": 7, "end": 11, "type": "places"}]"#),
+        ("spans", r#"[{"start": 0, "end": 4, "label": "people"}, {"start": 7, "end": 11, "label": "places"}]"#),
+        ("label", r#"[[0, 4, "people"], [7, 11, "places"]]"#),
+        ("entities", r#"[{"text": "Anna", "type": "people"}, {"text": "Roma", "type": "places"}]"#),
+        ("output", r#""{\"people\": [\"Anna\"], \"places\": [\"Roma\"], \"dates\": []}""#),
+        ("output", r#""{'people': ['Anna'], 'places': ['Roma'], 'dates': None}""#),
+        ("entities", r#"{"people": "Anna", "places": ["Roma"]}"#),
+        ("output", r#"{"entities": [{"text": "Anna", "type": "people"}, {"text": "Roma", "type": "places"}]}"#),
+    ] {
+        let line = format!(r#"{{"text": "Anna è Roma!", "{field}": {value}}}"#);
+        assert_eq!(target(Kind::Entities, &line), expected, "{line}");
+    }
+    assert_eq!(target(Kind::Entities, r#"{"id": 7, "text": "Anna è Roma!", "people": ["Anna"], "places": ["Roma"], "dates": []}"#), expected);
+    let csv = "testo,persone,luoghi\nAnna è Roma!,\"[\"\"Anna\"\"]\",['Roma']\n";
+    let rows = of_kind(Kind::Entities, "x.csv", csv.as_bytes(), "").expect("lists in columns");
+    assert_eq!(rows[0].target, spans(&[(0, 4, "persone"), (7, 11, "luoghi")]));
+    assert!(
+        target(Kind::Entities, r#"{"text": "x", "entities": [{"start": -1}]}"#).is_err_and(|e| e.contains("x.jsonl:1: `entities` is not a list of entities"))
+    );
+}
+
+#[test]
+fn strings_are_placed_or_the_row_is_named() {
+    let placed = |text: &str, lists: &str| target(Kind::Entities, &format!(r#"{{"text": "{text}", "entities": {lists}}}"#));
+    assert_eq!(placed("Romano va a Roma", r#"{"places": ["Roma"]}"#), Ok(spans(&[(12, 16, "places")])), "a word of its own is meant");
+    assert_eq!(placed("da Roma alla Roma", r#"{"places": ["Roma", "Roma"]}"#), Ok(spans(&[(3, 7, "places"), (13, 17, "places")])));
+    let longer = placed("la AS Roma a Roma", r#"{"places": ["Roma"], "teams": ["AS Roma"]}"#);
+    assert_eq!(longer, Ok(spans(&[(3, 10, "teams"), (13, 17, "places")])), "what lies in a longer entity is not another");
+    let wrong = |text: &str, lists: &str| placed(text, lists).expect_err("must be refused");
+    assert!(wrong("da Roma a Roma", r#"{"places": ["Roma"]}"#).contains("x.jsonl:1: `entities` `Roma` (places) is in the text 2 times but listed 1 times"));
+    assert!(wrong("Marino", r#"{"places": ["Napoli"], "people": ["Bea"]}"#).contains("`Napoli` (places) is not in the text; `Bea` (people) is not"));
+    assert!(wrong("Marino a Marino", r#"{"places": ["Marino"], "people": ["Marino"]}"#).contains("as places and as people, and which is which"));
+}
+
+#[test]
+fn chats_and_instructions() {
+    let read = |kind, line: &str| of_kind(kind, "x.jsonl", line.as_bytes(), "").map(|rows| (rows[0].text.clone(), rows[0].target.clone()));
+    let answer = |text: &str| Target::Completion(text.into());
+    let chat = r#"{"messages": [{"role": "system", "content": "Sii breve."}, {"role": "user", "content": "Ciao"}, {"role": "assistant", "content": "Salve"}]}"#;
+    assert_eq!(read(Kind::Custom, chat), Ok(("Sii breve.\n\nCiao".into(), answer("Salve"))));
+    let talk = r#"{"conversations": [{"from": "human", "value": "A"}, {"from": "gpt", "value": "B"}, {"from": "human", "value": "C"}, {"from": "gpt", "value": "D"}]}"#;
+    assert_eq!(read(Kind::Custom, talk), Ok(("User: A\nAssistant: B\nUser: C".into(), answer("D"))));
+    let labelled = r#"{"messages": [{"role": "user", "content": "Dov'è il pacco?"}, {"role": "assistant", "content": "spedizioni "}]}"#;
+    assert_eq!(read(Kind::Intent, labelled), Ok(("Dov'è il pacco?".into(), Target::Label("spedizioni".into()))));
+    assert!(
+        read(Kind::Custom, r#"{"messages": [{"role": "user", "content": "A"}]}"#)
+            .is_err_and(|e| e.contains("x.jsonl:1: `messages` does not end with the assistant"))
+    );
+    let alpaca = |input: &str| format!(r#"{{"instruction": "Traduci", "input": "{input}", "output": "cat"}}"#);
+    assert_eq!(read(Kind::Custom, &alpaca("gatto")), Ok(("Traduci\n\ngatto".into(), answer("cat"))));
+    assert_eq!(read(Kind::Custom, &alpaca("")), Ok(("Traduci".into(), answer("cat"))));
+    assert_eq!(read(Kind::Intent, &alpaca("gatto")), Ok(("gatto".into(), Target::Label("cat".into()))));
+}
+
+#[test]
+fn words_with_tags() {
+    let conll =
+        "-DOCSTART- -X- O O\n\nAnna NNP B-NP B-PER\nBianchi NNP I-NP I-PER\nvive VB B-VP O\na IN B-PP O\nRoma NNP B-NP B-LOC\n. . O O\n\nPiove VB O O\n";
+    let rows = of_kind(Kind::Entities, "x.conll", conll.as_bytes(), "").expect("CoNLL-2003");
+    assert_eq!((rows[0].text.as_str(), rows[0].origin.line), ("Anna Bianchi vive a Roma .", 3));
+    assert_eq!(rows[0].target, spans(&[(0, 12, "PER"), (20, 24, "LOC")]));
+    assert_eq!((rows[1].text.as_str(), &rows[1].target), ("Piove", &spans(&[])));
+    let other = of_kind(Kind::Entities, "x.bio", "Anna\tS-PER\nRossi\tO\nRoma\tI-LOC\nEst\tE-LOC\n".as_bytes(), "").expect("other letters");
+    assert_eq!(other[0].target, spans(&[(0, 4, "PER"), (11, 19, "LOC")]));
+    let chosen = of_kind(Kind::Entities, "x.conll", conll.as_bytes(), "entities=3").expect("another column");
+    assert_eq!(chosen[1].target, spans(&[]));
+    assert_eq!(chosen[0].target, spans(&[(0, 12, "NP"), (13, 17, "VP"), (18, 19, "PP"), (20, 24, "NP")]));
+    let broken = "Anna B-PER\nvive O\n\nRoma X-LOC\n";
+    assert!(of_kind(Kind::Entities, "x.conll", broken.as_bytes(), "").is_err_and(|e| e.contains("x.conll:4: column 2: `X-LOC` is no tag")));
+}
+
+#[test]
+fn universal_dependencies_keep_their_text() {
+    let line = |id: &str, form: &str, tag: &str, misc: &str| format!("{id}\t{form}\t_\tX\t{tag}\t_\t0\tx\t_\t{misc}\n");
+    let words = [
+        line("1", "Vive", "O", "_"),
+        line("2-3", "nella", "_", "_"),
+        line("2", "in", "O", "_"),
+        line("3", "la", "O", "_"),
+        line("4", "Roma", "B-LOC", "SpaceAfter=No"),
+        line("5", "!", "O", "_"),
+    ];
+    let with_text = ["# sent_id = 1\n# text = Vive nella Roma!\n# ironia = NO\n".to_string(), words.concat()].concat();
+    let rows = of_kind(Kind::Entities, "x.conllu", with_text.as_bytes(), "entities=5").expect("reads");
+    assert_eq!((rows[0].text.as_str(), &rows[0].target), ("Vive nella Roma!", &spans(&[(11, 15, "LOC")])));
+    let without = of_kind(Kind::Entities, "x.conllu", words.concat().as_bytes(), "").expect("reads");
+    assert_eq!((without[0].text.as_str(), &without[0].target), ("Vive nella Roma!", &spans(&[(11, 15, "LOC")])));
+    assert_eq!(read("x.conllu", with_text.as_bytes(), "label=ironia"), Ok(vec![row("Vive nella Roma!", "NO", 1)]));
+    let none = of_kind(Kind::Hashtags, "x.conllu", with_text.as_bytes(), "").expect_err("no hashtags here");
+    assert!(none.contains("the columns are `text`, `entities`, `sent_id`, `ironia`"), "{none}");
+}
+
+#[test]
+fn bad_files_are_named_with_their_row() {
+    assert!(message("x.jsonl", b"", "").contains("x.jsonl: holds no example"));
+    assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\": \n", "").contains("x.jsonl:2: column 9: not valid JSON"));
+    assert!(message("x.jsonl", b"1\n", "").contains("x.jsonl:1: is valid JSON but not an object"));
+    assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\"}\n", "").contains("x.jsonl:2: has no `label`"));
+    assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "").contains("--columns text=NAME"));
+    assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "text=bar").contains("the columns are `foo`, `label`"));
+    assert!(message("x.csv", b"text,label\na,b\na,b,c\n", "").contains("x.csv:3: has 3 columns where the header has 2"));
+    assert!(message("x.csv", b"\n\ntext,text\na,b\n", "").contains("x.csv:3: column 2 repeats the name"));
+    assert!(message("x.csv", b"text,label\r\na,b\r\n\r\na,b,c\r\n", "").contains("x.csv:4: has 3 columns"));
+    assert!(message("x.doc", b"a", "").contains("use .jsonl, .json, .csv"));
+    assert!(message("x.parquet", b"PAR1 and nothing of it PAR1", "").contains("x.parquet: is not a readable Parquet file"));
+    assert!(Columns::parse("text").is_err() && Columns::parse("x=y").is_err());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let named = folder.path().join("x.csv");
+    std::fs::create_dir(&named).expect("a folder");
+    assert!(examples(&named, Kind::Intent, &Columns::default()).is_err_and(|e| e.to_string().contains("is not a file")));
+}

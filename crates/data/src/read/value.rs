@@ -1,0 +1,242 @@
+//! What a field holds, as an answer: lists of entities in the forms that people write, hashtags, chats.
+
+use crate::example::Span;
+use serde_json::Value;
+
+/// JSON, or the way Python prints the same, as exports of data frames have it.
+pub fn loose(text: &str) -> Option<Value> {
+    let text = text.trim();
+    if !text.starts_with(['[', '{']) {
+        return None;
+    }
+    serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&from_python(text)).ok())
+}
+
+/// Turns Python's quotes and constants into JSON's.
+fn from_python(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut word = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => match chars.next() {
+                Some('\'') => out.push('\''),
+                Some(other) => out.extend(['\\', other]),
+                None => {}
+            },
+            (Some(q), _) if c == q => {
+                quote = None;
+                out.push('"');
+            }
+            (Some(_), '"') => out.push_str("\\\""),
+            (Some(_), _) => out.push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                out.push('"');
+            }
+            (None, _) if c.is_alphabetic() => word.push(c),
+            (None, _) => {
+                constant(&mut out, &mut word);
+                out.push(c);
+            }
+        }
+    }
+    constant(&mut out, &mut word);
+    out
+}
+
+fn constant(out: &mut String, word: &mut String) {
+    out.push_str(match word.as_str() {
+        "None" => "null",
+        "True" => "true",
+        "False" => "false",
+        other => other,
+    });
+    word.clear();
+}
+
+/// A list of strings: JSON, Python, or `null` for none.
+pub fn strings(text: &str) -> Option<Vec<String>> {
+    let Value::Array(list) = loose(text)? else { return None };
+    list.into_iter().map(|v| if let Value::String(s) = v { Some(s) } else { None }).collect()
+}
+
+/// Hashtags as a list, or in one string: at every `#`, else between commas or semicolons, else between spaces.
+pub fn tags(value: &str) -> Result<Vec<String>, String> {
+    if value.trim_start().starts_with('[') {
+        return strings(value).ok_or_else(|| "is not a list of hashtags; write [\"#…\", \"#…\"]".into());
+    }
+    let trimmed = |c: char| c.is_whitespace() || c == ',' || c == ';';
+    if value.contains('#') {
+        return Ok(value.split('#').map(|t| t.trim_matches(trimmed)).filter(|t| !t.is_empty()).map(|t| format!("#{t}")).collect());
+    }
+    let parts: Vec<&str> = if value.contains([',', ';']) { value.split([',', ';']).collect() } else { value.split_whitespace().collect() };
+    Ok(parts.into_iter().map(str::trim).filter(|t| !t.is_empty()).map(String::from).collect())
+}
+
+/// What is listed as an entity: with its place, or as a string that is to be found in the text.
+enum Listed {
+    Placed(Span),
+    Named(String, String),
+}
+
+const START: [&str; 5] = ["start", "begin", "start_offset", "start_char", "inizio"];
+const END: [&str; 6] = ["end", "stop", "end_offset", "end_char", "fine", "limit"];
+const TYPE: [&str; 8] = ["type", "label", "entity", "entity_group", "tag", "tipo", "category", "kind"];
+const STRING: [&str; 7] = ["text", "value", "string", "word", "span", "testo", "valore"];
+
+/// Entities of a text: a list of `{"start", "end", "type"}`, of `[start, end, type]` or of
+/// `{"text", "type"}`, or an object that lists strings per type.
+///
+/// # Errors
+/// With a sentence, if it is none of these, or a string cannot be placed.
+pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
+    if value.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let wrong = || "is not a list of entities; write [{\"start\": 0, \"end\": 5, \"type\": \"…\"}] or {\"type\": [\"…\"]}".to_string();
+    let mut listed = Vec::new();
+    match loose(value).ok_or_else(wrong)? {
+        Value::Array(list) => {
+            for item in &list {
+                listed.push(entity(item).ok_or_else(wrong)?);
+            }
+        }
+        Value::Object(map) => {
+            // {"entities": [...]}, a wrapping that language models like
+            if let (1, Some((_, Value::Array(list)))) = (map.len(), map.iter().next())
+                && !list.is_empty()
+                && list.iter().all(|v| !v.is_string())
+            {
+                return entities(text, &Value::Array(list.clone()).to_string());
+            }
+            for (kind, value) in &map {
+                match value {
+                    Value::Null => {}
+                    Value::String(s) if s.trim().is_empty() => {}
+                    Value::String(s) => listed.push(Listed::Named(kind.clone(), s.clone())),
+                    Value::Array(list) => {
+                        for item in list {
+                            listed.push(Listed::Named(kind.clone(), item.as_str().ok_or_else(wrong)?.to_string()));
+                        }
+                    }
+                    _ => return Err(wrong()),
+                }
+            }
+        }
+        _ => return Err(wrong()),
+    }
+    let (mut placed, mut named) = (Vec::new(), Vec::new());
+    for l in listed {
+        match l {
+            Listed::Placed(span) => placed.push(span),
+            Listed::Named(kind, string) => named.push((kind, string)),
+        }
+    }
+    placed.extend(locate(text, &named)?);
+    placed.sort();
+    Ok(placed)
+}
+
+fn entity(item: &Value) -> Option<Listed> {
+    let number = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok());
+    match item {
+        Value::Array(list) => match list.as_slice() {
+            [start, end, Value::String(kind)] => Some(Listed::Placed(Span { start: number(start)?, end: number(end)?, kind: kind.clone() })),
+            _ => None,
+        },
+        Value::Object(map) => {
+            let get = |names: &[&str]| names.iter().find_map(|n| map.get(*n));
+            let kind = get(&TYPE)?.as_str()?.to_string();
+            match (get(&START), get(&END)) {
+                (Some(start), Some(end)) => Some(Listed::Placed(Span { start: number(start)?, end: number(end)?, kind })),
+                (None, None) => Some(Listed::Named(kind, get(&STRING)?.as_str()?.to_string())),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Finds strings in a text. A string must be there as often as it is listed, as a word of its own if it
+/// occurs as one, and not inside a longer string that is listed too.
+///
+/// # Errors
+/// With a sentence about every string that is missing or could be meant in several places.
+pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, String> {
+    let mut wanted: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (kind, string) in named {
+        let string = string.trim();
+        if string.is_empty() {
+            continue;
+        }
+        match wanted.iter_mut().find(|(s, _)| *s == string) {
+            Some((_, kinds)) => kinds.push(kind),
+            None => wanted.push((string, vec![kind])),
+        }
+    }
+    wanted.sort_by_key(|(s, _)| std::cmp::Reverse(s.len()));
+    let mut taken: Vec<(usize, usize, &str)> = Vec::new();
+    let mut wrong = Vec::new();
+    for (string, kinds) in wanted {
+        let all: Vec<(usize, usize)> = text.match_indices(string).map(|(at, s)| (at, at + s.len())).collect();
+        let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let own = |&(a, b): &(usize, usize)| !letter(text[..a].chars().next_back()) && !letter(text[b..].chars().next());
+        let mut found: Vec<(usize, usize)> = all.iter().copied().filter(own).collect();
+        if found.is_empty() {
+            found = all;
+        }
+        found.retain(|(a, b)| !taken.iter().any(|(x, y, _)| x <= a && b <= y));
+        let one_kind = kinds.iter().all(|k| *k == kinds[0]);
+        match (found.len(), kinds.len()) {
+            (0, _) => wrong.push(format!("`{string}` ({}) is not in the text", kinds[0])),
+            // listed more often than it is there: the list repeats itself
+            (n, listed) if one_kind && n <= listed => taken.extend(found.iter().map(|(a, b)| (*a, *b, kinds[0]))),
+            (n, _) if one_kind => wrong.push(format!("`{string}` ({}) is in the text {n} times but listed {} times", kinds[0], kinds.len())),
+            _ => wrong.push(format!("`{string}` is listed as {}, and which is which cannot be told", kinds.join(" and as "))),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(format!("{}; correct the list, or give start and end", wrong.join("; ")));
+    }
+    let mut spans: Vec<Span> = Vec::new();
+    for (a, b, kind) in taken {
+        let start = text[..a].chars().count();
+        spans.push(Span { start, end: start + text[a..b].chars().count(), kind: kind.into() });
+    }
+    spans.sort();
+    Ok(spans)
+}
+
+/// A chat as what the model reads (all turns but the last) and what it answers (the last, the assistant's).
+/// One turn stands as it is, with the system's before it; of several, each is introduced by who speaks.
+///
+/// # Errors
+/// With a sentence, if it is no chat or does not end with the assistant.
+pub fn chat(value: &str) -> Result<(String, String), String> {
+    let wrong = || "is not a chat; write [{\"role\": \"user\", \"content\": \"…\"}, {\"role\": \"assistant\", \"content\": \"…\"}]".to_string();
+    let Some(Value::Array(list)) = loose(value) else { return Err(wrong()) };
+    let mut turns: Vec<(&'static str, String)> = Vec::new();
+    for turn in &list {
+        let get = |names: [&str; 2]| names.iter().find_map(|n| turn.get(*n)).and_then(Value::as_str);
+        let role = match get(["role", "from"]).ok_or_else(wrong)? {
+            "system" | "developer" => "System",
+            "user" | "human" => "User",
+            "assistant" | "gpt" | "model" | "bot" => "Assistant",
+            other => return Err(format!("has a turn of `{other}`; the turns are of system, user and assistant")),
+        };
+        turns.push((role, get(["content", "value"]).ok_or_else(wrong)?.to_string()));
+    }
+    let Some(("Assistant", completion)) = turns.pop() else {
+        return Err("does not end with the assistant's turn, so there is nothing to learn; add it".into());
+    };
+    let system: Vec<String> = turns.iter().filter(|(role, _)| *role == "System").map(|(_, text)| text.clone()).collect();
+    let rest: Vec<&(&str, String)> = turns.iter().filter(|(role, _)| *role != "System").collect();
+    let talk: Vec<String> = match rest.as_slice() {
+        [] => return Err("has no turn of the user before the assistant's; add it".into()),
+        [(_, only)] => vec![only.clone()],
+        several => vec![several.iter().map(|(role, text)| format!("{role}: {text}")).collect::<Vec<_>>().join("\n")],
+    };
+    Ok((system.into_iter().chain(talk).collect::<Vec<_>>().join("\n\n"), completion))
+}
