@@ -43,6 +43,28 @@ pub enum Mode {
     Untuned,
 }
 
+/// An example as the model is trained on it, before it is tokenized.
+pub struct Form {
+    /// What stands before the answer.
+    pub prompt: String,
+    /// The answer, if the model is to spell it.
+    pub completion: Option<String>,
+    /// Class of the example, for a head.
+    pub class: u32,
+}
+
+impl Form {
+    /// The form of an example under a method.
+    pub fn of(e: &Example, method: Method, template: &str, labels: &Labels) -> Self {
+        let class = labels.index(e.label()).unwrap_or(0);
+        let (prompt, completion) = match method {
+            Method::Completion => (intent::prompt(template, &e.text), Some(labels.completion(class))),
+            Method::Head => (e.text.clone(), None),
+        };
+        Self { prompt, completion, class: class as u32 }
+    }
+}
+
 impl<'a> Answerer<'a> {
     /// Prepares to answer in the language of a data set.
     ///
@@ -66,12 +88,8 @@ impl<'a> Answerer<'a> {
         let limit = self.recipe.max_tokens.min(self.model.config().context);
         let encoder = Encoder { tokenizer: self.tokenizer, max_tokens: limit };
         let encode = |e: &Example| {
-            let class = self.labels.index(e.label()).unwrap_or(0);
-            let (prompt, completion) = match self.recipe.method {
-                Method::Completion => (intent::prompt(&self.template, &e.text), Some(self.labels.completion(class))),
-                Method::Head => (e.text.clone(), None),
-            };
-            Ok(encoder.encode(&prompt, completion.as_deref(), class as u32, &e.origin)?)
+            let form = Form::of(e, self.recipe.method, &self.template, self.labels);
+            Ok(encoder.encode(&form.prompt, form.completion.as_deref(), form.class, &e.origin)?)
         };
         examples.iter().map(encode).collect()
     }

@@ -7,6 +7,7 @@ use crate::answer::{Answer, Answerer, Mode};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
+use crate::look;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use data::check::{self, Finding, Severity};
@@ -56,12 +57,10 @@ fn known_task(task: &str) -> Result<()> {
 /// Reads and checks a data set; the findings are for a person to read.
 ///
 /// # Errors
-/// If a file is missing or malformed.
+/// If a file is missing or malformed, or the set's database cannot be made.
 pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)> {
-    known_task(task)?;
-    let kind = task.parse::<Kind>().map_err(Error::Request)?;
-    let set = DataSet::open(&Source { kind: Some(kind), ..source.clone() })?;
-    let findings = check::labelled(&set);
+    let set = look::open(task, source)?;
+    let findings = check::findings(&set, None)?;
     Ok((set, findings))
 }
 
@@ -79,6 +78,7 @@ struct Prepared {
 
 fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
     let recipe = Recipe::resolve(request.recipe.as_deref(), &request.method, &request.set)?;
+    known_task(&request.task)?;
     let (set, findings) = check_data(&request.task, &request.data)?;
     if set.examples(Split::Train).is_empty() {
         return Err(Error::request("no training examples; name a file with --train, or a folder with --data"));
