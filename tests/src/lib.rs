@@ -1,5 +1,6 @@
 //! Where the acceptance tests find things, and how they skip what is not there: loudly.
 
+pub mod messages;
 pub mod near;
 
 use gemma::{Gemma, Weights};

@@ -5,7 +5,7 @@ use crate::words::Words;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use lab::report::text::Lang;
-use lab::set::Source;
+use lab::set::{Source, Split};
 use lab::{Columns, Kind, Result};
 use std::path::PathBuf;
 
@@ -123,16 +123,70 @@ pub enum ModelsCommand {
 #[derive(Subcommand)]
 pub enum DataCommand {
     /// Find what would spoil a run; exit code 1 if training would refuse the data
-    Check {
-        /// A file, or a folder with dataset.toml or files called train, validation, test
-        path: PathBuf,
-        /// Task
-        #[arg(long)]
-        task: String,
-        /// Which column plays which role: text=question,label=intent
-        #[arg(long)]
-        columns: Option<String>,
+    Check(Looked),
+    /// Describe a data set: lengths, vocabulary, and what its answers are like
+    Show {
+        #[command(flatten)]
+        looked: Looked,
+        /// Show the rows that hold these words instead; the last may be the beginning of a word
+        #[arg(long, value_name = "WORDS")]
+        search: Option<String>,
+        /// Rows to show
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Show what a model reads of one row instead, token by token: PART:NUMBER, counted from 0
+        #[arg(long, value_name = "ROW", value_parser = row, conflicts_with = "search")]
+        tokens: Option<(Split, usize)>,
+        /// Model whose tokens are counted, if it is on this machine
+        #[arg(long, default_value = "gemma-3-270m")]
+        model: String,
+        /// How the model answers
+        #[arg(long, default_value = "auto", value_parser = ["auto", "completion", "head"])]
+        method: String,
+        /// A recipe instead of the task's own
+        #[arg(long, value_name = "FILE")]
+        recipe: Option<PathBuf>,
+        /// Change one setting of the recipe; may be repeated
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
     },
+}
+
+/// A row of `--tokens`.
+fn row(text: &str) -> std::result::Result<(Split, usize), String> {
+    let parsed = text.split_once(':').and_then(|(part, row)| Some((Split::ALL.into_iter().find(|s| s.name() == part)?, row.parse().ok()?)));
+    parsed.ok_or_else(|| "write train:0, validation:0 or test:0 for the first row of a part".into())
+}
+
+/// The data set that a command looks at.
+#[derive(clap::Args)]
+pub struct Looked {
+    /// A file, or a folder with dataset.toml or files called train, validation, test
+    path: PathBuf,
+    /// Task
+    #[arg(long)]
+    pub task: String,
+    /// Which column plays which role: text=question,label=intent
+    #[arg(long)]
+    columns: Option<String>,
+    /// SQL script that makes the tables which queries are about
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// SQLite file that queries run on
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+}
+
+impl Looked {
+    /// The data set; a single file is taken for training data.
+    ///
+    /// # Errors
+    /// If `--columns` is malformed.
+    pub fn source(&self) -> Result<Source> {
+        let columns = columns(self.columns.as_deref()).map_err(lab::Error::Request)?;
+        let (folder, train) = if self.path.is_dir() { (Some(self.path.clone()), None) } else { (None, Some(self.path.clone())) };
+        Ok(Source { folder, train, columns, schema: self.schema.clone(), database: self.database.clone(), ..Source::default() })
+    }
 }
 
 #[derive(clap::Args)]

@@ -1,21 +1,24 @@
 //! The `lapidary` command: the application without a window.
 //!
-//! [`args`] is the command line, [`show`] everything that is printed, [`progress`] the bar on a
-//! terminal, [`words`] what they say in English and Italian. The work is done by `lab`; a command
+//! [`args`] is the command line, [`show`] everything that is printed (and [`description`] the tables of
+//! a data set), [`progress`] the bar on a terminal, [`words`] what they say in English and Italian. The work is done by `lab`; a command
 //! here is a few lines. Results go to standard output, progress and errors to standard error; exit
 //! code 0 is done, 1 failed, 2 wrong usage.
 
 mod args;
+mod description;
 mod progress;
 mod show;
 mod words;
 
-use args::{Args, Command, DataCommand, Evaluate, ModelsCommand, Train};
+use args::{Args, Command, DataCommand, Evaluate, Looked, ModelsCommand, Train};
 use clap::{CommandFactory, FromArgMatches};
 use lab::elsewhere::{self, Answers};
 use lab::job::Job;
+use lab::recipe::Recipe;
 use lab::report::text::Lang;
-use lab::{Home, Result, models, run};
+use lab::search::Index;
+use lab::{Home, Result, look, models, run};
 use show::Output;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -71,7 +74,19 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
     match args.command {
         Command::Devices => out.devices(&lab::device::list()),
         Command::Models { command } => manage_models(&home, command, out)?,
-        Command::Data { command: DataCommand::Check { path, task, columns } } => return check_data(&path, &task, columns.as_deref(), out),
+        Command::Data { command: DataCommand::Check(looked) } => return check_data(&looked, out),
+        Command::Data { command: DataCommand::Show { looked, search, limit, tokens, model, method, recipe, set: changes } } => {
+            let set = look::open(&looked.task, &looked.source()?)?;
+            match (search, tokens) {
+                (Some(words), _) => out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?),
+                (None, Some((split, row))) => {
+                    let recipe = Recipe::resolve(recipe.as_deref(), &method, &changes)?;
+                    let tokenizer = look::tokenizer(&home, &model)?;
+                    out.tokens(&look::tokens(&set, &recipe, &tokenizer, split, row)?);
+                }
+                (None, None) => out.description(&look::describe(&set, look::tokenizer(&home, &model).ok().as_ref())),
+            }
+        }
         Command::Train(train) => run_training(home, train, out)?,
         Command::Eval(evaluate) => run_evaluation(&home, &evaluate, out)?,
         Command::Predict { run, texts, device } => {
@@ -123,14 +138,8 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
     Ok(())
 }
 
-fn check_data(path: &Path, task: &str, columns: Option<&str>, out: Output) -> Result<ExitCode> {
-    let columns = args::columns(columns).map_err(lab::Error::Request)?;
-    let source = if path.is_dir() {
-        lab::set::Source { folder: Some(path.into()), columns, ..Default::default() }
-    } else {
-        lab::set::Source { train: Some(path.into()), columns, ..Default::default() }
-    };
-    let (set, findings) = run::check_data(task, &source)?;
+fn check_data(looked: &Looked, out: Output) -> Result<ExitCode> {
+    let (set, findings) = run::check_data(&looked.task, &looked.source()?)?;
     out.findings(&set, &findings);
     let bad = findings.iter().any(|f| f.severity == lab::check::Severity::Error);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -6,7 +6,7 @@ use lab::check::Finding;
 use lab::device::Info;
 use lab::models::Listed;
 use lab::report::record::RunResult;
-use lab::set::DataSet;
+use lab::set::{DataSet, Split};
 use lab::tasks::Metrics;
 use lab::{Event, bench};
 use serde::Serialize;
@@ -26,11 +26,12 @@ pub struct Output {
 }
 
 /// Prints a line; a reader that has gone away (`| head`) is no error.
-fn line(text: &str) {
+pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-fn json_line(value: &impl Serialize) {
+/// Prints a value as one line of JSON.
+pub fn json_line(value: &impl Serialize) {
     line(&serde_json::to_string(value).unwrap_or_default());
 }
 
@@ -84,9 +85,22 @@ impl Output {
             if !shown.is_empty() {
                 line(&format!("  {}{}", shown.join(", "), if f.rows.len() > shown.len() { ", …" } else { "" }));
             }
+            line(&format!("  {}", self.words.gain(&f.fix)));
         }
         if findings.is_empty() {
             line(self.words.nothing_found());
+        }
+    }
+
+    /// Rows that hold the words searched for.
+    pub fn matches(self, set: &DataSet, found: &[(Split, usize)]) {
+        for (split, index) in found {
+            let Some(e) = set.examples(*split).get(*index) else { continue };
+            if self.json {
+                json_line(&json!({"split": split, "index": index, "row": e.origin.to_string(), "text": e.text}));
+            } else {
+                line(&format!("{}  {}", e.origin, e.text));
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 //! has in English only: [`translated`] replaces those fixed phrases in the finished text.
 
 use lab::device::Parity;
+use lab::microscope::Role;
 use lab::report::record::TrainRecord;
 use lab::report::text::Lang;
 use std::collections::BTreeMap;
@@ -81,6 +82,10 @@ impl Words {
             (_, "valid_sql") => "SQL valido",
             (_, "at_least_one_hit") => "almeno un tag giusto",
             (_, "token_f1") => "F1 sulle parole",
+            (_, "characters") => "caratteri",
+            (_, "words") => "parole",
+            (_, "tokens") => "token",
+            (_, "hashtags") => "hashtag",
             (_, other) => other,
         }
     }
@@ -189,6 +194,116 @@ impl Words {
     pub fn examples_of(self, count: usize, split: &str) -> String {
         let split = self.said(split);
         both!(self, "{count} {split}", "{count} di {split}")
+    }
+
+    /// Head of a column of shortest lengths.
+    pub fn least(self) -> &'static str {
+        self.pick("least", "minimo")
+    }
+
+    /// Head of a column of longest lengths.
+    pub fn most(self) -> &'static str {
+        self.pick("most", "massimo")
+    }
+
+    /// Head of a column of labels.
+    pub fn label(self) -> &'static str {
+        self.pick("label", "etichetta")
+    }
+
+    /// Head of a column of shares.
+    pub fn share(self) -> &'static str {
+        self.pick("share", "quota")
+    }
+
+    /// Head of a column of words that tell a label from the others.
+    pub fn telling(self) -> &'static str {
+        self.pick("telling words", "parole distintive")
+    }
+
+    /// How rich the texts are.
+    pub fn vocabulary(self, distinct: usize, occurrences: usize, once: usize) -> String {
+        both!(
+            self,
+            "{occurrences} words, {distinct} of them different, {once} only once",
+            "{occurrences} parole, di cui {distinct} diverse e {once} presenti una volta sola"
+        )
+    }
+
+    /// How far training covers the words of another part.
+    pub fn coverage(self, split: &str, occurrences: f64, distinct: f64) -> String {
+        let (split, occurrences, distinct) = (self.said(split), self.percent(occurrences), self.percent(distinct));
+        both!(
+            self,
+            "training has {occurrences} of the words of {split}, {distinct} of the different ones",
+            "l’addestramento contiene il {occurrences} delle parole di {split}, il {distinct} di quelle diverse"
+        )
+    }
+
+    /// How many examples have no entity.
+    pub fn without_entities(self, count: usize) -> String {
+        both!(self, "{count} examples without an entity", "{count} esempi senza entità")
+    }
+
+    /// A type of entity.
+    pub fn entities(self, count: usize, distinct: usize, commonest: &str) -> String {
+        both!(self, "{count}, {distinct} of them different: {commonest}", "{count}, di cui {distinct} diverse: {commonest}")
+    }
+
+    /// What SQL the queries use.
+    pub fn features(self, features: &str, plain: usize) -> String {
+        both!(self, "queries use: {features}; {plain} none of these", "le query usano: {features}; {plain} nulla di tutto ciò")
+    }
+
+    /// Which tables the queries use.
+    pub fn tables(self, tables: &str) -> String {
+        both!(self, "of the tables: {tables}", "sulle tabelle: {tables}")
+    }
+
+    /// Which hashtags there are.
+    pub fn tags(self, distinct: usize, once: usize, commonest: &str) -> String {
+        both!(
+            self,
+            "{distinct} different hashtags, {once} only once; the commonest: {commonest}",
+            "{distinct} hashtag diversi, {once} presenti una volta sola; i più comuni: {commonest}"
+        )
+    }
+
+    /// How many hashtags of a part training has.
+    pub fn known_tags(self, split: &str, share: f64) -> String {
+        let (split, share) = (self.said(split), self.percent(share));
+        both!(self, "training has {share} of the hashtags of {split}", "l’addestramento contiene il {share} degli hashtag di {split}")
+    }
+
+    /// Heads of a table of tokens.
+    pub fn tokens_head(self) -> String {
+        let (id, role, text) = (self.pick("id", "id"), self.pick("role", "ruolo"), self.pick("text", "testo"));
+        format!("{:>5} {id:>7}  {role:<10} {:<12} {text}", "", "")
+    }
+
+    /// What a token is there for.
+    pub fn role(self, role: Role) -> &'static str {
+        match role {
+            Role::Template => self.pick("template", "modello"),
+            Role::Prompt => self.pick("prompt", "testo"),
+            Role::Target => self.pick("target", "risposta"),
+            Role::Padding => self.pick("padding", "riempitivo"),
+        }
+    }
+
+    /// Beside a token that the model must predict.
+    pub fn loss_mark(self) -> &'static str {
+        self.pick("loss", "perdita")
+    }
+
+    /// Beside a token beyond the longest length.
+    pub fn cut_mark(self) -> &'static str {
+        self.pick("cut", "tagliato")
+    }
+
+    /// What it would change to mend a fault.
+    pub fn gain(self, fix: &str) -> String {
+        both!(self, "once mended: {fix}", "una volta corretto: {fix}")
     }
 
     /// A data set without faults.
@@ -350,6 +465,8 @@ const HELP: &[(&str, &str, &str)] = &[
     ("lapidary", "language", "Lingua di messaggi, aiuto e rapporti [predefinito: quella del sistema]"),
     (ANY, "device", "Dispositivo: auto, cpu, gpu o un id di `lapidary devices`"),
     (ANY, "columns", "Quale colonna ha quale ruolo: text=question,label=intent"),
+    (ANY, "schema", "Script SQL che crea le tabelle a cui si riferiscono le query"),
+    (ANY, "database", "File SQLite su cui eseguire le query"),
     ("devices", "", "Elenca con che cosa questo computer può calcolare"),
     ("models", "", "Elenca, scarica, importa ed esporta modelli"),
     ("list", "", "Modelli su questo computer e modelli che si possono scaricare"),
@@ -365,6 +482,16 @@ const HELP: &[(&str, &str, &str)] = &[
     ("check", "", "Cerca ciò che rovinerebbe un’esecuzione; codice di uscita 1 se l’addestramento rifiuterebbe i dati"),
     ("check", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
     ("check", "task", "Compito"),
+    ("show", "", "Descrive un insieme di dati: lunghezze, vocabolario e com’è fatto ciò che vi si chiede"),
+    ("show", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
+    ("show", "task", "Compito"),
+    ("show", "search", "Mostra invece le righe che contengono queste parole; l’ultima può essere l’inizio di una parola"),
+    ("show", "limit", "Righe da mostrare"),
+    ("show", "tokens", "Mostra invece ciò che un modello legge di una riga, token per token: PARTE:NUMERO, contando da 0"),
+    ("show", "model", "Modello di cui contare i token, se è su questo computer"),
+    ("show", "method", "Come risponde il modello"),
+    ("show", "recipe", "Una ricetta al posto di quella del compito"),
+    ("show", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
     ("train", "", "Addestra un modello su un insieme di dati e lo valuta; `report` ne scrive poi il rapporto"),
     ("train", "task", "Compito"),
     ("train", "train", "Esempi di addestramento (.jsonl, .csv, .tsv)"),
@@ -409,11 +536,13 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("FORMAT", "FORMATO"),
     ("KEY=VALUE", "CHIAVE=VALORE"),
     ("LANGUAGE", "LINGUA"),
+    ("LIMIT", "LIMITE"),
     ("METHOD", "METODO"),
     ("MODEL", "MODELLO"),
     ("NAME", "NOME"),
     ("OUT", "CARTELLA"),
     ("PATH", "PERCORSO"),
+    ("ROW", "RIGA"),
     ("RUN", "ESECUZIONE"),
     ("RUNS", "ESECUZIONI"),
     ("SEED", "SEME"),
@@ -422,6 +551,7 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("TARGETS", "BERSAGLI"),
     ("TASK", "COMPITO"),
     ("TEXTS", "TESTI"),
+    ("WORDS", "PAROLE"),
 ];
 
 /// Phrases of `clap`, replaced from top to bottom: one that holds another stands above it.
@@ -628,7 +758,7 @@ mod tests {
 
     #[test]
     fn help_is_italian_throughout() {
-        for of in ["", "train ", "eval ", "predict ", "report ", "bench ", "models ", "models import ", "data check "] {
+        for of in ["", "train ", "eval ", "predict ", "report ", "bench ", "models ", "models import ", "data check ", "data show "] {
             let text = printed(&format!("lapidary {of}--help"));
             assert!(text.contains("Uso: lapidary") && text.contains("Mostra l’aiuto"), "{text}");
             for english in ["Usage", "Commands", "Arguments", "Options", "OPTIONS", "COMMAND", "default", "possible", "env:", "Print"] {

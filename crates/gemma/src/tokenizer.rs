@@ -134,6 +134,21 @@ impl Tokenizer {
         (0..self.vocabulary as u32).map(piece).collect()
     }
 
+    /// The bytes of a text that each of its tokens (see [`Tokenizer::encode`]) spells; the parts of a
+    /// character that takes several tokens all have its whole range.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn offsets(&self, text: &str) -> Result<Vec<std::ops::Range<usize>>> {
+        let encoding = self.inner.encode(text, false).map_err(|e| Error::Request(format!("a text cannot be tokenized: {e}")))?;
+        Ok(encoding.get_offsets().iter().map(|&(start, end)| start..end).collect())
+    }
+
+    /// What a token spells, with spaces as spaces; a byte that is no character by itself is `<0xF0>`.
+    pub fn piece(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id).map(|piece| piece.replace('▁', " "))
+    }
+
     /// Writes a `tokenizer.json`.
     ///
     /// # Errors

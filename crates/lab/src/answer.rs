@@ -69,6 +69,29 @@ pub enum Mode {
     Untuned,
 }
 
+/// An example as the model is trained on it, before it is tokenized.
+pub struct Form {
+    /// What stands before the answer.
+    pub prompt: String,
+    /// The answer, if the model is to spell it.
+    pub completion: Option<String>,
+    /// Class of the example, for a head.
+    pub class: u32,
+}
+
+impl Form {
+    /// The form of an example under a method.
+    pub fn of(e: &Example, method: Method, template: &str, task: &Task) -> Self {
+        let class = task.labels.index(e.label()).unwrap_or(0);
+        let (prompt, completion) = match (method, task.kind) {
+            (Method::Head, _) => (e.text.clone(), None),
+            (Method::Completion, Kind::Intent) => (prompt::fill(template, &e.text, &task.schema()), Some(task.labels.completion(class))),
+            (Method::Completion, _) => (prompt::fill(template, &e.text, &task.schema()), Some(prompt::completion(&e.text, &e.target))),
+        };
+        Self { prompt, completion, class: class as u32 }
+    }
+}
+
 impl<'a> Answerer<'a> {
     /// Prepares to answer in the language of a data set.
     ///
@@ -101,13 +124,8 @@ impl<'a> Answerer<'a> {
         let limit = self.recipe.max_tokens.min(self.model.config().context);
         let encoder = Encoder { tokenizer: self.tokenizer, max_tokens: limit };
         let encode = |e: &Example| {
-            let class = self.task.labels.index(e.label()).unwrap_or(0);
-            let (prompt, completion) = match (self.recipe.method, self.task.kind) {
-                (Method::Head, _) => (e.text.clone(), None),
-                (Method::Completion, Kind::Intent) => (self.prompt(&e.text), Some(self.task.labels.completion(class))),
-                (Method::Completion, _) => (self.prompt(&e.text), Some(prompt::completion(&e.text, &e.target))),
-            };
-            Ok(encoder.encode(&prompt, completion.as_deref(), class as u32, &e.origin)?)
+            let form = Form::of(e, self.recipe.method, &self.template, self.task);
+            Ok(encoder.encode(&form.prompt, form.completion.as_deref(), form.class, &e.origin)?)
         };
         examples.iter().map(encode).collect()
     }

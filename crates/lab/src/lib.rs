@@ -11,16 +11,18 @@ pub mod error;
 pub mod home;
 pub mod job;
 pub mod library;
+pub mod look;
 pub mod models;
 pub mod recipe;
 pub mod run;
+pub mod search;
 pub mod task;
 
 pub use error::{Error, Result};
 pub use home::Home;
 
 // what callers need of the rooms below, so that they depend on this room alone
-pub use data::{Kind, check, read::Columns, set};
+pub use data::{Kind, check, describe, microscope, read::Columns, set};
 pub use gemma::device;
 pub use report;
 pub use tasks;

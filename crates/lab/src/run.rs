@@ -7,6 +7,7 @@ use crate::answer::{Answer, Answerer, Mode};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
+use crate::look;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::task::{self, Scorer, Task};
@@ -52,11 +53,10 @@ pub struct Request {
 /// Reads and checks a data set; the findings are for a person to read.
 ///
 /// # Errors
-/// If a file is missing or malformed.
+/// If a file is missing or malformed, or the set's database cannot be made.
 pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)> {
-    let kind = task.parse::<Kind>().map_err(Error::Request)?;
-    let set = DataSet::open(&Source { kind: Some(kind), ..source.clone() })?;
-    let findings = if kind == Kind::Intent { check::labelled(&set) } else { Vec::new() };
+    let set = look::open(task, source)?;
+    let findings = check::findings(&set, None)?;
     Ok((set, findings))
 }
 

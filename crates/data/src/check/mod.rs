@@ -1,0 +1,134 @@
+//! What would spoil a run, found before it starts.
+//!
+//! [`findings`] looks at a whole data set and returns what it found, worst first: [`rows`] at each row
+//! alone (empty, damaged, much too long), [`language`] at rows in another language, [`labels`] at
+//! labels and types that are too few or unknown, [`repeats`] at rows that repeat or contradict others
+//! and at test rows that training has seen, and [`spans`], [`queries`] and [`tags`] at the answers of
+//! their task. Training refuses a set with an error and warns of the rest.
+
+mod labels;
+mod language;
+mod queries;
+mod repeats;
+mod rows;
+mod spans;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use crate::database::Database;
+use crate::error::Result;
+use crate::example::{Example, Target};
+use crate::set::{DataSet, Split};
+use serde::Serialize;
+use std::path::Path;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Training would be meaningless or impossible.
+    Error,
+    /// Training works, but the result may mislead.
+    Warning,
+}
+
+/// A row of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// Part of the set.
+    pub split: Split,
+    /// Which of the part's examples, from 0.
+    pub index: usize,
+    /// Rows of a finding that belong together, such as the copies of one text, have the same number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<usize>,
+}
+
+/// Something found in a data set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Machine-readable kind, for instance `duplicate`.
+    pub kind: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Rows concerned, as `file:line`; those that belong together stand together.
+    pub rows: Vec<String>,
+    /// The same rows, in the same order, as places in the set.
+    pub places: Vec<Place>,
+    /// A sentence that explains it and says what to do.
+    pub message: String,
+    /// What doing so changes.
+    pub fix: String,
+}
+
+/// The length that examples are cut or refused at.
+pub struct Limit<'a> {
+    /// Tokens allowed.
+    pub tokens: usize,
+    /// Counts the tokens of an example as training would see it; `None` if it cannot be tokenized.
+    pub count: &'a (dyn Fn(&Example) -> Option<usize> + Sync),
+}
+
+/// Checks a data set, and with a limit also which examples are longer.
+///
+/// # Errors
+/// If the set's database cannot be opened.
+pub fn findings(set: &DataSet, limit: Option<&Limit<'_>>) -> Result<Vec<Finding>> {
+    let rows = all(set);
+    let mut out = rows::check(&rows);
+    if let Some(limit) = limit {
+        out.extend(rows::too_long(&rows, limit));
+    }
+    out.extend(language::check(&rows, &set.card.language));
+    out.extend(labels::check(set, &rows));
+    out.extend(repeats::check(&rows));
+    out.extend(spans::check(&rows));
+    out.extend(tags::check(&rows));
+    if rows.iter().any(|r| matches!(r.example.target, Target::Sql(_))) {
+        out.extend(queries::check(&rows, database(set)?.as_ref())?);
+    }
+    out.sort_by_key(|f| f.severity);
+    Ok(out)
+}
+
+/// The database of a set, if it names one.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn database(set: &DataSet) -> Result<Option<Database>> {
+    if let Some(file) = &set.database {
+        return Database::open(file).map(Some);
+    }
+    let scripts: Vec<&Path> = [&set.schema, &set.seed].into_iter().flatten().map(AsRef::as_ref).collect();
+    if scripts.is_empty() { Ok(None) } else { Database::from_scripts(&scripts).map(Some) }
+}
+
+/// An example with its place.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    split: Split,
+    index: usize,
+    example: &'a Example,
+}
+
+fn all(set: &DataSet) -> Vec<Row<'_>> {
+    set.splits.iter().flat_map(|(&split, f)| f.examples.iter().enumerate().map(move |(index, example)| Row { split, index, example })).collect()
+}
+
+/// A finding about single rows; none if there is no row.
+fn found(kind: &'static str, severity: Severity, rows: &[Row<'_>], message: impl Fn(usize) -> String, fix: impl Fn(usize) -> String) -> Option<Finding> {
+    let places = rows.iter().map(|r| Place { split: r.split, index: r.index, group: None }).collect();
+    let rows: Vec<String> = rows.iter().map(|r| r.example.origin.to_string()).collect();
+    (!rows.is_empty()).then(|| Finding { kind, severity, message: message(rows.len()), fix: fix(rows.len()), rows, places })
+}
+
+/// `1 row`, `2 rows`.
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// The plural of a verb or the singular, by number.
+fn verb(n: usize, one: &'static str, many: &'static str) -> &'static str {
+    if n == 1 { one } else { many }
+}

@@ -1,0 +1,71 @@
+//! Entities that do not lie where they say.
+
+use super::{Finding, Row, Severity, count, found, verb};
+use crate::example::{Span, Target};
+use rayon::prelude::*;
+
+/// What can be wrong with the spans of a row.
+#[derive(Clone, Copy, Default)]
+struct Faults {
+    outside: bool,
+    overlap: bool,
+    edges: bool,
+}
+
+pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
+    let marked: Vec<(Row<'_>, Faults)> = rows
+        .par_iter()
+        .filter_map(|r| match &r.example.target {
+            Target::Entities(spans) => Some((*r, faults(&r.example.text, spans))),
+            _ => None,
+        })
+        .collect();
+    let of = |test: fn(&Faults) -> bool| -> Vec<Row<'_>> { marked.iter().filter(|(_, f)| test(f)).map(|(r, _)| *r).collect() };
+    let mut out = Vec::new();
+    out.extend(found(
+        "span_outside",
+        Severity::Error,
+        &of(|f| f.outside),
+        |n| {
+            format!(
+                "{} {} an entity that is empty or leaves the text; offsets count Unicode characters, and `end` is the first one after it",
+                count(n, "row"),
+                verb(n, "marks", "mark")
+            )
+        },
+        |_| "The right offsets make every entity a part of its text.".into(),
+    ));
+    out.extend(found(
+        "span_overlap",
+        Severity::Warning,
+        &of(|f| f.overlap),
+        |n| format!("{} {} entities that overlap; keep the one that is meant", count(n, "row"), verb(n, "has", "have")),
+        |_| "Each word then has one type.".into(),
+    ));
+    out.extend(found(
+        "span_edges",
+        Severity::Warning,
+        &of(|f| f.edges),
+        |n| {
+            format!(
+                "{} {} an entity that cuts a word or begins or ends with a space; the offsets are probably off by a few",
+                count(n, "row"),
+                verb(n, "marks", "mark")
+            )
+        },
+        |_| "Whole words are what a model can find again; an answer is right only if both ends are.".into(),
+    ));
+    out
+}
+
+fn faults(text: &str, spans: &[Span]) -> Faults {
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = Faults::default();
+    let mut inside: Vec<&Span> = spans.iter().filter(|s| s.start < s.end && s.end <= chars.len()).collect();
+    out.outside = inside.len() < spans.len();
+    inside.sort_unstable_by_key(|s| (s.start, s.end));
+    out.overlap = inside.windows(2).any(|pair| pair[1].start < pair[0].end);
+    let cuts = |i: usize| i > 0 && i < chars.len() && chars[i - 1].is_alphanumeric() && chars[i].is_alphanumeric();
+    out.edges = inside.iter().any(|s| chars[s.start].is_whitespace() || chars[s.end - 1].is_whitespace() || cuts(s.start) || cuts(s.end));
+    out
+}

@@ -1,0 +1,54 @@
+//! Hashtags that are none, come twice, or stand in the text already.
+
+use super::{Finding, Row, Severity, count, found, verb};
+use crate::example::Target;
+
+/// Longer than any tag that people write.
+const LONG: usize = 60;
+
+pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
+    let of = |test: &dyn Fn(&str, &[String]) -> bool| -> Vec<Row<'_>> {
+        rows.iter().filter(|r| matches!(&r.example.target, Target::Tags(tags) if test(&r.example.text, tags))).copied().collect()
+    };
+    let mut out = Vec::new();
+    out.extend(found(
+        "odd_tags",
+        Severity::Warning,
+        &of(&|_, tags| tags.iter().any(|t| !sound(t))),
+        |n| {
+            let has = verb(n, "has", "have");
+            format!("{} {has} a hashtag that is none: one is a word of letters, digits and _, not all digits, without spaces; correct it", count(n, "row"))
+        },
+        |_| "The model then learns, and is asked, only for tags that people can use.".into(),
+    ));
+    out.extend(found(
+        "repeated_tags",
+        Severity::Warning,
+        &of(&|_, tags| {
+            let mut bare: Vec<String> = tags.iter().map(|t| bare(t)).collect();
+            bare.sort();
+            bare.windows(2).any(|pair| pair[0] == pair[1])
+        }),
+        |n| format!("{} {} the same hashtag twice; delete one", count(n, "row"), verb(n, "has", "have")),
+        |_| "A model that learns repetition falls into loops.".into(),
+    ));
+    out.extend(found(
+        "answer_in_text",
+        Severity::Warning,
+        &of(&|text, tags| text.contains('#') && text.split_whitespace().any(|w| w.starts_with('#') && tags.iter().any(|t| bare(t) == bare(w)))),
+        |n| format!("{} {} the answer in the text; delete the hashtags from the text", count(n, "row"), verb(n, "has", "have")),
+        |_| "The model must then find the tags instead of copying them.".into(),
+    ));
+    out
+}
+
+/// A tag without its sign and the punctuation around it, in lower case.
+fn bare(tag: &str) -> String {
+    tag.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+}
+
+fn sound(tag: &str) -> bool {
+    let word = tag.trim().strip_prefix('#').unwrap_or(tag.trim());
+    let letters = word.chars().all(|c| c == '_' || c.is_alphanumeric()) && word.chars().any(char::is_alphabetic);
+    letters && word.chars().count() <= LONG
+}

@@ -1,0 +1,163 @@
+use super::*;
+use crate::Kind;
+use crate::set::Source;
+
+/// What is found in a folder of these files.
+fn check(kind: Kind, files: &[(&str, &str)]) -> Vec<Finding> {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).expect("writable");
+    }
+    let set = DataSet::open(&Source { kind: Some(kind), folder: Some(dir.path().into()), ..Source::default() }).expect("well-formed");
+    super::findings(&set, None).expect("the database opens")
+}
+
+fn findings(train: &str, validation: &str) -> Vec<Finding> {
+    check(Kind::Intent, &[("train.jsonl", train), ("validation.jsonl", validation)])
+}
+
+fn line(text: &str, label: &str) -> String {
+    serde_json::json!({"text": text, "label": label}).to_string() + "\n"
+}
+
+/// The rows of a kind of finding, as `file:line`.
+fn rows(found: &[Finding], kind: &str) -> Vec<String> {
+    let f = found.iter().find(|f| f.kind == kind).unwrap_or_else(|| panic!("{kind} not found in {found:?}"));
+    assert_eq!(f.rows.len(), f.places.len());
+    f.rows.iter().map(|r| r.rsplit('/').next().unwrap_or_default().replace(".jsonl", "")).collect()
+}
+
+#[test]
+fn sound_data_has_no_finding() {
+    let rows: String = ["a", "b"].iter().flat_map(|l| (0..3).map(move |i| line(&format!("testo {l}{i}"), l))).collect();
+    assert_eq!(findings(&rows, &line("altro", "a")), []);
+}
+
+#[test]
+fn every_kind_is_found_and_names_its_rows() {
+    let train = [
+        line("uno", "a"),
+        line("Uno!", "a"),
+        line("due", "a"),
+        line("due", "b"),
+        line(" ", "a"),
+        line("tre", ""),
+        line("qua\u{7}ttro", "b"),
+        line("cinque", "b"),
+        line("perchÃ© no", "B "),
+        line("!?", "b"),
+    ]
+    .concat();
+    let validation = [line("cinque", "b"), line("sei", "zzz")].concat();
+    let found = findings(&train, &validation);
+    let rows = |kind| rows(&found, kind);
+    assert_eq!(rows("empty_text"), ["train:5"]);
+    assert_eq!(rows("empty_label"), ["train:6"]);
+    assert_eq!(rows("control_characters"), ["train:7"]);
+    assert_eq!(rows("damaged_text"), ["train:9"]);
+    assert_eq!(rows("no_words"), ["train:10"]);
+    assert_eq!(rows("duplicate"), ["train:1", "train:2"]);
+    assert_eq!(rows("contradiction"), ["train:3", "train:4"]);
+    assert_eq!(rows("leakage"), ["train:8", "validation:1"]);
+    assert_eq!(rows("unknown_label"), ["validation:2"]);
+    assert_eq!(rows("few_examples"), ["train:6"]);
+    assert!(found.is_sorted_by_key(|f| f.severity));
+    assert_eq!(findings(&line("uno", "a"), &line("due", "a"))[0].kind, "single_label");
+}
+
+#[test]
+fn nearly_equal_rows_are_told_from_rows_with_another_label() {
+    let text = "Buongiorno, il pacco che aspettavo per lunedì risulta ancora fermo in magazzino";
+    let train = [
+        line(text, "a"),
+        line(&text.replace("lunedì", "martedì"), "a"),
+        line(&text.replace("pacco", "paco"), "b"),
+        line("La giacca blu è foderata oppure va bene soltanto per la primavera?", "b"),
+    ]
+    .concat();
+    let validation = line("La giacca blu è foderata oppure va bene solo per la primavera?", "b");
+    let found = findings(&train, &validation);
+    assert_eq!(rows(&found, "near_duplicate"), ["train:1", "train:2"]);
+    assert_eq!(rows(&found, "near_contradiction"), ["train:1", "train:3"]);
+    assert_eq!(rows(&found, "near_leakage"), ["train:4", "validation:1"]);
+    let leak = found.iter().find(|f| f.kind == "near_leakage").expect("found");
+    assert_eq!(leak.places, [(Split::Train, 3), (Split::Validation, 0)].map(|(split, index)| Place { split, index, group: Some(0) }));
+}
+
+#[test]
+fn entities_must_lie_in_their_text() {
+    let row = |text: &str, spans: &[(usize, usize)]| {
+        let spans: Vec<_> = spans.iter().map(|(start, end)| serde_json::json!({"start": start, "end": end, "type": "places"})).collect();
+        serde_json::json!({"text": text, "entities": spans}).to_string() + "\n"
+    };
+    let train = [
+        row("Il treno per Milano è in ritardo", &[(13, 19)]),
+        row("Nessuno parte da Roma stanotte", &[(17, 99)]),
+        row("Un volo lascia Torino alle otto", &[(15, 21), (15, 21)]),
+        row("Gli autobus di Bari sono vecchi", &[(14, 18)]),
+    ]
+    .concat();
+    let found = check(Kind::Entities, &[("train.jsonl", &train)]);
+    assert_eq!(rows(&found, "span_outside"), ["train:2"]);
+    assert_eq!(rows(&found, "span_overlap"), ["train:3"]);
+    assert_eq!(rows(&found, "span_edges"), ["train:4"]);
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
+fn tags_must_be_tags() {
+    let row = |text: &str, tags: &[&str]| serde_json::json!({"text": text, "hashtags": tags}).to_string() + "\n";
+    let train = [
+        row("La pasta al forno della domenica", &["#pasta", "#cucina"]),
+        row("Il Torino vince il derby all'ultimo minuto", &["#calcio serie a", "#toro"]),
+        row("Piove da tre giorni su tutta la costa", &["#meteo", "Meteo"]),
+        row("Guardate che alba! #alba", &["#alba", "#mare"]),
+        row("Il museo riapre dopo i restauri", &[]),
+        row("Nel 2024 più turisti che mai", &["#2024", "#turismo"]),
+    ]
+    .concat();
+    let found = check(Kind::Hashtags, &[("train.jsonl", &train)]);
+    assert_eq!(rows(&found, "odd_tags"), ["train:2", "train:6"]);
+    assert_eq!(rows(&found, "repeated_tags"), ["train:3"]);
+    assert_eq!(rows(&found, "answer_in_text"), ["train:4"]);
+    assert_eq!(rows(&found, "no_tags"), ["train:5"]);
+    assert_eq!(found.len(), 4, "{found:?}");
+}
+
+#[test]
+fn queries_must_run_and_find_something() {
+    let row = |question: &str, sql: &str| serde_json::json!({"question": question, "sql": sql}).to_string() + "\n";
+    let train = [
+        row("Quanti clienti abbiamo?", "SELECT count(*) FROM clienti"),
+        row("Che cognomi portano?", "SELECT cognome FROM clienti"),
+        row("Cancella ogni traccia di loro", "DELETE FROM clienti"),
+        row("Chi abita sulla luna?", "SELECT nome FROM clienti WHERE citta = 'Luna'"),
+        row("Dammi i nomi in ordine alfabetico", "SELEC nome FROM clienti"),
+    ]
+    .concat();
+    let card = "task = \"sql\"\nschema = \"schema.sql\"\nseed = \"seed.sql\"\n[files]\ntrain = \"train.jsonl\"\n";
+    let files = [
+        ("dataset.toml", card),
+        ("schema.sql", "CREATE TABLE clienti (nome TEXT, citta TEXT);"),
+        ("seed.sql", "INSERT INTO clienti VALUES ('Ada', 'Roma');"),
+        ("train.jsonl", &train),
+    ];
+    let found = check(Kind::Sql, &files);
+    assert_eq!(rows(&found, "sql_fails"), ["train:2", "train:5"]);
+    assert_eq!(rows(&found, "sql_writes"), ["train:3"]);
+    assert_eq!(rows(&found, "sql_empty"), ["train:4"]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    let found = check(Kind::Sql, &files[3..]);
+    assert_eq!(rows(&found, "sql_syntax"), ["train:5"]);
+}
+
+#[test]
+fn examples_beyond_the_limit_are_found() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("train.jsonl");
+    std::fs::write(&path, [line("uno due tre", "a"), line("uno", "b")].concat()).expect("writable");
+    let set = DataSet::open(&Source { kind: Some(Kind::Intent), train: Some(path), ..Source::default() }).expect("well-formed");
+    let words = |e: &Example| Some(e.text.split(' ').count());
+    let found = super::findings(&set, Some(&Limit { tokens: 2, count: &words })).expect("no database is needed");
+    assert_eq!(rows(&found, "too_long"), ["train:1"]);
+}

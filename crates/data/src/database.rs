@@ -1,0 +1,204 @@
+//! The database that SQL questions are asked of: an SQLite file, or one in memory filled from a
+//! schema and a seed script; from then on it is only read.
+//!
+//! Queries come from files and from a model, so they are not trusted: an authoriser lets them read
+//! and call functions and nothing else, and what has not finished in two seconds is stopped.
+
+use crate::error::{Error, Result};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a query may take.
+const TIME: Duration = Duration::from_secs(2);
+/// What a query may find; more is cut off, with a mistake.
+const ROWS: usize = 100_000;
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 10_000;
+
+/// A database that can be asked.
+pub struct Database {
+    connection: Connection,
+    /// Milliseconds since `began` at which the running query must end.
+    deadline: Arc<AtomicU64>,
+    began: Instant,
+}
+
+/// Why a query has no result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// It is not SQL that SQLite understands, or names what the database does not have.
+    Wrong(String),
+    /// It would do more than read, or is more than one statement.
+    Writes,
+    /// It took longer than two seconds, or found more than 100 000 rows.
+    Endless,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Wrong(what) => f.write_str(what),
+            Self::Writes => f.write_str("it is not a single query that only reads"),
+            Self::Endless => f.write_str("it does not end within two seconds and 100 000 rows"),
+        }
+    }
+}
+
+/// What a query found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Values, row by row.
+    pub rows: Vec<Vec<Value>>,
+}
+
+impl Database {
+    /// A database made by scripts, run in order; without any it is empty.
+    ///
+    /// # Errors
+    /// If a script cannot be read or run.
+    pub fn from_scripts(scripts: &[&Path]) -> Result<Self> {
+        let connection = Connection::open_in_memory().map_err(|e| Error::file("SQLite", format!("cannot be started: {e}")))?;
+        for path in scripts {
+            let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+            connection.execute_batch(&text).map_err(|e| {
+                let before = match &e {
+                    rusqlite::Error::SqlInputError { offset, .. } => text.get(..usize::try_from(*offset).unwrap_or(0)).unwrap_or_default(),
+                    _ => "",
+                };
+                let what = format!("SQLite refuses the script: {e}; correct it (`sqlite3 :memory: < {}` repeats this)", path.display());
+                if before.is_empty() { Error::file(path, what) } else { Error::row(path, before.matches('\n').count() + 1, what) }
+            })?;
+        }
+        Self::read_only(connection, scripts.first().copied().unwrap_or(Path::new("SQLite")))
+    }
+
+    /// The database in an SQLite file, which is never written.
+    ///
+    /// # Errors
+    /// If there is no such file or it is no database.
+    pub fn open(path: &Path) -> Result<Self> {
+        std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let fail = |e: rusqlite::Error| Error::file(path, format!("is no SQLite database that can be read: {e}; name the file that holds the tables"));
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(fail)?;
+        Self::read_only(connection, path)
+    }
+
+    fn read_only(mut connection: Connection, path: &Path) -> Result<Self> {
+        let fail = |e: rusqlite::Error| Error::file(path, format!("cannot be opened for reading: {e}"));
+        let (deadline, began) = (Arc::new(AtomicU64::new(u64::MAX)), Instant::now());
+        let clock = deadline.clone();
+        connection.progress_handler(STEPS, Some(move || began.elapsed().as_millis() as u64 > clock.load(Ordering::Relaxed))).map_err(fail)?;
+        let rule = |context: AuthContext<'_>| match context.action {
+            AuthAction::Select | AuthAction::Read { .. } | AuthAction::Function { .. } | AuthAction::Recursive => Authorization::Allow,
+            _ => Authorization::Deny,
+        };
+        connection.authorizer(Some(rule)).map_err(fail)?;
+        Ok(Self { connection, deadline, began })
+    }
+
+    /// Runs a query.
+    ///
+    /// # Errors
+    /// With the reason, if it has no result.
+    pub fn query(&self, sql: &str) -> std::result::Result<Table, Refusal> {
+        let refuse = |e: rusqlite::Error| match e.sqlite_error_code() {
+            Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => Refusal::Writes,
+            Some(ErrorCode::OperationInterrupted) => Refusal::Endless,
+            _ if matches!(e, rusqlite::Error::MultipleStatement) => Refusal::Writes,
+            _ => Refusal::Wrong(e.to_string()),
+        };
+        let sql = sql.trim().trim_end_matches(';');
+        let end = self.began.elapsed() + TIME;
+        self.deadline.store(end.as_millis() as u64, Ordering::Relaxed);
+        let mut statement = self.connection.prepare(sql).map_err(refuse)?;
+        if !statement.readonly() || statement.column_count() == 0 {
+            return Err(Refusal::Writes);
+        }
+        let columns: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+        let mut rows = Vec::new();
+        let mut found = statement.raw_query();
+        while let Some(row) = found.next().map_err(refuse)? {
+            if rows.len() == ROWS {
+                return Err(Refusal::Endless);
+            }
+            rows.push((0..columns.len()).map(|i| row.get(i)).collect::<rusqlite::Result<_>>().map_err(refuse)?);
+        }
+        Ok(Table { columns, rows })
+    }
+
+    /// Whether a query is well-formed SQLite, whatever tables it names.
+    ///
+    /// # Errors
+    /// With SQLite's words on what is wrong.
+    pub fn grammar(&self, sql: &str) -> std::result::Result<(), Refusal> {
+        match self.connection.prepare(sql.trim().trim_end_matches(';')) {
+            Ok(_) => Ok(()),
+            Err(rusqlite::Error::MultipleStatement) => Err(Refusal::Writes),
+            Err(e) => {
+                let what = e.to_string();
+                let broken = ["syntax error", "incomplete input", "unrecognized token"].iter().any(|m| what.contains(m));
+                if broken { Err(Refusal::Wrong(what)) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> Database {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("schema.sql");
+        std::fs::write(&path, "CREATE TABLE t (a INTEGER, b TEXT);\nINSERT INTO t VALUES (1, 'x'), (2, NULL);").expect("writable");
+        Database::from_scripts(&[&path]).expect("a sound script")
+    }
+
+    #[test]
+    fn queries_read() {
+        let table = database().query("SELECT a, b FROM t ORDER BY a DESC;").expect("a sound query");
+        assert_eq!(table.columns, ["a", "b"]);
+        assert_eq!(table.rows, [[Value::Integer(2), Value::Null], [Value::Integer(1), Value::Text("x".into())]]);
+    }
+
+    #[test]
+    fn nothing_else_is_allowed() {
+        let d = database();
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let attach = format!("ATTACH '{}' AS x", dir.path().join("x.db").display());
+        for sql in ["DELETE FROM t", "DROP TABLE t", "PRAGMA writable_schema = 1", attach.as_str(), "SELECT 1; SELECT 2", "CREATE TABLE u (a)"] {
+            assert_eq!(d.query(sql), Err(Refusal::Writes), "{sql}");
+        }
+        assert!(!dir.path().join("x.db").exists());
+        assert!(matches!(d.query(" ;"), Err(Refusal::Wrong(w)) if w.contains("empty")));
+        assert!(matches!(d.query("SELECT zzz FROM t"), Err(Refusal::Wrong(w)) if w.contains("zzz")));
+        assert_eq!(d.query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"), Err(Refusal::Endless));
+        assert_eq!(d.query("SELECT count(*) FROM t").map(|t| t.rows.len()), Ok(1), "a stopped query leaves the next one alone");
+    }
+
+    #[test]
+    fn grammar_does_not_ask_for_tables() {
+        let d = Database::from_scripts(&[]).expect("SQLite");
+        assert_eq!(d.grammar("SELECT a FROM nowhere WHERE b = 'x'"), Ok(()));
+        for sql in ["SELEC a FROM t", "SELECT a FROM", "SELECT (a FROM t", "SELECT 'a"] {
+            assert!(matches!(d.grammar(sql), Err(Refusal::Wrong(_))), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_bad_script_is_named_with_its_line() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("schema.sql");
+        std::fs::write(&path, "CREATE TABLE t (a);\n\nCREATE TABEL u (a);").expect("writable");
+        let e = Database::from_scripts(&[&path]).err().expect("refused").to_string();
+        assert!(e.contains("schema.sql") && e.contains("TABEL"), "{e}");
+    }
+}

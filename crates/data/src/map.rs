@@ -1,0 +1,222 @@
+//! A data set as a map: examples as vectors, their neighbours, and their places on a plane.
+//!
+//! The vectors come from outside (the model's mean hidden states; nothing here touches tensors).
+//! [`Vectors`] centres them and brings them to length one, because hidden states all point roughly
+//! the same way and only what differs tells texts apart. [`Vectors::layout`] is PCA to at most fifty
+//! dimensions, then t-SNE (van der Maaten 2014), begun from the first two components, so that the
+//! same vectors give the same map. [`Vectors::suspects`] are examples whose neighbours agree on
+//! another label.
+
+use linfa::DatasetBase;
+use linfa::traits::{Fit, Predict};
+use linfa_reduction::Pca;
+use ndarray::Array2;
+use rayon::prelude::*;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Dimensions that t-SNE sees.
+const COMPONENTS: usize = 50;
+/// Neighbours that judge a label.
+const JURY: usize = 10;
+/// Share of them that must agree on another label.
+const VERDICT: f64 = 0.7;
+/// Steps of t-SNE, and how many neighbours each point heeds.
+const STEPS: usize = 600;
+const PERPLEXITY: usize = 30;
+/// Accuracy of t-SNE's far field; 0.5 is what its author proposes.
+const THETA: f32 = 0.5;
+
+/// Vectors of examples, ready to be compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vectors {
+    /// Row by row, each of length one.
+    flat: Vec<f32>,
+    width: usize,
+}
+
+/// An example near another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Neighbour {
+    /// Which example.
+    pub row: usize,
+    /// Cosine of the angle between the two, between -1 and 1.
+    pub similarity: f32,
+}
+
+/// An example whose neighbours have another label.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Suspect {
+    /// Which example.
+    pub row: usize,
+    /// The label that its neighbours have.
+    pub label: String,
+    /// Share of its neighbours that have it.
+    pub share: f64,
+    /// The nearest neighbour with that label.
+    pub witness: usize,
+}
+
+impl Vectors {
+    /// Centres and scales vectors, given row by row. `None` if they are not whole rows, or not finite.
+    pub fn new(mut flat: Vec<f32>, width: usize) -> Option<Self> {
+        if width == 0 || !flat.len().is_multiple_of(width) || flat.iter().any(|x| !x.is_finite()) {
+            return None;
+        }
+        let rows = (flat.len() / width).max(1) as f64;
+        let mut mean = vec![0.0f64; width];
+        for row in flat.chunks(width) {
+            mean.iter_mut().zip(row).for_each(|(m, x)| *m += f64::from(*x) / rows);
+        }
+        flat.par_chunks_mut(width).for_each(|row| {
+            row.iter_mut().zip(&mean).for_each(|(x, m)| *x -= *m as f32);
+            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            if length > 0.0 {
+                row.iter_mut().for_each(|x| *x /= length);
+            }
+        });
+        Some(Self { flat, width })
+    }
+
+    /// Number of examples.
+    pub fn rows(&self) -> usize {
+        self.flat.len() / self.width
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.flat[row * self.width..][..self.width]
+    }
+
+    /// The nearest other examples, nearest first; none if there is no such row.
+    pub fn nearest(&self, row: usize, most: usize) -> Vec<Neighbour> {
+        if row >= self.rows() {
+            return Vec::new();
+        }
+        let own = self.row(row);
+        let similarity = |other: usize| own.iter().zip(self.row(other)).map(|(a, b)| a * b).sum();
+        let mut all: Vec<Neighbour> = (0..self.rows()).filter(|&other| other != row).map(|row| Neighbour { row, similarity: similarity(row) }).collect();
+        all.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.row.cmp(&b.row)));
+        all.truncate(most);
+        all
+    }
+
+    /// Examples whose own label none or hardly any of the ten nearest has, and seven of them agree on
+    /// another. `labels` has one for each row. Takes the square of the number of rows.
+    pub fn suspects(&self, labels: &[&str]) -> Vec<Suspect> {
+        let judge = |row: usize| {
+            let jury = self.nearest(row, JURY);
+            let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+            jury.iter().for_each(|n| *votes.entry(labels[n.row]).or_default() += 1);
+            let own = votes.remove(labels[row]).unwrap_or(0);
+            let (label, most) = votes.into_iter().max_by_key(|(_, n)| *n)?;
+            let share = most as f64 / jury.len() as f64;
+            let witness = jury.iter().find(|n| labels[n.row] == label)?.row;
+            (jury.len() >= JURY.min(self.rows() - 1) && own <= 1 && share >= VERDICT).then(|| Suspect { row, label: label.into(), share, witness })
+        };
+        (0..self.rows().min(labels.len())).into_par_iter().filter_map(judge).collect()
+    }
+
+    /// Places of the examples on a plane, in no unit; only nearness means something.
+    pub fn layout(&self) -> Vec<[f32; 2]> {
+        let (rows, components) = (self.rows(), self.components());
+        let at = |row: usize, i: usize| components.get(row * components.len() / rows.max(1) + i).copied().unwrap_or(0.0);
+        let width = components.len() / rows.max(1);
+        let begin: Vec<f32> = (0..rows).flat_map(|row| [at(row, 0), if width > 1 { at(row, 1) } else { 0.0 }]).collect();
+        let perplexity = PERPLEXITY.min(rows.saturating_sub(1) / 3);
+        if perplexity == 0 || width == 0 {
+            return begin.chunks(2).map(|p| [p[0], p[1]]).collect();
+        }
+        // t-SNE's first steps expect points close together
+        let spread = (begin.iter().step_by(2).map(|x| x * x).sum::<f32>() / rows as f32).sqrt().max(f32::MIN_POSITIVE);
+        let begin: Vec<f32> = begin.iter().map(|x| x / spread * 1e-4).collect();
+        let points: Vec<&[f32]> = components.chunks(width).collect();
+        let distance = |a: &&[f32], b: &&[f32]| a.iter().zip(*b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+        let mut tsne = bhtsne::tSNE::<f32, &[f32], 2>::new(&points);
+        tsne.perplexity(perplexity as f32).epochs(STEPS).initial_embedding(begin).barnes_hut(THETA, distance);
+        tsne.embedding().chunks(2).map(|p| [p[0], p[1]]).collect()
+    }
+
+    /// The principal components of each row, row by row; the vectors themselves if they are too few for that.
+    fn components(&self) -> Vec<f32> {
+        let wanted = COMPONENTS.min(self.width).min(self.rows().saturating_sub(1));
+        let records = Array2::from_shape_vec((self.rows(), self.width), self.flat.iter().map(|x| f64::from(*x)).collect());
+        let reduced = records.ok().filter(|_| wanted > 0).and_then(|records| {
+            let set = DatasetBase::from(records);
+            let pca = Pca::params(wanted).fit(&set).ok()?;
+            Some(pca.predict(set.records()))
+        });
+        match reduced {
+            Some(reduced) if reduced.iter().all(|x| x.is_finite()) => reduced.iter().map(|x| *x as f32).collect(),
+            _ => self.flat.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Three clouds of forty points far from each other, and the cloud of each point.
+    fn clouds() -> (Vectors, Vec<usize>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let (mut flat, mut cloud) = (Vec::new(), Vec::new());
+        for i in 0..120 {
+            cloud.push(i % 3);
+            flat.extend((0..64).map(|d| 5.0 + if d % 3 == i % 3 { 2.0 } else { 0.0 } + rng.random_range(-0.5..0.5f32)));
+        }
+        (Vectors::new(flat, 64).expect("whole rows"), cloud)
+    }
+
+    #[test]
+    fn neighbours_are_those_of_the_same_cloud() {
+        let (vectors, cloud) = clouds();
+        for row in 0..vectors.rows() {
+            let near = vectors.nearest(row, 20);
+            assert_eq!(near.len(), 20);
+            assert!(near.iter().all(|n| cloud[n.row] == cloud[row] && n.row != row));
+            assert!(near.is_sorted_by(|a, b| a.similarity >= b.similarity));
+        }
+        assert_eq!(vectors.nearest(120, 3), []);
+    }
+
+    #[test]
+    fn wrong_labels_are_suspected_and_right_ones_are_not() {
+        let (vectors, cloud) = clouds();
+        let mut labels: Vec<&str> = cloud.iter().map(|c| ["a", "b", "c"][*c]).collect();
+        assert_eq!(vectors.suspects(&labels), []);
+        labels[6] = "b";
+        labels[70] = "c";
+        let found: Vec<(usize, String)> = vectors.suspects(&labels).into_iter().map(|s| (s.row, s.label)).collect();
+        assert_eq!(found, [(6, "a".to_string()), (70, "b".to_string())]);
+    }
+
+    #[test]
+    fn clouds_stay_apart_on_the_plane_and_the_map_repeats() {
+        let (vectors, cloud) = clouds();
+        let places = vectors.layout();
+        assert_eq!(places.len(), 120);
+        let distance = |a: usize, b: usize| (0..2).map(|d| (places[a][d] - places[b][d]).powi(2)).sum::<f32>();
+        for a in 0..120 {
+            let nearest = (0..120).filter(|&b| b != a).min_by(|&x, &y| distance(a, x).total_cmp(&distance(a, y))).expect("others");
+            assert_eq!(cloud[nearest], cloud[a]);
+        }
+        assert_eq!(places, vectors.layout());
+    }
+
+    #[test]
+    fn few_or_odd_vectors_are_no_trouble() {
+        assert_eq!(Vectors::new(vec![1.0, 2.0, 3.0], 2), None);
+        assert_eq!(Vectors::new(vec![1.0, f32::NAN], 2), None);
+        for rows in 0..6 {
+            let vectors = Vectors::new((0..rows * 3).map(|x| x as f32).collect(), 3).expect("whole rows");
+            let places = vectors.layout();
+            assert_eq!(places.len(), rows);
+            assert!(places.iter().flatten().all(|x| x.is_finite()), "{rows}: {places:?}");
+            assert_eq!(vectors.suspects(&vec!["a"; rows]), []);
+        }
+        let same = Vectors::new(vec![1.0; 40], 4).expect("whole rows");
+        assert!(same.layout().iter().flatten().all(|x| x.is_finite()));
+    }
+}

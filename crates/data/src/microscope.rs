@@ -1,0 +1,92 @@
+//! One example under the microscope: what the model reads of it, token by token, and what it learns.
+//!
+//! Nothing is worked out a second time: ids, padding and loss are read off the [`Batch`] that training
+//! would build of the example's [`Encoded`] form. Only the roles are found here, from where a token
+//! lies in the prompt.
+
+use crate::batch::Batch;
+use crate::encode::Encoder;
+use crate::error::{Error, Result};
+use crate::example::Origin;
+use serde::Serialize;
+use std::ops::Range;
+
+/// What a token is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The same in every example: what begins a text, and the words around the example's own.
+    Template,
+    /// The example's text.
+    Prompt,
+    /// The answer, with the token that ends it.
+    Target,
+    /// Fills the row; the model never attends to it.
+    Padding,
+}
+
+/// A token of a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Token {
+    /// Its number in the vocabulary.
+    pub id: u32,
+    /// What it spells; part of a character is spelled as its byte, `<0xF0>`.
+    pub text: String,
+    /// What it is there for.
+    pub role: Role,
+    /// Whether the loss asks the model to predict it.
+    pub loss: bool,
+    /// Whether it lies beyond the longest length allowed. Training refuses such an example; elsewhere
+    /// it would be cut here.
+    pub cut: bool,
+}
+
+/// A prompt with its parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prompt<'a> {
+    /// All that stands before the answer.
+    pub whole: &'a str,
+    /// Byte at which the example's text begins in it.
+    pub start: usize,
+    /// Byte after the example's text.
+    pub end: usize,
+}
+
+impl<'a> Prompt<'a> {
+    /// A text put into the place of `{text}` in a template; `whole` is template and text together.
+    pub fn new(template: &str, whole: &'a str) -> Self {
+        let start = template.find("{text}").unwrap_or(0).min(whole.len());
+        let rest = template.len().saturating_sub(start + "{text}".len());
+        Self { whole, start, end: whole.len().saturating_sub(rest).max(start) }
+    }
+
+    /// A text with nothing around it.
+    pub fn bare(text: &'a str) -> Self {
+        Self { whole: text, start: 0, end: text.len() }
+    }
+}
+
+/// The tokens of an example, as the row of a batch of its own.
+///
+/// # Errors
+/// If the example cannot be tokenized; `origin` names its row.
+pub fn tokens(encoder: &Encoder<'_>, prompt: Prompt<'_>, completion: Option<&str>, origin: &Origin) -> Result<Vec<Token>> {
+    let whole = Encoder { tokenizer: encoder.tokenizer, max_tokens: usize::MAX };
+    let encoded = whole.encode(prompt.whole, completion, 0, origin)?;
+    let batch = Batch::new(std::slice::from_ref(&encoded), &[0]);
+    let fail = |e: gemma::Error| Error::row(origin.path(), origin.line, e.to_string());
+    let lies = encoder.tokenizer.offsets(prompt.whole).map_err(fail)?;
+    let own = |range: &Range<usize>| range.start < prompt.end && range.end > prompt.start;
+    let role = |t: usize| match t {
+        0 => Role::Template,
+        t if t >= batch.lengths[0] => Role::Padding,
+        t if t >= encoded.prompt => Role::Target,
+        t if lies.get(t - 1).is_some_and(own) => Role::Prompt,
+        _ => Role::Template,
+    };
+    let token = |(t, &id): (usize, &u32)| {
+        let text = encoder.tokenizer.piece(id).unwrap_or_default();
+        Token { id, text, role: role(t), loss: t > 0 && batch.positions.contains(&(t - 1)), cut: t >= encoder.max_tokens && t < batch.lengths[0] }
+    };
+    Ok(batch.ids.iter().enumerate().map(token).collect())
+}

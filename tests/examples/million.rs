@@ -1,0 +1,71 @@
+//! Reads, checks, describes and searches a data set of a million rows, and prints what that took.
+//!
+//!     cargo run --example million -p acceptance -p lapidary [-- ROWS]
+//!
+//! The rows are customer messages drawn by seed; one in a hundred is a copy of another, one in a
+//! hundred nearly one.
+
+use acceptance::messages::Messages;
+use data::set::{DataSet, Source};
+use data::{Kind, check, describe};
+use lab::Home;
+use lab::search::Index;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let rows: usize = std::env::args().nth(1).map_or(Ok(1_000_000), |n| n.parse())?;
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("train.jsonl");
+    write(&path, rows)?;
+    println!("{rows} rows, {} MB; {:.2} GB before anything is read", std::fs::metadata(&path)?.len() / 1_000_000, peak());
+
+    let whole = Instant::now();
+    let set = timed("read", || DataSet::open(&Source { kind: Some(Kind::Intent), train: Some(path), ..Source::default() }))?;
+    let findings = timed("checked", || check::findings(&set, None))?;
+    let description = timed("described", || Ok::<_, data::Error>(describe::describe(&set, None)))?;
+    println!("read, checked and described in {:.1} s, {:.2} GB at the peak", whole.elapsed().as_secs_f64(), peak());
+    for f in &findings {
+        println!("  {}: {} rows", f.kind, f.rows.len());
+    }
+    println!("  {} labels, {} different words", description.labels.len(), description.vocabulary.distinct);
+
+    let home = Home::open(Some(&dir.path().join("home")))?;
+    let index = timed("indexed", || Index::open(&home, &set))?;
+    for words in ["pacco", "di", "il pacco fermo magazzino", "\"in provincia di Nuoro\"", "lavatrice parrocchia", "zzz", "pra", "999123"] {
+        let start = Instant::now();
+        let found = index.find(words, 50)?;
+        println!("  {words:?}: {} rows in {:.1} ms", found.len(), start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(())
+}
+
+fn write(path: &Path, rows: usize) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    let mut last = String::new();
+    for (i, message) in Messages::new(1).take(rows).enumerate() {
+        let text = match i % 100 {
+            50 => last.to_uppercase(),
+            70 => last.replacen(' ', " davvero ", 1),
+            _ => message.text,
+        };
+        writeln!(file, "{}", serde_json::json!({"text": text, "label": message.label}))?;
+        last = text;
+    }
+    file.flush()
+}
+
+fn timed<T, E>(what: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let start = Instant::now();
+    let done = work();
+    println!("{what} in {:.1} s, {:.2} GB at the peak so far", start.elapsed().as_secs_f64(), peak());
+    done
+}
+
+/// The most memory that this process has held, in gigabytes; 0 where the system does not say.
+fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) * 1024.0 / 1e9
+}
