@@ -10,15 +10,17 @@ mod progress;
 mod show;
 mod words;
 
-use args::{Args, Command, DataCommand, Evaluate, ModelsCommand, Train};
+use args::{Args, Command, DataCommand, Evaluate, ModelsCommand};
 use clap::{CommandFactory, FromArgMatches};
 use lab::job::Job;
 use lab::report::text::Lang;
-use lab::{Home, Result, models, run};
+use lab::resume::{self, Resumed};
+use lab::{Event, Home, Result, models, run};
 use show::Output;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use words::Words;
 
 /// Training allocates and frees the same few sizes over and over, which mimalloc keeps at hand
@@ -71,7 +73,20 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Devices => out.devices(&lab::device::list()),
         Command::Models { command } => manage_models(&home, command, out)?,
         Command::Data { command: DataCommand::Check { path, task, columns } } => return check_data(&path, &task, columns.as_deref(), out),
-        Command::Train(train) => run_training(home, train, out)?,
+        Command::Train(train) => {
+            let request = train.request()?;
+            let folder = request.out.clone();
+            let result = watched(out, move |on_event, stop| run::train(&home, &request, on_event, stop))?;
+            out.result(&folder, &result);
+        }
+        Command::Pause { run } => resume::pause(&run)?,
+        Command::Resume { run } => {
+            let folder = run.clone();
+            match watched(out, move |on_event, stop| resume::resume(&home, &run, on_event, stop))? {
+                Resumed::Here(result) => out.result(&folder, &result),
+                Resumed::Elsewhere => out.note(out.words.resumed_elsewhere()),
+            }
+        }
         Command::Eval(evaluate) => run_evaluation(&home, &evaluate, out)?,
         Command::Predict { run, texts, device } => {
             let opened = run::open(&home, &run, &device)?;
@@ -135,13 +150,12 @@ fn check_data(path: &Path, task: &str, columns: Option<&str>, out: Output) -> Re
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
-    let request = train.request()?;
-    let folder = request.out.clone();
+/// Carries out a training off this thread, shows its events, and passes an interrupt on as a wish to stop.
+fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<T> + Send + 'static) -> Result<T> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;
-    let result = runtime.block_on(async {
-        let mut job = Job::start(move |on_event, stop| run::train(&home, &request, on_event, stop));
+    runtime.block_on(async {
+        let mut job = Job::start(work);
         let mut bar = progress::Training::new(out);
         let mut interrupted = false;
         loop {
@@ -164,9 +178,7 @@ fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
         }
         bar.finish();
         job.finish().await
-    })?;
-    out.result(&folder, &result);
-    Ok(())
+    })
 }
 
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::example::{Labelled, Origin};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ const TEXT: [&str; 13] =
 const LABEL: [&str; 11] = ["label", "intent", "category", "class", "etichetta", "intento", "categoria", "classe", "target", "topic", "tag"];
 
 /// Which field plays which role.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Columns {
     /// Field of the text, if the user named it.
     pub text: Option<String>,

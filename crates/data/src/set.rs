@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::example::Labelled;
 use crate::read::{self, Columns};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -58,7 +58,7 @@ pub struct Card {
 }
 
 /// What the user named.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Source {
     /// A folder with a card, or with files called `train`, `validation` and `test`.
     pub folder: Option<PathBuf>,
@@ -70,6 +70,23 @@ pub struct Source {
     pub test: Option<PathBuf>,
     /// Roles mapped by the user; they take precedence over the card's.
     pub columns: Columns,
+}
+
+impl Source {
+    /// The same with paths that do not depend on the current folder.
+    ///
+    /// # Errors
+    /// If the current folder cannot be told.
+    pub fn absolute(&self) -> std::io::Result<Self> {
+        let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+        Ok(Self {
+            folder: absolute(&self.folder)?,
+            train: absolute(&self.train)?,
+            validation: absolute(&self.validation)?,
+            test: absolute(&self.test)?,
+            columns: self.columns.clone(),
+        })
+    }
 }
 
 /// A file of a data set.

@@ -109,7 +109,7 @@ impl<'a> Answerer<'a> {
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         for rows in batch::sorted(&encoded) {
             let answers = match (mode, tuned) {
-                (Mode::Best, Some(tuned)) if tuned.head.is_some() => self.classify(tuned, &Batch::new(&encoded, &rows))?,
+                (Mode::Best, Some(tuned)) if tuned.head.is_some() => self.classify(tuned, &Batch::new(&encoded, &rows, self.body.layout()))?,
                 (Mode::Free, tuned) => self.complete(tuned, &encoded, &rows, false)?,
                 (Mode::Best, tuned) => self.complete(tuned, &encoded, &rows, true)?,
                 (Mode::Untuned, _) => self.complete(None, &encoded, &rows, true)?,
