@@ -476,7 +476,7 @@ fn an_exported_model_is_the_same_model() {
 
 fn gemma_values(folder: &Path) -> Vec<f32> {
     let (_, model) = acceptance::open(folder, "cpu");
-    let hidden = model.forward(&[2, 300, 400, 500], 1, None, false).expect("runs");
+    let hidden = model.forward(&[2, 300, 400, 500], &gemma::Rows::one(4), None, false).expect("runs");
     hidden.into_data().try_to_vec().expect("f32")
 }
 

@@ -8,13 +8,12 @@ use acceptance::{close, json, open, real_weights, shared_reference, tiny};
 use burn::tensor::{Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::{Pool, pool};
-use gemma::{Adapters, Gemma, LoraConfig, Tokenizer, Weights, device, loss};
+use gemma::{Adapters, Gemma, LoraConfig, Rows, Tokenizer, Weights, device, loss};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use train::schedule::Decay;
-use train::{Event, Observer, Settings, Tuned, Validation, step};
+use train::{Event, Observer, Plan, Settings, Tuned, Validation, step};
 
 #[derive(Deserialize)]
 struct Text {
@@ -79,7 +78,7 @@ fn check_forward(model: &Gemma, file: &Path) {
         let n = case.ids.len();
         let width = model.config().hidden;
         let mut states = Vec::new();
-        let last = model.forward_with(&case.ids, 1, |_, x| states.push(floats(x.clone()))).expect("runs");
+        let last = model.forward_with(&case.ids, &Rows::one(case.ids.len()), |_, x| states.push(floats(x.clone()))).expect("runs");
         states.push(floats(last.clone()));
         for (i, (ours, theirs)) in states.iter().zip(&case.hidden_l2).enumerate() {
             close(&format!("norm of hidden state {i} of {n} tokens"), norm(ours), *theirs, 1e-3);
@@ -159,7 +158,7 @@ fn check_lora(model: &Gemma, file: &Path) {
         })
         .collect();
     let all: Vec<usize> = (0..examples.len()).collect();
-    let batch = Batch::new(&examples, &all);
+    let batch = Batch::new(&examples, &all, model.layout());
     let mut tuned = Tuned { adapters: formula(model, reference.rank, reference.scale), head: None };
 
     let total = batch.targets.len();
@@ -191,9 +190,14 @@ fn check_lora(model: &Gemma, file: &Path) {
         weight_decay: 0.0,
         evaluations_per_epoch: 1,
         thin: 0.0,
+        checkpoint_every: 0,
+        patience: 0,
+        average: 0,
+        repairs: 0,
     };
     let mut losses = Losses(Vec::new());
-    train::train(model, tuned, &examples, &settings, 0, &mut losses, &AtomicBool::new(false)).expect("trains");
+    let plan = Plan { model, examples: &examples, settings: &settings, seed: 0 };
+    plan.run(plan.start(tuned), &mut losses).expect("trains");
     assert_eq!(losses.0.len(), reference.steps.len());
     for (i, ((loss, grad_norm), theirs)) in losses.0.iter().zip(&reference.steps).enumerate() {
         assert!((loss - theirs.loss).abs() < 1e-3, "loss of step {i}: {loss} is not {}", theirs.loss);
@@ -210,10 +214,10 @@ fn check_head(model: &Gemma, file: &Path) {
     }
     let reference: Pooled = json(file);
     let examples: Vec<Encoded> = reference.rows.iter().map(|r| Encoded { ids: r.clone(), prompt: r.len(), class: 0 }).collect();
-    let batch = Batch::new(&examples, &[0, 1, 2]);
-    let hidden = model.forward(&batch.ids, 3, None, false).expect("runs");
+    let batch = Batch::new(&examples, &[0, 1, 2], model.layout());
+    let hidden = model.forward(&batch.ids, &batch.rows, None, false).expect("runs");
     for (kind, theirs) in [(Pool::Mean, reference.mean), (Pool::Last, reference.last)] {
-        let ours = floats(pool(hidden.clone(), &batch.lengths, batch.time, kind));
+        let ours = floats(pool(hidden.clone(), &batch.rows, kind));
         for (a, b) in ours.iter().zip(theirs.iter().flatten()) {
             assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{kind:?}: {a} is not {b}");
         }
@@ -222,9 +226,14 @@ fn check_head(model: &Gemma, file: &Path) {
 
 fn check_tiny(device: &str) {
     let (_, model) = open(&tiny(), device);
-    check_forward(&model, &tiny().join("forward.json"));
-    check_lora(&model, &tiny().join("lora_steps.json"));
-    check_head(&model, &tiny().join("head.json"));
+    check_model(&model);
+    check_model(&model.unfused());
+}
+
+fn check_model(model: &Gemma) {
+    check_forward(model, &tiny().join("forward.json"));
+    check_lora(model, &tiny().join("lora_steps.json"));
+    check_head(model, &tiny().join("head.json"));
 }
 
 #[test]
@@ -260,7 +269,7 @@ fn every_container_gives_the_same_logits() {
     let ids = [2, 300, 411, 522, 633, 744, 855, 266, 377, 488];
     let logits = |path: &Path| {
         let (_, model) = open(path, "cpu");
-        let hidden = model.forward(&ids, 1, None, false).expect("runs");
+        let hidden = model.forward(&ids, &Rows::one(ids.len()), None, false).expect("runs");
         model.logits(hidden.narrow(0, ids.len() - 1, 1)).expect("logits").remove(0)
     };
     let base = logits(&tiny());
@@ -286,7 +295,7 @@ fn cached_decoding_equals_whole_texts() {
     for (prompt, generated) in prompts.iter().zip(&batched) {
         let mut ids = prompt.clone();
         for &token in &generated.tokens {
-            let hidden = model.forward(&ids, 1, None, false).expect("runs");
+            let hidden = model.forward(&ids, &Rows::one(ids.len()), None, false).expect("runs");
             let logits = model.logits(hidden.narrow(0, ids.len() - 1, 1)).expect("logits").remove(0);
             let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).expect("a vocabulary") as u32;
             assert_eq!(token, best, "after {} tokens (the window is {})", ids.len(), model.config().window);

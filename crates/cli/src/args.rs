@@ -45,6 +45,16 @@ pub enum Command {
     },
     /// Train a model on a data set and evaluate it; `report` then writes the report
     Train(Train),
+    /// Let a running training wait, with everything on disk
+    Pause {
+        /// Run folder
+        run: PathBuf,
+    },
+    /// Go on with a training that waits, was stopped, or was cut off by a crash
+    Resume {
+        /// Run folder
+        run: PathBuf,
+    },
     /// Score a run, or the answers of any other system, on a test file
     Eval(Evaluate),
     /// Ask a trained model

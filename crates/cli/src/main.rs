@@ -11,18 +11,20 @@ mod progress;
 mod show;
 mod words;
 
-use args::{Args, Command, DataCommand, Evaluate, Looked, ModelsCommand, Train};
+use args::{Args, Command, DataCommand, Evaluate, Looked, ModelsCommand};
 use clap::{CommandFactory, FromArgMatches};
 use lab::elsewhere::{self, Answers};
 use lab::job::Job;
 use lab::recipe::Recipe;
 use lab::report::text::Lang;
+use lab::resume::{self, Resumed};
 use lab::search::Index;
-use lab::{Home, Result, look, models, run};
+use lab::{Event, Home, Result, look, models, run};
 use show::Output;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use words::Words;
 
 /// Training allocates and frees the same few sizes over and over, which mimalloc keeps at hand
@@ -80,14 +82,27 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             match (search, tokens) {
                 (Some(words), _) => out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?),
                 (None, Some((split, row))) => {
-                    let recipe = Recipe::resolve(recipe.as_deref(), &method, &changes)?;
+                    let recipe = Recipe::resolve(set.kind, recipe.as_deref(), &method, &changes)?;
                     let tokenizer = look::tokenizer(&home, &model)?;
                     out.tokens(&look::tokens(&set, &recipe, &tokenizer, split, row)?);
                 }
                 (None, None) => out.description(&look::describe(&set, look::tokenizer(&home, &model).ok().as_ref())),
             }
         }
-        Command::Train(train) => run_training(home, train, out)?,
+        Command::Train(train) => {
+            let request = train.request()?;
+            let folder = request.out.clone();
+            let result = watched(out, move |on_event, stop| run::train(&home, &request, on_event, stop))?;
+            out.result(&folder, &result);
+        }
+        Command::Pause { run } => resume::pause(&run)?,
+        Command::Resume { run } => {
+            let folder = run.clone();
+            match watched(out, move |on_event, stop| resume::resume(&home, &run, on_event, stop))? {
+                Resumed::Here(result) => out.result(&folder, &result),
+                Resumed::Elsewhere => out.note(out.words.resumed_elsewhere()),
+            }
+        }
         Command::Eval(evaluate) => run_evaluation(&home, &evaluate, out)?,
         Command::Predict { run, texts, device } => {
             let opened = run::open(&home, &run, &device)?;
@@ -145,13 +160,12 @@ fn check_data(looked: &Looked, out: Output) -> Result<ExitCode> {
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
-    let request = train.request()?;
-    let folder = request.out.clone();
+/// Carries out a training off this thread, shows its events, and passes an interrupt on as a wish to stop.
+fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<T> + Send + 'static) -> Result<T> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;
-    let result = runtime.block_on(async {
-        let mut job = Job::start(move |on_event, stop| run::train(&home, &request, on_event, stop));
+    runtime.block_on(async {
+        let mut job = Job::start(work);
         let mut bar = progress::Training::new(out);
         let mut interrupted = false;
         loop {
@@ -174,9 +188,7 @@ fn run_training(home: Home, train: Train, out: Output) -> Result<()> {
         }
         bar.finish();
         job.finish().await
-    })?;
-    out.result(&folder, &result);
-    Ok(())
+    })
 }
 
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {

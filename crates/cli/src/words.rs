@@ -130,6 +130,21 @@ impl Words {
         both!(self, "health: {message}", "salute dell’addestramento: {message}")
     }
 
+    /// A training that waits.
+    pub fn paused(self, step: usize) -> String {
+        both!(self, "paused after step {step}; lapidary resume goes on", "in pausa dopo il passo {step}; si prosegue con lapidary resume")
+    }
+
+    /// A training that goes on in the process that had paused it.
+    pub fn resumed_elsewhere(self) -> &'static str {
+        self.pick("the run goes on in the process that trains it", "l’addestramento prosegue nel processo che lo stava eseguendo")
+    }
+
+    /// A training that goes on.
+    pub fn resumed(self, step: usize) -> String {
+        both!(self, "going on after step {step}", "si prosegue dopo il passo {step}")
+    }
+
     /// The bar of a training, for `indicatif` to fill.
     pub fn training_bar(self) -> &'static str {
         self.pick("{bar:30} {pos}/{len} steps  {msg}  {eta} left", "{bar:30} {pos}/{len} passi  {msg}  ancora {eta}")
@@ -492,6 +507,10 @@ const HELP: &[(&str, &str, &str)] = &[
     ("show", "method", "Come risponde il modello"),
     ("show", "recipe", "Una ricetta al posto di quella del compito"),
     ("show", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
+    ("pause", "", "Fa attendere un addestramento in corso, con tutto salvato su disco"),
+    ("pause", "run", "Cartella dell’esecuzione"),
+    ("resume", "", "Prosegue un addestramento in pausa, fermato o interrotto"),
+    ("resume", "run", "Cartella dell’esecuzione"),
     ("train", "", "Addestra un modello su un insieme di dati e lo valuta; `report` ne scrive poi il rapporto"),
     ("train", "task", "Compito"),
     ("train", "train", "Esempi di addestramento (.jsonl, .csv, .tsv)"),

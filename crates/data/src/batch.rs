@@ -1,30 +1,27 @@
-//! Encoded examples into batches of equally long rows.
+//! Encoded examples into batches.
 //!
 //! Examples are shuffled by seed and epoch, then ordered by length within windows of a few batches:
 //! rows of a batch are then nearly equally long, without the order of training following length.
 
 use crate::encode::Encoded;
 use gemma::generate::PAD;
+use gemma::{Layout, Rows};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Rows are padded to a multiple of this, so that devices which tune kernels per shape see few.
-const LENGTH_STEP: usize = 8;
 /// Batches within which examples are ordered by length.
 const WINDOW: usize = 4;
 /// Rows of a pass that keeps no graph, whatever the batch of the training is.
 const FORWARD_ROWS: usize = 16;
 
-/// A batch of rows of one length, padded on the right.
+/// A batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// `rows * time` tokens, row by row.
+    /// The tokens of all rows.
     pub ids: Vec<u32>,
-    /// Tokens per row.
-    pub time: usize,
-    /// Real tokens of each row.
-    pub lengths: Vec<usize>,
+    /// Where the rows lie among them.
+    pub rows: Rows,
     /// Flat positions whose next token is a target.
     pub positions: Vec<usize>,
     /// The targets, in the order of `positions`.
@@ -36,26 +33,22 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Collates examples.
-    pub fn new(examples: &[Encoded], indices: &[usize]) -> Self {
-        let longest = indices.iter().map(|&i| examples[i].ids.len()).max().unwrap_or(0);
-        let time = longest.next_multiple_of(LENGTH_STEP);
+    /// Collates examples in the layout that the model wants ([`gemma::Gemma::layout`]).
+    pub fn new(examples: &[Encoded], indices: &[usize], layout: Layout) -> Self {
+        let rows = Rows::new(indices.iter().map(|&i| examples[i].ids.len()).collect(), layout);
         let mut batch = Self {
-            ids: vec![PAD; indices.len() * time],
-            time,
-            lengths: Vec::new(),
+            ids: vec![PAD; rows.total()],
             positions: Vec::new(),
             targets: Vec::new(),
-            classes: Vec::new(),
+            classes: indices.iter().map(|&i| examples[i].class).collect(),
             examples: indices.to_vec(),
+            rows,
         };
-        for (row, &i) in indices.iter().enumerate() {
+        for (start, &i) in batch.rows.starts().zip(indices) {
             let example = &examples[i];
-            batch.ids[row * time..][..example.ids.len()].copy_from_slice(&example.ids);
-            batch.lengths.push(example.ids.len());
-            batch.classes.push(example.class);
+            batch.ids[start..][..example.ids.len()].copy_from_slice(&example.ids);
             for t in example.prompt..example.ids.len() {
-                batch.positions.push(row * time + t - 1);
+                batch.positions.push(start + t - 1);
                 batch.targets.push(example.ids[t]);
             }
         }
@@ -66,7 +59,7 @@ impl Batch {
     /// between 0 and `most`, and each token but the first is dropped with that probability. The same
     /// seed and step drop the same tokens. A class then cannot rest on one telling word of the few
     /// messages there are, and the same message is never seen twice.
-    pub fn thinned(examples: &[Encoded], indices: &[usize], most: f64, seed: u64, step: usize) -> Self {
+    pub fn thinned(examples: &[Encoded], indices: &[usize], most: f64, seed: u64, step: usize, layout: Layout) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7468_696e);
         rng.set_stream(step as u64);
         let thin = |&i: &usize| {
@@ -82,17 +75,12 @@ impl Batch {
         };
         let thinned: Vec<Encoded> = indices.iter().map(thin).collect();
         let all: Vec<usize> = (0..thinned.len()).collect();
-        Self { examples: indices.to_vec(), ..Self::new(&thinned, &all) }
-    }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.lengths.len()
+        Self { examples: indices.to_vec(), ..Self::new(&thinned, &all, layout) }
     }
 
     /// Real tokens.
     pub fn tokens(&self) -> usize {
-        self.lengths.iter().sum()
+        self.rows.lengths().iter().sum()
     }
 }
 
@@ -141,29 +129,30 @@ mod tests {
     fn thinning_keeps_the_first_token_and_the_order_and_repeats_by_seed() {
         let e = examples();
         let all: Vec<usize> = (0..e.len()).collect();
-        let b = Batch::thinned(&e, &all, 0.5, 1, 7);
-        assert_eq!(b, Batch::thinned(&e, &all, 0.5, 1, 7));
-        assert_ne!(b, Batch::thinned(&e, &all, 0.5, 1, 8));
-        assert!(b.tokens() < Batch::new(&e, &all).tokens());
-        for (row, example) in e.iter().enumerate() {
-            let kept = &b.ids[row * b.time..][..b.lengths[row]];
+        let b = Batch::thinned(&e, &all, 0.5, 1, 7, Layout::Packed);
+        assert_eq!(b, Batch::thinned(&e, &all, 0.5, 1, 7, Layout::Packed));
+        assert_ne!(b, Batch::thinned(&e, &all, 0.5, 1, 8, Layout::Packed));
+        assert!(b.tokens() < Batch::new(&e, &all, Layout::Packed).tokens());
+        for ((start, &length), example) in b.rows.starts().zip(b.rows.lengths()).zip(&e) {
+            let kept = &b.ids[start..][..length];
             assert_eq!(kept[0], example.ids[0]);
             let mut rest = example.ids.iter();
             assert!(kept.iter().all(|id| rest.any(|r| r == id)), "what is kept stands in its old order");
         }
-        assert_eq!(Batch::thinned(&e, &all, 0.0, 1, 7).ids, Batch::new(&e, &all).ids);
+        assert_eq!(Batch::thinned(&e, &all, 0.0, 1, 7, Layout::Padded).ids, Batch::new(&e, &all, Layout::Padded).ids);
     }
 
     #[test]
     fn every_target_is_the_token_after_its_position() {
         let e = examples();
         for indices in epoch(&e, 8, 3, 0) {
-            let b = Batch::new(&e, &indices);
-            assert_eq!(b.time % LENGTH_STEP, 0);
-            assert_eq!(b.positions.len(), indices.iter().map(|&i| e[i].ids.len() - e[i].prompt).sum::<usize>());
-            for (&p, &t) in b.positions.iter().zip(&b.targets) {
-                assert_eq!(b.ids[p + 1], t);
-                assert_eq!(p / b.time, (p + 1) / b.time, "a target never belongs to the next row");
+            for layout in [Layout::Packed, Layout::Padded] {
+                let b = Batch::new(&e, &indices, layout);
+                assert_eq!(b.positions.len(), indices.iter().map(|&i| e[i].ids.len() - e[i].prompt).sum::<usize>());
+                for (&p, &t) in b.positions.iter().zip(&b.targets) {
+                    assert_eq!(b.ids[p + 1], t);
+                    assert!(b.rows.starts().all(|start| start != p + 1), "a target never belongs to the next row");
+                }
             }
         }
     }

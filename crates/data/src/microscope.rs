@@ -8,6 +8,7 @@ use crate::batch::Batch;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::example::Origin;
+use gemma::Layout;
 use serde::Serialize;
 use std::ops::Range;
 
@@ -73,20 +74,20 @@ impl<'a> Prompt<'a> {
 pub fn tokens(encoder: &Encoder<'_>, prompt: Prompt<'_>, completion: Option<&str>, origin: &Origin) -> Result<Vec<Token>> {
     let whole = Encoder { tokenizer: encoder.tokenizer, max_tokens: usize::MAX };
     let encoded = whole.encode(prompt.whole, completion, 0, origin)?;
-    let batch = Batch::new(std::slice::from_ref(&encoded), &[0]);
+    let batch = Batch::new(std::slice::from_ref(&encoded), &[0], Layout::Padded);
     let fail = |e: gemma::Error| Error::row(origin.path(), origin.line, e.to_string());
     let lies = encoder.tokenizer.offsets(prompt.whole).map_err(fail)?;
     let own = |range: &Range<usize>| range.start < prompt.end && range.end > prompt.start;
     let role = |t: usize| match t {
         0 => Role::Template,
-        t if t >= batch.lengths[0] => Role::Padding,
+        t if t >= batch.rows.lengths()[0] => Role::Padding,
         t if t >= encoded.prompt => Role::Target,
         t if lies.get(t - 1).is_some_and(own) => Role::Prompt,
         _ => Role::Template,
     };
     let token = |(t, &id): (usize, &u32)| {
         let text = encoder.tokenizer.piece(id).unwrap_or_default();
-        Token { id, text, role: role(t), loss: t > 0 && batch.positions.contains(&(t - 1)), cut: t >= encoder.max_tokens && t < batch.lengths[0] }
+        Token { id, text, role: role(t), loss: t > 0 && batch.positions.contains(&(t - 1)), cut: t >= encoder.max_tokens && t < batch.rows.lengths()[0] }
     };
     Ok(batch.ids.iter().enumerate().map(token).collect())
 }

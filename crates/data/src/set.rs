@@ -5,7 +5,7 @@ use crate::example::Example;
 use crate::kind::Kind;
 pub use crate::part::Split;
 use crate::read::{self, Columns, Format};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -41,7 +41,7 @@ pub struct Card {
 }
 
 /// What the user named.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Source {
     /// A folder with a card, or with files called `train`, `validation` and `test`.
     pub folder: Option<PathBuf>,
@@ -61,6 +61,27 @@ pub struct Source {
     pub database: Option<PathBuf>,
     /// Pass over rows that cannot be read, instead of refusing the file.
     pub skip_bad_rows: bool,
+}
+
+impl Source {
+    /// The same with paths that do not depend on the current folder.
+    ///
+    /// # Errors
+    /// If the current folder cannot be told.
+    pub fn absolute(&self) -> std::io::Result<Self> {
+        let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+        Ok(Self {
+            folder: absolute(&self.folder)?,
+            train: absolute(&self.train)?,
+            validation: absolute(&self.validation)?,
+            test: absolute(&self.test)?,
+            columns: self.columns.clone(),
+            kind: self.kind,
+            schema: absolute(&self.schema)?,
+            database: absolute(&self.database)?,
+            skip_bad_rows: self.skip_bad_rows,
+        })
+    }
 }
 
 /// A file of a data set.

@@ -72,6 +72,11 @@ pub fn open(id: &str) -> Result<(Info, Device)> {
     Ok((info, Device::wgpu(kind)))
 }
 
+/// Whether this is the CPU backend, whatever it is wrapped in.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    device.clone().without_autodiff() == Device::flex()
+}
+
 fn cpu() -> Info {
     Info {
         id: "cpu".into(),

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::lora::{TensorFile, leaf, uniform, values};
+use crate::rows::Rows;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -112,11 +113,10 @@ impl Head {
     /// Class logits of a batch.
     ///
     /// # Shapes
-    /// - `states`: `[batch * time, width]`, of the head's taps
-    /// - `lengths`: real tokens of each row; the rest of a row is padding
-    /// - result: `[batch, classes]`
-    pub fn forward(&self, states: Tensor<2>, lengths: &[usize], time: usize) -> Tensor<2> {
-        let states = (pool(states, lengths, time, self.view.pool) - self.mean.clone()) / self.deviation.clone();
+    /// - `states`: `[rows.total(), width]`, of the head's taps
+    /// - result: `[rows.count(), classes]`
+    pub fn forward(&self, states: Tensor<2>, rows: &Rows) -> Tensor<2> {
+        let states = (pool(states, rows, self.view.pool) - self.mean.clone()) / self.deviation.clone();
         states.matmul(self.weight.clone()) + self.bias.clone()
     }
 
@@ -124,6 +124,12 @@ impl Head {
     pub fn visit(&mut self, f: &mut dyn FnMut(&str, &mut Tensor<2>)) {
         f("head.weight", &mut self.weight);
         f("head.bias", &mut self.bias);
+    }
+
+    /// Calls `f` with what standardises the states: it was fitted, and is not trained.
+    pub fn visit_constants(&mut self, f: &mut dyn FnMut(&str, &mut Tensor<2>)) {
+        f("head.mean", &mut self.mean);
+        f("head.deviation", &mut self.deviation);
     }
 
     /// Tensors for [`FILE`]; the weight is stored `[classes, width]` as `torch.nn.Linear` does. Mean
@@ -155,20 +161,20 @@ impl Head {
     }
 }
 
-/// Pools `[batch * time, hidden]` to `[batch, hidden]` as one product with a constant matrix, so
+/// Pools `[rows.total(), hidden]` to `[rows.count(), hidden]` as one product with a constant matrix, so
 /// padding gets the weight zero and the backward pass is one product too.
-pub fn pool(hidden: Tensor<2>, lengths: &[usize], time: usize, pool: Pool) -> Tensor<2> {
-    let batch = lengths.len();
-    let mut matrix = vec![0.0f32; batch * batch * time];
-    for (b, &length) in lengths.iter().enumerate() {
-        let row = &mut matrix[b * batch * time + b * time..][..length];
+pub fn pool(hidden: Tensor<2>, rows: &Rows, pool: Pool) -> Tensor<2> {
+    let (batch, total) = (rows.count(), rows.total());
+    let mut matrix = vec![0.0f32; batch * total];
+    for (b, (start, &length)) in rows.starts().zip(rows.lengths()).enumerate() {
+        let row = &mut matrix[b * total + start..][..length];
         match pool {
             Pool::Mean => row.fill(1.0 / length as f32),
             Pool::Last => row[length - 1] = 1.0,
         }
     }
     let device = hidden.device().without_autodiff();
-    let matrix: Tensor<2> = Tensor::from_data(TensorData::new(matrix, [batch, batch * time]), &device);
+    let matrix: Tensor<2> = Tensor::from_data(TensorData::new(matrix, [batch, total]), &device);
     matrix.matmul(hidden)
 }
 
@@ -189,6 +195,7 @@ pub fn likeliest(probabilities: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::Layout;
 
     /// States of three classes around three centres, on scales from 1 to 1000 as a model's are.
     fn states(seed: u64) -> (Tensor<2>, Vec<u32>) {
@@ -205,7 +212,7 @@ mod tests {
     }
 
     fn answers(head: &Head, states: Tensor<2>) -> Vec<Vec<f32>> {
-        probabilities(head.forward(states, &[1; 30], 1))
+        probabilities(head.forward(states, &Rows::new(vec![1; 30], Layout::Packed)))
     }
 
     #[test]
@@ -229,7 +236,7 @@ mod tests {
         let head = Head::fit(seen.clone(), &classes, 3, view(), 2.0);
         let x = (seen.clone() - head.mean.clone()) / head.deviation.clone();
         let expected: Vec<f32> = classes.iter().flat_map(|&c| (0..3).map(move |k| if k == c { 1.0 } else { 0.0 })).collect();
-        let p = softmax(head.forward(seen, &[1; 30], 1).inner(), 1);
+        let p = softmax(head.forward(seen, &Rows::new(vec![1; 30], Layout::Packed)).inner(), 1);
         let gradient =
             x.transpose().matmul(p - Tensor::from_data(TensorData::new(expected, [30, 3]), &Device::flex())) + head.weight.clone().inner().mul_scalar(2.0);
         assert!(values(gradient).iter().all(|g| g.abs() < 1e-3));

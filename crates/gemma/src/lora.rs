@@ -138,12 +138,23 @@ pub struct BlockAdapters<'a> {
 }
 
 impl BlockAdapters<'_> {
+    /// A and B of a projection, if it carries an adapter; untracked unless training.
+    pub(crate) fn matrices(&self, projection: Projection) -> Option<(Tensor<2>, Tensor<2>)> {
+        let Adapter { a, b } = self.adapters.get(&projection)?.clone();
+        Some(if self.training { (a, b) } else { (a.inner(), b.inner()) })
+    }
+
+    /// Whether inputs of the adapters are dropped at random in this pass.
+    pub(crate) fn drops(&self) -> bool {
+        self.training && self.config.dropout > 0.0
+    }
+
     /// The adapter's share of a projection of `x`, `[rows, inputs]` → `[rows, outputs]`.
     pub fn apply(&self, projection: Projection, x: &Tensor<2>) -> Option<Tensor<2>> {
         let adapter = self.adapters.get(&projection)?;
         let mut x = x.clone();
         let p = self.config.dropout;
-        if self.training && p > 0.0 {
+        if self.drops() {
             let keep = x.random_like(Distribution::Bernoulli(1.0 - p));
             x = x * keep.div_scalar(1.0 - p);
         }

@@ -12,11 +12,14 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::fused::{self, Arena, FrozenBlock, Rotary};
+use crate::generate::PAD;
 use crate::lora::{Adapters, BlockAdapters, Projection};
+use crate::rows::{Layout, Rows};
 use crate::table::Table;
 use crate::weights::Weights;
 use burn::tensor::activation::{gelu_approximate, softmax};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::sync::Arc;
 
 /// A score so low that its softmax is exactly zero, yet finite, so that no row can become NaN.
@@ -29,6 +32,8 @@ pub struct Gemma {
     blocks: Vec<Block>,
     norm: RmsNorm,
     device: Device,
+    /// Buffers of the fused block, where the device has one.
+    arena: Option<Arc<Arena>>,
 }
 
 /// Multiplies each row by the inverse of its root mean square and by `1 + w`.
@@ -115,7 +120,7 @@ impl Cache {
         self.padding = rows.iter().map(|&r| self.padding[r]).collect();
         for (k, v) in self.layers.iter_mut().flatten() {
             let index: Vec<i64> = rows.iter().map(|&r| r as i64).collect();
-            let index = Tensor::<1, burn::tensor::Int>::from_data(TensorData::new(index, [rows.len()]), &k.device());
+            let index = Tensor::<1, Int>::from_data(TensorData::new(index, [rows.len()]), &k.device());
             *k = k.clone().select(0, index.clone());
             *v = v.clone().select(0, index);
         }
@@ -172,7 +177,8 @@ impl Gemma {
             });
         }
         let norm = norm("norm".into(), config.hidden, 1.0)?;
-        Ok(Self { table: Arc::new(Table::new(weights.clone())), config, blocks, norm, device })
+        let arena = crate::device::is_cpu(&device).then(Arc::default);
+        Ok(Self { table: Arc::new(Table::new(weights.clone())), config, blocks, norm, device, arena })
     }
 
     /// The first `layers` blocks as a model of their own, sharing memory with this one: for heads, which
@@ -182,7 +188,14 @@ impl Gemma {
         let mut config = self.config.clone();
         config.layers = layers;
         config.global.truncate(layers);
-        Self { config, table: self.table.clone(), blocks: self.blocks[..layers].to_vec(), norm: self.norm.clone(), device: self.device.clone() }
+        Self {
+            config,
+            table: self.table.clone(),
+            blocks: self.blocks[..layers].to_vec(),
+            norm: self.norm.clone(),
+            device: self.device.clone(),
+            arena: self.arena.clone(),
+        }
     }
 
     /// Sizes of the model.
@@ -213,18 +226,28 @@ impl Gemma {
         Ok(self.table.gather(ids, &self.device)?.mul_scalar((self.config.hidden as f64).sqrt()))
     }
 
-    /// Final hidden states of a batch of equally long rows, padded on the right: a row's real tokens
-    /// never see what follows them, so padding needs no mask. What is computed at padding is not
-    /// meaningful and must not be used.
+    /// How this model wants the rows of a batch.
+    pub fn layout(&self) -> Layout {
+        if self.arena.is_some() { Layout::Packed } else { Layout::Padded }
+    }
+
+    /// The same model run operation by operation, as it is written below: what the fused block is measured
+    /// and tested against.
+    pub fn unfused(&self) -> Self {
+        Self { arena: None, ..self.shortened(self.config.layers) }
+    }
+
+    /// Final hidden states of a batch. A row's real tokens never see the padding that follows them, so it
+    /// needs no mask; what is computed at padding is not meaningful and must not be used.
     ///
     /// # Shapes
-    /// - `ids`: `batch * time` tokens, row by row
-    /// - result: `[batch * time, hidden]`, after the final norm
+    /// - `ids`: `rows.total()` tokens
+    /// - result: `[rows.total(), hidden]`, after the final norm
     ///
     /// # Errors
     /// If the rows are longer than the model's context or a token is not in the vocabulary.
-    pub fn forward(&self, ids: &[u32], batch: usize, adapters: Option<&Adapters>, training: bool) -> Result<Tensor<2>> {
-        Ok(self.norm.forward(self.blocks_seen(ids, batch, adapters, training, |_, _| ())?))
+    pub fn forward(&self, ids: &[u32], rows: &Rows, adapters: Option<&Adapters>, training: bool) -> Result<Tensor<2>> {
+        Ok(self.norm.forward(self.blocks_seen(ids, rows, adapters, training, |_, _| ())?))
     }
 
     /// As [`Gemma::forward`] without adapters, also handing out the input of every block (and nothing for the last
@@ -232,8 +255,8 @@ impl Gemma {
     ///
     /// # Errors
     /// As [`Gemma::forward`].
-    pub fn forward_with(&self, ids: &[u32], batch: usize, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
-        let x = self.blocks_seen(ids, batch, None, false, |layer, x| {
+    pub fn forward_with(&self, ids: &[u32], rows: &Rows, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
+        let x = self.blocks_seen(ids, rows, None, false, |layer, x| {
             if layer < self.config.layers {
                 see(layer, x);
             }
@@ -246,13 +269,13 @@ impl Gemma {
     ///
     /// # Shapes
     /// - `taps`: rising, each from 1 to the number of blocks
-    /// - result: `[batch * time, hidden * taps]`
+    /// - result: `[rows.total(), hidden * taps]`
     ///
     /// # Errors
     /// As [`Gemma::forward`].
-    pub fn states(&self, ids: &[u32], batch: usize, adapters: Option<&Adapters>, training: bool, taps: &[usize]) -> Result<Tensor<2>> {
+    pub fn states(&self, ids: &[u32], rows: &Rows, adapters: Option<&Adapters>, training: bool, taps: &[usize]) -> Result<Tensor<2>> {
         let mut states = Vec::with_capacity(taps.len());
-        self.blocks_seen(ids, batch, adapters, training, |passed, x| {
+        self.blocks_seen(ids, rows, adapters, training, |passed, x| {
             if taps.contains(&passed) {
                 states.push(x.clone());
             }
@@ -261,15 +284,71 @@ impl Gemma {
     }
 
     /// Runs the blocks; `see` gets the residual stream and how many blocks it has passed, from none to all.
-    fn blocks_seen(&self, ids: &[u32], batch: usize, adapters: Option<&Adapters>, training: bool, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
-        let context = self.context(batch, ids.len() / batch.max(1))?;
+    fn blocks_seen(&self, ids: &[u32], rows: &Rows, adapters: Option<&Adapters>, training: bool, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
+        self.fits(rows.longest())?;
+        let adapted = |layer: usize| adapters.map(|a| a.block(layer, training));
+        if let Some(arena) = self.arena.as_ref().filter(|_| !adapted(0).is_some_and(|a| a.drops())) {
+            return self.fused_blocks(ids, rows, adapters, training, arena, see);
+        }
+        let padded = rows.padded();
+        let mut spread = vec![PAD; padded.total()];
+        padded.real().zip(rows.real()).for_each(|(to, from)| spread[to] = ids[from]);
+        let real: Vec<i64> = padded.real().map(|p| p as i64).collect();
+        let real = Tensor::<1, Int>::from_data(TensorData::new(real, [padded.real().count()]), &self.device);
+        let as_given = |x: &Tensor<2>| if padded == *rows { x.clone() } else { x.clone().select(0, real.clone()) };
+        let context = self.context(rows.count(), padded.total() / rows.count().max(1))?;
+        let mut x = self.embed(&spread)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            see(layer, &as_given(&x));
+            x = block.forward(x, &context, adapted(layer), None);
+        }
+        let x = as_given(&x);
+        see(self.config.layers, &x);
+        Ok(x)
+    }
+
+    /// [`Gemma::blocks_seen`] with each block as one operation.
+    fn fused_blocks(
+        &self,
+        ids: &[u32],
+        rows: &Rows,
+        adapters: Option<&Adapters>,
+        training: bool,
+        arena: &Arc<Arena>,
+        mut see: impl FnMut(usize, &Tensor<2>),
+    ) -> Result<Tensor<2>> {
+        let positions: Vec<usize> = (0..rows.longest()).collect();
+        let rotary = [false, true].map(|global| Arc::new(self.rotary(global, &positions)));
         let mut x = self.embed(ids)?;
-        for layer in 0..self.config.layers {
+        for (layer, block) in self.blocks.iter().enumerate() {
             see(layer, &x);
-            x = self.blocks[layer].forward(x, &context, adapters.map(|a| a.block(layer, training)), None);
+            let shape = self.shape(layer, rows.lengths().to_vec(), adapters);
+            let rotary = rotary[usize::from(self.config.global[layer])].clone();
+            x = fused::run(x, block.frozen(), adapters.map(|a| a.block(layer, training)), shape, rotary, arena.clone());
         }
         see(self.config.layers, &x);
         Ok(x)
+    }
+
+    /// What the fused block needs to know about a layer and a batch.
+    fn shape(&self, layer: usize, lengths: Vec<usize>, adapters: Option<&Adapters>) -> fused::Shape {
+        let c = &self.config;
+        fused::Shape {
+            lengths,
+            hidden: c.hidden,
+            heads: c.heads,
+            kv_heads: c.kv_heads,
+            head: c.head,
+            feed_forward: c.feed_forward,
+            window: if c.global[layer] { usize::MAX } else { c.window },
+            epsilon: c.epsilon as f32,
+            rank: adapters.map_or(0, |a| a.config().rank),
+            scale: adapters.map_or(0.0, |a| a.config().scale() as f32),
+            adapters: [None; 7],
+            // every block carries adapters, so only the lowest one has nothing below it to learn
+            input_gradient: layer > 0,
+            keep: true,
+        }
     }
 
     /// Final hidden states of the next `time` positions of a batch whose past is in `cache`.
@@ -361,18 +440,20 @@ impl Gemma {
         Ok(())
     }
 
+    /// Rotary angles of positions, `[positions, head / 2]`.
+    fn rotary(&self, global: bool, positions: &[usize]) -> Rotary {
+        let half = self.config.head / 2;
+        let (theta, factor) = if global { (self.config.theta_global, self.config.rope_factor) } else { (self.config.theta_local, 1.0) };
+        let frequencies: Vec<f64> = (0..half).map(|i| theta.powf(-(i as f64) / half as f64) / factor).collect();
+        let angles = positions.iter().flat_map(|&p| frequencies.iter().map(move |f| p as f64 * f));
+        let (sin, cos) = angles.map(|a| (a.sin() as f32, a.cos() as f32)).unzip();
+        Rotary { cos, sin }
+    }
+
     fn geometry(&self, global: bool, positions: &[Vec<usize>], keys: usize, sees: impl Fn(usize, usize, usize) -> bool) -> Geometry {
         let c = &self.config;
         let (rows, time, half) = (positions.len(), positions[0].len(), c.head / 2);
-        let (theta, factor) = if global { (c.theta_global, c.rope_factor) } else { (c.theta_local, 1.0) };
-        let (mut cos, mut sin) = (Vec::with_capacity(rows * time * half), Vec::with_capacity(rows * time * half));
-        for &p in positions.iter().flatten() {
-            for i in 0..half {
-                let angle = p as f64 / factor * theta.powf(-(i as f64) / half as f64);
-                cos.push(angle.cos() as f32);
-                sin.push(angle.sin() as f32);
-            }
-        }
+        let Rotary { cos, sin } = self.rotary(global, &positions.concat());
         let groups = c.heads / c.kv_heads;
         let mut mask = Vec::with_capacity(rows * groups * time * keys);
         for row in 0..rows {
@@ -386,6 +467,14 @@ impl Gemma {
 }
 
 impl Block {
+    /// The tensors, for the fused block.
+    fn frozen(&self) -> FrozenBlock {
+        let a = &self.attention;
+        let matrices = [&a.q, &a.k, &a.v, &a.o, &self.gate, &self.up, &self.down].map(|l| l.weight.clone());
+        let norms = [&self.attention_norm, &a.q_norm, &a.k_norm, &self.post_attention_norm, &self.feed_forward_norm, &self.post_feed_forward_norm];
+        FrozenBlock { matrices, norms: norms.map(|n| n.scale.clone()) }
+    }
+
     /// One block.
     ///
     /// # Shapes

@@ -55,8 +55,11 @@ impl Table {
         self.range(i..i + 1, out)
     }
 
-    /// Appends a range of rows to `out`.
-    fn range(&self, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+    /// Appends a range of unscaled rows to `out`.
+    ///
+    /// # Errors
+    /// If the file cannot supply them.
+    pub(crate) fn range(&self, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
         let raw = self.weights.raw(EMBEDDINGS)?;
         let row = raw
             .storage

@@ -164,7 +164,7 @@ impl<'a> Answerer<'a> {
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         for rows in batch::sorted(&encoded) {
             let answers = match (mode, tuned) {
-                (Mode::Best, Some(tuned)) if tuned.head.is_some() => self.classify(tuned, &Batch::new(&encoded, &rows))?,
+                (Mode::Best, Some(tuned)) if tuned.head.is_some() => self.classify(tuned, &Batch::new(&encoded, &rows, self.body.layout()))?,
                 (Mode::Free, tuned) => self.complete(tuned, texts, &encoded, &rows, false)?,
                 (Mode::Best, tuned) => self.complete(tuned, texts, &encoded, &rows, true)?,
                 (Mode::Untuned, _) => self.complete(None, texts, &encoded, &rows, true)?,

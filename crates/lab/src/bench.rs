@@ -4,12 +4,11 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
 use crate::recipe::Recipe;
-use data::{Batch, Encoded};
+use data::Encoded;
 use gemma::{Adapters, Gemma, Head, LoraConfig, Weights, device};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use train::{Event, Observer, Tuned, Validation};
+use train::{Event, Observer, Plan, Tuned, Validation};
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -85,7 +84,6 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     let examples: Vec<Encoded> = (0..choice.rows * (choice.steps + 1))
         .map(|i| Encoded { ids: (0..choice.time).map(|_| token()).collect(), prompt: choice.time - choice.targets, class: (i % 12) as u32 })
         .collect();
-    debug_assert_eq!(Batch::new(&examples, &[0]).tokens(), choice.time);
     let recipe = Recipe::resolve(data::Kind::Intent, None, if choice.head { "head" } else { "completion" }, &[])?;
     let body = recipe.body(&model);
     let adapters = Adapters::new(LoraConfig::default(), body.config(), 0, body.device())?;
@@ -105,9 +103,14 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         weight_decay: 0.01,
         evaluations_per_epoch: 1,
         thin: 0.0,
+        checkpoint_every: 0,
+        patience: 0,
+        average: 0,
+        repairs: 0,
     };
     let mut times = Times(Vec::new());
-    train::train(&body, Tuned { adapters, head }, &examples, &settings, 0, &mut times, &AtomicBool::new(false))?;
+    let plan = Plan { model: &body, examples: &examples, settings: &settings, seed: 0 };
+    plan.run(plan.start(Tuned { adapters, head }), &mut times)?;
     let first_step_seconds = times.0.remove(0);
     times.0.sort_by(f64::total_cmp);
     let median = times.0[times.0.len() / 2];

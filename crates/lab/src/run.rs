@@ -16,17 +16,18 @@ use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
 use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, Run, RunFile, RunResult, TrainRecord, write_atomically};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::intent::Labels;
 use tasks::{Metrics, baseline};
-use train::{Event, Observer, Tuned, Validation};
+use train::{Command, Event, Observer, Plan, Snapshot, Tuned, Validation, checkpoint};
 
 /// What a person chose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// Task name.
     pub task: String,
@@ -72,9 +73,12 @@ struct Prepared {
     findings: Vec<Finding>,
 }
 
-fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
+fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result<Prepared> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
-    let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
+    let recipe = match going_on {
+        Some(earlier) => earlier.recipe.clone(),
+        None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
+    };
     let (set, findings) = check_data(&request.task, &request.data)?;
     if set.examples(Split::Train).is_empty() {
         return Err(Error::request("no training examples; name a file with --train, or a folder with --data"));
@@ -83,7 +87,7 @@ fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
         return Err(Error::request(format!("{}: {}", error.rows.first().map_or("the data set", String::as_str), error.message)));
     }
     let task = Task::of(&set)?;
-    if request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
+    if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(format!("{} already holds files; choose another folder with --out", request.out.display())));
     }
     let (info, device) = device::open(&request.device)?;
@@ -99,25 +103,56 @@ fn prepare(home: &Home, request: &Request) -> Result<Prepared> {
 /// If something is refused before the run begins (nothing is written then), or the run fails (the
 /// folder then says how).
 pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
-    let p = prepare(home, request)?;
+    // written down so that another process can go on with it, wherever that is started
+    let request = Request { data: request.data.absolute().map_err(|e| Error::io(Path::new("."), e))?, ..request.clone() };
+    train_from(home, &request, None, on_event, stop)
+}
+
+/// An interrupted run that is to go on.
+pub(crate) struct GoingOn {
+    /// What had been recorded.
+    pub record: RunFile,
+    /// Its settings.
+    pub recipe: Recipe,
+    /// Where to go on.
+    pub snapshot: Snapshot,
+    /// What was wrong with newer checkpoints.
+    pub damaged: Vec<String>,
+}
+
+/// [`train`], or what is left of it.
+pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+    let p = prepare(home, request, going_on.as_ref())?;
     let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     let encoded = answerer.encode(p.set.examples(Split::Train))?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
     let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
-    let head = match p.recipe.method {
-        Method::Head => Some(train::step::fit_head(body, &encoded, p.task.labels.names().len(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?),
-        Method::Completion => None,
+    let view = p.recipe.view(p.model.config().layers);
+    let head = match (p.recipe.method, &going_on) {
+        (Method::Head, None) => Some(train::step::fit_head(body, &encoded, p.task.labels.names().len(), view, p.recipe.ridge)?),
+        // its values come from the checkpoint
+        (Method::Head, Some(_)) => Some(Head::new(body.config().hidden, p.task.labels.names().len(), view, request.seed, body.device())),
+        (Method::Completion, _) => None,
     };
     let mut tuned = Tuned { adapters, head };
     let library = Library::open(home)?;
-    let record = describe(&library, request, &p)?;
+    let mut record = describe(&library, request, &p)?;
 
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
-    let text = toml::to_string(&record).map_err(|e| Error::request(format!("run.toml cannot be written: {e}")))?;
-    write_atomically(&out.join("run.toml"), text.as_bytes())?;
+    let _lock = RunLock::take(&out)?;
+    match &going_on {
+        Some(earlier) => {
+            earlier.same(&record)?;
+            record = earlier.record.clone();
+        }
+        None => {
+            let text = toml::to_string(&record).map_err(|e| Error::request(format!("run.toml cannot be written: {e}")))?;
+            write_atomically(&out.join("run.toml"), text.as_bytes())?;
+        }
+    }
     let row = |status: &str, accuracy| RunRow {
         path: out.clone(),
         task: record.task.clone(),
@@ -130,7 +165,9 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
 
     let mut watch = Watch {
         out: &out,
-        log: EventLog::create(&out)?,
+        log: EventLog::open(&out)?,
+        writer: checkpoint::Writer::new(out.join(CHECKPOINTS)),
+        stop,
         on_event,
         answerer: &answerer,
         model: body,
@@ -138,20 +175,33 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
         validation: &validation,
         base: &record.model.name,
     };
-    let steps = p.recipe.train.epochs * encoded.len().div_ceil(p.recipe.train.batch * p.recipe.train.accumulate);
+    let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
-    watch.event(Event::Started {
-        task: record.task.clone(),
-        method: record.method.clone(),
-        device: record.device.id.clone(),
-        steps,
-        trainable,
-        examples: encoded.len(),
-    });
-    for finding in &p.findings {
-        watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
+    let mut start = plan.start(tuned);
+    match going_on {
+        None => {
+            watch.event(Event::Started {
+                task: record.task.clone(),
+                method: record.method.clone(),
+                device: record.device.id.clone(),
+                steps: plan.steps(),
+                trainable,
+                examples: encoded.len(),
+            });
+            for finding in &p.findings {
+                watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
+            }
+        }
+        Some(earlier) => {
+            for message in earlier.damaged {
+                watch.event(Event::Warning { message });
+            }
+            start.restore(earlier.snapshot).map_err(|e| Error::request(format!("the checkpoint does not belong to this run: {e}; train again")))?;
+            watch.event(Event::Resumed { step: start.progress.steps });
+        }
     }
-    let outcome = train::train(body, tuned, &encoded, &p.recipe.train, request.seed, &mut watch, stop);
+    let outcome = plan.run(start, &mut watch);
+    watch.finish_checkpoints();
     let blank = |status: &str, train: TrainRecord| RunResult {
         task: record.task.clone(),
         method: record.method.clone(),
@@ -168,7 +218,7 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
         error: None,
     };
     let finished = outcome.map_err(Error::from).and_then(|outcome| {
-        let o = &outcome;
+        let o = &outcome.progress;
         let train = TrainRecord {
             seconds: o.seconds,
             steps: o.steps,
@@ -179,7 +229,7 @@ pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), s
             final_loss: o.final_loss,
             best_step: o.best_step,
         };
-        let mut result = blank(if o.stopped { "stopped" } else { "completed" }, train);
+        let mut result = blank(if outcome.stopped { "stopped" } else { "completed" }, train);
         measure(&mut result, &p, &answerer, &outcome.tuned, &out)?;
         Ok(result)
     });
@@ -285,7 +335,50 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
         },
         device: DeviceRecord { id: p.device.id.clone(), name: p.device.name.clone(), kind, api: p.device.api.clone(), driver: p.device.driver.clone() },
         settings: p.recipe.to_table()?,
+        request: toml::Table::try_from(request).map_err(|e| Error::request(format!("the request cannot be written: {e}")))?,
     })
+}
+
+/// Folder of the checkpoints in a run folder.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+/// While this file is in a run folder, the run waits.
+pub(crate) const PAUSE: &str = "pause";
+
+impl GoingOn {
+    /// Is what the run would read now what it read then?
+    fn same(&self, now: &RunFile) -> Result<()> {
+        let hashes = |files: &[FileRecord]| files.iter().map(|f| f.sha256.clone()).collect::<Vec<_>>();
+        if hashes(&self.record.model.files) != hashes(&now.model.files) {
+            return Err(Error::request(format!("the model {} has changed since the run began; restore it, or train again", now.model.name)));
+        }
+        for (split, then) in &self.record.data.files {
+            if now.data.files.get(split).map(|f| &f.sha256) != Some(&then.sha256) {
+                return Err(Error::request(format!("{} has changed since the run began; restore it, or train again", then.path)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Held while a process trains into a run folder; the system lets go of it when the process ends, however it ends.
+pub(crate) struct RunLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] std::fs::File);
+
+impl RunLock {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// If another process holds it.
+    pub fn take(folder: &Path) -> Result<Self> {
+        let path = folder.join("lock");
+        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| Error::io(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(Error::request(format!("{} is being trained by another process; wait for it, or stop it first", folder.display())))
+            }
+            Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path, e)),
+        }
+    }
 }
 
 /// `events.jsonl`, a line as each event happens.
@@ -296,9 +389,16 @@ struct EventLog {
 }
 
 impl EventLog {
-    fn create(out: &Path) -> Result<Self> {
+    /// Opens the log of a run folder at its end; a last line that a crash tore off is removed.
+    fn open(out: &Path) -> Result<Self> {
         let path = out.join("events.jsonl");
-        let file = std::fs::File::create(&path).map_err(|e| Error::io(&path, e))?;
+        let fail = |e| Error::io(&path, e);
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
+        let written = std::fs::read(&path).map_err(fail)?;
+        let whole = written.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        if whole < written.len() {
+            file.set_len(whole as u64).map_err(fail)?;
+        }
         Ok(Self { path, file, steps: 0 })
     }
 
@@ -316,12 +416,24 @@ impl EventLog {
 struct Watch<'a> {
     out: &'a Path,
     log: EventLog,
+    writer: checkpoint::Writer,
+    stop: &'a AtomicBool,
     on_event: &'a mut dyn FnMut(&Event),
     answerer: &'a Answerer<'a>,
     model: &'a Gemma,
     examples: &'a [Example],
     validation: &'a [Encoded],
     base: &'a str,
+}
+
+impl Watch<'_> {
+    /// Waits until the checkpoints are on disk.
+    fn finish_checkpoints(&mut self) {
+        let writer = std::mem::replace(&mut self.writer, checkpoint::Writer::new(self.out.join(CHECKPOINTS)));
+        for message in writer.finish() {
+            self.event(Event::Warning { message });
+        }
+    }
 }
 
 impl Observer for Watch<'_> {
@@ -338,17 +450,19 @@ impl Observer for Watch<'_> {
             return Ok(None);
         }
         let (mut sum, mut targets, mut right) = (0.0, 0, 0);
+        let mut answered = std::collections::BTreeSet::new();
         for rows in data::batch::sorted(self.validation) {
-            let batch = data::Batch::new(self.validation, &rows);
+            let batch = data::Batch::new(self.validation, &rows, self.model.layout());
             match &tuned.head {
                 // one pass gives the loss and the answers
                 Some(own) => {
                     let logits = train::step::classify(self.model, &tuned.adapters, own, &batch)?;
                     for (p, &class) in head::probabilities(logits).iter().zip(&batch.classes) {
                         sum -= f64::from(p[class as usize].max(f32::MIN_POSITIVE)).ln();
+                        answered.insert(Some(head::likeliest(p)));
                         right += usize::from(head::likeliest(p) == class as usize);
                     }
-                    targets += batch.rows();
+                    targets += batch.rows.count();
                 }
                 None => {
                     let loss = train::step::evaluate(self.model, tuned, &batch)?;
@@ -361,8 +475,11 @@ impl Observer for Watch<'_> {
         if tuned.head.is_none() && self.answerer.kind() == Kind::Intent {
             let texts: Vec<&str> = self.examples.iter().map(|e| e.text.as_str()).collect();
             let answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(|e| gemma::Error::Request(e.to_string()))?;
-            right = self.answerer.scored(self.examples, &answers).iter().filter(|s| s.answered == Some(s.expected)).count();
+            let scored = self.answerer.scored(self.examples, &answers);
+            answered.extend(scored.iter().map(|s| s.answered));
+            right = scored.iter().filter(|s| s.answered == Some(s.expected)).count();
         }
+        let collapsed = answered.len() == 1 && self.examples.len() > 1;
         let loss = sum / targets.max(1) as f64;
         let accuracy = right as f64 / self.examples.len() as f64;
         // Two dozen messages make accuracy a coarse and noisy judge, and a head's log-loss is over the
@@ -370,12 +487,29 @@ impl Observer for Watch<'_> {
         let labels = self.answerer.kind() == Kind::Intent;
         let score = if tuned.head.is_some() || !labels { -loss } else { accuracy };
         let metrics = if labels { BTreeMap::from([("accuracy".into(), accuracy)]) } else { BTreeMap::new() };
-        Ok(Some(Validation { loss, metrics, score }))
+        Ok(Some(Validation { loss, metrics, score, collapsed: labels && collapsed }))
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {
         save_adapter(&self.out.join("adapter"), tuned, self.base)?;
         Ok("adapter".into())
+    }
+
+    fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
+        for message in self.writer.submit(snapshot) {
+            self.event(Event::Warning { message });
+        }
+        Some(CHECKPOINTS.into())
+    }
+
+    fn command(&mut self) -> Command {
+        if self.stop.load(Ordering::Relaxed) {
+            Command::Stop
+        } else if self.out.join(PAUSE).exists() {
+            Command::Pause
+        } else {
+            Command::Go
+        }
     }
 }
 

@@ -365,7 +365,7 @@ pub(crate) fn marks(events: &[Event]) -> Vec<Mark> {
                 continue;
             }
             Event::Warning { message } => (now, MarkKind::Warning, message),
-            Event::Health { step, ok, message } => (*step, if *ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message),
+            Event::Health { step, ok, message, .. } => (*step, if *ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message),
             _ => continue,
         };
         marks.push(Mark { number: marks.len() + 1, step, kind, message: message.clone() });

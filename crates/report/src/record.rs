@@ -112,6 +112,9 @@ pub struct RunFile {
     pub device: DeviceRecord,
     /// Hyper-parameters by name, as resolved from recipe and command line.
     pub settings: toml::Table,
+    /// What was asked for, for resuming.
+    #[serde(default)]
+    pub request: toml::Table,
 }
 
 /// Figures of the training itself.

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+use train::health::{Remedy, Symptom, Trouble};
 
 /// Space that keeps a number and its unit on one line; also groups digits (unlike a comma or a point,
 /// it means the same to an English and an Italian reader).
@@ -44,6 +45,36 @@ impl Lang {
             Self::English => "en",
             Self::Italian => "it",
         }
+    }
+
+    /// What the health guard saw, what it means and what was done, in a sentence.
+    pub fn health(self, symptom: Symptom, remedy: Remedy, step: usize, seen: &str) -> String {
+        if self == Self::English {
+            return Trouble { symptom, remedy, seen: seen.into() }.message(step);
+        }
+        let what = match symptom {
+            Symptom::LossNotFinite => "La perdita non è più un numero",
+            Symptom::GradientNotFinite => "I gradienti non sono più numeri",
+            Symptom::LossZero => "La perdita è esattamente 0: non si impara nulla, come accade quando gli obiettivi sono solo riempimento o mascherati",
+            Symptom::Diverging => "La perdita è sfuggita: il tasso di apprendimento è troppo alto",
+            Symptom::GradientSpike => "Un lotto ha un gradiente molto più grande degli altri; guardatene gli esempi",
+            Symptom::AdapterStill => "Gli adattatori non si muovono: nessun gradiente li raggiunge",
+            Symptom::UpdateTooLarge => "Un aggiornamento ha sostituito quasi tutta una matrice: il tasso di apprendimento è troppo alto",
+            Symptom::NoTargets => "Esempi senza alcun token da imparare: la risposta è vuota o è stata tagliata",
+            Symptom::EmptyTargets => "Esempi la cui risposta è solo riempimento o fine del testo",
+            Symptom::DoubledStart => "Esempi che cominciano due volte con il token di inizio testo; toglietelo dai testi",
+            Symptom::Contradiction => "Lo stesso testo compare con risposte diverse: nessun modello può impararle entrambe",
+            Symptom::MemoryGrowing => "La memoria cresce di passo in passo",
+            Symptom::Collapse => "Il modello dà la stessa risposta a tutto",
+        };
+        let done = match remedy {
+            Remedy::None => "",
+            Remedy::SkipBatch => " Il lotto è stato tralasciato.",
+            Remedy::HalveRate => " L’addestramento è tornato all’ultimo stato buono, con metà del tasso di apprendimento.",
+            Remedy::Stop => " L’addestramento è stato fermato.",
+        };
+        let at = if step == 0 { "prima del primo passo".to_string() } else { format!("passo {step}") };
+        format!("{what} ({at}: {seen}).{done}")
     }
 
     pub(crate) fn words(self) -> &'static Words {

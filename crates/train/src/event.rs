@@ -1,6 +1,7 @@
 //! What happens during a run, as it happens: the same values in `events.jsonl`, on the window's
 //! channel and from `--json`.
 
+use crate::health::{Remedy, Symptom};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -87,7 +88,16 @@ pub enum Event {
         step: usize,
         /// Is all well?
         ok: bool,
-        /// What was seen, what it means and what was done.
+        /// What is wrong, by name.
+        #[serde(default)]
+        symptom: Option<Symptom>,
+        /// What was done about it, by name.
+        #[serde(default)]
+        remedy: Remedy,
+        /// Numbers or rows that were seen, as they stand in the message.
+        #[serde(default)]
+        seen: String,
+        /// What was seen, what it means and what was done, in English.
         message: String,
     },
     /// The run waits.

@@ -1,19 +1,24 @@
 //! Training: the loop, the optimiser, the learning-rate schedule, and what is told while it runs.
 //!
-//! [`trainer::train`] takes a frozen model, what is to be trained ([`Tuned`]: adapters and, for
-//! classification, a head) and encoded examples. It knows no task by name: validating, saving and
-//! showing are the caller's, through [`Observer`]. One step is: forward, loss at the targets only,
-//! backward through the adapters, global-norm clipping, AdamW.
+//! [`trainer::Plan`] takes a frozen model, encoded examples and settings, and trains on from a
+//! [`state::State`]: the adapters (and, for classification, the head) with their moments and counters. It
+//! knows no task by name: validating, saving and showing are the caller's, through [`Observer`]. One step
+//! is: forward, loss at the targets only, backward through the adapters, global-norm clipping, AdamW. The
+//! [`health`] guard looks at every step; [`checkpoint`] keeps what a run needs to go on after a crash.
 
+pub mod checkpoint;
 pub mod event;
+pub mod health;
 pub mod memory;
 pub mod optimizer;
 pub mod schedule;
+pub mod state;
 pub mod step;
 pub mod trainer;
 
 pub use event::Event;
 pub use optimizer::{AdamW, AdamWConfig};
 pub use schedule::Schedule;
+pub use state::{Progress, Snapshot, State};
 pub use step::{Objective, Tuned};
-pub use trainer::{Observer, Outcome, Settings, Validation, train};
+pub use trainer::{Command, Observer, Outcome, Plan, Settings, Validation};

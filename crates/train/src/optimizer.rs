@@ -28,6 +28,7 @@ impl Default for AdamWConfig {
 }
 
 /// The optimiser and its state.
+#[derive(Clone)]
 pub struct AdamW {
     config: AdamWConfig,
     step: i32,
@@ -38,6 +39,22 @@ impl AdamW {
     /// An optimiser that has seen no step.
     pub fn new(config: AdamWConfig) -> Self {
         Self { config, step: 0, moments: BTreeMap::new() }
+    }
+
+    /// First and second moments by path.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = (&str, &Tensor<2>, &Tensor<2>)> {
+        self.moments.iter().map(|(path, (m, v))| (path.as_str(), m, v))
+    }
+
+    /// Forgets all moments and counts from `step`.
+    pub(crate) fn clear(&mut self, step: i32) {
+        self.step = step;
+        self.moments.clear();
+    }
+
+    /// Takes the moments of a parameter.
+    pub(crate) fn put(&mut self, path: &str, m: Tensor<2>, v: Tensor<2>) {
+        self.moments.insert(path.into(), (m, v));
     }
 
     /// Begins a step; call it once before the parameters of the step are updated.

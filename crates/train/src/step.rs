@@ -37,6 +37,13 @@ impl Tuned {
         }
     }
 
+    /// Calls `f` with every tensor that is part of the result but not trained.
+    pub fn visit_constants(&mut self, f: &mut dyn FnMut(&str, &mut Tensor<2>)) {
+        if let Some(head) = &mut self.head {
+            head.visit_constants(f);
+        }
+    }
+
     /// Number of trained values.
     pub fn parameters(&mut self) -> usize {
         let mut n = 0;
@@ -57,7 +64,7 @@ pub struct Loss {
 pub fn targets(batch: &Batch, objective: Objective) -> usize {
     match objective {
         Objective::Completion => batch.targets.len(),
-        Objective::Head => batch.rows(),
+        Objective::Head => batch.rows.count(),
     }
 }
 
@@ -70,15 +77,15 @@ pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usiz
     let scale = 1.0 / total as f64;
     let (nll, seed) = match &tuned.head {
         None => {
-            let hidden = model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), true)?;
+            let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.adapters), true)?;
             let hidden = hidden.select(0, index(model, &batch.positions));
             let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
             // the gradient is known, so the graph starts from a product whose derivative it is
             (ce.nll, (hidden * ce.gradient.mul_scalar(scale)).sum())
         }
         Some(head) => {
-            let states = model.states(&batch.ids, batch.rows(), Some(&tuned.adapters), true, head.taps())?;
-            let logits = head.forward(states, &batch.lengths, batch.time);
+            let states = model.states(&batch.ids, &batch.rows, Some(&tuned.adapters), true, head.taps())?;
+            let logits = head.forward(states, &batch.rows);
             let nll = loss::class_nll(logits, &batch.classes, model.device());
             (nll.clone().inner(), nll.sum().mul_scalar(scale))
         }
@@ -93,7 +100,7 @@ pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usiz
 /// # Errors
 /// As [`forward_backward`].
 pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Loss> {
-    let hidden = model.forward(&batch.ids, batch.rows(), Some(&tuned.adapters), false)?.inner();
+    let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.adapters), false)?.inner();
     let ce = loss::cross_entropy(hidden.select(0, index(model, &batch.positions)), &batch.targets, model.table(), model.device())?;
     Ok(Loss { sum: scalar(model, ce.nll.sum())?, targets: batch.targets.len() })
 }
@@ -103,8 +110,8 @@ pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Lo
 /// # Errors
 /// As [`forward_backward`].
 pub fn classify(model: &Gemma, adapters: &Adapters, head: &Head, batch: &Batch) -> gemma::Result<Tensor<2>> {
-    let states = model.states(&batch.ids, batch.rows(), Some(adapters), false, head.taps())?.inner();
-    Ok(head.forward(states, &batch.lengths, batch.time).inner())
+    let states = model.states(&batch.ids, &batch.rows, Some(adapters), false, head.taps())?.inner();
+    Ok(head.forward(states, &batch.rows).inner())
 }
 
 /// A head fitted to what the untuned model makes of the examples, see [`Head::fit`].
@@ -114,9 +121,9 @@ pub fn classify(model: &Gemma, adapters: &Adapters, head: &Head, batch: &Batch) 
 pub fn fit_head(model: &Gemma, examples: &[Encoded], classes: usize, view: View, ridge: f64) -> gemma::Result<Head> {
     let (mut states, mut labels) = (Vec::new(), Vec::new());
     for rows in data::batch::sorted(examples) {
-        let batch = Batch::new(examples, &rows);
-        let all = model.states(&batch.ids, batch.rows(), None, false, &view.taps)?;
-        states.push(gemma::head::pool(all, &batch.lengths, batch.time, view.pool));
+        let batch = Batch::new(examples, &rows, model.layout());
+        let all = model.states(&batch.ids, &batch.rows, None, false, &view.taps)?;
+        states.push(gemma::head::pool(all, &batch.rows, view.pool));
         labels.extend(batch.classes);
     }
     Ok(Head::fit(Tensor::cat(states, 0), &labels, classes, view, ridge))

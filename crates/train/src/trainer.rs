@@ -1,16 +1,17 @@
 //! The training loop.
 
 use crate::event::Event;
+use crate::health::{self, Observed, Remedy, Symptom, Trouble};
 use crate::memory;
 use crate::optimizer::{AdamW, AdamWConfig};
 use crate::schedule::{Decay, Schedule};
+use crate::state::{Best, Progress, Snapshot, State};
 use crate::step::{self, Tuned};
 use burn::tensor::Tensor;
 use data::{Batch, Encoded, batch};
 use gemma::Gemma;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Choices of the training loop.
@@ -45,6 +46,19 @@ pub struct Settings {
     pub evaluations_per_epoch: usize,
     /// For a head: up to this share of a row's tokens is left out at random, see [`Batch::thinned`].
     pub thin: f64,
+    /// Steps between two checkpoints from which a run can be resumed; 0 turns them off.
+    #[serde(default)]
+    pub checkpoint_every: usize,
+    /// Evaluations without a better one after which the run ends; 0 never ends it early.
+    #[serde(default)]
+    pub patience: usize,
+    /// The weights of so many last evaluations are averaged at the end, and kept if that is better; 0 or 1
+    /// turns it off.
+    #[serde(default)]
+    pub average: usize,
+    /// Remedies of the health guard (a batch left out, the learning rate halved) before it stops the run.
+    #[serde(default)]
+    pub repairs: usize,
 }
 
 impl Settings {
@@ -82,6 +96,19 @@ pub struct Validation {
     pub metrics: BTreeMap<String, f64>,
     /// What decides which weights are kept: larger is better, ties go to the lower loss.
     pub score: f64,
+    /// Did everything get one and the same answer, or none?
+    pub collapsed: bool,
+}
+
+/// What the caller wants of a running training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Go on.
+    Go,
+    /// Wait, with everything on disk.
+    Pause,
+    /// End now and keep the best.
+    Stop,
 }
 
 /// What the loop asks of its caller.
@@ -100,181 +127,413 @@ pub trait Observer {
     /// # Errors
     /// If the disk refuses.
     fn save(&mut self, tuned: &Tuned, step: usize) -> gemma::Result<String>;
+
+    /// Takes a snapshot to resume from; returns the folder, for the event, if it is kept.
+    fn checkpoint(&mut self, _snapshot: Snapshot) -> Option<String> {
+        None
+    }
+
+    /// What to do next; asked before every step and while paused.
+    fn command(&mut self) -> Command {
+        Command::Go
+    }
 }
 
 /// How a training ended.
 pub struct Outcome {
     /// The best weights by validation, or the last ones without a validation set.
     pub tuned: Tuned,
-    /// Steps done.
-    pub steps: usize,
-    /// Step of the weights that are kept.
-    pub best_step: usize,
-    /// Tokens processed, padding not counted.
-    pub tokens: u64,
-    /// Targets that carried loss.
-    pub targets: u64,
-    /// Seconds in training steps alone.
-    pub step_seconds: f64,
-    /// Seconds in all.
-    pub seconds: f64,
-    /// Loss of the last step.
-    pub final_loss: f64,
+    /// Steps done, time and tokens.
+    pub progress: Progress,
     /// Was it stopped early by its user?
     pub stopped: bool,
 }
 
-/// Trains. `stop` ends the run after the current micro-batch and keeps the best.
-///
-/// # Errors
-/// If the examples do not fit the model, the device fails, or the loss or a gradient is not finite;
-/// what was saved before remains.
-pub fn train(
-    model: &Gemma,
-    mut tuned: Tuned,
-    examples: &[Encoded],
-    settings: &Settings,
-    seed: u64,
-    observer: &mut dyn Observer,
-    stop: &AtomicBool,
-) -> gemma::Result<Outcome> {
-    settings.check().map_err(gemma::Error::Request)?;
-    let started = Instant::now();
-    let per_epoch = batch::epoch(examples, settings.batch, seed, 0).len().div_ceil(settings.accumulate);
-    let steps = per_epoch * settings.epochs;
-    let warmup = (settings.warmup * steps as f64).round() as usize;
-    let schedule = Schedule { steps, warmup, decay: settings.decay };
-    let evaluate_every = (per_epoch / settings.evaluations_per_epoch).max(1);
-    let adam = AdamWConfig { beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon, weight_decay: settings.weight_decay };
-    let mut optimizer = AdamW::new(adam);
-    let mut run = Progress {
-        outcome: Outcome {
-            tuned: tuned.clone(),
-            steps: 0,
-            best_step: 0,
-            tokens: 0,
-            targets: 0,
-            step_seconds: 0.0,
-            seconds: 0.0,
-            final_loss: 0.0,
-            stopped: false,
-        },
-        best: None,
-    };
-    if tuned.objective() == step::Objective::Head {
-        // a head begins fitted to the untuned model: the starting point is a candidate to be kept
-        run.validate(&tuned, observer)?;
+/// A training that is about to run.
+pub struct Plan<'a> {
+    /// The frozen model.
+    pub model: &'a Gemma,
+    /// What it learns from.
+    pub examples: &'a [Encoded],
+    /// Choices.
+    pub settings: &'a Settings,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+impl Plan<'_> {
+    /// The state before the first step.
+    pub fn start(&self, tuned: Tuned) -> State {
+        let s = self.settings;
+        State::new(tuned, AdamW::new(AdamWConfig { beta1: s.beta1, beta2: s.beta2, epsilon: s.epsilon, weight_decay: s.weight_decay }))
     }
-    'epochs: for epoch in 0..settings.epochs {
-        let order = batch::epoch(examples, settings.batch, seed, epoch);
-        for group in order.chunks(settings.accumulate) {
-            let begun = Instant::now();
-            let step = run.outcome.steps;
-            // dropout draws from the device's stream; seeding it by step makes a step repeatable by itself
-            model.device().seed(seed.wrapping_add(step as u64));
-            let thin = settings.thin > 0.0 && tuned.objective() == step::Objective::Head;
-            let batches: Vec<Batch> = group
-                .iter()
-                .enumerate()
-                .map(|(micro, indices)| match thin {
-                    true => Batch::thinned(examples, indices, settings.thin, seed, step * settings.accumulate + micro),
-                    false => Batch::new(examples, indices),
-                })
-                .collect();
-            let total: usize = batches.iter().map(|b| step::targets(b, tuned.objective())).sum();
-            if total == 0 {
-                return Err(gemma::Error::Request("a batch has no target to learn from; check the labels".into()));
-            }
-            let mut sums: BTreeMap<String, Tensor<2>> = BTreeMap::new();
-            let mut loss = 0.0;
-            for batch in &batches {
-                if stop.load(Ordering::Relaxed) {
-                    run.outcome.stopped = true;
-                    break 'epochs;
+
+    /// Optimiser steps of one epoch.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.examples.len().div_ceil(self.settings.batch).div_ceil(self.settings.accumulate)
+    }
+
+    /// Optimiser steps in all.
+    pub fn steps(&self) -> usize {
+        self.steps_per_epoch() * self.settings.epochs
+    }
+
+    /// Trains on from `state`, which is [`Plan::start`] or a restored checkpoint of it.
+    ///
+    /// # Errors
+    /// If the examples do not fit the model or teach nothing, the device fails, or the health guard has
+    /// tried what it can; what was saved before remains.
+    pub fn run(&self, state: State, observer: &mut dyn Observer) -> gemma::Result<Outcome> {
+        self.settings.check().map_err(gemma::Error::Request)?;
+        let begun = (Instant::now(), state.progress.seconds);
+        let mut run = Run { plan: self, good: state.clone(), state, observer, order: None, begun, troubled: None, collapsed: false, timed: (0, 0.0) };
+        run.all()
+    }
+}
+
+/// Epochs' batches in use.
+type Order = (usize, Vec<Vec<usize>>);
+
+struct Run<'a> {
+    plan: &'a Plan<'a>,
+    state: State,
+    /// Where the health guard goes back to.
+    good: State,
+    observer: &'a mut dyn Observer,
+    order: Option<Order>,
+    /// When this process began, and the seconds that earlier ones had spent.
+    begun: (Instant, f64),
+    /// The last step that was in trouble.
+    troubled: Option<usize>,
+    collapsed: bool,
+    /// Steps of this process and their seconds, for the forecast.
+    timed: (usize, f64),
+}
+
+/// What became of a step.
+enum Step {
+    Done,
+    /// The state was rolled back, or the batch left out.
+    Repaired,
+}
+
+impl Run<'_> {
+    fn all(&mut self) -> gemma::Result<Outcome> {
+        let settings = self.plan.settings;
+        let (steps, per_epoch) = (self.plan.steps(), self.plan.steps_per_epoch());
+        let evaluate_every = (per_epoch / settings.evaluations_per_epoch).max(1);
+        let objective = self.state.tuned.objective();
+        if self.state.progress.steps == 0 {
+            for trouble in health::examine(self.plan.examples, objective) {
+                self.tell(0, &trouble);
+                if trouble.remedy == Remedy::Stop {
+                    return Err(gemma::Error::Request(trouble.message(0)));
                 }
-                let (part, gradients) = step::forward_backward(model, &tuned, batch, total)?;
-                loss += part.sum / total as f64;
-                add_gradients(&mut tuned, gradients, &mut sums)?;
             }
-            let norm = global_norm(model, &sums)?;
-            if !loss.is_finite() || !norm.is_finite() {
-                let what = format!(
-                    "the {} became {} at step {}; the run was stopped before any weight was spoiled: try a lower learning_rate",
-                    if loss.is_finite() { "gradient norm" } else { "loss" },
-                    if loss.is_finite() { norm } else { loss },
-                    step + 1
-                );
-                observer.event(Event::Health { step: step + 1, ok: false, message: what.clone() });
-                return Err(gemma::Error::Request(what));
+            if objective == step::Objective::Head {
+                // a head begins fitted to the untuned model: the starting point is a candidate to be kept
+                self.validate()?;
             }
-            let factor = schedule.factor(step);
-            apply(&mut tuned, &mut optimizer, sums, clip_factor(norm, settings.clip), |path| {
-                factor * if path.starts_with("head.") { settings.head_learning_rate } else { settings.learning_rate }
-            });
-            let seconds = begun.elapsed().as_secs_f64();
-            let tokens: usize = batches.iter().map(Batch::tokens).sum();
-            let out = &mut run.outcome;
-            out.steps += 1;
-            out.tokens += tokens as u64;
-            out.targets += total as u64;
-            out.step_seconds += seconds;
-            out.final_loss = loss;
-            observer.event(Event::Step {
-                step: out.steps,
-                epoch: out.steps as f64 / per_epoch as f64,
-                loss,
-                learning_rate: factor * settings.learning_rate,
-                grad_norm: norm,
-                tokens,
-                targets: total,
-                tokens_per_second: tokens as f64 / seconds,
-                memory_bytes: memory::resident(),
-            });
-            if out.steps == 3 {
-                // the first step tunes kernels and fills caches, so the forecast waits for the next ones
-                let left = (steps - 3) as f64 * out.step_seconds / 3.0;
-                observer.event(Event::Forecast { seconds: left, peak_memory_bytes: memory::peak() });
+            // even a run that dies in its first step can be resumed
+            self.checkpoint();
+        }
+        let mut stopped = false;
+        while self.state.progress.steps < steps {
+            match self.observer.command() {
+                Command::Go => {}
+                Command::Stop => {
+                    stopped = true;
+                    break;
+                }
+                Command::Pause => {
+                    self.wait();
+                    continue;
+                }
             }
-            if out.steps.is_multiple_of(evaluate_every) || out.steps == steps {
-                run.validate(&tuned, observer)?;
+            if let Step::Repaired = self.step(steps, per_epoch)? {
+                continue;
+            }
+            let done = self.state.progress.steps;
+            if done.is_multiple_of(evaluate_every) || done == steps {
+                self.validate()?;
+                self.state.recent.push(self.state.tuned.clone());
+                let drop = self.state.recent.len().saturating_sub(settings.average);
+                self.state.recent.drain(..drop);
+                if self.troubled.is_none_or(|t| done >= t + health::CALM) {
+                    self.good = self.state.clone();
+                }
+                if settings.patience > 0 && self.state.progress.since_best >= settings.patience {
+                    break;
+                }
+            }
+            if settings.checkpoint_every > 0 && done.is_multiple_of(settings.checkpoint_every) && done < steps {
+                self.checkpoint();
             }
         }
+        if !stopped && self.state.recent.len() > 1 {
+            self.state.tuned = average(&self.state.recent);
+            self.validate()?;
+        }
+        if stopped && self.state.progress.steps > 0 && self.state.progress.best.is_none() {
+            self.validate()?;
+        }
+        if self.state.progress.best.is_none() {
+            // nothing was validated: what was learned last is what there is
+            self.keep()?;
+        }
+        if stopped {
+            self.checkpoint();
+        }
+        self.state.progress.seconds = self.seconds();
+        Ok(Outcome { tuned: self.state.best.clone(), progress: self.state.progress.clone(), stopped })
     }
-    if run.outcome.stopped && run.outcome.steps > 0 && run.best.is_none() {
-        run.validate(&tuned, observer)?;
-    }
-    if run.best.is_none() {
-        // nothing was validated: what was learned last is what there is
-        run.keep(&tuned, observer)?;
-    }
-    run.outcome.seconds = started.elapsed().as_secs_f64();
-    Ok(run.outcome)
-}
 
-struct Progress {
-    outcome: Outcome,
-    best: Option<(f64, f64)>,
-}
+    fn seconds(&self) -> f64 {
+        self.begun.1 + self.begun.0.elapsed().as_secs_f64()
+    }
 
-impl Progress {
-    fn validate(&mut self, tuned: &Tuned, observer: &mut dyn Observer) -> gemma::Result<()> {
-        let Some(v) = observer.validate(tuned)? else { return Ok(()) };
-        let best = self.best.is_none_or(|(score, loss)| v.score > score || (v.score == score && v.loss < loss));
-        observer.event(Event::Evaluation { step: self.outcome.steps, loss: v.loss, metrics: v.metrics, best });
+    /// Waits, with everything on disk, until the caller wants something else.
+    fn wait(&mut self) {
+        self.checkpoint();
+        let step = self.state.progress.steps;
+        self.observer.event(Event::Paused { step });
+        let waited = Instant::now();
+        while self.observer.command() == Command::Pause {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        self.begun.1 -= waited.elapsed().as_secs_f64();
+        self.observer.event(Event::Resumed { step });
+    }
+
+    fn batches(&mut self, step: usize, per_epoch: usize) -> Vec<Batch> {
+        let (plan, s) = (self.plan, self.plan.settings);
+        let epoch = step / per_epoch;
+        if self.order.as_ref().is_none_or(|(e, _)| *e != epoch) {
+            self.order = Some((epoch, batch::epoch(plan.examples, s.batch, plan.seed, epoch)));
+        }
+        let groups = self.order.iter().flat_map(|(_, order)| order.chunks(s.accumulate).nth(step % per_epoch)).flatten();
+        let thin = s.thin > 0.0 && self.state.tuned.objective() == step::Objective::Head;
+        groups
+            .enumerate()
+            .map(|(micro, indices)| match thin {
+                true => Batch::thinned(plan.examples, indices, s.thin, plan.seed, step * s.accumulate + micro, plan.model.layout()),
+                false => Batch::new(plan.examples, indices, plan.model.layout()),
+            })
+            .collect()
+    }
+
+    /// One optimiser step.
+    fn step(&mut self, steps: usize, per_epoch: usize) -> gemma::Result<Step> {
+        let (model, s) = (self.plan.model, self.plan.settings);
+        let step = self.state.progress.steps;
+        if self.state.progress.skipped.contains(&step) {
+            self.state.progress.steps += 1;
+            return Ok(Step::Done);
+        }
+        let begun = Instant::now();
+        // dropout draws from the device's stream; seeding it by step makes a step repeatable by itself
+        model.device().seed(self.plan.seed.wrapping_add(step as u64));
+        let batches = self.batches(step, per_epoch);
+        let total: usize = batches.iter().map(|b| step::targets(b, self.state.tuned.objective())).sum();
+        if total == 0 {
+            // an example without targets was told of before the first step; a batch of only such teaches nothing
+            self.state.progress.steps += 1;
+            return Ok(Step::Done);
+        }
+        let mut sums: BTreeMap<String, Tensor<2>> = BTreeMap::new();
+        let mut loss = 0.0;
+        for batch in &batches {
+            let (part, gradients) = step::forward_backward(model, &self.state.tuned, batch, total)?;
+            loss += part.sum / total as f64;
+            add_gradients(&mut self.state.tuned, gradients, &mut sums)?;
+        }
+        let norm = global_norm(model, &sums)?;
+        if let Some(trouble) = self.state.guard.before_update(loss, norm) {
+            return self.repair(step, trouble);
+        }
+        let rate = Schedule { steps, warmup: (s.warmup * steps as f64).round() as usize, decay: s.decay }.factor(step) * self.state.progress.rate;
+        // reading weights back costs a wait on a GPU, so only some steps are looked at closely
+        let close = step < 5 || step % 10 == 9;
+        let before = close.then(|| self.state.tuned.clone());
+        apply(&mut self.state, sums, clip_factor(norm, s.clip), |path| rate * if path.starts_with("head.") { s.head_learning_rate } else { s.learning_rate });
+        let (update_ratio, b_norm) = match before {
+            Some(mut before) => changes(model, &mut before, &mut self.state.tuned)?,
+            None => (0.0, 1.0),
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        let tokens: usize = batches.iter().map(Batch::tokens).sum();
+        let progress = &mut self.state.progress;
+        progress.steps += 1;
+        progress.updates += 1;
+        progress.tokens += tokens as u64;
+        progress.targets += total as u64;
+        progress.step_seconds += seconds;
+        progress.final_loss = loss;
+        let memory = memory::resident();
+        self.observer.event(Event::Step {
+            step: step + 1,
+            epoch: (step + 1) as f64 / per_epoch as f64,
+            loss,
+            learning_rate: rate * s.learning_rate,
+            grad_norm: norm,
+            tokens,
+            targets: total,
+            tokens_per_second: tokens as f64 / seconds,
+            memory_bytes: memory,
+        });
+        let observed = Observed { loss, norm, update_ratio, b_norm, memory };
+        if let Some(trouble) = self.state.guard.after_update(step + 1, observed) {
+            return self.repair(step, trouble);
+        }
+        self.timed.0 += 1;
+        self.timed.1 += seconds;
+        if self.timed.0 == 3 {
+            // the first step tunes kernels and fills caches, so the forecast waits for the next ones
+            let left = (steps - self.state.progress.steps) as f64 * self.timed.1 / 3.0;
+            self.observer.event(Event::Forecast { seconds: left, peak_memory_bytes: memory::peak() });
+        }
+        if self.troubled.is_some_and(|t| step == t + health::CALM) {
+            self.troubled = None;
+            let message = format!("All has been well for {} steps.", health::CALM);
+            self.observer.event(Event::Health { step: step + 1, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message });
+        }
+        Ok(Step::Done)
+    }
+
+    fn tell(&mut self, step: usize, trouble: &Trouble) {
+        let message = trouble.message(step);
+        self.observer.event(Event::Health { step, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen.clone(), message });
+    }
+
+    /// Applies the guard's remedy to the step that began with `step` steps done.
+    fn repair(&mut self, step: usize, mut trouble: Trouble) -> gemma::Result<Step> {
+        // the same step in trouble twice: it is the batch, not the rate
+        if trouble.remedy == Remedy::HalveRate && self.troubled == Some(step) {
+            trouble.remedy = Remedy::SkipBatch;
+        }
+        if trouble.remedy != Remedy::None && self.state.progress.repairs >= self.plan.settings.repairs {
+            trouble.remedy = Remedy::Stop;
+        }
+        self.tell(step + 1, &trouble);
+        match trouble.remedy {
+            Remedy::None => return Ok(Step::Done),
+            Remedy::Stop => return Err(gemma::Error::Request(trouble.message(step + 1))),
+            Remedy::SkipBatch => {
+                self.state.progress.skipped.insert(step);
+                // only an update that was made has to be taken back
+                if self.state.progress.steps > step {
+                    self.back();
+                }
+            }
+            Remedy::HalveRate => {
+                self.state.progress.rate *= 0.5;
+                self.back();
+            }
+        }
+        self.state.progress.repairs += 1;
+        self.troubled = Some(step);
+        Ok(Step::Repaired)
+    }
+
+    /// Back to the last good state; what was spent and decided since stays counted.
+    fn back(&mut self) {
+        let now = std::mem::replace(&mut self.state, self.good.clone());
+        let then = &mut self.state.progress;
+        then.rate = now.progress.rate;
+        then.skipped = now.progress.skipped;
+        then.repairs = now.progress.repairs;
+        then.tokens = now.progress.tokens;
+        then.targets = now.progress.targets;
+        then.step_seconds = now.progress.step_seconds;
+        self.state.guard.rolled_back();
+    }
+
+    fn checkpoint(&mut self) {
+        self.state.progress.seconds = self.seconds();
+        let step = self.state.progress.steps;
+        if let Some(path) = self.observer.checkpoint(self.state.snapshot()) {
+            self.observer.event(Event::Checkpoint { step, path });
+        }
+    }
+
+    fn validate(&mut self) -> gemma::Result<()> {
+        let Some(v) = self.observer.validate(&self.state.tuned)? else { return Ok(()) };
+        let progress = &mut self.state.progress;
+        let best = progress.best.is_none_or(|b| v.score > b.score || (v.score == b.score && v.loss < b.loss));
+        progress.since_best = if best { 0 } else { progress.since_best + 1 };
+        let step = progress.steps;
         if best {
-            self.best = Some((v.score, v.loss));
-            self.keep(tuned, observer)?;
+            progress.best = Some(Best { score: v.score, loss: v.loss });
+        }
+        self.observer.event(Event::Evaluation { step, loss: v.loss, metrics: v.metrics, best });
+        if best {
+            self.keep()?;
+        }
+        // at the very beginning one answer to everything is what an untrained model gives
+        if v.collapsed && step > self.plan.steps_per_epoch() && !self.collapsed {
+            self.collapsed = true;
+            self.tell(step, &Trouble { symptom: Symptom::Collapse, remedy: Remedy::None, seen: "on the validation set".into() });
         }
         Ok(())
     }
 
-    fn keep(&mut self, tuned: &Tuned, observer: &mut dyn Observer) -> gemma::Result<()> {
-        self.outcome.best_step = self.outcome.steps;
-        self.outcome.tuned = tuned.clone();
-        let path = observer.save(tuned, self.outcome.steps)?;
-        observer.event(Event::Checkpoint { step: self.outcome.steps, path });
+    fn keep(&mut self) -> gemma::Result<()> {
+        let step = self.state.progress.steps;
+        self.state.progress.best_step = step;
+        self.state.best = self.state.tuned.clone();
+        let path = self.observer.save(&self.state.tuned, step)?;
+        self.observer.event(Event::Checkpoint { step, path });
         Ok(())
     }
+}
+
+/// The mean of several sets of weights.
+fn average(all: &[Tuned]) -> Tuned {
+    let mut out = all[0].clone();
+    let mut sums: BTreeMap<String, Tensor<2>> = BTreeMap::new();
+    for tuned in all {
+        tuned.clone().visit(&mut |path, t| {
+            let own = t.clone().inner();
+            let sum = match sums.remove(path) {
+                Some(sum) => sum + own,
+                None => own,
+            };
+            sums.insert(path.into(), sum);
+        });
+    }
+    out.visit(&mut |path, t| {
+        if let Some(sum) = sums.remove(path) {
+            *t = sum.div_scalar(all.len() as f64).autodiff().require_grad();
+        }
+    });
+    out
+}
+
+/// How much an update changed: the largest ratio of a change's norm to its matrix's norm (without the B
+/// matrices, which begin at zero), and the norm of all B matrices. Read back once.
+fn changes(model: &Gemma, before: &mut Tuned, after: &mut Tuned) -> gemma::Result<(f64, f64)> {
+    let mut old = Vec::new();
+    before.visit(&mut |_, t| old.push(t.clone().inner()));
+    let (mut ratios, mut b) = (Vec::new(), Vec::new());
+    let mut old = old.into_iter();
+    after.visit(&mut |path, t| {
+        let (new, Some(old)) = (t.clone().inner(), old.next()) else { return };
+        if path.ends_with("lora_B") {
+            b.push(new.square().sum());
+        } else if path != "head.bias" {
+            let change = (new - old.clone()).square().sum();
+            ratios.push(change / old.square().sum().add_scalar(1e-20));
+        }
+    });
+    let ratio = match ratios.is_empty() {
+        true => 0.0,
+        false => step::scalar(model, Tensor::cat(ratios, 0).max())?.sqrt(),
+    };
+    let b = match b.is_empty() {
+        true => 1.0,
+        false => step::scalar(model, Tensor::cat(b, 0).sum())?.sqrt(),
+    };
+    Ok((ratio, b))
 }
 
 /// Adds a micro-batch's gradients to the sums. Every parameter must have one: a missing gradient
@@ -308,7 +567,8 @@ fn clip_factor(norm: f64, clip: f64) -> f64 {
     if clip == 0.0 { 1.0 } else { (clip / (norm + 1e-6)).min(1.0) }
 }
 
-fn apply(tuned: &mut Tuned, optimizer: &mut AdamW, mut gradients: BTreeMap<String, Tensor<2>>, factor: f64, rate: impl Fn(&str) -> f64) {
+fn apply(state: &mut State, mut gradients: BTreeMap<String, Tensor<2>>, factor: f64, rate: impl Fn(&str) -> f64) {
+    let State { tuned, optimizer, .. } = state;
     optimizer.begin();
     tuned.visit(&mut |path, t| {
         let Some(g) = gradients.remove(path) else { return };

@@ -4,12 +4,14 @@ use super::{Record, value};
 use crate::error::{Error, Result};
 use crate::example::{Example, Origin, Target};
 use crate::kind::Kind;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a field of a record is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The text of an intent, of entities, of hashtags.
     Text,
@@ -104,7 +106,7 @@ impl Kind {
 }
 
 /// Which field plays which role, as far as somebody said so.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Columns(BTreeMap<Role, String>);
 
 impl Columns {

@@ -106,11 +106,21 @@ pub fn events(steps: usize) -> Vec<Event> {
             events.push(Event::Health {
                 step: i,
                 ok: false,
+                symptom: None,
+                remedy: Default::default(),
+                seen: String::new(),
                 message: "The gradient norm was 14 times its median for 3 steps; the learning rate was halved.".into(),
             });
         }
         if i == steps / 2 {
-            events.push(Event::Health { step: i, ok: true, message: "The gradient norm is back to its median.".into() });
+            events.push(Event::Health {
+                step: i,
+                ok: true,
+                symptom: None,
+                remedy: Default::default(),
+                seen: String::new(),
+                message: "The gradient norm is back to its median.".into(),
+            });
         }
     }
     events

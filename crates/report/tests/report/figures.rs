@@ -177,7 +177,14 @@ fn a_resumed_run_shows_the_later_steps_once() {
 #[test]
 fn a_flood_of_notices_stays_within_the_plot() {
     let mut flood = events(100);
-    flood.extend((0..5000).map(|i| Event::Health { step: i % 100, ok: i % 2 == 0, message: HOSTILE[i % HOSTILE.len()].into() }));
+    flood.extend((0..5000).map(|i| Event::Health {
+        step: i % 100,
+        ok: i % 2 == 0,
+        symptom: None,
+        remedy: Default::default(),
+        seen: String::new(),
+        message: HOSTILE[i % HOSTILE.len()].into(),
+    }));
     let figure = loss_curve(&flood, Lang::English);
     let document = checked(&figure);
     assert!(texts(&document).len() < 60, "neighbouring notices share a sign");

@@ -1,0 +1,455 @@
+//! One block forward and backward over whole rows, without a graph in between.
+//!
+//! Rows are dealt out to the cores, each core takes its rows through the whole block with buffers that
+//! stay in its cache, and meets the others only at the end. The gradients of the adapters are summed
+//! over the cores in a fixed order, so a run is repeatable on the same number of cores.
+
+use super::arena::{Arena, Buffer};
+use super::kernel::{self, Matrix, Rotary, multiply};
+use gemm::Parallelism;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Queries that attention takes at a time: scores of `QUERIES × keys` stay in the second-level cache.
+const QUERIES: usize = 64;
+
+/// Everything about a call that is not a tensor.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Tokens of each row; rows follow each other without padding.
+    pub lengths: Vec<usize>,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head: usize,
+    /// Width of the feed-forward layer.
+    pub feed_forward: usize,
+    /// Keys that a query sees, itself included.
+    pub window: usize,
+    /// Added to a mean square before its root.
+    pub epsilon: f32,
+    /// Rank of the adapters.
+    pub rank: usize,
+    /// Factor of the adapters' share.
+    pub scale: f32,
+    /// Where each projection's adapter begins in the packed tensor, if it has one: A `[inputs, rank]`, then
+    /// B `[rank, outputs]`. Order: q, k, v, o, gate, up, down.
+    pub adapters: [Option<usize>; 7],
+    /// Whether the gradient by the block's input is wanted.
+    pub input_gradient: bool,
+    /// Whether the backward pass finds what the forward pass computed, or computes it again.
+    pub keep: bool,
+}
+
+/// The frozen weights, matrices `[outputs, inputs]`.
+#[derive(Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Frozen<'a> {
+    pub matrices: [&'a [f32]; 7],
+    pub attention_norm: &'a [f32],
+    pub q_norm: &'a [f32],
+    pub k_norm: &'a [f32],
+    pub post_attention_norm: &'a [f32],
+    pub feed_forward_norm: &'a [f32],
+    pub post_feed_forward_norm: &'a [f32],
+}
+
+/// What the forward pass leaves for the backward pass, for one core's rows.
+#[derive(Debug)]
+pub struct Kept {
+    q: Buffer,
+    k: Buffer,
+    v: Buffer,
+    attended: Buffer,
+    o: Buffer,
+    gate: Buffer,
+    up: Buffer,
+    down: Buffer,
+    /// Inputs times A, per group.
+    low: [Buffer; 4],
+}
+
+/// Projections that share an input, and their adapters as one.
+struct Group {
+    /// Positions among the seven.
+    members: Range<usize>,
+    inputs: usize,
+    /// A of all members side by side, `[inputs, width]`.
+    a: Vec<f32>,
+    width: usize,
+    /// For each adapter: member, where its A and B begin in the packed tensor.
+    adapters: Vec<(usize, usize, usize)>,
+}
+
+/// A block ready to run.
+pub struct Block<'a> {
+    shape: &'a Shape,
+    frozen: Frozen<'a>,
+    packed: &'a [f32],
+    rotary: &'a Rotary,
+    groups: [Group; 4],
+    arena: &'a Arc<Arena>,
+    outputs: [usize; 7],
+    chunks: Vec<Range<usize>>,
+    threads: Parallelism,
+}
+
+const QKV: usize = 0;
+const O: usize = 1;
+const FEED_FORWARD: usize = 2;
+const DOWN: usize = 3;
+
+impl<'a> Block<'a> {
+    /// Prepares a block: deals out the rows and gathers the adapters by group.
+    pub fn new(shape: &'a Shape, frozen: Frozen<'a>, packed: &'a [f32], rotary: &'a Rotary, arena: &'a Arc<Arena>) -> Self {
+        let (q, kv) = (shape.heads * shape.head, shape.kv_heads * shape.head);
+        let outputs = [q, kv, kv, shape.hidden, shape.feed_forward, shape.feed_forward, shape.hidden];
+        let group = |members: Range<usize>, inputs: usize| {
+            let adapters: Vec<(usize, usize, usize)> =
+                members.clone().filter_map(|m| shape.adapters[m].map(|at| (m - members.start, at, at + inputs * shape.rank))).collect();
+            let width = adapters.len() * shape.rank;
+            let mut a = vec![0.0; inputs * width];
+            for (i, &(_, at, b)) in adapters.iter().enumerate() {
+                let from = i * shape.rank;
+                for (row, values) in packed[at..b].chunks_exact(shape.rank).enumerate() {
+                    a[row * width + from..row * width + from + shape.rank].copy_from_slice(values);
+                }
+            }
+            Group { members, inputs, a, width, adapters }
+        };
+        let groups = [group(0..3, shape.hidden), group(3..4, q), group(4..6, shape.hidden), group(6..7, shape.feed_forward)];
+        let cores = rayon::current_num_threads();
+        let chunks = deal(&shape.lengths, cores);
+        // fewer rows than cores: let the cores share each product instead
+        let threads = if chunks.len() < cores { Parallelism::Rayon(0) } else { Parallelism::None };
+        Self { shape, frozen, packed, rotary, groups, arena, outputs, chunks, threads }
+    }
+
+    fn tokens(&self, rows: &Range<usize>) -> usize {
+        self.shape.lengths[rows.clone()].iter().sum()
+    }
+
+    /// Splits `[tokens, width]` values at the borders between the cores' rows.
+    fn split<'b>(&self, values: &'b [f32], width: usize) -> Vec<&'b [f32]> {
+        let mut rest = values;
+        let part = |rows| {
+            let (part, after) = rest.split_at(self.tokens(rows) * width);
+            rest = after;
+            part
+        };
+        self.chunks.iter().map(part).collect()
+    }
+
+    fn split_mut<'b>(&self, values: &'b mut [f32], width: usize) -> Vec<&'b mut [f32]> {
+        let mut rest = values;
+        let part = |rows| {
+            let (part, after) = std::mem::take(&mut rest).split_at_mut(self.tokens(rows) * width);
+            rest = after;
+            part
+        };
+        self.chunks.iter().map(part).collect()
+    }
+
+    /// The block's output, `[tokens, hidden]` as its input `x`, and what the backward pass needs, if it is to be kept.
+    pub fn forward(&self, x: &[f32], keep: bool) -> (Vec<f32>, Option<Vec<Kept>>) {
+        let hidden = self.shape.hidden;
+        let mut out = vec![0.0; x.len()];
+        let work: Vec<_> = self.chunks.iter().zip(self.split(x, hidden)).zip(self.split_mut(&mut out, hidden)).collect();
+        let kept = work.into_par_iter().map(|((rows, x), out)| {
+            let kept = self.forward_rows(rows, x, out);
+            keep.then_some(kept)
+        });
+        let kept: Vec<Option<Kept>> = kept.collect();
+        (out, kept.into_iter().collect())
+    }
+
+    /// Gradients by the input (empty unless wanted) and by the packed adapters, from the gradient by the output.
+    pub fn backward(&self, x: &[f32], kept: Option<Vec<Kept>>, grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let hidden = self.shape.hidden;
+        let mut dx = vec![0.0; if self.shape.input_gradient { x.len() } else { 0 }];
+        let parts: Vec<Option<&mut [f32]>> = if self.shape.input_gradient {
+            self.split_mut(&mut dx, hidden).into_iter().map(Some).collect()
+        } else {
+            self.chunks.iter().map(|_| None).collect()
+        };
+        let kept: Vec<Option<Kept>> = match kept {
+            Some(kept) => kept.into_iter().map(Some).collect(),
+            None => self.chunks.iter().map(|_| None).collect(),
+        };
+        let inputs = self.split(x, hidden).into_iter().zip(self.split(grad, hidden));
+        let work: Vec<_> = self.chunks.iter().zip(inputs).zip(kept).zip(parts).collect();
+        let sums = work.into_par_iter().map(|(((rows, (x, grad)), kept), dx)| {
+            let kept = kept.unwrap_or_else(|| self.forward_rows(rows, x, &mut self.arena.take(x.len())));
+            let mut sum = self.arena.take(self.packed.len());
+            self.backward_rows(rows, x, &kept, grad, dx, &mut sum);
+            sum
+        });
+        let sums: Vec<Buffer> = sums.collect();
+        let mut packed = sums[0].to_vec();
+        for sum in &sums[1..] {
+            packed.iter_mut().zip(sum.iter()).for_each(|(p, s)| *p += s);
+        }
+        (dx, packed)
+    }
+
+    /// `y = x·Wᵀ + scale·(x·A)·B` for every projection of a group; `low` gets `x·A`.
+    fn project(&self, group: usize, x: &[f32], n: usize, out: &mut [&mut [f32]], low: &mut [f32]) {
+        let g = &self.groups[group];
+        let rank = self.shape.rank;
+        for (member, y) in g.members.clone().zip(out.iter_mut()) {
+            let outputs = self.outputs[member];
+            let w = Matrix::transposed(self.frozen.matrices[member], g.inputs);
+            multiply(y, outputs, [n, outputs, g.inputs], Matrix::rows(x, g.inputs), w, 1.0, false, self.threads);
+        }
+        if g.width == 0 {
+            return;
+        }
+        multiply(low, g.width, [n, g.width, g.inputs], Matrix::rows(x, g.inputs), Matrix::rows(&g.a, g.width), 1.0, false, self.threads);
+        for (i, &(member, _, b)) in g.adapters.iter().enumerate() {
+            let outputs = self.outputs[g.members.start + member];
+            let b = Matrix::rows(&self.packed[b..b + rank * outputs], outputs);
+            multiply(out[member], outputs, [n, outputs, rank], Matrix::rows(&low[i * rank..], g.width), b, self.shape.scale, true, self.threads);
+        }
+    }
+
+    /// Gradients of [`Block::project`]: by B into `sum`, by `x·A` into `dlow`, and by `x` into `dx` if wanted.
+    fn project_backward(&self, group: usize, n: usize, grad: &[&[f32]], low: &[f32], dlow: &mut [f32], dx: Option<&mut [f32]>, sum: &mut [f32]) {
+        let g = &self.groups[group];
+        let (rank, scale) = (self.shape.rank, self.shape.scale);
+        for (i, &(member, _, b)) in g.adapters.iter().enumerate() {
+            let outputs = self.outputs[g.members.start + member];
+            let (dy, own) = (Matrix::rows(grad[member], outputs), b..b + rank * outputs);
+            multiply(
+                &mut dlow[i * rank..],
+                g.width,
+                [n, rank, outputs],
+                dy,
+                Matrix::transposed(&self.packed[own.clone()], outputs),
+                scale,
+                false,
+                self.threads,
+            );
+            multiply(&mut sum[own], outputs, [rank, outputs, n], Matrix::transposed(&low[i * rank..], g.width), dy, scale, false, self.threads);
+        }
+        let Some(dx) = dx else { return };
+        for (i, member) in g.members.clone().enumerate() {
+            let outputs = self.outputs[member];
+            let w = Matrix::rows(self.frozen.matrices[member], g.inputs);
+            multiply(dx, g.inputs, [n, g.inputs, outputs], Matrix::rows(grad[i], outputs), w, 1.0, i > 0, self.threads);
+        }
+        if g.width > 0 {
+            multiply(dx, g.inputs, [n, g.inputs, g.width], Matrix::rows(dlow, g.width), Matrix::transposed(&g.a, g.width), 1.0, true, self.threads);
+        }
+    }
+
+    /// Gradient by the A of a group, into `sum`, from the group's input `x` and the gradient by `x·A`.
+    fn a_backward(&self, group: usize, n: usize, x: &[f32], dlow: &[f32], sum: &mut [f32]) {
+        let g = &self.groups[group];
+        if g.width == 0 {
+            return;
+        }
+        let mut da = self.arena.take(g.inputs * g.width);
+        multiply(&mut da, g.width, [g.inputs, g.width, n], Matrix::transposed(x, g.inputs), Matrix::rows(dlow, g.width), 1.0, false, self.threads);
+        let rank = self.shape.rank;
+        for (i, &(_, a, b)) in g.adapters.iter().enumerate() {
+            for (own, row) in sum[a..b].chunks_exact_mut(rank).zip(da.chunks_exact(g.width)) {
+                own.copy_from_slice(&row[i * rank..(i + 1) * rank]);
+            }
+        }
+    }
+
+    fn forward_rows(&self, rows: &Range<usize>, x: &[f32], out: &mut [f32]) -> Kept {
+        let (s, f) = (self.shape, &self.frozen);
+        let n = self.tokens(rows);
+        let take = |width: usize| self.arena.take(n * width);
+        let mut kept = Kept {
+            q: take(self.outputs[0]),
+            k: take(self.outputs[1]),
+            v: take(self.outputs[2]),
+            attended: take(self.outputs[0]),
+            o: take(s.hidden),
+            gate: take(s.feed_forward),
+            up: take(s.feed_forward),
+            down: take(s.hidden),
+            low: std::array::from_fn(|g| take(self.groups[g].width)),
+        };
+        let mut normed = take(s.hidden);
+        kernel::rms_norm(&mut normed, x, f.attention_norm, s.epsilon);
+        self.project(QKV, &normed, n, &mut [&mut kept.q, &mut kept.k, &mut kept.v], &mut kept.low[QKV]);
+        self.attend(rows, &kept.q, &kept.k, &kept.v, &mut kept.attended);
+        self.project(O, &kept.attended, n, &mut [&mut kept.o], &mut kept.low[O]);
+        let mut middle = take(s.hidden);
+        kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
+        kernel::rms_norm(&mut normed, &middle, f.feed_forward_norm, s.epsilon);
+        self.project(FEED_FORWARD, &normed, n, &mut [&mut kept.gate, &mut kept.up], &mut kept.low[FEED_FORWARD]);
+        let mut inner = take(s.feed_forward);
+        kernel::geglu(&mut inner, &kept.gate, &kept.up);
+        self.project(DOWN, &inner, n, &mut [&mut kept.down], &mut kept.low[DOWN]);
+        kernel::add_rms_norm(out, &middle, &kept.down, f.post_feed_forward_norm, s.epsilon);
+        kept
+    }
+
+    fn backward_rows(&self, rows: &Range<usize>, x: &[f32], kept: &Kept, grad: &[f32], dx: Option<&mut [f32]>, sum: &mut [f32]) {
+        let (s, f) = (self.shape, &self.frozen);
+        let n = self.tokens(rows);
+        let take = |width: usize| self.arena.take(n * width);
+        let mut dlow: [Buffer; 4] = std::array::from_fn(|g| take(self.groups[g].width));
+
+        // feed-forward layer
+        let mut d = take(s.hidden);
+        kernel::rms_norm_backward::<false>(&mut d, &kept.down, f.post_feed_forward_norm, grad, s.epsilon);
+        let mut dup = take(s.feed_forward);
+        self.project_backward(DOWN, n, &[&d], &kept.low[DOWN], &mut dlow[DOWN], Some(&mut dup), sum);
+        let (mut inner, mut dgate) = (take(s.feed_forward), take(s.feed_forward));
+        kernel::geglu_backward(&mut inner, &mut dgate, &mut dup, &kept.gate, &kept.up);
+        self.a_backward(DOWN, n, &inner, &dlow[DOWN], sum);
+        drop(inner);
+        let mut dnormed = take(s.hidden);
+        self.project_backward(FEED_FORWARD, n, &[&dgate, &dup], &kept.low[FEED_FORWARD], &mut dlow[FEED_FORWARD], Some(&mut dnormed), sum);
+        drop((dgate, dup));
+        let (mut middle, mut normed) = (take(s.hidden), take(s.hidden));
+        kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
+        kernel::rms_norm(&mut normed, &middle, f.feed_forward_norm, s.epsilon);
+        self.a_backward(FEED_FORWARD, n, &normed, &dlow[FEED_FORWARD], sum);
+        let mut dmiddle = take(s.hidden);
+        dmiddle.copy_from_slice(grad);
+        kernel::rms_norm_backward::<true>(&mut dmiddle, &middle, f.feed_forward_norm, &dnormed, s.epsilon);
+
+        // attention
+        kernel::rms_norm_backward::<false>(&mut d, &kept.o, f.post_attention_norm, &dmiddle, s.epsilon);
+        let mut dattended = take(self.outputs[0]);
+        self.project_backward(O, n, &[&d], &kept.low[O], &mut dlow[O], Some(&mut dattended), sum);
+        self.a_backward(O, n, &kept.attended, &dlow[O], sum);
+        let (mut dq, mut dk, mut dv) = (take(self.outputs[0]), take(self.outputs[1]), take(self.outputs[2]));
+        self.attend_backward(rows, kept, &dattended, [&mut dq, &mut dk, &mut dv]);
+        let wanted = dx.is_some().then_some(&mut *dnormed);
+        self.project_backward(QKV, n, &[&dq, &dk, &dv], &kept.low[QKV], &mut dlow[QKV], wanted, sum);
+        kernel::rms_norm(&mut normed, x, f.attention_norm, s.epsilon);
+        self.a_backward(QKV, n, &normed, &dlow[QKV], sum);
+        if let Some(dx) = dx {
+            dx.copy_from_slice(&dmiddle);
+            kernel::rms_norm_backward::<true>(dx, x, f.attention_norm, &dnormed, s.epsilon);
+        }
+    }
+
+    /// Queries or keys of one row, normed and rotated.
+    fn turned(&self, x: &[f32], scale: &[f32], heads: usize) -> Buffer {
+        let mut out = self.arena.take(x.len());
+        kernel::norm_and_rotate(&mut out, x, scale, self.shape.epsilon, heads, self.rotary);
+        out
+    }
+
+    /// Calls `f` with the token range of each row.
+    fn each_row(&self, rows: &Range<usize>, mut f: impl FnMut(usize, usize)) {
+        let mut at = 0;
+        for &length in &self.shape.lengths[rows.clone()] {
+            f(at, length);
+            at += length;
+        }
+    }
+
+    /// Query blocks of a row of `length` tokens: first query, queries, first key, keys.
+    fn query_blocks(&self, length: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + use<> {
+        let window = self.shape.window;
+        (0..length).step_by(QUERIES).map(move |first| {
+            let queries = QUERIES.min(length - first);
+            let first_key = (first + 1).saturating_sub(window);
+            (first, queries, first_key, first + queries - first_key)
+        })
+    }
+
+    fn attend(&self, rows: &Range<usize>, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
+        let (s, head) = (self.shape, self.shape.head);
+        let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
+        self.each_row(rows, |at, length| {
+            let q = self.turned(&q[at * q_width..(at + length) * q_width], self.frozen.q_norm, s.heads);
+            let k = self.turned(&k[at * kv_width..(at + length) * kv_width], self.frozen.k_norm, s.kv_heads);
+            let v = &v[at * kv_width..(at + length) * kv_width];
+            let mut scores = self.arena.take(QUERIES * length);
+            for (first, queries, first_key, keys) in self.query_blocks(length) {
+                for h in 0..s.heads {
+                    let (own, shared) = (first * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
+                    self.probabilities(&mut scores, &q[own..], &k[shared..], [first, queries, first_key, keys]);
+                    let p = Matrix::rows(&scores, keys);
+                    let target = &mut out[at * q_width + own..];
+                    multiply(target, q_width, [queries, head, keys], p, Matrix::rows(&v[shared..], kv_width), 1.0, false, self.threads);
+                }
+            }
+        });
+    }
+
+    fn probabilities(&self, scores: &mut [f32], q: &[f32], k: &[f32], [first, queries, first_key, keys]: [usize; 4]) {
+        let (q, k) = (Matrix::rows(q, self.outputs[0]), Matrix::transposed(k, self.outputs[1]));
+        multiply(scores, keys, [queries, keys, self.shape.head], q, k, 1.0, false, self.threads);
+        kernel::masked_softmax(&mut scores[..queries * keys], keys, first, first_key, self.shape.window);
+    }
+
+    fn attend_backward(&self, rows: &Range<usize>, kept: &Kept, grad: &[f32], [dq, dk, dv]: [&mut Buffer; 3]) {
+        let (s, head) = (self.shape, self.shape.head);
+        let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
+        dv.fill(0.0);
+        self.each_row(rows, |at, length| {
+            let (wide, narrow) = (at * q_width..(at + length) * q_width, at * kv_width..(at + length) * kv_width);
+            let q = self.turned(&kept.q[wide.clone()], self.frozen.q_norm, s.heads);
+            let k = self.turned(&kept.k[narrow.clone()], self.frozen.k_norm, s.kv_heads);
+            let v = &kept.v[narrow.clone()];
+            let (mut turned_q, mut turned_k) = (self.arena.take(q.len()), self.arena.take(k.len()));
+            turned_k.fill(0.0);
+            let (mut p, mut dp) = (self.arena.take(QUERIES * length), self.arena.take(QUERIES * length));
+            for (first, queries, first_key, keys) in self.query_blocks(length) {
+                for h in 0..s.heads {
+                    let (own, shared) = (first * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
+                    self.probabilities(&mut p, &q[own..], &k[shared..], [first, queries, first_key, keys]);
+                    let d = Matrix::rows(&grad[at * q_width + own..], q_width);
+                    let target = &mut dv[at * kv_width + shared..];
+                    multiply(target, kv_width, [keys, head, queries], Matrix::transposed(&p, keys), d, 1.0, true, self.threads);
+                    multiply(&mut dp, keys, [queries, keys, head], d, Matrix::transposed(&v[shared..], kv_width), 1.0, false, self.threads);
+                    kernel::softmax_backward(&mut dp[..queries * keys], &p[..queries * keys], keys);
+                    let ds = Matrix::rows(&dp, keys);
+                    multiply(&mut turned_q[own..], q_width, [queries, head, keys], ds, Matrix::rows(&k[shared..], kv_width), 1.0, false, self.threads);
+                    let ds = Matrix::transposed(&dp, keys);
+                    multiply(&mut turned_k[shared..], kv_width, [keys, head, queries], ds, Matrix::rows(&q[own..], q_width), 1.0, true, self.threads);
+                }
+            }
+            let back = |out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], heads: usize| {
+                kernel::norm_and_rotate_backward(out, x, grad, scale, s.epsilon, heads, self.rotary);
+            };
+            back(&mut dq[wide.clone()], &kept.q[wide], &mut turned_q, self.frozen.q_norm, s.heads);
+            back(&mut dk[narrow.clone()], &kept.k[narrow], &mut turned_k, self.frozen.k_norm, s.kv_heads);
+        });
+    }
+}
+
+/// Consecutive rows for each core, about equally many tokens each; never an empty share.
+fn deal(lengths: &[usize], cores: usize) -> Vec<Range<usize>> {
+    let total: usize = lengths.iter().sum();
+    let mut out = Vec::new();
+    let (mut from, mut dealt) = (0, 0);
+    for (row, length) in lengths.iter().enumerate() {
+        dealt += length;
+        // a share ends where its part of all tokens is reached
+        if dealt * cores >= total * (out.len() + 1) || row + 1 == lengths.len() {
+            out.push(from..row + 1);
+            from = row + 1;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_dealt_out_evenly() {
+        assert_eq!(deal(&[4; 8], 2), [0..4, 4..8]);
+        assert_eq!(deal(&[9, 1, 1, 1, 1, 1], 2), [0..1, 1..6]);
+        assert_eq!(deal(&[5], 4), [0..1]);
+        assert_eq!(deal(&[1, 1, 8], 2), [0..3]);
+    }
+}

@@ -1,0 +1,371 @@
+//! Arithmetic on slices of one thread: what the fused block is made of.
+//!
+//! Matrices are row-major unless a stride says otherwise. Loops are written so that the compiler turns
+//! them into vector instructions; [`pulp`] compiles each for every instruction set and picks one at run
+//! time. Sums run over sixteen partial sums in a fixed order, so results do not depend on timing.
+
+use gemm::Parallelism;
+use pulp::Arch;
+
+/// Partial sums kept side by side: two AVX-512 registers, four of AVX2.
+const LANES: usize = 16;
+
+/// A matrix inside a slice.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    values: &'a [f32],
+    row: usize,
+    column: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows of `width` values, one after the other.
+    pub fn rows(values: &'a [f32], width: usize) -> Self {
+        Self { values, row: width, column: 1 }
+    }
+
+    /// The transpose of [`Matrix::rows`].
+    pub fn transposed(values: &'a [f32], width: usize) -> Self {
+        Self { values, row: 1, column: width }
+    }
+
+    /// Panics if an `m × n` matrix would reach beyond the slice.
+    fn check(&self, m: usize, n: usize) {
+        assert!((m - 1) * self.row + (n - 1) * self.column < self.values.len(), "a matrix reaches beyond its slice");
+    }
+}
+
+/// `out = factor · a·b`, or `out += factor · a·b` with `add`; `out` has `m` rows of `n` values, `stride` apart,
+/// `a` is `m × k`, `b` is `k × n`.
+///
+/// # Panics
+/// If a matrix reaches beyond its slice.
+pub fn multiply(out: &mut [f32], stride: usize, [m, n, k]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>, factor: f32, add: bool, threads: Parallelism) {
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    a.check(m, k);
+    b.check(k, n);
+    assert!(stride >= n && (m - 1) * stride + n <= out.len(), "the product reaches beyond its slice");
+    // SAFETY: the checks above keep every access inside the three slices, and `out` is borrowed alone
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            stride as isize,
+            add,
+            a.values.as_ptr(),
+            a.column as isize,
+            a.row as isize,
+            b.values.as_ptr(),
+            b.column as isize,
+            b.row as isize,
+            1.0,
+            factor,
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
+}
+
+/// Sum of `f(a, b)` over two equally long slices.
+#[inline(always)]
+fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (a_whole, b_whole) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a_whole.remainder().iter().zip(b_whole.remainder()).map(|(&a, &b)| f(a, b)).sum();
+    for (a, b) in a_whole.zip(b_whole) {
+        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += f(a, b);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// `e^x` to about 2 ulp for |x| ≤ 87, saturating beyond: Cody and Waite's range reduction and the
+/// polynomial of the Cephes library (`expf`), without branches.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // adding 1.5·2²³ rounds to an integer and leaves it in the low bits
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
+    let p = 1.987_569_1e-4;
+    let p = p * r + 1.398_2e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 0.5;
+    let y = p * (r * r) + r + 1.0;
+    y * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
+}
+
+/// √(2/π) and the cubic factor of the tanh approximation of GELU (Hendrycks and Gimpel 2016, arXiv
+/// 1606.08415).
+const GELU: (f32, f32) = (0.797_884_6, 0.044_715);
+
+/// `sigmoid(2u)` of GELU's inner function `u`, which is `(1 + tanh u) / 2`.
+#[inline(always)]
+fn gelu_gate(x: f32) -> f32 {
+    let u = GELU.0 * x * (1.0 + GELU.1 * x * x);
+    1.0 / (1.0 + exp(-2.0 * u))
+}
+
+/// `out = gelu(gate) · up`.
+pub fn geglu(out: &mut [f32], gate: &[f32], up: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((o, &g), &u) in out.iter_mut().zip(gate).zip(up) {
+                *o = g * gelu_gate(g) * u;
+            }
+        },
+    );
+}
+
+/// Backward of [`geglu`]: from `grad`, the gradient by its output, to the gradients by `gate` and `up`; the
+/// output is computed again into `out`. `grad` ends as the gradient by `up`.
+pub fn geglu_backward(out: &mut [f32], grad_gate: &mut [f32], grad: &mut [f32], gate: &[f32], up: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((((o, dg), d), &g), &u) in out.iter_mut().zip(grad_gate).zip(grad).zip(gate).zip(up) {
+                let s = gelu_gate(g);
+                let slope = s + g * s * (1.0 - s) * 2.0 * GELU.0 * (1.0 + 3.0 * GELU.1 * g * g);
+                *o = g * s * u;
+                *dg = *d * u * slope;
+                *d *= g * s;
+            }
+        },
+    );
+}
+
+/// Inverse root mean square of a row.
+#[inline(always)]
+fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
+    1.0 / (sum(x, x, |a, b| a * b) / x.len() as f32 + epsilon).sqrt()
+}
+
+/// `out = x / rms(x) · scale`, row by row.
+pub fn rms_norm(out: &mut [f32], x: &[f32], scale: &[f32], epsilon: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (o, x) in out.chunks_exact_mut(scale.len()).zip(x.chunks_exact(scale.len())) {
+                let inverse = inverse_rms(x, epsilon);
+                for ((o, &x), &s) in o.iter_mut().zip(x).zip(scale) {
+                    *o = x * inverse * s;
+                }
+            }
+        },
+    );
+}
+
+/// `out = residual + x / rms(x) · scale`, row by row.
+pub fn add_rms_norm(out: &mut [f32], residual: &[f32], x: &[f32], scale: &[f32], epsilon: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let width = scale.len();
+            for ((o, r), x) in out.chunks_exact_mut(width).zip(residual.chunks_exact(width)).zip(x.chunks_exact(width)) {
+                let inverse = inverse_rms(x, epsilon);
+                for (((o, &r), &x), &s) in o.iter_mut().zip(r).zip(x).zip(scale) {
+                    *o = r + x * inverse * s;
+                }
+            }
+        },
+    );
+}
+
+/// Gradient of one row of an RMS norm: `out = base + dx`, where `base` is what `out` holds if `ADD`.
+#[inline(always)]
+fn rms_norm_row_backward<const ADD: bool>(out: &mut [f32], x: &[f32], scale: &[f32], grad: &[f32], epsilon: f32) {
+    let inverse = inverse_rms(x, epsilon);
+    let mut lanes = [0.0f32; LANES];
+    let whole = x.len() / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        for l in 0..LANES {
+            lanes[l] += x[i + l] * scale[i + l] * grad[i + l];
+        }
+    }
+    let rest: f32 = (whole..x.len()).map(|i| x[i] * scale[i] * grad[i]).sum();
+    let along = (lanes.iter().sum::<f32>() + rest) * inverse * inverse * inverse / x.len() as f32;
+    for (((o, &x), &s), &g) in out.iter_mut().zip(x).zip(scale).zip(grad) {
+        let d = g * s * inverse - x * along;
+        *o = if ADD { *o + d } else { d };
+    }
+}
+
+/// Gradient of [`rms_norm`] by `x`, written to `out`, or added to it with `ADD`.
+pub fn rms_norm_backward<const ADD: bool>(out: &mut [f32], x: &[f32], scale: &[f32], grad: &[f32], epsilon: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let width = scale.len();
+            for ((o, x), g) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(grad.chunks_exact(width)) {
+                rms_norm_row_backward::<ADD>(o, x, scale, g, epsilon);
+            }
+        },
+    );
+}
+
+/// Rotary angles of the positions from 0 on: `[positions, head / 2]` each.
+pub struct Rotary {
+    /// Cosines.
+    pub cos: Vec<f32>,
+    /// Sines.
+    pub sin: Vec<f32>,
+}
+
+/// Norms every head of one row of tokens (positions from 0 on) and rotates its two halves against each other.
+pub fn norm_and_rotate(out: &mut [f32], x: &[f32], scale: &[f32], epsilon: f32, heads: usize, rotary: &Rotary) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (head, half) = (scale.len(), scale.len() / 2);
+            let tokens = out.chunks_exact_mut(heads * head).zip(x.chunks_exact(heads * head));
+            let angles = rotary.cos.chunks_exact(half).zip(rotary.sin.chunks_exact(half));
+            for ((o, x), (cos, sin)) in tokens.zip(angles) {
+                for (o, x) in o.chunks_exact_mut(head).zip(x.chunks_exact(head)) {
+                    let inverse = inverse_rms(x, epsilon);
+                    let ((first, second), (a, b)) = (o.split_at_mut(half), x.split_at(half));
+                    let (sa, sb) = scale.split_at(half);
+                    for i in 0..half {
+                        let (a, b) = (a[i] * inverse * sa[i], b[i] * inverse * sb[i]);
+                        first[i] = a * cos[i] - b * sin[i];
+                        second[i] = b * cos[i] + a * sin[i];
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Gradient of [`norm_and_rotate`] by `x`: `grad` goes in and is rotated back on the way.
+pub fn norm_and_rotate_backward(out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], epsilon: f32, heads: usize, rotary: &Rotary) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (head, half) = (scale.len(), scale.len() / 2);
+            let tokens = out.chunks_exact_mut(heads * head).zip(x.chunks_exact(heads * head)).zip(grad.chunks_exact_mut(heads * head));
+            let angles = rotary.cos.chunks_exact(half).zip(rotary.sin.chunks_exact(half));
+            for (((o, x), g), (cos, sin)) in tokens.zip(angles) {
+                for ((o, x), g) in o.chunks_exact_mut(head).zip(x.chunks_exact(head)).zip(g.chunks_exact_mut(head)) {
+                    let (first, second) = g.split_at_mut(half);
+                    for i in 0..half {
+                        let (f, s) = (first[i], second[i]);
+                        first[i] = f * cos[i] + s * sin[i];
+                        second[i] = s * cos[i] - f * sin[i];
+                    }
+                    rms_norm_row_backward::<false>(o, x, scale, g, epsilon);
+                }
+            }
+        },
+    );
+}
+
+/// Softmax of each row over the keys that it may see, in place; the others become 0. Row `i` is the query
+/// `first_query + i`, column `j` the key `first_key + j`; a query sees itself and the `window - 1` before it.
+pub fn masked_softmax(scores: &mut [f32], keys: usize, first_query: usize, first_key: usize, window: usize) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (i, row) in scores.chunks_exact_mut(keys).enumerate() {
+                let query = first_query + i;
+                let from = (query + 1).saturating_sub(window).max(first_key) - first_key;
+                let to = query + 1 - first_key;
+                row[..from].fill(0.0);
+                row[to..].fill(0.0);
+                let row = &mut row[from..to];
+                let max = row.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x));
+                for x in &mut *row {
+                    *x = exp(*x - max);
+                }
+                let inverse = 1.0 / sum(row, row, |x, _| x);
+                for x in row {
+                    *x *= inverse;
+                }
+            }
+        },
+    );
+}
+
+/// Gradient of a softmax by its scores, in place of the gradient by its probabilities.
+pub fn softmax_backward(grad: &mut [f32], probabilities: &[f32], keys: usize) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (g, p) in grad.chunks_exact_mut(keys).zip(probabilities.chunks_exact(keys)) {
+                let along = sum(g, p, |g, p| g * p);
+                for (g, &p) in g.iter_mut().zip(p) {
+                    *g = p * (*g - along);
+                }
+            }
+        },
+    );
+}
+
+/// One step of a softmax over more columns than are ever held at once: `logits` become exponentials
+/// relative to the new `max` of their row and are counted into `sum`; `shrink` says by what the row's earlier
+/// results must be multiplied to be relative to it too (Milakov and Gimelshein 2018, arXiv 1805.02867).
+pub fn running_softmax(logits: &mut [f32], columns: usize, max: &mut [f32], sums: &mut [f32], shrink: &mut [f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let rows = logits.chunks_exact_mut(columns).zip(max).zip(sums).zip(shrink);
+            for (((row, max), total), shrink) in rows {
+                let mut lanes = [*max; LANES];
+                let whole = row.chunks_exact(LANES);
+                let rest = whole.remainder().iter().fold(*max, |m, &x| m.max(x));
+                for chunk in whole {
+                    for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                        *lane = if x > *lane { x } else { *lane };
+                    }
+                }
+                let new = lanes.iter().fold(rest, |m, &x| m.max(x));
+                *shrink = exp(*max - new);
+                for x in &mut *row {
+                    *x = exp(*x - new);
+                }
+                *total = *total * *shrink + sum(row, row, |x, _| x);
+                *max = new;
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponential_is_right_over_its_range() {
+        for i in -8700..=8800 {
+            let x = i as f32 / 100.0;
+            let (want, got) = (f64::from(x).exp(), f64::from(exp(x)));
+            assert!((got - want).abs() <= 4e-7 * want, "exp({x}) = {got}, not {want}");
+        }
+        assert!(exp(-1e30) < 1e-37 && exp(f32::INFINITY).is_finite() && exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn a_query_sees_its_window_and_nothing_else() {
+        let mut scores = vec![0.5; 3 * 5];
+        masked_softmax(&mut scores, 5, 3, 1, 2);
+        let third = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5];
+        assert!(scores.iter().zip(third).all(|(a, b)| (a - b).abs() < 1e-6), "{scores:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "beyond its slice")]
+    fn a_product_never_leaves_its_slices() {
+        multiply(&mut [0.0; 4], 2, [2, 2, 3], Matrix::rows(&[0.0; 6], 3), Matrix::rows(&[0.0; 5], 2), 1.0, false, Parallelism::None);
+    }
+}

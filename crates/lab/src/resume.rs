@@ -1,0 +1,69 @@
+//! Pausing and going on: in the process that trains, or in another one after a crash.
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::recipe::Recipe;
+use crate::run::{CHECKPOINTS, GoingOn, PAUSE, Request, RunLock, train_from};
+use report::record::{RunFile, RunResult};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use train::{Event, checkpoint};
+
+/// What became of a request to go on.
+pub enum Resumed {
+    /// The run waits in another process, which goes on now.
+    Elsewhere,
+    /// The run was finished here.
+    Here(Box<RunResult>),
+}
+
+/// Asks the process that trains into `folder` to wait before its next step, with everything on disk.
+///
+/// # Errors
+/// If no process trains there, or the folder cannot be written.
+pub fn pause(folder: &Path) -> Result<()> {
+    record(folder)?;
+    if RunLock::take(folder).is_ok() {
+        return Err(Error::request(format!("{} is not being trained now; lapidary resume goes on with it", folder.display())));
+    }
+    let path = folder.join(PAUSE);
+    std::fs::write(&path, b"").map_err(|e| Error::io(&path, e))
+}
+
+/// Goes on with a run: lets a waiting process go on, or trains here from the last whole checkpoint.
+///
+/// # Errors
+/// If the run has ended, has no checkpoint, or its data or model have changed; or as [`crate::run::train`].
+pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Resumed> {
+    let record = record(folder)?;
+    let path = folder.join(PAUSE);
+    if path.exists() {
+        std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+        if RunLock::take(folder).is_err() {
+            return Ok(Resumed::Elsewhere);
+        }
+    }
+    drop(RunLock::take(folder)?);
+    let done = std::fs::read_to_string(folder.join("result.json")).ok().and_then(|t| serde_json::from_str::<RunResult>(&t).ok());
+    if done.is_some_and(|r| r.status == "completed") {
+        return Err(Error::request(format!("{} is finished; lapidary report writes its report", folder.display())));
+    }
+    let fail = |e: toml::de::Error| Error::request(format!("{}: cannot be read ({e}); train again", folder.join("run.toml").display()));
+    let mut request: Request = record.request.clone().try_into().map_err(fail)?;
+    let recipe: Recipe = record.settings.clone().try_into().map_err(fail)?;
+    // the folder may have been moved since
+    request.out = folder.into();
+    let (snapshot, damaged) = checkpoint::latest(&folder.join(CHECKPOINTS));
+    let Some(snapshot) = snapshot else {
+        let why = damaged.first().map_or_else(|| "it was interrupted before its first one".into(), Clone::clone);
+        return Err(Error::request(format!("{} has no checkpoint to go on from ({why}); train again: {}", folder.display(), record.command)));
+    };
+    let going_on = GoingOn { record, recipe, snapshot, damaged };
+    Ok(Resumed::Here(Box::new(train_from(home, &request, Some(going_on), on_event, stop)?)))
+}
+
+fn record(folder: &Path) -> Result<RunFile> {
+    let path = folder.join("run.toml");
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    toml::from_str(&text).map_err(|e| Error::request(format!("{}: is not a run description ({e})", path.display())))
+}

@@ -1,0 +1,222 @@
+//! Checkpoints on disk: written in the background, never half, and checked when read.
+//!
+//! A checkpoint is one safetensors file named after its step, with the counters and a SHA-256 of the
+//! tensors in its metadata. It appears under its name only when it is complete; the last two are kept, so
+//! that a disk which loses the newest in a power cut still has the one before.
+
+use crate::health::Guard;
+use crate::state::{Matrix, Progress, Snapshot};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// How many checkpoints are kept.
+const KEPT: usize = 2;
+
+/// Writes checkpoints on a thread of its own.
+pub struct Writer {
+    send: Option<mpsc::SyncSender<Snapshot>>,
+    failures: mpsc::Receiver<String>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// A writer into a folder, which is made at the first checkpoint.
+    pub fn new(folder: PathBuf) -> Self {
+        // one may wait while one is written; a disk slower than that slows the training instead of filling memory
+        let (send, receive) = mpsc::sync_channel::<Snapshot>(1);
+        let (report, failures) = mpsc::channel();
+        let work = move || {
+            for snapshot in receive {
+                if let Err(e) = write(&folder, &snapshot) {
+                    // the other end lives as long as this thread is waited for
+                    let _ = report.send(e);
+                }
+            }
+        };
+        Self { send: Some(send), failures, thread: Some(std::thread::spawn(work)) }
+    }
+
+    /// Hands over a checkpoint; returns what went wrong with earlier ones.
+    pub fn submit(&self, snapshot: Snapshot) -> Vec<String> {
+        let gone = self.send.as_ref().is_none_or(|s| s.send(snapshot).is_err());
+        let mut out: Vec<String> = self.failures.try_iter().collect();
+        if gone {
+            out.push("the thread that writes checkpoints has ended; free some memory and resume the run".into());
+        }
+        out
+    }
+
+    /// Waits until everything is on disk; returns what went wrong.
+    pub fn finish(mut self) -> Vec<String> {
+        self.join();
+        self.failures.try_iter().collect()
+    }
+
+    fn join(&mut self) {
+        self.send = None;
+        if let Some(thread) = self.thread.take() {
+            // a panic there has been printed, and what it did not write is missed by no one else
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+fn digest(tensors: &[Matrix]) -> String {
+    let mut hash = Sha256::new();
+    for (name, shape, values) in tensors {
+        hash.update(name.as_bytes());
+        shape.iter().for_each(|d| hash.update(d.to_le_bytes()));
+        values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Writes a checkpoint and removes those that it makes superfluous.
+///
+/// # Errors
+/// With a sentence if the disk refuses; earlier checkpoints are then still there.
+pub fn write(folder: &Path, snapshot: &Snapshot) -> Result<(), String> {
+    let path = folder.join(format!("step-{:08}.safetensors", snapshot.progress.steps));
+    let fail = |what: String| format!("{}: the checkpoint could not be written ({what}); the run goes on, free some space", path.display());
+    std::fs::create_dir_all(folder).map_err(|e| fail(e.to_string()))?;
+    let mut tensors = snapshot.tensors.clone();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let progress = serde_json::to_string(&snapshot.progress).map_err(|e| fail(e.to_string()))?;
+    let guard = serde_json::to_string(&snapshot.guard).map_err(|e| fail(e.to_string()))?;
+    let metadata = HashMap::from([("progress".to_string(), progress), ("guard".to_string(), guard), ("sha256".to_string(), digest(&tensors))]);
+    let bytes: Vec<(&String, &[usize; 2], Vec<u8>)> = tensors.iter().map(|(n, s, v)| (n, s, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
+    let mut views = Vec::with_capacity(bytes.len());
+    for (name, shape, data) in &bytes {
+        views.push((*name, TensorView::new(Dtype::F32, shape.to_vec(), data).map_err(|e| fail(e.to_string()))?));
+    }
+    let data = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
+    gemma::file::write_atomically(&path, &data).map_err(|e| fail(e.to_string()))?;
+    for old in list(folder).into_iter().skip(KEPT) {
+        // one that cannot be removed costs space and nothing else
+        let _ = std::fs::remove_file(old);
+    }
+    Ok(())
+}
+
+/// The checkpoints of a folder, newest first.
+pub fn list(folder: &Path) -> Vec<PathBuf> {
+    let named = |p: &PathBuf| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("step-") && n.ends_with(".safetensors"));
+    let mut out: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).filter(named).collect();
+    out.sort();
+    out.reverse();
+    out
+}
+
+/// Reads a checkpoint.
+///
+/// # Errors
+/// With a sentence if the file is damaged.
+pub fn read(path: &Path) -> Result<Snapshot, String> {
+    let fail = |what: String| format!("{}: is not a whole checkpoint ({what})", path.display());
+    let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(e.to_string()))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let text = |key: &str| metadata.get(key).map(String::as_str).ok_or_else(|| fail(format!("it has no {key}")));
+    let progress: Progress = serde_json::from_str(text("progress")?).map_err(|e| fail(e.to_string()))?;
+    let guard: Guard = serde_json::from_str(text("guard")?).map_err(|e| fail(e.to_string()))?;
+    let mut tensors = Vec::new();
+    for (name, view) in file.iter() {
+        let [rows, columns] = *view.shape() else { return Err(fail(format!("{name} is no matrix"))) };
+        if view.dtype() != Dtype::F32 {
+            return Err(fail(format!("{name} is not f32")));
+        }
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        tensors.push((name.to_string(), [rows, columns], values));
+    }
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    if metadata.get("sha256") != Some(&digest(&tensors)) {
+        return Err(fail("its hash is another".into()));
+    }
+    Ok(Snapshot { tensors, progress, guard })
+}
+
+/// The newest checkpoint that is whole, and what was wrong with newer ones.
+pub fn latest(folder: &Path) -> (Option<Snapshot>, Vec<String>) {
+    let mut wrong = Vec::new();
+    for path in list(folder) {
+        match read(&path) {
+            Ok(snapshot) => return (Some(snapshot), wrong),
+            Err(e) => wrong.push(e),
+        }
+    }
+    (None, wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Best;
+
+    fn snapshot(steps: usize) -> Snapshot {
+        let tensors = vec![("a".to_string(), [1, 2], vec![steps as f32, f32::MIN_POSITIVE]), ("b".to_string(), [2, 1], vec![-0.0, 1e30])];
+        Snapshot {
+            tensors,
+            progress: Progress { steps, rate: 0.5, best: Some(Best { score: 0.1 + 0.2, loss: f64::MAX }), ..Progress::default() },
+            guard: Guard::default(),
+        }
+    }
+
+    #[test]
+    fn the_last_two_are_kept_and_come_back_bit_for_bit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let writer = Writer::new(folder.path().join("checkpoints"));
+        for step in [10, 20, 30] {
+            assert_eq!(writer.submit(snapshot(step)), Vec::<String>::new());
+        }
+        assert_eq!(writer.finish(), Vec::<String>::new());
+        let folder = folder.path().join("checkpoints");
+        assert_eq!(list(&folder).len(), 2);
+        assert_eq!(latest(&folder), (Some(snapshot(30)), Vec::new()));
+    }
+
+    #[test]
+    fn a_torn_or_altered_file_gives_way_to_the_one_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), &snapshot(10)).expect("writes");
+        write(folder.path(), &snapshot(20)).expect("writes");
+        let newest = list(folder.path()).remove(0);
+        let whole = std::fs::read(&newest).expect("reads");
+        for damage in [
+            whole[..whole.len() - 1].to_vec(),
+            {
+                let mut b = whole.clone();
+                let n = b.len();
+                b[n - 3] ^= 1;
+                b
+            },
+            Vec::new(),
+        ] {
+            std::fs::write(&newest, damage).expect("writes");
+            let (found, wrong) = latest(folder.path());
+            assert_eq!(found, Some(snapshot(10)));
+            assert!(wrong[0].contains("step-00000020") && wrong[0].contains("not a whole checkpoint"), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_does_not_stop_the_writer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "not a folder").expect("writes");
+        let writer = Writer::new(blocked);
+        writer.submit(snapshot(1));
+        assert!(writer.finish()[0].contains("could not be written"));
+    }
+}

@@ -1,0 +1,322 @@
+//! The health guard: notices when a training goes wrong, says so by name, and knows what to do.
+//!
+//! Most failed fine-tunings fail in one of a few ways, and keep running for hours: the loss is 0.0 from
+//! the first step because nothing is a target, gradients are NaN, the loss runs away because the rate is
+//! too high, an adapter never moves. [`examine`] looks at the encoded examples before the first step;
+//! [`Guard`] looks at every step and tells the loop what to do about what it sees. The loop rolls back,
+//! lowers the rate or leaves a batch out, a limited number of times, and otherwise stops with the reason.
+
+use crate::step::Objective;
+use data::Encoded;
+use gemma::generate::{BOS, EOS, PAD};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Symptom {
+    /// The loss is NaN or infinite.
+    LossNotFinite,
+    /// The gradient norm is NaN or infinite.
+    GradientNotFinite,
+    /// The loss is exactly 0.
+    LossZero,
+    /// The loss has risen far above where it was.
+    Diverging,
+    /// One batch has a gradient far larger than the others.
+    GradientSpike,
+    /// The second matrix of every adapter is still zero after several steps.
+    AdapterStill,
+    /// An update changes a weight matrix by a large part of its size.
+    UpdateTooLarge,
+    /// Examples without any target: everything is masked or cut off.
+    NoTargets,
+    /// Targets that are only padding or end-of-text.
+    EmptyTargets,
+    /// Examples that begin with the begin-of-text token twice.
+    DoubledStart,
+    /// The same input with different targets.
+    Contradiction,
+    /// Memory grows step by step.
+    MemoryGrowing,
+    /// The model gives one and the same answer, or none, to everything.
+    Collapse,
+}
+
+/// What was done about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    #[default]
+    /// Nothing: it is for a person to know.
+    None,
+    /// The batch is left out.
+    SkipBatch,
+    /// Back to the last good state, with half the learning rate.
+    HalveRate,
+    /// The run was stopped; the best weights are kept.
+    Stop,
+}
+
+/// What the guard has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// What is wrong.
+    pub symptom: Symptom,
+    /// What is to be done about it.
+    pub remedy: Remedy,
+    /// What was seen, as numbers or rows.
+    pub seen: String,
+}
+
+/// What a step looked like.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed {
+    /// Mean loss per target.
+    pub loss: f64,
+    /// Global gradient norm before clipping.
+    pub norm: f64,
+    /// Largest ratio of an update's norm to its weight's norm, over all A matrices and the head.
+    pub update_ratio: f64,
+    /// Norm of all B matrices together after the update.
+    pub b_norm: f64,
+    /// Resident memory in bytes.
+    pub memory: u64,
+}
+
+/// Steps of which the guard keeps the loss and the norm.
+const HISTORY: usize = 16;
+/// Steps without trouble after which all is well again.
+pub const CALM: usize = 10;
+
+/// Watches the steps of a training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    losses: VecDeque<f32>,
+    norms: VecDeque<f32>,
+    lowest: Option<f32>,
+    first_memory: Option<(usize, u64)>,
+    told_memory: bool,
+    told_still: bool,
+    zeros: usize,
+}
+
+/// Of single-precision values, because those come back from a checkpoint's decimal digits as they were.
+fn median(values: &VecDeque<f32>) -> Option<f32> {
+    let mut sorted: Vec<f32> = values.iter().copied().collect();
+    sorted.sort_by(f32::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
+
+impl Guard {
+    /// Looks at loss and gradient before the weights are changed.
+    pub fn before_update(&mut self, loss: f64, norm: f64) -> Option<Trouble> {
+        let trouble = |symptom, remedy, seen| Some(Trouble { symptom, remedy, seen });
+        if !loss.is_finite() {
+            return trouble(Symptom::LossNotFinite, Remedy::HalveRate, format!("loss {loss}"));
+        }
+        if !norm.is_finite() {
+            return trouble(Symptom::GradientNotFinite, Remedy::HalveRate, format!("gradient norm {norm}"));
+        }
+        // a model cannot be entirely certain of several targets by accident; twice in a row is no rounding
+        self.zeros = if loss == 0.0 { self.zeros + 1 } else { 0 };
+        if self.zeros >= 2 {
+            return trouble(Symptom::LossZero, Remedy::Stop, format!("loss {loss}"));
+        }
+        // the norm falls as training goes on, so a spike is judged against the recent steps only
+        if let Some(usual) = median(&self.norms).filter(|_| self.norms.len() == HISTORY)
+            && norm > 50.0 * f64::from(usual)
+            && norm > 10.0
+        {
+            return trouble(Symptom::GradientSpike, Remedy::SkipBatch, format!("gradient norm {norm:.3}, usually {usual:.3}"));
+        }
+        None
+    }
+
+    /// Looks at a step after the weights were changed.
+    pub fn after_update(&mut self, step: usize, o: Observed) -> Option<Trouble> {
+        let trouble = |symptom, remedy, seen| Some(Trouble { symptom, remedy, seen });
+        self.losses.push_back(o.loss as f32);
+        self.norms.push_back(o.norm as f32);
+        if self.losses.len() > HISTORY {
+            self.losses.pop_front();
+            self.norms.pop_front();
+        }
+        if !o.update_ratio.is_finite() || !o.b_norm.is_finite() {
+            return trouble(Symptom::GradientNotFinite, Remedy::HalveRate, "a weight became NaN or infinite".into());
+        }
+        if o.update_ratio > 1.0 {
+            return trouble(Symptom::UpdateTooLarge, Remedy::HalveRate, format!("an update of {:.2} times its weights", o.update_ratio));
+        }
+        if self.losses.len() >= HISTORY / 2 {
+            let recent = median(&self.losses).unwrap_or(f32::MAX);
+            let lowest = self.lowest.map_or(recent, |l| l.min(recent));
+            self.lowest = Some(lowest);
+            // three times and two nats above the best stretch: far outside of what batches differ by
+            if self.losses.iter().rev().take(3).all(|&l| l > 3.0 * lowest && l > lowest + 2.0) {
+                self.losses.clear();
+                return trouble(Symptom::Diverging, Remedy::HalveRate, format!("loss {:.3}, was {lowest:.3}", o.loss));
+            }
+        }
+        if step >= 3 && o.b_norm == 0.0 && !self.told_still {
+            self.told_still = true;
+            return trouble(Symptom::AdapterStill, Remedy::Stop, format!("all B are 0 after {step} steps"));
+        }
+        // the first steps fill caches; what grows after them by a quarter and by 512 MiB is a leak
+        let (since, first) = *self.first_memory.get_or_insert((step, o.memory));
+        if step < since + 20 {
+            self.first_memory = Some((since, first.max(o.memory)));
+        } else if !self.told_memory && first > 0 && o.memory > first + first / 4 && o.memory > first + (512 << 20) {
+            self.told_memory = true;
+            return trouble(Symptom::MemoryGrowing, Remedy::None, format!("{} MiB, was {} MiB", o.memory >> 20, first >> 20));
+        }
+        None
+    }
+
+    /// Forgets the recent steps, after a return to an earlier state.
+    pub fn rolled_back(&mut self) {
+        self.losses.clear();
+        self.norms.clear();
+        self.zeros = 0;
+    }
+}
+
+/// Looks at the encoded examples before the first step; `Stop` is for what would make training meaningless.
+pub fn examine(examples: &[Encoded], objective: Objective) -> Vec<Trouble> {
+    let mut out = Vec::new();
+    let rows = |f: &dyn Fn(&Encoded) -> bool| examples.iter().enumerate().filter(|(_, e)| f(e)).map(|(i, _)| i + 1).collect::<Vec<_>>();
+    let mut tell = |symptom, found: Vec<usize>, all: Remedy| {
+        if !found.is_empty() {
+            let remedy = if found.len() == examples.len() { all } else { Remedy::None };
+            let listed = found.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            out.push(Trouble {
+                symptom,
+                remedy,
+                seen: format!("{} of {} examples ({listed}{})", found.len(), examples.len(), if found.len() > 5 { ", …" } else { "" }),
+            });
+        }
+    };
+    if objective == Objective::Completion {
+        tell(Symptom::NoTargets, rows(&|e| e.prompt >= e.ids.len()), Remedy::Stop);
+        tell(Symptom::EmptyTargets, rows(&|e| e.prompt < e.ids.len() && e.ids[e.prompt..].iter().all(|&t| t == PAD || t == EOS)), Remedy::Stop);
+    }
+    tell(Symptom::DoubledStart, rows(&|e| e.ids.len() > 1 && e.ids[0] == BOS && e.ids[1] == BOS), Remedy::None);
+    let mut by_input: std::collections::HashMap<&[u32], (&[u32], u32)> = std::collections::HashMap::new();
+    let mut contradicting = Vec::new();
+    for (i, e) in examples.iter().enumerate() {
+        let (input, target) = e.ids.split_at(e.prompt.min(e.ids.len()));
+        let own = (target, e.class);
+        if *by_input.entry(input).or_insert(own) != own {
+            contradicting.push(i + 1);
+        }
+    }
+    tell(Symptom::Contradiction, contradicting, Remedy::None);
+    out
+}
+
+impl Trouble {
+    /// What it means and what was done, in a sentence for a person, in English.
+    pub fn message(&self, step: usize) -> String {
+        let what = match self.symptom {
+            Symptom::LossNotFinite => "The loss is no longer a number",
+            Symptom::GradientNotFinite => "Gradients are no longer numbers",
+            Symptom::LossZero => "The loss is exactly 0: nothing is being learned, as happens when only padding or masked tokens are targets",
+            Symptom::Diverging => "The loss has run away: the learning rate is too high",
+            Symptom::GradientSpike => "One batch has a gradient far larger than the others; look at its examples",
+            Symptom::AdapterStill => "The adapters do not move: no gradient reaches them",
+            Symptom::UpdateTooLarge => "One update replaced most of a weight matrix: the learning rate is too high",
+            Symptom::NoTargets => "Examples without any token to learn: the answer is empty or was cut off",
+            Symptom::EmptyTargets => "Examples whose answer is only padding or the end of the text",
+            Symptom::DoubledStart => "Examples begin with the begin-of-text token twice; remove it from the texts",
+            Symptom::Contradiction => "The same input appears with different answers, so no model can learn both",
+            Symptom::MemoryGrowing => "Memory grows from step to step",
+            Symptom::Collapse => "The model gives the same answer to everything",
+        };
+        let done = match self.remedy {
+            Remedy::None => "",
+            Remedy::SkipBatch => " The batch was left out.",
+            Remedy::HalveRate => " The run went back to its last good state, with half the learning rate.",
+            Remedy::Stop => " The run was stopped.",
+        };
+        let at = if step == 0 { "before the first step".to_string() } else { format!("step {step}") };
+        format!("{what} ({at}: {}).{done}", self.seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calm(loss: f64) -> Observed {
+        Observed { loss, norm: 1.0, update_ratio: 0.01, b_norm: 1.0, memory: 1 << 30 }
+    }
+
+    fn settled() -> Guard {
+        let mut guard = Guard::default();
+        for step in 1..=HISTORY {
+            assert_eq!(guard.before_update(2.0, 1.0), None);
+            assert_eq!(guard.after_update(step, calm(2.0 - 0.05 * step as f64)), None);
+        }
+        guard
+    }
+
+    fn seen(t: Option<Trouble>) -> Option<(Symptom, Remedy)> {
+        t.map(|t| (t.symptom, t.remedy))
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_named() {
+        let mut guard = settled();
+        assert_eq!(seen(guard.before_update(f64::NAN, 1.0)), Some((Symptom::LossNotFinite, Remedy::HalveRate)));
+        assert_eq!(seen(guard.before_update(1.0, f64::INFINITY)), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
+        assert_eq!(seen(guard.after_update(20, Observed { b_norm: f64::NAN, ..calm(1.0) })), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
+    }
+
+    #[test]
+    fn a_loss_of_zero_once_is_luck_and_twice_is_not() {
+        let mut guard = settled();
+        assert_eq!(guard.before_update(0.0, 0.0), None);
+        assert_eq!(seen(guard.before_update(0.0, 0.0)), Some((Symptom::LossZero, Remedy::Stop)));
+    }
+
+    #[test]
+    fn one_hard_batch_is_no_divergence_but_three_are() {
+        let mut guard = settled();
+        assert_eq!(guard.after_update(20, calm(6.0)), None);
+        assert_eq!(guard.after_update(21, calm(1.0)), None);
+        assert_eq!(guard.after_update(22, calm(7.0)), None);
+        assert_eq!(guard.after_update(23, calm(8.0)), None);
+        assert_eq!(seen(guard.after_update(24, calm(9.0))), Some((Symptom::Diverging, Remedy::HalveRate)));
+    }
+
+    #[test]
+    fn spikes_leaks_stillness_and_leaps_are_seen() {
+        let mut guard = settled();
+        assert_eq!(seen(guard.before_update(1.0, 60.0)), Some((Symptom::GradientSpike, Remedy::SkipBatch)));
+        assert_eq!(guard.before_update(1.0, 40.0), None);
+        assert_eq!(seen(guard.after_update(30, Observed { update_ratio: 1.5, ..calm(1.0) })), Some((Symptom::UpdateTooLarge, Remedy::HalveRate)));
+        assert_eq!(seen(guard.after_update(40, Observed { memory: 2 << 30, ..calm(1.0) })), Some((Symptom::MemoryGrowing, Remedy::None)));
+        assert_eq!(guard.after_update(41, Observed { memory: 2 << 30, ..calm(1.0) }), None, "told once");
+        let mut guard = Guard::default();
+        assert_eq!(guard.after_update(2, Observed { b_norm: 0.0, ..calm(1.0) }), None);
+        assert_eq!(seen(guard.after_update(3, Observed { b_norm: 0.0, ..calm(1.0) })), Some((Symptom::AdapterStill, Remedy::Stop)));
+    }
+
+    fn example(ids: &[u32], prompt: usize) -> Encoded {
+        Encoded { ids: ids.to_vec(), prompt, class: 0 }
+    }
+
+    #[test]
+    fn examples_that_teach_nothing_are_found_before_the_first_step() {
+        let found = |examples: &[Encoded]| examine(examples, Objective::Completion).iter().map(|t| (t.symptom, t.remedy)).collect::<Vec<_>>();
+        let good = example(&[BOS, 5, 6], 2);
+        assert_eq!(found(&[good.clone()]), []);
+        assert_eq!(found(&[example(&[BOS, 5, 6], 3)]), [(Symptom::NoTargets, Remedy::Stop)]);
+        assert_eq!(found(&[good.clone(), example(&[BOS, 7, 6], 3)]), [(Symptom::NoTargets, Remedy::None)]);
+        assert_eq!(found(&[example(&[BOS, 5, EOS], 2)]), [(Symptom::EmptyTargets, Remedy::Stop)]);
+        assert_eq!(found(&[example(&[BOS, BOS, 5, 6], 3)]), [(Symptom::DoubledStart, Remedy::None)]);
+        assert_eq!(found(&[good, example(&[BOS, 5, 7], 2)]), [(Symptom::Contradiction, Remedy::None)]);
+        assert_eq!(examine(&[example(&[BOS, 5, 6], 3)], Objective::Head), []);
+    }
+}

@@ -1,0 +1,175 @@
+//! Nothing is lost: a run that is killed at any moment, resumed and killed again ends as one that never was.
+
+use acceptance::tiny;
+use rand::{RngExt, SeedableRng};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (name, from, to) in [("train", 0, 12), ("validation", 12, 16), ("test", 16, 20)] {
+            let row = |i: usize| {
+                let (label, word) = [("pacco", "arriva"), ("rimborso", "rendo")][i % 2];
+                serde_json::json!({"text": format!("{word} la cosa numero {i} {}", "e poi ".repeat(i % 5)), "label": label}).to_string() + "\n"
+            };
+            std::fs::write(dir.path().join(format!("{name}.jsonl")), (from..to).map(row).collect::<String>()).expect("writable");
+        }
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lapidary"));
+        command.args(args).arg("--home").arg(self.path("home")).current_dir(self.dir.path()).env("LC_ALL", "C");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("the command runs")
+    }
+
+    fn train(&self, out: &str, more: &[&str]) -> Command {
+        let model = tiny().display().to_string();
+        let mut args = vec!["train", "--task", "intent", "--data", ".", "--model", &model, "--out", out, "--method", "head"];
+        args.extend(["--set", "epochs=20", "--set", "batch=4", "--set", "checkpoint_every=2", "--set", "dropout=0.1", "--set", "average=3"]);
+        args.extend(more);
+        self.command(&args)
+    }
+
+    fn spawn(&self, mut command: Command) -> Child {
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts")
+    }
+
+    fn whole(&self, out: &str) {
+        let done = self.train(out, &[]).output().expect("the command runs");
+        assert!(done.status.success(), "{}", text(&done.stderr));
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What must be the same, time aside.
+fn ending(run: &Path) -> (Vec<u8>, Vec<u8>, String, serde_json::Value) {
+    let bytes = |name: &str| std::fs::read(run.join(name)).unwrap_or_else(|e| panic!("{}: {e}", run.join(name).display()));
+    let result: serde_json::Value = acceptance::json(&run.join("result.json"));
+    assert_eq!(result["status"], "completed");
+    let steps = result["train"]["best_step"].clone();
+    (bytes("adapter/adapter_model.safetensors"), bytes("adapter/head.safetensors"), text(&bytes("predictions.jsonl")), steps)
+}
+
+/// `LAPIDARY_KILLS=50` for a thorough test by hand.
+#[test]
+fn killed_runs_end_as_whole_ones() {
+    let kills: usize = std::env::var("LAPIDARY_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
+    let b = Bench::new();
+    let begun = Instant::now();
+    b.whole("whole");
+    let span = begun.elapsed().as_millis() as u64;
+    let expected = ending(&b.path("whole"));
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let (mut killed, mut run) = (0, 0);
+    while killed < kills {
+        run += 1;
+        let out = format!("cut{run}");
+        let mut child = b.spawn(b.train(&out, &[]));
+        loop {
+            std::thread::sleep(Duration::from_millis(rng.random_range(span / 10..span)));
+            if child.try_wait().expect("waited").is_some() {
+                break;
+            }
+            child.kill().expect("killed");
+            child.wait().expect("waited");
+            killed += 1;
+            // a kill before the first checkpoint leaves nothing to go on from, and says so
+            let snapshot = std::fs::read_dir(b.path(&out).join("checkpoints")).is_ok_and(|mut f| f.next().is_some());
+            if !snapshot {
+                break;
+            }
+            child = b.spawn(b.command(&["resume", &out]));
+        }
+        let last = b.run(&["resume", &out]);
+        let message = text(&last.stderr);
+        let at_the_end = last.status.success() || message.contains("is finished");
+        if !at_the_end {
+            assert!(message.contains("no checkpoint") || message.contains("run.toml"), "{message}");
+            continue;
+        }
+        assert!(ending(&b.path(&out)) == expected, "run {run} ended otherwise after {killed} kills");
+    }
+}
+
+#[test]
+fn a_torn_checkpoint_gives_way_to_the_one_before_and_a_changed_file_is_refused() {
+    let b = Bench::new();
+    b.whole("whole");
+    let mut child = b.spawn(b.train("cut", &["--set", "epochs=2000"]));
+    let newest = || train::checkpoint::list(&b.path("cut/checkpoints"));
+    let begun = Instant::now();
+    while newest().len() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoints");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+    let path = newest().remove(0);
+    let bytes = std::fs::read(&path).expect("a checkpoint");
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("writable");
+
+    let train_file = b.path("train.jsonl");
+    let rows = std::fs::read_to_string(&train_file).expect("rows");
+    std::fs::write(&train_file, rows.clone() + "{\"text\": \"altro\", \"label\": \"pacco\"}\n").expect("writable");
+    let refused = b.run(&["resume", "cut"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("train.jsonl has changed since the run began"), "{}", text(&refused.stderr));
+    std::fs::write(&train_file, rows).expect("writable");
+
+    let child = b.spawn(b.command(&["resume", "cut"]));
+    let begun = Instant::now();
+    let events = || std::fs::read_to_string(b.path("cut/events.jsonl")).unwrap_or_default();
+    while !events().contains("\"resumed\"") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never resumed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut child = child;
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+    assert!(events().contains("is not a whole checkpoint"), "the damage is told");
+}
+
+#[test]
+fn another_process_pauses_a_run_and_lets_it_go_on() {
+    let b = Bench::new();
+    let mut child = b.spawn(b.train("out", &["--set", "epochs=150"]));
+    let seen = |what: &str| std::fs::read_to_string(b.path("out/events.jsonl")).unwrap_or_default().matches(what).count();
+    let wait_for = |what: &str| {
+        let begun = Instant::now();
+        while seen(what) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait_for("\"step\",");
+    assert!(b.run(&["pause", "out"]).status.success());
+    wait_for("\"paused\"");
+    let steps = seen("\"type\":\"step\"");
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(seen("\"type\":\"step\""), steps, "a paused run does nothing");
+    let second = b.run(&["resume", "out"]);
+    assert!(second.status.success() && text(&second.stderr).contains("goes on in the process"), "{}", text(&second.stderr));
+    wait_for("\"resumed\"");
+    assert!(child.wait().expect("waited").success());
+    let again = b.run(&["resume", "out"]);
+    assert!(text(&again.stderr).contains("is finished"));
+    assert!(text(&b.run(&["pause", "out"]).stderr).contains("is not being trained now"));
+}
