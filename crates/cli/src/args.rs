@@ -4,6 +4,7 @@ use crate::given;
 use crate::words::Words;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use lab::report::output::Format;
 use lab::report::text::Lang;
 use lab::set::Source;
 use lab::{Columns, Result};
@@ -63,10 +64,25 @@ pub enum Command {
         /// Run folders
         #[arg(required = true)]
         runs: Vec<PathBuf>,
-        /// Kind of document
-        #[arg(long, default_value = "html", value_parser = ["html"])]
-        format: String,
+        /// Kinds of document: html, pdf, md, csv, json, png
+        #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats())]
+        format: Vec<Format>,
+        /// Sections to leave out, by name: mistakes,health
+        #[arg(long, value_delimiter = ',')]
+        without: Vec<String>,
         /// Folder to write into [default: the run folder]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Set runs side by side; the others are held against the first
+    Compare {
+        /// Run folders
+        #[arg(required = true, num_args = 2..)]
+        runs: Vec<PathBuf>,
+        /// Kinds of document: html, pdf, md, csv, json, png
+        #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats(), requires = "out")]
+        format: Vec<Format>,
+        /// Folder to write a report into; without it, it is printed
         #[arg(long)]
         out: Option<PathBuf>,
     },
@@ -250,6 +266,11 @@ pub struct Evaluate {
 /// What `--language` takes.
 fn languages() -> impl TypedValueParser<Value = Lang> {
     PossibleValuesParser::new(["en", "it"]).try_map(|code| code.parse::<Lang>())
+}
+
+/// What `--format` of a report takes.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
 }
 
 /// Roles of columns, from `--columns`.

@@ -5,6 +5,7 @@ use lab::answer::Answer;
 use lab::check::Finding;
 use lab::device::Info;
 use lab::models::Listed;
+use lab::report::document::Document;
 use lab::report::record::RunResult;
 use lab::set::DataSet;
 use lab::tasks::Classification;
@@ -140,6 +141,15 @@ impl Output {
         for (name, c) in &m.per_class {
             line(&words.class(name, [c.precision, c.recall, c.f1], c.support));
         }
+    }
+
+    /// A document, without its figures.
+    pub fn document(self, mut document: Document) {
+        if self.json {
+            return json_line(&lab::report::tables::json(&document));
+        }
+        document.figures.clear();
+        line(&lab::report::markdown::render(&document));
     }
 
     /// A measurement of the training step.

@@ -12,6 +12,7 @@ pub mod job;
 pub mod library;
 pub mod models;
 pub mod recipe;
+pub mod reports;
 pub mod run;
 
 pub use error::{Error, Result};

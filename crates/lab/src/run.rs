@@ -13,7 +13,7 @@ use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Labelled};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, Run, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -504,14 +504,4 @@ pub fn evaluate_predictions(answers: &Path, test: &Path, columns: &data::read::C
         scored.push(score::Scored { expected: labels.index(&example.label).unwrap_or(0), answered: answer.and_then(|a| labels.index(a)), probability });
     }
     Ok(score::classification(labels.names(), &scored))
-}
-
-/// Writes the report of a run folder; the path of its HTML file.
-///
-/// # Errors
-/// If the folder is incomplete or the disk refuses.
-pub fn report(folder: &Path, language: report::text::Lang, out: &Path) -> Result<PathBuf> {
-    let run = Run::open(folder)?;
-    std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
-    Ok(report::html::write(&run, language, out)?)
 }
