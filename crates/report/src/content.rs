@@ -25,6 +25,8 @@ pub(crate) const NAME_CHARS: usize = 160;
 const MESSAGE_CHARS: usize = 4000;
 /// Labels and settings that are listed.
 const LISTED: usize = 400;
+/// Labels up to which a picture says more than the bars of the table; with more it would fill pages.
+const DRAWN: usize = 40;
 /// Labels that a sentence names.
 const NAMED: usize = 12;
 
@@ -447,7 +449,9 @@ impl Page<'_> {
             rows: rows.collect(),
         };
         let mut blocks = vec![Block::Table(table), Block::Paragraph { text: plain(words.classes_note), role: Role::Note }];
-        blocks.extend(self.figure("classes", words.class_scores_caption));
+        if metrics.per_class.len() <= DRAWN {
+            blocks.extend(self.figure("classes", words.class_scores_caption));
+        }
         Some(blocks)
     }
 
@@ -772,7 +776,9 @@ impl Page<'_> {
                 rows: rows.collect(),
             }));
         }
-        blocks.extend(self.figure("balance", words.balance_caption));
+        if data.labels.len() <= DRAWN {
+            blocks.extend(self.figure("balance", words.balance_caption));
+        }
         (!blocks.is_empty()).then_some(blocks)
     }
 

@@ -14,7 +14,7 @@ fn keep(name: &str, bytes: &[u8]) {
     }
 }
 
-/// A run of text on a page: where it begins and ends, its size, and what it says.
+/// A run of text, or a picture, on a page: where it begins and ends, its size, and what it says.
 struct Line {
     from: Point,
     to: Point,
@@ -29,6 +29,10 @@ fn lines(frame: &Frame, transform: Transform, out: &mut Vec<Line>) {
             FrameItem::Text(text) => {
                 let end = Point::new(at.x + text.width(), at.y);
                 out.push(Line { from: at.transform(transform), to: end.transform(transform), size: text.size, text: text.text.to_string() });
+            }
+            FrameItem::Image(_, size, _) => {
+                let end = Point::new(at.x + size.x, at.y + size.y);
+                out.push(Line { from: at.transform(transform), to: end.transform(transform), size: Abs::zero(), text: "a picture".into() });
             }
             _ => {}
         }
@@ -46,8 +50,9 @@ fn checked(document: &Document) -> usize {
         let margin = Abs::mm(19.0);
         for line in &all {
             let inside =
-                line.from.x >= margin && line.to.x <= width - margin + Abs::pt(1.0) && line.from.y >= Abs::mm(10.0) && line.from.y <= height - Abs::mm(5.0);
-            assert!(inside, "page {}: `{}` at {:?}…{:?} of {width:?} × {height:?}", number + 1, line.text, line.from, line.to);
+                line.from.x >= margin && line.to.x <= width - margin + Abs::pt(1.0) && line.from.y >= Abs::mm(10.0) && line.to.y <= height - Abs::mm(5.0);
+            let above_foot = line.size != Abs::zero() || line.to.y <= height - margin;
+            assert!(inside && above_foot, "page {}: `{}` at {:?}…{:?} of {width:?} × {height:?}", number + 1, line.text, line.from, line.to);
         }
         // headings are the only text of 13 points
         for heading in all.iter().filter(|l| (l.size - Abs::pt(13.0)).abs() < Abs::pt(0.1)) {
