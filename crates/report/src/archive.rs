@@ -265,7 +265,9 @@ mod tests {
         let entry = |path: &str, bytes: u64, sha: &str| serde_json::json!({"path": path, "bytes": bytes, "sha256": sha});
         let list = |files: Vec<serde_json::Value>| serde_json::json!({"format": FORMAT, "version": 1, "files": files}).to_string();
         let zeros = vec![0u8; 4 << 20];
-        let cases: Vec<(String, Vec<(&str, &[u8])>, &str)> = vec![
+        // manifest, files, what is said of them
+        type Case<'a> = (String, Vec<(&'a str, &'a [u8])>, &'a str);
+        let cases: Vec<Case> = vec![
             (list(vec![entry("../evil", 1, &hash(b"x"))]), vec![("../evil", b"x")], "no place inside"),
             (list(vec![entry("/etc/evil", 1, &hash(b"x"))]), vec![("/etc/evil", b"x")], "no place inside"),
             (list(vec![entry("a/../../evil", 1, &hash(b"x"))]), vec![], "no place inside"),

@@ -584,7 +584,7 @@ impl Page<'_> {
         if let Some(curve) = coverage(&self.run.predictions) {
             let accuracy = |p: &figure::Covered| p.right as f64 / p.answered as f64;
             let good = lang.percent(rule::ACCURACY);
-            let widest = curve.iter().filter(|p| p.answered >= rule::ANSWERS && accuracy(p) >= rule::ACCURACY).next_back();
+            let widest = curve.iter().rfind(|p| p.answered >= rule::ANSWERS && accuracy(p) >= rule::ACCURACY);
             items.push(plain(match widest {
                 Some(p) if p.answered == p.of => fill(words.use_all_answers, &[("good", &good)]),
                 Some(p) => fill(
