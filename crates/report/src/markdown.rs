@@ -138,7 +138,10 @@ fn escape(text: &str) -> String {
             '_' => !(word(before) && word(after)),
             // lists, rules and numbered points begin a line
             '-' | '+' | '=' => before.is_none(),
-            '.' | ')' => before.is_some_and(|c| c.is_ascii_digit()) && out.chars().all(|c| c.is_ascii_digit()) || ends_with_www(&out),
+            '.' | ')' => {
+                let point = !out.is_empty() && out.chars().all(|c| c.is_ascii_digit()) && after.is_none_or(char::is_whitespace);
+                point || ends_with_www(&out)
+            }
             // GitHub makes links of bare addresses
             ':' => after == Some('/'),
             '!' => after == Some('['),
