@@ -25,6 +25,16 @@ impl Axis {
         self.from + share * (self.to - self.from)
     }
 
+    /// Pixels of its ends.
+    pub(super) fn ends(&self) -> (f64, f64) {
+        (self.from, self.to)
+    }
+
+    /// Values at its ends; of a linear axis only.
+    pub(super) fn values(&self) -> [f64; 2] {
+        [self.low, self.high]
+    }
+
     /// About `wanted` round values with their texts.
     pub(super) fn ticks(&self, wanted: usize, lang: Lang) -> Vec<(f64, String)> {
         if self.log { self.decades(wanted, lang) } else { self.round_steps(wanted, false, lang) }

@@ -1,8 +1,8 @@
 //! Who was taken for whom.
 
-use super::canvas::{At, stroke, text_width};
+use super::canvas::{At, SCALE, stroke, text_width};
 use super::colour::{CELL_RIGHT, CELL_WRONG, INK};
-use super::{Figure, area, label};
+use super::{Figure, Plot, area, label};
 use crate::text::{Lang, fill};
 use plotters::style::{RGBColor, WHITE};
 use serde::Serialize;
@@ -165,7 +165,7 @@ pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
         .collect();
     data["pointer"] = json!({"along": "cells", "plot": [left, top, left + matrix, top + side], "points": points});
 
-    Figure::draw((width, height), alt, data, |c| {
+    let mut figure = Figure::draw((width, height), alt, data, |c| {
         c.text(words.answered_axis, (left + side / 2.0, 10.0), 12.0, At::Middle, INK);
         c.upright(words.expected_axis, (10.0, top + side / 2.0), 12.0, At::Middle, INK);
         for (i, text) in labels.iter().enumerate() {
@@ -207,7 +207,14 @@ pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
             c.text(name, (x + 66.0, y + 6.0), 11.0, At::Left, INK);
             x += 66.0 + text_width(name, 11.0) + 16.0;
         }
-    })
+    });
+    // a face that lays cells over the picture counts them in the labels' own order
+    if shown.iter().copied().eq(0..n) {
+        let unit = |pixels: f64| (pixels * SCALE).round();
+        let columns = n + usize::from(extra);
+        figure.plot = Some(Plot::Cells { left: unit(left), top: unit(top), cell: cell_side * SCALE, rows: n, columns, gap: gap * SCALE });
+    }
+    figure
 }
 
 #[cfg(test)]

@@ -303,6 +303,7 @@ pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
             c.text(name, (right + 27.0, *height), 12.0, At::Left, INK);
         }
     })
+    .with_axes(&x, top, bottom)
 }
 
 /// Numbered signs above the plot; those too close to each other share one.

@@ -47,8 +47,44 @@ pub struct Figure {
     pub width: f64,
     /// Height in pixels.
     pub height: f64,
+    /// Where its data area lies, for a face that lays a reading layer over it; none where there is none.
+    pub plot: Option<Plot>,
     #[serde(skip)]
     canvas: Canvas,
+}
+
+/// Where the data area of a picture lies, in units of its viewBox.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Plot {
+    /// Values over a linear axis.
+    Axes {
+        /// Where the axis begins.
+        left: f64,
+        /// Where it ends.
+        right: f64,
+        /// Upper edge.
+        top: f64,
+        /// Lower edge.
+        bottom: f64,
+        /// Values at its ends.
+        x: [f64; 2],
+    },
+    /// Square cells in rows and columns.
+    Cells {
+        /// Where the first column begins.
+        left: f64,
+        /// Where the first row begins.
+        top: f64,
+        /// Side of a cell.
+        cell: f64,
+        /// Rows.
+        rows: usize,
+        /// Columns; with one more than rows, the last is of outputs that are no label.
+        columns: usize,
+        /// Space before that last column.
+        gap: f64,
+    },
 }
 
 impl Figure {
@@ -57,7 +93,15 @@ impl Figure {
         let mut canvas = Canvas::default();
         draw(&mut canvas);
         data["size"] = json!([size.0.round(), size.1.round()]);
-        Self { svg: canvas.svg(size, &alt, Variant::Page), alt, data, width: size.0, height: size.1, canvas }
+        Self { svg: canvas.svg(size, &alt, Variant::Page), alt, data, width: size.0, height: size.1, plot: None, canvas }
+    }
+
+    /// Says where the values over the axis `x` stand, between `top` and `bottom` pixels.
+    fn with_axes(mut self, x: &axis::Axis, top: f64, bottom: f64) -> Self {
+        let (left, right) = x.ends();
+        let unit = |pixels: f64| (pixels * canvas::SCALE).round();
+        self.plot = Some(Plot::Axes { left: unit(left), right: unit(right), top: unit(top), bottom: unit(bottom), x: x.values() });
+        self
     }
 
     /// The picture as an SVG document in one of its looks.

@@ -83,7 +83,10 @@ pub fn quantity(events: &[Event], quantity: Quantity, lang: Lang) -> Figure {
     let finite = || values.iter().map(|v| v.1).filter(|v| v.is_finite());
     let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     let size = (360.0, 190.0);
-    let mut data = json!({"kind": quantity.name(), "values": values.iter().map(|(s, v)| json!([s, v])).collect::<Vec<_>>()});
+    // memory in a unit that people read
+    let (unit, scale) = if quantity == Quantity::Memory { ("GB", 1e-9) } else { ("", 1.0) };
+    let points: Vec<_> = values.iter().map(|(s, v)| json!([s, v * scale])).collect();
+    let mut data = json!({"kind": "series", "name": title, "unit": unit, "points": points});
     let (Some(&(last_step, last)), true) = (values.iter().rev().find(|v| v.1.is_finite()), low <= high) else {
         let alt = format!("{title}: {}", words.no_steps);
         return Figure::draw(size, alt, data, |c| c.text(words.no_steps, (size.0 / 2.0, size.1 / 2.0), 12.0, At::Middle, INK));
@@ -140,4 +143,5 @@ pub fn quantity(events: &[Event], quantity: Quantity, lang: Lang) -> Figure {
         // the last value stands in the title's line, where no curve can cross it
         c.text(&quantity.text(last, lang), (right, 12.0), 12.0, At::Right, INK);
     })
+    .with_axes(&x, top, bottom)
 }

@@ -2,7 +2,7 @@
 
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
 use report::figure::{
-    Compared, Covered, Figure, Quantity, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage, loss_curve, quantity, reliability,
+    Compared, Covered, Figure, Plot, Quantity, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage, loss_curve, quantity, reliability,
 };
 use report::text::Lang;
 use roxmltree::{Document, Node};
@@ -269,7 +269,7 @@ fn quantities_of_a_training_are_drawn_with_their_last_value() {
             let figure = quantity(&events(450), q, lang);
             keep(&format!("{}-{}.svg", q.name(), lang.code()), &figure.svg);
             checked(&figure);
-            assert_eq!(figure.data["values"].as_array().unwrap().len(), 450);
+            assert_eq!((figure.data["kind"].as_str(), figure.data["points"].as_array().unwrap().len()), (Some("series"), 450));
             assert!(figure.data["pointer"]["points"].as_array().unwrap().len() <= 600);
         }
     }
@@ -346,6 +346,32 @@ fn coverage_begins_where_it_is_more_than_luck() {
         assert!(figure.data["curve"].as_array().unwrap().len() <= 401);
     }
     checked(&coverage(&[], Lang::English));
+}
+
+#[test]
+fn a_face_finds_steps_and_cells_where_they_were_drawn() {
+    let figure = loss_curve(&events(450), Lang::English);
+    let Some(Plot::Axes { left, right, x, .. }) = figure.plot else { panic!("{:?}", figure.plot) };
+    assert_eq!(x, [0.0, 450.0]);
+    let document = checked(&figure);
+    let smoothed = elements(&document, "polyline").into_iter().find(|n| n.attribute("stroke-width") == Some("9")).unwrap();
+    let points = smoothed.attribute("points").unwrap();
+    let at = |p: &str| p.split_once(',').unwrap().0.parse::<f64>().unwrap();
+    assert!((at(points.split_whitespace().next().unwrap()) - (left + (right - left) / 450.0)).abs() <= 1.0, "the first step");
+    assert!((at(points.split_whitespace().last().unwrap()) - right).abs() <= 1.0, "the last step");
+
+    let metrics = classification(&labels(12), &answers(12, 600, 0.8, true));
+    let figure = confusion_matrix(&metrics.confusion, Lang::English);
+    let Some(Plot::Cells { left, top, cell, rows: 12, columns: 13, gap }) = figure.plot else { panic!("{:?}", figure.plot) };
+    let document = checked(&figure);
+    let drawn: Vec<(f64, f64)> = elements(&document, "rect").into_iter().map(|n| (number(n, "x"), number(n, "y"))).collect();
+    for (row, counts) in metrics.confusion.counts.iter().enumerate() {
+        for column in (0..13).filter(|c| counts[*c] > 0) {
+            let wanted = (left + column as f64 * cell + if column == 12 { gap } else { 0.0 }, top + row as f64 * cell);
+            // half a pixel of frame stays free, which is two units
+            assert!(drawn.iter().any(|d| (d.0 - wanted.0 - 2.0).abs() <= 1.0 && (d.1 - wanted.1 - 2.0).abs() <= 1.0), "{row} {column} {wanted:?}");
+        }
+    }
 }
 
 #[test]
