@@ -86,6 +86,25 @@ pub enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Pack a run into one file that can be opened elsewhere
+    Pack {
+        /// Run folder
+        run: PathBuf,
+        /// File to make, for instance intents.lapidary
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Leave out the data that it was trained on
+        #[arg(long)]
+        without_data: bool,
+    },
+    /// Unpack a run, after checking every file in it
+    Unpack {
+        /// File that `pack` made
+        file: PathBuf,
+        /// Folder to make
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
     /// Measure the training step on random tokens
     Bench {
         /// Device: auto, cpu, gpu or an id from `lapidary devices`

@@ -96,6 +96,14 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 None => out.document(document),
             }
         }
+        Command::Pack { run, out: file, without_data } => {
+            lab::reports::pack(&run, &file, without_data)?;
+            out.path(&file);
+        }
+        Command::Unpack { file, out: folder } => {
+            lab::reports::unpack(&home, &file, &folder)?;
+            out.path(&folder);
+        }
         Command::Bench { device, model, shape, targets, steps, method } => {
             let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
             let choice = lab::bench::Choice { model, device, rows, time, targets, steps, head: method == "head" };
