@@ -114,6 +114,23 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         let html = std::fs::read_to_string(b.dir.path().join(&path)).unwrap_or_else(|e| panic!("{path}: {e} {}", text(&report.stderr)));
         assert!(html.contains("<svg") && html.contains("order_tracking"));
 
+        let written = b.run(&["report", "out", "--format", "md,pdf,csv,json", "--without", "mistakes", "--out", "report"]);
+        assert!(written.status.success(), "{}", text(&written.stderr));
+        assert!(std::fs::read(b.path("report/report.pdf")).expect("a PDF").starts_with(b"%PDF-"));
+        assert!(!std::fs::read_to_string(b.path("report/report.md")).expect("Markdown").contains("Mistakes worth reading"));
+        assert!(text(&written.stdout).lines().any(|l| l.ends_with("results.csv")) && b.path("report/tables/results.csv").exists());
+
+        // packed and unpacked, it is the same run
+        assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
+        let unpacked = b.run(&["unpack", "run.lapidary", "--out", "again"]);
+        assert!(unpacked.status.success(), "{}", text(&unpacked.stderr));
+        for name in ["run.toml", "result.json", "events.jsonl", "predictions.jsonl", "adapter/adapter_model.safetensors"] {
+            assert_eq!(std::fs::read(b.path("again").join(name)).ok(), std::fs::read(b.path("out").join(name)).ok(), "{name}");
+        }
+        let compared = b.run(&["compare", "out", "again", "--json"]);
+        let compared: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&compared.stderr)));
+        assert_eq!((compared["tables"]["paired"][0]["p"].as_f64(), compared["tables"]["choices"].is_null()), (Some(1.0), true));
+
         // the reloaded model answers as the one that was evaluated
         let first: serde_json::Value = serde_json::from_str(predictions.lines().next().expect("a line")).expect("JSON");
         let asked = b.run(&["predict", "out", first["input"].as_str().expect("an input"), "--json"]);

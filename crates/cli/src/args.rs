@@ -4,6 +4,7 @@ use crate::given;
 use crate::words::Words;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use lab::report::output::Format;
 use lab::report::text::Lang;
 use lab::set::{Source, Split};
 use lab::{Columns, Kind, Result};
@@ -73,12 +74,46 @@ pub enum Command {
         /// Run folders
         #[arg(required = true)]
         runs: Vec<PathBuf>,
-        /// Kind of document
-        #[arg(long, default_value = "html", value_parser = ["html"])]
-        format: String,
+        /// Kinds of document: html, pdf, md, csv, json, png
+        #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats())]
+        format: Vec<Format>,
+        /// Sections to leave out, by name: mistakes,health
+        #[arg(long, value_delimiter = ',')]
+        without: Vec<String>,
         /// Folder to write into [default: the run folder]
         #[arg(long)]
         out: Option<PathBuf>,
+    },
+    /// Set runs side by side; the others are held against the first
+    Compare {
+        /// Run folders
+        #[arg(required = true, num_args = 2..)]
+        runs: Vec<PathBuf>,
+        /// Kinds of document: html, pdf, md, csv, json, png
+        #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats(), requires = "out")]
+        format: Vec<Format>,
+        /// Folder to write a report into; without it, it is printed
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Pack a run into one file that can be opened elsewhere
+    Pack {
+        /// Run folder
+        run: PathBuf,
+        /// File to make, for instance intents.lapidary
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Leave out the data that it was trained on
+        #[arg(long)]
+        without_data: bool,
+    },
+    /// Unpack a run, after checking every file in it
+    Unpack {
+        /// File that `pack` made
+        file: PathBuf,
+        /// Folder to make
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
     },
     /// Measure the training step on random tokens
     Bench {
@@ -325,6 +360,11 @@ fn languages() -> impl TypedValueParser<Value = Lang> {
 /// What `--task` takes.
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|name| name.parse::<Kind>())
+}
+
+/// What `--format` of a report takes.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
 }
 
 /// Roles of columns, from `--columns`.

@@ -109,7 +109,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             out.answers(&texts, &opened.predict(&texts)?);
         }
-        Command::Report { runs, format: _, out: folder } => {
+        Command::Report { runs, format, without, out: folder } => {
             for path in &runs {
                 let target = match (&folder, runs.len()) {
                     (None, _) => path.clone(),
@@ -117,8 +117,23 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                     // several reports in one folder need a folder each
                     (Some(folder), _) => folder.join(path.file_name().unwrap_or(path.as_os_str())),
                 };
-                out.path(&run::report(path, out.words.0, &target)?);
+                lab::reports::write(path, out.words.0, &format, &without, &target)?.iter().for_each(|path| out.path(path));
             }
+        }
+        Command::Compare { runs, format, out: folder } => {
+            let document = lab::reports::compare(&runs, out.words.0)?;
+            match folder {
+                Some(folder) => lab::reports::save(&document, &format, &folder)?.iter().for_each(|path| out.path(path)),
+                None => out.document(document),
+            }
+        }
+        Command::Pack { run, out: file, without_data } => {
+            lab::reports::pack(&run, &file, without_data)?;
+            out.path(&file);
+        }
+        Command::Unpack { file, out: folder } => {
+            lab::reports::unpack(&home, &file, &folder)?;
+            out.path(&folder);
         }
         Command::Bench { device, model, shape, targets, steps, method } => {
             let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;

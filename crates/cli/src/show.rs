@@ -5,6 +5,7 @@ use lab::answer::Answer;
 use lab::check::Finding;
 use lab::device::Info;
 use lab::models::Listed;
+use lab::report::document::Document;
 use lab::report::record::RunResult;
 use lab::set::{DataSet, Split};
 use lab::tasks::Metrics;
@@ -183,6 +184,15 @@ impl Output {
             }
             Metrics::Text(m) => line(&words.unreadable(m.unreadable)),
         }
+    }
+
+    /// A document, without its figures.
+    pub fn document(self, mut document: Document) {
+        if self.json {
+            return json_line(&lab::report::tables::json(&document));
+        }
+        document.figures.clear();
+        line(&lab::report::markdown::render(&document));
     }
 
     /// A measurement of the training step.

@@ -536,8 +536,20 @@ const HELP: &[(&str, &str, &str)] = &[
     ("predict", "texts", "Testi a cui rispondere"),
     ("report", "", "Scrive il rapporto di una o più esecuzioni"),
     ("report", "runs", "Cartelle di esecuzione"),
-    ("report", "format", "Tipo di documento"),
+    ("report", "format", "Tipi di documento: html, pdf, md, csv, json, png"),
+    ("report", "without", "Sezioni da tralasciare, per nome: mistakes,health"),
     ("report", "out", "Cartella in cui scrivere [predefinito: la cartella di esecuzione]"),
+    ("compare", "", "Mette a confronto più esecuzioni; le altre si confrontano con la prima"),
+    ("compare", "runs", "Cartelle di esecuzione"),
+    ("compare", "format", "Tipi di documento: html, pdf, md, csv, json, png"),
+    ("compare", "out", "Cartella in cui scrivere un rapporto; altrimenti viene stampato"),
+    ("pack", "", "Mette un’esecuzione in un solo file che si apre altrove"),
+    ("pack", "run", "Cartella di esecuzione"),
+    ("pack", "out", "File da creare, per esempio intents.lapidary"),
+    ("pack", "without_data", "Tralascia i dati su cui è stata addestrata"),
+    ("unpack", "", "Estrae un’esecuzione dopo averne controllato ogni file"),
+    ("unpack", "file", "File creato da `pack`"),
+    ("unpack", "out", "Cartella da creare"),
     ("bench", "", "Misura il passo di addestramento su token casuali"),
     ("bench", "model", "Nome o percorso del modello"),
     ("bench", "shape", "Righe e token per riga"),
@@ -777,7 +789,9 @@ mod tests {
 
     #[test]
     fn help_is_italian_throughout() {
-        for of in ["", "train ", "eval ", "predict ", "report ", "bench ", "models ", "models import ", "data check ", "data show "] {
+        for of in
+            ["", "train ", "eval ", "predict ", "report ", "compare ", "pack ", "unpack ", "pause ", "resume ", "bench ", "models ", "models import ", "data check ", "data show "]
+        {
             let text = printed(&format!("lapidary {of}--help"));
             assert!(text.contains("Uso: lapidary") && text.contains("Mostra l’aiuto"), "{text}");
             for english in ["Usage", "Commands", "Arguments", "Options", "OPTIONS", "COMMAND", "default", "possible", "env:", "Print"] {

@@ -14,6 +14,7 @@ pub mod library;
 pub mod look;
 pub mod models;
 pub mod recipe;
+pub mod reports;
 pub mod resume;
 pub mod run;
 pub mod search;

@@ -15,7 +15,7 @@ use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, Run, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -597,14 +597,4 @@ impl Opened {
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
         scorer.score(&examples, &answerer.answer(Some(&self.tuned), &texts, Mode::Best)?)
     }
-}
-
-/// Writes the report of a run folder; the path of its HTML file.
-///
-/// # Errors
-/// If the folder is incomplete or the disk refuses.
-pub fn report(folder: &Path, language: report::text::Lang, out: &Path) -> Result<PathBuf> {
-    let run = Run::open(folder)?;
-    std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
-    Ok(report::html::write(&run, language, out)?)
 }

@@ -458,6 +458,208 @@ catalogue! {
         "This run did not complete: {status}",
         "Questa esecuzione non è completa: {status}";
 
+    // figures that came with the documents
+    learning_rate:
+        "learning rate",
+        "tasso di apprendimento";
+    gradient_norm:
+        "gradient norm before clipping",
+        "norma del gradiente prima del taglio";
+    memory:
+        "memory of the process",
+        "memoria del processo";
+    speed_axis:
+        "tokens per second",
+        "token al secondo";
+    alt_quantity:
+        "{name}: between {low} and {high}, {last} at step {step}.",
+        "{name}: tra {low} e {high}, {last} al passo {step}.";
+    pointer_step:
+        "step {step}: {value}",
+        "passo {step}: {value}";
+    pointer_loss:
+        "{name}, step {step}: {loss}",
+        "{name}, passo {step}: {loss}";
+    pointer_class:
+        "{label}: F1 {f1}, precision {precision}, recall {recall}",
+        "{label}: F1 {f1}, precisione {precision}, richiamo {recall}";
+    pointer_cell:
+        "expected {expected}, answered {answered}: {count}, {share} of the label",
+        "atteso {expected}, risposto {answered}: {count}, {share} dell’etichetta";
+    alt_class_scores:
+        "Scores of {count} labels, weakest first.",
+        "Punteggi di {count} etichette, dalla più debole.";
+    alt_class_score:
+        "{label}: F1 {f1}.",
+        "{label}: F1 {f1}.";
+    alt_balance:
+        "Examples of {count} labels: at most {most}, at least {least}.",
+        "Esempi di {count} etichette: al massimo {most}, almeno {least}.";
+    alt_confusion_shown:
+        "The {shown} labels with most mistakes are shown.",
+        "Sono mostrate le {shown} etichette con più errori.";
+    alt_coverage:
+        "Accuracy when only the surest answers are taken.",
+        "Accuratezza se si tengono solo le risposte più sicure.";
+    alt_coverage_point:
+        "The surest {share}, at least {probability} sure: {accuracy} right.",
+        "Il {share} più sicuro, sicurezza almeno {probability}: giuste {accuracy}.";
+    coverage_axis:
+        "share of examples answered, surest first",
+        "quota di esempi con risposta, dalla più sicura";
+    class_scores_caption:
+        "F1 as bars; circles: precision, diamonds: recall.",
+        "F1 come barre; cerchi: precisione, rombi: richiamo.";
+    balance_caption:
+        "Examples of each label in the set that was scored.",
+        "Esempi di ogni etichetta nell’insieme valutato.";
+    coverage_caption:
+        "What refusing unsure answers would bring: the further left, the fewer examples are answered.",
+        "Che cosa darebbe rifiutare le risposte incerte: più a sinistra, meno esempi ricevono risposta.";
+    quantities_caption:
+        "Learning rate, gradient norm, memory and speed by optimiser step; the number on the right is the last value.",
+        "Tasso di apprendimento, norma del gradiente, memoria e velocità per passo; il numero a destra è l’ultimo valore.";
+
+    // documents
+    interval:
+        "95 % interval",
+        "intervallo al 95 %";
+    the_majority:
+        "the commonest label",
+        "l’etichetta più comune";
+    the_untuned:
+        "the model before tuning",
+        "il modello non specializzato";
+    status_failed_symptom:
+        "The first sign of trouble came at step {step}: {message}",
+        "Il primo segno di difficoltà è comparso al passo {step}: {message}";
+    data_heading:
+        "Data and files",
+        "Dati e file";
+    cite_heading:
+        "How to cite it",
+        "Come citarlo";
+    use_heading:
+        "What it is good for, and what not",
+        "A che cosa serve, e a che cosa no";
+    use_no_better:
+        "It is not shown to be better than {other}: do not put it in that place on this evidence.",
+        "Non è dimostrato che sia migliore di {other}: su questa base non va messo al suo posto.";
+    use_reliable:
+        "Reliable (F1 of {high} or more): {labels}.",
+        "Affidabili (F1 almeno {high}): {labels}.";
+    use_check:
+        "Useful if a person looks at the answers (F1 from {low} to below {high}): {labels}.",
+        "Utili se una persona controlla le risposte (F1 da {low} a meno di {high}): {labels}.";
+    use_unreliable:
+        "Not to be relied on (F1 below {low}): {labels}.",
+        "Inaffidabili (F1 sotto {low}): {labels}.";
+    use_few:
+        "Too few examples (under {least}) to say anything about: {labels}.",
+        "Troppo pochi esempi (meno di {least}) per dire qualcosa di: {labels}.";
+    use_all_answers:
+        "It reaches {good} accuracy without refusing any answer.",
+        "Raggiunge il {good} di accuratezza senza rifiutare alcuna risposta.";
+    use_threshold:
+        "Taking only answers with a probability of {threshold} or more answers {share} of the examples, {accuracy} of them rightly; this is the widest choice \
+         that reached {good} here.",
+        "Tenendo solo le risposte con probabilità di almeno {threshold} si risponde al {share} degli esempi, giusto nel {accuracy} dei casi; è la scelta più \
+         ampia che qui ha raggiunto il {good}.";
+    use_no_threshold:
+        "No threshold on the probability reached {good} accuracy over at least {answers} answers.",
+        "Nessuna soglia sulla probabilità ha raggiunto il {good} di accuratezza su almeno {answers} risposte.";
+    use_calibration:
+        "Its probabilities are {error} off on average, more than {limit}: do not read them as chances of being right.",
+        "Le sue probabilità sbagliano in media del {error}, più del {limit}: non vanno lette come probabilità di avere ragione.";
+    use_only:
+        "All this was measured on {examples} examples of {data}; it says nothing about other sources or languages.",
+        "Tutto ciò è misurato su {examples} esempi di {data}; non dice nulla di altre fonti o lingue.";
+    use_only_language:
+        "All this was measured on {examples} examples of {data} (language: {language}); it says nothing about other sources or languages.",
+        "Tutto ciò è misurato su {examples} esempi di {data} (lingua: {language}); non dice nulla di altre fonti o lingue.";
+    and_more:
+        "{names} and {count} more",
+        "{names} e altre {count}";
+
+    // comparison
+    compare_title:
+        "Comparison of {count} runs",
+        "Confronto di {count} esecuzioni";
+    compare_lead:
+        "{count} runs side by side; all differences are from the first, {first}.",
+        "{count} esecuzioni a confronto; tutte le differenze sono rispetto alla prima, {first}.";
+    compare_best:
+        "Highest accuracy: {name}, {accuracy} ({interval}).",
+        "Accuratezza più alta: {name}, {accuracy} ({interval}).";
+    compare_settled:
+        "{name} and {first} differ: {difference} points, p = {p}.",
+        "{name} e {first} differiscono: {difference} punti, p = {p}.";
+    compare_unsettled:
+        "This measurement does not settle whether {name} or {first} is better (difference {difference} points, p = {p}).",
+        "Questa misura non decide se sia migliore {name} o {first} (differenza {difference} punti, p = {p}).";
+    compare_other_examples:
+        "{name} was not scored on the examples of {first}: the two numbers cannot be set against each other.",
+        "{name} non è stata valutata sugli esempi di {first}: i due numeri non si possono confrontare.";
+    compare_nothing:
+        "Fewer than two of these runs have results.",
+        "Meno di due di queste esecuzioni hanno risultati.";
+    compare_caption:
+        "Scores with 95 % bootstrap intervals, and what each run took",
+        "Punteggi con intervalli bootstrap al 95 %, e che cosa è servito";
+    run:
+        "Run",
+        "Esecuzione";
+    status:
+        "Status",
+        "Stato";
+    status_completed:
+        "completed",
+        "completata";
+    paired_heading:
+        "Example by example",
+        "Esempio per esempio";
+    paired_caption:
+        "Each run against {first} on the same examples",
+        "Ogni esecuzione rispetto a {first} sugli stessi esempi";
+    paired_note:
+        "Difference: accuracy of the run minus that of {first}, in points of a hundred, with a 95 % interval (Agresti and Min 2005). p: exact McNemar test, not \
+         corrected for the number of rows; below 0.05 the difference is called settled.",
+        "Differenza: accuratezza dell’esecuzione meno quella di {first}, in punti percentuali, con intervallo al 95 % (Agresti e Min 2005). p: test esatto di \
+         McNemar, non corretto per il numero di righe; sotto 0,05 la differenza si dice decisa.";
+    both_right:
+        "Both right",
+        "Giuste entrambe";
+    only_this:
+        "Only this",
+        "Solo questa";
+    only_first:
+        "Only first",
+        "Solo la prima";
+    neither:
+        "Neither",
+        "Nessuna";
+    difference:
+        "Difference",
+        "Differenza";
+    p_value:
+        "p",
+        "p";
+    choices_heading:
+        "What was chosen",
+        "Che cosa è stato scelto";
+    choices_caption:
+        "Choices that differ between the runs",
+        "Scelte che differiscono tra le esecuzioni";
+    choices_same:
+        "All else was chosen alike.",
+        "Tutto il resto è stato scelto allo stesso modo.";
+    choices_none:
+        "All choices are the same.",
+        "Tutte le scelte sono uguali.";
+    test_file:
+        "test file",
+        "file di prova";
+
     // what was done
     done_heading:
         "What was done",

@@ -213,7 +213,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
 }
 
 /// What data sets and models may hold.
-pub const HOSTILE: [&str; 9] = [
+pub const HOSTILE: [&str; 12] = [
     "<script>alert(1)</script>",
     "]]><x>&amp;</x>",
     "\"' onload=\"alert(1)",
@@ -222,8 +222,63 @@ pub const HOSTILE: [&str; 9] = [
     "</style></svg></table><img src=x onerror=alert(1)>",
     "👩‍🚀🔥 emoji",
     "{accuracy} {{model}}",
+    "=HYPERLINK(\"http://evil.example\",\"click\")",
+    "| a | b |\n| --- | --- |\n# heading *bold* [link](http://evil.example) ![x](y) `code` $x$ @name www.evil.example",
+    "#let x = 1; #image(\"/etc/passwd\") $ sum $ \\u{41} <label> @ref *strong*",
     "line one\nline two\u{2028}three\u{feff}\u{ffff}",
 ];
+
+/// A run whose every text is hostile.
+pub fn hostile_run() -> Run {
+    let mut run = self::run(12, 600);
+    let long = "<b>".repeat(40_000);
+    let hostile: Vec<String> = HOSTILE.iter().map(|s| (*s).to_string()).chain([long.clone()]).collect();
+    let metrics = classification(&hostile, &answers(hostile.len(), 300, 0.7, true));
+    run.result.metrics_free = Some(metrics.clone());
+    run.result.metrics = Some(metrics);
+    run.run.data.labels = hostile.clone();
+    run.run.settings.insert(long.clone(), toml::Value::String(HOSTILE[0].into()));
+    run.predictions = (0..200)
+        .map(|i| {
+            let text = hostile[i % hostile.len()].clone();
+            Prediction {
+                input: text.clone(),
+                expected: text.clone(),
+                output: text.clone(),
+                answer: (i % 3 == 0).then(|| format!("{text}!")),
+                score: 0.0,
+                probability: f64::NAN,
+            }
+        })
+        .collect();
+    for text in &hostile {
+        run.events.push(Event::Warning { message: text.clone() });
+    }
+    for place in [
+        &mut run.run.task,
+        &mut run.run.method,
+        &mut run.run.started,
+        &mut run.run.version,
+        &mut run.run.command,
+        &mut run.run.model.name,
+        &mut run.run.model.storage,
+        &mut run.run.model.files[0].path,
+        &mut run.run.data.name,
+        &mut run.run.data.license,
+        &mut run.run.data.language,
+        &mut run.run.device.name,
+        &mut run.run.device.driver,
+        &mut run.result.status,
+        &mut run.result.evaluated_on,
+    ] {
+        *place = HOSTILE.join(" ");
+    }
+    run.run.model.files[0].sha256 = HOSTILE.join(" ");
+    run.result.error = Some(HOSTILE.join("\n") + &long);
+    let baseline = run.result.baselines["untuned"].clone();
+    run.result.baselines.insert(HOSTILE.join(" "), baseline);
+    run
+}
 
 /// Keeps what a test made where a person can look at it: in the folder named by `REPORT_EXAMPLES`, if any.
 pub fn keep(name: &str, content: &str) {

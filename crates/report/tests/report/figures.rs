@@ -1,7 +1,9 @@
 //! Figures: well-formed, within their frame, true to the values, from nothing to far too much.
 
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
-use report::figure::{Compared, Figure, comparison, confusion_matrix, loss_curve, reliability};
+use report::figure::{
+    Compared, Covered, Figure, Plot, Quantity, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage, loss_curve, quantity, reliability,
+};
 use report::text::Lang;
 use roxmltree::{Document, Node};
 use tasks::score::{Confusion, classification};
@@ -23,6 +25,14 @@ fn checked(figure: &Figure) -> Document<'_> {
     assert_eq!(root.attribute("aria-label"), Some(figure.alt.as_str()));
     assert!(!figure.svg.contains("#010203"), "ink must follow the page");
     let view: Vec<f64> = root.attribute("viewBox").unwrap().split(' ').map(|v| v.parse().unwrap()).collect();
+    // what the pointer finds lies within the picture
+    assert_eq!(figure.data["size"][0].as_f64().unwrap().round(), figure.width.round());
+    for point in figure.data["pointer"]["points"].as_array().into_iter().flatten() {
+        let at = |name: &str| point[name].as_f64().unwrap_or(0.0);
+        assert!(at("x") >= 0.0 && at("x") + at("width") <= figure.width + 0.1, "{point}");
+        assert!(at("y") >= 0.0 && at("y") + at("height") <= figure.height + 0.1, "{point}");
+        assert!(!point["text"].as_str().unwrap().is_empty());
+    }
     let inside = |x: f64, y: f64| x >= 0.0 && y >= 0.0 && x <= view[2] && y <= view[3];
     for node in root.children().filter(Node::is_element) {
         match node.tag_name().name() {
@@ -257,4 +267,155 @@ fn reliability_and_comparison_show_every_value() {
         .collect();
     let figure = comparison(&rows, Lang::English);
     assert_eq!(elements(&checked(&figure), "circle").len(), 4, "what is no number has no dot");
+}
+
+#[test]
+fn quantities_of_a_training_are_drawn_with_their_last_value() {
+    for lang in [Lang::English, Lang::Italian] {
+        for q in Quantity::ALL {
+            let figure = quantity(&events(450), q, lang);
+            keep(&format!("{}-{}.svg", q.name(), lang.code()), &figure.svg);
+            checked(&figure);
+            assert_eq!((figure.data["kind"].as_str(), figure.data["points"].as_array().unwrap().len()), (Some("series"), 450));
+            assert!(figure.data["pointer"]["points"].as_array().unwrap().len() <= 600);
+        }
+    }
+    let document = quantity(&events(450), Quantity::Memory, Lang::Italian);
+    assert!(texts(&checked(&document)).iter().any(|t| t == "1,90\u{202f}GB"), "{:?}", texts(&checked(&document)));
+    // nothing, one step, only what is no number, a constant zero, an explosion
+    assert_eq!(texts(&checked(&quantity(&[], Quantity::Speed, Lang::English))).len(), 1);
+    let with = |norms: &[f64]| -> Vec<Event> {
+        let change = |(i, norm): (usize, &f64)| match step(i + 1, 1.0) {
+            Event::Step { step, epoch, loss, learning_rate, tokens, targets, tokens_per_second, memory_bytes, .. } => {
+                Event::Step { step, epoch, loss, learning_rate, grad_norm: *norm, tokens, targets, tokens_per_second, memory_bytes }
+            }
+            other => other,
+        };
+        norms.iter().enumerate().map(change).collect()
+    };
+    for norms in [vec![1.0], vec![f64::NAN; 3], vec![0.0; 9], vec![1.0, 1.0, 1e12], vec![1.0, f64::NAN, 2.0], vec![f64::INFINITY, 1.0]] {
+        let figure = quantity(&with(&norms), Quantity::GradNorm, Lang::English);
+        checked(&figure);
+        assert!(!figure.svg.contains("NaN"), "{norms:?}");
+    }
+}
+
+#[test]
+fn labels_side_by_side_are_sorted_and_bounded() {
+    for (classes, examples) in [(2, 60), (12, 600), (77, 3000), (300, 3000)] {
+        let metrics = classification(&labels(classes), &answers(classes, examples, 0.8, true));
+        for figure in [class_scores(&metrics, Lang::English), class_balance(&metrics, Lang::English)] {
+            keep(&format!("{}-{classes}.svg", figure.data["kind"].as_str().unwrap()), &figure.svg);
+            checked(&figure);
+            assert!(figure.height < 2000.0 && figure.data["classes"].as_array().unwrap().len() == classes.min(100));
+        }
+        let scores = class_scores(&metrics, Lang::English).data;
+        let f1: Vec<f64> = scores["classes"].as_array().unwrap().iter().map(|c| c["f1"].as_f64().unwrap()).collect();
+        assert!(f1.windows(2).all(|w| w[0] <= w[1]), "weakest first: {f1:?}");
+    }
+    let nothing = classification(&[], &[]);
+    checked(&class_scores(&nothing, Lang::English));
+    checked(&class_balance(&nothing, Lang::Italian));
+}
+
+#[test]
+fn many_labels_are_sorted_so_that_those_confused_are_neighbours() {
+    // 77 labels, each taken for the one 40 places on
+    let labels = labels(77);
+    let counts: Vec<Vec<usize>> = (0..77).map(|r| (0..78).map(|c| if c == r { 8 } else { usize::from(c == (r + 40) % 77) }).collect()).collect();
+    let figure = confusion_matrix(&Confusion { labels, counts }, Lang::English);
+    keep("confusion-77.svg", &figure.svg);
+    checked(&figure);
+    let order: Vec<u64> = figure.data["order"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
+    let near = order.windows(2).filter(|w| (w[0] + 40) % 77 == w[1] || (w[1] + 40) % 77 == w[0]).count();
+    assert_eq!((order.len(), near), (77, 76), "{order:?}");
+    let cell = figure.data["pointer"]["points"][0]["text"].as_str().unwrap();
+    assert!(cell.starts_with("expected ") && cell.ends_with(" of the label"), "{cell}");
+    // few labels keep their order; very many show those with most mistakes
+    let few = classification(&crate::common::labels(12), &answers(12, 600, 0.8, false)).confusion;
+    assert_eq!(confusion_matrix(&few, Lang::English).data["order"], serde_json::json!((0..12).collect::<Vec<_>>()));
+    let many = classification(&crate::common::labels(500), &answers(500, 5000, 0.8, false)).confusion;
+    let figure = confusion_matrix(&many, Lang::English);
+    assert_eq!(figure.data["order"].as_array().unwrap().len(), 100);
+    assert!(figure.alt.contains("The 100 labels with most mistakes are shown."), "{}", figure.alt);
+}
+
+#[test]
+fn coverage_begins_where_it_is_more_than_luck() {
+    let curve = |n: usize| -> Vec<Covered> {
+        let right = |i: usize| (0..=i).filter(|k| noise(*k) < 1.0 - 0.5 * *k as f64 / n as f64).count();
+        (0..n).map(|i| Covered { probability: 1.0 - i as f64 / n as f64, answered: i + 1, of: n, right: right(i) }).collect()
+    };
+    for n in [1, 5, 200, 2000] {
+        let figure = coverage(&curve(n), Lang::Italian);
+        keep(&format!("coverage-{n}.svg"), &figure.svg);
+        checked(&figure);
+        assert!(figure.data["curve"].as_array().unwrap().len() <= 401);
+    }
+    checked(&coverage(&[], Lang::English));
+}
+
+#[test]
+fn a_face_finds_steps_and_cells_where_they_were_drawn() {
+    let figure = loss_curve(&events(450), Lang::English);
+    let Some(Plot::Axes { left, right, x, .. }) = figure.plot else { panic!("{:?}", figure.plot) };
+    assert_eq!(x, [0.0, 450.0]);
+    let document = checked(&figure);
+    let smoothed = elements(&document, "polyline").into_iter().find(|n| n.attribute("stroke-width") == Some("9")).unwrap();
+    let points = smoothed.attribute("points").unwrap();
+    let at = |p: &str| p.split_once(',').unwrap().0.parse::<f64>().unwrap();
+    assert!((at(points.split_whitespace().next().unwrap()) - (left + (right - left) / 450.0)).abs() <= 1.0, "the first step");
+    assert!((at(points.split_whitespace().last().unwrap()) - right).abs() <= 1.0, "the last step");
+
+    let metrics = classification(&labels(12), &answers(12, 600, 0.8, true));
+    let figure = confusion_matrix(&metrics.confusion, Lang::English);
+    let Some(Plot::Cells { left, top, cell, rows: 12, columns: 13, gap }) = figure.plot else { panic!("{:?}", figure.plot) };
+    let document = checked(&figure);
+    let drawn: Vec<(f64, f64)> = elements(&document, "rect").into_iter().map(|n| (number(n, "x"), number(n, "y"))).collect();
+    for (row, counts) in metrics.confusion.counts.iter().enumerate() {
+        for column in (0..13).filter(|c| counts[*c] > 0) {
+            let wanted = (left + column as f64 * cell + if column == 12 { gap } else { 0.0 }, top + row as f64 * cell);
+            // half a pixel of frame stays free, which is two units
+            assert!(drawn.iter().any(|d| (d.0 - wanted.0 - 2.0).abs() <= 1.0 && (d.1 - wanted.1 - 2.0).abs() <= 1.0), "{row} {column} {wanted:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_picture_suits_light_and_dark_pages_and_paper() {
+    let figure = loss_curve(&events(450), Lang::English);
+    let colours = |variant| {
+        let svg = figure.svg_for(variant);
+        Document::parse(&svg).unwrap();
+        assert!(!svg.contains("#010203"), "{variant:?}");
+        (svg.contains("currentColor"), svg.contains("#FFFFFF"), svg.contains("#16191D"), svg.contains("#0072B2"), svg.contains("#56B4E9"))
+    };
+    assert_eq!(colours(Variant::Page), (true, false, false, true, false));
+    assert_eq!(colours(Variant::Light), (false, true, false, true, false));
+    assert_eq!(colours(Variant::Dark), (false, false, true, false, true));
+    assert_eq!(colours(Variant::Print), (false, false, false, true, false));
+    assert_eq!(figure.svg, figure.svg_for(Variant::Page));
+}
+
+#[test]
+fn a_bitmap_has_twice_the_pixels_and_the_texts() {
+    let metrics = classification(&labels(12), &answers(12, 600, 0.9, false));
+    let figure = confusion_matrix(&metrics.confusion, Lang::Italian);
+    for variant in [Variant::Light, Variant::Dark] {
+        let bytes = figure.png(variant).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        assert!((f64::from(info.width) - 2.0 * figure.width).abs() <= 2.0 && (f64::from(info.height) - 2.0 * figure.height).abs() <= 2.0);
+        let at = |x: u32, y: u32| pixels[((y * info.width + x) * 3) as usize];
+        let background = at(0, 0);
+        // left of the matrix there is nothing but names
+        let left = figure.data["pointer"]["plot"][0].as_f64().unwrap() as u32 * 2 - 20;
+        let inked =
+            (60..left).flat_map(|x| (info.height / 2..info.height - 120).map(move |y| (x, y))).filter(|(x, y)| at(*x, *y).abs_diff(background) > 100).count();
+        assert!(inked > 2000, "{variant:?}: only {inked} pixels of text");
+        if let Ok(folder) = std::env::var("REPORT_EXAMPLES") {
+            std::fs::write(std::path::Path::new(&folder).join(format!("confusion-{variant:?}.png")), &bytes).unwrap();
+        }
+    }
 }

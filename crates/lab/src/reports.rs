@@ -1,0 +1,65 @@
+//! What leaves a run folder and comes back: reports of one run or of several, and runs packed into one file.
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::library::{Library, RunRow};
+use report::Run;
+use report::archive::{self, Entry};
+use report::document::Document;
+use report::output::Format;
+use report::text::Lang;
+use std::path::{Path, PathBuf};
+
+/// Writes the report of a run folder in each of `formats`, leaving out the sections named in `without`; the
+/// paths of its files.
+///
+/// # Errors
+/// If the folder is incomplete or the disk refuses.
+pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path) -> Result<Vec<PathBuf>> {
+    save(&report::content::run(&Run::open(folder)?, language).without(without), formats, out)
+}
+
+/// Writes a document in each of `formats`; the paths of its files.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn save(document: &Document, formats: &[Format], out: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
+    Ok(report::output::write(document, formats, out)?)
+}
+
+/// Sets runs side by side; the others are held against the first.
+///
+/// # Errors
+/// If a folder is incomplete.
+pub fn compare(folders: &[PathBuf], language: Lang) -> Result<Document> {
+    let runs = folders.iter().map(|f| Run::open(f)).collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(report::compare::runs(&runs, language))
+}
+
+/// Packs a run folder into one file, with the data that it was trained on unless `without_data`.
+///
+/// # Errors
+/// If the folder is incomplete, the file exists, or the disk refuses.
+pub fn pack(folder: &Path, file: &Path, without_data: bool) -> Result<Vec<Entry>> {
+    Ok(archive::export(folder, file, without_data)?)
+}
+
+/// Unpacks a run into a folder that does not exist yet, and takes it into the library.
+///
+/// # Errors
+/// If the file is damaged or no run, or the disk refuses; nothing is left behind then.
+pub fn unpack(home: &Home, file: &Path, folder: &Path) -> Result<()> {
+    let library = Library::open(home)?;
+    let path = std::path::absolute(folder).map_err(|e| Error::io(folder, e))?;
+    archive::import(file, &path)?;
+    let run = Run::open(&path)?;
+    library.put_run(&RunRow {
+        path,
+        task: run.run.task,
+        method: run.run.method,
+        status: run.result.status,
+        accuracy: run.result.metrics.map(|m| m.accuracy),
+        started: run.run.started,
+    })
+}

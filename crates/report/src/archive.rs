@@ -1,0 +1,301 @@
+//! A run as one file, `NAME.lapidary`: a ZIP with all that opens, verifies, scores again and repeats the run
+//! elsewhere, short of the base model's weights (whose hashes are in `run.toml`).
+//!
+//! `manifest.json` stands first and lists every file with its size and SHA-256. [`import`] believes nothing
+//! else: a name that is not listed, that leaves the folder or comes twice, a size or a hash that differs, or
+//! more bytes than listed, and nothing is left behind. The hashes find damage, not forgery: nobody signs them.
+
+use crate::record::{Error, Run, RunFile};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+/// What `manifest.json` says it is.
+const FORMAT: &str = "lapidary-run";
+/// The version of the layout that is written, and the newest that is read.
+const VERSION: u32 = 1;
+/// Bytes of a manifest.
+const MANIFEST_BYTES: u64 = 1 << 20;
+/// Files of a run.
+const FILES: usize = 1000;
+/// Bytes of a run, unpacked: more than any adapter with its data needs, less than fills a disk.
+const BYTES: u64 = 8 << 30;
+/// The files at the top of a run folder.
+const TOP: [&str; 4] = ["run.toml", "result.json", "events.jsonl", "predictions.jsonl"];
+
+/// A file of an archive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Path inside the run folder, parts separated by `/`.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    format: String,
+    version: u32,
+    files: Vec<Entry>,
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
+    |source| Error::Io { path: path.into(), source }
+}
+
+fn bad(path: &Path, what: impl Into<String>) -> Error {
+    Error::Format { path: path.into(), what: what.into() }
+}
+
+/// SHA-256 and size of what is read, which is passed on to `out`; at most `limit` bytes of it.
+fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64) -> std::io::Result<(String, u64)> {
+    let mut hash = Sha256::new();
+    let mut size = 0u64;
+    let mut buffer = vec![0; 1 << 16];
+    let mut from = from.take(limit);
+    loop {
+        let n = from.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        hash.update(&buffer[..n]);
+        out.write_all(&buffer[..n])?;
+        size += n as u64;
+    }
+    Ok((hash.finalize().iter().map(|b| format!("{b:02x}")).collect(), size))
+}
+
+/// Packs a run folder into `archive`; what went in.
+///
+/// Beside the run's own files go its data files, as `data/train.jsonl` and so on, where they are still those
+/// that the run was trained on; `without_data` leaves them out.
+///
+/// # Errors
+/// If the folder is no complete run, `archive` exists, or the disk refuses.
+pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<Entry>, Error> {
+    let run = Run::open(folder)?;
+    if archive.exists() {
+        return Err(bad(archive, "exists already; choose another name"));
+    }
+    let mut files: Vec<(String, PathBuf)> = Vec::new();
+    files.extend(TOP.iter().map(|name| ((*name).to_string(), folder.join(name))).filter(|(_, path)| path.exists()));
+    let adapter = folder.join("adapter");
+    if adapter.is_dir() {
+        for entry in std::fs::read_dir(&adapter).map_err(io(&adapter))? {
+            let path = entry.map_err(io(&adapter))?.path();
+            if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|n| n.to_str())) {
+                files.push((format!("adapter/{name}"), path.clone()));
+            }
+        }
+    }
+    files.sort();
+    let mut entries = Vec::new();
+    for (name, path) in &files {
+        let (sha256, bytes) = copy(&mut File::open(path).map_err(io(path))?, &mut std::io::sink(), u64::MAX).map_err(io(path))?;
+        entries.push(Entry { path: name.clone(), bytes, sha256 });
+    }
+    if !without_data {
+        for (name, path, entry) in data(&run.run) {
+            entries.push(entry);
+            files.push((name, path));
+        }
+    }
+    let manifest = Manifest { format: FORMAT.into(), version: VERSION, files: entries.clone() };
+    let manifest = serde_json::to_vec_pretty(&manifest).map_err(|e| bad(archive, e.to_string()))?;
+
+    let mut temporary = archive.as_os_str().to_owned();
+    temporary.push(".part");
+    let temporary = PathBuf::from(temporary);
+    let pack = || -> Result<(), Error> {
+        let broken = |e: zip::result::ZipError| bad(archive, format!("cannot be written ({e})"));
+        let mut zip = ZipWriter::new(BufWriter::new(File::create(&temporary).map_err(io(&temporary))?));
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
+        zip.start_file("manifest.json", options).map_err(broken)?;
+        zip.write_all(&manifest).map_err(io(archive))?;
+        for ((name, path), entry) in files.iter().zip(&entries) {
+            zip.start_file(name.as_str(), options).map_err(broken)?;
+            let (sha256, _) = copy(&mut File::open(path).map_err(io(path))?, &mut zip, u64::MAX).map_err(io(path))?;
+            if sha256 != entry.sha256 {
+                return Err(bad(path, "changed while it was packed; try again when the run is at rest"));
+            }
+        }
+        let file = zip.finish().map_err(broken)?.into_inner().map_err(|e| io(archive)(e.into_error()))?;
+        file.sync_all().map_err(io(archive))?;
+        std::fs::rename(&temporary, archive).map_err(io(archive))
+    };
+    pack().inspect_err(|_| {
+        // the first error is the one to report
+        let _ = std::fs::remove_file(&temporary);
+    })?;
+    Ok(entries)
+}
+
+/// Data files that are still those of the run: name in the archive, place, entry.
+fn data(run: &RunFile) -> Vec<(String, PathBuf, Entry)> {
+    let found = run.data.files.iter().filter_map(|(split, record)| {
+        let path = PathBuf::from(&record.path);
+        let mut file = File::open(&path).ok()?;
+        let (sha256, bytes) = copy(&mut file, &mut std::io::sink(), u64::MAX).ok()?;
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("txt");
+        // a split's name comes from a file and becomes a path
+        let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let name = format!("data/{split}.{ending}");
+        (sha256 == record.sha256 && plain(split) && plain(ending)).then(|| (name.clone(), path, Entry { path: name, bytes, sha256 }))
+    });
+    found.collect()
+}
+
+/// Unpacks an archive into `folder`, which must not exist yet; what came out.
+///
+/// # Errors
+/// If the archive is damaged, is no run, or would write anywhere else; `folder` does not exist then.
+pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
+    if folder.exists() {
+        return Err(bad(folder, "exists already; choose another folder"));
+    }
+    let file = File::open(archive).map_err(io(archive))?;
+    let damaged = |e: zip::result::ZipError| bad(archive, format!("is not a whole archive ({e}); get it again"));
+    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    let manifest = manifest(archive, &mut zip)?;
+    let mut listed: BTreeMap<&str, &Entry> = manifest.files.iter().map(|f| (f.path.as_str(), f)).collect();
+
+    let mut temporary = folder.as_os_str().to_owned();
+    temporary.push(".part");
+    let temporary = PathBuf::from(temporary);
+    let mut unpack = || -> Result<(), Error> {
+        std::fs::create_dir_all(&temporary).map_err(io(&temporary))?;
+        for i in 0..zip.len() {
+            let mut entry = zip.by_index(i).map_err(damaged)?;
+            let name = entry.name().map_err(damaged)?.to_string();
+            if name == "manifest.json" || entry.is_dir() {
+                continue;
+            }
+            let Some(wanted) = listed.remove(name.as_str()) else {
+                return Err(bad(
+                    archive,
+                    format!("holds `{}`, which its manifest does not list, or holds it twice; get it again", crate::text::clean(&name, 100)),
+                ));
+            };
+            let path = temporary.join(&wanted.path);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(io(parent))?;
+            }
+            let mut out = File::create_new(&path).map_err(io(&path))?;
+            // one byte more than listed is enough to know
+            let (sha256, bytes) = copy(&mut entry, &mut out, wanted.bytes.saturating_add(1)).map_err(io(archive))?;
+            if bytes != wanted.bytes || sha256 != wanted.sha256 {
+                return Err(bad(archive, format!("`{}` is not what the manifest lists (size or SHA-256 differs); get it again", wanted.path)));
+            }
+        }
+        if let Some(missing) = listed.keys().next() {
+            return Err(bad(archive, format!("lacks `{missing}`; get it again")));
+        }
+        // what it is named for
+        Run::open(&temporary).map_err(|e| bad(archive, format!("holds no run that this version reads ({e})")))?;
+        std::fs::rename(&temporary, folder).map_err(io(folder))
+    };
+    let done = unpack();
+    if done.is_err() {
+        // the first error is the one to report
+        let _ = std::fs::remove_dir_all(&temporary);
+    }
+    done?;
+    Ok(manifest.files)
+}
+
+/// The list of files, held to what any run needs.
+fn manifest<R: Read + std::io::Seek>(archive: &Path, zip: &mut ZipArchive<R>) -> Result<Manifest, Error> {
+    let mut text = Vec::new();
+    let entry = zip.by_name("manifest.json").map_err(|_| bad(archive, "is no run of Lapidary: it has no manifest.json"))?;
+    entry.take(MANIFEST_BYTES + 1).read_to_end(&mut text).map_err(io(archive))?;
+    if text.len() as u64 > MANIFEST_BYTES {
+        return Err(bad(archive, format!("its manifest is larger than {MANIFEST_BYTES} bytes; no run of Lapidary has such a one")));
+    }
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| bad(archive, format!("its manifest cannot be read ({e})")))?;
+    if manifest.format != FORMAT || manifest.version > VERSION {
+        let what = format!("is a `{}` of version {}; this version reads {FORMAT} up to {VERSION}", crate::text::clean(&manifest.format, 40), manifest.version);
+        return Err(bad(archive, what));
+    }
+    let total = manifest.files.iter().try_fold(0u64, |sum, f| sum.checked_add(f.bytes));
+    if manifest.files.len() > FILES || total.is_none_or(|t| t > BYTES) {
+        return Err(bad(archive, format!("would unpack more than {FILES} files or {} GiB; no run of Lapidary does", BYTES >> 30)));
+    }
+    for f in &manifest.files {
+        // names that mean the same on every system, and nothing but a place inside the folder
+        let inside = Path::new(&f.path).components().all(|c| matches!(c, Component::Normal(_)));
+        let plain = f.path.split('/').all(|part| !part.is_empty() && !part.ends_with(['.', ' '])) && !f.path.contains(['\\', ':', '\0']);
+        if !inside || !plain || f.path == "manifest.json" {
+            return Err(bad(archive, format!("`{}` is no place inside a run folder; the archive was not made by Lapidary", crate::text::clean(&f.path, 100))));
+        }
+    }
+    Ok(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(path: &Path, manifest: &str, files: &[(&str, &[u8])]) {
+        let mut zip = ZipWriter::new(File::create(path).unwrap());
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        zip.start_file("manifest.json", options).unwrap();
+        zip.write_all(manifest.as_bytes()).unwrap();
+        for (name, bytes) in files {
+            zip.start_file(*name, options).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+    }
+
+    fn hash(bytes: &[u8]) -> String {
+        copy(&mut &bytes[..], &mut std::io::sink(), u64::MAX).unwrap().0
+    }
+
+    #[test]
+    fn hostile_archives_leave_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("x.lapidary");
+        let entry = |path: &str, bytes: u64, sha: &str| serde_json::json!({"path": path, "bytes": bytes, "sha256": sha});
+        let list = |files: Vec<serde_json::Value>| serde_json::json!({"format": FORMAT, "version": 1, "files": files}).to_string();
+        let zeros = vec![0u8; 4 << 20];
+        // manifest, files, what is said of them
+        type Case<'a> = (String, Vec<(&'a str, &'a [u8])>, &'a str);
+        let cases: Vec<Case> = vec![
+            (list(vec![entry("../evil", 1, &hash(b"x"))]), vec![("../evil", b"x")], "no place inside"),
+            (list(vec![entry("/etc/evil", 1, &hash(b"x"))]), vec![("/etc/evil", b"x")], "no place inside"),
+            (list(vec![entry("a/../../evil", 1, &hash(b"x"))]), vec![], "no place inside"),
+            (list(vec![entry("C:\\evil", 1, &hash(b"x"))]), vec![], "no place inside"),
+            (list(vec![entry("run.toml ", 1, &hash(b"x"))]), vec![], "no place inside"),
+            (list(vec![]), vec![("extra", b"x")], "does not list"),
+            (list(vec![entry("a", 1, &hash(b"x"))]), vec![("a", b"y")], "SHA-256 differs"),
+            // says one byte, holds four million
+            (list(vec![entry("a", 1, &hash(b"\0"))]), vec![("a", &zeros)], "SHA-256 differs"),
+            (list(vec![entry("a", u64::MAX, "")]), vec![], "would unpack more"),
+            (list(vec![entry("a", u64::MAX, ""), entry("b", u64::MAX, "")]), vec![], "would unpack more"),
+            (list((0..1001).map(|i| entry(&format!("f{i}"), 0, "")).collect()), vec![], "would unpack more"),
+            (list(vec![entry("a", 1, &hash(b"x"))]), vec![], "lacks `a`"),
+            (list(vec![]), vec![], "holds no run"),
+            ("{}".into(), vec![], "cannot be read"),
+            (serde_json::json!({"format": "other", "version": 1, "files": []}).to_string(), vec![], "is a `other`"),
+            (serde_json::json!({"format": FORMAT, "version": 2, "files": []}).to_string(), vec![], "of version 2"),
+            (" ".repeat(2 << 20), vec![], "its manifest is larger"),
+        ];
+        for (manifest, files, message) in cases {
+            packed(&archive, &manifest, &files);
+            let folder = dir.path().join("in").join("run");
+            let error = import(&archive, &folder).unwrap_err().to_string();
+            assert!(error.contains(message), "`{message}` is not in: {error}");
+            assert!(!folder.exists() && !dir.path().join("evil").exists() && !dir.path().join("in/run.part").exists(), "{message}");
+            let _ = std::fs::remove_dir_all(dir.path().join("in"));
+        }
+        std::fs::write(&archive, b"PK\x03\x04 no archive").unwrap();
+        assert!(import(&archive, &dir.path().join("run")).unwrap_err().to_string().contains("is not a whole archive"));
+    }
+}

@@ -1,0 +1,94 @@
+//! A document as files in a folder.
+
+use crate::document::Document;
+use crate::figure::Variant;
+use crate::record::{self, Error};
+use crate::{html, markdown, pdf, tables};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `report.html`, one file that needs nothing else.
+    Html,
+    /// `report.pdf`.
+    Pdf,
+    /// `report.md`, which shows the pictures of `figures/`.
+    Markdown,
+    /// `tables/*.csv`.
+    Csv,
+    /// `report.json`.
+    Json,
+    /// `figures/*.png`.
+    Png,
+}
+
+impl Format {
+    /// What a user may ask for.
+    pub const NAMES: [&str; 6] = ["html", "pdf", "md", "csv", "json", "png"];
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "html" => Ok(Self::Html),
+            "pdf" => Ok(Self::Pdf),
+            "md" => Ok(Self::Markdown),
+            "csv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            "png" => Ok(Self::Png),
+            _ => Err(format!("no report format `{}`; choose among {}", crate::text::clean(name, 20), Self::NAMES.join(", "))),
+        }
+    }
+}
+
+/// Writes a document into `folder`: each of `formats`, and always `figures/` (each figure as SVG for light and
+/// for dark pages, its values as JSON beside it). The paths of what was asked for, in that order.
+///
+/// Each file appears whole or not at all.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn write(document: &Document, formats: &[Format], folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let figures = made(folder.join("figures"))?;
+    for (name, figure) in &document.figures {
+        let file = |ending: &str| figures.join(format!("{name}.{ending}"));
+        record::write_atomically(&file("svg"), figure.svg_for(Variant::Light).as_bytes())?;
+        record::write_atomically(&file("dark.svg"), figure.svg_for(Variant::Dark).as_bytes())?;
+        record::write_atomically(&file("json"), figure.data.to_string().as_bytes())?;
+    }
+    let mut written = Vec::new();
+    for format in formats {
+        let mut put = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            written.push(path.clone());
+            record::write_atomically(&path, bytes)
+        };
+        match format {
+            Format::Html => put("report.html", html::render(document).as_bytes())?,
+            Format::Pdf => put("report.pdf", &pdf::render(document)?)?,
+            Format::Markdown => put("report.md", markdown::render(document).as_bytes())?,
+            Format::Json => put("report.json", format!("{:#}\n", tables::json(document)).as_bytes())?,
+            Format::Csv => {
+                made(folder.join("tables"))?;
+                for table in document.tables() {
+                    put(&format!("tables/{}.csv", table.name), &tables::csv(table)?)?;
+                }
+            }
+            Format::Png => {
+                for (name, figure) in &document.figures {
+                    put(&format!("figures/{name}.png"), &figure.png(Variant::Light)?)?;
+                }
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn made(folder: PathBuf) -> Result<PathBuf, Error> {
+    std::fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+    Ok(folder)
+}

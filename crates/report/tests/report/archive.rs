@@ -1,0 +1,91 @@
+//! A run as one file: what is packed comes out again, elsewhere, and damage is found.
+
+use crate::common::run;
+use report::archive::{export, import};
+use report::{Run, content, html, text::Lang};
+use std::path::Path;
+
+/// A run folder on disk with its data beside it.
+fn folder(root: &Path) -> std::path::PathBuf {
+    let mut run = run(12, 60);
+    let data = root.join("intents.jsonl");
+    std::fs::write(&data, "{\"text\":\"a\",\"label\":\"b\"}\n").unwrap();
+    for (split, record) in &mut run.run.data.files {
+        record.path = data.display().to_string();
+        if split == "test" {
+            record.sha256 = "c1d5a2b4b2fa5c7dbd08e9dbc9d0a8c7d1b1f38e0f1f9d1b6b8d3d8e6f7a8b9c".into();
+        } else {
+            record.sha256 = hash(&data);
+        }
+    }
+    let path = root.join("run");
+    std::fs::create_dir_all(path.join("adapter")).unwrap();
+    std::fs::write(path.join("run.toml"), toml::to_string(&run.run).unwrap()).unwrap();
+    std::fs::write(path.join("result.json"), serde_json::to_vec(&run.result).unwrap()).unwrap();
+    let lines = |values: Vec<String>| values.join("\n");
+    std::fs::write(path.join("events.jsonl"), lines(run.events.iter().map(|e| serde_json::to_string(e).unwrap()).collect())).unwrap();
+    std::fs::write(path.join("predictions.jsonl"), lines(run.predictions.iter().map(|p| serde_json::to_string(p).unwrap()).collect())).unwrap();
+    std::fs::write(path.join("adapter/adapter_model.safetensors"), vec![7u8; 100_000]).unwrap();
+    std::fs::write(path.join("report.html"), "not part of the run").unwrap();
+    path
+}
+
+fn hash(path: &Path) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(std::fs::read(path).unwrap()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[test]
+fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = folder(dir.path());
+    let archive = dir.path().join("x.lapidary");
+    let packed = export(&run, &archive, false).unwrap();
+    let names: Vec<&str> = packed.iter().map(|e| e.path.as_str()).collect();
+    // the test file is no longer the one that was scored, so it stays out
+    assert_eq!(
+        names,
+        ["adapter/adapter_model.safetensors", "events.jsonl", "predictions.jsonl", "result.json", "run.toml", "data/train.jsonl", "data/validation.jsonl"]
+    );
+    let elsewhere = dir.path().join("elsewhere").join("run");
+    assert_eq!(import(&archive, &elsewhere).unwrap(), packed);
+    for entry in &packed {
+        assert_eq!(hash(&elsewhere.join(&entry.path)), entry.sha256);
+    }
+    let page = |folder: &Path| html::render(&content::run(&Run::open(folder).unwrap(), Lang::English));
+    assert_eq!(page(&elsewhere), page(&run));
+    assert!(import(&archive, &elsewhere).unwrap_err().to_string().contains("exists already"));
+    assert!(export(&run, &archive, false).unwrap_err().to_string().contains("exists already"));
+    let bare = export(&run, &dir.path().join("bare.lapidary"), true).unwrap();
+    assert!(!bare.iter().any(|e| e.path.starts_with("data/")));
+}
+
+#[test]
+fn a_damaged_archive_is_refused_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = folder(dir.path());
+    let archive = dir.path().join("x.lapidary");
+    export(&run, &archive, false).unwrap();
+    let bytes = std::fs::read(&archive).unwrap();
+    let out = dir.path().join("out");
+    for at in (100..bytes.len()).step_by(bytes.len() / 37) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x55;
+        std::fs::write(&archive, &damaged).unwrap();
+        // a byte of a time stamp may change unseen; whatever comes out then is whole
+        match import(&archive, &out) {
+            Ok(entries) => {
+                entries.iter().for_each(|e| assert_eq!(hash(&out.join(&e.path)), e.sha256));
+                std::fs::remove_dir_all(&out).unwrap();
+            }
+            Err(e) => assert!(e.to_string().contains("x.lapidary"), "{e}"),
+        }
+        assert!(!out.exists() && !dir.path().join("out.part").exists());
+    }
+    for length in [0, 10, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&archive, &bytes[..length]).unwrap();
+        assert!(import(&archive, &out).is_err() && !out.exists(), "cut at {length}");
+    }
+    assert!(export(dir.path(), &dir.path().join("y.lapidary"), false).is_err(), "no run folder");
+    assert!(!dir.path().join("y.lapidary").exists());
+}

@@ -1,0 +1,129 @@
+//! The PDF: set without a warning, nothing outside the page, no heading alone at its end, in bounds.
+
+use crate::common::{hostile_run, run};
+use report::document::Document;
+use report::text::Lang;
+use report::{content, pdf};
+use typst::layout::{Abs, Frame, FrameItem, Point, Transform};
+
+/// Keeps a PDF where a person can look at it, see `common::keep`.
+fn keep(name: &str, bytes: &[u8]) {
+    if let Ok(folder) = std::env::var("REPORT_EXAMPLES") {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(name), bytes).unwrap();
+    }
+}
+
+/// A run of text, or a picture, on a page: where it begins and ends, its size, and what it says.
+struct Line {
+    from: Point,
+    to: Point,
+    size: Abs,
+    text: String,
+}
+
+fn lines(frame: &Frame, transform: Transform, out: &mut Vec<Line>) {
+    for (at, item) in frame.items() {
+        match item {
+            FrameItem::Group(group) => lines(&group.frame, transform.pre_concat(Transform::translate(at.x, at.y)).pre_concat(group.transform), out),
+            FrameItem::Text(text) => {
+                let end = Point::new(at.x + text.width(), at.y);
+                out.push(Line { from: at.transform(transform), to: end.transform(transform), size: text.size, text: text.text.to_string() });
+            }
+            FrameItem::Image(_, size, _) => {
+                let end = Point::new(at.x + size.x, at.y + size.y);
+                out.push(Line { from: at.transform(transform), to: end.transform(transform), size: Abs::zero(), text: "a picture".into() });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Checks every page; how many there are.
+fn checked(document: &Document) -> usize {
+    let laid_out = pdf::lay_out(document).unwrap();
+    for (number, page) in laid_out.pages().iter().enumerate() {
+        let mut all = Vec::new();
+        lines(&page.frame, Transform::identity(), &mut all);
+        assert!(!all.is_empty(), "page {} is empty", number + 1);
+        let (width, height) = (page.frame.width(), page.frame.height());
+        let margin = Abs::mm(19.0);
+        for line in &all {
+            let inside =
+                line.from.x >= margin && line.to.x <= width - margin + Abs::pt(1.0) && line.from.y >= Abs::mm(10.0) && line.to.y <= height - Abs::mm(5.0);
+            let above_foot = line.size != Abs::zero() || line.to.y <= height - margin;
+            assert!(inside && above_foot, "page {}: `{}` at {:?}…{:?} of {width:?} × {height:?}", number + 1, line.text, line.from, line.to);
+        }
+        // headings are the only text of 13 points
+        for heading in all.iter().filter(|l| (l.size - Abs::pt(13.0)).abs() < Abs::pt(0.1)) {
+            let below = all.iter().filter(|l| l.from.y > heading.from.y + Abs::pt(5.0) && l.from.y < height - Abs::mm(20.0)).count();
+            let pictured = number + 1 < laid_out.pages().len() || below > 0;
+            assert!(pictured && heading.from.y < height - Abs::mm(32.0), "page {}: `{}` stands alone at the end", number + 1, heading.text);
+        }
+    }
+    laid_out.pages().len()
+}
+
+#[test]
+fn a_usual_report_fits_its_pages_in_both_languages() {
+    for lang in [Lang::English, Lang::Italian] {
+        let document = content::run(&run(12, 600), lang);
+        let pages = checked(&document);
+        assert!((4..=12).contains(&pages), "{pages} pages");
+        let started = std::time::Instant::now();
+        let bytes = pdf::render(&document).unwrap();
+        eprintln!("PDF of {} bytes in {:?}", bytes.len(), started.elapsed());
+        keep(&format!("report-{}.pdf", lang.code()), &bytes);
+        assert!(bytes.starts_with(b"%PDF-1.7") && bytes.len() < 1_000_000, "{} bytes", bytes.len());
+        let has = |needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
+        assert!(has(b"StructTreeRoot") && has(b"/MarkInfo"), "tagged");
+        assert!(has(format!("/Lang({})", lang.code()).as_bytes()) || has(format!("/Lang ({})", lang.code()).as_bytes()), "language");
+        assert!(has(b"pdfuaid:part"), "says that it conforms to PDF/UA");
+    }
+}
+
+#[test]
+fn seventy_seven_labels_and_ten_thousand_mistakes_stay_bounded() {
+    let mut run = run(77, 10_000);
+    for p in &mut run.predictions {
+        p.answer = None;
+        p.input = "parola ".repeat(2_000) + &"x".repeat(90_000);
+    }
+    let document = content::run(&run, Lang::Italian);
+    let pages = checked(&document);
+    assert!(pages <= 40, "{pages} pages");
+    let bytes = pdf::render(&document).unwrap();
+    keep("report-77.pdf", &bytes);
+    assert!(bytes.len() < 3_000_000, "{} bytes", bytes.len());
+}
+
+#[test]
+fn hostile_text_is_set_as_text() {
+    let document = content::run(&hostile_run(), Lang::English);
+    checked(&document);
+    let laid_out = pdf::lay_out(&document).unwrap();
+    let mut all = Vec::new();
+    laid_out.pages().iter().for_each(|p| lines(&p.frame, Transform::identity(), &mut all));
+    let text: String = all.iter().map(|l| l.text.as_str()).collect::<String>().replace('\u{200b}', "");
+    for wanted in ["<script>alert(1)</script>", "#image(\"/etc/passwd\")", "‹U+202E›", "*strong*"] {
+        assert!(text.contains(wanted), "{wanted}");
+    }
+    keep("hostile.pdf", &pdf::render(&document).unwrap());
+}
+
+#[test]
+fn a_failed_run_and_a_bare_one_are_set_too() {
+    let mut failed = run(12, 600);
+    failed.result.status = "failed".into();
+    failed.result.error = Some("The loss was not a number at step 41.\nLower the learning rate.".into());
+    failed.result.metrics = None;
+    failed.result.metrics_free = None;
+    failed.result.baselines.clear();
+    failed.predictions.clear();
+    checked(&content::run(&failed, Lang::Italian));
+    keep("failed.pdf", &pdf::render(&content::run(&failed, Lang::Italian)).unwrap());
+    failed.events.clear();
+    failed.run.settings.clear();
+    failed.run.data = Default::default();
+    checked(&content::run(&failed, Lang::English));
+}
