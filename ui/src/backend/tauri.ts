@@ -3,15 +3,8 @@ import { Channel, invoke } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import { getCurrentWebview } from '@tauri-apps/api/webview';
 import type { Door, Unsubscribe } from './door';
-import type { Command, EventBatch, Failure, Progress } from './types';
-
-/** Whatever a command rejects with becomes a `Failure`. */
-export function failure(reason: unknown): Failure {
-  if (typeof reason === 'string') return { message: reason };
-  if (reason instanceof Error) return { message: reason.message };
-  if (typeof reason === 'object' && reason !== null && 'message' in reason) return { message: String(reason.message) };
-  return { message: JSON.stringify(reason) };
-}
+import { failure } from './failure';
+import type { Command, EventBatch, Progress } from './types';
 
 async function call<T>(command: string, args: Record<string, unknown> = {}): Promise<T> {
   try {
