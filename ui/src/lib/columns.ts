@@ -1,0 +1,74 @@
+/** The table of Compare: for every choice and every measurement, one cell a run. Nothing is computed but "differs". */
+import type { Run, Settable } from '../backend/types';
+import type { Words } from '../words';
+import { lookup } from '../words/lookup';
+import type { Format } from './format';
+
+export interface Column {
+  key: string;
+  name: string;
+  cells: string[];
+  number: boolean;
+  /** A result, not a choice. */
+  measured: boolean;
+  differs: boolean;
+  /** The run with the highest value, where higher is better and one stands out. */
+  best: number | null;
+}
+
+/** Settings flattened to `train.epochs`. */
+export function flat(settings: Settable, prefix = ''): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const [key, value] of Object.entries(settings)) {
+    if (typeof value === 'object' && !Array.isArray(value)) Object.assign(out, flat(value, `${prefix}${key}.`));
+    else out[prefix + key] = Array.isArray(value) ? value.join(', ') : String(value).trim();
+  }
+  return out;
+}
+
+function leader(values: (number | null)[]): number | null {
+  const known = values.filter((v) => v !== null);
+  const top = Math.max(...known);
+  return known.length > 1 && known.filter((v) => v === top).length === 1 ? values.indexOf(top) : null;
+}
+
+export function columns(runs: readonly Run[], words: Words, format: Format): Column[] {
+  const c = words.compare;
+  const column = (key: string, name: string, cells: string[], more: Partial<Column> = {}): Column => ({
+    key,
+    name,
+    cells,
+    number: false,
+    measured: false,
+    differs: new Set(cells).size > 1,
+    best: null,
+    ...more,
+  });
+  const number = (key: string, name: string, value: (run: Run) => number | null | undefined, show: (value: number) => string, higher: boolean): Column => {
+    const values = runs.map((run) => value(run) ?? null);
+    const cells = values.map((v) => (v === null ? '–' : show(v)));
+    return column(key, name, cells, { number: true, measured: true, best: higher ? leader(values) : null });
+  };
+  const settings = runs.map((run) => flat(run.run.settings));
+  const keys = [...new Set(settings.flatMap((s) => Object.keys(s)))].filter((key) => key !== 'method').sort();
+  return [
+    number('accuracy', c.accuracy, (r) => r.result?.metrics?.accuracy, format.percent, true),
+    column(
+      'interval',
+      c.interval,
+      runs.map((r) => r.result?.metrics?.accuracy_ci.map(format.percent).join(' – ') ?? '–'),
+      { number: true, measured: true },
+    ),
+    number('macro_f1', c.macro, (r) => r.result?.metrics?.macro_f1, format.percent, true),
+    number('calibration', c.calibration, (r) => r.result?.metrics?.expected_calibration_error, format.percent, false),
+    number('seconds', c.time, (r) => r.result?.train.seconds, format.duration, false),
+    number('memory', c.memory, (r) => r.result?.train.peak_memory_bytes, format.bytes, false),
+    column('method', c.method, runs.map((r) => lookup(words.methods, r.run.method))),
+    column('model', c.model, runs.map((r) => r.run.model.name)),
+    column('data', c.data, runs.map((r) => r.run.data.name)),
+    column('evaluated', c.evaluated, runs.map((r) => (r.result ? lookup(words.splits, r.result.evaluated_on) : '–'))),
+    column('seed', c.seed, runs.map((r) => String(r.run.seed)), { number: true }),
+    column('device', c.device, runs.map((r) => r.run.device.name)),
+    ...keys.map((key) => column(`settings.${key}`, key, settings.map((s) => s[key] ?? '–'))),
+  ];
+}
