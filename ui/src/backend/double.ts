@@ -352,7 +352,8 @@ export class Double implements Door {
     this.#rows = edit.kind === 'delete' ? this.#rows.filter((row) => !touched.has(row.id)) : this.#rows.map((row) => (touched.has(row.id) ? change(row) : row));
     return give(this.#summary());
   }
-  undoEdit(): Promise<DataSummary> {
+  undoEdit(data: string): Promise<DataSummary> {
+    if (data !== FOLDER) return fail(`${data}: is not open`);
     this.#rows = this.#history.pop() ?? this.#rows;
     return give(this.#summary());
   }

@@ -8,14 +8,11 @@ export interface Reading {
   value: string;
 }
 
-type Loss = Extract<FigureData, { kind: 'loss' }>;
-type Series = Extract<FigureData, { kind: 'series' }>;
-
 /** All steps that have a value, ascending. */
 export function steps(data: FigureData): number[] {
   const found: number[] = [];
-  if (data.kind === 'loss') found.push(...(data as Loss).training.map((p) => p[0]), ...(data as Loss).validation.map((v) => v.step));
-  if (data.kind === 'series') found.push(...(data as Series).points.map((p) => p[0]));
+  if (data.kind === 'loss') found.push(...data.training.map((p) => p[0]), ...data.validation.map((v) => v.step));
+  if (data.kind === 'series') found.push(...data.points.map((p) => p[0]));
   return [...new Set(found)].sort((a, b) => a - b);
 }
 
@@ -24,7 +21,7 @@ export function readings(data: FigureData, step: number, words: Words['train'], 
   const at = (points: [number, number | null][]): [number, number | null] | undefined => points.find((p) => p[0] === step);
   const out: Reading[] = [];
   if (data.kind === 'loss') {
-    const loss = data as Loss;
+    const loss = data;
     const [training, smoothed] = [at(loss.training), at(loss.smoothed)];
     const validation = loss.validation.find((v) => v.step === step);
     if (training) out.push({ name: words.training, value: format.significant(training[1]) });
@@ -32,7 +29,7 @@ export function readings(data: FigureData, step: number, words: Words['train'], 
     if (validation) out.push({ name: words.validation, value: format.significant(validation.loss) });
   }
   if (data.kind === 'series') {
-    const series = data as Series;
+    const series = data;
     const point = at(series.points);
     if (point) out.push({ name: series.name, value: `${format.significant(point[1])} ${series.unit}`.trim() });
   }

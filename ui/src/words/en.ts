@@ -78,7 +78,8 @@ export const en = {
     labels: (n: number) => many(n, 'label', 'labels'),
     examples: (n: number) => many(n, 'example', 'examples'),
     trainingExamples: (n: number) => many(n, 'training example', 'training examples'),
-    onDisk: 'On this machine',
+    parameters: (n: string) => `${n} parameters`,
+    onDisk: 'on this machine',
     get: (size: string | null) => (size === null ? 'Accept terms and get' : `Accept terms and get, ${size}`),
     terms: 'Terms of use',
     termsLead: (license: string) => `Getting it means accepting the ${license}.`,
@@ -90,8 +91,8 @@ export const en = {
     auto: 'Recommended',
     reset: 'Back to the default',
     settings: 'Settings',
-    line: (parts: { examples: number; labels: number; method: string; model: string; device: string }) =>
-      `${many(parts.examples, 'message', 'messages')}, ${many(parts.labels, 'label', 'labels')}, ${parts.method} on ${parts.model}, ${parts.device}`,
+    line: (parts: { examples: number; labels: number; method: string | null; model: string; device: string }) =>
+      `${many(parts.examples, 'message', 'messages')}, ${many(parts.labels, 'label', 'labels')}, ${parts.method === null ? parts.model : `${parts.method} on ${parts.model}`}, ${parts.device}`,
     cost: (time: string, memory: string) => `about ${time}, ${memory} of memory`,
     measuring: 'measuring how long it will take…',
     go: 'Start',
@@ -336,6 +337,7 @@ export const en = {
     testLine: (a: string, b: string, difference: string, low: string, high: string, p: string) =>
       `${a} against ${b}: ${difference} (95 % interval ${low} to ${high}, p = ${p})`,
     curves: 'Loss of both',
+    each: 'How each learned',
     import: 'Add answers of another system…',
     best: 'highest',
   },
