@@ -1,6 +1,7 @@
 //! Where the acceptance tests find things, and how they skip what is not there: loudly.
 
 pub mod near;
+pub mod webdriver;
 
 use gemma::{Gemma, Weights};
 use std::path::{Path, PathBuf};

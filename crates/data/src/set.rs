@@ -3,14 +3,16 @@
 use crate::error::{Error, Result};
 use crate::example::Labelled;
 use crate::read::{self, Columns};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use ts_rs::TS;
 
 /// The parts of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
 pub enum Split {
     /// What the model learns from.
     Train,
@@ -55,6 +57,9 @@ pub struct Card {
     /// Field of each role.
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
+    /// What it says of its own size.
+    #[serde(default)]
+    pub counts: toml::Table,
 }
 
 /// What the user named.
@@ -138,7 +143,11 @@ impl DataSet {
     }
 }
 
-fn read_card(folder: &Path) -> Result<Card> {
+/// Reads `dataset.toml` of a folder; an empty card if there is none.
+///
+/// # Errors
+/// If the folder is missing or the card is malformed.
+pub fn read_card(folder: &Path) -> Result<Card> {
     let path = folder.join("dataset.toml");
     if !path.exists() {
         // the folder's own absence is the better message

@@ -5,7 +5,10 @@
 //! stopped. Nothing here knows about terminals or windows.
 
 pub mod answer;
+pub mod ask;
 pub mod bench;
+mod command;
+pub mod desk;
 pub mod error;
 pub mod home;
 pub mod job;
@@ -13,6 +16,8 @@ pub mod library;
 pub mod models;
 pub mod recipe;
 pub mod run;
+pub mod sheet;
+pub mod view;
 
 pub use error::{Error, Result};
 pub use home::Home;

@@ -29,7 +29,7 @@ const MESSAGE_CHARS: usize = 4000;
 const LISTED: usize = 400;
 
 /// The figures of a run by file name without ending, in the order of the report; only those with values.
-fn figures(run: &Run, lang: Lang) -> Vec<(&'static str, Figure)> {
+pub fn figures(run: &Run, lang: Lang) -> Vec<(&'static str, Figure)> {
     let mut out = Vec::new();
     let systems = systems(run, lang.words());
     if systems.len() > 1 {
