@@ -67,11 +67,11 @@ fn from_three_choices_to_a_report() {
     window.click("label.choice", "tiny");
     window.shows("8 messages, 2 labels");
     picture(&window, "start");
-    window.click("button", "Start");
+    window.click("main button", "Start");
 
     window.wait("the curve", "return document.querySelector('main svg[role=img] path, main svg[role=img] polyline') !== null", &[]);
     picture(&window, "train");
-    window.click("button", "See the result");
+    window.click("main button", "See the result");
 
     window.shows("on 2 examples of the test set");
     picture(&window, "results");

@@ -66,7 +66,6 @@ pub struct DataSummary {
     /// Licence as its card states it.
     pub license: String,
     /// Examples by split; absent splits are missing.
-    #[ts(type = "Partial<Record<Split, number>>")]
     pub splits: BTreeMap<Split, usize>,
     /// Examples by label, commonest first.
     pub labels: Vec<LabelCount>,
