@@ -4,7 +4,7 @@ import globals from 'globals';
 import ts from 'typescript-eslint';
 
 export default ts.config(
-  { ignores: ['dist', 'node_modules', 'look/out'] },
+  { ignores: ['dist', 'node_modules', 'look/out', 'src/backend/generated'] },
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   svelte.configs['flat/recommended'],

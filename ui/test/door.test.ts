@@ -79,7 +79,7 @@ describe('the double', () => {
     const run = await door.startRun(REQUEST);
     const early: EventBatch[] = [];
     await door.subscribe(run, 0, (batch) => early.push(batch));
-    await vi.waitFor(() => expect(early.flatMap((b) => b.events).at(-1)?.type).toBe('completed'), { timeout: 5000 });
+    await vi.waitFor(() => expect(early.flatMap((b) => b.events).at(-1)?.type).toBe('completed'), { timeout: 30_000 });
     let next = 0;
     for (const batch of early) {
       expect(batch.from).toBe(next);
@@ -98,7 +98,7 @@ describe('the double', () => {
     await door.pauseRun(run);
     expect((await door.runs())[0]?.status).toBe('paused');
     await door.resumeRun(run);
-    await vi.waitFor(async () => expect((await door.runs())[0]?.status).toBe('completed'), { timeout: 5000 });
+    await vi.waitFor(async () => expect((await door.runs())[0]?.status).toBe('completed'), { timeout: 30_000 });
   });
 
   it('filters, searches, sorts, edits and undoes rows', async () => {

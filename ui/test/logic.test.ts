@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import completion from '../src/backend/recording/completion.json';
 import head from '../src/backend/recording/head.json';
-import type { FigureData, Run, Settable } from '../src/backend/types';
+import type { Figure, FigureData, Run } from '../src/backend/types';
 import { columns, flat } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
+import { plot } from '../src/lib/plot';
 import { readings, steps } from '../src/lib/reading';
 import { pieces, target } from '../src/lib/target';
 import { tsv } from '../src/lib/tsv';
@@ -118,6 +119,43 @@ describe('reading a figure', () => {
     expect(read.map((r) => r.name)).toEqual(['training', 'smoothed', 'validation']);
     expect(read[2]?.value).toBe(formats.en.significant(event?.loss));
     expect(readings(loss, 0, words.it.train, formats.it).map((r) => r.name)).toEqual(['validazione']);
+  });
+});
+
+describe('where things stand in a figure', () => {
+  // what the recording notes about each figure was taken from the code that draws it
+  type Noted = Figure & { plot: { left: number; right: number; top: number; bottom: number; x: [number, number]; cell: number } };
+  const loss = [head, completion].flatMap((r) => [r.figures.en.loss, r.figures.it.loss]);
+  const stages = head.stages.flatMap((s) => [s.en, s.it]);
+
+  it('is read off the axes of every loss curve', () => {
+    for (const figure of [...loss, ...stages] as unknown as Noted[]) {
+      const read = plot(figure.svg, figure.data);
+      if (read?.kind !== 'axes') throw new Error('no axes in ' + figure.alt);
+      expect([read.left, read.right, read.bottom]).toEqual([figure.plot.left, figure.plot.right, figure.plot.bottom]);
+      expect(read.x[0]).toBeCloseTo(figure.plot.x[0], 0);
+      // numbers stand at whole pixels: a hundredth of the width is close enough to find a step
+      expect(Math.abs(read.x[1] - figure.plot.x[1])).toBeLessThan(0.01 * figure.plot.x[1]);
+    }
+  });
+
+  it('is read off the squares of every confusion matrix', () => {
+    for (const figure of [head, completion].flatMap((r) => [r.figures.en.confusion, r.figures.it.confusion]) as unknown as Noted[]) {
+      const read = plot(figure.svg, figure.data);
+      if (read?.kind !== 'cells' || figure.data.kind !== 'confusion') throw new Error('no squares in ' + figure.alt);
+      expect(read.squares.reduce((sum, s) => sum + s.count, 0)).toBe(156);
+      for (const square of read.squares) {
+        expect(figure.data.counts[square.row]?.[square.column]).toBe(square.count);
+        expect(Math.abs(square.x - (figure.plot.left + square.column * figure.plot.cell))).toBeLessThan(figure.plot.cell / 2);
+        expect(Math.abs(square.y - (figure.plot.top + square.row * figure.plot.cell))).toBeLessThan(figure.plot.cell / 2);
+      }
+    }
+  });
+
+  it('is not guessed', () => {
+    expect(plot('<svg xmlns="http://www.w3.org/2000/svg"><text>no steps</text></svg>', head.figures.en.loss.data as unknown as FigureData)).toBeNull();
+    const other = plot(head.figures.en.confusion.svg.replace('>11<', '>12<'), head.figures.en.confusion.data as unknown as FigureData);
+    expect(other).toBeNull();
   });
 });
 

@@ -48,9 +48,9 @@ describe('a newcomer', () => {
     expect(startButton().disabled).toBe(true);
     await click(screen.getByRole('button', { name: /^Accept terms and get/ }));
     const start = startButton();
-    await waitFor(() => expect(start.disabled).toBe(false), { timeout: 5000 });
+    await waitFor(() => expect(start.disabled).toBe(false), { timeout: 30_000 });
     await click(start);
-    await click(await screen.findByRole('button', { name: 'See the result' }, { timeout: 10000 }));
+    await click(await screen.findByRole('button', { name: 'See the result' }, { timeout: 30_000 }));
     // the number, its interval, and what it must be held against
     await screen.findByText('55.1%');
     screen.getByText('95 % interval 47.4% to 62.2%');
@@ -60,7 +60,7 @@ describe('a newcomer', () => {
     await click(cell);
     await screen.findByText(/Mia nipote l'anno scorso/);
     expect(clicks).toBeLessThan(10);
-    expect(door.calls).toEqual(['getModel', 'startRun']);
+    expect(door.calls.filter((call) => call !== 'listening')).toEqual(['getModel', 'startRun']);
   });
 
   it('is told why Start cannot be pressed', async () => {
@@ -114,7 +114,7 @@ describe('a run', () => {
     const again = new App(door);
     render(AppView, { app: again });
     await click(await screen.findByRole('button', { name: 'Go on' }));
-    await screen.findByText(words.en.train.done, {}, { timeout: 10000 });
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
     expect(again.active).toBeNull();
   });
 
@@ -123,7 +123,7 @@ describe('a run', () => {
     const start = startButton();
     await waitFor(() => expect(start.disabled).toBe(false));
     await click(start);
-    const alert = await screen.findByRole('alert', {}, { timeout: 5000 });
+    const alert = await screen.findByRole('alert', {}, { timeout: 30_000 });
     expect(alert.textContent).toContain('the device ran out of memory; choose a smaller batch');
   });
 

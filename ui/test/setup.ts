@@ -1,5 +1,9 @@
 import '@testing-library/svelte/vitest';
+import { configure } from '@testing-library/svelte';
 import { vi } from 'vitest';
+
+// a busy machine is slow, and not wrong
+configure({ asyncUtilTimeout: 15_000 });
 
 // what jsdom lacks and the window uses
 Element.prototype.scrollIntoView = vi.fn();

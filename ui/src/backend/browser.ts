@@ -1,6 +1,6 @@
 /** The double in a browser, set up by the address: `?first&language=it&theme=dark&pace=20&rows=1000000`. */
 import { Double } from './double';
-import type { Language, Theme } from './types';
+import type { Language } from './types';
 
 export function fromAddress(search: string): Double {
   const query = new URLSearchParams(search);
@@ -15,7 +15,7 @@ export function fromAddress(search: string): Double {
     ...(rows === undefined ? {} : { rows }),
     settings: {
       ...(language === null ? {} : { language: language as Language }),
-      ...(theme === null ? {} : { theme: theme as Theme }),
+      ...(theme === null ? {} : { theme: theme }),
     },
   });
 }

@@ -201,6 +201,10 @@ export class Double implements Door {
     this.#drops.add(handler);
     return () => this.#drops.delete(handler);
   }
+  listening(): Promise<void> {
+    this.calls.push('listening');
+    return give(undefined);
+  }
   diagnostics(): Promise<string> {
     return give(`Lapidary ${HEAD.run.version}, recorded on ${HEAD.run.device.name}`);
   }
@@ -315,7 +319,7 @@ export class Double implements Door {
     };
   }
 
-  openData(source: { folder?: string | null | undefined; train?: string | null | undefined }): Promise<DataSummary> {
+  openData(source: { folder?: string; train?: string }): Promise<DataSummary> {
     const path = source.folder ?? source.train ?? '';
     if (!path.startsWith(FOLDER)) return fail(`${path}: no such file; check the path`);
     return give(this.#summary());
@@ -323,7 +327,7 @@ export class Double implements Door {
 
   rows(query: Parameters<Door['rows']>[0]): ReturnType<Door['rows']> {
     const search = query.search.toLowerCase();
-    const finding = query.filter.finding === null || query.filter.finding === undefined ? undefined : this.#summary().findings[query.filter.finding]?.kind;
+    const finding = query.filter.finding === undefined ? undefined : this.#summary().findings[query.filter.finding]?.kind;
     let found = this.#rows.filter(
       (row) =>
         (!query.filter.split || row.split === query.filter.split) &&
@@ -465,9 +469,9 @@ export class Double implements Door {
       .recording.predictions.map((p, index) => ({ ...p, index }))
       .filter(
         (p) =>
-          (filter.right === null || filter.right === undefined || p.score === 1 === filter.right) &&
+          (filter.right === undefined || p.score === 1 === filter.right) &&
           (!filter.expected || p.expected === filter.expected) &&
-          (filter.answer === null || filter.answer === undefined || (p.answer ?? '') === filter.answer) &&
+          (filter.answer === undefined || (p.answer ?? '') === filter.answer) &&
           p.input.toLowerCase().includes(search),
       );
     if (filter.sort === 'probability') found.sort((a, b) => (filter.descending ? b.probability - a.probability : a.probability - b.probability));

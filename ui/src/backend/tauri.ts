@@ -16,14 +16,19 @@ async function call<T>(command: string, args: Record<string, unknown> = {}): Pro
   }
 }
 
+/** Listeners on their way. */
+const registering: Promise<unknown>[] = [];
+
 /** A listener that is registered asynchronously, undone synchronously. */
 function registered(listening: Promise<Unsubscribe>): Unsubscribe {
   let over = false;
   let undo: Unsubscribe | undefined;
-  void listening.then((stop) => {
-    if (over) stop();
-    else undo = stop;
-  });
+  registering.push(
+    listening.then((stop) => {
+      if (over) stop();
+      else undo = stop;
+    }),
+  );
   return () => {
     over = true;
     undo?.();
@@ -41,6 +46,10 @@ export const tauri: Door = {
         if (event.payload.type === 'drop' && event.payload.paths.length > 0) handler(event.payload.paths);
       }),
     ),
+  listening: async () => {
+    await Promise.all(registering);
+    await call('listening');
+  },
   diagnostics: () => call('diagnostics'),
 
   pickFile: (what, title) => call('pick_file', { what, title }),

@@ -34,6 +34,11 @@ export interface Toast {
   action: { text: string; run: () => void } | null;
 }
 
+/** A theme by its name; anything else is as the system. */
+function theme(name: string): Theme {
+  return name === 'light' || name === 'dark' ? name : 'system';
+}
+
 /** A download under way. */
 export class Download {
   progress = $state.raw<Progress | null>(null);
@@ -139,6 +144,7 @@ export class App {
       } else {
         this.selected = this.runs.find((run) => run.status === 'completed')?.path ?? this.runs[0]?.path ?? null;
       }
+      await this.door.listening();
     } catch (reason) {
       this.fault = failure(reason).message;
     }
@@ -156,7 +162,7 @@ export class App {
 
   #applySettings(): void {
     this.language = this.#settings.language ?? (navigator.language.startsWith('it') ? 'it' : 'en');
-    this.theme = this.#settings.theme;
+    this.theme = theme(this.#settings.theme);
     this.#media ??= typeof matchMedia === 'function' ? matchMedia('(prefers-color-scheme: dark)') : null;
     this.#media?.addEventListener('change', () => this.#paint());
     this.#paint();
@@ -201,7 +207,7 @@ export class App {
   #obey(command: Command): void {
     switch (command.kind) {
       case 'screen':
-        this.screen = command.screen;
+        this.screen = SCREENS.find((screen) => screen === command.screen) ?? this.screen;
         break;
       case 'open_data':
         void this.pickData('file');
@@ -213,7 +219,7 @@ export class App {
         this.setLanguage(command.language);
         break;
       case 'theme':
-        this.setTheme(command.theme);
+        this.setTheme(theme(command.theme));
         break;
     }
   }

@@ -1,5 +1,5 @@
 /** The table of Compare: for every choice and every measurement, one cell a run. Nothing is computed but "differs". */
-import type { Run, Settable } from '../backend/types';
+import type { Run } from '../backend/types';
 import type { Words } from '../words';
 import { lookup } from '../words/lookup';
 import type { Format } from './format';
@@ -17,10 +17,10 @@ export interface Column {
 }
 
 /** Settings flattened to `train.epochs`. */
-export function flat(settings: Settable, prefix = ''): Record<string, string> {
+export function flat(settings: Record<string, unknown>, prefix = ''): Record<string, string> {
   const out: Record<string, string> = {};
   for (const [key, value] of Object.entries(settings)) {
-    if (typeof value === 'object' && !Array.isArray(value)) Object.assign(out, flat(value, `${prefix}${key}.`));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) Object.assign(out, flat(value as Record<string, unknown>, `${prefix}${key}.`));
     else out[prefix + key] = Array.isArray(value) ? value.join(', ') : String(value).trim();
   }
   return out;
