@@ -85,6 +85,7 @@ export const en = {
     termsLead: (license: string) => `Getting it means accepting the ${license}.`,
     gated: 'Its source asks for an account that accepted the licence.',
     openModel: 'Open a model file…',
+    moreModels: 'More models',
     device: 'Device',
     method: 'Method',
     seed: 'Seed',

@@ -93,6 +93,7 @@ export const it: Words = {
     termsLead: (license) => `Scaricandolo accetti: ${license}.`,
     gated: 'La fonte chiede un account che abbia accettato la licenza.',
     openModel: 'Apri un file di modello…',
+    moreModels: 'Altri modelli',
     device: 'Dispositivo',
     method: 'Metodo',
     seed: 'Seme',
