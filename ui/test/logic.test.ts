@@ -204,10 +204,10 @@ describe('the catalogues', () => {
   });
 
   it('count', () => {
-    expect(words.en.start.examples(1)).toBe('1 example');
-    expect(words.en.start.examples(1200)).toBe('1,200 examples');
-    expect(words.it.start.examples(1)).toBe('1 esempio');
-    expect(words.it.start.examples(1200)).toBe('1.200 esempi');
+    expect(words.en.data.count(1, 1)).toBe('1 row');
+    expect(words.en.data.count(3, 1200)).toBe('3 of 1,200 rows');
+    expect(words.it.data.count(1, 1)).toBe('1 riga');
+    expect(words.it.data.count(3, 1200)).toBe('3 di 1.200 righe');
     expect(words.en.start.problems(1, 2)).toBe('1 problem to fix, 2 things to look at');
     expect(words.it.start.problems(0, 1)).toBe('1 cosa da guardare');
   });
