@@ -240,8 +240,7 @@ impl Desk {
     pub fn rows(&self, query: &RowQuery) -> Result<RowPage> {
         let sheet = query.data.parse().ok().and_then(|number: usize| lock(&self.sheets).get(&number).cloned());
         let sheet = sheet.ok_or_else(|| Error::request("this data set is no longer open; open it again"))?;
-        let page = lock(&sheet).rows(query);
-        page
+        lock(&sheet).rows(query)
     }
 
     /// Removes a model from the library, and its files if the library got them itself.
