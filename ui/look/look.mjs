@@ -75,6 +75,17 @@ for (const [width, height] of sizes) {
         await shoot(page, `start-details-${end}`);
       }
       if (screen === 'results') {
+        // down to the end, where nothing may follow the last card
+        await page.evaluate(() => {
+          const body = document.querySelector('.body');
+          body.scrollTop = body.scrollHeight;
+        });
+        await shoot(page, `results-end-${end}`);
+        const blank = await page.evaluate(() => document.querySelector('.body').getBoundingClientRect().bottom - document.querySelector('.body .column').getBoundingClientRect().bottom);
+        if (blank > 40) {
+          bad += 1;
+          console.log(`results ${end}: ${blank} pixels of nothing at the end`);
+        }
         await page.locator('.cell').nth(1).click();
         await shoot(page, `results-cell-${end}`);
       }

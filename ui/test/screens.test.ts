@@ -166,6 +166,8 @@ describe('data', () => {
     await fireEvent.keyDown(grid, { key: 'End' });
     await fireEvent.scroll(grid);
     await waitFor(() => expect(within(grid).getByText('1,000,000')).toBeTruthy());
+    // the row that was far away is shown whole once it is here
+    await waitFor(() => expect(screen.getByRole('region', { name: 'Selected row' }).textContent).toContain('jsonl'));
   }, 60_000);
 
   it('that was dropped is opened; what cannot be read says why', async () => {
