@@ -7,6 +7,7 @@ import { formats } from '../src/lib/format';
 import { plot } from '../src/lib/plot';
 import { readings, steps } from '../src/lib/reading';
 import { pieces, target } from '../src/lib/target';
+import { classes, scores } from '../src/lib/scores';
 import { tsv } from '../src/lib/tsv';
 import { CAP, reveal, view } from '../src/lib/window';
 import { words } from '../src/words';
@@ -159,6 +160,22 @@ describe('where things stand in a figure', () => {
   });
 });
 
+describe('scores', () => {
+  it('are every share with an interval, the main one first', () => {
+    const found = scores(head.result.metrics);
+    expect(found[0]).toEqual({ key: 'accuracy', value: head.result.metrics.accuracy, interval: head.result.metrics.accuracy_ci });
+    expect(found.map((s) => s.key)).toEqual(['accuracy', 'macro_f1', 'expected_calibration_error']);
+    expect(classes(head.result.metrics)?.confusion.labels).toHaveLength(12);
+  });
+
+  it('of another task need no labels', () => {
+    const entities = { precision: 0.8, precision_ci: [0.7, 0.9], recall: 0.6, recall_ci: [0.5, 0.7], f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
+    expect(scores(entities).map((s) => s.key)).toEqual(['f1', 'precision', 'recall']);
+    expect(classes(entities)).toBeNull();
+    expect(scores(null)).toEqual([]);
+  });
+});
+
 describe('comparing', () => {
   const recorded = [head, completion].map((r, i): Run => {
     const run = { run: r.run, result: r.result } as unknown as Run;
@@ -186,7 +203,7 @@ describe('comparing', () => {
 
 describe('the catalogues', () => {
   /** Words that are the same in both languages. */
-  const SHARED = new Set(['Lapidary', 'Test', 'Token', 'Hashtag', 'SQL', 'F1', 'PDF', 'Markdown', 'CSV', 'JSON', 'GGUF', 'Status']);
+  const SHARED = new Set(['Lapidary', 'Test', 'Token', 'Hashtag', 'SQL', 'F1', 'PDF', 'Markdown', 'CSV', 'JSON', 'GGUF', 'ROUGE-L', 'chrF', 'Status']);
 
   function texts(value: unknown, path: string): [string, string][] {
     if (typeof value === 'string') return [[path, value]];

@@ -212,6 +212,27 @@ describe('the report', () => {
   });
 });
 
+describe('the result of a task without labels', () => {
+  it('shows its own main metric, and no matrix', async () => {
+    const { door } = await open();
+    const ask = door.run.bind(door);
+    door.run = async (path) => {
+      const run = await ask(path);
+      const entities = { precision: 0.8, precision_ci: [0.7, 0.9], recall: 0.6, recall_ci: [0.5, 0.7], f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
+      // as a later engine will send it
+      return { ...run, result: { ...run.result, metrics: entities, baselines: { untuned: { ...entities, f1: 0.1 } } } } as unknown as typeof run;
+    };
+    await go('Results');
+    const hero = await screen.findByRole('region', { name: 'F1' });
+    expect(hero.textContent).toContain('69.0%');
+    expect(hero.textContent).toContain('10.0%');
+    expect(screen.queryByText('Who was taken for whom')).toBeNull();
+    await screen.findByText(/^Mistakes/);
+    await go('Compare');
+    await screen.findAllByText('69.0%');
+  });
+});
+
 describe('settings', () => {
   it('change the language and the look at once, and are kept', async () => {
     const { door } = await open();

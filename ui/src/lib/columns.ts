@@ -3,6 +3,7 @@ import type { Run } from '../backend/types';
 import type { Words } from '../words';
 import { lookup } from '../words/lookup';
 import type { Format } from './format';
+import { scores, type Score } from './scores';
 
 export interface Column {
   key: string;
@@ -49,18 +50,19 @@ export function columns(runs: readonly Run[], words: Words, format: Format): Col
     const cells = values.map((v) => (v === null ? '–' : show(v)));
     return column(key, name, cells, { number: true, measured: true, best: higher ? leader(values) : null });
   };
+  // the main metric with its interval, then the others
+  const found = runs.map((run) => scores(run.result?.metrics));
+  const names = [...new Set(found.flatMap((list) => list.map((score) => score.key)))];
+  const score = (run: Run, key: string): Score | undefined => found[runs.indexOf(run)]?.find((s) => s.key === key);
+  const measured = names.flatMap((key, i) => {
+    const value = number(key, lookup(words.metrics, key), (run) => score(run, key)?.value, format.percent, !key.endsWith('_error'));
+    const interval = (run: Run): string => score(run, key)?.interval.map(format.percent).join(' – ') ?? '–';
+    return i === 0 ? [value, column(`${key}_ci`, c.interval, runs.map(interval), { number: true, measured: true })] : [value];
+  });
   const settings = runs.map((run) => flat(run.run.settings));
   const keys = [...new Set(settings.flatMap((s) => Object.keys(s)))].filter((key) => key !== 'method').sort();
   return [
-    number('accuracy', c.accuracy, (r) => r.result?.metrics?.accuracy, format.percent, true),
-    column(
-      'interval',
-      c.interval,
-      runs.map((r) => r.result?.metrics?.accuracy_ci.map(format.percent).join(' – ') ?? '–'),
-      { number: true, measured: true },
-    ),
-    number('macro_f1', c.macro, (r) => r.result?.metrics?.macro_f1, format.percent, true),
-    number('calibration', c.calibration, (r) => r.result?.metrics?.expected_calibration_error, format.percent, false),
+    ...measured,
     number('seconds', c.time, (r) => r.result?.train.seconds, format.duration, false),
     number('memory', c.memory, (r) => r.result?.train.peak_memory_bytes, format.bytes, false),
     column('method', c.method, runs.map((r) => lookup(words.methods, r.run.method))),
