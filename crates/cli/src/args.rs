@@ -1,6 +1,5 @@
 //! The command line. Its comments are the English help; the Italian help is in [`crate::words`].
 
-use crate::given;
 use crate::words::Words;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
@@ -283,10 +282,9 @@ impl Train {
     /// # Errors
     /// If `--columns` is malformed.
     pub fn request(self) -> Result<lab::run::Request> {
-        let command = self.command();
         let columns = columns(self.columns.as_deref()).map_err(lab::Error::Request)?;
         let data = Source { folder: self.data, train: self.train, validation: self.validation, test: self.test, columns, ..Source::default() };
-        Ok(lab::run::Request {
+        let mut request = lab::run::Request {
             task: self.task,
             data,
             model: self.model,
@@ -296,29 +294,10 @@ impl Train {
             set: self.set,
             seed: self.seed,
             out: self.out,
-            command,
-        })
-    }
-
-    /// The command that repeats this one.
-    fn command(&self) -> String {
-        let mut parts = vec![format!("lapidary train --task {}", self.task)];
-        let mut add = |flag: &str, value: Option<String>| parts.extend(value.map(|v| format!("--{flag} {v}")));
-        add("data", given(self.data.as_ref()));
-        add("train", given(self.train.as_ref()));
-        add("validation", given(self.validation.as_ref()));
-        add("test", given(self.test.as_ref()));
-        add("columns", self.columns.clone());
-        add("model", Some(self.model.clone()));
-        add("method", Some(self.method.clone()));
-        add("device", Some(self.device.clone()));
-        add("recipe", given(self.recipe.as_ref()));
-        for set in &self.set {
-            add("set", Some(if set.contains([' ', '{', '"']) { format!("'{set}'") } else { set.clone() }));
-        }
-        add("seed", Some(self.seed.to_string()));
-        add("out", given(Some(&self.out)));
-        parts.join(" ")
+            command: String::new(),
+        };
+        request.command = request.as_command();
+        Ok(request)
     }
 }
 

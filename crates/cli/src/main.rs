@@ -22,7 +22,7 @@ use lab::search::Index;
 use lab::{Event, Home, Result, look, models, run};
 use show::Output;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use words::Words;
@@ -221,15 +221,4 @@ fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
     }
     out.scores(&scores);
     Ok(())
-}
-
-/// The platform's way to write a path on a command line again.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.contains(' ') { format!("\"{text}\"") } else { text }
-}
-
-/// A path as it was given, for messages.
-fn given(path: Option<&PathBuf>) -> Option<String> {
-    path.map(|p| quoted(p))
 }

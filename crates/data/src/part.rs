@@ -1,9 +1,10 @@
 //! The parts of a data set, and the names that people give to them.
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// The parts of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// What the model learns from.

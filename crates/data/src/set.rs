@@ -38,6 +38,9 @@ pub struct Card {
     pub seed: Option<PathBuf>,
     /// An SQLite file with tables and rows, in place of the two scripts.
     pub database: Option<PathBuf>,
+    /// What it says of its own size.
+    #[serde(default)]
+    pub counts: toml::Table,
 }
 
 /// What the user named.
@@ -217,7 +220,11 @@ fn no_kind(source: &Source) -> Error {
     Error::file(named.cloned().unwrap_or_default(), what)
 }
 
-fn read_card(folder: &Path) -> Result<Card> {
+/// Reads `dataset.toml` of a folder; an empty card if there is none.
+///
+/// # Errors
+/// If the folder is missing or the card is malformed.
+pub fn read_card(folder: &Path) -> Result<Card> {
     let path = folder.join(CARD);
     if !path.exists() {
         // the folder's own absence is the better message

@@ -6,9 +6,10 @@
 use crate::error::{Error, Result};
 use burn::tensor::{Device, DeviceKind};
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// What computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The processor, through burn's flex backend.
@@ -20,7 +21,7 @@ pub enum Kind {
 }
 
 /// Whether a device's numbers were held against the CPU's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum Parity {
     /// It is the reference, or agreed with it.
@@ -30,13 +31,15 @@ pub enum Parity {
 }
 
 /// A device as shown to a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[ts(rename = "Device")]
 pub struct Info {
     /// What `--device` takes: `cpu`, `gpu:0`, `software`.
     pub id: String,
     /// The maker's name for it.
     pub name: String,
     /// What computes.
+    #[ts(inline)]
     pub kind: Kind,
     /// Graphics API, or the instruction set for the CPU.
     pub api: String,
@@ -47,6 +50,7 @@ pub struct Info {
     /// Whether it can compute in `f16`.
     pub f16: bool,
     /// Whether its numbers agree with the CPU's.
+    #[ts(inline)]
     pub parity: Parity,
 }
 

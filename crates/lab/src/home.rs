@@ -35,6 +35,16 @@ impl Home {
         self.path.join("models")
     }
 
+    /// Where runs are kept that were not given a folder, a folder each.
+    pub fn runs(&self) -> PathBuf {
+        self.path.join("runs")
+    }
+
+    /// What a face remembers between starts.
+    pub fn settings(&self) -> PathBuf {
+        self.path.join("settings.json")
+    }
+
     /// The library's database.
     pub fn database(&self) -> PathBuf {
         self.path.join("library.sqlite")

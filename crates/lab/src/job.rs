@@ -37,6 +37,11 @@ impl<T: Send + 'static> Job<T> {
         self.stop.store(true, Ordering::Relaxed);
     }
 
+    /// What [`Job::stop`] sets, for those who do not hold the job.
+    pub fn stopper(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
+    }
+
     /// What came of it.
     ///
     /// # Errors

@@ -5,7 +5,10 @@
 //! stopped. Nothing here knows about terminals or windows.
 
 pub mod answer;
+pub mod ask;
 pub mod bench;
+mod command;
+pub mod desk;
 pub mod elsewhere;
 pub mod error;
 pub mod home;
@@ -18,7 +21,9 @@ pub mod reports;
 pub mod resume;
 pub mod run;
 pub mod search;
+pub mod sheet;
 pub mod task;
+pub mod view;
 
 pub use error::{Error, Result};
 pub use home::Home;

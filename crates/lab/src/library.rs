@@ -156,6 +156,24 @@ impl Library {
         Ok(())
     }
 
+    /// Forgets a model; its files stay.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn remove_model(&self, name: &str) -> Result<()> {
+        self.db.execute("DELETE FROM models WHERE name = ?", [name]).map_err(|e| self.fail(e))?;
+        Ok(())
+    }
+
+    /// Forgets a run; its folder stays.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn remove_run(&self, folder: &Path) -> Result<()> {
+        self.db.execute("DELETE FROM runs WHERE path = ?", [folder.to_string_lossy()]).map_err(|e| self.fail(e))?;
+        Ok(())
+    }
+
     /// SHA-256 of a file, computed only when the file is new or has changed.
     ///
     /// # Errors

@@ -532,7 +532,7 @@ pub struct Opened {
     task: Task,
     model: Gemma,
     tokenizer: Tokenizer,
-    tuned: Tuned,
+    pub(crate) tuned: Tuned,
 }
 
 /// Opens the model of a run folder on a device. The base model is found by name or path, and must
@@ -572,7 +572,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
 }
 
 impl Opened {
-    fn answerer(&self) -> Result<Answerer<'_>> {
+    pub(crate) fn answerer(&self) -> Result<Answerer<'_>> {
         Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tasks::{Classification, Metrics};
 use train::Event;
+use ts_rs::TS;
 
 /// What can go wrong with a run folder.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum Error {
 }
 
 /// A file that went into a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct FileRecord {
     /// Path as it was given.
     pub path: String,
@@ -40,7 +41,7 @@ pub struct FileRecord {
 }
 
 /// The model that was trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct ModelRecord {
     /// Name in the library, or the path.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct ModelRecord {
 }
 
 /// The data that went in.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, TS)]
 pub struct DataRecord {
     /// Name of the data set.
     pub name: String,
@@ -75,7 +76,7 @@ pub struct DataRecord {
 }
 
 /// The device that computed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct DeviceRecord {
     /// Device id, for instance `cpu`.
     pub id: String,
@@ -90,7 +91,7 @@ pub struct DeviceRecord {
 }
 
 /// Everything that was chosen: `run.toml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunFile {
     /// Task name.
     pub task: String,
@@ -111,14 +112,16 @@ pub struct RunFile {
     /// The device.
     pub device: DeviceRecord,
     /// Hyper-parameters by name, as resolved from recipe and command line.
+    #[ts(type = "{ [key: string]: unknown }")]
     pub settings: toml::Table,
     /// What was asked for, for resuming.
     #[serde(default)]
+    #[ts(skip)]
     pub request: toml::Table,
 }
 
 /// Figures of the training itself.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, TS)]
 pub struct TrainRecord {
     /// Wall-clock seconds of training, evaluations on the validation set included.
     pub seconds: f64,
@@ -133,13 +136,14 @@ pub struct TrainRecord {
     /// Peak resident memory of the process.
     pub peak_memory_bytes: u64,
     /// Loss of the last step.
+    #[ts(type = "number | null")]
     pub final_loss: f64,
     /// Step whose weights were kept.
     pub best_step: usize,
 }
 
 /// The outcome: `result.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunResult {
     /// Task name.
     pub task: String,
@@ -153,6 +157,7 @@ pub struct RunResult {
     pub evaluated_on: String,
     /// Free (unconstrained) decoding of the same model, for completion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
     pub metrics_free: Option<Metrics>,
     /// Scores of reference classifiers on the same examples: `majority`, `untuned`.
     pub baselines: BTreeMap<String, Metrics>,
@@ -168,6 +173,7 @@ pub struct RunResult {
     pub version: String,
     /// Why the run failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
     pub error: Option<String>,
 }
 
@@ -179,7 +185,7 @@ impl RunResult {
 }
 
 /// A line of `predictions.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Prediction {
     /// The input text.
     pub input: String,
@@ -220,15 +226,48 @@ impl Run {
     /// If a file is missing or damaged; the message names file and line. A last line of
     /// `events.jsonl` that was cut off by a crash is left out.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let run = path.join("run.toml");
-        let run = toml::from_str(&read(&run)?).map_err(|e| Error::Format { path: run, what: format!("is not a run description ({e})") })?;
-        let result = path.join("result.json");
-        let result = serde_json::from_str(&read(&result)?)
-            .map_err(|e| Error::Format { path: result, what: format!("is not a result ({e}); evaluate the run again") })?;
-        let predictions = path.join("predictions.jsonl");
-        let predictions = if predictions.exists() { lines(&predictions, false)? } else { Vec::new() };
-        Ok(Self { path: path.into(), run, result, events: lines(&path.join("events.jsonl"), true)?, predictions })
+        let (run, result) = (RunFile::read(path)?, RunResult::read(path)?);
+        Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)? })
     }
+}
+
+impl RunFile {
+    /// Reads `run.toml` of a run folder.
+    ///
+    /// # Errors
+    /// If it is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join("run.toml");
+        toml::from_str(&read(&path)?).map_err(|e| Error::Format { path, what: format!("is not a run description ({e})") })
+    }
+}
+
+impl RunResult {
+    /// Reads `result.json` of a run folder; a run that has not ended has none.
+    ///
+    /// # Errors
+    /// If it is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join("result.json");
+        serde_json::from_str(&read(&path)?).map_err(|e| Error::Format { path, what: format!("is not a result ({e}); evaluate the run again") })
+    }
+}
+
+/// Reads `events.jsonl` of a run folder, also while it is being written: a last line that is not whole is left out.
+///
+/// # Errors
+/// If it is missing or damaged; the message names the line.
+pub fn events(folder: &Path) -> Result<Vec<Event>, Error> {
+    lines(&folder.join("events.jsonl"), true)
+}
+
+/// Reads `predictions.jsonl` of a run folder; none where nothing was evaluated.
+///
+/// # Errors
+/// If it is damaged; the message names the line.
+pub fn predictions(folder: &Path) -> Result<Vec<Prediction>, Error> {
+    let path = folder.join("predictions.jsonl");
+    if path.exists() { lines(&path, false) } else { Ok(Vec::new()) }
 }
 
 fn read(path: &Path) -> Result<String, Error> {

@@ -8,13 +8,15 @@
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use train::health::{Remedy, Symptom, Trouble};
+use ts_rs::TS;
 
 /// Space that keeps a number and its unit on one line; also groups digits (unlike a comma or a point,
 /// it means the same to an English and an Italian reader).
 const NARROW: char = '\u{202f}';
 
 /// Language of a figure or report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[ts(rename = "Language")]
 pub enum Lang {
     /// English.
     #[default]

@@ -4,6 +4,7 @@
 use crate::health::{Remedy, Symptom};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use ts_rs::TS;
 
 /// JSON has no NaN: serde_json writes `null` for it, which is read back as what it was.
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -11,7 +12,8 @@ fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
 }
 
 /// One event of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[ts(rename = "TrainEvent")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The run begins; everything that was chosen is in `run.toml`.
@@ -44,10 +46,12 @@ pub enum Event {
         epoch: f64,
         /// Mean negative log-likelihood per target, in nats.
         #[serde(deserialize_with = "number")]
+        #[ts(type = "number | null")]
         loss: f64,
         /// Learning rate of this step.
         learning_rate: f64,
         /// L2 norm of all gradients together, before clipping.
+        #[ts(type = "number | null")]
         grad_norm: f64,
         /// Tokens processed by this step, padding not counted.
         tokens: usize,
@@ -64,6 +68,7 @@ pub enum Event {
         step: usize,
         /// Mean negative log-likelihood per target on the validation set, in nats.
         #[serde(deserialize_with = "number")]
+        #[ts(type = "number | null")]
         loss: f64,
         /// Metrics by name, for instance `accuracy`.
         metrics: BTreeMap<String, f64>,

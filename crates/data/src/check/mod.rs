@@ -22,9 +22,10 @@ use crate::example::{Example, Target};
 use crate::set::{DataSet, Split};
 use serde::Serialize;
 use std::path::Path;
+use ts_rs::TS;
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Training would be meaningless or impossible.

@@ -7,6 +7,7 @@ use super::calibration::{CoveragePoint, coverage};
 use super::{Interval, bootstrap, ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use ts_rs::TS;
 
 /// One scored answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,7 @@ pub struct Scored {
 }
 
 /// Scores of one class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct ClassScore {
     /// Share of the answers with this label that were right.
     pub precision: f64,
@@ -33,7 +34,7 @@ pub struct ClassScore {
 }
 
 /// Rows are expected labels, columns answered ones; the last column counts outputs that were no label.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Confusion {
     /// Label names, in the order of rows and columns.
     pub labels: Vec<String>,
@@ -42,7 +43,7 @@ pub struct Confusion {
 }
 
 /// One bin of the reliability diagram.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct ReliabilityBin {
     /// Mean probability of the answers in the bin.
     pub confidence: f64,
@@ -53,7 +54,7 @@ pub struct ReliabilityBin {
 }
 
 /// Scores of a classifier on a set of examples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Classification {
     /// Share of the examples answered rightly.
     pub accuracy: f64,

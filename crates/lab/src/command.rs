@@ -1,0 +1,66 @@
+//! A run as the command that repeats it.
+
+use crate::run::Request;
+use std::path::Path;
+
+impl Request {
+    /// The `lapidary train …` that asks for the same.
+    pub fn as_command(&self) -> String {
+        let mut parts = vec![format!("lapidary train --task {}", self.task)];
+        let mut add = |flag: &str, value: Option<String>| parts.extend(value.map(|v| format!("--{flag} {v}")));
+        let path = |path: &Path| quoted(&path.display().to_string(), '"');
+        add("data", self.data.folder.as_deref().map(path));
+        add("train", self.data.train.as_deref().map(path));
+        add("validation", self.data.validation.as_deref().map(path));
+        add("test", self.data.test.as_deref().map(path));
+        let roles = [("text", &self.data.columns.text), ("label", &self.data.columns.label)];
+        let columns: Vec<String> = roles.iter().filter_map(|(role, column)| Some(format!("{role}={}", column.as_ref()?))).collect();
+        add("columns", Some(columns.join(",")).filter(|c| !c.is_empty()).map(|c| quoted(&c, '"')));
+        add("model", Some(quoted(&self.model, '"')));
+        add("method", Some(self.method.clone()));
+        add("device", Some(self.device.clone()));
+        add("recipe", self.recipe.as_deref().map(path));
+        for set in &self.set {
+            add("set", Some(quoted(set, '\'')));
+        }
+        add("seed", Some(self.seed.to_string()));
+        add("out", Some(path(&self.out)));
+        parts.join(" ")
+    }
+}
+
+/// A word as a person types it.
+fn quoted(word: &str, mark: char) -> String {
+    if word.contains([' ', '{', '"']) { format!("{mark}{word}{mark}") } else { word.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data::set::Source;
+
+    #[test]
+    fn every_choice_is_in_the_command() {
+        let request = Request {
+            task: "intent".into(),
+            data: Source {
+                folder: Some("my data".into()),
+                columns: data::read::Columns { text: Some("q".into()), label: Some("k".into()) },
+                ..Source::default()
+            },
+            model: "m".into(),
+            method: "head".into(),
+            device: "cpu".into(),
+            recipe: None,
+            set: vec!["epochs=3".into(), "template.it={text} →".into()],
+            seed: 7,
+            out: "runs/a".into(),
+            command: String::new(),
+        };
+        assert_eq!(
+            request.as_command(),
+            "lapidary train --task intent --data \"my data\" --columns text=q,label=k --model m --method head --device cpu --set epochs=3 --set \
+             'template.it={text} →' --seed 7 --out runs/a"
+        );
+    }
+}

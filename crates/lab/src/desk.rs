@@ -1,0 +1,275 @@
+//! What one process has open: the run that it trains, the data sets that are looked at, the model that answers.
+//!
+//! A face that lives long (the window) keeps one [`Desk`]; the command line needs none. The run belongs to the desk
+//! and not to whoever looks at it, so it goes on when the window is closed, hidden or reloaded: [`Desk::events`] tells
+//! its story from any event on.
+
+use crate::ask::Asked;
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::job::Job;
+use crate::run::{self, Opened, Request};
+use crate::sheet::{DataSummary, RowPage, RowQuery, Sheet};
+use crate::view::{self, EventBatch, RunRequest, RunRow, RunView, Source};
+use crate::{library::Library, models};
+use report::record;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use train::Event;
+
+/// A lock that outlives a panic of who held it: every value here is whole between two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The run that is being trained.
+struct Live {
+    folder: PathBuf,
+    stop: Arc<AtomicBool>,
+    /// Events so far, and whether there will be more.
+    story: Mutex<(Vec<Event>, bool)>,
+    news: Condvar,
+}
+
+impl Live {
+    fn tell(&self, change: impl FnOnce(&mut (Vec<Event>, bool))) {
+        change(&mut lock(&self.story));
+        self.news.notify_all();
+    }
+
+    fn ended(&self) -> bool {
+        lock(&self.story).1
+    }
+}
+
+/// What one process has open.
+pub struct Desk {
+    home: Home,
+    live: Mutex<Option<Arc<Live>>>,
+    starting: AtomicBool,
+    sheets: Mutex<BTreeMap<usize, Arc<Mutex<Sheet>>>>,
+    opened: AtomicUsize,
+    answering: Mutex<Option<(PathBuf, Opened)>>,
+}
+
+impl Desk {
+    /// An empty desk upon a library.
+    pub fn new(home: Home) -> Self {
+        Self {
+            home,
+            live: Mutex::new(None),
+            starting: AtomicBool::new(false),
+            sheets: Mutex::default(),
+            opened: AtomicUsize::new(0),
+            answering: Mutex::new(None),
+        }
+    }
+
+    /// The library's folder.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The folder of the run that is being trained now.
+    pub fn running(&self) -> Option<PathBuf> {
+        lock(&self.live).as_ref().filter(|l| !l.ended()).map(|l| l.folder.clone())
+    }
+
+    /// The library's runs, latest first.
+    ///
+    /// # Errors
+    /// If the library cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunRow>> {
+        view::runs(&self.home, self.running().as_deref())
+    }
+
+    /// A run with everything that was chosen and what came of it.
+    ///
+    /// # Errors
+    /// If the folder is incomplete.
+    pub fn run(&self, folder: &Path) -> Result<RunView> {
+        view::run(folder, self.running().as_deref())
+    }
+
+    /// Starts a training and gives its folder, once everything that can be refused was found sound.
+    /// Needs a tokio runtime; the training goes on when the caller has gone away.
+    ///
+    /// # Errors
+    /// If something is refused, or another training has not ended.
+    pub async fn start(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
+        if self.starting.swap(true, Ordering::AcqRel) {
+            return Err(Error::request("a training is being started; wait for it"));
+        }
+        let started = self.begin(wish).await;
+        self.starting.store(false, Ordering::Release);
+        started
+    }
+
+    async fn begin(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
+        if let Some(folder) = self.running() {
+            return Err(Error::request(format!("{} is being trained; stop it or wait for its end", folder.display())));
+        }
+        let request = self.request(wish)?;
+        let (home, out) = (self.home.clone(), request.out.clone());
+        let mut job = Job::start(move |on_event, stop| run::train(&home, &request, on_event, stop));
+        let Some(first) = job.next().await else {
+            // it never ends well without an event
+            job.finish().await?;
+            return Err(Error::request("the training ended before it began; please report this"));
+        };
+        let folder = out.canonicalize().map_err(|e| Error::io(&out, e))?;
+        let live = Arc::new(Live { folder: folder.clone(), stop: job.stopper(), story: Mutex::new((vec![first], false)), news: Condvar::new() });
+        *lock(&self.live) = Some(live.clone());
+        tokio::spawn(async move {
+            while let Some(event) = job.next().await {
+                live.tell(|story| story.0.push(event));
+            }
+            // an error of the run is its last event; a crash of the thread has told nobody yet
+            let crash = job.finish().await.err();
+            live.tell(|story| {
+                if let Some(e) = crash.filter(|_| !matches!(story.0.last(), Some(Event::Failed { .. }))) {
+                    let step = story.0.iter().rev().find_map(|e| if let Event::Step { step, .. } = e { Some(*step) } else { None });
+                    story.0.push(Event::Failed { step: step.unwrap_or(0), message: e.to_string() });
+                }
+                story.1 = true;
+            });
+        });
+        Ok(folder)
+    }
+
+    /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it.
+    fn request(&self, wish: RunRequest) -> Result<Request> {
+        let data = wish.data.to_set();
+        let name = wish.data.folder.as_ref().or(wish.data.train.as_ref()).and_then(|p| p.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d-%H-%M-%S").to_string();
+        let runs = self.home.runs();
+        let out = (1..).map(|n| runs.join(if n == 1 { format!("{name}-{now}") } else { format!("{name}-{now}-{n}") })).find(|p| !p.exists());
+        let mut request = Request {
+            task: wish.data.task,
+            data,
+            model: wish.model,
+            method: wish.method,
+            device: wish.device,
+            recipe: None,
+            set: wish.set,
+            seed: wish.seed,
+            out: out.unwrap_or(runs),
+            command: String::new(),
+        };
+        request.command = request.as_command();
+        Ok(request)
+    }
+
+    /// Asks the run to end soon and to keep its best weights.
+    ///
+    /// # Errors
+    /// If this run is not being trained here.
+    pub fn stop(&self, folder: &Path) -> Result<()> {
+        self.live_at(folder)?.stop.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn live_at(&self, folder: &Path) -> Result<Arc<Live>> {
+        let live = lock(&self.live).as_ref().filter(|l| l.folder == folder && !l.ended()).cloned();
+        live.ok_or_else(|| Error::request(format!("{} is not being trained", folder.display())))
+    }
+
+    /// A run's events from number `from` on, and whether more can come. While it runs, waits up to `patience` for news.
+    ///
+    /// # Errors
+    /// If it is not being trained here and its `events.jsonl` is missing or damaged.
+    pub fn events(&self, folder: &Path, from: usize, patience: Duration) -> Result<(EventBatch, bool)> {
+        let batch = |events: &[Event]| EventBatch { run: folder.into(), from, events: events.get(from..).unwrap_or_default().to_vec() };
+        let live = lock(&self.live).as_ref().filter(|l| l.folder == folder).cloned();
+        let Some(live) = live else { return Ok((batch(&record::events(folder)?), false)) };
+        let story = lock(&live.story);
+        let waited = live.news.wait_timeout_while(story, patience, |(events, ended)| events.len() <= from && !*ended);
+        let (story, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        Ok((batch(&story.0), !story.1))
+    }
+
+    /// Deletes a run's folder.
+    ///
+    /// # Errors
+    /// If it is being trained, or holds no run.
+    pub fn delete_run(&self, folder: &Path) -> Result<()> {
+        if self.running().is_some_and(|r| r == folder) {
+            return Err(Error::request(format!("{} is being trained; stop it first", folder.display())));
+        }
+        lock(&self.answering).take_if(|(open, _)| open == folder);
+        view::delete_run(&self.home, folder)
+    }
+
+    /// Answers texts with a run's model and with its base model.
+    ///
+    /// # Errors
+    /// If the run cannot be opened, a text is too long, or the device fails.
+    pub fn ask(&self, folder: &Path, texts: &[&str]) -> Result<Vec<Asked>> {
+        let mut answering = lock(&self.answering);
+        let opened = match answering.take().filter(|(open, _)| open == folder) {
+            Some((_, opened)) => opened,
+            None => run::open(&self.home, folder, "auto")?,
+        };
+        let (_, opened) = answering.insert((folder.into(), opened));
+        opened.ask(texts)
+    }
+
+    /// Opens a data set; its handle is in the summary.
+    ///
+    /// # Errors
+    /// If a file is missing or malformed.
+    pub fn open_data(&self, source: Source) -> Result<DataSummary> {
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        let sheet = Sheet::open(number.to_string(), source)?;
+        let summary = sheet.summary();
+        let mut sheets = lock(&self.sheets);
+        // the window looks at one data set at a time and may come back to the last ones
+        while sheets.len() >= 4 && sheets.pop_first().is_some() {}
+        sheets.insert(number, Arc::new(Mutex::new(sheet)));
+        Ok(summary)
+    }
+
+    /// A part of an open data set.
+    ///
+    /// # Errors
+    /// If it is not open.
+    pub fn rows(&self, query: &RowQuery) -> Result<RowPage> {
+        let sheet = query.data.parse().ok().and_then(|number: usize| lock(&self.sheets).get(&number).cloned());
+        let sheet = sheet.ok_or_else(|| Error::request("this data set is no longer open; open it again"))?;
+        lock(&sheet).rows(query)
+    }
+
+    /// Removes a model from the library, and its files if the library got them itself.
+    ///
+    /// # Errors
+    /// If there is no such model, or the disk refuses.
+    pub fn remove_model(&self, name: &str) -> Result<()> {
+        let path = models::find(&self.home, name)?;
+        let own = self.home.models();
+        let folder = path.ancestors().find(|a| a.parent().is_some_and(|p| p == own || p == own.join("hub")));
+        if let Some(folder) = folder {
+            let removed = if folder.is_dir() { std::fs::remove_dir_all(folder) } else { std::fs::remove_file(folder) };
+            removed.map_err(|e| Error::io(folder, e))?;
+        }
+        Library::open(&self.home)?.remove_model(name)
+    }
+
+    /// What a face remembers between starts: an object, empty the first time or if the file is damaged.
+    pub fn settings(&self) -> Map<String, Value> {
+        std::fs::read(self.home.settings()).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Remembers values for the next start; those that are not named stay.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn save_settings(&self, values: Map<String, Value>) -> Result<()> {
+        let mut all = self.settings();
+        all.extend(values);
+        Ok(record::write_atomically(&self.home.settings(), Value::Object(all).to_string().as_bytes())?)
+    }
+}

@@ -1,0 +1,458 @@
+//! What a face shows of runs, models, tasks and data sets on disk, in the shapes that cross the window's door.
+//!
+//! Everything is read anew from the run folders and the library, so a run that another process trains, or that
+//! was copied here, is seen as it is. TypeScript types are generated from these ones (see the window's tests).
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::library::Library;
+use crate::models;
+use crate::recipe::Recipe;
+use data::set::{self, Split};
+use report::record::{self, Prediction, RunFile, RunResult};
+use report::text::Lang;
+use report::{Run, figure, html};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tasks::intent;
+use train::Event;
+use ts_rs::TS;
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// It is being trained now.
+    Running,
+    /// It ended as planned.
+    Completed,
+    /// A person ended it early; the best weights are kept.
+    Stopped,
+    /// It ended without a result.
+    Failed,
+    /// The process that trained it ended before the run did.
+    Interrupted,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct RunRow {
+    /// Run folder: the run's name everywhere.
+    pub path: PathBuf,
+    /// Name for people: the folder's last part.
+    pub name: String,
+    /// Task name.
+    pub task: String,
+    /// `completion` or `head`.
+    pub method: String,
+    /// How far it has come.
+    pub status: RunStatus,
+    /// Main metric, when there is one.
+    pub accuracy: Option<f64>,
+    /// When it began, RFC 3339, UTC.
+    pub started: String,
+    /// Name of the base model.
+    pub model: String,
+    /// Name of the data set.
+    pub data: String,
+}
+
+/// A run with everything that was chosen and what came of it.
+#[derive(Clone, Debug, Serialize, TS)]
+#[ts(rename = "Run")]
+pub struct RunView {
+    /// As in the list.
+    pub row: RunRow,
+    /// What was chosen.
+    pub run: RunFile,
+    /// The outcome; none while it runs, or where it was interrupted.
+    pub result: Option<RunResult>,
+}
+
+/// Opens a run folder, finished or not. `live` is the folder that this process trains now.
+///
+/// # Errors
+/// If `run.toml` or `result.json` is missing or damaged.
+pub fn run(folder: &Path, live: Option<&Path>) -> Result<RunView> {
+    let run = RunFile::read(folder)?;
+    let running = live.is_some_and(|l| l == folder);
+    // the result is written before the events end, so a live run may already have one
+    let result = if folder.join("result.json").exists() { Some(RunResult::read(folder)?) } else { None };
+    let status = match &result {
+        _ if running => RunStatus::Running,
+        None => RunStatus::Interrupted,
+        Some(r) if r.status == "completed" => RunStatus::Completed,
+        Some(r) if r.status == "stopped" => RunStatus::Stopped,
+        Some(_) => RunStatus::Failed,
+    };
+    let row = RunRow {
+        path: folder.into(),
+        name: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
+        task: run.task.clone(),
+        method: run.method.clone(),
+        status,
+        accuracy: result.as_ref().and_then(|r| r.metrics.as_ref()).map(|m| m.accuracy),
+        started: run.started.clone(),
+        model: run.model.name.clone(),
+        data: run.data.name.clone(),
+    };
+    Ok(RunView { row, run, result })
+}
+
+/// The library's runs whose folders can be read, latest first.
+///
+/// # Errors
+/// If the library cannot be read.
+pub fn runs(home: &Home, live: Option<&Path>) -> Result<Vec<RunRow>> {
+    let known = Library::open(home)?.runs()?;
+    // a folder that was deleted or damaged must not hide the others
+    Ok(known.iter().filter_map(|r| run(&r.path, live).ok()).map(|v| v.row).collect())
+}
+
+/// Deletes a run: its folder and its place in the library.
+///
+/// # Errors
+/// If the folder holds no run, or the disk refuses.
+pub fn delete_run(home: &Home, folder: &Path) -> Result<()> {
+    // guards against deleting anything that is not a run
+    RunFile::read(folder)?;
+    std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    Library::open(home)?.remove_run(folder)
+}
+
+/// A prediction with its place in `predictions.jsonl`.
+#[derive(Clone, Debug, Serialize, TS)]
+#[ts(rename = "Prediction")]
+pub struct PredictionRow {
+    /// Line, from 0.
+    pub index: usize,
+    /// The line.
+    #[serde(flatten)]
+    pub prediction: Prediction,
+}
+
+/// Which predictions, in which order.
+#[derive(Clone, Debug, Default, Deserialize, TS)]
+#[serde(default)]
+#[ts(optional_fields)]
+pub struct PredictionFilter {
+    /// Only right, or only wrong ones.
+    pub right: Option<bool>,
+    /// Only those of this expected label.
+    pub expected: Option<String>,
+    /// Only those with this answer; empty for outputs that are no label.
+    pub answer: Option<String>,
+    /// Part of the input, whatever its case.
+    pub search: Option<String>,
+    /// Order; that of the file if not given.
+    pub sort: Option<PredictionOrder>,
+    /// Backwards.
+    pub descending: Option<bool>,
+}
+
+/// Order of predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum PredictionOrder {
+    /// That of the file.
+    Index,
+    /// Least certain first.
+    Probability,
+}
+
+/// A part of the predictions that a filter leaves.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct PredictionPage {
+    /// How many the filter leaves.
+    pub total: usize,
+    /// Those asked for.
+    pub rows: Vec<PredictionRow>,
+}
+
+/// A page of a run's predictions.
+///
+/// # Errors
+/// If the file is damaged.
+pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limit: usize) -> Result<PredictionPage> {
+    let search = filter.search.as_deref().unwrap_or_default().to_lowercase();
+    let wanted = |p: &Prediction| {
+        filter.right.is_none_or(|right| right == (p.score == 1.0))
+            && filter.expected.as_ref().is_none_or(|e| *e == p.expected)
+            && filter.answer.as_ref().is_none_or(|a| a == p.answer.as_deref().unwrap_or_default())
+            && (search.is_empty() || p.input.to_lowercase().contains(&search))
+    };
+    let all = record::predictions(folder)?.into_iter().enumerate();
+    let mut rows: Vec<PredictionRow> = all.filter(|(_, p)| wanted(p)).map(|(index, prediction)| PredictionRow { index, prediction }).collect();
+    if filter.sort == Some(PredictionOrder::Probability) {
+        rows.sort_by(|a, b| a.prediction.probability.total_cmp(&b.prediction.probability));
+    }
+    if filter.descending == Some(true) {
+        rows.reverse();
+    }
+    Ok(PredictionPage { total: rows.len(), rows: rows.into_iter().skip(offset).take(limit).collect() })
+}
+
+/// A figure of a run by its name in the report; the loss also of a run that has not ended.
+///
+/// # Errors
+/// If the folder is incomplete, or the run has no such figure.
+pub fn figure(folder: &Path, name: &str, lang: Lang) -> Result<figure::Figure> {
+    if name == "loss" {
+        return Ok(figure::loss_curve(&record::events(folder)?, lang));
+    }
+    let found = html::figures(&Run::open(folder)?, lang).into_iter().find(|(n, _)| *n == name);
+    found.map(|(_, figure)| figure).ok_or_else(|| Error::request(format!("{} has no figure `{name}`", folder.display())))
+}
+
+/// The report of a run as one HTML page.
+///
+/// # Errors
+/// If the folder is incomplete.
+pub fn report_page(folder: &Path, lang: Lang) -> Result<String> {
+    Ok(html::render(&Run::open(folder)?, lang))
+}
+
+/// Writes a report into a folder; the files that were written.
+///
+/// # Errors
+/// If the run's folder is incomplete, a format is unknown, or the disk refuses.
+pub fn export_report(folder: &Path, formats: &[String], lang: Lang, out: &Path) -> Result<Vec<PathBuf>> {
+    if let Some(format) = formats.iter().find(|f| *f != "html") {
+        return Err(Error::request(format!("`{format}` is no format that this version writes; use html")));
+    }
+    formats.iter().map(|_| crate::run::report(folder, lang, out)).collect()
+}
+
+/// A model in the list of models.
+#[derive(Clone, Debug, Serialize, TS)]
+#[ts(rename = "Model")]
+pub struct ModelView {
+    /// Name that a run takes.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Where it lies; none if it is not on this machine.
+    pub path: Option<PathBuf>,
+    /// Size on disk, or 0.
+    pub bytes: u64,
+    /// Licence.
+    pub license: String,
+    /// Where it came from, or where it can be got.
+    pub source: String,
+    /// Where the licence can be read, for a model of the catalogue.
+    pub license_url: Option<String>,
+    /// Parameters, for a model of the catalogue.
+    pub parameters: Option<u64>,
+    /// Bytes to fetch, where known.
+    pub download_bytes: Option<u64>,
+    /// Its source asks for an account that accepted the licence.
+    pub gated: bool,
+}
+
+/// All models: those on disk, then those that can be got.
+///
+/// # Errors
+/// If the library cannot be read.
+pub fn models(home: &Home) -> Result<Vec<ModelView>> {
+    let catalogue = models::catalogue()?;
+    let view = |m: models::Listed| {
+        let entry = catalogue.iter().find(|e| e.id == m.name);
+        ModelView {
+            license_url: entry.map(|e| e.license_url.clone()),
+            parameters: entry.map(|e| e.parameters),
+            download_bytes: None,
+            gated: entry.is_some_and(|e| e.gated),
+            name: m.name,
+            title: m.title,
+            path: m.path,
+            bytes: m.bytes,
+            license: m.license,
+            source: m.source,
+        }
+    };
+    Ok(models::list(home)?.into_iter().map(view).collect())
+}
+
+/// Takes a model into the library under the name of its file or folder.
+///
+/// # Errors
+/// If it is no model that this version reads.
+pub fn import_model(home: &Home, path: &Path) -> Result<ModelView> {
+    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    models::import(home, &name, path)?;
+    models(home)?.into_iter().find(|m| m.name == name).ok_or_else(|| Error::request(format!("{name} is not in the library; import it again")))
+}
+
+/// A setting of a task's recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Setting {
+    /// Full name, for instance `train.epochs`.
+    pub key: String,
+    /// What it takes.
+    pub kind: SettingKind,
+    /// Its default, as `--set` takes it.
+    pub value: String,
+}
+
+/// What a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum SettingKind {
+    /// A whole number.
+    Integer,
+    /// A number.
+    Float,
+    /// `true` or `false`.
+    Boolean,
+    /// Text.
+    String,
+    /// A list in brackets.
+    List,
+}
+
+/// A task of the catalogue.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct Task {
+    /// Its name.
+    pub name: &'static str,
+    /// Can this version train it?
+    pub ready: bool,
+    /// Columns that its data sets need.
+    pub roles: Vec<&'static str>,
+    /// Settings of its recipe.
+    pub settings: Vec<Setting>,
+}
+
+/// All tasks, those that this version can train first.
+///
+/// # Errors
+/// Never in practice: the recipes are compiled in.
+pub fn tasks() -> Result<Vec<Task>> {
+    let mut settings = Vec::new();
+    flatten("", &toml::Value::Table(Recipe::resolve(None, "auto", &[])?.to_table()?), &mut settings);
+    let later = |name, roles: &[&'static str]| Task { name, ready: false, roles: roles.to_vec(), settings: Vec::new() };
+    Ok(vec![
+        Task { name: intent::NAME, ready: true, roles: vec!["text", "label"], settings },
+        later("entities", &["text", "entities"]),
+        later("sql", &["question", "sql"]),
+        later("hashtags", &["text", "hashtags"]),
+        later("custom", &["prompt", "completion"]),
+    ])
+}
+
+fn flatten(key: &str, value: &toml::Value, out: &mut Vec<Setting>) {
+    let mut put = |kind, value| out.push(Setting { key: key.into(), kind, value });
+    match value {
+        toml::Value::Table(table) => {
+            let inner = |name: &String| if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            table.iter().for_each(|(name, value)| flatten(&inner(name), value, out));
+        }
+        toml::Value::Integer(_) => put(SettingKind::Integer, value.to_string()),
+        toml::Value::Float(_) => put(SettingKind::Float, value.to_string()),
+        toml::Value::Boolean(_) => put(SettingKind::Boolean, value.to_string()),
+        toml::Value::String(text) => put(SettingKind::String, text.clone()),
+        toml::Value::Array(_) | toml::Value::Datetime(_) => put(SettingKind::List, value.to_string()),
+    }
+}
+
+/// A data set that opens with one click.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct DataOffer {
+    /// Task that it is made for.
+    pub task: String,
+    /// Its name.
+    pub name: String,
+    /// Language code.
+    pub language: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// It came with Lapidary.
+    pub shipped: bool,
+    /// Training examples as its card counts them.
+    pub examples: Option<u64>,
+}
+
+/// The data sets in a folder of data sets; a folder without a readable card is left out.
+pub fn offers(shipped: &Path) -> Vec<DataOffer> {
+    let folders = std::fs::read_dir(shipped).into_iter().flatten().flatten().map(|e| e.path());
+    let offer = |folder: PathBuf| {
+        let card = set::read_card(&folder).ok().filter(|c| !c.task.is_empty())?;
+        let examples = card.counts.get(Split::Train.name()).and_then(toml::Value::as_integer).and_then(|n| u64::try_from(n).ok());
+        Some(DataOffer { task: card.task, name: card.name, language: card.language, folder, shipped: true, examples })
+    };
+    let mut out: Vec<DataOffer> = folders.filter_map(offer).collect();
+    out.sort_by(|a, b| a.name.cmp(&b.name));
+    out
+}
+
+/// Which files make a data set, as a face names them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[ts(optional_fields)]
+pub struct Source {
+    /// Task name; empty if it is to be found from the card.
+    pub task: String,
+    /// A folder with a card, or with files called `train`, `validation` and `test`.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+    /// Single files; each takes precedence over the folder's.
+    #[serde(default)]
+    pub train: Option<PathBuf>,
+    /// As `train`.
+    #[serde(default)]
+    pub validation: Option<PathBuf>,
+    /// As `train`.
+    #[serde(default)]
+    pub test: Option<PathBuf>,
+    /// Role to column.
+    #[serde(default)]
+    #[ts(as = "Option<BTreeMap<String, String>>")]
+    pub columns: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// Every path that it names.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.folder, &self.train, &self.validation, &self.test].into_iter().flatten()
+    }
+
+    /// The same for the rooms below.
+    pub fn to_set(&self) -> set::Source {
+        let column = |role: &str| self.columns.get(role).cloned();
+        set::Source {
+            folder: self.folder.clone(),
+            train: self.train.clone(),
+            validation: self.validation.clone(),
+            test: self.test.clone(),
+            columns: data::read::Columns { text: column("text"), label: column("label") },
+        }
+    }
+}
+
+/// What a person chose in the window.
+#[derive(Clone, Debug, Deserialize, TS)]
+pub struct RunRequest {
+    /// The data.
+    pub data: Source,
+    /// Name or path of the base model.
+    pub model: String,
+    /// `auto` or a method.
+    pub method: String,
+    /// `auto` or a device id.
+    pub device: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// `key=value`, only what differs from the recipe.
+    pub set: Vec<String>,
+}
+
+/// Events in order, without gaps: the first is number `from` of the run.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct EventBatch {
+    /// The run.
+    pub run: PathBuf,
+    /// Number of the first event, from 0.
+    pub from: usize,
+    /// The events.
+    pub events: Vec<Event>,
+}

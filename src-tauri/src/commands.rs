@@ -1,0 +1,471 @@
+//! What the page can ask: the methods of `ui/src/backend/door.ts`, each a few lines that call `lab`.
+//!
+//! Everything that touches a disk, a model or a device runs off the window's thread. A command that crashes fails
+//! with a sentence like any other; the place of the crash is in the log.
+
+use crate::shell::{self, Ending, Failure, Shell, lock};
+use crate::{menu, words};
+use lab::ask::Asked;
+use lab::report::figure::Figure;
+use lab::report::text::Lang;
+use lab::sheet::{DataSummary, RowPage, RowQuery};
+use lab::view::{self, DataOffer, EventBatch, ModelView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
+use lab::{device, models};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tauri::ipc::Channel;
+use tauri::{AppHandle, Manager, State, Window};
+use tauri_plugin_dialog::DialogExt;
+use tokio::sync::oneshot;
+use ts_rs::TS;
+
+type Answer<T> = Result<T, Failure>;
+
+/// All commands.
+pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static {
+    tauri::generate_handler![
+        capabilities,
+        settings,
+        save_settings,
+        listening,
+        diagnostics,
+        pick_file,
+        pick_folder,
+        devices,
+        tasks,
+        models,
+        get_model,
+        cancel_get_model,
+        import_model,
+        remove_model,
+        data_offers,
+        open_data,
+        rows,
+        start_run,
+        stop_run,
+        runs,
+        run,
+        subscribe,
+        unsubscribe,
+        delete_run,
+        predictions,
+        figure,
+        predict,
+        report_page,
+        export_report,
+    ]
+}
+
+/// Works off the window's thread; failures and crashes are written into the log.
+async fn work<T: Send + 'static>(shell: &Shell, what: &str, work: impl FnOnce() -> lab::Result<T> + Send + 'static) -> Answer<T> {
+    let outcome = match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome.map_err(Failure::from),
+        Err(_) => Err(Failure { message: format!("Lapidary has a defect and could not do this ({what}); what happened is in {}", shell.log.path().display()) }),
+    };
+    if let Err(failure) = &outcome {
+        shell.log.line(&format!("{what}: {}", failure.message));
+    }
+    outcome
+}
+
+/// What this version can do.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct Capabilities {
+    /// Version of Lapidary.
+    version: &'static str,
+    /// Methods beside `auto`.
+    methods: &'static [&'static str],
+    /// Figures that can be drawn of a run.
+    figures: &'static [&'static str],
+    /// Formats of reports.
+    report_formats: &'static [&'static str],
+    /// Formats of exported models.
+    model_formats: &'static [&'static str],
+    /// Extensions of data files, without the dot.
+    data_formats: &'static [&'static str],
+    /// Models can be fetched.
+    get_model: bool,
+    /// Models can be taken into the library.
+    import_model: bool,
+    /// Models can be removed.
+    remove_model: bool,
+    /// A training's cost can be measured before.
+    forecast: bool,
+    /// A run can wait.
+    pause: bool,
+    /// A run can be ended early.
+    stop: bool,
+    /// An interrupted run can go on.
+    resume: bool,
+    /// Rows can be changed.
+    edit: bool,
+    /// The tokens of a row can be seen.
+    microscope: bool,
+    /// Examples can be seen in two dimensions.
+    map: bool,
+    /// A run's model can be asked.
+    predict: bool,
+    /// Runs can be held against each other.
+    compare: bool,
+    /// Answers of other systems can be taken in.
+    import_predictions: bool,
+    /// Runs can be deleted.
+    delete_run: bool,
+    /// There is a text for a report of a problem.
+    diagnostics: bool,
+}
+
+#[tauri::command]
+fn capabilities(shell: State<'_, Shell>) -> Capabilities {
+    // the page asks this first of all; what an earlier page subscribed to is nobody's any more
+    shell.unsubscribe_all();
+    Capabilities {
+        version: lab::VERSION,
+        methods: &["head", "completion"],
+        figures: &["loss", "confusion", "reliability", "comparison"],
+        report_formats: &["html"],
+        model_formats: &[],
+        data_formats: &["jsonl", "ndjson", "csv", "tsv"],
+        get_model: true,
+        import_model: true,
+        remove_model: true,
+        forecast: false,
+        pause: false,
+        stop: true,
+        resume: false,
+        edit: false,
+        microscope: false,
+        map: false,
+        predict: true,
+        compare: false,
+        import_predictions: false,
+        delete_run: true,
+        diagnostics: true,
+    }
+}
+
+/// What the window remembers between starts.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct Settings {
+    /// None: as the system.
+    language: Option<Lang>,
+    /// `system`, `light` or `dark`.
+    theme: String,
+}
+
+#[tauri::command]
+async fn settings(shell: State<'_, Shell>) -> Answer<Settings> {
+    let settings = shell.desk.settings();
+    let text = |key: &str| settings.get(key).and_then(Value::as_str);
+    let language = text("language").and_then(|l| l.parse().ok());
+    Ok(Settings { language, theme: text("theme").unwrap_or("system").into() })
+}
+
+#[tauri::command]
+async fn save_settings(app: AppHandle, shell: State<'_, Shell>, settings: Map<String, Value>) -> Answer<()> {
+    let desk = shell.desk.clone();
+    let before = shell.language();
+    work(&shell, "save settings", move || desk.save_settings(settings)).await?;
+    let language = shell.language();
+    if language != before
+        && let Err(e) = menu::build(&app, language).and_then(|menu| app.set_menu(menu))
+    {
+        shell.log.line(&format!("the menu could not change its language: {e}"));
+    }
+    Ok(())
+}
+
+#[tauri::command]
+fn listening(app: AppHandle) {
+    shell::listening(&app);
+}
+
+#[tauri::command]
+async fn diagnostics(shell: State<'_, Shell>) -> Answer<String> {
+    let (log, home) = (shell.log.clone(), shell.desk.home().path().to_path_buf());
+    let describe = move || {
+        let webview = tauri::webview_version().unwrap_or_else(|e| e.to_string());
+        let mut out = format!("Lapidary {} on {} {}, web view {webview}\n", lab::VERSION, std::env::consts::OS, std::env::consts::ARCH);
+        out += &format!("library {}\n", home.display());
+        for d in device::list() {
+            out += &format!("device {}: {} ({}, {})\n", d.id, d.name, d.api, d.driver);
+        }
+        Ok(out + "\n" + &log.tail() + "\n")
+    };
+    work(&shell, "diagnostics", describe).await
+}
+
+/// What a dialog asks for.
+fn extensions(what: &str) -> Option<(usize, &'static [&'static str])> {
+    match what {
+        "data" => Some((0, &["jsonl", "ndjson", "csv", "tsv"])),
+        "model" => Some((1, &["gguf", "safetensors"])),
+        "predictions" => Some((2, &["jsonl", "ndjson", "csv", "tsv"])),
+        _ => None,
+    }
+}
+
+#[tauri::command]
+async fn pick_file(window: Window, shell: State<'_, Shell>, what: String, title: String) -> Answer<Option<PathBuf>> {
+    let mut dialog = window.dialog().file().set_parent(&window).set_title(title);
+    if let Some((kind, extensions)) = extensions(&what) {
+        dialog = dialog.add_filter(words::of(shell.language()).kinds[kind], extensions);
+    }
+    let (send, chosen) = oneshot::channel();
+    dialog.pick_file(move |path| drop(send.send(path)));
+    Ok(granted(&shell, chosen.await.ok().flatten()))
+}
+
+#[tauri::command]
+async fn pick_folder(window: Window, shell: State<'_, Shell>, title: String) -> Answer<Option<PathBuf>> {
+    let (send, chosen) = oneshot::channel();
+    window.dialog().file().set_parent(&window).set_title(title).pick_folder(move |path| drop(send.send(path)));
+    Ok(granted(&shell, chosen.await.ok().flatten()))
+}
+
+/// A path that a person chose, which the page may use from now on.
+fn granted(shell: &Shell, chosen: Option<tauri_plugin_dialog::FilePath>) -> Option<PathBuf> {
+    let path = chosen?.into_path().ok()?;
+    shell.grants.add(&[&path]);
+    Some(path)
+}
+
+#[tauri::command]
+async fn devices(shell: State<'_, Shell>) -> Answer<Vec<device::Info>> {
+    work(&shell, "devices", || Ok(device::list())).await
+}
+
+#[tauri::command]
+async fn tasks(shell: State<'_, Shell>) -> Answer<Vec<Task>> {
+    work(&shell, "tasks", view::tasks).await
+}
+
+#[tauri::command]
+async fn models(shell: State<'_, Shell>) -> Answer<Vec<ModelView>> {
+    let home = shell.desk.home().clone();
+    work(&shell, "models", move || view::models(&home)).await
+}
+
+/// Progress of a download.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct Progress {
+    /// Bytes done.
+    done: u64,
+    /// Bytes in all, where known.
+    total: Option<u64>,
+    /// The file at hand.
+    what: String,
+}
+
+/// A download that a person cancelled unwinds with this.
+struct Cancelled;
+
+#[tauri::command]
+async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Progress>) -> Answer<()> {
+    let (home, cancelled) = (shell.desk.home().clone(), Ending::default());
+    lock(&shell.downloads).insert(name.clone(), cancelled.clone());
+    let wanted = name.clone();
+    let fetch = move || {
+        let mut last: Option<Instant> = None;
+        let mut tell = |file: &str, done: u64, total: u64| {
+            if cancelled.load(Ordering::Relaxed) {
+                // the library that fetches cannot be told to stop; what has arrived it keeps, and goes on from there
+                std::panic::resume_unwind(Box::new(Cancelled));
+            }
+            if last.is_none_or(|l| l.elapsed() > Duration::from_millis(100)) || done == total {
+                last = Some(Instant::now());
+                // a page that has gone away does not end the download
+                let _ = progress.send(Progress { done, total: (total > 0).then_some(total), what: file.into() });
+            }
+        };
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| models::get(&home, &wanted, &mut tell))) {
+            Ok(outcome) => outcome.map(|_| ()),
+            Err(reason) if reason.is::<Cancelled>() => Err(lab::Error::request("cancelled; what has arrived is kept")),
+            Err(defect) => std::panic::resume_unwind(defect),
+        }
+    };
+    let outcome = work(&shell, "get model", fetch).await;
+    lock(&shell.downloads).remove(&name);
+    outcome
+}
+
+#[tauri::command]
+fn cancel_get_model(shell: State<'_, Shell>, name: String) {
+    if let Some(cancelled) = lock(&shell.downloads).get(&name) {
+        cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tauri::command]
+async fn import_model(shell: State<'_, Shell>, path: PathBuf) -> Answer<ModelView> {
+    shell.grants.check(&path)?;
+    let home = shell.desk.home().clone();
+    work(&shell, "import model", move || view::import_model(&home, &path)).await
+}
+
+#[tauri::command]
+async fn remove_model(shell: State<'_, Shell>, name: String) -> Answer<()> {
+    let desk = shell.desk.clone();
+    work(&shell, "remove model", move || desk.remove_model(&name)).await
+}
+
+#[tauri::command]
+async fn data_offers(shell: State<'_, Shell>) -> Answer<Vec<DataOffer>> {
+    let shipped = shell.shipped.clone();
+    work(&shell, "data sets", move || Ok(shipped.as_deref().map(view::offers).unwrap_or_default())).await
+}
+
+#[tauri::command]
+async fn open_data(shell: State<'_, Shell>, source: Source) -> Answer<DataSummary> {
+    source.paths().try_for_each(|path| shell.grants.check(path))?;
+    let desk = shell.desk.clone();
+    work(&shell, "open data", move || desk.open_data(source)).await
+}
+
+#[tauri::command]
+async fn rows(shell: State<'_, Shell>, query: RowQuery) -> Answer<RowPage> {
+    let desk = shell.desk.clone();
+    work(&shell, "rows", move || desk.rows(&query)).await
+}
+
+#[tauri::command]
+async fn start_run(shell: State<'_, Shell>, request: RunRequest) -> Answer<PathBuf> {
+    request.data.paths().try_for_each(|path| shell.grants.check(path))?;
+    if Path::new(&request.model).is_absolute() {
+        shell.grants.check(Path::new(&request.model))?;
+    }
+    let started = shell.desk.start(request).await.map_err(Failure::from);
+    shell.log.line(&format!("start run: {}", started.as_ref().map_or_else(|f| f.message.clone(), |p| p.display().to_string())));
+    started
+}
+
+#[tauri::command]
+async fn stop_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
+    Ok(shell.desk.stop(&run)?)
+}
+
+#[tauri::command]
+async fn runs(shell: State<'_, Shell>) -> Answer<Vec<RunRow>> {
+    let desk = shell.desk.clone();
+    let runs = work(&shell, "runs", move || desk.runs()).await?;
+    // the library knows them, wherever the command line has put them
+    shell.grants.add(&runs.iter().map(|r| &r.path).collect::<Vec<_>>());
+    Ok(runs)
+}
+
+#[tauri::command]
+async fn run(shell: State<'_, Shell>, run: PathBuf) -> Answer<RunView> {
+    shell.grants.check(&run)?;
+    let desk = shell.desk.clone();
+    work(&shell, "run", move || desk.run(&run)).await
+}
+
+/// How often a page is told of news at most.
+const BEAT: Duration = Duration::from_millis(100);
+
+#[tauri::command]
+async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: usize, channel: Channel<EventBatch>) -> Answer<u32> {
+    shell.grants.check(&run)?;
+    let (id, ending) = shell.subscribe();
+    std::thread::spawn(move || {
+        let shell = app.state::<Shell>();
+        let mut next = from;
+        while !ending.load(Ordering::Relaxed) {
+            match shell.desk.events(&run, next, BEAT * 5) {
+                Ok((batch, more)) => {
+                    next += batch.events.len();
+                    let gone = !batch.events.is_empty() && channel.send(batch).is_err();
+                    if gone || !more {
+                        break;
+                    }
+                }
+                Err(e) => {
+                    shell.log.line(&format!("subscribe: {e}"));
+                    break;
+                }
+            }
+            // events that come meanwhile go together
+            std::thread::sleep(BEAT);
+        }
+        shell.unsubscribe(id);
+    });
+    Ok(id)
+}
+
+#[tauri::command]
+fn unsubscribe(shell: State<'_, Shell>, id: u32) {
+    shell.unsubscribe(id);
+}
+
+#[tauri::command]
+async fn delete_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
+    shell.grants.check(&run)?;
+    let desk = shell.desk.clone();
+    work(&shell, "delete run", move || desk.delete_run(&run)).await
+}
+
+#[tauri::command]
+async fn predictions(shell: State<'_, Shell>, run: PathBuf, filter: PredictionFilter, offset: usize, limit: usize) -> Answer<PredictionPage> {
+    shell.grants.check(&run)?;
+    work(&shell, "predictions", move || view::predictions(&run, &filter, offset, limit)).await
+}
+
+#[tauri::command]
+async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: Lang) -> Answer<Figure> {
+    shell.grants.check(&run)?;
+    work(&shell, "figure", move || view::figure(&run, &name, language)).await
+}
+
+#[tauri::command]
+async fn predict(shell: State<'_, Shell>, run: PathBuf, texts: Vec<String>) -> Answer<Vec<Asked>> {
+    shell.grants.check(&run)?;
+    let desk = shell.desk.clone();
+    work(&shell, "predict", move || desk.ask(&run, &texts.iter().map(String::as_str).collect::<Vec<_>>())).await
+}
+
+#[tauri::command]
+async fn report_page(shell: State<'_, Shell>, run: PathBuf, language: Lang) -> Answer<String> {
+    shell.grants.check(&run)?;
+    work(&shell, "report", move || view::report_page(&run, language)).await
+}
+
+#[tauri::command]
+async fn export_report(shell: State<'_, Shell>, run: PathBuf, formats: Vec<String>, folder: PathBuf, language: Lang) -> Answer<Vec<PathBuf>> {
+    shell.grants.check(&run)?;
+    shell.grants.check(&folder)?;
+    work(&shell, "export report", move || view::export_report(&run, &formats, language, &folder)).await
+}
+
+/// Every type that crosses the door, for the generator of TypeScript.
+#[cfg(test)]
+pub mod types {
+    use super::*;
+    use ts_rs::Config;
+
+    /// Writes a file for each type.
+    pub fn export(config: &Config) -> Result<(), ts_rs::ExportError> {
+        Capabilities::export_all(config)?;
+        Settings::export_all(config)?;
+        Progress::export_all(config)?;
+        crate::shell::Failure::export_all(config)?;
+        crate::shell::Wish::export_all(config)?;
+        device::Info::export_all(config)?;
+        Task::export_all(config)?;
+        ModelView::export_all(config)?;
+        DataOffer::export_all(config)?;
+        Source::export_all(config)?;
+        DataSummary::export_all(config)?;
+        RowQuery::export_all(config)?;
+        RowPage::export_all(config)?;
+        RunRequest::export_all(config)?;
+        RunRow::export_all(config)?;
+        RunView::export_all(config)?;
+        EventBatch::export_all(config)?;
+        PredictionFilter::export_all(config)?;
+        PredictionPage::export_all(config)?;
+        Asked::export_all(config)
+    }
+}

@@ -1,0 +1,192 @@
+//! What the shell holds for as long as it runs, and how it speaks to the page.
+
+use crate::grants::Grants;
+use crate::log::Log;
+use lab::desk::Desk;
+use lab::report::text::Lang;
+use lab::{Home, view};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tauri::{AppHandle, Emitter, Manager};
+use ts_rs::TS;
+
+/// What a menu, a shortcut or another start asks the page to do.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[ts(rename = "Command")]
+pub enum Wish {
+    /// Show a screen.
+    Screen {
+        /// Its name.
+        screen: &'static str,
+    },
+    /// Ask for a data set.
+    OpenData,
+    /// Show a run.
+    OpenRun {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// Speak another language.
+    Language {
+        /// Which.
+        language: Lang,
+    },
+    /// Change the colours.
+    Theme {
+        /// `system`, `light` or `dark`.
+        theme: &'static str,
+    },
+}
+
+/// How a command fails: what happened, why, and what to do, in one line.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Failure {
+    /// The line.
+    pub message: String,
+}
+
+impl From<lab::Error> for Failure {
+    fn from(e: lab::Error) -> Self {
+        Self { message: e.to_string() }
+    }
+}
+
+/// Something that can be asked to end: a subscription, a download.
+pub type Ending = Arc<AtomicBool>;
+
+/// What the shell holds.
+pub struct Shell {
+    /// Runs, data sets and models at hand.
+    pub desk: Arc<Desk>,
+    /// Files that a person let the window touch.
+    pub grants: Grants,
+    /// The log file.
+    pub log: Log,
+    /// Data sets that came with the program.
+    pub shipped: Option<PathBuf>,
+    subscriptions: Mutex<HashMap<u32, Ending>>,
+    next: AtomicU32,
+    /// Downloads by model.
+    pub downloads: Mutex<HashMap<String, Ending>>,
+    /// Files from the command line that the page has not been told of, and whether it listens.
+    waiting: Mutex<(Vec<PathBuf>, bool)>,
+}
+
+/// A lock that outlives a panic of who held it.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shell {
+    /// Begins a log in the library and looks for the data sets that came with the program.
+    pub fn new(home: Home) -> Self {
+        let log = Log::start(&home);
+        let shipped = shipped();
+        let grants = Grants::new([home.runs(), home.models()].into_iter().chain(shipped.clone()));
+        Self {
+            desk: Arc::new(Desk::new(home)),
+            grants,
+            log,
+            shipped,
+            subscriptions: Mutex::default(),
+            next: AtomicU32::new(1),
+            downloads: Mutex::default(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// The language that the person chose in the page, else the system's.
+    pub fn language(&self) -> Lang {
+        let chosen = self.desk.settings().get("language").and_then(|l| l.as_str()?.parse().ok());
+        let system = || ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+        chosen.unwrap_or_else(|| system().and_then(|l| l.parse().ok()).unwrap_or_default())
+    }
+
+    /// Files that were named on a command line: as good as dropped on the window.
+    pub fn offer(&self, paths: Vec<PathBuf>) {
+        self.grants.add(&paths);
+        lock(&self.waiting).0.extend(paths);
+    }
+
+    /// Registers a subscription.
+    pub fn subscribe(&self) -> (u32, Ending) {
+        let (id, ending) = (self.next.fetch_add(1, Ordering::Relaxed), Ending::default());
+        lock(&self.subscriptions).insert(id, ending.clone());
+        (id, ending)
+    }
+
+    /// Ends a subscription; nothing if it has ended.
+    pub fn unsubscribe(&self, id: u32) {
+        if let Some(ending) = lock(&self.subscriptions).remove(&id) {
+            ending.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A page that was loaded anew knows none of the old subscriptions.
+    pub fn unsubscribe_all(&self) {
+        lock(&self.subscriptions).drain().for_each(|(_, ending)| ending.store(true, Ordering::Relaxed));
+    }
+}
+
+/// The page listens from now on: it is told of the files that wait.
+pub fn listening(app: &AppHandle) {
+    lock(&app.state::<Shell>().waiting).1 = true;
+    deliver(app);
+}
+
+/// Tells the page of files from a command line: a run is opened, anything else is as if dropped.
+pub fn deliver(app: &AppHandle) {
+    let shell = app.state::<Shell>();
+    let paths = {
+        let mut waiting = lock(&shell.waiting);
+        if !waiting.1 {
+            return;
+        }
+        std::mem::take(&mut waiting.0)
+    };
+    let (runs, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|p| view::run(p, None).is_ok());
+    for path in runs {
+        ask(app, Wish::OpenRun { path });
+    }
+    if !files.is_empty() {
+        #[derive(Clone, Serialize)]
+        struct Dropped {
+            paths: Vec<PathBuf>,
+            position: tauri::PhysicalPosition<f64>,
+        }
+        tell(app, "tauri://drag-drop", Dropped { paths: files, position: tauri::PhysicalPosition::new(0.0, 0.0) });
+    }
+}
+
+/// Asks the page to do something.
+pub fn ask(app: &AppHandle, wish: Wish) {
+    tell(app, "command", wish);
+}
+
+fn tell(app: &AppHandle, event: &str, payload: impl Serialize + Clone) {
+    if let Err(e) = app.emit_to(crate::MAIN, event, payload) {
+        app.state::<Shell>().log.line(&format!("the page could not be told `{event}`: {e}"));
+    }
+}
+
+/// Brings the window to the front.
+pub fn show(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(crate::MAIN)
+        && let Err(e) = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus())
+    {
+        app.state::<Shell>().log.line(&format!("the window could not be shown: {e}"));
+    }
+}
+
+/// The folder `datasets`: named by `LAPIDARY_DATASETS`, or beside the program as packages lay it out.
+fn shipped() -> Option<PathBuf> {
+    let named = std::env::var_os("LAPIDARY_DATASETS").map(PathBuf::from);
+    let program = std::env::current_exe().ok();
+    let beside = |relative: &str| program.as_deref().and_then(Path::parent).map(|p| p.join(relative));
+    let places = [named, beside("../share/lapidary/datasets"), beside("../Resources/datasets"), beside("datasets")];
+    places.into_iter().flatten().find(|p| p.is_dir())
+}

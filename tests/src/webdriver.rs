@@ -1,0 +1,235 @@
+//! Drives the real window: a screen without hardware, a message bus and WebKit's own WebDriver, which starts the
+//! program and speaks a few lines of HTTP (Linux; <https://www.w3.org/TR/webdriver2/>).
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What an element is called in the protocol.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// How long anything may take that a person would wait for.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running window on a screen of its own.
+pub struct Window {
+    screen: Child,
+    driver: Child,
+    display: String,
+    port: u16,
+    session: String,
+}
+
+/// A key of the keyboard that is no character.
+#[derive(Clone, Copy)]
+pub enum Key {
+    /// Moves the focus on.
+    Tab,
+    /// Presses what has the focus.
+    Enter,
+    /// Presses or ticks what has the focus.
+    Space,
+    /// Closes what is open.
+    Escape,
+    /// Moves down.
+    Down,
+    /// Moves right.
+    Right,
+}
+
+impl Key {
+    fn code(self) -> char {
+        match self {
+            Self::Tab => '\u{e004}',
+            Self::Enter => '\u{e007}',
+            Self::Space => ' ',
+            Self::Escape => '\u{e00c}',
+            Self::Down => '\u{e015}',
+            Self::Right => '\u{e014}',
+        }
+    }
+}
+
+/// Whether a window can be driven here. Where it cannot, says so; where it must be (in CI), panics.
+///
+/// # Panics
+/// In CI, if a program or the user interface is missing.
+pub fn can_drive() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let lacks = |program: &&&str| !std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let mut missing: Vec<String> = ["WebKitWebDriver", "Xvfb", "dbus-run-session"].iter().filter(lacks).map(|p| (*p).to_string()).collect();
+    if !crate::root().join("ui/dist/assets").is_dir() {
+        missing.push("the built user interface (cd ui && npm ci && npm run build)".into());
+    }
+    if missing.is_empty() {
+        return true;
+    }
+    let what = format!("the window cannot be driven without {}; `cargo xtask test` sees to it", missing.join(", "));
+    assert!(std::env::var_os("CI").is_none(), "{what}");
+    eprintln!("SKIPPED: {what}");
+    false
+}
+
+impl Window {
+    /// Starts a program on a new screen of `width` by `height` pixels and waits for its page.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn open(program: &Path, args: &[&str], variables: &[(&str, &str)], (width, height): (usize, usize)) -> Self {
+        let mut screen = Command::new("Xvfb");
+        screen.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")]);
+        let mut screen = screen.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb starts");
+        let mut number = String::new();
+        BufReader::new(screen.stdout.as_mut().expect("piped")).read_line(&mut number).expect("Xvfb names its display");
+        let display = format!(":{}", number.trim());
+        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port();
+
+        let mut driver = Command::new("dbus-run-session");
+        driver.args(["--", "WebKitWebDriver", &format!("--port={port}")]);
+        driver.env("DISPLAY", &display).env("NO_AT_BRIDGE", "1").env("WEBKIT_DISABLE_DMABUF_RENDERER", "1").env("TAURI_WEBVIEW_AUTOMATION", "true");
+        driver.env("LC_ALL", "C.UTF-8").env_remove("WAYLAND_DISPLAY").envs(variables.iter().copied());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut driver, 0);
+        let driver = driver.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("dbus-run-session starts");
+
+        let mut window = Self { screen, driver, display, port, session: String::new() };
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < PATIENCE, "WebKitWebDriver does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let options = json!({"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": {"binary": program, "args": args}}}});
+        let answer = window.http("POST", "/session", &options);
+        window.session = answer["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}")).into();
+        window
+    }
+
+    /// Sends a request and gives the value of the answer, or the error in it.
+    fn http(&self, method: &str, path: &str, body: &Value) -> Value {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the driver listens");
+        stream.set_read_timeout(Some(PATIENCE * 2)).expect("a timeout");
+        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n", self.port);
+        let head = format!("{head}Content-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let text = String::from_utf8_lossy(&answer);
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let value: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{method} {path}: {e}: {text}"));
+        value["value"].clone()
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        self.http("POST", &format!("/session/{}{path}", self.session), body)
+    }
+
+    /// Runs a function body in the page and gives what it returns.
+    ///
+    /// # Panics
+    /// If the script fails.
+    pub fn script(&self, body: &str, args: &[Value]) -> Value {
+        let value = self.post("/execute/sync", &json!({"script": body, "args": args}));
+        assert!(value.get("error").is_none(), "{body}: {value}");
+        value
+    }
+
+    /// Asks the program behind the page, as the page itself does, and gives the answer; a failure is its message.
+    pub fn ask(&self, command: &str, args: &Value) -> Result<Value, String> {
+        let body = "const done = arguments[2]; window.__TAURI_INTERNALS__.invoke(arguments[0], arguments[1]) \
+            .then(value => done({value: value ?? null}), failure => done({failure: failure.message ?? String(failure)}))";
+        let mut answer = self.post("/execute/async", &json!({"script": body, "args": [command, args]}));
+        match answer["failure"].as_str() {
+            Some(failure) => Err(failure.into()),
+            None => Ok(answer["value"].take()),
+        }
+    }
+
+    /// Waits until a function body returns something that is neither `null` nor `false`, and gives it.
+    ///
+    /// # Panics
+    /// If that does not happen within a minute; the message holds the page's text.
+    pub fn wait(&self, what: &str, body: &str, args: &[Value]) -> Value {
+        let began = Instant::now();
+        loop {
+            let value = self.script(body, args);
+            if !value.is_null() && value != false {
+                return value;
+            }
+            assert!(began.elapsed() < PATIENCE, "{what} does not come; the page says:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The page's text.
+    pub fn text(&self) -> String {
+        self.script("return document.body.innerText", &[]).as_str().unwrap_or_default().into()
+    }
+
+    /// Waits until the page shows a text.
+    pub fn shows(&self, text: &str) {
+        self.wait(text, "return document.body.innerText.includes(arguments[0])", &[text.into()]);
+    }
+
+    /// Waits for an element that a person can see and use, by selector and, if not empty, by the text, label or
+    /// title that names it, and clicks it.
+    pub fn click(&self, selector: &str, name: &str) {
+        let body = "return [...document.querySelectorAll(arguments[0])].find(e => e.checkVisibility() && !e.disabled && \
+            (!arguments[1] || [e.innerText, e.textContent, e.getAttribute('aria-label'), e.title].some(t => (t ?? '').trim().includes(arguments[1])))) ?? null";
+        let element = self.wait(&format!("{selector} `{name}`"), body, &[selector.into(), name.into()]);
+        let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("no element: {element}"));
+        let outcome = self.post(&format!("/element/{id}/click"), &json!({}));
+        assert!(outcome.is_null(), "{selector} `{name}` cannot be clicked: {outcome}");
+    }
+
+    /// Types into what has the focus.
+    pub fn types(&self, text: &str) {
+        let press = |c: char| [json!({"type": "keyDown", "value": c.to_string()}), json!({"type": "keyUp", "value": c.to_string()})];
+        let actions: Vec<Value> = text.chars().flat_map(press).collect();
+        let outcome = self.post("/actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
+        assert!(outcome.is_null(), "`{text}` cannot be typed: {outcome}");
+    }
+
+    /// Presses a key.
+    pub fn press(&self, key: Key) {
+        self.types(&key.code().to_string());
+    }
+
+    /// Loads the page anew.
+    pub fn reload(&self) {
+        self.post("/refresh", &json!({}));
+    }
+
+    /// Takes a picture of the whole screen into a file; without ImageMagick there is none.
+    pub fn picture(&self, file: &Path) {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).expect("a folder for pictures");
+        }
+        let taken = Command::new("import").args(["-display", &self.display, "-window", "root"]).arg(file).status();
+        if !taken.is_ok_and(|s| s.success()) {
+            eprintln!("no picture {}: ImageMagick's `import` is not here", file.display());
+        }
+    }
+
+    /// Ends everything at once, as a dead battery would.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // the whole group: the driver, the window and its web processes
+        let group = format!("-{}", self.driver.id());
+        let _ = Command::new("kill").args(["-9", "--", &group]).status();
+        let _ = self.driver.wait();
+        let _ = self.screen.kill();
+        let _ = self.screen.wait();
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,120 @@
+// Looks at the window: every screen, in both sizes, themes and languages, with axe-core on each.
+// `npm run look [out] [--quick]`: PNGs go to ui/look/out; exits 1 if axe finds a violation or a screen logs an error.
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import { createServer } from 'vite';
+
+const OUT = 'look/out';
+const quick = process.argv.includes('--quick');
+const only = process.argv.find((a) => a.startsWith('--only='))?.slice(7).split(',');
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+mkdirSync(OUT, { recursive: true });
+
+const server = await createServer({ server: { port: 1430, strictPort: false }, logLevel: 'error' });
+await server.listen();
+const base = `http://localhost:${server.config.server.port}`;
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+let bad = 0;
+
+const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'];
+const sizes = quick ? [[1280, 800]] : [[1280, 800], [1920, 1080]];
+const looks = quick ? [['en', 'light'], ['it', 'dark']] : [['en', 'light'], ['en', 'dark'], ['it', 'light'], ['it', 'dark']];
+
+async function check(page, name) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { iframes: false }));
+  for (const v of violations) {
+    bad += 1;
+    console.log(`${name}: ${v.id}: ${v.help}\n    ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + ' | ' + (n.any[0]?.message ?? '')).join('\n    ')}`);
+  }
+}
+
+async function shoot(page, name, run = true) {
+  if (only && !only.some((o) => name.includes(o))) return;
+  await page.waitForTimeout(350);
+  await page.screenshot({ path: `${OUT}/${name}.png` });
+  if (run) await check(page, name);
+}
+
+for (const [width, height] of sizes) {
+  for (const [language, theme] of looks) {
+    const page = await browser.newPage({ viewport: { width, height } });
+    page.on('console', (m) => {
+      if (m.type() === 'error') {
+        bad += 1;
+        console.log(`${language} ${theme}: ${m.text()}`);
+      }
+    });
+    page.on('pageerror', (e) => {
+      bad += 1;
+      console.log(`${language} ${theme}: ${e.message}\n${e.stack}`);
+    });
+    const end = `${language}-${theme}-${width}`;
+    const query = `language=${language}&theme=${theme}`;
+    const go = async (screen) => {
+      await page.keyboard.press(`Control+${SCREENS.indexOf(screen) + 1}`);
+      await page.waitForTimeout(300);
+    };
+    await page.goto(`${base}/?${query}`);
+    await page.waitForSelector('nav');
+    for (const screen of SCREENS) {
+      await go(screen);
+      if (screen === 'data') {
+        await page.waitForSelector('[aria-rowindex="4"]');
+        await page.locator('[aria-rowindex="4"]').click();
+      }
+      if (screen === 'try') {
+        await page.waitForSelector('.examples button');
+        await page.locator('.examples button').nth(1).click();
+      }
+      if (screen === 'results') await page.waitForSelector('.cell');
+      await shoot(page, `${screen}-${end}`);
+      if (screen === 'start') {
+        await page.locator('details summary').click();
+        await shoot(page, `start-details-${end}`);
+      }
+      if (screen === 'results') {
+        // down to the end, where nothing may follow the last card
+        await page.evaluate(() => {
+          const body = document.querySelector('.body');
+          body.scrollTop = body.scrollHeight;
+        });
+        await shoot(page, `results-end-${end}`);
+        const blank = await page.evaluate(() => document.querySelector('.body').getBoundingClientRect().bottom - document.querySelector('.body .column').getBoundingClientRect().bottom);
+        if (blank > 40) {
+          bad += 1;
+          console.log(`results ${end}: ${blank} pixels of nothing at the end`);
+        }
+        await page.locator('.cell').nth(1).click();
+        await shoot(page, `results-cell-${end}`);
+      }
+    }
+    // first start, a run under way, and the reading layer
+    await page.goto(`${base}/?${query}&first&pace=60`);
+    await page.waitForSelector('.cards');
+    await shoot(page, `first-${end}`);
+    for (const screen of ['train', 'compare']) {
+      await go(screen);
+      await shoot(page, `first-${screen}-${end}`);
+    }
+    await go('start');
+    await page.locator('.get .button').click();
+    await page.waitForTimeout(500);
+    await shoot(page, `first-getting-${end}`);
+    await page.waitForFunction(() => !document.querySelector('.go .button').disabled, null, { timeout: 15000 });
+    await page.locator('.go .button').click();
+    await page.waitForSelector('.figure svg', { timeout: 15000 });
+    await page.waitForTimeout(2500);
+    const plot = await page.locator('.layer').boundingBox();
+    if (plot) await page.mouse.move(plot.x + plot.width * 0.3, plot.y + plot.height * 0.5);
+    await shoot(page, `training-${end}`);
+    await page.waitForSelector('.done', { timeout: 30000 });
+    await shoot(page, `trained-${end}`);
+    await page.close();
+  }
+}
+await browser.close();
+await server.close();
+console.log(bad === 0 ? 'nothing to complain about' : `${bad} complaints`);
+process.exit(bad === 0 ? 0 : 1);

@@ -1,0 +1,113 @@
+/**
+ * The one door between the window and the engine. Two things stand behind it: Tauri (`tauri.ts`) and a
+ * test double that plays a recorded run (`double.ts`). Screens know only this file.
+ *
+ * The contract:
+ * - Every method rejects with a `Failure` and nothing else.
+ * - Nothing blocks: long work reports progress or events, and can be cancelled.
+ * - A run is named by its folder. `runs()` also lists the one that is running, so a window that was
+ *   closed or reloaded finds it again; `subscribe` from index 0 gives its whole story.
+ * - `capabilities()` says what is there. A method whose capability is off may reject, and is never called.
+ *
+ * For the Tauri side: commands have the names of the methods in snake_case, and take their arguments in
+ * one object under the parameter names below. Events come on one channel per subscription
+ * (`tauri::ipc::Channel<EventBatch>`), coalesced to at most ten batches a second.
+ * Report pages carry their own `<style>`, and the preview frame inherits the window's content security
+ * policy: it needs `style-src 'self' 'unsafe-inline'` and `dangerousDisableAssetCspModification: ["style-src"]`.
+ */
+import type {
+  Answered,
+  Capabilities,
+  Command,
+  Comparison,
+  DataOffer,
+  DataSummary,
+  Device,
+  Edit,
+  EventBatch,
+  Figure,
+  Forecast,
+  Language,
+  Microscope,
+  Model,
+  PredictionFilter,
+  PredictionPage,
+  Progress,
+  RowPage,
+  RowQuery,
+  Run,
+  RunRequest,
+  RunRow,
+  Settings,
+  Source,
+  Task,
+} from './types';
+
+export type Unsubscribe = () => void;
+
+export interface Door {
+  capabilities(): Promise<Capabilities>;
+  settings(): Promise<Settings>;
+  saveSettings(settings: Settings): Promise<void>;
+  /** Menu, shortcuts of the shell, file associations. */
+  onCommand(handler: (command: Command) => void): Unsubscribe;
+  /** Files or folders dropped on the window, as absolute paths. */
+  onDrop(handler: (paths: string[]) => void): Unsubscribe;
+  /** The handlers are in place: from now on they are told what happens, and first what happened before. */
+  listening(): Promise<void>;
+  /** A text for a bug report: versions, devices, the end of the log. */
+  diagnostics(): Promise<string>;
+
+  /** The platform's dialog; `null` if the person cancelled. */
+  pickFile(what: 'data' | 'model' | 'predictions', title: string): Promise<string | null>;
+  pickFolder(title: string): Promise<string | null>;
+
+  devices(): Promise<Device[]>;
+  tasks(): Promise<Task[]>;
+
+  models(): Promise<Model[]>;
+  /** Fetches a model of the catalogue. Aborting keeps what is there; calling again goes on from it. */
+  getModel(name: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void>;
+  /** Takes a GGUF file or a Hugging Face folder into the library. */
+  importModel(path: string): Promise<Model>;
+  removeModel(name: string): Promise<void>;
+
+  dataOffers(): Promise<DataOffer[]>;
+  /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. */
+  openData(source: Source): Promise<DataSummary>;
+  rows(query: RowQuery): Promise<RowPage>;
+  editRows(data: string, edit: Edit): Promise<DataSummary>;
+  undoEdit(data: string): Promise<DataSummary>;
+  /** Writes the edits to the files they came from. */
+  saveData(data: string): Promise<DataSummary>;
+  microscope(data: string, row: number, model: string): Promise<Microscope>;
+
+  forecast(request: RunRequest): Promise<Forecast>;
+  /** Checks, makes the run folder in the library and starts. Gives the run's path. */
+  startRun(request: RunRequest): Promise<string>;
+  pauseRun(run: string): Promise<void>;
+  /** Goes on with a paused run, or with one that was interrupted. */
+  resumeRun(run: string): Promise<void>;
+  /** Ends it soon and keeps the best weights. */
+  stopRun(run: string): Promise<void>;
+  /** Latest first. */
+  runs(): Promise<RunRow[]>;
+  run(run: string): Promise<Run>;
+  /** Gives all events from number `from` on, now and as they come, in order, none twice. */
+  subscribe(run: string, from: number, onBatch: (batch: EventBatch) => void): Promise<Unsubscribe>;
+  deleteRun(run: string): Promise<void>;
+
+  predictions(run: string, filter: PredictionFilter, offset: number, limit: number): Promise<PredictionPage>;
+  /** Draws a figure of a run, of a running one too. Axes and text are `currentColor`. */
+  figure(run: string, name: string, language: Language): Promise<Figure>;
+  predict(run: string, texts: string[]): Promise<Answered[]>;
+  compare(runs: string[], language: Language): Promise<Comparison>;
+  /** A file of another system's answers, as a row of its own beside the runs. */
+  importPredictions(path: string, like: string): Promise<RunRow>;
+
+  /** The report as one HTML page without scripts. */
+  reportPage(run: string, language: Language): Promise<string>;
+  /** Writes into a folder; gives the files written. */
+  exportReport(run: string, formats: string[], folder: string, language: Language): Promise<string[]>;
+  exportModel(run: string, format: string, folder: string): Promise<string[]>;
+}

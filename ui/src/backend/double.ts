@@ -1,0 +1,522 @@
+/**
+ * The door with a recording behind it: two real runs on the intents data set that ships (a head and a
+ * completion, under `recording/`), their reports and figures, and that data set. Where a recording cannot
+ * answer, `capabilities` says so; the untuned model's single answers were not recorded, and the answers of
+ * the completion stand in for them. For tests, and for a browser without Tauri.
+ */
+import testRows from '../../../datasets/intents-it/test.jsonl?raw';
+import trainRows from '../../../datasets/intents-it/train.jsonl?raw';
+import validationRows from '../../../datasets/intents-it/validation.jsonl?raw';
+import completion from './recording/completion.json';
+import head from './recording/head.json';
+import pages from './recording/pages.json';
+import type { Door } from './door';
+import type {
+  Answer,
+  Capabilities,
+  Command,
+  DataSummary,
+  EventBatch,
+  Failure,
+  Figure,
+  Finding,
+  Language,
+  Prediction,
+  Row,
+  Run,
+  RunFile,
+  RunRequest,
+  RunResult,
+  RunRow,
+  RunStatus,
+  Settings,
+  Split,
+  TrainEvent,
+} from './types';
+
+interface Recording {
+  run: RunFile;
+  result: RunResult;
+  events: TrainEvent[];
+  predictions: Omit<Prediction, 'index'>[];
+  figures: Record<Language, Record<string, Figure>>;
+  /** The loss curve as it stood after some steps. */
+  stages: ({ step: number } & Record<Language, Figure>)[];
+}
+
+const HEAD = head as unknown as Recording;
+const COMPLETION = completion as unknown as Recording;
+const FOLDER = 'datasets/intents-it';
+const MODEL = 'gemma-3-270m';
+
+export interface DoubleOptions {
+  /** Nothing there yet: no model, no runs. */
+  first?: boolean;
+  /** Milliseconds between two events of a run that is played. */
+  pace?: number;
+  /** Repeat the data set until it has so many rows. */
+  rows?: number;
+  settings?: Partial<Settings>;
+  /** The first run that is started ends badly after so many steps. */
+  failAt?: number;
+}
+
+interface Played {
+  recording: Recording;
+  row: RunRow;
+  events: TrainEvent[];
+  listeners: Set<() => void>;
+  timer?: ReturnType<typeof setTimeout> | undefined;
+  next: number;
+}
+
+function fail(message: string): Promise<never> {
+  const failure: Failure = { message };
+  // the door's contract: a failure is a plain value
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+  return Promise.reject(failure);
+}
+
+/** What the call gives is a copy, as it would be across a process boundary. */
+function give<T>(value: T): Promise<T> {
+  return Promise.resolve(structuredClone(value));
+}
+
+function parse(text: string, split: Split, start: number): Row[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line, i) => {
+      const { text, label } = JSON.parse(line) as { text: string; label: string };
+      return { id: start + i, split, origin: `${FOLDER}/${split}.jsonl:${i + 1}`, text, target: { kind: 'label', label }, findings: [] };
+    });
+}
+
+function label(row: Row): string {
+  return row.target.kind === 'label' ? row.target.label : '';
+}
+
+export class Double implements Door {
+  readonly #pace: number;
+  readonly #failAt: number | undefined;
+  readonly #runs = new Map<string, Played>();
+  readonly #commands = new Set<(command: Command) => void>();
+  readonly #drops = new Set<(paths: string[]) => void>();
+  #rows: Row[];
+  #settings: Settings;
+  #hasModel: boolean;
+  #history: Row[][] = [];
+  #started = 0;
+  /** Calls by name, for tests. */
+  readonly calls: string[] = [];
+
+  constructor(options: DoubleOptions = {}) {
+    this.#pace = options.pace ?? 120;
+    this.#failAt = options.failAt;
+    this.#hasModel = !options.first;
+    this.#settings = { language: null, theme: 'system', ...options.settings };
+    const train = parse(trainRows, 'train', 0);
+    const validation = parse(validationRows, 'validation', train.length);
+    const rows = [...train, ...validation, ...parse(testRows, 'test', train.length + validation.length)];
+    const wanted = options.rows ?? rows.length;
+    this.#rows = Array.from({ length: wanted }, (_, i) => ({ ...(rows[i % rows.length] as Row), id: i }));
+    if (!options.first) {
+      this.#add(COMPLETION, 'runs/completion-2026-11-24', 'completed');
+      this.#add(HEAD, 'runs/head-2026-11-24', 'completed');
+    }
+  }
+
+  #add(recording: Recording, path: string, status: RunStatus): Played {
+    const done = status === 'completed';
+    const row: RunRow = {
+      path,
+      name: path.split('/').at(-1) ?? path,
+      task: recording.run.task,
+      method: recording.run.method,
+      status,
+      accuracy: done ? (recording.result.metrics?.accuracy ?? null) : null,
+      started: recording.run.started,
+      model: recording.run.model.name,
+      data: recording.run.data.name,
+    };
+    const played: Played = { recording, row, events: done ? recording.events : [], listeners: new Set(), next: done ? recording.events.length : 0 };
+    this.#runs.set(path, played);
+    return played;
+  }
+
+  #played(path: string): Played {
+    const played = this.#runs.get(path);
+    if (!played) throw new Error(`${path}: there is no such run`);
+    return played;
+  }
+
+  /** What a menu would send. */
+  command(command: Command): void {
+    for (const handler of this.#commands) handler(command);
+  }
+
+  /** What dropping files on the window would send. */
+  drop(paths: string[]): void {
+    for (const handler of this.#drops) handler(paths);
+  }
+
+  capabilities(): Promise<Capabilities> {
+    return give({
+      version: HEAD.run.version,
+      methods: ['head', 'completion'],
+      figures: ['loss', 'confusion', 'reliability', 'comparison'],
+      report_formats: ['html'],
+      model_formats: ['adapter'],
+      data_formats: ['jsonl', 'csv', 'tsv'],
+      get_model: true,
+      import_model: true,
+      remove_model: true,
+      forecast: true,
+      pause: true,
+      stop: true,
+      resume: false,
+      edit: true,
+      microscope: false,
+      map: false,
+      predict: true,
+      compare: false,
+      import_predictions: false,
+      delete_run: true,
+      diagnostics: true,
+    });
+  }
+
+  settings(): Promise<Settings> {
+    return give(this.#settings);
+  }
+  saveSettings(settings: Settings): Promise<void> {
+    this.#settings = settings;
+    return give(undefined);
+  }
+  onCommand(handler: (command: Command) => void): () => void {
+    this.#commands.add(handler);
+    return () => this.#commands.delete(handler);
+  }
+  onDrop(handler: (paths: string[]) => void): () => void {
+    this.#drops.add(handler);
+    return () => this.#drops.delete(handler);
+  }
+  listening(): Promise<void> {
+    this.calls.push('listening');
+    return give(undefined);
+  }
+  diagnostics(): Promise<string> {
+    return give(`Lapidary ${HEAD.run.version}, recorded on ${HEAD.run.device.name}`);
+  }
+
+  pickFile(what: string): Promise<string | null> {
+    return give(what === 'model' ? `models/${MODEL}` : `${FOLDER}/train.jsonl`);
+  }
+  pickFolder(): Promise<string | null> {
+    return give(FOLDER);
+  }
+
+  devices(): ReturnType<Door['devices']> {
+    const { id, name, api, driver } = HEAD.run.device;
+    return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, f16: false, parity: 'pass' }]);
+  }
+
+  tasks(): ReturnType<Door['tasks']> {
+    return give([
+      {
+        name: 'intent',
+        ready: true,
+        roles: ['text', 'label'],
+        settings: [
+          { key: 'train.epochs', kind: 'integer', value: '4' },
+          { key: 'train.batch', kind: 'integer', value: '8' },
+          { key: 'train.learning_rate', kind: 'float', value: '0.0002' },
+          { key: 'lora.rank', kind: 'integer', value: '16' },
+        ],
+      },
+    ]);
+  }
+
+  models(): ReturnType<Door['models']> {
+    const { files, parameters } = HEAD.run.model;
+    const bytes = files[0]?.count ?? 0;
+    const terms = { license: 'Gemma Terms of Use', license_url: 'https://ai.google.dev/gemma/terms' };
+    return give([
+      {
+        name: MODEL,
+        title: 'Gemma 3 270M',
+        path: this.#hasModel ? `models/${MODEL}` : null,
+        bytes: this.#hasModel ? bytes : 0,
+        ...terms,
+        source: 'pypi.org',
+        parameters,
+        download_bytes: bytes,
+        gated: false,
+      },
+      {
+        name: 'gemma-3-1b-pt',
+        title: 'Gemma 3 1B',
+        path: null,
+        bytes: 0,
+        ...terms,
+        source: 'google/gemma-3-1b-pt',
+        parameters: 999885952,
+        download_bytes: null,
+        gated: true,
+      },
+    ]);
+  }
+
+  async getModel(name: string, onProgress: (progress: { done: number; total: number | null; what: string }) => void, signal: AbortSignal): Promise<void> {
+    this.calls.push('getModel');
+    if (name !== MODEL) return fail(`${name}: huggingface.co asks for an account that accepted the licence; log in with huggingface-cli and try again`);
+    const total = HEAD.run.model.files[0]?.count ?? 0;
+    for (let part = 0; part <= 20; part += 1) {
+      if (signal.aborted) return fail('stopped; what was fetched is kept');
+      onProgress({ done: (total * part) / 20, total, what: `${MODEL}-q4_k_m.gguf` });
+      await new Promise((done) => setTimeout(done, this.#pace));
+    }
+    this.#hasModel = true;
+  }
+  async importModel(path: string): ReturnType<Door['importModel']> {
+    this.#hasModel = true;
+    const model = (await this.models())[0];
+    return model ?? fail(`${path}: is no model`);
+  }
+  removeModel(): Promise<void> {
+    this.#hasModel = false;
+    return give(undefined);
+  }
+
+  dataOffers(): ReturnType<Door['dataOffers']> {
+    return give([{ task: 'intent', name: 'intents-it', language: 'it', folder: FOLDER, shipped: true, examples: 120 }]);
+  }
+
+  #summary(): DataSummary {
+    const splits: Partial<Record<Split, number>> = {};
+    const labels = new Map<string, { label: string; train: number; validation: number; test: number }>();
+    for (const row of this.#rows) {
+      splits[row.split] = (splits[row.split] ?? 0) + 1;
+      const count = labels.get(label(row)) ?? { label: label(row), train: 0, validation: 0, test: 0 };
+      count[row.split] += 1;
+      labels.set(label(row), count);
+    }
+    const empty = this.#rows.filter((row) => row.findings.includes('empty_label')).length;
+    const findings: Finding[] = empty === 0 ? [] : [{ kind: 'empty_label', severity: 'error', count: empty, message: `${empty} rows have an empty label; delete them or label them` }];
+    return {
+      id: FOLDER,
+      source: { task: 'intent', folder: FOLDER },
+      task: 'intent',
+      name: 'intents-it',
+      language: 'it',
+      license: 'CC0-1.0',
+      splits,
+      labels: [...labels.values()].sort((a, b) => a.label.localeCompare(b.label)),
+      findings,
+      columns: { names: ['text', 'label'], mapping: { text: 'text', label: 'label' } },
+      lengths: null,
+      unsaved: this.#history.length,
+    };
+  }
+
+  openData(source: { folder?: string; train?: string }): Promise<DataSummary> {
+    const path = source.folder ?? source.train ?? '';
+    if (!path.startsWith(FOLDER)) return fail(`${path}: no such file; check the path`);
+    return give(this.#summary());
+  }
+
+  rows(query: Parameters<Door['rows']>[0]): ReturnType<Door['rows']> {
+    const search = query.search.toLowerCase();
+    const finding = query.filter.finding === undefined ? undefined : this.#summary().findings[query.filter.finding]?.kind;
+    let found = this.#rows.filter(
+      (row) =>
+        (!query.filter.split || row.split === query.filter.split) &&
+        (!query.filter.label || label(row) === query.filter.label) &&
+        (finding === undefined || row.findings.includes(finding)) &&
+        (search === '' || row.text.toLowerCase().includes(search) || label(row).includes(search)),
+    );
+    const key = { row: (r: Row) => r.id, text: (r: Row) => r.text, target: label, split: (r: Row) => ['train', 'validation', 'test'].indexOf(r.split) }[query.sort.by];
+    if (query.sort.by !== 'row' || query.sort.descending) {
+      const sign = query.sort.descending ? -1 : 1;
+      found = [...found].sort((a, b) => {
+        const [x, y] = [key(a), key(b)];
+        return sign * (typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y)));
+      });
+    }
+    return give({ total: found.length, rows: found.slice(query.offset, query.offset + query.limit) });
+  }
+
+  editRows(_data: string, edit: Parameters<Door['editRows']>[1]): Promise<DataSummary> {
+    this.#history.push(this.#rows);
+    const touched = new Set(edit.rows);
+    const change = (row: Row): Row => {
+      if (edit.kind === 'relabel') return { ...row, target: edit.target, findings: [] };
+      return edit.kind === 'move' ? { ...row, split: edit.split } : row;
+    };
+    this.#rows = edit.kind === 'delete' ? this.#rows.filter((row) => !touched.has(row.id)) : this.#rows.map((row) => (touched.has(row.id) ? change(row) : row));
+    return give(this.#summary());
+  }
+  undoEdit(data: string): Promise<DataSummary> {
+    if (data !== FOLDER) return fail(`${data}: is not open`);
+    this.#rows = this.#history.pop() ?? this.#rows;
+    return give(this.#summary());
+  }
+  saveData(): Promise<DataSummary> {
+    this.#history = [];
+    return give(this.#summary());
+  }
+  microscope(): Promise<never> {
+    return fail('the recording holds no tokens');
+  }
+
+  forecast(): ReturnType<Door['forecast']> {
+    const event = HEAD.events.find((e) => e.type === 'forecast');
+    return event ? give({ seconds: event.seconds, peak_memory_bytes: event.peak_memory_bytes }) : fail('the recording holds no forecast');
+  }
+
+  startRun(request: RunRequest): Promise<string> {
+    this.calls.push('startRun');
+    if (!this.#hasModel) return fail(`the model ${request.model} is not on this machine; get it first`);
+    this.#started += 1;
+    const played = this.#add(request.method === 'completion' ? COMPLETION : HEAD, `runs/run-${this.#started}`, 'running');
+    this.#play(played);
+    return give(played.row.path);
+  }
+
+  #play(played: Played): void {
+    const event = played.recording.events[played.next];
+    if (!event) return;
+    played.next += 1;
+    if (event.type === 'step' && event.step === this.#failAt && this.#started === 1) {
+      this.#end(played, 'failed', { type: 'failed', step: event.step, message: 'the device ran out of memory; choose a smaller batch' });
+      return;
+    }
+    if (event.type === 'completed') {
+      this.#end(played, 'completed', event);
+      return;
+    }
+    this.#tell(played, event);
+    played.timer = setTimeout(() => this.#play(played), this.#pace);
+  }
+
+  #tell(played: Played, event: TrainEvent): void {
+    played.events.push(event);
+    for (const listener of played.listeners) listener();
+  }
+
+  #end(played: Played, status: RunStatus, event: TrainEvent): void {
+    clearTimeout(played.timer);
+    played.row.status = status;
+    if (status === 'completed') played.row.accuracy = played.recording.result.metrics?.accuracy ?? null;
+    this.#tell(played, event);
+  }
+
+  #step(played: Played): number {
+    return played.events.reduce((at, e) => (e.type === 'step' ? e.step : at), 0);
+  }
+
+  pauseRun(run: string): Promise<void> {
+    const played = this.#played(run);
+    clearTimeout(played.timer);
+    played.row.status = 'paused';
+    this.#tell(played, { type: 'paused', step: this.#step(played) });
+    return give(undefined);
+  }
+  resumeRun(run: string): Promise<void> {
+    const played = this.#played(run);
+    played.row.status = 'running';
+    this.#tell(played, { type: 'resumed', step: this.#step(played) });
+    this.#play(played);
+    return give(undefined);
+  }
+  stopRun(run: string): Promise<void> {
+    const played = this.#played(run);
+    const metrics = played.recording.events.find((e) => e.type === 'completed')?.metrics ?? {};
+    this.#end(played, 'stopped', { type: 'completed', step: this.#step(played), status: 'stopped', seconds: 0, metrics });
+    return give(undefined);
+  }
+  runs(): Promise<RunRow[]> {
+    return give([...this.#runs.values()].map((played) => played.row).reverse());
+  }
+  run(run: string): Promise<Run> {
+    const played = this.#runs.get(run);
+    if (!played) return fail(`${run}: there is no such run`);
+    const ended = played.row.status === 'completed' || played.row.status === 'stopped';
+    return give({ row: played.row, run: played.recording.run, result: ended ? played.recording.result : null });
+  }
+  subscribe(run: string, from: number, onBatch: (batch: EventBatch) => void): Promise<() => void> {
+    const played = this.#played(run);
+    let at = from;
+    const listener = (): void => {
+      if (at >= played.events.length) return;
+      const events = structuredClone(played.events.slice(at));
+      onBatch({ run, from: at, events });
+      at = played.events.length;
+    };
+    played.listeners.add(listener);
+    listener();
+    return Promise.resolve(() => played.listeners.delete(listener));
+  }
+  deleteRun(run: string): Promise<void> {
+    clearTimeout(this.#runs.get(run)?.timer);
+    this.#runs.delete(run);
+    return give(undefined);
+  }
+
+  predictions(run: string, filter: Parameters<Door['predictions']>[1], offset: number, limit: number): ReturnType<Door['predictions']> {
+    const search = (filter.search ?? '').toLowerCase();
+    const found = this.#played(run)
+      .recording.predictions.map((p, index) => ({ ...p, index }))
+      .filter(
+        (p) =>
+          (filter.right === undefined || p.score === 1 === filter.right) &&
+          (!filter.expected || p.expected === filter.expected) &&
+          (filter.answer === undefined || (p.answer ?? '') === filter.answer) &&
+          p.input.toLowerCase().includes(search),
+      );
+    if (filter.sort === 'probability') found.sort((a, b) => (filter.descending ? b.probability - a.probability : a.probability - b.probability));
+    return give({ total: found.length, rows: found.slice(offset, offset + limit) });
+  }
+
+  figure(run: string, name: string, language: Language): Promise<Figure> {
+    const played = this.#played(run);
+    const whole = played.recording.figures[language][name];
+    if (!whole) return fail(`${name}: no such figure in the recording`);
+    const step = this.#step(played);
+    const stage = name === 'loss' && played.row.status !== 'completed' ? played.recording.stages.findLast((s) => s.step <= step) : undefined;
+    return give(stage ? stage[language] : whole);
+  }
+
+  predict(run: string, texts: string[]): ReturnType<Door['predict']> {
+    const recorded = (prediction: Omit<Prediction, 'index'>): Answer => ({
+      output: prediction.output,
+      label: prediction.answer,
+      probability: prediction.probability,
+      alternatives: [],
+    });
+    const answers = texts.map((text) => {
+      const tuned = this.#played(run).recording.predictions.find((p) => p.input === text);
+      const base = COMPLETION.predictions.find((p) => p.input === text);
+      return tuned && base ? { text, base: recorded(base), tuned: recorded(tuned) } : undefined;
+    });
+    const known = answers.filter((a) => a !== undefined);
+    return known.length === texts.length ? give(known) : fail('the recording knows only the messages of the test set; take one of the examples');
+  }
+  compare(): Promise<never> {
+    return fail('the recording holds no comparison');
+  }
+  importPredictions(): Promise<never> {
+    return fail('the recording takes no other predictions');
+  }
+
+  reportPage(_run: string, language: Language): Promise<string> {
+    return give((pages as Record<Language, string>)[language]);
+  }
+  exportReport(_run: string, formats: string[], folder: string): Promise<string[]> {
+    this.calls.push('exportReport');
+    return give(formats.map((format) => `${folder}/report.${format}`));
+  }
+  exportModel(_run: string, _format: string, folder: string): Promise<string[]> {
+    return give([`${folder}/adapter_config.json`, `${folder}/adapter_model.safetensors`]);
+  }
+}

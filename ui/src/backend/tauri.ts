@@ -1,0 +1,111 @@
+/** The door with Tauri behind it: each method is a command of the same name in snake_case. */
+import { Channel, invoke } from '@tauri-apps/api/core';
+import { listen } from '@tauri-apps/api/event';
+import { getCurrentWebview } from '@tauri-apps/api/webview';
+import type { Door, Unsubscribe } from './door';
+import { failure } from './failure';
+import type { Command, EventBatch, Progress } from './types';
+
+async function call<T>(command: string, args: Record<string, unknown> = {}): Promise<T> {
+  try {
+    return await invoke<T>(command, args);
+  } catch (reason) {
+    // the contract of the door: failures are plain values, not exceptions
+    // eslint-disable-next-line @typescript-eslint/only-throw-error
+    throw failure(reason);
+  }
+}
+
+/** Listeners on their way. */
+const registering: Promise<unknown>[] = [];
+
+/** A listener that is registered asynchronously, undone synchronously. */
+function registered(listening: Promise<Unsubscribe>): Unsubscribe {
+  let over = false;
+  let undo: Unsubscribe | undefined;
+  registering.push(
+    listening.then((stop) => {
+      if (over) stop();
+      else undo = stop;
+    }),
+  );
+  return () => {
+    over = true;
+    undo?.();
+  };
+}
+
+export const tauri: Door = {
+  capabilities: () => call('capabilities'),
+  settings: () => call('settings'),
+  saveSettings: (settings) => call('save_settings', { settings }),
+  onCommand: (handler) => registered(listen<Command>('command', (event) => handler(event.payload))),
+  onDrop: (handler) =>
+    registered(
+      getCurrentWebview().onDragDropEvent((event) => {
+        if (event.payload.type === 'drop' && event.payload.paths.length > 0) handler(event.payload.paths);
+      }),
+    ),
+  listening: async () => {
+    await Promise.all(registering);
+    await call('listening');
+  },
+  diagnostics: () => call('diagnostics'),
+
+  pickFile: (what, title) => call('pick_file', { what, title }),
+  pickFolder: (title) => call('pick_folder', { title }),
+
+  devices: () => call('devices'),
+  tasks: () => call('tasks'),
+
+  models: () => call('models'),
+  getModel: async (name, onProgress, signal) => {
+    const progress = new Channel<Progress>();
+    progress.onmessage = onProgress;
+    const cancel = (): void => void call('cancel_get_model', { name }).catch(() => undefined);
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      await call('get_model', { name, progress });
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  },
+  importModel: (path) => call('import_model', { path }),
+  removeModel: (name) => call('remove_model', { name }),
+
+  dataOffers: () => call('data_offers'),
+  openData: (source) => call('open_data', { source }),
+  rows: (query) => call('rows', { query }),
+  editRows: (data, edit) => call('edit_rows', { data, edit }),
+  undoEdit: (data) => call('undo_edit', { data }),
+  saveData: (data) => call('save_data', { data }),
+  microscope: (data, row, model) => call('microscope', { data, row, model }),
+
+  forecast: (request) => call('forecast', { request }),
+  startRun: (request) => call('start_run', { request }),
+  pauseRun: (run) => call('pause_run', { run }),
+  resumeRun: (run) => call('resume_run', { run }),
+  stopRun: (run) => call('stop_run', { run }),
+  runs: () => call('runs'),
+  run: (run) => call('run', { run }),
+  subscribe: async (run, from, onBatch) => {
+    const channel = new Channel<EventBatch>();
+    channel.onmessage = onBatch;
+    const id = await call<number>('subscribe', { run, from, channel });
+    return () => {
+      channel.onmessage = () => undefined;
+      void call('unsubscribe', { id }).catch(() => undefined);
+    };
+  },
+  deleteRun: (run) => call('delete_run', { run }),
+
+  predictions: (run, filter, offset, limit) => call('predictions', { run, filter, offset, limit }),
+  figure: (run, name, language) => call('figure', { run, name, language }),
+  predict: (run, texts) => call('predict', { run, texts }),
+  compare: (runs, language) => call('compare', { runs, language }),
+  importPredictions: (path, like) => call('import_predictions', { path, like }),
+
+  reportPage: (run, language) => call('report_page', { run, language }),
+  exportReport: (run, formats, folder, language) => call('export_report', { run, formats, folder, language }),
+  exportModel: (run, format, folder) => call('export_model', { run, format, folder }),
+};

@@ -1,0 +1,93 @@
+/**
+ * The values that pass through the door (see door.ts). Most are generated from the Rust side into `generated/`;
+ * here stand only those that the Rust side does not have yet, and what the window knows more sharply.
+ * A number that JSON cannot write (NaN) arrives as `null`.
+ */
+import type * as rust from './generated';
+import type { Split } from './generated';
+
+export type * from './generated';
+
+export type Theme = 'system' | 'light' | 'dark';
+
+/** Offsets in Unicode characters, end exclusive. */
+export interface Span {
+  start: number;
+  end: number;
+  type: string;
+}
+
+/** What a row should be answered with, by task. */
+export type Target =
+  | rust.Target
+  | { kind: 'entities'; spans: Span[] }
+  | { kind: 'sql'; sql: string }
+  | { kind: 'hashtags'; tags: string[] }
+  | { kind: 'completion'; text: string };
+
+export interface Row extends Omit<rust.Row, 'target'> {
+  target: Target;
+}
+
+export interface RowPage extends Omit<rust.RowPage, 'rows'> {
+  rows: Row[];
+}
+
+export type RunStatus = rust.RunStatus | 'paused';
+
+export interface RunRow extends Omit<rust.RunRow, 'status'> {
+  status: RunStatus;
+}
+
+export interface Run extends Omit<rust.Run, 'row'> {
+  row: RunRow;
+}
+
+export type Edit =
+  | { kind: 'relabel'; rows: number[]; target: Target }
+  | { kind: 'delete'; rows: number[] }
+  | { kind: 'move'; rows: number[]; split: Split };
+
+/** What the model sees of a row. */
+export interface Microscope {
+  tokens: { text: string; id: number; source: 'template' | 'example' | 'answer' | 'special'; loss: boolean; cut: boolean }[];
+  limit: number;
+}
+
+export interface Forecast {
+  seconds: number;
+  peak_memory_bytes: number;
+}
+
+/** A drawing of `report::figure`. */
+export interface Figure {
+  svg: string;
+  alt: string;
+  data: FigureData;
+}
+
+export type FigureData =
+  | {
+      kind: 'loss';
+      scale: 'log' | 'linear';
+      training: [number, number | null][];
+      smoothed: [number, number | null][];
+      window: number;
+      validation: { step: number; loss: number | null; best: boolean }[];
+      best: { step: number; loss: number } | null;
+      not_finite: number[];
+      marks: { number: number; step: number; kind: string; message: string }[];
+    }
+  | { kind: 'confusion'; labels: string[]; counts: number[][]; right: number; examples: number }
+  /** Any line over steps: learning rate, gradient norm, speed, memory. */
+  | { kind: 'series'; name: string; unit: string; points: [number, number | null][] }
+  | { kind: 'reliability' | 'comparison' | 'other'; [key: string]: unknown };
+
+/** Runs held against each other. */
+export interface Comparison {
+  runs: string[];
+  /** For each pair: does the difference mean anything? */
+  tests: { a: string; b: string; metric: string; difference: number; interval: [number, number]; p: number; examples: number }[];
+  /** Loss curves overlaid, where it can be drawn. */
+  figure: Figure | null;
+}

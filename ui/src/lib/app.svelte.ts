@@ -1,0 +1,428 @@
+/** What all screens share: the door, what is on this machine, what was chosen, and the run that is open. */
+import { untrack } from 'svelte';
+import { SvelteMap } from 'svelte/reactivity';
+import type { Door } from '../backend/door';
+import { failure } from '../backend/failure';
+import type {
+  Capabilities,
+  Command,
+  DataOffer,
+  DataSummary,
+  Device,
+  Forecast,
+  Language,
+  Model,
+  Progress,
+  RunRequest,
+  RunRow,
+  Settings,
+  Source,
+  Task,
+  Theme,
+} from '../backend/types';
+import { words, type Words } from '../words';
+import { formats, type Format } from './format';
+import { Story } from './story.svelte';
+
+export const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'] as const;
+export type Screen = (typeof SCREENS)[number];
+
+export interface Toast {
+  id: number;
+  text: string;
+  bad: boolean;
+  action: { text: string; run: () => void } | null;
+}
+
+/** A theme by its name; anything else is as the system. */
+function theme(name: string): Theme {
+  return name === 'light' || name === 'dark' ? name : 'system';
+}
+
+/** A download under way. */
+export class Download {
+  progress = $state.raw<Progress | null>(null);
+  readonly abort = new AbortController();
+}
+
+/** How long an undo is offered before a deletion is carried out. */
+const UNDO_MS = 8000;
+
+export class App {
+  capabilities = $state.raw<Capabilities | null>(null);
+  /** Why the window could not start. */
+  fault = $state<string | null>(null);
+  screen = $state<Screen>('start');
+  language = $state<Language>('en');
+  theme = $state<Theme>('system');
+  dark = $state(false);
+
+  tasks = $state.raw<Task[]>([]);
+  devices = $state.raw<Device[]>([]);
+  models = $state.raw<Model[]>([]);
+  offers = $state.raw<DataOffer[]>([]);
+  runs = $state.raw<RunRow[]>([]);
+
+  task = $state('intent');
+  data = $state.raw<DataSummary | null>(null);
+  dataBusy = $state(false);
+  dataFault = $state<string | null>(null);
+  model = $state<string | null>(null);
+  method = $state('auto');
+  device = $state('auto');
+  seed = $state(0);
+  /** Settings that differ from the recipe. */
+  readonly set = new SvelteMap<string, string>();
+  forecast = $state.raw<Forecast | null>(null);
+  forecastBusy = $state(false);
+
+  /** The run that Train, Results, Try and Report show. */
+  selected = $state<string | null>(null);
+  readonly downloads = new SvelteMap<string, Download>();
+  readonly modelFaults = new SvelteMap<string, string>();
+  toasts = $state.raw<Toast[]>([]);
+  /** What screens ask of each other: a text to look for in Data. */
+  dataSearch = $state<string | null>(null);
+
+  readonly #stories: Record<string, Story> = {};
+  readonly #hidden = new SvelteMap<string, ReturnType<typeof setTimeout>>();
+  #settings: Settings = { language: null, theme: 'system' };
+  #media: MediaQueryList | null = null;
+  #toasts = 0;
+  #forecasts = 0;
+
+  constructor(readonly door: Door) {}
+
+  get words(): Words {
+    return words[this.language];
+  }
+
+  get format(): Format {
+    return formats[this.language];
+  }
+
+  get can(): Capabilities {
+    if (!this.capabilities) throw new Error('asked before the backend answered');
+    return this.capabilities;
+  }
+
+  /** Runs that are not being deleted. */
+  get shownRuns(): RunRow[] {
+    return this.runs.filter((run) => !this.#hidden.has(run.path));
+  }
+
+  get active(): RunRow | null {
+    return this.runs.find((run) => run.status === 'running' || run.status === 'paused') ?? null;
+  }
+
+  get selectedRun(): RunRow | null {
+    return this.shownRuns.find((run) => run.path === this.selected) ?? null;
+  }
+
+  get chosenModel(): Model | null {
+    return this.models.find((model) => model.name === this.model) ?? null;
+  }
+
+  get request(): RunRequest | null {
+    if (!this.data || !this.chosenModel?.path) return null;
+    const set = [...this.set].map(([key, value]) => `${key}=${value}`);
+    return { data: this.data.source, model: this.chosenModel.name, method: this.method, device: this.device, seed: this.seed, set };
+  }
+
+  async open(): Promise<void> {
+    try {
+      const [capabilities, settings] = await Promise.all([this.door.capabilities(), this.door.settings()]);
+      this.capabilities = capabilities;
+      this.#settings = settings;
+      this.#applySettings();
+      this.door.onCommand((command) => this.#obey(command));
+      this.door.onDrop((paths) => this.#dropped(paths));
+      await Promise.all([this.#load(), this.refreshModels(), this.refreshRuns()]);
+      const active = this.active;
+      if (active) {
+        this.show(active.path, 'train');
+      } else {
+        this.selected = this.runs.find((run) => run.status === 'completed')?.path ?? this.runs[0]?.path ?? null;
+      }
+      await this.door.listening();
+    } catch (reason) {
+      this.fault = failure(reason).message;
+    }
+  }
+
+  async #load(): Promise<void> {
+    [this.tasks, this.devices, this.offers] = await Promise.all([this.door.tasks(), this.door.devices(), this.door.dataOffers()]);
+    this.task = this.tasks.find((task) => task.ready)?.name ?? this.task;
+    // the newcomer begins with the data set that ships
+    const offer = this.offers.find((o) => o.task === this.task && o.language === this.language) ?? this.offers.find((o) => o.task === this.task);
+    if (offer) await this.openData({ task: offer.task, folder: offer.folder });
+  }
+
+  // settings -------------------------------------------------------------------------------------
+
+  #applySettings(): void {
+    this.language = this.#settings.language ?? (navigator.language.startsWith('it') ? 'it' : 'en');
+    this.theme = theme(this.#settings.theme);
+    this.#media ??= typeof matchMedia === 'function' ? matchMedia('(prefers-color-scheme: dark)') : null;
+    this.#media?.addEventListener('change', () => this.#paint());
+    this.#paint();
+  }
+
+  #paint(): void {
+    this.dark = this.theme === 'dark' || (this.theme === 'system' && (this.#media?.matches ?? false));
+    document.documentElement.dataset['theme'] = this.dark ? 'dark' : 'light';
+    document.documentElement.lang = this.language;
+  }
+
+  setLanguage(language: Language): void {
+    this.language = language;
+    this.#save({ language });
+  }
+
+  setTheme(theme: Theme): void {
+    this.theme = theme;
+    this.#save({ theme });
+  }
+
+  #save(change: Partial<Settings>): void {
+    this.#settings = { ...this.#settings, ...change };
+    this.#paint();
+    this.door.saveSettings(this.#settings).catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }));
+  }
+
+  // messages -------------------------------------------------------------------------------------
+
+  tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number } = {}): number {
+    this.#toasts += 1;
+    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, action: options.action ?? null };
+    this.toasts = [...this.toasts.slice(-2), toast];
+    setTimeout(() => this.dismiss(toast.id), options.stay ?? (toast.bad ? 12000 : 6000));
+    return toast.id;
+  }
+
+  dismiss(id: number): void {
+    this.toasts = this.toasts.filter((toast) => toast.id !== id);
+  }
+
+  #obey(command: Command): void {
+    switch (command.kind) {
+      case 'screen':
+        this.screen = SCREENS.find((screen) => screen === command.screen) ?? this.screen;
+        break;
+      case 'open_data':
+        void this.pickData('file');
+        break;
+      case 'open_run':
+        void this.refreshRuns().then(() => this.show(command.path, 'results'));
+        break;
+      case 'language':
+        this.setLanguage(command.language);
+        break;
+      case 'theme':
+        this.setTheme(theme(command.theme));
+        break;
+    }
+  }
+
+  #dropped(paths: string[]): void {
+    const path = paths[0];
+    if (path) void this.openPath(path).then(() => (this.screen = 'data'));
+  }
+
+  // data -----------------------------------------------------------------------------------------
+
+  async pickData(what: 'file' | 'folder'): Promise<void> {
+    const title = this.words.data.pick;
+    try {
+      const path = what === 'file' ? await this.door.pickFile('data', title) : await this.door.pickFolder(title);
+      if (path) await this.openPath(path);
+    } catch (reason) {
+      this.dataFault = failure(reason).message;
+    }
+  }
+
+  /** A file becomes the training set; anything without one of the known endings is a folder. */
+  openPath(path: string): Promise<void> {
+    const file = this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
+    return this.openData({ task: this.task, ...(file ? { train: path } : { folder: path }) });
+  }
+
+  async openData(source: Source): Promise<void> {
+    this.dataBusy = true;
+    this.dataFault = null;
+    try {
+      this.data = await this.door.openData(source);
+      this.task = this.data.task;
+    } catch (reason) {
+      this.dataFault = failure(reason).message;
+    } finally {
+      this.dataBusy = false;
+    }
+  }
+
+  // models ---------------------------------------------------------------------------------------
+
+  async refreshModels(): Promise<void> {
+    this.models = await this.door.models();
+    if (!this.chosenModel?.path) this.model = (this.models.find((m) => m.path) ?? this.models.find((m) => !m.gated) ?? this.models[0])?.name ?? null;
+  }
+
+  async getModel(name: string): Promise<void> {
+    if (this.downloads.has(name)) return;
+    const download = new Download();
+    this.downloads.set(name, download);
+    this.modelFaults.delete(name);
+    try {
+      await this.door.getModel(name, (progress) => (download.progress = progress), download.abort.signal);
+      this.model = name;
+    } catch (reason) {
+      if (!download.abort.signal.aborted) this.modelFaults.set(name, failure(reason).message);
+    } finally {
+      this.downloads.delete(name);
+    }
+    await this.refreshModels();
+  }
+
+  async importModel(): Promise<void> {
+    const path = await this.door.pickFile('model', this.words.models.pick);
+    if (!path) return;
+    try {
+      const model = await this.door.importModel(path);
+      await this.refreshModels();
+      this.model = model.name;
+    } catch (reason) {
+      this.tell(failure(reason).message, { bad: true });
+    }
+  }
+
+  /** Takes it out of sight at once, and off the disk when the time for an undo is over. */
+  removeModel(model: Model): void {
+    const before = this.models;
+    this.models = this.models.map((m) => (m.name === model.name ? { ...m, path: null, bytes: 0 } : m));
+    this.#later(`model:${model.name}`, this.words.models.removed(model.title), () => (this.models = before), async () => {
+      await this.door.removeModel(model.name);
+      await this.refreshModels();
+    });
+  }
+
+  #later(key: string, text: string, undo: () => void, act: () => Promise<void>): void {
+    const timer = setTimeout(() => {
+      this.dismiss(toast);
+      act()
+        .catch((reason: unknown) => {
+          undo();
+          this.tell(failure(reason).message, { bad: true });
+        })
+        .finally(() => this.#hidden.delete(key));
+    }, UNDO_MS);
+    this.#hidden.set(key, timer);
+    const toast = this.tell(text, {
+      stay: UNDO_MS,
+      action: {
+        text: this.words.undo,
+        run: () => {
+          clearTimeout(timer);
+          this.#hidden.delete(key);
+          undo();
+        },
+      },
+    });
+  }
+
+  // runs -----------------------------------------------------------------------------------------
+
+  async refreshRuns(): Promise<void> {
+    this.runs = await this.door.runs();
+  }
+
+  show(run: string, screen: Screen): void {
+    this.selected = run;
+    this.screen = screen;
+  }
+
+  /** The story of a run, followed from its first event. */
+  story(run: string): Story {
+    return untrack(() => {
+      const known = this.#stories[run];
+      if (known) return known;
+      for (const [path, story] of Object.entries(this.#stories)) {
+        if (path !== this.active?.path) {
+          story.close();
+          Reflect.deleteProperty(this.#stories, path);
+        }
+      }
+      const row = this.runs.find((r) => r.path === run);
+      const underWay = row === undefined || row.status === 'running' || row.status === 'paused';
+      const story = new Story(run, this.door, (s) => void this.#ended(s, underWay));
+      this.#stories[run] = story;
+      void story.follow();
+      return story;
+    });
+  }
+
+  async #ended(story: Story, watched: boolean): Promise<void> {
+    if (!watched) return;
+    await this.refreshRuns();
+    if (story.ended?.type === 'failed') this.tell(story.ended.message, { bad: true });
+    else if (this.screen !== 'train')
+      this.tell(this.words.train.done, { action: { text: this.words.train.see, run: () => this.show(story.run, 'results') }, stay: 15000 });
+  }
+
+  async measure(): Promise<void> {
+    const request = this.request;
+    this.#forecasts += 1;
+    const number = this.#forecasts;
+    this.forecast = null;
+    if (!request || !this.can.forecast || this.active) return;
+    this.forecastBusy = true;
+    try {
+      const forecast = await this.door.forecast(request);
+      if (number === this.#forecasts) this.forecast = forecast;
+    } catch {
+      // no forecast is no obstacle: starting the run gives the reason, next to the button
+    } finally {
+      if (number === this.#forecasts) this.forecastBusy = false;
+    }
+  }
+
+  /** Gives the reason when the run was refused. */
+  async start(): Promise<string | null> {
+    const request = this.request;
+    if (!request) return null;
+    try {
+      const path = await this.door.startRun(request);
+      await this.refreshRuns();
+      this.story(path);
+      this.show(path, 'train');
+      return null;
+    } catch (reason) {
+      return failure(reason).message;
+    }
+  }
+
+  async control(run: string, what: 'pause' | 'resume' | 'stop'): Promise<void> {
+    try {
+      await { pause: () => this.door.pauseRun(run), resume: () => this.door.resumeRun(run), stop: () => this.door.stopRun(run) }[what]();
+      await this.refreshRuns();
+    } catch (reason) {
+      this.tell(failure(reason).message, { bad: true });
+    }
+  }
+
+  deleteRun(run: RunRow): void {
+    this.#later(run.path, this.words.runs.deleted(run.name), () => undefined, async () => {
+      await this.door.deleteRun(run.path);
+      await this.refreshRuns();
+    });
+    if (this.selected === run.path) this.selected = this.shownRuns[0]?.path ?? null;
+  }
+
+  async copy(text: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.tell(this.words.copied, { stay: 2000 });
+    } catch (reason) {
+      this.tell(failure(reason).message, { bad: true });
+    }
+  }
+}

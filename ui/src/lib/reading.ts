@@ -1,0 +1,37 @@
+/** Reading a figure: the steps it knows, and what it says of one of them. */
+import type { FigureData } from '../backend/types';
+import type { Words } from '../words';
+import type { Format } from './format';
+
+export interface Reading {
+  name: string;
+  value: string;
+}
+
+/** All steps that have a value, ascending. */
+export function steps(data: FigureData): number[] {
+  const found: number[] = [];
+  if (data.kind === 'loss') found.push(...data.training.map((p) => p[0]), ...data.validation.map((v) => v.step));
+  if (data.kind === 'series') found.push(...data.points.map((p) => p[0]));
+  return [...new Set(found)].sort((a, b) => a - b);
+}
+
+/** The values at a step, named. */
+export function readings(data: FigureData, step: number, words: Words['train'], format: Format): Reading[] {
+  const at = (points: [number, number | null][]): [number, number | null] | undefined => points.find((p) => p[0] === step);
+  const out: Reading[] = [];
+  if (data.kind === 'loss') {
+    const loss = data;
+    const [training, smoothed] = [at(loss.training), at(loss.smoothed)];
+    const validation = loss.validation.find((v) => v.step === step);
+    if (training) out.push({ name: words.training, value: format.significant(training[1]) });
+    if (smoothed) out.push({ name: words.smoothed, value: format.significant(smoothed[1]) });
+    if (validation) out.push({ name: words.validation, value: format.significant(validation.loss) });
+  }
+  if (data.kind === 'series') {
+    const series = data;
+    const point = at(series.points);
+    if (point) out.push({ name: series.name, value: `${format.significant(point[1])} ${series.unit}`.trim() });
+  }
+  return out;
+}

@@ -1,0 +1,122 @@
+/** What a run's events tell, folded as they come. */
+import type { Door, Unsubscribe } from '../backend/door';
+import type { EventBatch, TrainEvent } from '../backend/types';
+import { failure } from '../backend/failure';
+
+type Of<T extends TrainEvent['type']> = Extract<TrainEvent, { type: T }>;
+export type Note = Of<'warning'> | Of<'health'>;
+
+export class Story {
+  started = $state.raw<Of<'started'> | null>(null);
+  forecast = $state.raw<{ seconds: number; peak: number; at: number } | null>(null);
+  step = $state.raw<Of<'step'> | null>(null);
+  evaluations = $state.raw<Of<'evaluation'>[]>([]);
+  notes = $state.raw<{ at: number; note: Note }[]>([]);
+  checkpoint = $state<number | null>(null);
+  paused = $state(false);
+  ended = $state.raw<Of<'completed'> | Of<'failed'> | null>(null);
+  fault = $state<string | null>(null);
+  /** Number of the next event. */
+  next = $state(0);
+
+  #stop: Unsubscribe | null = null;
+  #closed = false;
+
+  constructor(
+    readonly run: string,
+    readonly door: Door,
+    readonly onEnd: (story: Story) => void = () => undefined,
+  ) {}
+
+  /** The last word on health: `null` while nothing was wrong. */
+  get health(): Of<'health'> | null {
+    const last = this.notes.findLast((n) => n.note.type === 'health');
+    return last?.note.type === 'health' ? last.note : null;
+  }
+
+  get validation(): Of<'evaluation'> | null {
+    return this.evaluations.at(-1) ?? null;
+  }
+
+  get best(): Of<'evaluation'> | null {
+    return this.evaluations.findLast((e) => e.best) ?? null;
+  }
+
+  /** Seconds to go, from the forecast and the steps done since; `null` before it and at the end. */
+  get remaining(): number | null {
+    if (!this.forecast || !this.started || this.ended) return null;
+    const after = this.started.steps - this.forecast.at;
+    const left = this.started.steps - (this.step?.step ?? 0);
+    return after > 0 ? (this.forecast.seconds * left) / after : 0;
+  }
+
+  async follow(): Promise<void> {
+    // events may come at once, and nothing may change while a screen is being drawn
+    await Promise.resolve();
+    try {
+      const stop = await this.door.subscribe(this.run, this.next, (batch) => this.take(batch));
+      if (this.#closed) stop();
+      else this.#stop = stop;
+    } catch (reason) {
+      this.fault = failure(reason).message;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stop?.();
+  }
+
+  /** Takes a batch; what is known already is passed over, and after a gap the events are asked for again. */
+  take(batch: EventBatch): void {
+    if (batch.from > this.next) {
+      this.#stop?.();
+      this.#stop = null;
+      void this.follow();
+      return;
+    }
+    for (const event of batch.events.slice(this.next - batch.from)) {
+      this.next += 1;
+      this.#fold(event);
+    }
+  }
+
+  #fold(event: TrainEvent): void {
+    const at = this.step?.step ?? 0;
+    switch (event.type) {
+      case 'started':
+        this.started = event;
+        break;
+      case 'forecast':
+        this.forecast = { seconds: event.seconds, peak: event.peak_memory_bytes, at };
+        break;
+      case 'step':
+        this.step = event;
+        break;
+      case 'evaluation':
+        this.evaluations = [...this.evaluations, event];
+        break;
+      case 'checkpoint':
+        this.checkpoint = event.step;
+        break;
+      case 'warning':
+      case 'health':
+        this.notes = [...this.notes, { at: event.type === 'health' ? event.step : at, note: event }];
+        break;
+      case 'paused':
+        this.paused = true;
+        break;
+      case 'resumed':
+        this.paused = false;
+        // a run that was interrupted goes on after its end
+        this.ended = null;
+        break;
+      case 'completed':
+      case 'failed':
+        this.ended = event;
+        this.paused = false;
+        this.onEnd(this);
+        break;
+    }
+  }
+}

@@ -1,0 +1,201 @@
+import { clearMocks, mockIPC } from '@tauri-apps/api/mocks';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import head from '../src/backend/recording/head.json';
+import { Double } from '../src/backend/double';
+import { failure } from '../src/backend/failure';
+import { tauri } from '../src/backend/tauri';
+import type { EventBatch, RunRequest, TrainEvent } from '../src/backend/types';
+import { Pages } from '../src/lib/pages.svelte';
+import { Story } from '../src/lib/story.svelte';
+
+const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
+const EVENTS = head.events as TrainEvent[];
+
+describe('a story', () => {
+  const quiet = new Double();
+
+  it('folds a recorded run', () => {
+    const ended = vi.fn();
+    const story = new Story('r', quiet, ended);
+    story.take({ run: 'r', from: 0, events: EVENTS });
+    expect(story.started?.steps).toBe(60);
+    expect(story.step?.step).toBe(60);
+    expect(story.evaluations.map((e) => e.step)).toEqual([0, 15, 30, 45, 60]);
+    expect(story.best?.step).toBe(60);
+    expect(story.ended?.type).toBe('completed');
+    expect(story.remaining).toBeNull();
+    expect(story.next).toBe(EVENTS.length);
+    expect(ended).toHaveBeenCalledOnce();
+  });
+
+  it('takes each event once, however batches overlap', () => {
+    const story = new Story('r', quiet);
+    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 5) });
+    story.take({ run: 'r', from: 2, events: EVENTS.slice(2, 8) });
+    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 3) });
+    expect(story.next).toBe(8);
+    expect(story.evaluations).toHaveLength(1);
+  });
+
+  it('asks again after a gap instead of passing it over', async () => {
+    const asked: number[] = [];
+    const door = new Double();
+    door.subscribe = (run, from, onBatch) => {
+      asked.push(from);
+      onBatch({ run, from, events: EVENTS.slice(from, 9) });
+      return Promise.resolve(() => undefined);
+    };
+    const story = new Story('r', door);
+    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 2) });
+    story.take({ run: 'r', from: 5, events: EVENTS.slice(5, 9) });
+    await vi.waitFor(() => expect(story.next).toBe(9));
+    expect(asked).toEqual([2]);
+  });
+
+  it('tells the time left from the forecast', () => {
+    const story = new Story('r', quiet);
+    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === 30) + 1) });
+    // 299 s for the 57 steps after the third
+    expect(story.remaining).toBeCloseTo((299.152415202 * 30) / 57, 6);
+  });
+
+  it('keeps the last word on health, and goes on after a resume', () => {
+    const story = new Story('r', quiet);
+    const events: TrainEvent[] = [
+      { type: 'health', step: 41, ok: false, message: 'gradients are no numbers' },
+      { type: 'paused', step: 41 },
+    ];
+    story.take({ run: 'r', from: 0, events });
+    expect(story.health?.ok).toBe(false);
+    expect(story.paused).toBe(true);
+    story.take({ run: 'r', from: 2, events: [{ type: 'resumed', step: 41 }, { type: 'health', step: 43, ok: true, message: 'well' }] });
+    expect([story.paused, story.health?.ok]).toEqual([false, true]);
+  });
+});
+
+describe('the double', () => {
+  it('gives all events in order, from any number on, and to a window that comes late', async () => {
+    const door = new Double({ pace: 0 });
+    const run = await door.startRun(REQUEST);
+    const early: EventBatch[] = [];
+    await door.subscribe(run, 0, (batch) => early.push(batch));
+    await vi.waitFor(() => expect(early.flatMap((b) => b.events).at(-1)?.type).toBe('completed'), { timeout: 30_000 });
+    let next = 0;
+    for (const batch of early) {
+      expect(batch.from).toBe(next);
+      next += batch.events.length;
+    }
+    expect(early.flatMap((b) => b.events)).toEqual(EVENTS);
+    const late: EventBatch[] = [];
+    await door.subscribe(run, 60, (batch) => late.push(batch));
+    expect(late.flatMap((b) => b.events)).toEqual(EVENTS.slice(60));
+    expect((await door.run(run)).result?.metrics?.accuracy).toBe(head.result.metrics.accuracy);
+  });
+
+  it('pauses and goes on', async () => {
+    const door = new Double({ pace: 5 });
+    const run = await door.startRun(REQUEST);
+    await door.pauseRun(run);
+    expect((await door.runs())[0]?.status).toBe('paused');
+    await door.resumeRun(run);
+    await vi.waitFor(async () => expect((await door.runs())[0]?.status).toBe('completed'), { timeout: 30_000 });
+  });
+
+  it('filters, searches, sorts, edits and undoes rows', async () => {
+    const door = new Double();
+    const data = await door.openData({ folder: 'datasets/intents-it' });
+    const query = { data: data.id, offset: 0, limit: 500, filter: {}, search: '', sort: { by: 'row' as const, descending: false } };
+    expect((await door.rows(query)).total).toBe(300);
+    expect((await door.rows({ ...query, filter: { split: 'test', label: 'order_tracking' } })).total).toBe(13);
+    const found = await door.rows({ ...query, search: 'PACCO' });
+    expect(found.total).toBeGreaterThan(0);
+    expect(found.rows.every((r) => r.text.toLowerCase().includes('pacco'))).toBe(true);
+    const after = await door.editRows(data.id, { kind: 'delete', rows: [0, 1] });
+    expect([after.splits.train, after.unsaved]).toEqual([118, 1]);
+    expect((await door.undoEdit(data.id)).splits.train).toBe(120);
+  });
+
+  it('fails with a plain line', async () => {
+    await expect(new Double().openData({ folder: 'nowhere' })).rejects.toEqual({ message: 'nowhere: no such file; check the path' });
+    await expect(new Double({ first: true }).startRun(REQUEST)).rejects.toMatchObject({ message: expect.stringContaining('get it first') as string });
+  });
+});
+
+describe('pages', () => {
+  const fetch = (offset: number, limit: number): Promise<{ total: number; rows: number[] }> =>
+    Promise.resolve({ total: 1000, rows: Array.from({ length: Math.min(limit, 1000 - offset) }, (_, i) => offset + i) });
+
+  it('come when they are wanted', async () => {
+    const pages = new Pages<number>();
+    await pages.ask(fetch);
+    expect([pages.total, pages.at(0), pages.at(199), pages.at(200)]).toEqual([1000, 0, 199, undefined]);
+    pages.want(390, 410);
+    await vi.waitFor(() => expect([pages.at(390), pages.at(410)]).toEqual([390, 410]));
+    expect(pages.at(900)).toBeUndefined();
+  });
+
+  it('drop the answer to a question that was overtaken', async () => {
+    const pages = new Pages<number>();
+    let answer: (page: { total: number; rows: number[] }) => void = () => undefined;
+    const slow = pages.ask(() => new Promise((resolve) => (answer = resolve)));
+    await pages.ask(fetch);
+    answer({ total: 1, rows: [-1] });
+    await slow;
+    expect([pages.total, pages.at(0)]).toEqual([1000, 0]);
+  });
+
+  it('say what failed', async () => {
+    const pages = new Pages<number>();
+    // the door rejects with plain values
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    await pages.ask(() => Promise.reject({ message: 'the file is gone' }));
+    expect(pages.fault).toBe('the file is gone');
+  });
+});
+
+describe('the door with Tauri behind it', () => {
+  afterEach(() => clearMocks());
+
+  it('calls commands by the names of its methods', async () => {
+    const calls: [string, unknown][] = [];
+    mockIPC((command, args) => {
+      calls.push([command, args]);
+      return null;
+    });
+    await tauri.capabilities();
+    await tauri.openData({ task: 'intent', folder: 'f' });
+    await tauri.startRun(REQUEST);
+    await tauri.predictions('r', { right: false }, 0, 50);
+    await tauri.exportReport('r', ['html'], 'f', 'it');
+    expect(calls).toEqual([
+      ['capabilities', {}],
+      ['open_data', { source: { task: 'intent', folder: 'f' } }],
+      ['start_run', { request: REQUEST }],
+      ['predictions', { run: 'r', filter: { right: false }, offset: 0, limit: 50 }],
+      ['export_report', { run: 'r', formats: ['html'], folder: 'f', language: 'it' }],
+    ]);
+  });
+
+  it('turns whatever a command rejects with into a failure', async () => {
+    // a command may reject with a string
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    mockIPC(() => Promise.reject('no such run'));
+    await expect(tauri.run('r')).rejects.toEqual({ message: 'no such run' });
+    expect(failure({ message: 'x' })).toEqual({ message: 'x' });
+    expect(failure(new Error('y'))).toEqual({ message: 'y' });
+    expect(failure(42)).toEqual({ message: '42' });
+  });
+
+  it('cancels a download when asked', async () => {
+    const calls: string[] = [];
+    mockIPC((command) => {
+      calls.push(command);
+      return command === 'get_model' ? new Promise((done) => setTimeout(done, 20)) : null;
+    });
+    const abort = new AbortController();
+    const getting = tauri.getModel('m', () => undefined, abort.signal);
+    abort.abort();
+    await getting;
+    expect(calls).toEqual(['get_model', 'cancel_get_model']);
+  });
+});

@@ -1,0 +1,231 @@
+import { describe, expect, it } from 'vitest';
+import completion from '../src/backend/recording/completion.json';
+import head from '../src/backend/recording/head.json';
+import type { Figure, FigureData, Run } from '../src/backend/types';
+import { columns, flat } from '../src/lib/columns';
+import { formats } from '../src/lib/format';
+import { plot } from '../src/lib/plot';
+import { readings, steps } from '../src/lib/reading';
+import { pieces, target } from '../src/lib/target';
+import { classes, scores } from '../src/lib/scores';
+import { tsv } from '../src/lib/tsv';
+import { CAP, reveal, view } from '../src/lib/window';
+import { words } from '../src/words';
+
+describe('formats', () => {
+  it('writes numbers as each language does', () => {
+    expect(formats.en.percent(0.5513)).toBe('55.1%');
+    expect(formats.it.percent(0.5513)).toBe('55,1%');
+    expect(formats.en.significant(0.0144214)).toBe('0.0144');
+    expect(formats.it.significant(null)).toBe('–');
+    expect(formats.en.significant(Number.NaN)).toBe('–');
+    expect(formats.en.significant(0.0000037)).toBe('3.7E-6');
+    expect(formats.en.bytes(253113024)).toBe('253 MB');
+    expect(formats.en.bytes(2568257536)).toBe('2.6 GB');
+    expect(formats.en.short(268098176)).toBe('268M');
+  });
+
+  it('writes times, and guesses less sharply', () => {
+    expect(formats.en.duration(42.4)).toBe('42 s');
+    expect(formats.en.duration(293)).toBe('4 min 53 s');
+    expect(formats.en.duration(3000)).toBe('50 min');
+    expect(formats.en.duration(7500)).toBe('2 h 5 min');
+    expect(formats.en.about(299)).toBe('5 min');
+    expect(formats.en.about(41)).toBe('45 s');
+  });
+});
+
+describe('the rows that are drawn', () => {
+  it('are those in view, with some to spare', () => {
+    const v = view(300, 34, 34 * 100, 340, 5);
+    expect([v.first, v.last, v.height]).toEqual([95, 115, 300 * 34]);
+    expect(v.top).toBe(95 * 34);
+  });
+
+  it('never leave the table', () => {
+    for (const scroll of [-50, 0, 1e3, 1e9]) {
+      const v = view(20, 34, scroll, 340);
+      expect(v.first).toBeGreaterThanOrEqual(0);
+      expect(v.last).toBeLessThanOrEqual(20);
+    }
+    expect(view(0, 34, 0, 600)).toMatchObject({ first: 0, last: 0, height: 0 });
+  });
+
+  it('reach the last of a million within the height a browser can hold', () => {
+    const count = 1_000_000;
+    const end = view(count, 34, CAP - 600, 600, 0);
+    expect(end.height).toBe(CAP);
+    expect(end.last).toBe(count);
+    // the last row ends exactly where the content ends
+    expect(end.top + (end.last - end.first) * 34).toBeCloseTo(CAP, 3);
+    // every row can be revealed
+    for (const index of [0, 1, 499_999, 999_999]) {
+      const to = reveal(count, 34, index < 500_000 ? CAP - 600 : 0, 600, index);
+      const v = view(count, 34, to ?? 0, 600, 0);
+      expect(v.first).toBeLessThanOrEqual(index);
+      expect(v.last).toBeGreaterThan(index);
+    }
+  });
+
+  it('are left where they are if the row is in view', () => {
+    expect(reveal(300, 34, 340, 340, 12)).toBeNull();
+    expect(reveal(300, 34, 340, 340, 9)).toBe(306);
+    expect(reveal(300, 34, 340, 340, 20)).toBe(374);
+  });
+});
+
+describe('what is copied', () => {
+  it('survives tabs, quotes and line ends', () => {
+    expect(tsv([['a', 1, null], ['b\tc', 'say "x"', 'd\ne']])).toBe('a\t1\t\n"b\tc"\t"say ""x"""\t"d\ne"');
+  });
+});
+
+describe('targets', () => {
+  it('are cut at characters, not at code units', () => {
+    const text = '🌋 Etna e Siracusa';
+    const spans = [
+      { start: 9, end: 17, type: 'place' },
+      { start: 2, end: 6, type: 'place' },
+      { start: 3, end: 5, type: 'overlaps' },
+      { start: 40, end: 50, type: 'outside' },
+    ];
+    expect(pieces(text, spans)).toEqual([
+      { text: '🌋 ', type: null },
+      { text: 'Etna', type: 'place' },
+      { text: ' e ', type: null },
+      { text: 'Siracusa', type: 'place' },
+    ]);
+    expect(pieces('abc', [])).toEqual([{ text: 'abc', type: null }]);
+  });
+
+  it('read as one line', () => {
+    expect(target({ kind: 'hashtags', tags: ['#a', '#b'] })).toBe('#a #b');
+    expect(target({ kind: 'entities', spans: [{ start: 0, end: 1, type: 'date' }] })).toBe('date');
+  });
+});
+
+describe('reading a figure', () => {
+  const loss = head.figures.en.loss.data as unknown as FigureData;
+
+  it('knows every step that has a value', () => {
+    const known = steps(loss);
+    expect(known[0]).toBe(0);
+    expect(known.at(-1)).toBe(60);
+    expect(known).toHaveLength(61);
+  });
+
+  it('says what the events said', () => {
+    const event = head.events.find((e) => e.type === 'evaluation' && e.step === 15);
+    const read = readings(loss, 15, words.en.train, formats.en);
+    expect(read.map((r) => r.name)).toEqual(['training', 'smoothed', 'validation']);
+    expect(read[2]?.value).toBe(formats.en.significant(event?.loss));
+    expect(readings(loss, 0, words.it.train, formats.it).map((r) => r.name)).toEqual(['validazione']);
+  });
+});
+
+describe('where things stand in a figure', () => {
+  // what the recording notes about each figure was taken from the code that draws it
+  type Noted = Figure & { plot: { left: number; right: number; top: number; bottom: number; x: [number, number]; cell: number } };
+  const loss = [head, completion].flatMap((r) => [r.figures.en.loss, r.figures.it.loss]);
+  const stages = head.stages.flatMap((s) => [s.en, s.it]);
+
+  it('is read off the axes of every loss curve', () => {
+    for (const figure of [...loss, ...stages] as unknown as Noted[]) {
+      const read = plot(figure.svg, figure.data);
+      if (read?.kind !== 'axes') throw new Error('no axes in ' + figure.alt);
+      expect([read.left, read.right, read.bottom]).toEqual([figure.plot.left, figure.plot.right, figure.plot.bottom]);
+      expect(read.x[0]).toBeCloseTo(figure.plot.x[0], 0);
+      // numbers stand at whole pixels: a hundredth of the width is close enough to find a step
+      expect(Math.abs(read.x[1] - figure.plot.x[1])).toBeLessThan(0.01 * figure.plot.x[1]);
+    }
+  });
+
+  it('is read off the squares of every confusion matrix', () => {
+    for (const figure of [head, completion].flatMap((r) => [r.figures.en.confusion, r.figures.it.confusion]) as unknown as Noted[]) {
+      const read = plot(figure.svg, figure.data);
+      if (read?.kind !== 'cells' || figure.data.kind !== 'confusion') throw new Error('no squares in ' + figure.alt);
+      expect(read.squares.reduce((sum, s) => sum + s.count, 0)).toBe(156);
+      for (const square of read.squares) {
+        expect(figure.data.counts[square.row]?.[square.column]).toBe(square.count);
+        expect(Math.abs(square.x - (figure.plot.left + square.column * figure.plot.cell))).toBeLessThan(figure.plot.cell / 2);
+        expect(Math.abs(square.y - (figure.plot.top + square.row * figure.plot.cell))).toBeLessThan(figure.plot.cell / 2);
+      }
+    }
+  });
+
+  it('is not guessed', () => {
+    expect(plot('<svg xmlns="http://www.w3.org/2000/svg"><text>no steps</text></svg>', head.figures.en.loss.data as unknown as FigureData)).toBeNull();
+    const other = plot(head.figures.en.confusion.svg.replace('>11<', '>12<'), head.figures.en.confusion.data as unknown as FigureData);
+    expect(other).toBeNull();
+  });
+});
+
+describe('scores', () => {
+  it('are every share with an interval, the main one first', () => {
+    const found = scores(head.result.metrics);
+    expect(found[0]).toEqual({ key: 'accuracy', value: head.result.metrics.accuracy, interval: head.result.metrics.accuracy_ci });
+    expect(found.map((s) => s.key)).toEqual(['accuracy', 'macro_f1', 'expected_calibration_error']);
+    expect(classes(head.result.metrics)?.confusion.labels).toHaveLength(12);
+  });
+
+  it('of another task need no labels', () => {
+    const entities = { precision: 0.8, precision_ci: [0.7, 0.9], recall: 0.6, recall_ci: [0.5, 0.7], f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
+    expect(scores(entities).map((s) => s.key)).toEqual(['f1', 'precision', 'recall']);
+    expect(classes(entities)).toBeNull();
+    expect(scores(null)).toEqual([]);
+  });
+});
+
+describe('comparing', () => {
+  const recorded = [head, completion].map((r, i): Run => {
+    const run = { run: r.run, result: r.result } as unknown as Run;
+    return { ...run, row: { path: `r${i}`, name: `r${i}`, task: 'intent', method: r.run.method, status: 'completed', accuracy: 0, started: '', model: '', data: '' } };
+  });
+
+  it('marks what differs and who leads', () => {
+    const all = columns(recorded, words.en, formats.en);
+    const column = (key: string) => all.find((c) => c.key === key);
+    expect(column('accuracy')).toMatchObject({ cells: ['55.1%', '39.7%'], best: 0 });
+    expect(column('method')).toMatchObject({ differs: true, cells: ['Classification head', 'Completion'] });
+    expect(column('settings.train.batch')).toMatchObject({ differs: false, cells: ['8', '8'] });
+    expect(column('seconds')?.best).toBeNull();
+  });
+
+  it('has no leader where two are level', () => {
+    const twice = columns([recorded[0], recorded[0]] as Run[], words.en, formats.en);
+    expect(twice.find((c) => c.key === 'accuracy')).toMatchObject({ best: null, differs: false });
+  });
+
+  it('flattens settings', () => {
+    expect(flat({ a: 1, b: { c: true, d: ['x', 'y'] } })).toEqual({ a: '1', 'b.c': 'true', 'b.d': 'x, y' });
+  });
+});
+
+describe('the catalogues', () => {
+  /** Words that are the same in both languages. */
+  const SHARED = new Set(['Lapidary', 'Test', 'Token', 'Hashtag', 'SQL', 'F1', 'PDF', 'Markdown', 'CSV', 'JSON', 'GGUF', 'ROUGE-L', 'chrF', 'Status']);
+
+  function texts(value: unknown, path: string): [string, string][] {
+    if (typeof value === 'string') return [[path, value]];
+    if (typeof value !== 'object' || value === null) return [];
+    return Object.entries(value).flatMap(([key, inner]) => texts(inner, path === '' ? key : `${path}.${key}`));
+  }
+
+  it('say something everywhere, and Italian is Italian', () => {
+    const italian = new Map(texts(words.it, ''));
+    for (const [path, text] of texts(words.en, '')) {
+      expect(text.trim(), path).not.toBe('');
+      expect(italian.get(path), path).toBeTruthy();
+      if (!SHARED.has(text)) expect(italian.get(path), path).not.toBe(text);
+    }
+  });
+
+  it('count', () => {
+    expect(words.en.data.count(1, 1)).toBe('1 row');
+    expect(words.en.data.count(3, 1200)).toBe('3 of 1,200 rows');
+    expect(words.it.data.count(1, 1)).toBe('1 riga');
+    expect(words.it.data.count(3, 1200)).toBe('3 di 1.200 righe');
+    expect(words.en.start.problems(1, 2)).toBe('1 problem to fix, 2 things to look at');
+    expect(words.it.start.problems(0, 1)).toBe('1 cosa da guardare');
+  });
+});

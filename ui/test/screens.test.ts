@@ -1,0 +1,266 @@
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import axe from 'axe-core';
+import { afterEach, describe, expect, it } from 'vitest';
+import AppView from '../src/App.svelte';
+import { Double, type DoubleOptions } from '../src/backend/double';
+import { App, SCREENS } from '../src/lib/app.svelte';
+import { words } from '../src/words';
+
+let clicks = 0;
+
+async function click(element: HTMLElement): Promise<void> {
+  clicks += 1;
+  await fireEvent.click(element);
+}
+
+async function open(options: DoubleOptions = {}): Promise<{ app: App; door: Double }> {
+  clicks = 0;
+  const door = new Double({ pace: 0, settings: { language: 'en' }, ...options });
+  const app = new App(door);
+  render(AppView, { app });
+  await screen.findByRole('navigation');
+  return { app, door };
+}
+
+/** The button of the screen, not the one of the navigation. */
+function startButton(): HTMLButtonElement {
+  return within(screen.getByRole('main')).getByRole<HTMLButtonElement>('button', { name: 'Start' });
+}
+
+async function go(name: string): Promise<void> {
+  await click(within(screen.getByRole('navigation')).getByRole('button', { name: new RegExp(`^${name}`) }));
+}
+
+async function complaints(): Promise<string[]> {
+  // jsdom lays nothing out: contrast is held by `npm run look` in a browser
+  const { violations } = await axe.run(document.body, { iframes: false, rules: { 'color-contrast': { enabled: false } } });
+  return violations.map((v) => `${v.id}: ${v.nodes[0]?.html ?? ''}`);
+}
+
+afterEach(() => {
+  cleanup();
+  document.body.innerHTML = '';
+});
+
+describe('a newcomer', () => {
+  it('comes from the first start to an understood run in fewer than ten clicks and no typing', async () => {
+    const { door } = await open({ first: true });
+    expect(startButton().disabled).toBe(true);
+    await click(screen.getByRole('button', { name: /^Accept terms and get/ }));
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false), { timeout: 30_000 });
+    await click(start);
+    await click(await screen.findByRole('button', { name: 'See the result' }, { timeout: 30_000 }));
+    // the number, its interval, and what it must be held against
+    await screen.findByText('55.1%');
+    screen.getByText('95 % interval 47.4% to 62.2%');
+    screen.getByText('Before training');
+    // and a mistake, one click away
+    const cell = await screen.findByRole('button', { name: 'account_access answered as account_management: 2 messages' });
+    await click(cell);
+    await screen.findByText(/Mia nipote l'anno scorso/);
+    expect(clicks).toBeLessThan(10);
+    expect(door.calls.filter((call) => call !== 'listening')).toEqual(['getModel', 'startRun']);
+  });
+
+  it('is told why Start cannot be pressed', async () => {
+    await open({ first: true });
+    await screen.findByText(words.en.start.missingModel);
+  });
+});
+
+describe('every screen', () => {
+  for (const language of ['en', 'it'] as const) {
+    it(`has nothing that axe complains about, in ${language}`, async () => {
+      await open({ settings: { language } });
+      for (const name of SCREENS) {
+        await go(words[language].screens[name]);
+        await waitFor(() => expect(screen.getByRole('heading', { level: 1 })).toBeTruthy());
+        await new Promise((done) => setTimeout(done, 80));
+        expect(await complaints(), name).toEqual([]);
+      }
+    });
+  }
+
+  it('says what goes there when there is nothing', async () => {
+    await open({ first: true });
+    for (const name of ['train', 'results', 'try', 'compare', 'report'] as const) {
+      await go(words.en.screens[name]);
+      screen.getByText(words.en[name].emptyLead);
+      expect(await complaints(), name).toEqual([]);
+    }
+  });
+
+  it('is reached by the keyboard', async () => {
+    const { app } = await open();
+    for (const [i, name] of SCREENS.entries()) {
+      await fireEvent.keyDown(window, { key: String(i + 1), ctrlKey: true });
+      expect(app.screen).toBe(name);
+    }
+  });
+});
+
+describe('a run', () => {
+  it('is paused, goes on and ends; a reopened window finds it', async () => {
+    const { door } = await open({ pace: 15 });
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false));
+    await click(start);
+    await screen.findByText(/^Step \d+ of 60$/);
+    await click(await screen.findByRole('button', { name: 'Pause' }));
+    await screen.findByRole('button', { name: 'Go on' });
+    cleanup();
+    // another window on the same engine
+    const again = new App(door);
+    render(AppView, { app: again });
+    await click(await screen.findByRole('button', { name: 'Go on' }));
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
+    expect(again.active).toBeNull();
+  });
+
+  it('that fails says why', async () => {
+    await open({ failAt: 5 });
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false));
+    await click(start);
+    const alert = await screen.findByRole('alert', {}, { timeout: 30_000 });
+    expect(alert.textContent).toContain('the device ran out of memory; choose a smaller batch');
+  });
+
+  it('reads its curve by the keyboard', async () => {
+    await open();
+    await go('Train');
+    const curve = await screen.findByRole('slider');
+    await fireEvent.keyDown(curve, { key: 'End' });
+    expect(curve.getAttribute('aria-valuetext')).toBe('Step 60: training 0.0144, smoothed 0.00762, validation 0.423');
+    await fireEvent.keyDown(curve, { key: 'ArrowLeft' });
+    expect(curve.getAttribute('aria-valuenow')).toBe('59');
+  });
+});
+
+describe('data', () => {
+  it('is searched, relabelled, and the change undone', async () => {
+    const { app } = await open();
+    await go('Data');
+    await screen.findByText('300 rows');
+    await fireEvent.input(screen.getByRole('searchbox'), { target: { value: 'tornerà disponibile il tostapane' } });
+    await screen.findByText(/^1 of 300 rows$/);
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const label = await within(screen.getByRole('region', { name: 'Selected row' })).findByLabelText<HTMLSelectElement>('Label');
+    expect(label.value).toBe('product_availability');
+    await fireEvent.change(label, { target: { value: 'product_info' } });
+    await screen.findByText('1 change not written to disk');
+    expect(app.data?.labels.find((l) => l.label === 'product_info')?.train).toBe(11);
+    await click(screen.getAllByRole('button', { name: 'Undo' })[0] as HTMLElement);
+    await waitFor(() => expect(app.data?.labels.find((l) => l.label === 'product_info')?.train).toBe(10));
+  });
+
+  it('of a million rows puts only those in view into the page', async () => {
+    await open({ rows: 1_000_000 });
+    await go('Data');
+    await screen.findByText('1,000,000 rows');
+    await waitFor(() => expect(screen.getAllByRole('row').length).toBeGreaterThan(10));
+    expect(screen.getAllByRole('row').length).toBeLessThan(60);
+    const grid = screen.getByRole('grid');
+    expect(grid.getAttribute('aria-rowcount')).toBe('1000001');
+    await fireEvent.keyDown(grid, { key: 'End' });
+    await fireEvent.scroll(grid);
+    await waitFor(() => expect(within(grid).getByText('1,000,000')).toBeTruthy());
+    // the row that was far away is shown whole once it is here
+    await waitFor(() => expect(screen.getByRole('region', { name: 'Selected row' }).textContent).toContain('jsonl'));
+  }, 60_000);
+
+  it('that was dropped is opened; what cannot be read says why', async () => {
+    const { app, door } = await open();
+    door.drop(['elsewhere.csv']);
+    await screen.findByText('elsewhere.csv: no such file; check the path');
+    expect(app.screen).toBe('data');
+  });
+
+  it('is found from a mistake', async () => {
+    await open();
+    await go('Results');
+    await click((await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement);
+    await screen.findByText(/^1 of 300 rows$/);
+  });
+});
+
+describe('asking', () => {
+  it('shows the answers before and after, and says what the engine refuses', async () => {
+    await open();
+    await go('Try');
+    await click(await screen.findByText('Quel pigiama lo fate anche in 5XL?'));
+    const after = await screen.findByRole('region', { name: 'After training' });
+    expect(after.textContent).toContain('product_availability');
+    expect(after.textContent).toContain('74.3% sure');
+    await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'unheard of' } });
+    await click(screen.getByRole('button', { name: 'Ask' }));
+    expect((await screen.findByRole('alert')).textContent).toContain('the recording knows only');
+  });
+});
+
+describe('the report', () => {
+  it('is previewed without scripts and written where the person says', async () => {
+    const { door } = await open();
+    await go('Report');
+    const frame = await screen.findByTitle<HTMLIFrameElement>('Preview of the report');
+    expect(frame.getAttribute('sandbox')).toBe('');
+    expect(frame.srcdoc.slice(0, 15).toLowerCase()).toBe('<!doctype html>');
+    await click(screen.getByRole('button', { name: 'Export…' }));
+    await screen.findByText('datasets/intents-it/report.html');
+    expect(door.calls).toContain('exportReport');
+  });
+});
+
+describe('the result of a task without labels', () => {
+  it('shows its own main metric, and no matrix', async () => {
+    const { door } = await open();
+    const ask = door.run.bind(door);
+    door.run = async (path) => {
+      const run = await ask(path);
+      const entities = { precision: 0.8, precision_ci: [0.7, 0.9], recall: 0.6, recall_ci: [0.5, 0.7], f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
+      // as a later engine will send it
+      return { ...run, result: { ...run.result, metrics: entities, baselines: { untuned: { ...entities, f1: 0.1 } } } } as unknown as typeof run;
+    };
+    await go('Results');
+    const hero = await screen.findByRole('region', { name: 'F1' });
+    expect(hero.textContent).toContain('69.0%');
+    expect(hero.textContent).toContain('10.0%');
+    expect(screen.queryByText('Who was taken for whom')).toBeNull();
+    await screen.findByText(/^Mistakes/);
+    await go('Compare');
+    await screen.findAllByText('69.0%');
+  });
+});
+
+describe('settings', () => {
+  it('change the language and the look at once, and are kept', async () => {
+    const { door } = await open();
+    await fireEvent.change(screen.getByLabelText('Language'), { target: { value: 'it' } });
+    screen.getByText('Che cosa deve imparare Gemma?');
+    expect(document.documentElement.lang).toBe('it');
+    await fireEvent.change(screen.getByLabelText('Aspetto'), { target: { value: 'dark' } });
+    expect(document.documentElement.dataset['theme']).toBe('dark');
+    expect(await door.settings()).toEqual({ language: 'it', theme: 'dark' });
+  });
+
+  it('hide what the backend cannot do', async () => {
+    const { app } = await open();
+    if (!app.capabilities) throw new Error('not open');
+    app.capabilities = { ...app.capabilities, predict: false, edit: false, import_model: false, delete_run: false };
+    await waitFor(() => expect(screen.queryByRole('button', { name: /^Try/ })).toBeNull());
+    expect(screen.queryByRole('button', { name: 'Open a model file…' })).toBeNull();
+    expect(screen.queryByRole('button', { name: /^Delete / })).toBeNull();
+  });
+});
+
+describe('deleting a run', () => {
+  it('can be undone', async () => {
+    const { door } = await open();
+    await click(await screen.findByRole('button', { name: 'Delete head-2026-11-24' }));
+    expect(screen.queryByRole('button', { name: 'Open head-2026-11-24' })).toBeNull();
+    await click(screen.getByRole('button', { name: 'Undo' }));
+    await screen.findByRole('button', { name: 'Open head-2026-11-24' });
+    expect((await door.runs()).length).toBe(2);
+  });
+});

@@ -1,0 +1,186 @@
+//! `cargo xtask package`: a Debian package of the window and the command, with everything a desktop wants to know.
+//!
+//! For AppImage, .msi and .dmg, `src-tauri/tauri.conf.json` holds the configuration that Tauri's own bundler reads
+//! (`cargo install tauri-cli`, then `cargo tauri build`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::interface;
+use crate::place::{Place, as_typed, expect};
+use crate::setup::{self, Need};
+
+/// The most that may be installed, in bytes.
+const MOST: u64 = 120 << 20;
+
+/// What the desktop shows and which files it opens with the window.
+const DESKTOP: &str = "[Desktop Entry]
+Type=Application
+Name=Lapidary
+GenericName=Language model trainer
+GenericName[it]=Addestramento di modelli linguistici
+Comment=Fine-tunes Gemma 3 on the machine in front of you
+Comment[it]=Specializza Gemma 3 sul computer che hai davanti
+Exec=lapidary-window %F
+Icon=lapidary
+Terminal=false
+Categories=Development;Science;
+MimeType=application/vnd.lapidary.run;
+StartupWMClass=lapidary-window
+";
+
+const MIME: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<mime-info xmlns=\"http://www.freedesktop.org/standards/shared-mime-info\">
+  <mime-type type=\"application/vnd.lapidary.run\">
+    <comment>Lapidary run</comment>
+    <comment xml:lang=\"it\">Esecuzione di Lapidary</comment>
+    <sub-class-of type=\"application/zip\"/>
+    <icon name=\"lapidary\"/>
+    <glob pattern=\"*.lapidary\"/>
+  </mime-type>
+</mime-info>
+";
+
+/// Builds the user interface and both programs, and packs them. The package's path is the last line on standard output.
+pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
+    setup::ensure(&[Need::CCompiler, Need::WebView, Need::Node, Need::DpkgDeb], &[], place)?;
+    interface::build(place)?;
+    let profile = if fast { "dev" } else { "release" };
+    let mut build = place.cargo();
+    build.args(["build", "--profile", profile, "-p", "lapidary", "-p", "lapidary-window"]);
+    expect(&mut build, "Building Lapidary failed")?;
+
+    let target = place.target_folder();
+    let version = env!("CARGO_PKG_VERSION");
+    let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
+    let root = target.join("package").join(format!("lapidary_{version}_{architecture}"));
+    if root.exists() {
+        fs::remove_dir_all(&root).map_err(|e| disk(&root, &e))?;
+    }
+    for program in ["lapidary", "lapidary-window"] {
+        let from = target.join(if fast { "debug" } else { "release" }).join(program);
+        let to = root.join("usr/bin").join(program);
+        copy(&from, &to)?;
+        expect(Command::new("strip").arg(&to), "Leaving out symbols failed")?;
+    }
+    tree(&place.root.join("datasets"), &root.join("usr/share/lapidary/datasets"))?;
+    let icons = root.join("usr/share/icons/hicolor");
+    for (file, size) in [("32x32.png", "32x32"), ("128x128.png", "128x128"), ("128x128@2x.png", "256x256"), ("icon.png", "512x512")] {
+        copy(&place.root.join("src-tauri/icons").join(file), &icons.join(size).join("apps/lapidary.png"))?;
+    }
+    copy(&place.root.join("assets/icon.svg"), &icons.join("scalable/apps/lapidary.svg"))?;
+    write(&root.join("usr/share/applications/org.lapidary.desktop.desktop"), DESKTOP)?;
+    write(&root.join("usr/share/mime/packages/lapidary.xml"), MIME)?;
+    let doc = root.join("usr/share/doc/lapidary");
+    write(&doc.join("copyright"), "Lapidary is licensed under the MIT licence or the Apache License 2.0, at your option; both texts are beside this file.\n")?;
+    for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        copy(&place.root.join(license), &doc.join(license))?;
+    }
+
+    let installed = size(&root)?;
+    write(&root.join("DEBIAN/control"), &control(version, &architecture, installed))?;
+    let package = root.with_file_name(format!("lapidary_{version}_{architecture}.deb"));
+    let mut pack = Command::new("dpkg-deb");
+    pack.args(["--root-owner-group", "--build"]).arg(&root).arg(&package).stdout(std::io::stderr());
+    expect(&mut pack, "Packing failed")?;
+    eprintln!("{:.1} MB installed", installed as f64 / 1e6);
+    if installed > MOST {
+        return Err(Failure::new(
+            format!("The package installs {installed} bytes, more than the {MOST} that Lapidary allows itself."),
+            format!("look for what grew: du -ah {}", root.display()),
+        ));
+    }
+    println!("{}", package.display());
+    Ok(())
+}
+
+fn control(version: &str, architecture: &str, installed: u64) -> String {
+    format!(
+        "Package: lapidary
+Version: {version}
+Architecture: {architecture}
+Maintainer: The Lapidary authors <lapidary@localhost>
+Section: science
+Priority: optional
+Installed-Size: {}
+Depends: libc6 (>= 2.34), libgcc-s1, libgtk-3-0 | libgtk-3-0t64, libwebkit2gtk-4.1-0
+Recommends: libvulkan1, mesa-vulkan-drivers, xdg-utils
+Description: fine-tunes Gemma 3 on the machine in front of you
+ Pick a task and a data set, press Start, watch the loss fall, read the
+ mistakes, and leave with a report and a model that other tools open.
+ No Python, no account, no cloud.
+",
+        installed.div_ceil(1024)
+    )
+}
+
+fn output(command: &mut Command) -> Result<String, Failure> {
+    let typed = as_typed(command);
+    let output = command.output().map_err(|e| Failure::new(format!("{typed} could not be started: {e}."), "check that it is installed."))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn disk(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{}: {error}.", path.display()), "check that the build folder can be written to and that the disk is not full.")
+}
+
+fn make_way(path: &Path) -> Result<(), Failure> {
+    path.parent().map_or(Ok(()), |folder| fs::create_dir_all(folder).map_err(|e| disk(folder, &e)))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    make_way(path)?;
+    fs::write(path, text).map_err(|e| disk(path, &e))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    make_way(to)?;
+    fs::copy(from, to).map(|_| ()).map_err(|e| disk(from, &e))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let read = || fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>();
+    read().map_err(|e| disk(folder, &e))
+}
+
+fn tree(from: &Path, to: &Path) -> Result<(), Failure> {
+    for path in entries(from)? {
+        let to = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() { tree(&path, &to)? } else { copy(&path, &to)? }
+    }
+    Ok(())
+}
+
+/// Bytes of all files in a folder.
+fn size(folder: &Path) -> Result<u64, Failure> {
+    entries(folder)?.iter().try_fold(0, |sum, path| {
+        let own = if path.is_dir() { size(path)? } else { path.metadata().map_err(|e| disk(path, &e))?.len() };
+        Ok(sum + own)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_of_the_package_is_well_formed() {
+        let text = control("0.1.0", "amd64", 1025);
+        assert!(text.contains("\nInstalled-Size: 2\n"));
+        // every line is a field, or continues one
+        assert!(text.lines().all(|l| l.starts_with(' ') || l.split_once(": ").is_some()));
+        assert!(text.ends_with('\n') && !text.contains("\n\n"));
+    }
+
+    #[test]
+    fn a_tree_is_copied_whole_and_measured() {
+        let dir = tempfile::tempdir().expect("a folder");
+        write(&dir.path().join("a/b/c"), "12345").expect("written");
+        write(&dir.path().join("a/d"), "678").expect("written");
+        tree(&dir.path().join("a"), &dir.path().join("e")).expect("copied");
+        assert_eq!(fs::read_to_string(dir.path().join("e/b/c")).expect("there"), "12345");
+        assert_eq!(size(&dir.path().join("e")).expect("measured"), 8);
+    }
+}
