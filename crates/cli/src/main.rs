@@ -22,7 +22,6 @@ use lab::search::Index;
 use lab::{Event, Home, Result, look, models, run};
 use show::Output;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use words::Words;

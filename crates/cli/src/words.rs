@@ -789,9 +789,23 @@ mod tests {
 
     #[test]
     fn help_is_italian_throughout() {
-        for of in
-            ["", "train ", "eval ", "predict ", "report ", "compare ", "pack ", "unpack ", "pause ", "resume ", "bench ", "models ", "models import ", "data check ", "data show "]
-        {
+        for of in [
+            "",
+            "train ",
+            "eval ",
+            "predict ",
+            "report ",
+            "compare ",
+            "pack ",
+            "unpack ",
+            "pause ",
+            "resume ",
+            "bench ",
+            "models ",
+            "models import ",
+            "data check ",
+            "data show ",
+        ] {
             let text = printed(&format!("lapidary {of}--help"));
             assert!(text.contains("Uso: lapidary") && text.contains("Mostra l’aiuto"), "{text}");
             for english in ["Usage", "Commands", "Arguments", "Options", "OPTIONS", "COMMAND", "default", "possible", "env:", "Print"] {

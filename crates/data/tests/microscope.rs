@@ -40,15 +40,15 @@ fn ids_and_loss_are_those_of_every_training_batch() {
         };
         let encoded: Vec<_> = TEXTS.iter().map(encode).collect();
         for indices in batch::epoch(&encoded, 3, 7, 0) {
-            let batch = Batch::new(&encoded, &indices);
+            let batch = Batch::new(&encoded, &indices, gemma::Layout::Packed);
             for (row, &i) in indices.iter().enumerate() {
                 let mut shown = seen(&encoder, TEXTS[i].0, learn.then_some(TEXTS[i].1));
                 // alone in a batch, a row has less padding than among longer ones
-                let rest = shown.split_off(batch.lengths[row]);
+                let rest = shown.split_off(batch.rows.lengths()[row]);
                 assert!(rest.iter().all(|t| t.role == Role::Padding && !t.loss));
                 assert!(shown.iter().all(|t| t.role != Role::Padding));
-                let flat = row * batch.time;
-                assert_eq!(shown.iter().map(|t| t.id).collect::<Vec<_>>(), batch.ids[flat..][..batch.lengths[row]]);
+                let flat = batch.rows.starts().nth(row).expect("a row");
+                assert_eq!(shown.iter().map(|t| t.id).collect::<Vec<_>>(), batch.ids[flat..][..batch.rows.lengths()[row]]);
                 let loss: Vec<bool> = (0..shown.len()).map(|t| t > 0 && batch.positions.contains(&(flat + t - 1))).collect();
                 assert_eq!(shown.iter().map(|t| t.loss).collect::<Vec<_>>(), loss);
                 assert_eq!(loss.contains(&true), learn);

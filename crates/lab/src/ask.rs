@@ -12,7 +12,7 @@ use ts_rs::TS;
 pub struct AnswerView {
     /// What the model put out.
     pub output: String,
-    /// The label it stands for.
+    /// The answer that it stands for, as text; none if it stands for none.
     pub label: Option<String>,
     /// Probability that the model gave to it.
     #[ts(type = "number | null")]
@@ -52,7 +52,7 @@ impl Opened {
         let tuned = answerer.answer(Some(&self.tuned), texts, Mode::Best)?;
         let base = answerer.answer(None, texts, Mode::Untuned)?;
         let view = |a: Answer| AnswerView {
-            label: a.label.and_then(|l| self.labels().get(l)).cloned(),
+            label: a.answer.ok().map(|answer| tasks::answer::show(&answer)),
             output: a.output,
             probability: a.probability,
             alternatives: Vec::new(),

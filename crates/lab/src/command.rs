@@ -1,6 +1,7 @@
 //! A run as the command that repeats it.
 
 use crate::run::Request;
+use data::read::Role;
 use std::path::Path;
 
 impl Request {
@@ -13,9 +14,11 @@ impl Request {
         add("train", self.data.train.as_deref().map(path));
         add("validation", self.data.validation.as_deref().map(path));
         add("test", self.data.test.as_deref().map(path));
-        let roles = [("text", &self.data.columns.text), ("label", &self.data.columns.label)];
-        let columns: Vec<String> = roles.iter().filter_map(|(role, column)| Some(format!("{role}={}", column.as_ref()?))).collect();
+        let named = |role: Role| Some(format!("{}={}", role.name(), self.data.columns.get(role)?));
+        let columns: Vec<String> = Role::ALL.into_iter().filter_map(named).collect();
         add("columns", Some(columns.join(",")).filter(|c| !c.is_empty()).map(|c| quoted(&c, '"')));
+        add("schema", self.data.schema.as_deref().map(path));
+        add("database", self.data.database.as_deref().map(path));
         add("model", Some(quoted(&self.model, '"')));
         add("method", Some(self.method.clone()));
         add("device", Some(self.device.clone()));
@@ -43,11 +46,7 @@ mod tests {
     fn every_choice_is_in_the_command() {
         let request = Request {
             task: "intent".into(),
-            data: Source {
-                folder: Some("my data".into()),
-                columns: data::read::Columns { text: Some("q".into()), label: Some("k".into()) },
-                ..Source::default()
-            },
+            data: Source { folder: Some("my data".into()), columns: data::read::Columns::parse("text=q,label=k").expect("roles"), ..Source::default() },
             model: "m".into(),
             method: "head".into(),
             device: "cpu".into(),

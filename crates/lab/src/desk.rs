@@ -143,7 +143,7 @@ impl Desk {
 
     /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it.
     fn request(&self, wish: RunRequest) -> Result<Request> {
-        let data = wish.data.to_set();
+        let data = wish.data.to_set()?;
         let name = wish.data.folder.as_ref().or(wish.data.train.as_ref()).and_then(|p| p.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
         let now = jiff::Zoned::now().strftime("%Y-%m-%d-%H-%M-%S").to_string();
         let runs = self.home.runs();

@@ -43,8 +43,7 @@ const INPUT: [&str; 4] = ["input", "text", "question", "prompt"];
 /// If a file is malformed, an example has no answer, or the database is wrong.
 pub fn score(home: &Home, answers: &Answers) -> Result<(Metrics, Vec<Prediction>)> {
     let examples = data::read::examples(&answers.test, answers.kind, &answers.columns)?;
-    let bytes = std::fs::read(&answers.file).map_err(|e| Error::io(&answers.file, e))?;
-    let records = data::read::records(&answers.file, &bytes)?;
+    let records = data::read::records(&answers.file)?;
     let files: Vec<&Path> = answers.schema.iter().chain(&answers.database).map(PathBuf::as_path).collect();
     let mut scorer = Scorer::new(answers.kind, &examples, Labels::of(&examples), &files)?;
     let mut said = Vec::new();

@@ -59,7 +59,7 @@ pub fn unpack(home: &Home, file: &Path, folder: &Path) -> Result<()> {
         task: run.run.task,
         method: run.run.method,
         status: run.result.status,
-        accuracy: run.result.metrics.map(|m| m.accuracy),
+        accuracy: run.result.metrics.map(|m| m.main()),
         started: run.run.started,
     })
 }

@@ -7,11 +7,12 @@ use crate::error::{Error, Result};
 use crate::run;
 use crate::view::Source;
 use data::check::{Finding, Severity};
+use data::example::Span;
 use data::set::{DataSet, Split};
-use data::{Labelled, read};
+use data::{Example, Kind, read};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use tasks::intent;
+use tasks::answer;
 use ts_rs::TS;
 
 /// Examples of a label by split.
@@ -110,6 +111,38 @@ pub enum Target {
         /// The label.
         label: String,
     },
+    /// Parts of the text.
+    Entities {
+        /// The parts.
+        spans: Vec<Span>,
+    },
+    /// A query.
+    Sql {
+        /// The query.
+        sql: String,
+    },
+    /// Hashtags.
+    Hashtags {
+        /// The tags.
+        tags: Vec<String>,
+    },
+    /// Any text.
+    Completion {
+        /// The text.
+        text: String,
+    },
+}
+
+impl Target {
+    fn of(target: &data::Target) -> Self {
+        match target.clone() {
+            data::Target::Label(label) => Self::Label { label },
+            data::Target::Entities(spans) => Self::Entities { spans },
+            data::Target::Sql(sql) => Self::Sql { sql },
+            data::Target::Tags(tags) => Self::Hashtags { tags },
+            data::Target::Completion(text) => Self::Completion { text },
+        }
+    }
 }
 
 /// A row of the table.
@@ -216,9 +249,9 @@ impl Sheet {
     pub fn open(id: String, mut source: Source) -> Result<Self> {
         if source.task.is_empty() {
             let card = source.folder.as_deref().map(data::set::read_card).transpose()?;
-            source.task = card.map(|c| c.task).filter(|t| !t.is_empty()).unwrap_or_else(|| intent::NAME.into());
+            source.task = card.map(|c| c.task).filter(|t| !t.is_empty()).unwrap_or_else(|| Kind::Intent.name().into());
         }
-        let (set, findings) = run::check_data(&source.task, &source.to_set())?;
+        let (set, findings) = run::check_data(&source.task, &source.to_set()?)?;
         let places: Vec<(Split, usize)> = set.splits.iter().flat_map(|(split, file)| (0..file.examples.len()).map(|i| (*split, i))).collect();
         let rows: HashMap<String, usize> = places.iter().enumerate().map(|(row, &(split, i))| (set.examples(split)[i].origin.to_string(), row)).collect();
         let numbers = |finding: &Finding| {
@@ -232,7 +265,7 @@ impl Sheet {
         Ok(Self { id, source, set, columns, findings, found, places, shown: None })
     }
 
-    fn example(&self, row: usize) -> (Split, &Labelled) {
+    fn example(&self, row: usize) -> (Split, &Example) {
         let (split, i) = self.places[row];
         (split, &self.set.examples(split)[i])
     }
@@ -240,9 +273,10 @@ impl Sheet {
     /// What is in it.
     pub fn summary(&self) -> DataSummary {
         let mut labels: BTreeMap<&str, LabelCount> = BTreeMap::new();
-        for row in 0..self.places.len() {
+        let labelled = if self.set.kind == Kind::Intent { self.places.len() } else { 0 };
+        for row in 0..labelled {
             let (split, example) = self.example(row);
-            let count = labels.entry(&example.label).or_insert_with(|| LabelCount { label: example.label.clone(), ..LabelCount::default() });
+            let count = labels.entry(example.label()).or_insert_with(|| LabelCount { label: example.label().into(), ..LabelCount::default() });
             match split {
                 Split::Train => count.train += 1,
                 Split::Validation => count.validation += 1,
@@ -290,7 +324,7 @@ impl Sheet {
             split,
             origin: format!("{}:{}", file.file_name().unwrap_or(file.as_os_str()).to_string_lossy(), example.origin.line),
             text: example.text.clone(),
-            target: Target::Label { label: example.label.clone() },
+            target: Target::of(&example.target),
             findings: self.findings.iter().zip(&self.found).filter(|(_, rows)| rows.binary_search(&id).is_ok()).map(|(f, _)| f.kind).collect(),
         }
     }
@@ -304,13 +338,13 @@ impl Sheet {
         numbers.retain(|&row| {
             let (split, example) = self.example(row);
             filter.split.is_none_or(|s| s == split)
-                && filter.label.as_ref().is_none_or(|l| *l == example.label)
-                && (search.is_empty() || example.text.to_lowercase().contains(search) || example.label.to_lowercase().contains(search))
+                && filter.label.as_ref().is_none_or(|l| l == example.label())
+                && (search.is_empty() || example.text.to_lowercase().contains(search) || answer::show(&example.target).to_lowercase().contains(search))
         });
         match sort.by {
             SortBy::Row => {}
             SortBy::Text => numbers.sort_by(|&a, &b| self.example(a).1.text.cmp(&self.example(b).1.text)),
-            SortBy::Target => numbers.sort_by(|&a, &b| self.example(a).1.label.cmp(&self.example(b).1.label)),
+            SortBy::Target => numbers.sort_by(|&a, &b| answer::show(&self.example(a).1.target).cmp(&answer::show(&self.example(b).1.target))),
             SortBy::Split => numbers.sort_by_key(|&row| self.places[row].0),
         }
         if sort.descending {
@@ -323,12 +357,12 @@ impl Sheet {
 /// Columns of the first file, and which were taken for which role: those that the first example's values stand in.
 fn columns(set: &DataSet) -> Result<ColumnsView> {
     let Some(file) = set.splits.values().next() else { return Ok(ColumnsView::default()) };
-    let bytes = std::fs::read(&file.path).map_err(|e| Error::io(&file.path, e))?;
-    let records = read::records(&file.path, &bytes)?;
+    let records = read::records(&file.path)?;
     let (Some(first), Some(example)) = (records.first(), file.examples.first()) else { return Ok(ColumnsView::default()) };
     let holding = |value: &str| first.fields.iter().find(|(_, v)| v.trim() == value.trim()).map(|(name, _)| name.clone());
-    let roles = [("text", holding(&example.text)), ("label", holding(&example.label))];
-    let mapping = roles.into_iter().filter_map(|(role, column)| Some((role.to_string(), column?))).collect();
+    let [text, target] = set.kind.roles();
+    let roles = [(text, holding(&example.text)), (target, holding(&answer::show(&example.target)))];
+    let mapping = roles.into_iter().filter_map(|(role, column)| Some((role.name().to_string(), column?))).collect();
     Ok(ColumnsView { names: first.fields.iter().map(|(name, _)| name.clone()).collect(), mapping })
 }
 

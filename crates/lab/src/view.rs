@@ -8,14 +8,15 @@ use crate::home::Home;
 use crate::library::Library;
 use crate::models;
 use crate::recipe::Recipe;
+use data::Kind;
 use data::set::{self, Split};
+use report::output::Format;
 use report::record::{self, Prediction, RunFile, RunResult};
 use report::text::Lang;
 use report::{Run, figure, html};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tasks::intent;
 use train::Event;
 use ts_rs::TS;
 
@@ -92,7 +93,7 @@ pub fn run(folder: &Path, live: Option<&Path>) -> Result<RunView> {
         task: run.task.clone(),
         method: run.method.clone(),
         status,
-        accuracy: result.as_ref().and_then(|r| r.metrics.as_ref()).map(|m| m.accuracy),
+        accuracy: result.as_ref().and_then(|r| r.metrics.as_ref()).map(tasks::Metrics::main),
         started: run.started.clone(),
         model: run.model.name.clone(),
         data: run.data.name.clone(),
@@ -201,7 +202,7 @@ pub fn figure(folder: &Path, name: &str, lang: Lang) -> Result<figure::Figure> {
     if name == "loss" {
         return Ok(figure::loss_curve(&record::events(folder)?, lang));
     }
-    let found = html::figures(&Run::open(folder)?, lang).into_iter().find(|(n, _)| *n == name);
+    let found = report::content::figures(&Run::open(folder)?, lang).into_iter().find(|(n, _)| n == name);
     found.map(|(_, figure)| figure).ok_or_else(|| Error::request(format!("{} has no figure `{name}`", folder.display())))
 }
 
@@ -210,7 +211,7 @@ pub fn figure(folder: &Path, name: &str, lang: Lang) -> Result<figure::Figure> {
 /// # Errors
 /// If the folder is incomplete.
 pub fn report_page(folder: &Path, lang: Lang) -> Result<String> {
-    Ok(html::render(&Run::open(folder)?, lang))
+    Ok(html::render(&report::content::run(&Run::open(folder)?, lang)))
 }
 
 /// Writes a report into a folder; the files that were written.
@@ -218,10 +219,8 @@ pub fn report_page(folder: &Path, lang: Lang) -> Result<String> {
 /// # Errors
 /// If the run's folder is incomplete, a format is unknown, or the disk refuses.
 pub fn export_report(folder: &Path, formats: &[String], lang: Lang, out: &Path) -> Result<Vec<PathBuf>> {
-    if let Some(format) = formats.iter().find(|f| *f != "html") {
-        return Err(Error::request(format!("`{format}` is no format that this version writes; use html")));
-    }
-    formats.iter().map(|_| crate::run::report(folder, lang, out)).collect()
+    let formats = formats.iter().map(|f| f.parse()).collect::<std::result::Result<Vec<Format>, _>>().map_err(Error::Request)?;
+    crate::reports::write(folder, lang, &formats, &[], out)
 }
 
 /// A model in the list of models.
@@ -329,16 +328,12 @@ pub struct Task {
 /// # Errors
 /// Never in practice: the recipes are compiled in.
 pub fn tasks() -> Result<Vec<Task>> {
-    let mut settings = Vec::new();
-    flatten("", &toml::Value::Table(Recipe::resolve(None, "auto", &[])?.to_table()?), &mut settings);
-    let later = |name, roles: &[&'static str]| Task { name, ready: false, roles: roles.to_vec(), settings: Vec::new() };
-    Ok(vec![
-        Task { name: intent::NAME, ready: true, roles: vec!["text", "label"], settings },
-        later("entities", &["text", "entities"]),
-        later("sql", &["question", "sql"]),
-        later("hashtags", &["text", "hashtags"]),
-        later("custom", &["prompt", "completion"]),
-    ])
+    let task = |kind: Kind| {
+        let mut settings = Vec::new();
+        flatten("", &toml::Value::Table(Recipe::resolve(kind, None, "auto", &[])?.to_table()?), &mut settings);
+        Ok(Task { name: kind.name(), ready: true, roles: kind.roles().map(data::read::Role::name).to_vec(), settings })
+    };
+    Kind::ALL.into_iter().map(task).collect()
 }
 
 fn flatten(key: &str, value: &toml::Value, out: &mut Vec<Setting>) {
@@ -417,15 +412,21 @@ impl Source {
     }
 
     /// The same for the rooms below.
-    pub fn to_set(&self) -> set::Source {
-        let column = |role: &str| self.columns.get(role).cloned();
-        set::Source {
+    ///
+    /// # Errors
+    /// If a role or the task is unknown.
+    pub fn to_set(&self) -> Result<set::Source> {
+        let columns = self.columns.iter().map(|(role, column)| format!("{role}={column}")).collect::<Vec<_>>().join(",");
+        let kind = if self.task.is_empty() { None } else { Some(self.task.parse().map_err(Error::Request)?) };
+        Ok(set::Source {
             folder: self.folder.clone(),
             train: self.train.clone(),
             validation: self.validation.clone(),
             test: self.test.clone(),
-            columns: data::read::Columns { text: column("text"), label: column("label") },
-        }
+            columns: data::read::Columns::parse(&columns).map_err(Error::Request)?,
+            kind,
+            ..set::Source::default()
+        })
     }
 }
 

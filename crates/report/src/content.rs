@@ -137,11 +137,18 @@ fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
     let result = &run.result;
     let mut out = Vec::new();
     out.extend(result.classes().map(|scores| System { key: "model", name: words.this_model.into(), scores, main: true }));
-    out.extend(result.metrics_free.as_ref().and_then(Metrics::classes).map(|scores| System { key: "model_free", name: words.this_model_free.into(), scores, main: false }));
+    out.extend(result.metrics_free.as_ref().and_then(Metrics::classes).map(|scores| System {
+        key: "model_free",
+        name: words.this_model_free.into(),
+        scores,
+        main: false,
+    }));
     // the nearer relative first
     let mut baselines: Vec<_> = result.baselines.iter().collect();
     baselines.sort_by_key(|(name, _)| (name.as_str() == "majority", name.as_str() != "untuned"));
-    out.extend(baselines.into_iter().filter_map(|(name, scores)| Some(System { key: name, name: baseline(name, words), scores: scores.classes()?, main: false })));
+    out.extend(
+        baselines.into_iter().filter_map(|(name, scores)| Some(System { key: name, name: baseline(name, words), scores: scores.classes()?, main: false })),
+    );
     out
 }
 

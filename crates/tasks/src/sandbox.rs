@@ -16,6 +16,7 @@ use rusqlite::{Batch, Connection, ErrorCode, OpenFlags};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use ts_rs::TS;
 
 /// Longest time a query may take.
 pub const TIME: Duration = Duration::from_secs(2);
@@ -51,7 +52,7 @@ impl Error {
 }
 
 /// A table as queries see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Table {
     /// Its name.
     pub name: String,
@@ -60,7 +61,7 @@ pub struct Table {
 }
 
 /// A column as queries see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Column {
     /// Its name.
     pub name: String,

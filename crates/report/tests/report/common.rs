@@ -181,6 +181,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         data: data.clone(),
         device: device.clone(),
         settings: toml::from_str(settings).unwrap(),
+        request: toml::Table::new(),
     };
     let result = RunResult {
         task: "intent".into(),
@@ -234,8 +235,8 @@ pub fn hostile_run() -> Run {
     let long = "<b>".repeat(40_000);
     let hostile: Vec<String> = HOSTILE.iter().map(|s| (*s).to_string()).chain([long.clone()]).collect();
     let metrics = classification(&hostile, &answers(hostile.len(), 300, 0.7, true));
-    run.result.metrics_free = Some(metrics.clone());
-    run.result.metrics = Some(metrics);
+    run.result.metrics_free = Some(metrics.clone().into());
+    run.result.metrics = Some(metrics.into());
     run.run.data.labels = hostile.clone();
     run.run.settings.insert(long.clone(), toml::Value::String(HOSTILE[0].into()));
     run.predictions = (0..200)
@@ -248,6 +249,7 @@ pub fn hostile_run() -> Run {
                 answer: (i % 3 == 0).then(|| format!("{text}!")),
                 score: 0.0,
                 probability: f64::NAN,
+                reason: (i % 2 == 0).then(|| text.clone()),
             }
         })
         .collect();

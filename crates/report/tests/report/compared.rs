@@ -71,7 +71,14 @@ fn a_failed_run_is_reported_as_failed_with_its_symptoms() {
     failed.result.error = Some("The loss is not a number.".into());
     failed.result.metrics = None;
     failed.predictions.clear();
-    failed.events.push(Event::Health { step: 12, ok: false, message: "The gradient norm is infinite.".into() });
+    failed.events.push(Event::Health {
+        step: 12,
+        ok: false,
+        symptom: None,
+        remedy: Default::default(),
+        seen: String::new(),
+        message: "The gradient norm is infinite.".into(),
+    });
     failed.events.push(Event::Failed { step: 41, message: "The loss is not a number.".into() });
     failed.events.retain(|e| !matches!(e, Event::Health { step, .. } if *step != 12));
     let document = compare::runs(&[named("fine", run(12, 600)), failed.clone()], Lang::English);

@@ -128,7 +128,7 @@ fn csv_keeps_every_text_and_no_text_is_a_formula() {
 #[test]
 fn every_table_is_there_for_programs_with_plain_numbers() {
     let run = run(12, 600);
-    let metrics = run.result.metrics.as_ref().unwrap();
+    let metrics = run.result.classes().unwrap();
     let mut files = Vec::new();
     for lang in [Lang::English, Lang::Italian] {
         let folder = tempfile::tempdir().unwrap();

@@ -82,7 +82,7 @@ fn the_page_runs_nothing_and_fetches_nothing() {
 #[test]
 fn numbers_are_those_of_the_result_in_the_language() {
     let run = run(12, 600);
-    let metrics = run.result.metrics.as_ref().unwrap();
+    let metrics = run.result.classes().unwrap();
     let percent = format!("{:.1}", metrics.accuracy * 100.0);
     let page = render(&run, Lang::English);
     let english = body(&page);
@@ -114,7 +114,7 @@ fn comparisons_follow_the_intervals() {
     let text = summary(&run);
     assert!(text.contains("above the commonest label:") && text.contains("overlaps that of the model before tuning"), "{text}");
 
-    run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 600, 2.0, false)));
+    run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 600, 2.0, false)).into());
     assert!(summary(&run).contains("below the model before tuning"), "{}", summary(&run));
 
     run.result.baselines.clear();
@@ -271,7 +271,7 @@ fn what_it_is_good_for_follows_from_the_numbers() {
     let mut run = run(4, 400);
     let said = |run: &Run| section(&body(&render(run, Lang::English)), "use");
     for (i, f1) in [0.95, 0.7, 0.3, 0.9].into_iter().enumerate() {
-        let metrics = run.result.metrics.as_mut().unwrap();
+        let Some(tasks::Metrics::Classes(metrics)) = &mut run.result.metrics else { panic!("an intent run") };
         let class = metrics.per_class.get_mut(&labels(4)[i]).unwrap();
         class.f1 = f1;
         class.support = if i == 3 { 9 } else { 100 };

@@ -3,9 +3,10 @@
 use super::classes::Scored;
 use super::ratio;
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// One point of the coverage–accuracy curve: what is left if answers below a probability are withheld.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct CoveragePoint {
     /// Answers of at least this probability are given.
     pub threshold: f64,

@@ -4,9 +4,10 @@ use super::{Interval, bootstrap, f1, ratio};
 use data::example::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use ts_rs::TS;
 
 /// Counts of one type, or of all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 struct Counts {
     right: usize,
     answered: usize,
@@ -14,7 +15,7 @@ struct Counts {
 }
 
 /// Scores of one type.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct TypeScore {
     /// Share of the answered spans that were right.
     pub precision: f64,
@@ -29,7 +30,7 @@ pub struct TypeScore {
 /// Answers that were not right, by kind. An expected span and an answered one are paired at most
 /// once, so `missed + wrong_type + wrong_boundary` are the expected spans that were not found, and
 /// `invented + wrong_type + wrong_boundary` the answered ones that were not right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Errors {
     /// Expected, and nothing answered there.
     pub missed: usize,
@@ -42,7 +43,7 @@ pub struct Errors {
 }
 
 /// Scores of entities on a set of examples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Entities {
     /// Share of the answered spans whose characters and type were both right.
     pub precision: f64,

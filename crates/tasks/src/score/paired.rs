@@ -4,9 +4,10 @@ use super::{Interval, RESAMPLES, interval};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// McNemar's test of two systems that were each right or wrong on every example.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct McNemar {
     /// Examples that only the first had right.
     pub only_first: usize,
@@ -31,7 +32,7 @@ pub fn mcnemar(first: &[bool], second: &[bool]) -> McNemar {
 }
 
 /// The difference of a metric between two systems.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Difference {
     /// Second minus first.
     pub difference: f64,

@@ -13,6 +13,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, Tokenizer};
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use ts_rs::TS;
 
 /// Changed copies on which a match must hold.
 const COPIES: u64 = 4;
@@ -22,7 +23,7 @@ const ORDERS: usize = 200;
 const PAIRED: usize = 1_000;
 
 /// What became of one query.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Verdict {
     /// The result is the expected one, on the data and on every changed copy.
     pub right: bool,
@@ -35,7 +36,7 @@ pub struct Verdict {
 }
 
 /// Scores of queries on a set of examples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Sql {
     /// Share of the queries whose result is the expected one, on the data and on every changed copy.
     pub execution_accuracy: f64,

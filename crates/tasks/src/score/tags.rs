@@ -3,6 +3,7 @@
 use super::{Interval, bootstrap, f1, mean, ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use ts_rs::TS;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// What makes two tags the same.
@@ -30,7 +31,7 @@ pub fn normal(tag: &str, without_accents: bool) -> String {
 }
 
 /// Scores of hashtags on a set of posts. Tags are compared by [`Sameness::default`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Tags {
     /// Share of the answered tags that were expected.
     pub precision: f64,

@@ -3,10 +3,11 @@
 use super::{Interval, bootstrap, mean};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use ts_rs::TS;
 use unicode_normalization::UnicodeNormalization;
 
 /// Scores of free text on a set of examples, each the mean over examples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct FreeText {
     /// Share of the answers that are the expected text, character by character, outer white space aside.
     pub exact_match: f64,
