@@ -122,7 +122,7 @@ impl Database {
         if !statement.readonly() || statement.column_count() == 0 {
             return Err(Refusal::Writes);
         }
-        let columns: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+        let columns: Vec<String> = statement.column_names().map(String::from).collect();
         let mut rows = Vec::new();
         let mut found = statement.raw_query();
         while let Some(row) = found.next().map_err(refuse)? {

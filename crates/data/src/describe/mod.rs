@@ -120,8 +120,11 @@ impl Spread {
     }
 }
 
+/// Counts the tokens of an example, if it can.
+pub type Count<'a> = dyn Fn(&Example) -> Option<usize> + Sync + 'a;
+
 /// Describes a data set. `tokens` counts the tokens of an example, if it can be tokenized.
-pub fn describe(set: &DataSet, tokens: Option<&(dyn Fn(&Example) -> Option<usize> + Sync)>) -> Description {
+pub fn describe(set: &DataSet, tokens: Option<&Count<'_>>) -> Description {
     let all: Vec<(Split, &Example)> = set.splits.iter().flat_map(|(s, f)| f.examples.iter().map(move |e| (*s, e))).collect();
     let count = |f: &(dyn Fn(&Example) -> usize + Sync)| Spread::of(all.par_iter().map(|(_, e)| f(e)).collect());
     let step = all.len().div_ceil(TOKENIZED).max(1);

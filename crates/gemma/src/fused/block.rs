@@ -218,6 +218,7 @@ impl<'a> Block<'a> {
     }
 
     /// Gradients of [`Block::project`]: by B into `sum`, by `x·A` into `dlow`, and by `x` into `dx` if wanted.
+    #[allow(clippy::too_many_arguments)] // the operands of one formula
     fn project_backward(&self, group: usize, n: usize, grad: &[&[f32]], low: &[f32], dlow: &mut [f32], dx: Option<&mut [f32]>, sum: &mut [f32]) {
         let g = &self.groups[group];
         let (rank, scale) = (self.shape.rank, self.shape.scale);

@@ -40,6 +40,7 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// If a matrix reaches beyond its slice.
+#[allow(clippy::too_many_arguments)] // the operands of one formula
 pub fn multiply(out: &mut [f32], stride: usize, [m, n, k]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>, factor: f32, add: bool, threads: Parallelism) {
     if m == 0 || n == 0 || k == 0 {
         return;
