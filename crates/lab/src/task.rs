@@ -18,7 +18,7 @@ use tasks::{Metrics, answer, grammar, prompt};
 pub struct Task {
     /// What the answers are.
     pub kind: Kind,
-    /// The labels of an intent, the types of entities.
+    /// The labels of an intent, the types of entities, the names that queries give by AS.
     pub labels: Labels,
     /// The tables that queries are about.
     pub tables: Vec<Table>,
@@ -38,7 +38,12 @@ impl Task {
                 Labels::new(types.into_iter().collect())
             }
             Kind::Intent => Labels::of(train),
-            _ => Labels::new(Vec::new()),
+            Kind::Sql => {
+                let queries = train.iter().filter_map(|e| if let Target::Sql(q) = &e.target { Some(q) } else { None });
+                let names: BTreeSet<String> = queries.flat_map(|q| score::sql::aliases(q)).collect();
+                Labels::new(names.into_iter().collect())
+            }
+            Kind::Hashtags | Kind::Custom => Labels::new(Vec::new()),
         };
         let tables = if set.kind == Kind::Sql { Sandbox::open(&database(set)?)?.tables().to_vec() } else { Vec::new() };
         Ok(Self { kind: set.kind, labels, tables })
@@ -53,7 +58,7 @@ impl Task {
     pub fn grammar(&self, text: &str) -> String {
         match self.kind {
             Kind::Entities => grammar::entities(text, self.labels.names()),
-            Kind::Sql => grammar::sql(&self.tables),
+            Kind::Sql => grammar::sql(&self.tables, self.labels.names()),
             _ => grammar::hashtags(),
         }
     }

@@ -66,7 +66,7 @@ pub struct DataRecord {
     pub license: String,
     /// Language code as its card states it.
     pub language: String,
-    /// Label names in class order; types of entities.
+    /// Label names in class order; types of entities; names that queries give by AS.
     pub labels: Vec<String>,
     /// The tables that queries are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

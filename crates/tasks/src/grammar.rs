@@ -110,12 +110,13 @@ const KEYWORDS: &str = "SELECT DISTINCT FROM JOIN INNER LEFT OUTER CROSS ON USIN
 const FUNCTIONS: &str = "COUNT SUM AVG MIN MAX TOTAL ROUND ABS LENGTH LOWER UPPER SUBSTR TRIM REPLACE INSTR COALESCE IFNULL NULLIF IIF STRFTIME DATE \
     JULIANDAY DATETIME GROUP_CONCAT PRINTF ROW_NUMBER RANK DENSE_RANK";
 
-/// Queries over these tables: every word is a keyword, a function, a name of the schema, an alias of
-/// at most three characters, a number or a string, and parentheses close. Names that do not exist
+/// Queries over these tables: every word is a keyword, a function, a name of the schema, one of these
+/// `aliases` or one of at most three characters, a number or a string, and parentheses close. Names that do not exist
 /// cannot be written; whether the words make a query is for SQLite to say.
-pub fn sql(tables: &[Table]) -> String {
+pub fn sql(tables: &[Table], aliases: &[String]) -> String {
     let plain = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
-    let mut names: Vec<&str> = tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str()).chain([t.name.as_str()])).collect();
+    let mut names: Vec<&str> =
+        tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str()).chain([t.name.as_str()])).chain(aliases.iter().map(String::as_str)).collect();
     names.sort_unstable();
     names.dedup();
     let name = |n: &&str| if plain(n) { format!("{}i", literal(n)) } else { literal(&format!("\"{}\"", n.replace('"', "\"\""))) };
@@ -197,10 +198,11 @@ mod tests {
     #[test]
     fn queries_use_names_of_the_schema() {
         let (_dir, sandbox) = shop();
-        let (v, g) = (bytes(), sql(sandbox.tables()));
+        let (v, g) = (bytes(), sql(sandbox.tables(), &["totale".to_string()]));
         for query in [
             "SELECT nome, citta FROM clienti WHERE citta = 'L''Aquila' AND nato >= 1980.5",
             "SELECT COUNT(*) FROM ordini",
+            "SELECT SUM(importo) AS totale FROM ordini GROUP BY cliente_id ORDER BY totale",
             "SELECT c.nome, SUM(o.importo * (1 - 0.1)) FROM clienti c JOIN ordini o ON o.cliente_id = c.id GROUP BY c.id HAVING COUNT(*) > 1 ORDER BY 2 DESC LIMIT 3",
             "select nome from clienti where id in (select cliente_id from ordini)",
             "SELECT STRFTIME('%Y', nato) || '-x' FROM clienti WHERE NOT EXISTS (SELECT 1 FROM ordini)",

@@ -207,6 +207,16 @@ pub fn normal(query: &str) -> String {
     tokens.iter().map(text).collect::<Vec<_>>().join(" ")
 }
 
+/// The names that a query gives to columns and tables by AS.
+pub fn aliases(query: &str) -> Vec<String> {
+    let tokens = tokens(query).unwrap_or_default();
+    let named = |pair: &[Token]| match pair {
+        [Token::Word(word), Token::Word(name)] if word.keyword == Keyword::AS && name.quote_style.is_none() => Some(name.value.clone()),
+        _ => None,
+    };
+    tokens.windows(2).filter_map(named).collect()
+}
+
 /// The values in a query with the name that stands last before them, which is mostly the column that
 /// they are compared with; beside a number its neighbours, so that `>` and `>=` differ.
 fn literals_of(query: &str) -> Vec<(String, Value)> {
@@ -421,6 +431,7 @@ mod tests {
         for not in ["SELECT a FROM (SELECT a FROM t ORDER BY a)", "SELECT rank() OVER (ORDER BY a) FROM t", "SELECT 'order by' FROM t", "SELECT 'x"] {
             assert!(!orders(not), "{not}");
         }
+        assert_eq!(aliases("SELECT a AS totale, b as 'x' FROM t AS u"), ["totale", "u"]);
         assert_eq!(normal("SELECT  A FROM [t] WHERE x == 'B';"), normal("select a from T where X = 'B'"));
         assert_ne!(normal("SELECT a FROM t WHERE x = 'B'"), normal("SELECT a FROM t WHERE x = 'b'"));
     }
