@@ -344,7 +344,7 @@ impl Sheet {
         match sort.by {
             SortBy::Row => {}
             SortBy::Text => numbers.sort_by(|&a, &b| self.example(a).1.text.cmp(&self.example(b).1.text)),
-            SortBy::Target => numbers.sort_by(|&a, &b| answer::show(&self.example(a).1.target).cmp(&answer::show(&self.example(b).1.target))),
+            SortBy::Target => numbers.sort_by_cached_key(|&row| answer::show(&self.example(row).1.target)),
             SortBy::Split => numbers.sort_by_key(|&row| self.places[row].0),
         }
         if sort.descending {
