@@ -1,6 +1,6 @@
 //! The real window, driven as a person drives it, with the tiny model so that it takes seconds.
 
-use acceptance::webdriver::{Window, can_drive};
+use acceptance::webdriver::{Key, Window, can_drive};
 use acceptance::{root, tiny};
 use lab::{Home, models};
 use serde_json::json;
@@ -38,13 +38,12 @@ impl Desk {
         self.dir.path().join(name)
     }
 
-    fn open(&self, files: &[&str]) -> Window {
+    fn open(&self) -> Window {
         let text = |name: &str| self.path(name).display().to_string();
         let (home, datasets, own) = (text("home"), text("datasets"), text("own"));
-        let args: Vec<&str> = ["--home", &home].into_iter().chain(files.iter().copied()).collect();
         // the window's own files stay in here, too
         let variables = [("LAPIDARY_DATASETS", datasets.as_str()), ("XDG_DATA_HOME", &own), ("XDG_CONFIG_HOME", &own), ("XDG_CACHE_HOME", &own)];
-        let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &args, &variables, (1280, 800));
+        let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &["--home", &home], &variables, (1280, 800));
         window.wait("the page", "return document.querySelector('nav') !== null", &[]);
         window
     }
@@ -61,7 +60,7 @@ fn from_three_choices_to_a_report() {
         return;
     }
     let desk = Desk::new();
-    let window = desk.open(&[]);
+    let window = desk.open();
     window.shows("What shall Gemma learn?");
     window.click("label.choice", "parcels");
     window.click("label.choice", "tiny");
@@ -76,6 +75,99 @@ fn from_three_choices_to_a_report() {
     window.shows("on 2 examples of the test set");
     picture(&window, "results");
 
+    window.click("nav button", "Try");
+    window.click("main textarea, main input[type=text]", "");
+    window.types("dove sei pacco");
+    window.click("main button", "Ask");
+    window.shows("After training");
+    window.wait("both answers", "return (document.querySelector('main').innerText.match(/% sure/g) ?? []).length >= 2", &[]);
+    picture(&window, "try");
+
+    window.click("nav button", "Report");
+    window.wait("the report", "return (document.querySelector('iframe')?.srcdoc ?? '').includes('<svg')", &[]);
+    picture(&window, "report");
+
     let runs = window.ask("runs", &json!({})).expect("runs");
     assert_eq!((runs[0]["status"].as_str(), runs[0]["model"].as_str()), (Some("completed"), Some("tiny")), "{runs}");
+    let run = runs[0]["path"].as_str().expect("a folder");
+    let written = window.ask("export_report", &json!({"run": run, "formats": ["html"], "folder": run, "language": "it"})).expect("written");
+    let page = std::fs::read_to_string(written[0].as_str().expect("a file")).expect("there");
+    assert!(page.contains("lang=\"it\"") && page.contains("<svg"));
+
+    // what nobody chose in a dialog or dropped stays closed to the page
+    let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}}));
+    assert!(refused.as_ref().is_err_and(|e| e.contains("choose this file in the dialog")), "{refused:?}");
+}
+
+/// Asks for a run that does not end while a test looks at it.
+fn start_long(desk: &Desk, window: &Window) -> String {
+    let data = json!({"task": "intent", "folder": desk.path("datasets/parcels")});
+    let request = json!({"data": data, "model": "tiny", "method": "completion", "device": "cpu", "seed": 1, "set": ["epochs=20000", "batch=4"]});
+    window.ask("start_run", &json!({"request": request})).expect("started").as_str().expect("a folder").into()
+}
+
+#[test]
+fn a_run_outlives_its_page_and_a_killed_one_is_found_again() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = desk.open();
+    let run = start_long(&desk, &window);
+    let curve = "return document.querySelector('main svg[role=img]') !== null";
+    for _ in 0..2 {
+        window.reload();
+        window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+        window.click("nav button", "Train");
+        window.wait("the curve", curve, &[]);
+        assert_eq!(window.ask("runs", &json!({})).expect("runs")[0]["status"], "running");
+    }
+    let second = window.ask("delete_run", &json!({"run": run}));
+    assert!(second.as_ref().is_err_and(|e| e.contains("stop it first")), "{second:?}");
+    window.kill();
+
+    let window = desk.open();
+    window.shows("Interrupted");
+    assert_eq!(window.ask("runs", &json!({})).expect("runs")[0]["status"], "interrupted");
+}
+
+#[test]
+fn it_speaks_italian_and_remembers_it() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = desk.open();
+    window.ask("save_settings", &json!({"settings": {"language": "it"}})).expect("saved");
+    window.reload();
+    window.shows("Che cosa deve imparare Gemma?");
+    window.kill();
+    let window = desk.open();
+    window.shows("Che cosa deve imparare Gemma?");
+    picture(&window, "inizio");
+}
+
+#[test]
+fn a_run_is_started_and_understood_from_the_keyboard_alone() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = desk.open();
+    window.shows("8 messages, 2 labels");
+    let reach = |name: &str| {
+        let there = "const e = document.activeElement; return e.tagName === 'BUTTON' && e.closest('main') !== null && e.innerText.trim() === arguments[0]";
+        let found = (0..100).any(|_| {
+            window.press(Key::Tab);
+            window.script(there, &[name.into()]) == true
+        });
+        assert!(found, "the Tab key does not lead to {name}: {}", window.text());
+    };
+    reach("Start");
+    window.press(Key::Enter);
+    window.wait("the curve", "return document.querySelector('main svg[role=img]') !== null", &[]);
+    window.wait("its end", "return document.body.innerText.includes('See the result')", &[]);
+    reach("See the result");
+    window.press(Key::Enter);
+    window.shows("on 2 examples of the test set");
 }

@@ -85,7 +85,7 @@ pub struct Capabilities {
     /// Formats of exported models.
     model_formats: &'static [&'static str],
     /// Extensions of data files, without the dot.
-    data_formats: &'static [&'static str],
+    data_formats: Vec<&'static str>,
     /// Models can be fetched.
     get_model: bool,
     /// Models can be taken into the library.
@@ -126,9 +126,9 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
         version: lab::VERSION,
         methods: &["head", "completion"],
         figures: &["loss", "confusion", "reliability", "comparison"],
-        report_formats: &["html"],
+        report_formats: &lab::report::output::Format::NAMES,
         model_formats: &[],
-        data_formats: &["jsonl", "ndjson", "csv", "tsv"],
+        data_formats: data_formats(),
         get_model: true,
         import_model: true,
         remove_model: true,
@@ -198,12 +198,17 @@ async fn diagnostics(shell: State<'_, Shell>) -> Answer<String> {
     work(&shell, "diagnostics", describe).await
 }
 
+/// Extensions of the files that data sets are read from.
+fn data_formats() -> Vec<&'static str> {
+    lab::ENDINGS.iter().map(|(ending, _)| *ending).collect()
+}
+
 /// What a dialog asks for.
-fn extensions(what: &str) -> Option<(usize, &'static [&'static str])> {
+fn extensions(what: &str) -> Option<(usize, Vec<&'static str>)> {
     match what {
-        "data" => Some((0, &["jsonl", "ndjson", "csv", "tsv"])),
-        "model" => Some((1, &["gguf", "safetensors"])),
-        "predictions" => Some((2, &["jsonl", "ndjson", "csv", "tsv"])),
+        "data" => Some((0, data_formats())),
+        "model" => Some((1, vec!["gguf", "safetensors"])),
+        "predictions" => Some((2, data_formats())),
         _ => None,
     }
 }
@@ -212,7 +217,7 @@ fn extensions(what: &str) -> Option<(usize, &'static [&'static str])> {
 async fn pick_file(window: Window, shell: State<'_, Shell>, what: String, title: String) -> Answer<Option<PathBuf>> {
     let mut dialog = window.dialog().file().set_parent(&window).set_title(title);
     if let Some((kind, extensions)) = extensions(&what) {
-        dialog = dialog.add_filter(words::of(shell.language()).kinds[kind], extensions);
+        dialog = dialog.add_filter(words::of(shell.language()).kinds[kind], &extensions);
     }
     let (send, chosen) = oneshot::channel();
     dialog.pick_file(move |path| drop(send.send(path)));

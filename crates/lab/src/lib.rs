@@ -29,7 +29,8 @@ pub use error::{Error, Result};
 pub use home::Home;
 
 // what callers need of the rooms below, so that they depend on this room alone
-pub use data::{Kind, check, describe, microscope, read::Columns, set};
+pub use data::read::{Columns, ENDINGS};
+pub use data::{Kind, check, describe, microscope, set};
 pub use gemma::device;
 pub use report;
 pub use tasks;
