@@ -312,7 +312,7 @@ mod tests {
     fn examples_that_teach_nothing_are_found_before_the_first_step() {
         let found = |examples: &[Encoded]| examine(examples, Objective::Completion).iter().map(|t| (t.symptom, t.remedy)).collect::<Vec<_>>();
         let good = example(&[BOS, 5, 6], 2);
-        assert_eq!(found(&[good.clone()]), []);
+        assert_eq!(found(std::slice::from_ref(&good)), []);
         assert_eq!(found(&[example(&[BOS, 5, 6], 3)]), [(Symptom::NoTargets, Remedy::Stop)]);
         assert_eq!(found(&[good.clone(), example(&[BOS, 7, 6], 3)]), [(Symptom::NoTargets, Remedy::None)]);
         assert_eq!(found(&[example(&[BOS, 5, EOS], 2)]), [(Symptom::EmptyTargets, Remedy::Stop)]);
