@@ -6,6 +6,7 @@ import { failure } from '../src/backend/failure';
 import { tauri } from '../src/backend/tauri';
 import type { EventBatch, RunRequest, TrainEvent } from '../src/backend/types';
 import { Pages } from '../src/lib/pages.svelte';
+import { scores } from '../src/lib/scores';
 import { Story } from '../src/lib/story.svelte';
 
 const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
@@ -61,14 +62,15 @@ describe('a story', () => {
 
   it('keeps the last word on health, and goes on after a resume', () => {
     const story = new Story('r', quiet);
+    const health = (step: number, ok: boolean, message: string): TrainEvent => JSON.parse(JSON.stringify({ type: 'health', step, ok, message })) as TrainEvent;
     const events: TrainEvent[] = [
-      { type: 'health', step: 41, ok: false, message: 'gradients are no numbers' },
+      health(41, false, 'gradients are no numbers'),
       { type: 'paused', step: 41 },
     ];
     story.take({ run: 'r', from: 0, events });
     expect(story.health?.ok).toBe(false);
     expect(story.paused).toBe(true);
-    story.take({ run: 'r', from: 2, events: [{ type: 'resumed', step: 41 }, { type: 'health', step: 43, ok: true, message: 'well' }] });
+    story.take({ run: 'r', from: 2, events: [{ type: 'resumed', step: 41 }, health(43, true, 'well')] });
     expect([story.paused, story.health?.ok]).toEqual([false, true]);
   });
 });
@@ -89,7 +91,7 @@ describe('the double', () => {
     const late: EventBatch[] = [];
     await door.subscribe(run, 60, (batch) => late.push(batch));
     expect(late.flatMap((b) => b.events)).toEqual(EVENTS.slice(60));
-    expect((await door.run(run)).result?.metrics?.accuracy).toBe(head.result.metrics.accuracy);
+    expect(scores((await door.run(run)).result?.metrics)[0]?.value).toBe(head.result.metrics.accuracy);
   });
 
   it('pauses and goes on', async () => {

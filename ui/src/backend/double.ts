@@ -14,6 +14,7 @@ import type { Door } from './door';
 import type {
   Answer,
   Capabilities,
+  Classification,
   Command,
   DataSummary,
   EventBatch,
@@ -36,7 +37,8 @@ import type {
 
 interface Recording {
   run: RunFile;
-  result: RunResult;
+  /** Both were trained on labels. */
+  result: Omit<RunResult, 'metrics'> & { metrics: Classification | null };
   events: TrainEvent[];
   predictions: Omit<Prediction, 'index'>[];
   figures: Record<Language, Record<string, Figure>>;
