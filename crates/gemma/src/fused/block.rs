@@ -433,8 +433,10 @@ fn deal(lengths: &[usize], cores: usize) -> Vec<Range<usize>> {
     let (mut from, mut dealt) = (0, 0);
     for (row, length) in lengths.iter().enumerate() {
         dealt += length;
-        // a share ends where its part of all tokens is reached
-        if dealt * cores >= total * (out.len() + 1) || row + 1 == lengths.len() {
+        // a share ends at the row border nearest to where its part of all tokens is reached
+        let (border, here) = (total * (out.len() + 1), dealt * cores);
+        let beyond = lengths.get(row + 1).map(|next| here + next * cores);
+        if beyond.is_none_or(|beyond| here >= border || beyond - border.min(beyond) > border - here) {
             out.push(from..row + 1);
             from = row + 1;
         }
@@ -450,7 +452,8 @@ mod tests {
     fn rows_are_dealt_out_evenly() {
         assert_eq!(deal(&[4; 8], 2), [0..4, 4..8]);
         assert_eq!(deal(&[9, 1, 1, 1, 1, 1], 2), [0..1, 1..6]);
-        assert_eq!(deal(&[5], 4), [0..1]);
-        assert_eq!(deal(&[1, 1, 8], 2), [0..3]);
+        assert_eq!(deal(&[1, 1, 8], 2), [0..2, 2..3]);
+        assert_eq!(deal(&[5], 4).len(), 1);
+        assert_eq!(deal(&[3, 3], 3), [0..1, 1..2]);
     }
 }
