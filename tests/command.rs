@@ -445,6 +445,28 @@ fn the_command_speaks_italian_where_it_is_asked_to() {
 }
 
 #[test]
+fn a_file_is_divided_and_bad_rows_are_passed_over_only_when_asked() {
+    let b = Bench::new();
+    let row = |i: usize| format!("{{\"testo\":\"messaggio numero {} di {}\",\"etichetta\":\"{}\"}}\n", i * 7919, i * i * 104_729, ["a", "b"][i % 2]);
+    let rows: String = (1..=60).map(row).collect();
+    b.write("mine.jsonl", [rows.as_str(), "{\"testo\": \n"].concat().as_bytes());
+    let split = ["data", "split", "mine.jsonl", "--task", "intent", "--out", "parts", "--test", "0.2"];
+    let refused = b.run(&split);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("mine.jsonl:61: column 10"), "{}", text(&refused.stderr));
+    assert!(!b.path("parts").exists(), "nothing half-made is left");
+    let done = b.run(&[&split[..], &["--skip-bad-rows", "--json"]].concat());
+    let made: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let of = |part: &str| made["examples"][part].as_u64().expect("a number");
+    assert_eq!((of("test"), of("validation"), of("train")), (12, 6, 42), "{made}");
+    let checked = b.run(&["data", "check", "parts", "--task", "intent"]);
+    assert!(text(&checked.stdout).contains("42 train, 6 validation, 12 test"), "{}", text(&checked.stdout));
+    let again = b.run(&split);
+    assert!(again.status.code() == Some(1), "a folder with files is never written over");
+    let told = b.run(&["data", "check", "mine.jsonl", "--task", "intent", "--skip-bad-rows"]);
+    assert!(text(&told.stderr).contains("rows passed over: 1") && text(&told.stderr).contains("mine.jsonl:61"), "{}", text(&told.stderr));
+}
+
+#[test]
 fn a_folder_with_files_is_never_overwritten() {
     let b = Bench::new();
     std::fs::create_dir(b.path("full")).expect("a folder");

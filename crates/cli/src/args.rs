@@ -194,6 +194,23 @@ pub enum DataCommand {
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
+    /// Divide one file into training, validation and test, nearly equal texts together
+    Split {
+        #[command(flatten)]
+        looked: Looked,
+        /// Folder to make
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Share for validation, between 0 and 1
+        #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+        validation: f64,
+        /// Share for the test, between 0 and 1
+        #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+        test: f64,
+        /// Seed of the division
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
 }
 
 /// A row of `--tokens`.
@@ -219,6 +236,9 @@ pub struct Looked {
     /// SQLite file that queries run on
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
+    /// Pass over rows that cannot be read, and list them, instead of refusing the file
+    #[arg(long)]
+    skip_bad_rows: bool,
 }
 
 impl Looked {
@@ -229,7 +249,8 @@ impl Looked {
     pub fn source(&self) -> Result<Source> {
         let columns = columns(self.columns.as_deref()).map_err(lab::Error::Request)?;
         let (folder, train) = if self.path.is_dir() { (Some(self.path.clone()), None) } else { (None, Some(self.path.clone())) };
-        Ok(Source { folder, train, columns, schema: self.schema.clone(), database: self.database.clone(), ..Source::default() })
+        let (schema, database) = (self.schema.clone(), self.database.clone());
+        Ok(Source { folder, train, columns, schema, database, skip_bad_rows: self.skip_bad_rows, ..Source::default() })
     }
 }
 
@@ -238,7 +259,7 @@ pub struct Train {
     /// Task
     #[arg(long)]
     task: String,
-    /// Training examples (.jsonl, .csv, .tsv)
+    /// Training examples (.jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu)
     #[arg(long, value_name = "FILE")]
     train: Option<PathBuf>,
     /// Examples on which the best weights are chosen
@@ -253,6 +274,9 @@ pub struct Train {
     /// Which column plays which role: text=question,label=intent
     #[arg(long)]
     columns: Option<String>,
+    /// Pass over rows that cannot be read, and list them, instead of refusing the file
+    #[arg(long)]
+    skip_bad_rows: bool,
     /// Name or path of the base model
     #[arg(long, default_value = "gemma-3-270m")]
     model: String,
@@ -283,7 +307,15 @@ impl Train {
     /// If `--columns` is malformed.
     pub fn request(self) -> Result<lab::run::Request> {
         let columns = columns(self.columns.as_deref()).map_err(lab::Error::Request)?;
-        let data = Source { folder: self.data, train: self.train, validation: self.validation, test: self.test, columns, ..Source::default() };
+        let data = Source {
+            folder: self.data,
+            train: self.train,
+            validation: self.validation,
+            test: self.test,
+            columns,
+            skip_bad_rows: self.skip_bad_rows,
+            ..Source::default()
+        };
         let mut request = lab::run::Request {
             task: self.task,
             data,

@@ -19,6 +19,7 @@ use lab::recipe::Recipe;
 use lab::report::text::Lang;
 use lab::resume::{self, Resumed};
 use lab::search::Index;
+use lab::set::DataSet;
 use lab::{Event, Home, Result, look, models, run};
 use show::Output;
 use std::io::{IsTerminal, Write};
@@ -77,7 +78,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Models { command } => manage_models(&home, command, out)?,
         Command::Data { command: DataCommand::Check(looked) } => return check_data(&looked, out),
         Command::Data { command: DataCommand::Show { looked, search, limit, tokens, model, method, recipe, set: changes } } => {
-            let set = look::open(&looked.task, &looked.source()?)?;
+            let set = read_data(&looked, out)?;
             match (search, tokens) {
                 (Some(words), _) => out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?),
                 (None, Some((split, row))) => {
@@ -87,6 +88,11 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 }
                 (None, None) => out.description(&look::describe(&set, look::tokenizer(&home, &model).ok().as_ref())),
             }
+        }
+        Command::Data { command: DataCommand::Split { looked, out: folder, validation, test, seed } } => {
+            let shares = lab::divide::Shares::new(validation, test).map_err(lab::Error::Request)?;
+            let set = read_data(&looked, out)?;
+            out.divided(&folder, &look::split(&set, shares, seed, &folder)?);
         }
         Command::Train(train) => {
             let request = train.request()?;
@@ -167,8 +173,22 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
     Ok(())
 }
 
+/// Reads a data set with a bar, and says which rows were passed over.
+fn read_data(looked: &Looked, out: Output) -> Result<DataSet> {
+    let mut bar = progress::Reading::new(out);
+    let set = look::open_with(&looked.task, &looked.source()?, &mut |path, done, total| bar.update(path, done, total));
+    bar.finish();
+    let set = set?;
+    for file in set.splits.values().filter(|f| f.skipped.count > 0) {
+        out.note(&out.words.skipped(file.skipped.count, &file.path.display().to_string()));
+        file.skipped.first.iter().for_each(|row| out.note(&format!("  {row}")));
+    }
+    Ok(set)
+}
+
 fn check_data(looked: &Looked, out: Output) -> Result<ExitCode> {
-    let (set, findings) = run::check_data(&looked.task, &looked.source()?)?;
+    let set = read_data(looked, out)?;
+    let findings = lab::check::findings(&set, None)?;
     out.findings(&set, &findings);
     let bad = findings.iter().any(|f| f.severity == lab::check::Severity::Error);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -5,6 +5,11 @@ use crate::words::Words;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab::Event;
 use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What a person waits for without asking how long.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 fn bar(out: Output, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(0);
@@ -71,6 +76,36 @@ impl Training {
         } else {
             self.bar.println(line);
         }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The bar of a file that is read. A file is a few thousand rows more often than a million, so that it
+/// only shows once there is something to wait for.
+pub struct Reading {
+    bar: ProgressBar,
+    since: Instant,
+}
+
+impl Reading {
+    /// A bar that waits for the first rows.
+    pub fn new(out: Output) -> Self {
+        let bar = bar(out, out.words.reading_bar());
+        Self { bar, since: Instant::now() }
+    }
+
+    /// Shows how far a file is.
+    pub fn update(&mut self, file: &Path, done: u64, total: u64) {
+        if self.since.elapsed() < PATIENCE {
+            return;
+        }
+        self.bar.set_message(file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
+        self.bar.set_length(total);
+        self.bar.set_position(done);
     }
 
     /// Takes the bar away.

@@ -12,6 +12,7 @@ use lab::tasks::Metrics;
 use lab::{Event, bench};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -77,7 +78,8 @@ impl Output {
         let counts: Vec<(&str, usize)> = set.splits.iter().map(|(s, f)| (s.name(), f.examples.len())).collect();
         if self.json {
             let counts: serde_json::Map<String, serde_json::Value> = counts.iter().map(|(n, c)| ((*n).to_string(), json!(c))).collect();
-            return json_line(&json!({"name": set.card.name, "examples": counts, "findings": findings}));
+            let skipped: BTreeMap<&str, &lab::set::Skipped> = set.splits.iter().map(|(s, f)| (s.name(), &f.skipped)).filter(|(_, s)| s.count > 0).collect();
+            return json_line(&json!({"name": set.card.name, "examples": counts, "skipped": skipped, "findings": findings}));
         }
         line(&format!("{}: {}", set.card.name, counts.iter().map(|(n, c)| self.words.examples_of(*c, n)).collect::<Vec<_>>().join(", ")));
         for f in findings {
@@ -91,6 +93,14 @@ impl Output {
         if findings.is_empty() {
             line(self.words.nothing_found());
         }
+    }
+
+    /// How many examples of a divided file went where.
+    pub fn divided(self, folder: &Path, parts: &BTreeMap<Split, usize>) {
+        if self.json {
+            return json_line(&json!({"path": folder, "examples": parts}));
+        }
+        line(&format!("{}: {}", folder.display(), parts.iter().map(|(s, n)| self.words.examples_of(*n, s.name())).collect::<Vec<_>>().join(", ")));
     }
 
     /// Rows that hold the words searched for.

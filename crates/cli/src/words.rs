@@ -150,6 +150,16 @@ impl Words {
         self.pick("{bar:30} {pos}/{len} steps  {msg}  {eta} left", "{bar:30} {pos}/{len} passi  {msg}  ancora {eta}")
     }
 
+    /// The bar of a file that is read, for `indicatif` to fill.
+    pub fn reading_bar(self) -> &'static str {
+        self.pick("reading {msg} {bar:30} {percent} %  {eta} left", "lettura di {msg} {bar:30} {percent} %  ancora {eta}")
+    }
+
+    /// Rows that were passed over, which are listed after it.
+    pub fn skipped(self, count: usize, file: &str) -> String {
+        both!(self, "{file}: rows passed over: {count}", "{file}: righe saltate: {count}")
+    }
+
     /// The bar of a download, for `indicatif` to fill.
     pub fn download_bar(self) -> &'static str {
         self.pick("{msg} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left", "{msg} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  ancora {eta}")
@@ -481,6 +491,7 @@ const HELP: &[(&str, &str, &str)] = &[
     (ANY, "device", "Dispositivo: auto, cpu, gpu o un id di `lapidary devices`"),
     (ANY, "columns", "Quale colonna ha quale ruolo: text=question,label=intent"),
     (ANY, "schema", "Script SQL che crea le tabelle a cui si riferiscono le query"),
+    (ANY, "skip_bad_rows", "Salta le righe che non si possono leggere, elencandole, invece di rifiutare il file"),
     (ANY, "database", "File SQLite su cui eseguire le query"),
     ("devices", "", "Elenca con che cosa questo computer può calcolare"),
     ("models", "", "Elenca, scarica, importa ed esporta modelli"),
@@ -511,9 +522,16 @@ const HELP: &[(&str, &str, &str)] = &[
     ("pause", "run", "Cartella dell’esecuzione"),
     ("resume", "", "Prosegue un addestramento in pausa, fermato o interrotto"),
     ("resume", "run", "Cartella dell’esecuzione"),
+    ("split", "", "Divide un file in addestramento, validazione e prova, tenendo insieme i testi quasi uguali"),
+    ("split", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
+    ("split", "task", "Compito"),
+    ("split", "out", "Cartella da creare"),
+    ("split", "validation", "Quota per la validazione, fra 0 e 1"),
+    ("split", "test", "Quota per la prova, fra 0 e 1"),
+    ("split", "seed", "Seme della divisione"),
     ("train", "", "Addestra un modello su un insieme di dati e lo valuta; `report` ne scrive poi il rapporto"),
     ("train", "task", "Compito"),
-    ("train", "train", "Esempi di addestramento (.jsonl, .csv, .tsv)"),
+    ("train", "train", "Esempi di addestramento (.jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu)"),
     ("train", "validation", "Esempi su cui si scelgono i pesi migliori"),
     ("train", "test", "Esempi su cui si misura il risultato"),
     ("train", "data", "Una cartella con dataset.toml o con file di nome train, validation, test"),
@@ -578,6 +596,7 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("RUNS", "ESECUZIONI"),
     ("SEED", "SEME"),
     ("SHAPE", "FORMA"),
+    ("SHARE", "QUOTA"),
     ("STEPS", "PASSI"),
     ("TARGETS", "BERSAGLI"),
     ("TASK", "COMPITO"),
@@ -691,6 +710,8 @@ mod tests {
             w.health("x"),
             w.training_bar().into(),
             w.download_bar().into(),
+            w.reading_bar().into(),
+            w.skipped(1, "x"),
             w.started(1, "head", 1, 1, "cpu"),
             w.loss(1.0, 1.0),
             w.at_step(1, "x"),

@@ -1,5 +1,6 @@
 //! Examples as they are after reading, before any task or tokenizer has seen them.
 
+use crate::kind::Kind;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ pub struct Example {
 }
 
 /// What a model should answer, by kind of task.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Target {
     /// One label of a closed set.
     Label(String),
@@ -29,6 +31,19 @@ pub enum Target {
     Tags(Vec<String>),
     /// Any text.
     Completion(String),
+}
+
+impl Target {
+    /// The kind of task that asks for such an answer.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Label(_) => Kind::Intent,
+            Self::Entities(_) => Kind::Entities,
+            Self::Sql(_) => Kind::Sql,
+            Self::Tags(_) => Kind::Hashtags,
+            Self::Completion(_) => Kind::Custom,
+        }
+    }
 }
 
 /// A part of a text, counted in Unicode characters.

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod check;
 pub mod database;
 pub mod describe;
+pub mod divide;
 pub mod encode;
 pub mod error;
 pub mod example;
@@ -21,6 +22,7 @@ pub mod near;
 pub mod part;
 pub mod read;
 pub mod set;
+pub mod write;
 
 pub use batch::Batch;
 pub use encode::Encoded;

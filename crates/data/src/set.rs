@@ -101,7 +101,7 @@ pub struct File {
 }
 
 /// Rows that were passed over because the user said so.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Skipped {
     /// How many.
     pub count: usize,
@@ -212,7 +212,7 @@ impl DataSet {
 }
 
 /// Name of a card.
-const CARD: &str = "dataset.toml";
+pub const CARD: &str = "dataset.toml";
 
 fn no_kind(source: &Source) -> Error {
     let what = format!("says of no task what it is for; name one: {}", Kind::ALL.map(Kind::name).join(", "));

@@ -17,6 +17,10 @@ impl Request {
         let named = |role: Role| Some(format!("{}={}", role.name(), self.data.columns.get(role)?));
         let columns: Vec<String> = Role::ALL.into_iter().filter_map(named).collect();
         add("columns", Some(columns.join(",")).filter(|c| !c.is_empty()).map(|c| quoted(&c, '"')));
+        if self.data.skip_bad_rows {
+            parts.push("--skip-bad-rows".into());
+        }
+        let mut add = |flag: &str, value: Option<String>| parts.extend(value.map(|v| format!("--{flag} {v}")));
         add("schema", self.data.schema.as_deref().map(path));
         add("database", self.data.database.as_deref().map(path));
         add("model", Some(quoted(&self.model, '"')));

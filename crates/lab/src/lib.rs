@@ -30,7 +30,7 @@ pub use home::Home;
 
 // what callers need of the rooms below, so that they depend on this room alone
 pub use data::read::{Columns, ENDINGS};
-pub use data::{Kind, check, describe, microscope, set};
+pub use data::{Kind, check, describe, divide, microscope, set};
 pub use gemma::device;
 pub use report;
 pub use tasks;

@@ -1,4 +1,4 @@
-//! Looking at a data set before training on it.
+//! Looking at a data set, and dividing it, before training on it.
 
 use crate::answer::Form;
 use crate::error::{Error, Result};
@@ -7,19 +7,66 @@ use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::task::Task;
 use data::describe::{self, Description};
+use data::divide::{Shares, divide};
 use data::encode::Encoder;
 use data::microscope::{self, Prompt, Token};
 use data::set::{DataSet, Source, Split};
+use data::write::{self, NewCard};
 use data::{Example, Kind};
 use gemma::{Tokenizer, Weights};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Reads a data set for a task.
 ///
 /// # Errors
 /// If a file is missing or malformed.
 pub fn open(task: &str, source: &Source) -> Result<DataSet> {
+    open_with(task, source, &mut |_, _, _| {})
+}
+
+/// As [`open`]; `progress` is called now and then with the file that is being read, how much of it is
+/// done, and of how much.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(task: &str, source: &Source, progress: &mut dyn FnMut(&Path, u64, u64)) -> Result<DataSet> {
     let kind = task.parse::<Kind>().map_err(Error::Request)?;
-    Ok(DataSet::open(&Source { kind: Some(kind), ..source.clone() })?)
+    Ok(DataSet::open_with(&Source { kind: Some(kind), ..source.clone() }, progress)?)
+}
+
+/// Divides a data set that is one file into training, validation and test, as a folder with a card; how
+/// many examples went where. Texts that are nearly the same stay together, and the same seed gives the same parts.
+///
+/// # Errors
+/// If the set is divided already or too small, the folder holds files, or the disk refuses.
+pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTreeMap<Split, usize>> {
+    let (file, rest) = match set.splits.iter().collect::<Vec<_>>().as_slice() {
+        [(_, file), rest @ ..] => (*file, rest.len()),
+        [] => return Err(Error::request("no examples to divide; name a file")),
+    };
+    if rest > 0 {
+        let names = set.splits.keys().map(|s| s.name()).collect::<Vec<_>>().join(", ");
+        return Err(Error::request(format!("{} is divided already, into {names}; name the file of one part", set.card.name)));
+    }
+    let of = divide(&file.path, &file.examples, shares, seed)?;
+    let mut parts: BTreeMap<Split, Vec<&Example>> = BTreeMap::new();
+    for (split, example) in of.iter().zip(&file.examples) {
+        parts.entry(*split).or_default().push(example);
+    }
+    let name = file.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let card = NewCard {
+        how_it_was_made: format!(
+            "Divided by Lapidary {} from {name} (SHA-256 {}) with seed {seed}: {} for validation, {} for the test; nearly equal texts are in one part.",
+            crate::VERSION,
+            file.sha256,
+            shares.validation,
+            shares.test
+        ),
+        ..NewCard::of(set)
+    };
+    write::folder(out, set.kind, card, &parts)?;
+    Ok(parts.into_iter().map(|(split, examples)| (split, examples.len())).collect())
 }
 
 /// The tokenizer of a model.

@@ -188,6 +188,10 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 trainable,
                 examples: encoded.len(),
             });
+            for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
+                let first = file.skipped.first.first().map_or("", String::as_str);
+                watch.event(Event::Warning { message: format!("{}: {} rows passed over, the first because {first}", file.path.display(), file.skipped.count) });
+            }
             for finding in &p.findings {
                 watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
             }

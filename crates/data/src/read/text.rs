@@ -23,7 +23,7 @@ pub struct Survey {
     mark: usize,
 }
 
-/// Finds the encoding of a file by reading it once: a byte-order mark decides; else UTF-8, if that is
+/// Finds the encoding of a file by reading it: a byte-order mark decides; else UTF-8, if that is
 /// what it is; else UTF-16, which shows in every other byte being zero; else the likeliest older one.
 ///
 /// A file with UTF-8 in some lines and something else in others counts as UTF-8, so that the reader
@@ -34,7 +34,6 @@ pub struct Survey {
 pub fn survey(path: &Path) -> Result<Survey> {
     let mut file = super::open(path)?;
     let mut seen = Seen::default();
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     let mut chunk = vec![0; CHUNK];
     loop {
         let n = fill(&mut file, &mut chunk).map_err(|e| Error::io(path, e))?;
@@ -44,12 +43,29 @@ pub fn survey(path: &Path) -> Result<Survey> {
             return Ok(Survey { encoding, mark });
         }
         seen.add(&chunk[..n]);
-        detector.feed(&chunk[..n], n < CHUNK);
         if n < CHUNK {
             break;
         }
     }
-    Ok(Survey { encoding: seen.encoding(&detector), mark: 0 })
+    let encoding = match seen.encoding() {
+        Some(encoding) => encoding,
+        None => older(path)?,
+    };
+    Ok(Survey { encoding, mark: 0 })
+}
+
+/// The likeliest encoding of a file that is in none of Unicode's.
+fn older(path: &Path) -> Result<&'static Encoding> {
+    let mut file = super::open(path)?;
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let n = fill(&mut file, &mut chunk).map_err(|e| Error::io(path, e))?;
+        detector.feed(&chunk[..n], n < CHUNK);
+        if n < CHUNK {
+            return Ok(detector.guess(Some(b"it"), Utf8Detection::Deny));
+        }
+    }
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -110,14 +126,15 @@ impl Seen {
         }
     }
 
-    fn encoding(&self, detector: &EncodingDetector) -> &'static Encoding {
+    /// The encoding of Unicode's that it is, if it is one.
+    fn encoding(&self) -> Option<&'static Encoding> {
         let [even, odd] = self.zeros;
         // plain text in UTF-16: nearly every second byte is zero, and hardly any of the others
         if self.total > 3 && (even + odd) * 5 > self.total && even.min(odd) * 20 <= even.max(odd) {
-            return if odd > even { UTF_16LE } else { UTF_16BE };
+            return Some(if odd > even { UTF_16LE } else { UTF_16BE });
         }
         let invalid = self.invalid + usize::from(!self.rest.is_empty());
-        if invalid == 0 || self.valid * 10 > invalid { UTF_8 } else { detector.guess(Some(b"it"), Utf8Detection::Deny) }
+        (invalid == 0 || self.valid * 10 > invalid).then_some(UTF_8)
     }
 }
 
