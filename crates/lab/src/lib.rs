@@ -9,6 +9,7 @@ pub mod ask;
 pub mod bench;
 mod command;
 pub mod desk;
+pub mod edit;
 pub mod elsewhere;
 pub mod error;
 pub mod home;

@@ -1,7 +1,7 @@
-//! What the application remembers between starts: models and runs, in one SQLite file.
+//! What the application remembers between starts: models, runs and changes to data sets, in one SQLite file.
 //!
-//! The library is an index: a model's folder and a run's folder stand by themselves, and losing the
-//! library loses no work.
+//! Of models and runs the library is an index: their folders stand by themselves. The changes to a data
+//! set (see [`crate::edit`]) are here alone until the edited set is exported.
 
 use crate::error::{Error, Result};
 use crate::home::Home;
@@ -48,11 +48,17 @@ pub struct Library {
 }
 
 /// Statements that bring a library from version `i` to `i + 1`.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE models (name TEXT PRIMARY KEY, path TEXT NOT NULL, source TEXT NOT NULL, license TEXT NOT NULL, bytes INTEGER NOT NULL);
     CREATE TABLE runs (path TEXT PRIMARY KEY, task TEXT NOT NULL, method TEXT NOT NULL, status TEXT NOT NULL, accuracy REAL, started TEXT NOT NULL);
     CREATE TABLE hashes (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, modified INTEGER NOT NULL, sha256 TEXT NOT NULL);
-"];
+",
+    "
+    CREATE TABLE edited (data TEXT PRIMARY KEY, done INTEGER NOT NULL);
+    CREATE TABLE changes (data TEXT NOT NULL, number INTEGER NOT NULL, change TEXT NOT NULL, PRIMARY KEY (data, number)) WITHOUT ROWID;
+",
+];
 
 impl Library {
     /// Opens the library of a home, making or upgrading it as needed.
@@ -172,6 +178,58 @@ impl Library {
     pub fn remove_run(&self, folder: &Path) -> Result<()> {
         self.db.execute("DELETE FROM runs WHERE path = ?", [folder.to_string_lossy()]).map_err(|e| self.fail(e))?;
         Ok(())
+    }
+
+    /// The changes that were made to a data set, first to last, and how many of them are in force.
+    ///
+    /// # Errors
+    /// If the library cannot be read.
+    pub fn changes(&self, data: &str) -> Result<(Vec<String>, usize)> {
+        let read = || -> rusqlite::Result<(Vec<String>, usize)> {
+            let mut query = self.db.prepare("SELECT change FROM changes WHERE data = ? ORDER BY number")?;
+            let changes: Vec<String> = query.query_map([data], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+            let done: Option<i64> = self.db.query_row("SELECT done FROM edited WHERE data = ?", [data], |r| r.get(0)).optional()?;
+            let done = usize::try_from(done.unwrap_or(0)).unwrap_or(0).min(changes.len());
+            Ok((changes, done))
+        };
+        read().map_err(|e| self.fail(e))
+    }
+
+    /// Adds a change behind the `done` that are in force, in the place of any that were undone.
+    ///
+    /// # Errors
+    /// If the library cannot be written, or another number of changes is in force; nothing has changed then.
+    pub fn add_change(&self, data: &str, done: usize, change: &str) -> Result<()> {
+        self.edit(data, done, |db| {
+            db.execute("DELETE FROM changes WHERE data = ? AND number >= ?", params![data, done as i64])?;
+            db.execute("INSERT INTO changes VALUES (?, ?, ?)", params![data, done as i64, change])?;
+            db.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", params![data, done as i64 + 1])
+        })
+    }
+
+    /// Says how many of the changes to a data set are in force now, where `done` were.
+    ///
+    /// # Errors
+    /// As [`Library::add_change`].
+    pub fn mark_changes(&self, data: &str, done: usize, now: usize) -> Result<()> {
+        self.edit(data, done, |db| db.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", params![data, now as i64]))
+    }
+
+    fn edit(&self, data: &str, done: usize, write: impl FnOnce(&Connection) -> rusqlite::Result<usize>) -> Result<()> {
+        let run = || -> rusqlite::Result<bool> {
+            let transaction = rusqlite::Transaction::new_unchecked(&self.db, rusqlite::TransactionBehavior::Immediate)?;
+            let stored: Option<i64> = transaction.query_row("SELECT done FROM edited WHERE data = ?", [data], |r| r.get(0)).optional()?;
+            if stored.unwrap_or(0) != done as i64 {
+                return Ok(false);
+            }
+            write(&transaction)?;
+            transaction.commit()?;
+            Ok(true)
+        };
+        match run().map_err(|e| self.fail(e))? {
+            true => Ok(()),
+            false => Err(Error::request("the data set was edited elsewhere in the meantime; open it again")),
+        }
     }
 
     /// SHA-256 of a file, computed only when the file is new or has changed.
