@@ -365,7 +365,9 @@ fn bad_data_is_refused_with_file_and_row() {
     let good = "{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"b\"}\n";
     refused("empty.jsonl", b"", &[], &["empty.jsonl", "holds no example"]);
     refused("bad.jsonl", format!("{good}{{\"text\":").as_bytes(), &[], &["bad.jsonl:3", "not valid JSON"]);
-    refused("latin.jsonl", &[good.as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat(), &[], &["latin.jsonl:3", "UTF-8"]);
+    // Windows-1252 alone is read; beside UTF-8 it is a mistake
+    let mixed = ["{\"text\":\"è\",\"label\":\"a\"}\n".as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat();
+    refused("latin.jsonl", &[good.as_bytes(), &mixed].concat(), &[], &["latin.jsonl:4", "UTF-8"]);
     refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
     refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
     let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
