@@ -175,7 +175,7 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     let questions = ["SELECT COUNT(*) FROM clienti", "SELECT nome FROM categorie", "SELECT nome FROM prodotti", "SELECT 1"];
     let rows: Vec<String> = questions.iter().map(|q| serde_json::json!({"question": q, "sql": q}).to_string()).collect();
     b.write("sql.jsonl", rows.join("\n").as_bytes());
-    let answers = ["select count(id) from clienti", "SELECT nome FROM fornitori", "DROP TABLE prodotti", ""];
+    let answers = ["select count(id) from clienti", "SELECT ragione_sociale FROM fornitori", "DROP TABLE prodotti", ""];
     let rows: Vec<String> = answers.iter().map(|a| serde_json::json!({"answer": a}).to_string()).collect();
     b.write("answers.jsonl", rows.join("\n").as_bytes());
     let mixed = eval("sql", "answers.jsonl", "sql.jsonl", &[&database[..], &["--out", "judged.jsonl"]].concat());

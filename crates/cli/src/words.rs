@@ -579,6 +579,7 @@ const HELP: &[(&str, &str, &str)] = &[
 /// What stands for a value in the help; a name that is missing here is the same in Italian.
 const PLACEHOLDERS: &[(&str, &str)] = &[
     ("COLUMNS", "COLONNE"),
+    ("WITHOUT", "SEZIONE"),
     ("DEVICE", "DISPOSITIVO"),
     ("DIR", "CARTELLA"),
     ("FOLDER", "CARTELLA"),

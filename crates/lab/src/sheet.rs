@@ -413,7 +413,7 @@ mod tests {
         let query = RowQuery { data: "d1".into(), offset: 1, limit: 2, filter: all, search: String::new(), sort: Sort { by: SortBy::Row, descending: false } };
         let page = sheet.rows(&query).expect("a page");
         assert_eq!((page.total, page.rows[0].id, page.rows.len()), (5, 1, 2));
-        assert_eq!((page.rows[1].origin.as_str(), page.rows[1].findings.as_slice()), ("train.jsonl:3", &["duplicate"][..]));
+        assert_eq!((page.rows[1].origin.as_str(), page.rows[1].findings.as_slice()), ("train.jsonl:3", &["few_examples", "duplicate"][..]));
     }
 
     #[test]

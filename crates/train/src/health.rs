@@ -101,6 +101,7 @@ pub struct Guard {
     told_memory: bool,
     told_still: bool,
     zeros: usize,
+    learned: bool,
 }
 
 /// Of single-precision values, because those come back from a checkpoint's decimal digits as they were.
@@ -120,9 +121,10 @@ impl Guard {
         if !norm.is_finite() {
             return trouble(Symptom::GradientNotFinite, Remedy::HalveRate, format!("gradient norm {norm}"));
         }
-        // a model cannot be entirely certain of several targets by accident; twice in a row is no rounding
-        self.zeros = if loss == 0.0 { self.zeros + 1 } else { 0 };
-        if self.zeros >= 2 {
+        // a model that has learned everything may end there; one that begins there, twice, has nothing to learn
+        self.learned |= loss > 0.0;
+        self.zeros += usize::from(loss == 0.0);
+        if self.zeros >= 2 && !self.learned {
             return trouble(Symptom::LossZero, Remedy::Stop, format!("loss {loss}"));
         }
         // the norm falls as training goes on, so a spike is judged against the recent steps only
@@ -179,7 +181,6 @@ impl Guard {
     pub fn rolled_back(&mut self) {
         self.losses.clear();
         self.norms.clear();
-        self.zeros = 0;
     }
 }
 
@@ -275,8 +276,10 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_of_zero_once_is_luck_and_twice_is_not() {
+    fn a_loss_of_zero_from_the_first_step_is_seen_and_one_at_the_end_is_success() {
         let mut guard = settled();
+        assert!((0..5).all(|_| guard.before_update(0.0, 0.0).is_none()));
+        let mut guard = Guard::default();
         assert_eq!(guard.before_update(0.0, 0.0), None);
         assert_eq!(seen(guard.before_update(0.0, 0.0)), Some((Symptom::LossZero, Remedy::Stop)));
     }

@@ -10,7 +10,7 @@ export type Answer = {
  */
 output: string, 
 /**
- * The label it stands for.
+ * The answer that it stands for, as text; none if it stands for none.
  */
 label: string | null, 
 /**

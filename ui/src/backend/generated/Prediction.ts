@@ -13,7 +13,7 @@ index: number,
  */
 input: string, 
 /**
- * The expected label.
+ * The expected answer; entities as JSON, hashtags with spaces between them.
  */
 expected: string, 
 /**
@@ -21,14 +21,18 @@ expected: string,
  */
 output: string, 
 /**
- * The label it stands for; `null` if none.
+ * The answer it stands for, written as the expected one; `null` if none.
  */
 answer: string | null, 
 /**
- * 1 if right, else 0.
+ * 1 if right, else 0; for entities and hashtags the F1 of this example, for free text chrF.
  */
 score: number, 
 /**
  * Probability that the model gave to its answer.
  */
-probability: number, };
+probability: number, 
+/**
+ * Why the output is no answer, or not the right query, where that is known.
+ */
+reason?: string | null, };
