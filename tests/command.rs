@@ -189,7 +189,7 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     b.write("custom.jsonl", b"{\"prompt\":\"Ciao\",\"completion\":\"Buongiorno a te.\"}\n");
     b.write("said.jsonl", b"{\"prediction\":\"buongiorno, a te\"}\n");
     let free = eval("custom", "said.jsonl", "custom.jsonl", &[]);
-    assert!(free["exact_match"] == 0.0 && free["normalised_match"] == 1.0 && free["chrf"].as_f64().is_some_and(|f| f > 0.7 && f < 1.0), "{free}");
+    assert!(free["exact_match"] == 0.0 && free["normalised_match"] == 1.0 && free["chrf"].as_f64().is_some_and(|f| f > 0.6 && f < 1.0), "{free}");
     let shown = b.run(&[
         "eval",
         "--predictions",

@@ -129,8 +129,8 @@ impl Guard {
         }
         // the norm falls as training goes on, so a spike is judged against the recent steps only
         if let Some(usual) = median(&self.norms).filter(|_| self.norms.len() == HISTORY)
-            && norm > 50.0 * f64::from(usual)
-            && norm > 10.0
+            && norm > 100.0 * f64::from(usual)
+            && norm > 100.0
         {
             return trouble(Symptom::GradientSpike, Remedy::SkipBatch, format!("gradient norm {norm:.3}, usually {usual:.3}"));
         }
@@ -297,8 +297,8 @@ mod tests {
     #[test]
     fn spikes_leaks_stillness_and_leaps_are_seen() {
         let mut guard = settled();
-        assert_eq!(seen(guard.before_update(1.0, 60.0)), Some((Symptom::GradientSpike, Remedy::SkipBatch)));
-        assert_eq!(guard.before_update(1.0, 40.0), None);
+        assert_eq!(seen(guard.before_update(1.0, 150.0)), Some((Symptom::GradientSpike, Remedy::SkipBatch)));
+        assert_eq!(guard.before_update(1.0, 90.0), None);
         assert_eq!(seen(guard.after_update(30, Observed { update_ratio: 1.5, ..calm(1.0) })), Some((Symptom::UpdateTooLarge, Remedy::HalveRate)));
         assert_eq!(seen(guard.after_update(40, Observed { memory: 2 << 30, ..calm(1.0) })), Some((Symptom::MemoryGrowing, Remedy::None)));
         assert_eq!(guard.after_update(41, Observed { memory: 2 << 30, ..calm(1.0) }), None, "told once");

@@ -56,7 +56,7 @@ pub struct Settings {
     /// turns it off.
     #[serde(default)]
     pub average: usize,
-    /// Remedies of the health guard (a batch left out, the learning rate halved) before it stops the run.
+    /// How often the health guard halves the learning rate before it stops the run.
     #[serde(default)]
     pub repairs: usize,
 }
@@ -411,7 +411,7 @@ impl Run<'_> {
         if trouble.remedy == Remedy::HalveRate && self.troubled == Some(step) {
             trouble.remedy = Remedy::SkipBatch;
         }
-        if trouble.remedy != Remedy::None && self.state.progress.repairs >= self.plan.settings.repairs {
+        if trouble.remedy == Remedy::HalveRate && self.state.progress.repairs >= self.plan.settings.repairs {
             trouble.remedy = Remedy::Stop;
         }
         self.tell(step + 1, &trouble);
@@ -419,6 +419,7 @@ impl Run<'_> {
             Remedy::None => return Ok(Step::Done),
             Remedy::Stop => return Err(gemma::Error::Request(trouble.message(step + 1))),
             Remedy::SkipBatch => {
+                // leaving batches out ends by itself, so it is not counted
                 self.state.progress.skipped.insert(step);
                 // only an update that was made has to be taken back
                 if self.state.progress.steps > step {
@@ -427,10 +428,10 @@ impl Run<'_> {
             }
             Remedy::HalveRate => {
                 self.state.progress.rate *= 0.5;
+                self.state.progress.repairs += 1;
                 self.back();
             }
         }
-        self.state.progress.repairs += 1;
         self.troubled = Some(step);
         Ok(Step::Repaired)
     }
