@@ -4,7 +4,7 @@
 //! [`Vectors`] centres them and brings them to length one, because hidden states all point roughly
 //! the same way and only what differs tells texts apart. [`Vectors::layout`] is PCA to at most fifty
 //! dimensions, then t-SNE (van der Maaten 2014), begun from the first two components, so that the
-//! same vectors give the same map. [`Vectors::suspects`] are examples whose neighbours agree on
+//! same vectors give the same map up to rounding. [`Vectors::suspects`] are examples whose neighbours agree on
 //! another label.
 
 use linfa::DatasetBase;
@@ -202,7 +202,10 @@ mod tests {
             let nearest = (0..120).filter(|&b| b != a).min_by(|&x, &y| distance(a, x).total_cmp(&distance(a, y))).expect("others");
             assert_eq!(cloud[nearest], cloud[a]);
         }
-        assert_eq!(places, vectors.layout());
+        // threads add up in no fixed order, so it repeats only up to rounding
+        for (a, b) in places.iter().flatten().zip(vectors.layout().iter().flatten()) {
+            assert!((a - b).abs() < 0.5, "{a} is not {b}");
+        }
     }
 
     #[test]
