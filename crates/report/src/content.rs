@@ -156,6 +156,7 @@ fn baseline(name: &str, words: &Words) -> String {
     match name {
         "majority" => words.majority.into(),
         "untuned" => words.untuned.into(),
+        "tf_idf_logistic" => words.tf_idf_logistic.into(),
         other => clean(other, NAME_CHARS),
     }
 }
@@ -385,6 +386,7 @@ impl Page<'_> {
         match name {
             "majority" => self.words.the_majority.into(),
             "untuned" => self.words.the_untuned.into(),
+            "tf_idf_logistic" => self.words.tf_idf_logistic.into(),
             other => clean(other, NAME_CHARS),
         }
     }

@@ -758,6 +758,9 @@ catalogue! {
     this_model_free:
         "this model, free answers",
         "questo modello, risposte libere";
+    tf_idf_logistic:
+        "TF-IDF, logistic",
+        "TF-IDF, logistica";
     majority:
         "commonest label",
         "etichetta più comune";
