@@ -46,6 +46,21 @@ pub struct FrozenTensors<B: Backend> {
     pub post_feed_forward_norm: FloatTensor<B>,
 }
 
+impl<B: Backend> FrozenTensors<B> {
+    /// From the matrices in the order of [`Projection::ALL`], and the norms in the order above.
+    fn new([q, k, v, o, gate, up, down]: [FloatTensor<B>; 7], norms: [FloatTensor<B>; 6]) -> Self {
+        let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = norms;
+        Self { q, k, v, o, gate, up, down, attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm }
+    }
+
+    /// What [`FrozenTensors::new`] takes.
+    fn into_parts(self) -> ([FloatTensor<B>; 7], [FloatTensor<B>; 6]) {
+        let matrices = [self.q, self.k, self.v, self.o, self.gate, self.up, self.down];
+        let norms = [self.attention_norm, self.q_norm, self.k_norm, self.post_attention_norm, self.feed_forward_norm, self.post_feed_forward_norm];
+        (matrices, norms)
+    }
+}
+
 /// The same tensors as the model holds them.
 pub(crate) struct FrozenBlock {
     pub matrices: [Tensor<2>; 7],
@@ -99,9 +114,8 @@ fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 
 /// Runs `f` with the block made of these tensors.
 fn with_block<R>(adapters: &FlexTensor, frozen: &FrozenTensors<Flex>, call: &Call, f: impl FnOnce(&Block<'_>) -> R) -> R {
-    let t = frozen;
-    let matrices = [&t.q, &t.k, &t.v, &t.o, &t.gate, &t.up, &t.down].map(Values::of);
-    let norms = [&t.attention_norm, &t.q_norm, &t.k_norm, &t.post_attention_norm, &t.feed_forward_norm, &t.post_feed_forward_norm].map(Values::of);
+    let (matrices, norms) = frozen.clone().into_parts();
+    let (matrices, norms) = (matrices.each_ref().map(Values::of), norms.each_ref().map(Values::of));
     let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = norms.each_ref().map(Values::get);
     let frozen = Frozen {
         matrices: matrices.each_ref().map(Values::get),
@@ -160,21 +174,8 @@ impl Backward<Flex, 2> for BlockBackward {
 
 impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
     fn gemma_block(x: FloatTensor<Self>, adapters: FloatTensor<Self>, frozen: FrozenTensors<Self>, call: Call) -> FloatTensor<Self> {
-        let frozen = FrozenTensors::<Flex> {
-            q: frozen.q.into_primitive(),
-            k: frozen.k.into_primitive(),
-            v: frozen.v.into_primitive(),
-            o: frozen.o.into_primitive(),
-            gate: frozen.gate.into_primitive(),
-            up: frozen.up.into_primitive(),
-            down: frozen.down.into_primitive(),
-            attention_norm: frozen.attention_norm.into_primitive(),
-            q_norm: frozen.q_norm.into_primitive(),
-            k_norm: frozen.k_norm.into_primitive(),
-            post_attention_norm: frozen.post_attention_norm.into_primitive(),
-            feed_forward_norm: frozen.feed_forward_norm.into_primitive(),
-            post_feed_forward_norm: frozen.post_feed_forward_norm.into_primitive(),
-        };
+        let (matrices, norms) = frozen.into_parts();
+        let frozen = FrozenTensors::<Flex>::new(matrices.map(|t| t.into_primitive()), norms.map(|t| t.into_primitive()));
         let (x, x_node) = x.into_parts();
         let (adapters, adapters_node) = adapters.into_parts();
         match BlockBackward.prepare::<C>([x_node, adapters_node]).compute_bound().stateful() {
@@ -214,23 +215,7 @@ pub(crate) fn run(
         true => Tensor::zeros([1], &x.device()),
         false => Tensor::cat(parts, 0),
     };
-    let [q, k, v, o, gate, up, down] = frozen.matrices.map(Tensor::into_dispatch);
-    let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = frozen.norms.map(Tensor::into_dispatch);
-    let frozen = FrozenTensors::<Dispatch> {
-        q,
-        k,
-        v,
-        o,
-        gate,
-        up,
-        down,
-        attention_norm,
-        q_norm,
-        k_norm,
-        post_attention_norm,
-        feed_forward_norm,
-        post_feed_forward_norm,
-    };
+    let frozen = FrozenTensors::<Dispatch>::new(frozen.matrices.map(Tensor::into_dispatch), frozen.norms.map(Tensor::into_dispatch));
     let call = Call { shape: Arc::new(shape), rotary, arena };
     Tensor::from_dispatch(Dispatch::gemma_block(x.into_dispatch(), adapters.into_dispatch(), frozen, call))
 }
