@@ -10,6 +10,7 @@ use crate::record::{Prediction, Run};
 use crate::text::{Lang, clean, fill};
 use std::collections::BTreeSet;
 use tasks::score::Interval;
+use tasks::score::paired::uneven;
 
 /// Below this the difference of two runs is called settled.
 const SETTLED: f64 = 0.05;
@@ -64,19 +65,9 @@ impl Paired {
         (plain, [(middle - 1.96 * error).max(-1.0), (middle + 1.96 * error).min(1.0)])
     }
 
-    /// Two-sided p of the exact McNemar test: how often chance alone gives a split of the disagreements at
-    /// least as uneven.
+    /// Two-sided p of the exact McNemar test, see [`uneven`].
     pub fn mcnemar(&self) -> f64 {
-        let n = self.only_this + self.only_other;
-        let least = self.only_this.min(self.only_other);
-        // sums of binomial coefficients over 2ⁿ, in logarithms because 2ⁿ overflows
-        let mut log = -(n as f64) * std::f64::consts::LN_2;
-        let mut sum = log.exp();
-        for k in 1..=least {
-            log += ((n + 1 - k) as f64 / k as f64).ln();
-            sum += log.exp();
-        }
-        (2.0 * sum).min(1.0)
+        uneven(self.only_this, self.only_other)
     }
 }
 

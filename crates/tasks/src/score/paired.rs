@@ -21,14 +21,20 @@ pub struct McNemar {
 pub fn mcnemar(first: &[bool], second: &[bool]) -> McNemar {
     let count = |a, b| first.iter().zip(second).filter(|p| *p == (&a, &b)).count();
     let (only_first, only_second) = (count(true, false), count(false, true));
+    McNemar { only_first, only_second, p: uneven(only_first, only_second) }
+}
+
+/// Two-sided p of the exact McNemar test: how often chance alone gives a split of the disagreements at
+/// least as uneven.
+pub fn uneven(only_first: usize, only_second: usize) -> f64 {
     let (n, k) = (only_first + only_second, only_first.min(only_second));
-    // ln of (n choose i) / 2^n, summed up to k
+    // ln of (n choose i) / 2^n, summed up to k; logarithms because 2^n overflows
     let (mut ln, mut tail) = (-(n as f64) * std::f64::consts::LN_2, 0.0);
     for i in 0..=k {
         tail += ln.exp();
         ln += ((n - i) as f64).ln() - ((i + 1) as f64).ln();
     }
-    McNemar { only_first, only_second, p: (2.0 * tail).min(1.0) }
+    (2.0 * tail).min(1.0)
 }
 
 /// The difference of a metric between two systems.
