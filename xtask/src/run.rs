@@ -10,6 +10,11 @@ use crate::place::{Place, expect};
 use crate::setup::{self, Need};
 use crate::weights;
 
+/// The packages that are built, whichever of them is then run. Cargo unites the features of what it builds
+/// together: another selection would compile the machine-learning libraries once more, for half an hour. This one
+/// has the features of the whole workspace, which the tests build.
+const SELECTION: [&str; 4] = ["-p", "lapidary", "-p", "lapidary-window"];
+
 /// Sets up, builds the user interface and the window, fetches the weights, and opens the window. It ends with it.
 pub fn window(place: &Place) -> Result<(), Failure> {
     let wishes: &[Need] = if weights::are_there(place) { &[] } else { &[Need::Pip] };
@@ -18,8 +23,7 @@ pub fn window(place: &Place) -> Result<(), Failure> {
     interface::build(place)?;
     eprintln!("Building Lapidary. The first time takes a while: the machine-learning libraries are large.");
     let mut build = place.cargo();
-    // both, so that the libraries they share are built once for both
-    build.args(["build", "-p", "lapidary", "-p", "lapidary-window"]);
+    build.args(["build"]).args(SELECTION);
     expect(&mut build, "Building Lapidary failed")?;
 
     // the window can fetch models too, but from a place that asks for an account
@@ -28,7 +32,7 @@ pub fn window(place: &Place) -> Result<(), Failure> {
     }
     let runtime = runtime_folder()?;
     let mut window = place.cargo();
-    window.args(["run", "--quiet", "-p", "lapidary", "-p", "lapidary-window", "--bin", "lapidary-window", "--", "--home"]).arg(&place.home);
+    window.args(["run", "--quiet"]).args(SELECTION).args(["--bin", "lapidary-window", "--", "--home"]).arg(&place.home);
     window.env("LAPIDARY_DATASETS", place.root.join("datasets"));
     if let Some(folder) = &runtime {
         window.env("XDG_RUNTIME_DIR", folder.path());
@@ -40,13 +44,13 @@ pub fn window(place: &Place) -> Result<(), Failure> {
 /// output, so that a script can take it from there. `extra` goes to `lapidary train`.
 pub fn headless(place: &Place, extra: Vec<OsString>) -> Result<(), Failure> {
     // asked for now, not when it is needed: the build in between takes minutes
-    let needs: &[Need] = if weights::are_there(place) { &[Need::CCompiler] } else { &[Need::CCompiler, Need::Pip] };
+    let needs: &[Need] = if weights::are_there(place) { &[Need::CCompiler, Need::WebView] } else { &[Need::CCompiler, Need::WebView, Need::Pip] };
     setup::ensure(needs, &[], place)?;
 
     // Built in the dev profile on purpose: Cargo.toml makes it an optimised one that the tests share.
     eprintln!("Building lapidary. The first time takes a while: the machine-learning libraries are large.");
     let mut build = place.cargo();
-    build.args(["build", "-p", "lapidary"]);
+    build.args(["build"]).args(SELECTION);
     expect(&mut build, "Building lapidary failed")?;
 
     weights::fetch(place, false)?;
@@ -57,7 +61,7 @@ pub fn headless(place: &Place, extra: Vec<OsString>) -> Result<(), Failure> {
     let lapidary = |arguments: &[OsString]| {
         let mut command = place.cargo();
         // `cargo run` finds the program wherever the target directory is
-        command.args(["run", "--quiet", "-p", "lapidary", "--"]).args(arguments).arg("--home").arg(&place.home);
+        command.args(["run", "--quiet"]).args(SELECTION).args(["--bin", "lapidary", "--"]).args(arguments).arg("--home").arg(&place.home);
         if let Some(folder) = &runtime {
             command.env("XDG_RUNTIME_DIR", folder.path());
         }
