@@ -22,7 +22,7 @@ pub enum Resumed {
 /// # Errors
 /// If no process trains there, or the folder cannot be written.
 pub fn pause(folder: &Path) -> Result<()> {
-    record(folder)?;
+    RunFile::read(folder)?;
     if RunLock::take(folder).is_ok() {
         return Err(Error::request(format!("{} is not being trained now; lapidary resume goes on with it", folder.display())));
     }
@@ -35,7 +35,7 @@ pub fn pause(folder: &Path) -> Result<()> {
 /// # Errors
 /// If the run has ended, has no checkpoint, or its data or model have changed; or as [`crate::run::train`].
 pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Resumed> {
-    let record = record(folder)?;
+    let record = RunFile::read(folder)?;
     let path = folder.join(PAUSE);
     if path.exists() {
         std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
@@ -44,8 +44,8 @@ pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop
         }
     }
     drop(RunLock::take(folder)?);
-    let done = std::fs::read_to_string(folder.join("result.json")).ok().and_then(|t| serde_json::from_str::<RunResult>(&t).ok());
-    if done.is_some_and(|r| r.status == "completed") {
+    // a run that was cut off has no result
+    if RunResult::read(folder).is_ok_and(|r| r.status == "completed") {
         return Err(Error::request(format!("{} is finished; lapidary report writes its report", folder.display())));
     }
     let fail = |e: toml::de::Error| Error::request(format!("{}: cannot be read ({e}); train again", folder.join("run.toml").display()));
@@ -60,10 +60,4 @@ pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop
     };
     let going_on = GoingOn { record, recipe, snapshot, damaged };
     Ok(Resumed::Here(Box::new(train_from(home, &request, Some(going_on), on_event, stop)?)))
-}
-
-fn record(folder: &Path) -> Result<RunFile> {
-    let path = folder.join("run.toml");
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    toml::from_str(&text).map_err(|e| Error::request(format!("{}: is not a run description ({e})", path.display())))
 }

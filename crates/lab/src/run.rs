@@ -351,8 +351,7 @@ pub(crate) const PAUSE: &str = "pause";
 impl GoingOn {
     /// Is what the run would read now what it read then?
     fn same(&self, now: &RunFile) -> Result<()> {
-        let hashes = |files: &[FileRecord]| files.iter().map(|f| f.sha256.clone()).collect::<Vec<_>>();
-        if hashes(&self.record.model.files) != hashes(&now.model.files) {
+        if !now.model.has_the_files_of(&self.record.model) {
             return Err(Error::request(format!("the model {} has changed since the run began; restore it, or train again", now.model.name)));
         }
         for (split, then) in &self.record.data.files {
@@ -433,8 +432,7 @@ struct Watch<'a> {
 impl Watch<'_> {
     /// Waits until the checkpoints are on disk.
     fn finish_checkpoints(&mut self) {
-        let writer = std::mem::replace(&mut self.writer, checkpoint::Writer::new(self.out.join(CHECKPOINTS)));
-        for message in writer.finish() {
+        for message in self.writer.finish() {
             self.event(Event::Warning { message });
         }
     }
@@ -545,17 +543,14 @@ pub struct Opened {
 /// # Errors
 /// If the folder is incomplete or the base model is missing or another one.
 pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
-    let path = folder.join("run.toml");
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    let run: RunFile = toml::from_str(&text).map_err(|e| Error::request(format!("{}: is not a run description ({e})", path.display())))?;
+    let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
-    let recipe: Recipe = run.settings.clone().try_into().map_err(|e| Error::request(format!("{}: its settings are not readable ({e})", path.display())))?;
+    let recipe: Recipe =
+        run.settings.clone().try_into().map_err(|e| Error::request(format!("{}: its settings are not readable ({e})", folder.join("run.toml").display())))?;
     let (_, device) = device::open(device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &run.model.name)?)?);
     let library = Library::open(home)?;
-    let now = models::record(&library, &run.model.name, &weights)?;
-    let hashes = |m: &report::record::ModelRecord| m.files.iter().map(|f| f.sha256.clone()).collect::<Vec<_>>();
-    if hashes(&now) != hashes(&run.model) {
+    if !models::record(&library, &run.model.name, &weights)?.has_the_files_of(&run.model) {
         return Err(Error::request(format!(
             "the model {} is not the one that {} was trained on (its files have another SHA-256); restore the original",
             run.model.name,

@@ -57,6 +57,13 @@ pub struct ModelRecord {
     pub layers: usize,
 }
 
+impl ModelRecord {
+    /// Whether the weight files are the same, byte for byte and in the same order.
+    pub fn has_the_files_of(&self, other: &Self) -> bool {
+        self.files.iter().map(|f| &f.sha256).eq(other.files.iter().map(|f| &f.sha256))
+    }
+}
+
 /// The data that went in.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, TS)]
 pub struct DataRecord {

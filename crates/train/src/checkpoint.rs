@@ -51,8 +51,8 @@ impl Writer {
         out
     }
 
-    /// Waits until everything is on disk; returns what went wrong.
-    pub fn finish(mut self) -> Vec<String> {
+    /// Waits until everything is on disk; returns what went wrong. Nothing can be submitted afterwards.
+    pub fn finish(&mut self) -> Vec<String> {
         self.join();
         self.failures.try_iter().collect()
     }
@@ -72,7 +72,8 @@ impl Drop for Writer {
     }
 }
 
-fn digest(tensors: &[Matrix]) -> String {
+/// SHA-256 of tensors in the order of their names.
+fn digest(tensors: &[&Matrix]) -> String {
     let mut hash = Sha256::new();
     for (name, shape, values) in tensors {
         hash.update(name.as_bytes());
@@ -90,7 +91,8 @@ pub fn write(folder: &Path, snapshot: &Snapshot) -> Result<(), String> {
     let path = folder.join(format!("step-{:08}.safetensors", snapshot.progress.steps));
     let fail = |what: String| format!("{}: the checkpoint could not be written ({what}); the run goes on, free some space", path.display());
     std::fs::create_dir_all(folder).map_err(|e| fail(e.to_string()))?;
-    let mut tensors = snapshot.tensors.clone();
+    // safetensors files keep an order of their own
+    let mut tensors: Vec<&Matrix> = snapshot.tensors.iter().collect();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     let progress = serde_json::to_string(&snapshot.progress).map_err(|e| fail(e.to_string()))?;
     let guard = serde_json::to_string(&snapshot.guard).map_err(|e| fail(e.to_string()))?;
@@ -140,8 +142,8 @@ pub fn read(path: &Path) -> Result<Snapshot, String> {
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         tensors.push((name.to_string(), [rows, columns], values));
     }
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    if metadata.get("sha256") != Some(&digest(&tensors)) {
+    tensors.sort_by(|a: &Matrix, b| a.0.cmp(&b.0));
+    if metadata.get("sha256") != Some(&digest(&tensors.iter().collect::<Vec<_>>())) {
         return Err(fail("its hash is another".into()));
     }
     Ok(Snapshot { tensors, progress, guard })
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn the_last_two_are_kept_and_come_back_bit_for_bit() {
         let folder = tempfile::tempdir().expect("a folder");
-        let writer = Writer::new(folder.path().join("checkpoints"));
+        let mut writer = Writer::new(folder.path().join("checkpoints"));
         for step in [10, 20, 30] {
             assert_eq!(writer.submit(snapshot(step)), Vec::<String>::new());
         }
@@ -215,7 +217,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "not a folder").expect("writes");
-        let writer = Writer::new(blocked);
+        let mut writer = Writer::new(blocked);
         writer.submit(snapshot(1));
         assert!(writer.finish()[0].contains("could not be written"));
     }
