@@ -10,6 +10,7 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::interface;
 use crate::place::{Place, as_typed, expect};
+use crate::run::SELECTION;
 use crate::setup::{self, Need};
 
 /// The most that may be installed, in bytes.
@@ -49,7 +50,7 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
     interface::build(place)?;
     let profile = if fast { "dev" } else { "release" };
     let mut build = place.cargo();
-    build.args(["build", "--profile", profile, "-p", "lapidary", "-p", "lapidary-window"]);
+    build.args(["build", "--profile", profile]).args(SELECTION);
     expect(&mut build, "Building Lapidary failed")?;
 
     let target = place.target_folder();

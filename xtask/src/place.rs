@@ -65,6 +65,14 @@ impl Place {
         }
         command
     }
+
+    /// A program that was built in the dev profile, ready to be given arguments: in the repository's root. Not by
+    /// `cargo run`, which selects one package only, and so other features than were built.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.target_folder().join("debug").join(name).with_extension(std::env::consts::EXE_EXTENSION));
+        command.current_dir(&self.root);
+        command
+    }
 }
 
 /// Variables that cargo sets for the program it runs, and that a nested cargo should not see.
@@ -96,7 +104,9 @@ pub fn as_typed(command: &Command) -> String {
         let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%\\".contains(c);
         if !word.is_empty() && word.chars().all(plain) { word.into_owned() } else { format!("\"{word}\"") }
     };
-    let program = Path::new(command.get_program()).file_stem().unwrap_or(command.get_program());
+    let program = command.get_program();
+    // cargo says where it lies itself; a person has it on the path
+    let program = Path::new(program).file_stem().filter(|stem| *stem == "cargo").unwrap_or(program);
     std::iter::once(quoted(program)).chain(command.get_args().map(quoted)).collect::<Vec<_>>().join(" ")
 }
 

@@ -13,7 +13,13 @@ use crate::weights;
 /// The packages that are built, whichever of them is then run. Cargo unites the features of what it builds
 /// together: another selection would compile the machine-learning libraries once more, for half an hour. This one
 /// has the features of the whole workspace, which the tests build.
-const SELECTION: [&str; 4] = ["-p", "lapidary", "-p", "lapidary-window"];
+pub const SELECTION: [&str; 4] = ["-p", "lapidary", "-p", "lapidary-window"];
+
+/// Builds both programs, in the dev profile on purpose: Cargo.toml makes it an optimised one that the tests share.
+fn build(place: &Place) -> Result<(), Failure> {
+    eprintln!("Building Lapidary. The first time takes a while: the machine-learning libraries are large.");
+    expect(place.cargo().arg("build").args(SELECTION), "Building Lapidary failed")
+}
 
 /// Sets up, builds the user interface and the window, fetches the weights, and opens the window. It ends with it.
 pub fn window(place: &Place) -> Result<(), Failure> {
@@ -21,18 +27,15 @@ pub fn window(place: &Place) -> Result<(), Failure> {
     setup::ensure(&[Need::CCompiler, Need::WebView, Need::Node], wishes, place)?;
 
     interface::build(place)?;
-    eprintln!("Building Lapidary. The first time takes a while: the machine-learning libraries are large.");
-    let mut build = place.cargo();
-    build.args(["build"]).args(SELECTION);
-    expect(&mut build, "Building Lapidary failed")?;
+    build(place)?;
 
     // the window can fetch models too, but from a place that asks for an account
     if let Err(failure) = weights::fetch(place, false) {
         eprintln!("{failure}\nThe window opens without a model; get or open one there.");
     }
     let runtime = runtime_folder()?;
-    let mut window = place.cargo();
-    window.args(["run", "--quiet"]).args(SELECTION).args(["--bin", "lapidary-window", "--", "--home"]).arg(&place.home);
+    let mut window = place.program("lapidary-window");
+    window.arg("--home").arg(&place.home);
     window.env("LAPIDARY_DATASETS", place.root.join("datasets"));
     if let Some(folder) = &runtime {
         window.env("XDG_RUNTIME_DIR", folder.path());
@@ -47,11 +50,7 @@ pub fn headless(place: &Place, extra: Vec<OsString>) -> Result<(), Failure> {
     let needs: &[Need] = if weights::are_there(place) { &[Need::CCompiler, Need::WebView] } else { &[Need::CCompiler, Need::WebView, Need::Pip] };
     setup::ensure(needs, &[], place)?;
 
-    // Built in the dev profile on purpose: Cargo.toml makes it an optimised one that the tests share.
-    eprintln!("Building lapidary. The first time takes a while: the machine-learning libraries are large.");
-    let mut build = place.cargo();
-    build.args(["build"]).args(SELECTION);
-    expect(&mut build, "Building lapidary failed")?;
+    build(place)?;
 
     weights::fetch(place, false)?;
 
@@ -59,9 +58,8 @@ pub fn headless(place: &Place, extra: Vec<OsString>) -> Result<(), Failure> {
     // a device of the Vulkan kind wants such a folder, which exists only in a desktop session
     let runtime = runtime_folder()?;
     let lapidary = |arguments: &[OsString]| {
-        let mut command = place.cargo();
-        // `cargo run` finds the program wherever the target directory is
-        command.args(["run", "--quiet"]).args(SELECTION).args(["--bin", "lapidary", "--"]).args(arguments).arg("--home").arg(&place.home);
+        let mut command = place.program("lapidary");
+        command.args(arguments).arg("--home").arg(&place.home);
         if let Some(folder) = &runtime {
             command.env("XDG_RUNTIME_DIR", folder.path());
         }
