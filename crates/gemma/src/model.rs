@@ -7,8 +7,8 @@
 //! the feed-forward layer is a GeGLU with the tanh approximation; the output layer is the embedding
 //! table (see [`crate::table`] and [`crate::loss`], which never hold all logits at once).
 //!
-//! Activations are `[batch * time, hidden]`; only attention looks at batch and time apart. Blocks
-//! can be run one by one ([`Gemma::block`]), which is where recomputation hooks in.
+//! Activations are `[batch * time, hidden]`; only attention looks at batch and time apart. On the CPU a
+//! block runs as one operation (`fused`), which does the same.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -213,11 +213,6 @@ impl Gemma {
         &self.device
     }
 
-    /// Number of blocks, and one of them: for callers that run them one by one.
-    pub fn block(&self, layer: usize) -> &Block {
-        &self.blocks[layer]
-    }
-
     /// Scaled embeddings of tokens, `[tokens, hidden]`.
     ///
     /// # Errors
@@ -296,7 +291,7 @@ impl Gemma {
         let real: Vec<i64> = padded.real().map(|p| p as i64).collect();
         let real = Tensor::<1, Int>::from_data(TensorData::new(real, [padded.real().count()]), &self.device);
         let as_given = |x: &Tensor<2>| if padded == *rows { x.clone() } else { x.clone().select(0, real.clone()) };
-        let context = self.context(rows.count(), padded.total() / rows.count().max(1))?;
+        let context = self.context(rows.count(), padded.total() / rows.count().max(1));
         let mut x = self.embed(&spread)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             see(layer, &as_given(&x));
@@ -347,7 +342,6 @@ impl Gemma {
             adapters: [None; 7],
             // every block carries adapters, so only the lowest one has nothing below it to learn
             input_gradient: layer > 0,
-            keep: true,
         }
     }
 
@@ -418,19 +412,15 @@ impl Gemma {
     }
 
     /// What the blocks need for a batch without a cache.
-    ///
-    /// # Errors
-    /// If `time` is longer than the model's context.
-    pub fn context(&self, batch: usize, time: usize) -> Result<Context> {
-        self.fits(time)?;
+    fn context(&self, batch: usize, time: usize) -> Context {
         let positions = [(0..time).collect::<Vec<_>>()];
         let window = self.config.window;
-        Ok(Context {
+        Context {
             batch,
             time,
             global: self.geometry(true, &positions, time, |_, q, k| k <= q),
             local: self.geometry(false, &positions, time, |_, q, k| k <= q && q - k < window),
-        })
+        }
     }
 
     fn fits(&self, time: usize) -> Result<()> {

@@ -42,8 +42,6 @@ pub struct Shape {
     pub adapters: [Option<usize>; 7],
     /// Whether the gradient by the block's input is wanted.
     pub input_gradient: bool,
-    /// Whether the backward pass finds what the forward pass computed, or computes it again.
-    pub keep: bool,
 }
 
 /// The frozen weights, matrices `[outputs, inputs]`.

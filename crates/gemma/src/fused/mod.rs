@@ -143,7 +143,7 @@ struct Saved {
     adapters: FlexTensor,
     frozen: FrozenTensors<Flex>,
     call: Call,
-    /// Autodiff asks for a state that can be cloned; the only owner takes it out.
+    /// Autodiff asks for a state that can be cloned; who comes first takes it out, and another one computes it again.
     kept: Arc<std::sync::Mutex<Option<Vec<Kept>>>>,
 }
 
@@ -180,7 +180,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         let (adapters, adapters_node) = adapters.into_parts();
         match BlockBackward.prepare::<C>([x_node, adapters_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (out, kept) = forward(&x, &adapters, &frozen, &call, call.shape.keep);
+                let (out, kept) = forward(&x, &adapters, &frozen, &call, true);
                 prep.finish(Saved { x, adapters, frozen, call, kept: Arc::new(std::sync::Mutex::new(kept)) }, out)
             }
             OpsKind::UnTracked(prep) => {
