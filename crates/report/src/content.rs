@@ -231,7 +231,7 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
                 text.push(words.status_failed_no_cause.to_string());
             }
             // the first thing that went wrong says more than the last
-            let mut symptoms = figure::marks(&run.events).into_iter().filter(|m| m.kind == MarkKind::Unhealthy);
+            let mut symptoms = figure::marks(&run.events, lang).into_iter().filter(|m| m.kind == MarkKind::Unhealthy);
             if let Some(first) = symptoms.next() {
                 let (at, message) = (lang.integer(first.step as u64), clean(&first.message, TEXT_CHARS));
                 text.push(fill(words.status_failed_symptom, &[("step", &at), ("message", &message)]));
@@ -655,7 +655,7 @@ impl Page<'_> {
         .into_iter()
         .filter_map(|(name, value)| value.map(|v| (name.to_string(), v)))
         .collect();
-        let caption = match figure::marks(&self.run.events).is_empty() {
+        let caption = match figure::marks(&self.run.events, self.lang).is_empty() {
             true => words.loss_caption.to_string(),
             false => format!("{} {}", words.loss_caption, words.loss_caption_marks),
         };
@@ -673,7 +673,7 @@ impl Page<'_> {
 
     fn health(&self) -> Option<Vec<Block>> {
         let words = self.words;
-        let marks = figure::marks(&self.run.events);
+        let marks = figure::marks(&self.run.events, self.lang);
         if marks.is_empty() {
             return None;
         }

@@ -31,12 +31,12 @@ pub(crate) struct Mark {
     pub step: usize,
     /// What it says.
     pub kind: MarkKind,
-    /// The message, as it was written.
+    /// The message: of the health guard in the language of the report, of others as it was written.
     pub message: String,
 }
 
 /// Warnings and changes of health in order. A warning carries no step; it came after the one before it.
-pub(crate) fn marks(events: &[Event]) -> Vec<Mark> {
+pub(crate) fn marks(events: &[Event], lang: Lang) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut now = 0;
     for event in events {
@@ -45,11 +45,12 @@ pub(crate) fn marks(events: &[Event]) -> Vec<Mark> {
                 now = *step;
                 continue;
             }
-            Event::Warning { message } => (now, MarkKind::Warning, message),
-            Event::Health { step, ok, message, .. } => (*step, if *ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message),
+            Event::Warning { message } => (now, MarkKind::Warning, message.clone()),
+            Event::Health { step, symptom: Some(symptom), remedy, seen, .. } => (*step, MarkKind::Unhealthy, lang.health(*symptom, *remedy, *step, seen)),
+            Event::Health { step, ok, message, .. } => (*step, if *ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message.clone()),
             _ => continue,
         };
-        marks.push(Mark { number: marks.len() + 1, step, kind, message: message.clone() });
+        marks.push(Mark { number: marks.len() + 1, step, kind, message });
     }
     marks
 }
@@ -169,7 +170,7 @@ fn spread(wanted: &mut [f64], gap: f64, low: f64, high: f64) {
 pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
     let words = lang.words();
     let (training, validation) = losses(events);
-    let marks = marks(events);
+    let marks = marks(events, lang);
     let best = validation.iter().rev().find(|v| v.2 && v.1.is_finite()).copied();
     let bad: Vec<usize> =
         training.iter().filter(|p| !p.1.is_finite()).map(|p| p.0).chain(validation.iter().filter(|p| !p.1.is_finite()).map(|p| p.0)).collect();
@@ -369,6 +370,18 @@ fn loss_alt(training: &[(usize, f64)], validation: &[Validation], best: Option<V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use train::health::{Remedy, Symptom};
+
+    #[test]
+    fn the_health_guard_speaks_the_language_of_the_report() {
+        let message = "The loss has run away: the learning rate is too high (step 7: loss 9).";
+        let health = |symptom| Event::Health { step: 7, ok: false, symptom, remedy: Remedy::None, seen: "loss 9".into(), message: message.into() };
+        let said = |event: Event, lang| marks(&[event], lang).remove(0).message;
+        assert_eq!(said(health(Some(Symptom::Diverging)), Lang::English), message);
+        let italian = said(health(Some(Symptom::Diverging)), Lang::Italian);
+        assert!(italian.starts_with("La perdita è sfuggita") && italian.contains("loss 9"), "{italian}");
+        assert_eq!(said(health(None), Lang::Italian), message, "an older run names no symptom");
+    }
 
     #[test]
     fn smoothing_averages_and_hardly_flattens_the_start() {
