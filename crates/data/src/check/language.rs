@@ -94,9 +94,9 @@ pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
         Severity::Warning,
         &strange.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
         |n| {
-            let (seem, them) = (verb(n, "seems", "seem"), verb(n, "it", "them"));
+            let (seem, they, them) = (verb(n, "seems", "seem"), verb(n, "it", "they"), verb(n, "it", "them"));
             format!(
-                "{} {seem} not to be {} ({}); translate {them}, or delete {them} if {them} came in by mistake",
+                "{} {seem} not to be {} ({}); translate {them}, or delete {them} if {they} came in by mistake",
                 count(n, "text"),
                 name(ours),
                 names.join(", ")
