@@ -516,9 +516,55 @@ fn an_exported_model_is_the_same_model() {
 }
 
 fn gemma_values(folder: &Path) -> Vec<f32> {
-    let (_, model) = acceptance::open(folder, "cpu");
-    let hidden = model.forward(&[2, 300, 400, 500], &gemma::Rows::one(4), None, false).expect("runs");
+    tuned_values(folder, None)
+}
+
+/// Hidden states of a model with the adapter of a run folder.
+fn tuned_values(model: &Path, run: Option<&Path>) -> Vec<f32> {
+    let (_, model) = acceptance::open(model, "cpu");
+    let adapters = run.map(|r| gemma::Adapters::load(&r.join("adapter"), model.config(), model.device()).expect("an adapter"));
+    let hidden = model.forward(&[2, 300, 400, 500], &gemma::Rows::one(4), adapters.as_ref(), false).expect("runs");
     hidden.into_data().try_to_vec().expect("f32")
+}
+
+/// What was learnt is in each export, whichever kind of file the base model came in.
+#[test]
+fn a_trained_model_is_exported_for_other_programs() {
+    let b = Bench::new();
+    for base in [tiny(), tiny().join("tiny-f32.gguf")] {
+        let base = base.display().to_string();
+        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--out", "run"];
+        let trained = b.run(&[["train", "--task", "intent", "--data", ".", "--model", &base, "--method", "completion"].as_slice(), &more].concat());
+        assert!(trained.status.success(), "{}", text(&trained.stderr));
+        let wanted = tuned_values(Path::new(&base), Some(&b.path("run")));
+        let untuned = gemma_values(Path::new(&base));
+        let spread = wanted.iter().zip(&untuned).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(spread > 0.01, "training changed nothing");
+        for (format, tolerance) in [("safetensors", 1e-4), ("gguf", 2e-2)] {
+            let out = b.run(&["export", "run", "--format", format, "--out", format]);
+            assert!(out.status.success(), "{}", text(&out.stderr));
+            let worst = wanted.iter().zip(&gemma_values(&b.path(format))).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < tolerance * spread.max(1.0), "{base} as {format}: {worst} of {spread}");
+            let page = std::fs::read_to_string(b.path(format).join("README.md")).expect("a page");
+            assert!(page.contains("Message: {text}") && page.contains("Gemma Terms of Use"), "{page}");
+        }
+        assert!(std::fs::read_to_string(b.path("gguf/Modelfile")).expect("a Modelfile").contains("{{ .Prompt }}"));
+        let out = b.run(&["export", "run", "--format", "adapter", "--out", "adapter"]);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        for file in ["adapter_model.safetensors", "adapter_config.json"] {
+            assert_eq!(std::fs::read(b.path("adapter").join(file)).expect("there"), std::fs::read(b.path("run/adapter").join(file)).expect("there"));
+        }
+        let again = b.run(&["export", "run", "--format", "gguf", "--out", "gguf"]);
+        assert!(again.status.code() == Some(1) && text(&again.stderr).contains("choose a new folder"));
+        for folder in ["run", "safetensors", "gguf", "adapter"] {
+            std::fs::remove_dir_all(b.path(folder)).expect("removed");
+        }
+    }
+    assert!(b.run(&b.train("head", &["--method", "head"])).status.success());
+    b.refused(&["export", "head", "--format", "gguf", "--out", "out"], &["linear layer", "--method completion"]);
+    let out = b.run(&["export", "head", "--format", "safetensors", "--out", "with-head", "--language", "it"]);
+    assert!(out.status.success() && b.path("with-head/head.safetensors").exists(), "{}", text(&out.stderr));
+    assert!(std::fs::read_to_string(b.path("with-head/README.md")).expect("a page").contains("order_tracking"));
 }
 
 #[test]

@@ -263,6 +263,19 @@ fn tiny_tokenizer_has_the_same_ids_from_json_and_rebuilt_from_gguf() {
     check_tokens(&rebuilt, &tiny().join("tokenizer_ids.json"));
 }
 
+/// A GGUF file that was written from a Hugging Face folder has the same tokens and the same logits.
+#[test]
+fn a_folder_becomes_a_gguf_of_the_same_model() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("out.gguf");
+    let weights = Weights::open(&tiny()).expect("opens");
+    gemma::Export { weights: &weights, adapters: None }.gguf(&Tokenizer::open(&weights).expect("a tokenizer"), &file).expect("written");
+    let written = Weights::open(&file).expect("opens");
+    check_tokens(&Tokenizer::open(&written).expect("rebuilt"), &tiny().join("tokenizer_ids.json"));
+    let (_, model) = open(&file, "cpu");
+    check_forward(&model, &tiny().join("forward.json"));
+}
+
 /// One model in four containers: f32 folder, f32 GGUF, bf16 shards, f16 folder.
 #[test]
 fn every_container_gives_the_same_logits() {
@@ -281,6 +294,19 @@ fn every_container_gives_the_same_logits() {
         if folder != "tiny-f32.gguf" {
             assert!(worst > 0.0, "{folder} is rounded, so it cannot be identical: was it read at all?");
         }
+    }
+}
+
+/// A generation keeps no graph: with one, the cache would hold on to every step's values until the end, gigabytes
+/// for a batch of long answers.
+#[test]
+fn decoding_with_adapters_tracks_nothing() {
+    let (_, model) = open(&tiny(), "cpu");
+    let adapters = gemma::Adapters::new(gemma::LoraConfig::default(), model.config(), 0, model.device()).expect("adapters");
+    let mut cache = gemma::model::Cache::new(vec![0], model.config());
+    for ids in [vec![2, 300, 411], vec![522]] {
+        let hidden = model.forward_cached(&ids, Some(&adapters), &mut cache).expect("runs");
+        assert!(!hidden.is_tracked(), "after {} tokens", ids.len());
     }
 }
 

@@ -83,6 +83,17 @@ pub enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Write a trained model for other programs
+    Export {
+        /// Run folder
+        run: PathBuf,
+        /// What to write: the adapter as PEFT has it, or the merged model as safetensors or GGUF
+        #[arg(long, value_parser = exports())]
+        format: lab::export::Format,
+        /// Folder to make
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
     /// Set runs side by side; the others are held against the first
     Compare {
         /// Run folders
@@ -274,6 +285,12 @@ pub struct Train {
     /// Which column plays which role: text=question,label=intent
     #[arg(long)]
     columns: Option<String>,
+    /// SQL script that makes the tables which queries are about
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// SQLite file that queries run on
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
     /// Pass over rows that cannot be read, and list them, instead of refusing the file
     #[arg(long)]
     skip_bad_rows: bool,
@@ -313,6 +330,8 @@ impl Train {
             validation: self.validation,
             test: self.test,
             columns,
+            schema: self.schema,
+            database: self.database,
             skip_bad_rows: self.skip_bad_rows,
             ..Source::default()
         };
@@ -376,6 +395,11 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 /// What `--format` of a report takes.
 fn formats() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
+}
+
+/// What `--format` of an export takes.
+fn exports() -> impl TypedValueParser<Value = lab::export::Format> {
+    PossibleValuesParser::new(lab::export::Format::NAMES).try_map(|name| name.parse::<lab::export::Format>())
 }
 
 /// Roles of columns, from `--columns`.

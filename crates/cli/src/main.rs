@@ -125,6 +125,10 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 lab::reports::write(path, out.words.0, &format, &without, &target)?.iter().for_each(|path| out.path(path));
             }
         }
+        Command::Export { run, format, out: folder } => {
+            lab::export::write(&home, &run, format, &folder, out.words.0)?;
+            out.path(&folder);
+        }
         Command::Compare { runs, format, out: folder } => {
             let document = lab::reports::compare(&runs, out.words.0)?;
             match folder {

@@ -440,10 +440,14 @@ impl Words {
 
 /// The command line with its help in a language.
 pub fn localised(command: clap::Command, lang: Lang) -> clap::Command {
-    if lang == Lang::English {
-        return command;
-    }
-    let name = command.get_name().to_string();
+    if lang == Lang::English { command } else { in_italian(command, "") }
+}
+
+/// A command and those below it; `above` is the name of the one that it belongs to, for the two commands of one name.
+fn in_italian(command: clap::Command, above: &str) -> clap::Command {
+    let own = command.get_name().to_string();
+    let whole = format!("{above} {own}");
+    let name = if help(&whole, "").is_some() { whole } else { own.clone() };
     let command = match help(&name, "") {
         Some(text) => command.about(text),
         None => command,
@@ -460,7 +464,7 @@ pub fn localised(command: clap::Command, lang: Lang) -> clap::Command {
             None => arg,
         }
     });
-    command.mut_subcommands(|sub| localised(sub, lang))
+    command.mut_subcommands(|sub| in_italian(sub, &own))
 }
 
 /// What `clap` printed, with its own phrases in Italian.
@@ -501,8 +505,12 @@ const HELP: &[(&str, &str, &str)] = &[
     ("import", "", "Aggiunge un file GGUF o una cartella Hugging Face che si trova su disco"),
     ("import", "path", "File o cartella"),
     ("import", "name", "Nome nella libreria [predefinito: quello del file]"),
-    ("export", "", "Scrive un modello come cartella Hugging Face in f32"),
-    ("export", "name", "Nome o percorso"),
+    ("models export", "", "Scrive un modello come cartella Hugging Face in f32"),
+    ("models export", "name", "Nome o percorso"),
+    ("models export", "out", "Cartella da creare"),
+    ("export", "", "Scrive un modello addestrato per altri programmi"),
+    ("export", "run", "Cartella dell’esecuzione"),
+    ("export", "format", "Che cosa scrivere: l’adattatore come per PEFT, o il modello fuso come safetensors o GGUF"),
     ("export", "out", "Cartella da creare"),
     ("data", "", "Esamina un insieme di dati prima dell’addestramento"),
     ("check", "", "Cerca ciò che rovinerebbe un’esecuzione; codice di uscita 1 se l’addestramento rifiuterebbe i dati"),

@@ -55,7 +55,12 @@ pub struct Header {
     pub metadata: HashMap<String, Value>,
     /// Tensors by GGUF name.
     pub tensors: HashMap<String, Info>,
+    /// Where each pair of the metadata lies in the file, key and type included, in the order of the file.
+    pub pairs: Vec<(String, Range<usize>)>,
 }
+
+/// Tensors begin at multiples of this, unless the file says otherwise.
+pub const ALIGNMENT: usize = 32;
 
 impl Gguf {
     /// Opens and checks a file.
@@ -77,6 +82,11 @@ impl Gguf {
         &self.path
     }
 
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
     /// The parsed header.
     pub fn header(&self) -> &Header {
         &self.header
@@ -90,6 +100,11 @@ impl Gguf {
 }
 
 impl Header {
+    /// Tensors begin at multiples of this.
+    pub fn alignment(&self) -> usize {
+        self.int("general.alignment").unwrap_or(ALIGNMENT)
+    }
+
     /// An integer in the metadata that fits a `usize`.
     pub fn int(&self, key: &str) -> Option<usize> {
         match self.metadata.get(key)? {
@@ -133,9 +148,11 @@ pub fn parse(data: &[u8]) -> std::result::Result<Header, String> {
     let (tensors, pairs) = (r.u64()?, r.u64()?);
     let mut header = Header::default();
     for _ in 0..pairs {
+        let begin = r.at;
         let key = r.string()?;
         let kind = r.u32()?;
         let value = r.value(kind)?;
+        header.pairs.push((key.clone(), begin..r.at));
         header.metadata.insert(key, value);
     }
     let mut described = Vec::new();
@@ -154,7 +171,7 @@ pub fn parse(data: &[u8]) -> std::result::Result<Header, String> {
         let offset = r.u64()?;
         described.push((name, shape, kind, offset));
     }
-    let alignment = header.int("general.alignment").unwrap_or(32);
+    let alignment = header.alignment();
     if !alignment.is_power_of_two() || alignment > 1 << 20 {
         return Err(damaged("the alignment is not a power of two"));
     }

@@ -13,6 +13,7 @@
 //! * [`table`]: the 262 144-row embedding table, looked up on the host and multiplied in shards;
 //! * [`loss`]: cross-entropy that never holds all logits, with its own backward;
 //! * [`generate`]: greedy, sampled and constrained decoding over a key/value cache;
+//! * [`export`]: writes a model, tuned or not, for other programs;
 //! * [`device`]: what this machine can compute on.
 //!
 //! The crate knows tokens and tensors; it knows nothing of examples, tasks or files of data.
@@ -20,6 +21,7 @@
 pub mod config;
 pub mod device;
 pub mod error;
+pub mod export;
 pub mod file;
 mod fused;
 pub mod generate;
@@ -37,6 +39,7 @@ pub mod weights;
 
 pub use config::Config;
 pub use error::{Error, Result};
+pub use export::Export;
 pub use head::Head;
 pub use lora::{Adapters, LoraConfig, Projection};
 pub use model::Gemma;

@@ -151,14 +151,15 @@ impl BlockAdapters<'_> {
 
     /// The adapter's share of a projection of `x`, `[rows, inputs]` → `[rows, outputs]`.
     pub fn apply(&self, projection: Projection, x: &Tensor<2>) -> Option<Tensor<2>> {
-        let adapter = self.adapters.get(&projection)?;
+        // tracked matrices would tie every step of a generation to the next through the cache, and keep all of them
+        let (a, b) = self.matrices(projection)?;
         let mut x = x.clone();
         let p = self.config.dropout;
         if self.drops() {
             let keep = x.random_like(Distribution::Bernoulli(1.0 - p));
             x = x * keep.div_scalar(1.0 - p);
         }
-        Some(x.matmul(adapter.a.clone()).matmul(adapter.b.clone()).mul_scalar(self.config.scale()))
+        Some(x.matmul(a).matmul(b).mul_scalar(self.config.scale()))
     }
 }
 
@@ -233,6 +234,13 @@ impl Adapters {
             }
         }
         out
+    }
+
+    /// What the adapter of a projection adds to its weight, `s·(A·B)ᵀ`, as `[outputs, inputs]` row by row;
+    /// none if it carries no adapter.
+    pub fn change(&self, layer: usize, projection: Projection) -> Option<Vec<f32>> {
+        let Adapter { a, b } = self.layers.get(layer)?.get(&projection)?;
+        Some(values(a.clone().inner().matmul(b.clone().inner()).mul_scalar(self.config.scale()).transpose()))
     }
 
     /// `adapter_config.json` of PEFT for these adapters on the base model called `base`.

@@ -54,6 +54,23 @@ impl Storage {
         })
     }
 
+    /// The number of the type in a GGUF file.
+    pub fn to_ggml(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Q4_0 => 2,
+            Self::Q4_1 => 3,
+            Self::Q5_0 => 6,
+            Self::Q5_1 => 7,
+            Self::Q8_0 => 8,
+            Self::Q4_K => 12,
+            Self::Q5_K => 13,
+            Self::Q6_K => 14,
+            Self::BF16 => 30,
+        }
+    }
+
     /// `(values, bytes)` of one block; plain floats are blocks of one value.
     pub fn block(self) -> (usize, usize) {
         match self {

@@ -16,7 +16,7 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper};
 
 /// Token of a character that the vocabulary cannot spell.
-const UNKNOWN: u32 = 3;
+pub(crate) const UNKNOWN: u32 = 3;
 
 /// Text to tokens and back.
 #[derive(Clone)]
@@ -123,12 +123,10 @@ impl Tokenizer {
         let special: std::collections::HashSet<u32> =
             self.inner.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let piece = |id: u32| match self.inner.id_to_token(id) {
-            Some(text) if !special.contains(&id) => {
-                match text.strip_prefix("<0x").and_then(|t| t.strip_suffix('>')).and_then(|t| u8::from_str_radix(t, 16).ok()) {
-                    Some(byte) => vec![byte],
-                    None => text.replace('▁', " ").into_bytes(),
-                }
-            }
+            Some(text) if !special.contains(&id) => match byte(&text) {
+                Some(byte) => vec![byte],
+                None => text.replace('▁', " ").into_bytes(),
+            },
             _ => Vec::new(),
         };
         (0..self.vocabulary as u32).map(piece).collect()
@@ -147,6 +145,30 @@ impl Tokenizer {
     /// What a token spells, with spaces as spaces; a byte that is no character by itself is `<0xF0>`.
     pub fn piece(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id).map(|piece| piece.replace('▁', " "))
+    }
+
+    /// The vocabulary as GGUF files have it, by id. A `tokenizer.json` has an order of merges where GGUF has
+    /// scores; Gemma's pieces are numbered in that order, so the score of a piece is how far it is from the first.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let added = self.inner.get_added_tokens_decoder();
+        let mut first = None;
+        let mut entry = |id: u32| {
+            // a row of the table without a token can never be met
+            let text = self.inner.id_to_token(id).unwrap_or_else(|| format!("<unused_row_{id}>"));
+            match added.get(&id) {
+                Some(token) if !token.special && !text.starts_with("<unused") => {
+                    Entry { text: text.replace('▁', " "), score: -1000.0, role: Role::UserDefined }
+                }
+                Some(_) => Entry { text, score: -1000.0, role: Role::Control },
+                None if text.starts_with("<unused_row_") => Entry { text, score: -1000.0, role: Role::Control },
+                None if byte(&text).is_some() => Entry { text, score: 0.0, role: Role::Byte },
+                None => {
+                    let score = -((id - *first.get_or_insert(id)) as f32);
+                    Entry { text, score, role: Role::Normal }
+                }
+            }
+        };
+        (0..self.vocabulary as u32).map(&mut entry).collect()
     }
 
     /// Writes a `tokenizer.json`.
@@ -169,6 +191,27 @@ impl Tokenizer {
 /// Tokens that decoding leaves out; the others of the added tokens are text.
 const SPECIAL: [&str; 8] = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>"];
 
+/// What a token is, with the number that GGUF has for it (`enum llama_token_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Normal = 1,
+    Control = 3,
+    UserDefined = 4,
+    Byte = 6,
+}
+
+/// A token of the vocabulary in a GGUF file.
+pub(crate) struct Entry {
+    pub text: String,
+    pub score: f32,
+    pub role: Role,
+}
+
+/// The byte that a token such as `<0x0A>` stands for.
+fn byte(text: &str) -> Option<u8> {
+    u8::from_str_radix(text.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok()
+}
+
 fn from_json<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> std::result::Result<T, String> {
     serde_json::from_value(json).map_err(|e| e.to_string())
 }
@@ -185,8 +228,8 @@ struct Piece {
 /// spaces where the original has `▁`, and gives user-defined pieces the score −1000, though they
 /// merge before all others.
 fn pieces(header: &Header) -> std::result::Result<Vec<Piece>, String> {
-    const CONTROL: f64 = 3.0;
-    const USER_DEFINED: f64 = 4.0;
+    const CONTROL: f64 = Role::Control as i32 as f64;
+    const USER_DEFINED: f64 = Role::UserDefined as i32 as f64;
     if header.str("tokenizer.ggml.model") != Some("llama") {
         return Err("`tokenizer.ggml.model` is not `llama`".into());
     }

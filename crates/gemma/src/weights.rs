@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub const EMBEDDINGS: &str = "model.embed_tokens.weight";
 
 /// Hugging Face name of a tensor of a block beside its GGUF name.
-const BLOCK_NAMES: [(&str, &str); 13] = [
+pub(crate) const BLOCK_NAMES: [(&str, &str); 13] = [
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
     ("self_attn.v_proj", "attn_v"),
@@ -204,7 +204,7 @@ impl Weights {
 }
 
 /// GGUF name of a Hugging Face tensor name.
-fn gguf_name(name: &str) -> Option<String> {
+pub(crate) fn gguf_name(name: &str) -> Option<String> {
     match name {
         EMBEDDINGS => return Some("token_embd.weight".into()),
         "model.norm.weight" => return Some("output_norm.weight".into()),
@@ -225,50 +225,4 @@ fn lone_gguf(folder: &Path) -> Result<PathBuf> {
         (Some(_), false) => Err(Error::format(folder, "holds several .gguf files; name one of them")),
         (None, _) => Err(Error::format(folder, "holds neither config.json nor a .gguf file; choose a Hugging Face folder or a GGUF file")),
     }
-}
-
-/// Writes a model's configuration and weights as a Hugging Face folder in `f32`. The table is written
-/// row by row, so memory stays small.
-///
-/// # Errors
-/// If a tensor cannot be read or the disk refuses.
-pub fn export(weights: &Weights, folder: &Path) -> Result<()> {
-    use std::io::Write;
-    let c = weights.config();
-    let mut names = vec![EMBEDDINGS.to_string(), "model.norm.weight".to_string()];
-    names.extend((0..c.layers).flat_map(|l| BLOCK_NAMES.iter().map(move |(n, _)| format!("model.layers.{l}.{n}.weight"))));
-    let mut header = serde_json::Map::new();
-    let mut at = 0usize;
-    for name in &names {
-        let shape = weights.raw(name)?.shape;
-        let end = at + 4 * shape.iter().product::<usize>();
-        header.insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [at, end]}));
-        at = end;
-    }
-    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let file = folder.join("model.safetensors");
-    let fail = |e| Error::io(&file, e);
-    let mut out = std::io::BufWriter::new(std::fs::File::create(&file).map_err(fail)?);
-    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(fail)?;
-    out.write_all(&header).map_err(fail)?;
-    for name in &names {
-        let raw = weights.raw(name)?;
-        let gguf_norm = weights.gguf().is_some() && raw.shape.len() == 1;
-        let row = *raw.shape.last().unwrap_or(&1);
-        let bytes = raw.storage.bytes(row).ok_or_else(|| Error::tensor(weights.path(), name, "rows do not fill whole blocks; fetch the file again"))?;
-        let mut values = vec![0.0f32; row];
-        for stored in raw.bytes.chunks_exact(bytes) {
-            raw.storage.dequantize(stored, &mut values);
-            for v in &values {
-                // Hugging Face files store w, GGUF files 1 + w
-                let v = if gguf_norm { v - 1.0 } else { *v };
-                out.write_all(&v.to_le_bytes()).map_err(fail)?;
-            }
-        }
-    }
-    out.flush().map_err(fail)?;
-    let file = folder.join("config.json");
-    let text = serde_json::to_string_pretty(&c.to_json()).map_err(|e| Error::format(&file, e.to_string()))?;
-    std::fs::write(&file, text).map_err(|e| Error::io(&file, e))
 }

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod edit;
 pub mod elsewhere;
 pub mod error;
+pub mod export;
 pub mod home;
 pub mod job;
 pub mod library;

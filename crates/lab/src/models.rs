@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, ModelRow};
-use gemma::{Tokenizer, Weights, weights};
+use gemma::{Export, Tokenizer, Weights};
 use hf_hub::api::Progress;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use report::record::{FileRecord, ModelRecord};
@@ -251,16 +251,30 @@ fn register(home: &Home, name: &str, path: &Path, source: &str, license: &str) -
 /// # Errors
 /// If the model cannot be read, or the folder exists or cannot be written.
 pub fn export(home: &Home, name: &str, out: &Path) -> Result<()> {
+    let opened = Weights::open(&find(home, name)?)?;
+    let tokenizer = Tokenizer::open(&opened)?;
+    whole_folder(out, |out| {
+        Export { weights: &opened, adapters: None }.safetensors(out)?;
+        Ok(tokenizer.save(&out.join("tokenizer.json"))?)
+    })
+}
+
+/// Makes a folder that appears whole or not at all: `fill` fills another beside it, which then takes its name.
+///
+/// # Errors
+/// If the folder exists or the disk refuses, or what `fill` says.
+pub(crate) fn whole_folder(out: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if out.exists() {
         return Err(Error::request(format!("{} exists; choose a new folder", out.display())));
     }
-    let opened = Weights::open(&find(home, name)?)?;
-    let tokenizer = Tokenizer::open(&opened)?;
-    let partial = out.with_extension("part");
-    std::fs::create_dir_all(&partial).map_err(|e| Error::io(&partial, e))?;
-    weights::export(&opened, &partial)?;
-    tokenizer.save(&partial.join("tokenizer.json"))?;
-    std::fs::rename(&partial, out).map_err(|e| Error::io(out, e))
+    let mut partial = out.as_os_str().to_owned();
+    partial.push(".part");
+    let partial = Path::new(&partial);
+    std::fs::create_dir_all(partial).map_err(|e| Error::io(partial, e))?;
+    fill(partial).and_then(|()| std::fs::rename(partial, out).map_err(|e| Error::io(out, e))).inspect_err(|_| {
+        // what was begun is of no use; that it cannot be removed matters less than why it failed
+        let _ = std::fs::remove_dir_all(partial);
+    })
 }
 
 #[cfg(test)]

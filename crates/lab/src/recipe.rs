@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use data::Kind;
 use gemma::head::{Pool, View};
 use gemma::{Gemma, LoraConfig};
+use report::record::RunFile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -138,6 +139,14 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The recipe that a run was made with; `folder` is the run's, for the message.
+    ///
+    /// # Errors
+    /// If `run.toml` holds settings that this version does not know.
+    pub fn of_run(run: &RunFile, folder: &Path) -> Result<Self> {
+        run.settings.clone().try_into().map_err(|e| Error::request(format!("{}: its settings are not readable ({e})", folder.join("run.toml").display())))
+    }
+
     /// The prompt for a language, English if it has none of its own.
     pub fn template(&self, language: &str) -> &str {
         let own = self.template.get(language).or_else(|| self.template.get("en")).or_else(|| self.template.values().next());
@@ -146,10 +155,14 @@ impl Recipe {
 
     /// The part of a model that this recipe trains: all of it, or the blocks below the head.
     pub fn body(&self, model: &Gemma) -> Gemma {
-        let layers = model.config().layers;
+        model.shortened(self.blocks(model.config().layers))
+    }
+
+    /// How many of a model's blocks, from the first, this recipe trains.
+    pub fn blocks(&self, layers: usize) -> usize {
         match self.method {
-            Method::Completion => model.shortened(layers),
-            Method::Head => model.shortened(self.view(layers).taps.last().copied().unwrap_or(layers)),
+            Method::Completion => layers,
+            Method::Head => self.view(layers).taps.last().copied().unwrap_or(layers),
         }
     }
 

@@ -50,7 +50,7 @@ pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop
     }
     let fail = |e: toml::de::Error| Error::request(format!("{}: cannot be read ({e}); train again", folder.join("run.toml").display()));
     let mut request: Request = record.request.clone().try_into().map_err(fail)?;
-    let recipe: Recipe = record.settings.clone().try_into().map_err(fail)?;
+    let recipe = Recipe::of_run(&record, folder)?;
     // the folder may have been moved since
     request.out = folder.into();
     let (snapshot, damaged) = checkpoint::latest(&folder.join(CHECKPOINTS));

@@ -545,18 +545,9 @@ pub struct Opened {
 pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
-    let recipe: Recipe =
-        run.settings.clone().try_into().map_err(|e| Error::request(format!("{}: its settings are not readable ({e})", folder.join("run.toml").display())))?;
+    let recipe = Recipe::of_run(&run, folder)?;
     let (_, device) = device::open(device)?;
-    let weights = Arc::new(Weights::open(&models::find(home, &run.model.name)?)?);
-    let library = Library::open(home)?;
-    if !models::record(&library, &run.model.name, &weights)?.has_the_files_of(&run.model) {
-        return Err(Error::request(format!(
-            "the model {} is not the one that {} was trained on (its files have another SHA-256); restore the original",
-            run.model.name,
-            folder.display()
-        )));
-    }
+    let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
     let model = Gemma::load(weights, &device)?;
     let adapter = folder.join("adapter");
@@ -568,6 +559,22 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     };
     let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone() };
     Ok(Opened { task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
+}
+
+/// The base model of a run, found by name or path, which must have the hashes that the run recorded.
+///
+/// # Errors
+/// If it is missing, or another one.
+pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path) -> Result<Arc<Weights>> {
+    let weights = Arc::new(Weights::open(&models::find(home, &run.model.name)?)?);
+    if models::record(&Library::open(home)?, &run.model.name, &weights)?.has_the_files_of(&run.model) {
+        return Ok(weights);
+    }
+    Err(Error::request(format!(
+        "the model {} is not the one that {} was trained on (its files have another SHA-256); restore the original",
+        run.model.name,
+        folder.display()
+    )))
 }
 
 impl Opened {
