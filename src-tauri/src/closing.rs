@@ -3,15 +3,20 @@
 
 use crate::shell::Shell;
 use crate::words;
+use lab::view::RunStatus;
 use std::path::PathBuf;
 use std::time::Duration;
 use tauri::{AppHandle, CloseRequestApi, Manager, Window};
 use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind, MessageDialogResult};
 
-/// Lets the window close, or asks first if a run is being trained.
+/// Lets the window close, or asks first if a run is being trained and does not wait.
 pub fn requested(window: &Window, api: &CloseRequestApi) {
     let shell = window.state::<Shell>();
-    let Some(run) = shell.desk.running() else { return };
+    let run = match shell.desk.at_work() {
+        Some((run, RunStatus::Running)) => run,
+        // a run that waits is wholly on disk: the next start offers to go on with it
+        _ => return,
+    };
     api.prevent_close();
     let words = words::of(shell.language());
     let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy().into_owned();

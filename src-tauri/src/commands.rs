@@ -45,6 +45,8 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         open_data,
         rows,
         start_run,
+        pause_run,
+        resume_run,
         stop_run,
         runs,
         run,
@@ -133,9 +135,9 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
         import_model: true,
         remove_model: true,
         forecast: false,
-        pause: false,
+        pause: true,
         stop: true,
-        resume: false,
+        resume: true,
         edit: false,
         microscope: false,
         map: false,
@@ -345,6 +347,21 @@ async fn start_run(shell: State<'_, Shell>, request: RunRequest) -> Answer<PathB
     let started = shell.desk.start(request).await.map_err(Failure::from);
     shell.log.line(&format!("start run: {}", started.as_ref().map_or_else(|f| f.message.clone(), |p| p.display().to_string())));
     started
+}
+
+#[tauri::command]
+async fn pause_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
+    shell.grants.check(&run)?;
+    let desk = shell.desk.clone();
+    work(&shell, "pause run", move || desk.pause(&run)).await
+}
+
+#[tauri::command]
+async fn resume_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
+    shell.grants.check(&run)?;
+    let outcome = shell.desk.go_on(run.clone()).await.map_err(Failure::from);
+    shell.log.line(&format!("resume run {}: {}", run.display(), outcome.as_ref().map_or_else(|f| f.message.as_str(), |()| "it goes on")));
+    outcome
 }
 
 #[tauri::command]

@@ -73,6 +73,15 @@ describe('a story', () => {
     story.take({ run: 'r', from: 2, events: [{ type: 'resumed', step: 41 }, health(43, true, 'well')] });
     expect([story.paused, story.health?.ok]).toEqual([false, true]);
   });
+
+  it('goes back to where it was last saved when it is taken up after a crash', () => {
+    const turned = vi.fn();
+    const story = new Story('r', quiet, undefined, turned);
+    const cut = EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === 37) + 1);
+    story.take({ run: 'r', from: 0, events: [...cut, { type: 'resumed', step: 20 }] });
+    expect([story.step?.step, story.validation?.step]).toEqual([20, 15]);
+    expect(turned).toHaveBeenCalledOnce();
+  });
 });
 
 describe('the double', () => {

@@ -118,6 +118,31 @@ describe('a run', () => {
     expect(again.active).toBeNull();
   });
 
+  it('that was cut off is offered at the start, and goes on to its end', async () => {
+    const { app } = await open({ pace: 5, cutOffAt: 30 });
+    await click(await screen.findByRole('button', { name: 'Go on with cut-off' }));
+    expect(app.screen).toBe('train');
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
+    await waitFor(() => expect(app.runs.find((run) => run.path === 'runs/cut-off')?.status).toBe('completed'));
+  });
+
+  it('is paused and taken up again by the keyboard, and stopped while it waits', async () => {
+    const { app } = await open({ pace: 15 });
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false));
+    await click(start);
+    await screen.findByText(/^Step \d+ of 60$/);
+    await fireEvent.keyDown(window, { key: 'p', ctrlKey: true });
+    await screen.findByText(words.en.train.waits);
+    await fireEvent.keyDown(window, { key: 'p', ctrlKey: true });
+    await screen.findByRole('button', { name: 'Pause' });
+    await fireEvent.keyDown(window, { key: 'p', ctrlKey: true });
+    await screen.findByText(words.en.train.waits);
+    await click(screen.getByRole('button', { name: 'Stop and keep the best' }));
+    await screen.findByText(words.en.train.stopped);
+    await waitFor(() => expect(app.active).toBeNull());
+  });
+
   it('that fails says why', async () => {
     await open({ failAt: 5 });
     const start = startButton();

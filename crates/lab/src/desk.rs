@@ -8,9 +8,10 @@ use crate::ask::Asked;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::job::Job;
+use crate::resume;
 use crate::run::{self, Opened, Request};
 use crate::sheet::{DataSummary, RowPage, RowQuery, Sheet};
-use crate::view::{self, EventBatch, RunRequest, RunRow, RunView, Source};
+use crate::view::{self, EventBatch, RunRequest, RunRow, RunStatus, RunView, Source};
 use crate::{library::Library, models};
 use report::record;
 use serde_json::{Map, Value};
@@ -44,6 +45,15 @@ impl Live {
     fn ended(&self) -> bool {
         lock(&self.story).1
     }
+
+    fn status(&self) -> RunStatus {
+        let paused = lock(&self.story).0.iter().rev().find_map(|e| match e {
+            Event::Paused { .. } => Some(true),
+            Event::Resumed { .. } | Event::Step { .. } => Some(false),
+            _ => None,
+        });
+        if paused == Some(true) { RunStatus::Paused } else { RunStatus::Running }
+    }
 }
 
 /// What one process has open.
@@ -74,9 +84,14 @@ impl Desk {
         &self.home
     }
 
-    /// The folder of the run that is being trained now.
+    /// The folder of the run that is being trained now, or waits in the middle of it.
     pub fn running(&self) -> Option<PathBuf> {
-        lock(&self.live).as_ref().filter(|l| !l.ended()).map(|l| l.folder.clone())
+        self.at_work().map(|(folder, _)| folder)
+    }
+
+    /// As [`Desk::running`], with which of the two it does.
+    pub fn at_work(&self) -> Option<(PathBuf, RunStatus)> {
+        lock(&self.live).as_ref().filter(|l| !l.ended()).map(|l| (l.folder.clone(), l.status()))
     }
 
     /// The library's runs, latest first.
@@ -84,7 +99,7 @@ impl Desk {
     /// # Errors
     /// If the library cannot be read.
     pub fn runs(&self) -> Result<Vec<RunRow>> {
-        view::runs(&self.home, self.running().as_deref())
+        view::runs(&self.home, self.at_work().as_ref())
     }
 
     /// A run with everything that was chosen and what came of it.
@@ -92,7 +107,7 @@ impl Desk {
     /// # Errors
     /// If the folder is incomplete.
     pub fn run(&self, folder: &Path) -> Result<RunView> {
-        view::run(folder, self.running().as_deref())
+        view::run(folder, self.at_work().as_ref())
     }
 
     /// Starts a training and gives its folder, once everything that can be refused was found sound.
@@ -101,28 +116,63 @@ impl Desk {
     /// # Errors
     /// If something is refused, or another training has not ended.
     pub async fn start(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
+        let request = self.request(wish)?;
+        let (home, out) = (self.home.clone(), request.out.clone());
+        let begun = self.begin(&out.clone(), Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
+        if begun { out.canonicalize().map_err(|e| Error::io(&out, e)) } else { Err(Error::request("the training ended before it began; please report this")) }
+    }
+
+    /// Lets the run wait before its next step, with everything on disk, whichever process trains it.
+    ///
+    /// # Errors
+    /// If nobody trains it, or its folder cannot be written.
+    pub fn pause(&self, folder: &Path) -> Result<()> {
+        resume::pause(folder)
+    }
+
+    /// Goes on with a run that waits, or with one that was cut off. Needs a tokio runtime, as [`Desk::start`].
+    ///
+    /// # Errors
+    /// As [`resume::resume`], or if another training has not ended.
+    pub async fn go_on(self: &Arc<Self>, folder: PathBuf) -> Result<()> {
+        if self.live_at(&folder).is_ok() {
+            return resume::release(&folder).map(drop);
+        }
+        // what happened before belongs to the story
+        let before = record::events(&folder)?;
+        let (home, run) = (self.home.clone(), folder.clone());
+        self.begin(&folder, before, move |on_event, stop| resume::resume(&home, &run, on_event, stop).map(drop)).await.map(drop)
+    }
+
+    /// Begins the only training of this desk into a folder, and follows it. Whether it began here: it did not if it
+    /// ended well without an event.
+    async fn begin<W>(self: &Arc<Self>, out: &Path, before: Vec<Event>, work: W) -> Result<bool>
+    where
+        W: FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<()> + Send + 'static,
+    {
         if self.starting.swap(true, Ordering::AcqRel) {
             return Err(Error::request("a training is being started; wait for it"));
         }
-        let started = self.begin(wish).await;
+        let begun = self.follow(out, before, work).await;
         self.starting.store(false, Ordering::Release);
-        started
+        begun
     }
 
-    async fn begin(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
+    async fn follow<W>(self: &Arc<Self>, out: &Path, mut story: Vec<Event>, work: W) -> Result<bool>
+    where
+        W: FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<()> + Send + 'static,
+    {
         if let Some(folder) = self.running() {
             return Err(Error::request(format!("{} is being trained; stop it or wait for its end", folder.display())));
         }
-        let request = self.request(wish)?;
-        let (home, out) = (self.home.clone(), request.out.clone());
-        let mut job = Job::start(move |on_event, stop| run::train(&home, &request, on_event, stop));
+        let mut job = Job::start(work);
         let Some(first) = job.next().await else {
-            // it never ends well without an event
             job.finish().await?;
-            return Err(Error::request("the training ended before it began; please report this"));
+            return Ok(false);
         };
-        let folder = out.canonicalize().map_err(|e| Error::io(&out, e))?;
-        let live = Arc::new(Live { folder: folder.clone(), stop: job.stopper(), story: Mutex::new((vec![first], false)), news: Condvar::new() });
+        story.push(first);
+        let folder = out.canonicalize().map_err(|e| Error::io(out, e))?;
+        let live = Arc::new(Live { folder, stop: job.stopper(), story: Mutex::new((story, false)), news: Condvar::new() });
         *lock(&self.live) = Some(live.clone());
         tokio::spawn(async move {
             while let Some(event) = job.next().await {
@@ -138,7 +188,7 @@ impl Desk {
                 story.1 = true;
             });
         });
-        Ok(folder)
+        Ok(true)
     }
 
     /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it.
@@ -164,13 +214,13 @@ impl Desk {
         Ok(request)
     }
 
-    /// Asks the run to end soon and to keep its best weights.
+    /// Asks the run to end soon and to keep its best weights; one that waits ends, too.
     ///
     /// # Errors
-    /// If this run is not being trained here.
+    /// If this run is not being trained here, or its folder cannot be written.
     pub fn stop(&self, folder: &Path) -> Result<()> {
         self.live_at(folder)?.stop.store(true, Ordering::Relaxed);
-        Ok(())
+        resume::release(folder).map(drop)
     }
 
     fn live_at(&self, folder: &Path) -> Result<Arc<Live>> {

@@ -30,18 +30,27 @@ pub fn pause(folder: &Path) -> Result<()> {
     std::fs::write(&path, b"").map_err(|e| Error::io(&path, e))
 }
 
+/// Lets a process that waits in `folder` go on; whether one was asked to wait.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub(crate) fn release(folder: &Path) -> Result<bool> {
+    let path = folder.join(PAUSE);
+    match std::fs::remove_file(&path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io(&path, e)),
+    }
+}
+
 /// Goes on with a run: lets a waiting process go on, or trains here from the last whole checkpoint.
 ///
 /// # Errors
 /// If the run has ended, has no checkpoint, or its data or model have changed; or as [`crate::run::train`].
 pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Resumed> {
     let record = RunFile::read(folder)?;
-    let path = folder.join(PAUSE);
-    if path.exists() {
-        std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
-        if RunLock::take(folder).is_err() {
-            return Ok(Resumed::Elsewhere);
-        }
+    if release(folder)? && RunLock::take(folder).is_err() {
+        return Ok(Resumed::Elsewhere);
     }
     drop(RunLock::take(folder)?);
     // a run that was cut off has no result

@@ -26,6 +26,8 @@ use ts_rs::TS;
 pub enum RunStatus {
     /// It is being trained now.
     Running,
+    /// It waits in the middle of its training.
+    Paused,
     /// It ended as planned.
     Completed,
     /// A person ended it early; the best weights are kept.
@@ -71,22 +73,22 @@ pub struct RunView {
     pub result: Option<RunResult>,
 }
 
-/// Opens a run folder, finished or not. `live` is the folder that this process trains now.
+/// Opens a run folder, finished or not. `live` is the folder that this process trains now, and whether that waits.
 ///
 /// # Errors
 /// If `run.toml` or `result.json` is missing or damaged.
-pub fn run(folder: &Path, live: Option<&Path>) -> Result<RunView> {
+pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView> {
     let run = RunFile::read(folder)?;
-    let running = live.is_some_and(|l| l == folder);
+    let live = live.filter(|(live, _)| live == folder).map(|(_, status)| *status);
     // the result is written before the events end, so a live run may already have one
     let result = if folder.join("result.json").exists() { Some(RunResult::read(folder)?) } else { None };
-    let status = match &result {
-        _ if running => RunStatus::Running,
+    let ended = match &result {
         None => RunStatus::Interrupted,
         Some(r) if r.status == "completed" => RunStatus::Completed,
         Some(r) if r.status == "stopped" => RunStatus::Stopped,
         Some(_) => RunStatus::Failed,
     };
+    let status = live.unwrap_or(ended);
     let row = RunRow {
         path: folder.into(),
         name: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
@@ -105,7 +107,7 @@ pub fn run(folder: &Path, live: Option<&Path>) -> Result<RunView> {
 ///
 /// # Errors
 /// If the library cannot be read.
-pub fn runs(home: &Home, live: Option<&Path>) -> Result<Vec<RunRow>> {
+pub fn runs(home: &Home, live: Option<&(PathBuf, RunStatus)>) -> Result<Vec<RunRow>> {
     let known = Library::open(home)?.runs()?;
     // a folder that was deleted or damaged must not hide the others
     Ok(known.iter().filter_map(|r| run(&r.path, live).ok()).map(|v| v.row).collect())

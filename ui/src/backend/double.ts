@@ -61,6 +61,8 @@ export interface DoubleOptions {
   settings?: Partial<Settings>;
   /** The first run that is started ends badly after so many steps. */
   failAt?: number;
+  /** There is a run that was cut off after so many steps. */
+  cutOffAt?: number;
 }
 
 interface Played {
@@ -126,6 +128,12 @@ export class Double implements Door {
       this.#add(COMPLETION, 'runs/completion-2026-11-24', 'completed');
       this.#add(HEAD, 'runs/head-2026-11-24', 'completed');
     }
+    const cut = options.cutOffAt;
+    if (cut !== undefined) {
+      const played = this.#add(HEAD, 'runs/cut-off', 'interrupted');
+      played.next = HEAD.events.findIndex((e) => e.type === 'step' && e.step > cut);
+      played.events = HEAD.events.slice(0, played.next);
+    }
   }
 
   #add(recording: Recording, path: string, status: RunStatus): Played {
@@ -176,7 +184,7 @@ export class Double implements Door {
       forecast: true,
       pause: true,
       stop: true,
-      resume: false,
+      resume: true,
       edit: true,
       microscope: false,
       map: false,

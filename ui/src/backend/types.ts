@@ -3,45 +3,11 @@
  * here stand only those that the Rust side does not have yet, and what the window knows more sharply.
  * A number that JSON cannot write (NaN) arrives as `null`.
  */
-import type * as rust from './generated';
-import type { Split } from './generated';
+import type { Split, Target } from './generated';
 
 export type * from './generated';
 
 export type Theme = 'system' | 'light' | 'dark';
-
-/** Offsets in Unicode characters, end exclusive. */
-export interface Span {
-  start: number;
-  end: number;
-  type: string;
-}
-
-/** What a row should be answered with, by task. */
-export type Target =
-  | rust.Target
-  | { kind: 'entities'; spans: Span[] }
-  | { kind: 'sql'; sql: string }
-  | { kind: 'hashtags'; tags: string[] }
-  | { kind: 'completion'; text: string };
-
-export interface Row extends Omit<rust.Row, 'target'> {
-  target: Target;
-}
-
-export interface RowPage extends Omit<rust.RowPage, 'rows'> {
-  rows: Row[];
-}
-
-export type RunStatus = rust.RunStatus | 'paused';
-
-export interface RunRow extends Omit<rust.RunRow, 'status'> {
-  status: RunStatus;
-}
-
-export interface Run extends Omit<rust.Run, 'row'> {
-  row: RunRow;
-}
 
 export type Edit =
   | { kind: 'relabel'; rows: number[]; target: Target }

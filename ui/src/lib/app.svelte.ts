@@ -78,6 +78,8 @@ export class App {
 
   /** The run that Train, Results, Try and Report show. */
   selected = $state<string | null>(null);
+  /** The run that is being taken up again: its model and data are read first. */
+  resuming = $state<string | null>(null);
   readonly downloads = new SvelteMap<string, Download>();
   readonly modelFaults = new SvelteMap<string, string>();
   toasts = $state.raw<Toast[]>([]);
@@ -351,9 +353,19 @@ export class App {
           Reflect.deleteProperty(this.#stories, path);
         }
       }
-      const row = this.runs.find((r) => r.path === run);
-      const underWay = row === undefined || row.status === 'running' || row.status === 'paused';
-      const story = new Story(run, this.door, (s) => void this.#ended(s, underWay));
+      // an old run tells its end again to whoever reads it
+      const underWay = (): boolean => {
+        const row = this.runs.find((r) => r.path === run);
+        return row === undefined || row.status === 'running' || row.status === 'paused';
+      };
+      const story = new Story(
+        run,
+        this.door,
+        (s) => void this.#ended(s, underWay()),
+        () => {
+          if (underWay()) void this.refreshRuns();
+        },
+      );
       this.#stories[run] = story;
       void story.follow();
       return story;
@@ -400,13 +412,33 @@ export class App {
     }
   }
 
+  /** Asks the run at work for something; it comes about at the end of a step, and its story tells of it. */
   async control(run: string, what: 'pause' | 'resume' | 'stop'): Promise<void> {
+    const story = this.story(run);
+    story.asked = what;
     try {
       await { pause: () => this.door.pauseRun(run), resume: () => this.door.resumeRun(run), stop: () => this.door.stopRun(run) }[what]();
-      await this.refreshRuns();
+    } catch (reason) {
+      story.asked = null;
+      this.tell(failure(reason).message, { bad: true });
+    }
+    await this.refreshRuns();
+  }
+
+  /** Goes on with a run that was cut off, and shows it. */
+  async goOn(run: string): Promise<void> {
+    this.show(run, 'train');
+    this.resuming = run;
+    try {
+      await this.door.resumeRun(run);
+      // what was known of it ends where it was cut off: it is followed anew
+      this.#stories[run]?.close();
+      Reflect.deleteProperty(this.#stories, run);
     } catch (reason) {
       this.tell(failure(reason).message, { bad: true });
     }
+    await this.refreshRuns();
+    this.resuming = null;
   }
 
   deleteRun(run: RunRow): void {

@@ -16,6 +16,8 @@ export class Story {
   paused = $state(false);
   ended = $state.raw<Of<'completed'> | Of<'failed'> | null>(null);
   fault = $state<string | null>(null);
+  /** What was asked of the run and has not happened yet: it ends the step that it is in first. */
+  asked = $state<'pause' | 'resume' | 'stop' | null>(null);
   /** Number of the next event. */
   next = $state(0);
 
@@ -26,6 +28,8 @@ export class Story {
     readonly run: string,
     readonly door: Door,
     readonly onEnd: (story: Story) => void = () => undefined,
+    /** It waits, or goes on. */
+    readonly onTurn: (story: Story) => void = () => undefined,
   ) {}
 
   /** The last word on health: `null` while nothing was wrong. */
@@ -105,16 +109,23 @@ export class Story {
         break;
       case 'paused':
         this.paused = true;
+        if (this.asked === 'pause') this.asked = null;
+        this.onTurn(this);
         break;
       case 'resumed':
         this.paused = false;
-        // a run that was interrupted goes on after its end
+        if (this.asked === 'resume') this.asked = null;
+        // a run that was interrupted goes on after its end, from where it was last saved
         this.ended = null;
+        if (this.step && this.step.step > event.step) this.step = { ...this.step, step: event.step };
+        this.evaluations = this.evaluations.filter((e) => e.step <= event.step);
+        this.onTurn(this);
         break;
       case 'completed':
       case 'failed':
         this.ended = event;
         this.paused = false;
+        this.asked = null;
         this.onEnd(this);
         break;
     }
