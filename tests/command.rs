@@ -508,6 +508,7 @@ fn an_exported_model_is_the_same_model() {
         assert!(!weights.is_empty());
         weights
     };
+    assert!(json(&b.path("exported/config.json"))["query_pre_attn_scalar"].is_u64(), "transformers refuses a fraction");
     let (ours, theirs) = (values(&b.path("exported")), values(&tiny()));
     let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(ours.len() == theirs.len() && worst < 1e-6, "{worst}");

@@ -162,6 +162,8 @@ impl Config {
     /// The configuration as `config.json` of a Hugging Face folder.
     pub fn to_json(&self) -> Value {
         let types: Vec<&str> = self.global.iter().map(|&g| if g { "full_attention" } else { "sliding_attention" }).collect();
+        // transformers takes a whole number only, and no published size has another
+        let query_scalar = if self.query_scalar.fract() == 0.0 { Value::from(self.query_scalar as u64) } else { Value::from(self.query_scalar) };
         let scaling = if self.rope_factor == 1.0 { Value::Null } else { serde_json::json!({"rope_type": "linear", "factor": self.rope_factor}) };
         serde_json::json!({
             "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "torch_dtype": "float32",
@@ -169,7 +171,7 @@ impl Config {
             "num_key_value_heads": self.kv_heads, "head_dim": self.head, "intermediate_size": self.feed_forward,
             "vocab_size": self.vocabulary, "max_position_embeddings": self.context, "sliding_window": self.window,
             "layer_types": types, "rope_theta": self.theta_global, "rope_local_base_freq": self.theta_local,
-            "rope_scaling": scaling, "query_pre_attn_scalar": self.query_scalar, "rms_norm_eps": self.epsilon,
+            "rope_scaling": scaling, "query_pre_attn_scalar": query_scalar, "rms_norm_eps": self.epsilon,
             "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": true, "attention_bias": false,
             "attention_dropout": 0.0, "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0,
         })
