@@ -224,7 +224,7 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     refused("answers.jsonl", &["--schema", "bad.sql"], &["bad.sql", "line 2", "already exists"]);
 }
 
-/// Whole runs of the tasks that answer with more than a label. The tiny model knows nothing: what is
+/// Whole runs of the tasks that answer with more than a label, by completion. The tiny model knows nothing: what is
 /// looked at is that answers obey their constraint and are scored, kept, reproduced.
 #[test]
 fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
@@ -263,6 +263,8 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             "--out",
             "out",
             "--json",
+            "--method",
+            "completion",
             "--set",
             "epochs=1",
             "--set",

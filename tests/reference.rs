@@ -154,7 +154,7 @@ fn check_lora(model: &Gemma, file: &Path) {
         .iter()
         .map(|r| {
             let prompt = r.labels.iter().position(|&l| l >= 0).expect("a target");
-            Encoded { ids: r.ids.clone(), prompt, class: 0 }
+            Encoded { ids: r.ids.clone(), prompt, marks: Vec::new() }
         })
         .collect();
     let all: Vec<usize> = (0..examples.len()).collect();
@@ -213,11 +213,11 @@ fn check_head(model: &Gemma, file: &Path) {
         last: Vec<Vec<f64>>,
     }
     let reference: Pooled = json(file);
-    let examples: Vec<Encoded> = reference.rows.iter().map(|r| Encoded { ids: r.clone(), prompt: r.len(), class: 0 }).collect();
+    let examples: Vec<Encoded> = reference.rows.iter().map(|r| Encoded::classed(r.clone(), 0)).collect();
     let batch = Batch::new(&examples, &[0, 1, 2], model.layout());
     let hidden = model.forward(&batch.ids, &batch.rows, None, false).expect("runs");
     for (kind, theirs) in [(Pool::Mean, reference.mean), (Pool::Last, reference.last)] {
-        let ours = floats(pool(hidden.clone(), &batch.rows, kind));
+        let ours = floats(pool(hidden.clone(), &batch.places, kind));
         for (a, b) in ours.iter().zip(theirs.iter().flatten()) {
             assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{kind:?}: {a} is not {b}");
         }

@@ -8,19 +8,28 @@ use std::time::{Duration, Instant};
 
 struct Bench {
     dir: tempfile::TempDir,
+    /// Task and method.
+    how: [&'static str; 2],
 }
 
+const INTENT: [&str; 2] = ["intent", "head"];
+const ENTITIES: [&str; 2] = ["entities", "tagging"];
+
 impl Bench {
-    fn new() -> Self {
+    fn new(how: [&'static str; 2]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         for (name, from, to) in [("train", 0, 12), ("validation", 12, 16), ("test", 16, 20)] {
             let row = |i: usize| {
                 let (label, word) = [("pacco", "arriva"), ("rimborso", "rendo")][i % 2];
-                serde_json::json!({"text": format!("{word} la cosa numero {i} {}", "e poi ".repeat(i % 5)), "label": label}).to_string() + "\n"
+                let text = format!("{word} la cosa numero {i} {}", "e poi ".repeat(i % 5));
+                let entities = serde_json::json!([{"start": 0, "end": word.len(), "type": label}]);
+                let row =
+                    if how == ENTITIES { serde_json::json!({"text": text, "entities": entities}) } else { serde_json::json!({"text": text, "label": label}) };
+                row.to_string() + "\n"
             };
             std::fs::write(dir.path().join(format!("{name}.jsonl")), (from..to).map(row).collect::<String>()).expect("writable");
         }
-        Self { dir }
+        Self { dir, how }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -39,8 +48,21 @@ impl Bench {
 
     fn train(&self, out: &str, more: &[&str]) -> Command {
         let model = tiny().display().to_string();
-        let mut args = vec!["train", "--task", "intent", "--data", ".", "--model", &model, "--out", out, "--method", "head"];
-        args.extend(["--set", "epochs=20", "--set", "batch=4", "--set", "checkpoint_every=2", "--set", "dropout=0.1", "--set", "average=3"]);
+        let mut args = vec!["train", "--task", self.how[0], "--data", ".", "--model", &model, "--out", out, "--method", self.how[1]];
+        args.extend([
+            "--set",
+            "epochs=20",
+            "--set",
+            "batch=4",
+            "--set",
+            "checkpoint_every=2",
+            "--set",
+            "dropout=0.1",
+            "--set",
+            "average=3",
+            "--set",
+            "answer_tokens=4",
+        ]);
         args.extend(more);
         self.command(&args)
     }
@@ -72,7 +94,11 @@ fn ending(run: &Path) -> (Vec<u8>, Vec<u8>, String, serde_json::Value) {
 #[test]
 fn killed_runs_end_as_whole_ones() {
     let kills: usize = std::env::var("LAPIDARY_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
-    let b = Bench::new();
+    [INTENT, ENTITIES].into_iter().for_each(|how| kill(how, kills));
+}
+
+fn kill(how: [&'static str; 2], kills: usize) {
+    let b = Bench::new(how);
     let begun = Instant::now();
     b.whole("whole");
     let span = begun.elapsed().as_millis() as u64;
@@ -111,7 +137,7 @@ fn killed_runs_end_as_whole_ones() {
 
 #[test]
 fn a_torn_checkpoint_gives_way_to_the_one_before_and_a_changed_file_is_refused() {
-    let b = Bench::new();
+    let b = Bench::new(INTENT);
     b.whole("whole");
     let mut child = b.spawn(b.train("cut", &["--set", "epochs=2000"]));
     let newest = || train::checkpoint::list(&b.path("cut/checkpoints"));
@@ -149,7 +175,7 @@ fn a_torn_checkpoint_gives_way_to_the_one_before_and_a_changed_file_is_refused()
 
 #[test]
 fn another_process_pauses_a_run_and_lets_it_go_on() {
-    let b = Bench::new();
+    let b = Bench::new(INTENT);
     let mut child = b.spawn(b.train("out", &["--set", "epochs=150"]));
     let seen = |what: &str| std::fs::read_to_string(b.path("out/events.jsonl")).unwrap_or_default().matches(what).count();
     let wait_for = |what: &str| {

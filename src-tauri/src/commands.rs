@@ -126,7 +126,7 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
     shell.unsubscribe_all();
     Capabilities {
         version: lab::VERSION,
-        methods: &["head", "completion"],
+        methods: &["head", "tagging", "completion"],
         figures: &["loss", "confusion", "reliability", "comparison"],
         report_formats: &lab::report::output::Format::NAMES,
         model_formats: &[],

@@ -196,7 +196,7 @@ pub enum DataCommand {
         #[arg(long, default_value = "gemma-3-270m")]
         model: String,
         /// How the model answers
-        #[arg(long, default_value = "auto", value_parser = ["auto", "completion", "head"])]
+        #[arg(long, default_value = "auto", value_parser = ["auto", "completion", "head", "tagging"])]
         method: String,
         /// A recipe instead of the task's own
         #[arg(long, value_name = "FILE")]
@@ -298,7 +298,7 @@ pub struct Train {
     #[arg(long, default_value = "gemma-3-270m")]
     model: String,
     /// How the model answers
-    #[arg(long, default_value = "auto", value_parser = ["auto", "completion", "head"])]
+    #[arg(long, default_value = "auto", value_parser = ["auto", "completion", "head", "tagging"])]
     method: String,
     /// Device: auto, cpu, gpu or an id from `lapidary devices`
     #[arg(long, default_value = "auto")]

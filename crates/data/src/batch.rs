@@ -3,12 +3,13 @@
 //! Examples are shuffled by seed and epoch, then ordered by length within windows of a few batches:
 //! rows of a batch are then nearly equally long, without the order of training following length.
 
-use crate::encode::Encoded;
+use crate::encode::{Encoded, Mark};
 use gemma::generate::PAD;
 use gemma::{Layout, Rows};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 
 /// Batches within which examples are ordered by length.
 const WINDOW: usize = 4;
@@ -26,7 +27,9 @@ pub struct Batch {
     pub positions: Vec<usize>,
     /// The targets, in the order of `positions`.
     pub targets: Vec<u32>,
-    /// Class of each row.
+    /// Flat positions of what a head is to classify, row by row.
+    pub places: Vec<Range<usize>>,
+    /// Class of each place.
     pub classes: Vec<u32>,
     /// Index of each row's example.
     pub examples: Vec<usize>,
@@ -40,7 +43,8 @@ impl Batch {
             ids: vec![PAD; rows.total()],
             positions: Vec::new(),
             targets: Vec::new(),
-            classes: indices.iter().map(|&i| examples[i].class).collect(),
+            places: Vec::new(),
+            classes: Vec::new(),
             examples: indices.to_vec(),
             rows,
         };
@@ -50,6 +54,10 @@ impl Batch {
             for t in example.prompt..example.ids.len() {
                 batch.positions.push(start + t - 1);
                 batch.targets.push(example.ids[t]);
+            }
+            for mark in &example.marks {
+                batch.places.push(start + mark.tokens.start..start + mark.tokens.end);
+                batch.classes.push(mark.class);
             }
         }
         batch
@@ -64,14 +72,20 @@ impl Batch {
         rng.set_stream(step as u64);
         let thin = |&i: &usize| {
             let share = rng.random_range(0.0..=most);
-            let mut example = examples[i].clone();
-            let mut position = 0;
-            example.ids.retain(|_| {
-                position += 1;
-                position == 1 || !rng.random_bool(share)
-            });
-            example.prompt = example.ids.len();
-            example
+            let example = &examples[i];
+            let mut ids = Vec::with_capacity(example.ids.len());
+            // where each token went, or the next one that was kept
+            let mut went = Vec::with_capacity(example.ids.len() + 1);
+            for (position, &id) in example.ids.iter().enumerate() {
+                went.push(ids.len());
+                if position == 0 || !rng.random_bool(share) {
+                    ids.push(id);
+                }
+            }
+            went.push(ids.len());
+            let mark = |m: &Mark| Mark { tokens: went[m.tokens.start]..went[m.tokens.end], class: m.class };
+            let marks = example.marks.iter().map(mark).filter(|m| !m.tokens.is_empty()).collect();
+            Encoded { prompt: ids.len(), ids, marks }
         };
         let thinned: Vec<Encoded> = indices.iter().map(thin).collect();
         let all: Vec<usize> = (0..thinned.len()).collect();
@@ -109,8 +123,13 @@ pub fn sorted(examples: &[Encoded]) -> Vec<Vec<usize>> {
 mod tests {
     use super::*;
 
+    /// The second token, and those after it.
+    fn marks(i: usize) -> Vec<Mark> {
+        vec![Mark { tokens: 1..2, class: i as u32 }, Mark { tokens: 2..3 + i * 7 % 19, class: 100 + i as u32 }]
+    }
+
     fn examples() -> Vec<Encoded> {
-        (0..37).map(|i| Encoded { ids: (0..(3 + i * 7 % 19)).map(|t| (100 * i + t) as u32).collect(), prompt: 2, class: i as u32 }).collect()
+        (0..37).map(|i| Encoded { ids: (0..(3 + i * 7 % 19)).map(|t| (100 * i + t) as u32).collect(), prompt: 2, marks: marks(i) }).collect()
     }
 
     #[test]
@@ -138,6 +157,14 @@ mod tests {
             assert_eq!(kept[0], example.ids[0]);
             let mut rest = example.ids.iter();
             assert!(kept.iter().all(|id| rest.any(|r| r == id)), "what is kept stands in its old order");
+        }
+        // tokens are numbered through, so each place shows what its class is of
+        assert!(b.places.len() < 2 * e.len(), "a part of which nothing is left is no part");
+        for (place, &class) in b.places.iter().zip(&b.classes) {
+            assert!(!place.is_empty());
+            for &id in &b.ids[place.clone()] {
+                assert_eq!((id / 100, id % 100 == 1), (class % 100, class < 100), "{place:?} of {class}");
+            }
         }
         assert_eq!(Batch::thinned(&e, &all, 0.0, 1, 7, Layout::Padded).ids, Batch::new(&e, &all, Layout::Padded).ids);
     }

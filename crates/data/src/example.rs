@@ -79,6 +79,14 @@ impl Example {
             _ => "",
         }
     }
+
+    /// The entities; none if the target is something else.
+    pub fn spans(&self) -> &[Span] {
+        match &self.target {
+            Target::Entities(spans) => spans,
+            _ => &[],
+        }
+    }
 }
 
 /// A place in a file.

@@ -5,7 +5,7 @@
 //! lies in the prompt.
 
 use crate::batch::Batch;
-use crate::encode::Encoder;
+use crate::encode::{Encoded, Encoder};
 use crate::error::{Error, Result};
 use crate::example::Origin;
 use gemma::Layout;
@@ -35,7 +35,7 @@ pub struct Token {
     pub text: String,
     /// What it is there for.
     pub role: Role,
-    /// Whether the loss asks the model to predict it.
+    /// Whether the loss asks the model to predict it, or the class of a word that it is part of.
     pub loss: bool,
     /// Whether it lies beyond the longest length allowed. Training refuses such an example; elsewhere
     /// it would be cut here.
@@ -73,21 +73,33 @@ impl<'a> Prompt<'a> {
 /// If the example cannot be tokenized; `origin` names its row.
 pub fn tokens(encoder: &Encoder<'_>, prompt: Prompt<'_>, completion: Option<&str>, origin: &Origin) -> Result<Vec<Token>> {
     let whole = Encoder { tokenizer: encoder.tokenizer, max_tokens: usize::MAX };
-    let encoded = whole.encode(prompt.whole, completion, 0, origin)?;
-    let batch = Batch::new(std::slice::from_ref(&encoded), &[0], Layout::Padded);
     let fail = |e: gemma::Error| Error::row(origin.path(), origin.line, e.to_string());
+    let encoded = whole.encode(prompt.whole, completion).map_err(fail)?;
     let lies = encoder.tokenizer.offsets(prompt.whole).map_err(fail)?;
     let own = |range: &Range<usize>| range.start < prompt.end && range.end > prompt.start;
+    Ok(row(encoder, &encoded, |t| lies.get(t - 1).is_some_and(own)))
+}
+
+/// The tokens of an example whose words are classified.
+pub fn words(encoder: &Encoder<'_>, encoded: &Encoded) -> Vec<Token> {
+    row(encoder, encoded, |_| true)
+}
+
+/// The row of a batch of its own; `own` says which tokens before the answer, the first aside, are the example's text.
+fn row(encoder: &Encoder<'_>, encoded: &Encoded, own: impl Fn(usize) -> bool) -> Vec<Token> {
+    let batch = Batch::new(std::slice::from_ref(encoded), &[0], Layout::Padded);
+    let length = encoded.ids.len();
     let role = |t: usize| match t {
         0 => Role::Template,
-        t if t >= batch.rows.lengths()[0] => Role::Padding,
+        t if t >= length => Role::Padding,
         t if t >= encoded.prompt => Role::Target,
-        t if lies.get(t - 1).is_some_and(own) => Role::Prompt,
+        t if own(t) => Role::Prompt,
         _ => Role::Template,
     };
+    let loss = |t: usize| (t > 0 && batch.positions.contains(&(t - 1))) || batch.places.iter().any(|p| p.contains(&t));
     let token = |(t, &id): (usize, &u32)| {
         let text = encoder.tokenizer.piece(id).unwrap_or_default();
-        Token { id, text, role: role(t), loss: t > 0 && batch.positions.contains(&(t - 1)), cut: t >= encoder.max_tokens && t < batch.rows.lengths()[0] }
+        Token { id, text, role: role(t), loss: loss(t), cut: t >= encoder.max_tokens && t < length }
     };
-    Ok(batch.ids.iter().enumerate().map(token).collect())
+    batch.ids.iter().enumerate().map(token).collect()
 }

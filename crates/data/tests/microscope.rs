@@ -36,7 +36,7 @@ fn ids_and_loss_are_those_of_every_training_batch() {
     for learn in [true, false] {
         let encode = |(text, answer): &(&str, &str)| {
             let whole = TEMPLATE.replacen("{text}", text, 1);
-            encoder.encode(&whole, learn.then_some(*answer), 0, &origin()).expect("short enough")
+            encoder.encode(&whole, learn.then_some(*answer)).expect("short enough")
         };
         let encoded: Vec<_> = TEXTS.iter().map(encode).collect();
         for indices in batch::epoch(&encoded, 3, 7, 0) {

@@ -1,23 +1,23 @@
-//! A classification head: one linear layer on a pooled hidden state.
+//! A classification head: one linear layer on pooled hidden states, of whole texts or of single words.
 //!
 //! With a head the 262 144-row output layer is never needed, which makes training and answering
 //! cheaper than by completion, and every class gets a probability from one forward pass.
 
 use crate::error::{Error, Result};
 use crate::lora::{TensorFile, leaf, uniform, values};
-use crate::rows::Rows;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::path::Path;
 
-/// How the hidden states of a text become one vector.
+/// How the hidden states of a place, a text or a word, become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pool {
-    /// The mean over all positions of the text.
+    /// The mean over all positions of the place.
     Mean,
-    /// The last position, which has seen the whole text.
+    /// The last position, which has seen the whole place.
     Last,
 }
 
@@ -26,7 +26,7 @@ pub enum Pool {
 pub struct View {
     /// How many blocks the states have passed that it reads; several sets are put side by side.
     pub taps: Vec<usize>,
-    /// How the states of a text become one vector.
+    /// How the states of a place become one vector.
     pub pool: Pool,
 }
 
@@ -110,13 +110,14 @@ impl Head {
         &self.view.taps
     }
 
-    /// Class logits of a batch.
+    /// Class logits of the places that are to be classified.
     ///
     /// # Shapes
-    /// - `states`: `[rows.total(), width]`, of the head's taps
-    /// - result: `[rows.count(), classes]`
-    pub fn forward(&self, states: Tensor<2>, rows: &Rows) -> Tensor<2> {
-        let states = (pool(states, rows, self.view.pool) - self.mean.clone()) / self.deviation.clone();
+    /// - `states`: `[positions, width]`, of the head's taps
+    /// - `places`: the positions of each place; at least one, none empty
+    /// - result: `[places, classes]`
+    pub fn forward(&self, states: Tensor<2>, places: &[Range<usize>]) -> Tensor<2> {
+        let states = (pool(states, places, self.view.pool) - self.mean.clone()) / self.deviation.clone();
         states.matmul(self.weight.clone()) + self.bias.clone()
     }
 
@@ -161,27 +162,26 @@ impl Head {
     }
 }
 
-/// Pools `[rows.total(), hidden]` to `[rows.count(), hidden]` as one product with a constant matrix, so
-/// padding gets the weight zero and the backward pass is one product too.
-pub fn pool(hidden: Tensor<2>, rows: &Rows, pool: Pool) -> Tensor<2> {
-    let (batch, total) = (rows.count(), rows.total());
-    let mut matrix = vec![0.0f32; batch * total];
-    for (b, (start, &length)) in rows.starts().zip(rows.lengths()).enumerate() {
-        let row = &mut matrix[b * total + start..][..length];
+/// Pools `[positions, hidden]` to `[places, hidden]` as one product with a constant matrix, so padding
+/// gets the weight zero and the backward pass is one product too.
+pub fn pool(hidden: Tensor<2>, places: &[Range<usize>], pool: Pool) -> Tensor<2> {
+    let (count, total) = (places.len(), hidden.dims()[0]);
+    let mut matrix = vec![0.0f32; count * total];
+    for (row, place) in matrix.chunks_exact_mut(total).zip(places) {
         match pool {
-            Pool::Mean => row.fill(1.0 / length as f32),
-            Pool::Last => row[length - 1] = 1.0,
+            Pool::Mean => row[place.clone()].fill(1.0 / place.len() as f32),
+            Pool::Last => row[place.end - 1] = 1.0,
         }
     }
     let device = hidden.device().without_autodiff();
-    let matrix: Tensor<2> = Tensor::from_data(TensorData::new(matrix, [batch, total]), &device);
+    let matrix: Tensor<2> = Tensor::from_data(TensorData::new(matrix, [count, total]), &device);
     matrix.matmul(hidden)
 }
 
-/// Probabilities of the classes on the host, one vector per row.
+/// Probabilities of the classes on the host, one vector per place.
 ///
 /// # Shapes
-/// - `logits`: `[rows, classes]`
+/// - `logits`: `[places, classes]`
 pub fn probabilities(logits: Tensor<2>) -> Vec<Vec<f32>> {
     let classes = logits.dims()[1];
     values(softmax(logits.inner(), 1)).chunks_exact(classes).map(<[f32]>::to_vec).collect()
@@ -195,7 +195,6 @@ pub fn likeliest(probabilities: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::Layout;
 
     /// States of three classes around three centres, on scales from 1 to 1000 as a model's are.
     fn states(seed: u64) -> (Tensor<2>, Vec<u32>) {
@@ -211,8 +210,13 @@ mod tests {
         View { taps: vec![1], pool: Pool::Last }
     }
 
+    /// Every position as a place of its own.
+    fn each(count: usize) -> Vec<Range<usize>> {
+        (0..count).map(|i| i..i + 1).collect()
+    }
+
     fn answers(head: &Head, states: Tensor<2>) -> Vec<Vec<f32>> {
-        probabilities(head.forward(states, &Rows::new(vec![1; 30], Layout::Packed)))
+        probabilities(head.forward(states, &each(30)))
     }
 
     #[test]
@@ -236,7 +240,7 @@ mod tests {
         let head = Head::fit(seen.clone(), &classes, 3, view(), 2.0);
         let x = (seen.clone() - head.mean.clone()) / head.deviation.clone();
         let expected: Vec<f32> = classes.iter().flat_map(|&c| (0..3).map(move |k| if k == c { 1.0 } else { 0.0 })).collect();
-        let p = softmax(head.forward(seen, &Rows::new(vec![1; 30], Layout::Packed)).inner(), 1);
+        let p = softmax(head.forward(seen, &each(30)).inner(), 1);
         let gradient =
             x.transpose().matmul(p - Tensor::from_data(TensorData::new(expected, [30, 3]), &Device::flex())) + head.weight.clone().inner().mul_scalar(2.0);
         assert!(values(gradient).iter().all(|g| g.abs() < 1e-3));
@@ -252,5 +256,13 @@ mod tests {
         for (a, b) in answers(&head, seen.clone()).iter().flatten().zip(answers(&back, seen).iter().flatten()) {
             assert!((a - b).abs() < 1e-4, "{a} is not {b}");
         }
+    }
+
+    #[test]
+    fn a_place_is_pooled_from_its_own_positions_alone() {
+        let hidden: Tensor<2> = Tensor::from_data(TensorData::new((0..10).map(|v| v as f32).collect(), [5, 2]), &Device::flex());
+        let places = [0..2, 3..4, 1..5];
+        assert_eq!(values(pool(hidden.clone(), &places, Pool::Last)), [2.0, 3.0, 6.0, 7.0, 8.0, 9.0]);
+        assert_eq!(values(pool(hidden, &places, Pool::Mean)), [1.0, 2.0, 6.0, 7.0, 5.0, 6.0]);
     }
 }

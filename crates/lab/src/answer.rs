@@ -1,16 +1,15 @@
-//! Answers of a model to texts: by head, by constrained completion, or by free completion.
+//! Answers of a model to texts: by head, by tags, by constrained completion, or by free completion.
 
 use crate::error::{Error, Result};
 use crate::recipe::{Method, Recipe};
-use crate::task::Task;
-use data::{Batch, Encoded, Example, Kind, Target, batch, encode::Encoder};
+use crate::task::{Scorer, Task};
+use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder};
 use gemma::generate::{Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, generate};
 use gemma::{Gemma, Tokenizer, head};
 use tasks::baseline::Guess;
 use tasks::constraint::Trie;
 use tasks::grammar::Vocabulary;
-use tasks::score::Scored;
-use tasks::{answer, prompt};
+use tasks::{answer, prompt, tagging};
 use train::Tuned;
 
 /// A model made ready to answer one task.
@@ -61,7 +60,7 @@ impl Answer {
 /// How an answer is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// As the method says: the head, or the completion constrained to the labels.
+    /// As the method says: the head, the tags, or the completion under its constraint.
     Best,
     /// By completion without any constraint.
     Free,
@@ -69,27 +68,33 @@ pub enum Mode {
     Untuned,
 }
 
-/// An example as the model is trained on it, before it is tokenized.
-pub struct Form {
-    /// What stands before the answer.
-    pub prompt: String,
-    /// The answer, if the model is to spell it.
-    pub completion: Option<String>,
-    /// Class of the example, for a head.
-    pub class: u32,
+/// What stands before the answer and the answer, where the model is to spell it.
+pub fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
+    let completion = match task.labels.index(e.label()) {
+        Some(label) if task.kind == Kind::Intent => task.labels.completion(label),
+        _ => prompt::completion(&e.text, &e.target),
+    };
+    (prompt::fill(template, &e.text, &task.schema()), completion)
 }
 
-impl Form {
-    /// The form of an example under a method.
-    pub fn of(e: &Example, method: Method, template: &str, task: &Task) -> Self {
-        let class = task.labels.index(e.label()).unwrap_or(0);
-        let (prompt, completion) = match (method, task.kind) {
-            (Method::Head, _) => (e.text.clone(), None),
-            (Method::Completion, Kind::Intent) => (prompt::fill(template, &e.text, &task.schema()), Some(task.labels.completion(class))),
-            (Method::Completion, _) => (prompt::fill(template, &e.text, &task.schema()), Some(prompt::completion(&e.text, &e.target))),
-        };
-        Self { prompt, completion, class: class as u32 }
-    }
+/// An example as the model is trained on it.
+///
+/// # Errors
+/// If it is too long or has nothing to learn; the message names its row.
+pub fn encode(e: &Example, encoder: &Encoder<'_>, recipe: &Recipe, template: &str, task: &Task) -> Result<Encoded> {
+    let encoded = match recipe.method {
+        Method::Completion => {
+            let (prompt, completion) = spelled(e, template, task);
+            encoder.encode(&prompt, Some(&completion))
+        }
+        Method::Head => encoder.classed(&e.text, task.labels.index(e.label()).unwrap_or(0) as u32),
+        Method::Tagging => {
+            let words = tagging::words(&e.text, recipe.cut);
+            let tags = tagging::tags(&e.text, &words, e.spans(), task.labels.names());
+            encoder.words(&e.text, &words.into_iter().zip(tags).collect::<Vec<_>>(), recipe.copies)
+        }
+    };
+    Ok(encoded.map_err(|error| data::Error::row(e.origin.path(), e.origin.line, error.to_string()))?)
 }
 
 impl<'a> Answerer<'a> {
@@ -121,37 +126,39 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// If an example is too long; the message names its row.
     pub fn encode(&self, examples: &[Example]) -> Result<Vec<Encoded>> {
-        let limit = self.recipe.max_tokens.min(self.model.config().context);
-        let encoder = Encoder { tokenizer: self.tokenizer, max_tokens: limit };
-        let encode = |e: &Example| {
-            let form = Form::of(e, self.recipe.method, &self.template, self.task);
-            Ok(encoder.encode(&form.prompt, form.completion.as_deref(), form.class, &e.origin)?)
-        };
-        examples.iter().map(encode).collect()
+        let encoder = self.encoder();
+        examples.iter().map(|e| encode(e, &encoder, self.recipe, &self.template, self.task)).collect()
     }
 
-    /// What the model reads before it completes.
-    fn prompt(&self, text: &str) -> String {
-        prompt::fill(&self.template, text, &self.task.schema())
+    /// Rows whose entities tags cannot say; none under another method.
+    pub fn beyond_tags<'e>(&self, examples: &'e [Example]) -> Vec<&'e Origin> {
+        let said = |e: &&Example| tagging::holds(&e.text, &tagging::words(&e.text, self.recipe.cut), e.spans(), self.task.labels.names());
+        let tagging = self.recipe.method == Method::Tagging;
+        examples.iter().filter(|e| tagging && !said(e)).map(|e| &e.origin).collect()
     }
 
-    /// Encodes bare texts as prompts of a completion, or as what a head reads.
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder { tokenizer: self.tokenizer, max_tokens: self.recipe.max_tokens.min(self.model.config().context) }
+    }
+
+    /// Encodes a bare text as a prompt of a completion, or as what a head reads; none if it has nothing to read.
     ///
     /// # Errors
-    /// If a text is longer than the model's context.
-    fn prompts(&self, texts: &[&str], completion: bool) -> Result<Vec<Encoded>> {
-        let limit = self.recipe.max_tokens.min(self.model.config().context);
-        let encode = |text: &&str| {
-            let ids = match completion {
-                true => self.tokenizer.encode_with_bos(&self.prompt(text))?,
-                false => self.tokenizer.encode_with_bos(text)?,
-            };
-            if ids.len() > limit {
-                return Err(Error::request(format!("a text is {} tokens long, {limit} are allowed; shorten it: {text:.40}…", ids.len())));
+    /// If it is longer than the model's context.
+    fn question(&self, text: &str, completion: bool) -> Result<Option<Encoded>> {
+        let encoder = self.encoder();
+        let encoded = match self.recipe.method {
+            _ if completion => encoder.encode(&prompt::fill(&self.template, text, &self.task.schema()), None),
+            Method::Completion | Method::Head => encoder.classed(text, 0),
+            Method::Tagging => {
+                let words: Vec<_> = tagging::words(text, self.recipe.cut).into_iter().map(|w| (w, 0)).collect();
+                if words.is_empty() {
+                    return Ok(None);
+                }
+                encoder.words(text, &words, self.recipe.copies)
             }
-            Ok(Encoded { prompt: ids.len(), ids, class: 0 })
         };
-        texts.iter().map(encode).collect()
+        encoded.map(Some).map_err(|e| Error::request(format!("{e}: {text:.40}…")))
     }
 
     /// Answers each text, in order.
@@ -160,40 +167,69 @@ impl<'a> Answerer<'a> {
     /// If a text is too long or the device fails.
     pub fn answer(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode) -> Result<Vec<Answer>> {
         let head = mode == Mode::Best && tuned.is_some_and(|t| t.head.is_some());
-        let encoded = self.prompts(texts, !head)?;
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
+        let (mut asked, mut encoded) = (Vec::new(), Vec::new());
+        for (index, text) in texts.iter().enumerate() {
+            match self.question(text, !head)? {
+                Some(question) => {
+                    asked.push(index);
+                    encoded.push(question);
+                }
+                // nothing to read, nothing to find
+                None => out[index] = Some(self.decide(text, &[])),
+            }
+        }
+        let about: Vec<&str> = asked.iter().map(|&i| texts[i]).collect();
         for rows in batch::sorted(&encoded) {
             let answers = match (mode, tuned) {
-                (Mode::Best, Some(tuned)) if tuned.head.is_some() => self.classify(tuned, &Batch::new(&encoded, &rows, self.body.layout()))?,
-                (Mode::Free, tuned) => self.complete(tuned, texts, &encoded, &rows, false)?,
-                (Mode::Best, tuned) => self.complete(tuned, texts, &encoded, &rows, true)?,
-                (Mode::Untuned, _) => self.complete(None, texts, &encoded, &rows, true)?,
+                (Mode::Best, Some(tuned)) if tuned.head.is_some() => {
+                    let all = self.classify(tuned, &encoded, &rows)?;
+                    rows.iter().zip(all).map(|(&row, probabilities)| self.decide(about[row], &probabilities)).collect()
+                }
+                (Mode::Free, tuned) => self.complete(tuned, &about, &encoded, &rows, false)?,
+                (Mode::Best, tuned) => self.complete(tuned, &about, &encoded, &rows, true)?,
+                (Mode::Untuned, _) => self.complete(None, &about, &encoded, &rows, true)?,
             };
             for (row, answer) in rows.into_iter().zip(answers) {
-                out[row] = Some(answer);
+                out[asked[row]] = Some(answer);
             }
         }
         Ok(out.into_iter().flatten().collect())
     }
 
-    /// Pairs labels with what was expected.
-    pub fn scored(&self, examples: &[Example], answers: &[Answer]) -> Vec<Scored> {
-        let expected = |e: &Example| self.task.labels.index(e.label()).unwrap_or(0);
-        let scored = |(e, a): (&Example, &Answer)| Scored { expected: expected(e), answered: self.task.label(&a.answer), probability: a.probability };
-        examples.iter().zip(answers).map(scored).collect()
+    /// The main metric of answers to examples, and its name. Not of queries: they are judged on their database.
+    ///
+    /// # Errors
+    /// If an example has a label that the task does not know.
+    pub fn main(&self, examples: &[Example], answers: &[Answer]) -> Result<(&'static str, f64)> {
+        let (metrics, _) = Scorer::new(self.task.kind, examples, self.task.labels.clone(), &[])?.score(examples, answers)?;
+        let (name, value, _) = metrics.headline()[0];
+        Ok((name, value))
     }
 
-    fn classify(&self, tuned: &Tuned, batch: &Batch) -> Result<Vec<Answer>> {
+    /// What the head says of some of the examples: for each, the probabilities of the classes at each of
+    /// its marks; nothing without a head.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn classify(&self, tuned: &Tuned, encoded: &[Encoded], rows: &[usize]) -> gemma::Result<Vec<Vec<Vec<f32>>>> {
         let Some(own) = &tuned.head else { return Ok(Vec::new()) };
-        let rows = head::probabilities(train::step::classify(&self.body, &tuned.adapters, own, batch)?);
-        Ok(rows
-            .into_iter()
-            .map(|p| {
-                let best = head::likeliest(&p);
-                let name = self.task.labels.names()[best].clone();
-                Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]) }
-            })
-            .collect())
+        let batch = Batch::new(encoded, rows, self.body.layout());
+        let mut all = head::probabilities(train::step::classify(&self.body, &tuned.adapters, own, &batch)?).into_iter();
+        Ok(rows.iter().map(|&row| all.by_ref().take(encoded[row].marks.len()).collect()).collect())
+    }
+
+    /// The answer that a head's probabilities stand for: a label by those of the text, or entities by those of its words.
+    pub fn decide(&self, text: &str, probabilities: &[Vec<f32>]) -> Answer {
+        let names = self.task.labels.names();
+        if let (Kind::Intent, Some(p)) = (self.task.kind, probabilities.first()) {
+            let best = head::likeliest(p);
+            let name = names[best].clone();
+            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]) };
+        }
+        let (tags, probability) = tagging::decode(probabilities);
+        let answer = Target::Entities(tagging::spans(text, &tagging::words(text, self.recipe.cut), &tags, names));
+        Answer { output: answer::show(&answer), answer: Ok(answer), probability }
     }
 
     fn complete(&self, tuned: Option<&Tuned>, texts: &[&str], encoded: &[Encoded], rows: &[usize], constrained: bool) -> Result<Vec<Answer>> {

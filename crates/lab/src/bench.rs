@@ -5,6 +5,7 @@ use crate::home::Home;
 use crate::models;
 use crate::recipe::Recipe;
 use data::Encoded;
+use data::encode::Mark;
 use gemma::{Adapters, Gemma, Head, LoraConfig, Weights, device};
 use serde::Serialize;
 use std::sync::Arc;
@@ -82,7 +83,11 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         (5 + (state >> 33) % (vocabulary - 5)) as u32
     };
     let examples: Vec<Encoded> = (0..choice.rows * (choice.steps + 1))
-        .map(|i| Encoded { ids: (0..choice.time).map(|_| token()).collect(), prompt: choice.time - choice.targets, class: (i % 12) as u32 })
+        .map(|i| Encoded {
+            ids: (0..choice.time).map(|_| token()).collect(),
+            prompt: choice.time - choice.targets,
+            marks: vec![Mark { tokens: 0..choice.time, class: (i % 12) as u32 }],
+        })
         .collect();
     let recipe = Recipe::resolve(data::Kind::Intent, None, if choice.head { "head" } else { "completion" }, &[])?;
     let body = recipe.body(&model);

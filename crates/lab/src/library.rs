@@ -31,7 +31,7 @@ pub struct RunRow {
     pub path: PathBuf,
     /// Task name.
     pub task: String,
-    /// `completion` or `head`.
+    /// `completion`, `head` or `tagging`.
     pub method: String,
     /// `running`, `completed`, `stopped` or `failed`.
     pub status: String,

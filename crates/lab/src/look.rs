@@ -1,6 +1,6 @@
 //! Looking at a data set, and dividing it, before training on it.
 
-use crate::answer::Form;
+use crate::answer;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
@@ -94,11 +94,17 @@ pub fn tokens(set: &DataSet, recipe: &Recipe, tokenizer: &Tokenizer, split: Spli
         return Err(Error::request(format!("the {} part has {} rows and none with the number {row}, counted from 0", split.name(), examples.len())));
     };
     let template = recipe.template(&set.card.language);
-    let form = Form::of(e, recipe.method, template, &Task::of(set)?);
-    let prompt = match recipe.method {
-        Method::Completion => Prompt::new(template, &form.prompt),
-        Method::Head => Prompt::bare(&form.prompt),
-    };
+    let task = Task::of(set)?;
     let encoder = Encoder { tokenizer, max_tokens: recipe.max_tokens };
-    Ok(microscope::tokens(&encoder, prompt, form.completion.as_deref(), &e.origin)?)
+    Ok(match recipe.method {
+        Method::Completion => {
+            let (prompt, completion) = answer::spelled(e, template, &task);
+            microscope::tokens(&encoder, Prompt::new(template, &prompt), Some(&completion), &e.origin)?
+        }
+        Method::Head => microscope::tokens(&encoder, Prompt::bare(&e.text), None, &e.origin)?,
+        Method::Tagging => {
+            let whole = Encoder { tokenizer, max_tokens: usize::MAX };
+            microscope::words(&encoder, &answer::encode(e, &whole, recipe, template, &task)?)
+        }
+    })
 }

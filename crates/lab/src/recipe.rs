@@ -8,6 +8,7 @@ use report::record::RunFile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use tasks::tagging::Cut;
 use toml::{Table, Value};
 use train::Settings;
 
@@ -19,6 +20,8 @@ pub enum Method {
     Completion,
     /// A linear layer on its hidden states chooses the label.
     Head,
+    /// The same layer chooses a tag for every word, and tags mark entities.
+    Tagging,
 }
 
 impl Method {
@@ -27,7 +30,25 @@ impl Method {
         match self {
             Self::Completion => "completion",
             Self::Head => "head",
+            Self::Tagging => "tagging",
         }
+    }
+
+    /// The method of a name.
+    ///
+    /// # Errors
+    /// If none has it, or it cannot answer tasks of this kind.
+    fn of(name: &str, kind: Kind) -> Result<Self> {
+        let all = [Self::Completion, Self::Head, Self::Tagging];
+        let Some(method) = all.into_iter().find(|m| m.name() == name) else {
+            return Err(Error::request(format!("`{name}` is no method that this version trains; use completion, head or tagging")));
+        };
+        let (own, what) = match method {
+            Self::Completion => return Ok(method),
+            Self::Head => (Kind::Intent, "a head answers with one label"),
+            Self::Tagging => (Kind::Entities, "tags mark parts of the text"),
+        };
+        if kind == own { Ok(method) } else { Err(Error::request(format!("{what}, and {kind} needs something else; use --method completion"))) }
     }
 }
 
@@ -51,6 +72,12 @@ pub struct Recipe {
     /// Ridge penalty of the regression that a head begins as.
     #[serde(default = "ridge")]
     pub ridge: f64,
+    /// How often a text is given where its words are tagged, see [`data::encode::Encoder::words`].
+    #[serde(default = "copies")]
+    pub copies: usize,
+    /// What is tagged as one.
+    #[serde(default)]
+    pub cut: Cut,
     /// Prompt of completions by language; `{text}` is the message. A head reads the bare message.
     pub template: BTreeMap<String, String>,
     /// The adapters.
@@ -83,6 +110,10 @@ fn ridge() -> f64 {
     30.0
 }
 
+fn copies() -> usize {
+    2
+}
+
 /// What runs had before a recipe could say it.
 fn answer_tokens() -> usize {
     128
@@ -105,15 +136,10 @@ impl Recipe {
             table.insert("method".into(), Value::String(method.into()));
         }
         let chosen = table.get("method").and_then(Value::as_str).unwrap_or_default().to_string();
-        if !["completion", "head"].contains(&chosen.as_str()) {
-            return Err(Error::request(format!("`{chosen}` is no method that this version trains; use completion or head")));
-        }
-        if chosen == "head" && kind != Kind::Intent {
-            return Err(Error::request(format!("a head answers with one label, and {kind} needs more; use --method completion")));
-        }
-        for own in ["completion", "head"] {
-            if let Some(Value::Table(changes)) = table.remove(own)
-                && own == chosen
+        let method = Method::of(&chosen, kind)?;
+        for own in [Method::Completion, Method::Head, Method::Tagging] {
+            if let Some(Value::Table(changes)) = table.remove(own.name())
+                && own == method
             {
                 merge(&mut table, changes);
             }
@@ -130,8 +156,10 @@ impl Recipe {
         if !(recipe.ridge.is_finite() && recipe.ridge > 0.0) {
             return Err(fail("ridge must be a positive number".into()));
         }
-        if recipe.answer_tokens == 0 {
-            return Err(fail("answer_tokens must be at least 1".into()));
+        for (name, value) in [("answer_tokens", recipe.answer_tokens), ("copies", recipe.copies)] {
+            if value == 0 {
+                return Err(fail(format!("{name} must be at least 1")));
+            }
         }
         if recipe.template.is_empty() || recipe.template.values().any(|t| t.matches("{text}").count() != 1) {
             return Err(fail("each template must hold {text} exactly once".into()));
@@ -162,7 +190,7 @@ impl Recipe {
     pub fn blocks(&self, layers: usize) -> usize {
         match self.method {
             Method::Completion => layers,
-            Method::Head => self.view(layers).taps.last().copied().unwrap_or(layers),
+            Method::Head | Method::Tagging => self.view(layers).taps.last().copied().unwrap_or(layers),
         }
     }
 
@@ -260,10 +288,19 @@ mod tests {
     fn every_task_has_its_recipe() {
         for kind in Kind::ALL {
             let recipe = Recipe::resolve(kind, None, "auto", &[]).unwrap_or_else(|e| panic!("{kind}: {e}"));
-            assert_eq!(recipe.method == Method::Head, kind == Kind::Intent, "{kind}");
+            let own = match kind {
+                Kind::Intent => Method::Head,
+                Kind::Entities => Method::Tagging,
+                _ => Method::Completion,
+            };
+            assert_eq!(recipe.method, own, "{kind}");
             assert_eq!(recipe.template("it").contains("{schema}"), kind == Kind::Sql, "{kind}");
         }
-        assert!(Recipe::resolve(Kind::Sql, None, "head", &[]).is_err_and(|e| e.to_string().contains("--method completion")));
+        for (kind, method) in [(Kind::Sql, "head"), (Kind::Intent, "tagging")] {
+            assert!(Recipe::resolve(kind, None, method, &[]).is_err_and(|e| e.to_string().contains("--method completion")));
+        }
+        let completion = Recipe::resolve(Kind::Entities, None, "completion", &[]).expect("resolves");
+        assert_eq!((completion.method, completion.train.thin), (Method::Completion, 0.0));
     }
 
     #[test]
@@ -275,7 +312,7 @@ mod tests {
         assert!(message("auto", &["epochs=0"]).contains("epochs must be at least 1"));
         assert!(message("auto", &["targets=q,x"]).contains("unknown variant"));
         assert!(message("auto", &["template.it=no place"]).contains("exactly once"));
-        assert!(message("full", &[]).contains("use completion or head"));
+        assert!(message("full", &[]).contains("use completion, head or tagging"));
         assert!(message("auto", &["lora.foo=1"]).contains("no such setting"));
     }
 }

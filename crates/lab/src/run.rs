@@ -35,7 +35,7 @@ pub struct Request {
     pub data: Source,
     /// Name or path of the base model.
     pub model: String,
-    /// `auto`, `completion` or `head`.
+    /// `auto`, `completion`, `head` or `tagging`.
     pub method: String,
     /// Device id.
     pub device: String,
@@ -131,10 +131,10 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
     let view = p.recipe.view(p.model.config().layers);
     let head = match (p.recipe.method, &going_on) {
-        (Method::Head, None) => Some(train::step::fit_head(body, &encoded, p.task.labels.names().len(), view, p.recipe.ridge)?),
-        // its values come from the checkpoint
-        (Method::Head, Some(_)) => Some(Head::new(body.config().hidden, p.task.labels.names().len(), view, request.seed, body.device())),
         (Method::Completion, _) => None,
+        (Method::Head | Method::Tagging, None) => Some(train::step::fit_head(body, &encoded, p.task.classes(), view, p.recipe.ridge)?),
+        // its values come from the checkpoint
+        (Method::Head | Method::Tagging, Some(_)) => Some(Head::new(body.config().hidden, p.task.classes(), view, request.seed, body.device())),
     };
     let mut tuned = Tuned { adapters, head };
     let library = Library::open(home)?;
@@ -194,6 +194,15 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             }
             for finding in &p.findings {
                 watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
+            }
+            let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
+            if let Some(first) = beyond.first() {
+                let message = format!(
+                    "{} rows have entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
+                     (first: {first}); --set cut=characters tags every character by itself",
+                    beyond.len()
+                );
+                watch.event(Event::Warning { message });
             }
         }
         Some(earlier) => {
@@ -451,44 +460,42 @@ impl Observer for Watch<'_> {
         if self.examples.is_empty() {
             return Ok(None);
         }
-        let (mut sum, mut targets, mut right) = (0.0, 0, 0);
-        let mut answered = std::collections::BTreeSet::new();
+        let fail = |e: Error| gemma::Error::Request(e.to_string());
+        let (mut sum, mut targets) = (0.0, 0);
+        let mut answers: Vec<Option<Answer>> = vec![None; self.examples.len()];
         for rows in data::batch::sorted(self.validation) {
-            let batch = data::Batch::new(self.validation, &rows, self.model.layout());
-            match &tuned.head {
+            if tuned.head.is_some() {
                 // one pass gives the loss and the answers
-                Some(own) => {
-                    let logits = train::step::classify(self.model, &tuned.adapters, own, &batch)?;
-                    for (p, &class) in head::probabilities(logits).iter().zip(&batch.classes) {
-                        sum -= f64::from(p[class as usize].max(f32::MIN_POSITIVE)).ln();
-                        answered.insert(Some(head::likeliest(p)));
-                        right += usize::from(head::likeliest(p) == class as usize);
+                for (&row, p) in rows.iter().zip(self.answerer.classify(tuned, self.validation, &rows)?) {
+                    for (p, mark) in p.iter().zip(&self.validation[row].marks) {
+                        sum -= f64::from(p[mark.class as usize].max(f32::MIN_POSITIVE)).ln();
                     }
-                    targets += batch.rows.count();
+                    targets += p.len();
+                    answers[row] = Some(self.answerer.decide(&self.examples[row].text, &p));
                 }
-                None => {
-                    let loss = train::step::evaluate(self.model, tuned, &batch)?;
-                    sum += loss.sum;
-                    targets += loss.targets;
-                }
+            } else {
+                let loss = train::step::evaluate(self.model, tuned, &data::Batch::new(self.validation, &rows, self.model.layout()))?;
+                sum += loss.sum;
+                targets += loss.targets;
             }
         }
         // a label is soon written; longer answers would cost more than they tell beside the loss
         if tuned.head.is_none() && self.answerer.kind() == Kind::Intent {
             let texts: Vec<&str> = self.examples.iter().map(|e| e.text.as_str()).collect();
-            let answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(|e| gemma::Error::Request(e.to_string()))?;
-            let scored = self.answerer.scored(self.examples, &answers);
-            answered.extend(scored.iter().map(|s| s.answered));
-            right = scored.iter().filter(|s| s.answered == Some(s.expected)).count();
+            answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(fail)?.into_iter().map(Some).collect();
         }
-        let collapsed = answered.len() == 1 && self.examples.len() > 1;
+        let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+        let collapsed = answers.windows(2).all(|pair| pair[0].answer == pair[1].answer) && self.examples.len() > 1;
+        let main = match answers.is_empty() {
+            true => None,
+            false => Some(self.answerer.main(self.examples, &answers).map_err(fail)?),
+        };
         let loss = sum / targets.max(1) as f64;
-        let accuracy = right as f64 / self.examples.len() as f64;
-        // Two dozen messages make accuracy a coarse and noisy judge, and a head's log-loss is over the
-        // very answers; a completion's loss is over tokens of labels that the constraint rules out anyway.
+        // Two dozen messages make accuracy a coarse and noisy judge (five dozen sentences the F1), and a head's log-loss
+        // is over the very answers; a completion's loss is over tokens of labels that the constraint rules out anyway.
         let labels = self.answerer.kind() == Kind::Intent;
-        let score = if tuned.head.is_some() || !labels { -loss } else { accuracy };
-        let metrics = if labels { BTreeMap::from([("accuracy".into(), accuracy)]) } else { BTreeMap::new() };
+        let score = if tuned.head.is_some() { -loss } else { main.map_or(-loss, |(_, accuracy)| accuracy) };
+        let metrics = main.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
         Ok(Some(Validation { loss, metrics, score, collapsed: labels && collapsed }))
     }
 
@@ -554,7 +561,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let body = recipe.body(&model);
     let adapters = Adapters::load(&adapter, body.config(), body.device())?;
     let head = match recipe.method {
-        Method::Head => Some(Head::load(&adapter, body.config().hidden, recipe.view(model.config().layers), model.device())?),
+        Method::Head | Method::Tagging => Some(Head::load(&adapter, body.config().hidden, recipe.view(model.config().layers), model.device())?),
         Method::Completion => None,
     };
     let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone() };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
 use tasks::sandbox::{Sandbox, Table};
 use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
-use tasks::{Metrics, answer, grammar, prompt};
+use tasks::{Metrics, answer, grammar, prompt, tagging};
 
 /// A task with what its data set says of it.
 #[derive(Clone, Debug)]
@@ -33,8 +33,7 @@ impl Task {
         let train = set.examples(Split::Train);
         let labels = match set.kind {
             Kind::Entities => {
-                let spans = train.iter().filter_map(|e| if let Target::Entities(s) = &e.target { Some(s) } else { None }).flatten();
-                let types: BTreeSet<String> = spans.map(|s| s.kind.clone()).collect();
+                let types: BTreeSet<String> = train.iter().flat_map(Example::spans).map(|s| s.kind.clone()).collect();
                 Labels::new(types.into_iter().collect())
             }
             Kind::Intent => Labels::of(train),
@@ -54,20 +53,18 @@ impl Task {
         prompt::schema(&self.tables)
     }
 
+    /// Classes that a head chooses from: the labels, or the tags of the types of entities.
+    pub fn classes(&self) -> usize {
+        let names = self.labels.names().len();
+        if self.kind == Kind::Entities { tagging::count(names) } else { names }
+    }
+
     /// What may be answered to a text, as a grammar.
     pub fn grammar(&self, text: &str) -> String {
         match self.kind {
             Kind::Entities => grammar::entities(text, self.labels.names()),
             Kind::Sql => grammar::sql(&self.tables, self.labels.names()),
             _ => grammar::hashtags(),
-        }
-    }
-
-    /// The index of a label that was answered.
-    pub fn label(&self, answer: &std::result::Result<Target, String>) -> Option<usize> {
-        match answer {
-            Ok(Target::Label(name)) => self.labels.index(name),
-            _ => None,
         }
     }
 }
@@ -132,7 +129,7 @@ impl Scorer {
                 Metrics::Classes(score::classification(self.labels.names(), &rows))
             }
             Kind::Entities => {
-                let expected: Vec<_> = examples.iter().map(|e| if let Target::Entities(s) = &e.target { s.clone() } else { Vec::new() }).collect();
+                let expected: Vec<_> = examples.iter().map(|e| e.spans().to_vec()).collect();
                 let answered: Vec<_> = said.iter().map(|s| read(s).and_then(|a| if let Target::Entities(s) = a { Some(s) } else { None })).collect();
                 shares.extend(expected.iter().zip(&answered).map(|(e, a)| entities::share(e, a.as_deref().unwrap_or_default())));
                 Metrics::Entities(entities::entities(&expected, &answered))

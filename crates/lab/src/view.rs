@@ -47,7 +47,7 @@ pub struct RunRow {
     pub name: String,
     /// Task name.
     pub task: String,
-    /// `completion` or `head`.
+    /// `completion`, `head` or `tagging`.
     pub method: String,
     /// How far it has come.
     pub status: RunStatus,

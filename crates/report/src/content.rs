@@ -184,6 +184,7 @@ pub(crate) fn method(name: &str, words: &Words) -> String {
     match name {
         "completion" => words.method_completion.into(),
         "head" => words.method_head.into(),
+        "tagging" => words.method_tagging.into(),
         other => clean(other, NAME_CHARS),
     }
 }

@@ -102,7 +102,7 @@ pub struct DeviceRecord {
 pub struct RunFile {
     /// Task name.
     pub task: String,
-    /// `completion` or `head`.
+    /// `completion`, `head` or `tagging`.
     pub method: String,
     /// Seed of everything random.
     pub seed: u64,
@@ -138,7 +138,7 @@ pub struct TrainRecord {
     pub tokens: u64,
     /// Tokens per second of training steps.
     pub tokens_per_second: f64,
-    /// Tokens (or rows, for a head) that carried loss.
+    /// Tokens (or rows or words, for a head) that carried loss.
     pub supervised_tokens: u64,
     /// Peak resident memory of the process.
     pub peak_memory_bytes: u64,
@@ -154,7 +154,7 @@ pub struct TrainRecord {
 pub struct RunResult {
     /// Task name.
     pub task: String,
-    /// `completion` or `head`.
+    /// `completion`, `head` or `tagging`.
     pub method: String,
     /// `completed`, `stopped` or `failed`.
     pub status: String,

@@ -380,6 +380,9 @@ catalogue! {
     method_head:
         "classification head (a layer on top of the model chooses the label)",
         "testa di classificazione (uno strato sopra il modello sceglie l’etichetta)";
+    method_tagging:
+        "tagging (a layer on top of the model gives every word a tag)",
+        "marcatura (uno strato sopra il modello dà un’etichetta a ogni parola)";
     kicker:
         "Training report",
         "Rapporto di addestramento";

@@ -1,8 +1,9 @@
 //! The tasks that Lapidary trains, one file each, and what they share.
 //!
 //! A task says how an example becomes a prompt ([`prompt`]), what may be answered ([`constraint`] for
-//! closed sets, [`grammar`] for everything else), how text becomes an answer ([`answer`]), and how
-//! answers are scored ([`score`]; queries run in a [`sandbox`]). Nothing here touches tensors.
+//! closed sets, [`grammar`] for everything else), how text or tags become an answer ([`answer`],
+//! [`tagging`]), and how answers are scored ([`score`]; queries run in a [`sandbox`]). Nothing here
+//! touches tensors.
 
 pub mod answer;
 pub mod baseline;
@@ -12,5 +13,6 @@ pub mod intent;
 pub mod prompt;
 pub mod sandbox;
 pub mod score;
+pub mod tagging;
 
 pub use score::{Classification, Interval, Metrics};

@@ -20,7 +20,7 @@ pub enum Event {
     Started {
         /// Task name, for instance `intent`.
         task: String,
-        /// `completion` or `head`.
+        /// `completion`, `head` or `tagging`.
         method: String,
         /// Device id.
         device: String,
@@ -55,7 +55,7 @@ pub enum Event {
         grad_norm: f64,
         /// Tokens processed by this step, padding not counted.
         tokens: usize,
-        /// Targets (supervised tokens, or rows for a head) of this step.
+        /// Targets (supervised tokens, or rows or words for a head) of this step.
         targets: usize,
         /// Tokens per second of this step.
         tokens_per_second: f64,

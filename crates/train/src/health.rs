@@ -8,6 +8,7 @@
 
 use crate::step::Objective;
 use data::Encoded;
+use data::encode::Mark;
 use gemma::generate::{BOS, EOS, PAD};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -204,11 +205,11 @@ pub fn examine(examples: &[Encoded], objective: Objective) -> Vec<Trouble> {
         tell(Symptom::EmptyTargets, rows(&|e| e.prompt < e.ids.len() && e.ids[e.prompt..].iter().all(|&t| t == PAD || t == EOS)), Remedy::Stop);
     }
     tell(Symptom::DoubledStart, rows(&|e| e.ids.len() > 1 && e.ids[0] == BOS && e.ids[1] == BOS), Remedy::None);
-    let mut by_input: std::collections::HashMap<&[u32], (&[u32], u32)> = std::collections::HashMap::new();
+    let mut by_input: std::collections::HashMap<&[u32], (&[u32], &[Mark])> = std::collections::HashMap::new();
     let mut contradicting = Vec::new();
     for (i, e) in examples.iter().enumerate() {
         let (input, target) = e.ids.split_at(e.prompt.min(e.ids.len()));
-        let own = (target, e.class);
+        let own = (target, e.marks.as_slice());
         if *by_input.entry(input).or_insert(own) != own {
             contradicting.push(i + 1);
         }
@@ -308,7 +309,7 @@ mod tests {
     }
 
     fn example(ids: &[u32], prompt: usize) -> Encoded {
-        Encoded { ids: ids.to_vec(), prompt, class: 0 }
+        Encoded { ids: ids.to_vec(), prompt, marks: Vec::new() }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Tuned {
 pub enum Objective {
     /// The next token, at the positions of the completion.
     Completion,
-    /// The class of the row, from the head.
+    /// The class of each place, a row or a word, from the head.
     Head,
 }
 
@@ -64,7 +64,7 @@ pub struct Loss {
 pub fn targets(batch: &Batch, objective: Objective) -> usize {
     match objective {
         Objective::Completion => batch.targets.len(),
-        Objective::Head => batch.rows.count(),
+        Objective::Head => batch.classes.len(),
     }
 }
 
@@ -85,7 +85,7 @@ pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usiz
         }
         Some(head) => {
             let states = model.states(&batch.ids, &batch.rows, Some(&tuned.adapters), true, head.taps())?;
-            let logits = head.forward(states, &batch.rows);
+            let logits = head.forward(states, &batch.places);
             let nll = loss::class_nll(logits, &batch.classes, model.device());
             (nll.clone().inner(), nll.sum().mul_scalar(scale))
         }
@@ -105,13 +105,13 @@ pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Lo
     Ok(Loss { sum: scalar(model, ce.nll.sum())?, targets: batch.targets.len() })
 }
 
-/// Class logits of a batch, `[rows, classes]`, without gradients or dropout.
+/// Class logits of a batch, `[places, classes]`, without gradients or dropout.
 ///
 /// # Errors
 /// As [`forward_backward`].
 pub fn classify(model: &Gemma, adapters: &Adapters, head: &Head, batch: &Batch) -> gemma::Result<Tensor<2>> {
     let states = model.states(&batch.ids, &batch.rows, Some(adapters), false, head.taps())?.inner();
-    Ok(head.forward(states, &batch.rows).inner())
+    Ok(head.forward(states, &batch.places).inner())
 }
 
 /// A head fitted to what the untuned model makes of the examples, see [`Head::fit`].
@@ -123,7 +123,7 @@ pub fn fit_head(model: &Gemma, examples: &[Encoded], classes: usize, view: View,
     for rows in data::batch::sorted(examples) {
         let batch = Batch::new(examples, &rows, model.layout());
         let all = model.states(&batch.ids, &batch.rows, None, false, &view.taps)?;
-        states.push(gemma::head::pool(all, &batch.rows, view.pool));
+        states.push(gemma::head::pool(all, &batch.places, view.pool));
         labels.extend(batch.classes);
     }
     Ok(Head::fit(Tensor::cat(states, 0), &labels, classes, view, ridge))

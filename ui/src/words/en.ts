@@ -45,6 +45,7 @@ export const en = {
   methods: {
     auto: 'Recommended',
     head: 'Classification head',
+    tagging: 'Tagging',
     completion: 'Completion',
     full: 'All weights',
   },

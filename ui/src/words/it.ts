@@ -46,6 +46,7 @@ export const it: Words = {
   methods: {
     auto: 'Consigliato',
     head: 'Testa di classificazione',
+    tagging: 'Marcatura',
     completion: 'Completamento',
     full: 'Tutti i pesi',
   },
