@@ -12,7 +12,7 @@ export type RunFile = {
  */
 task: string, 
 /**
- * `completion` or `head`.
+ * `completion`, `head` or `tagging`.
  */
 method: string, 
 /**

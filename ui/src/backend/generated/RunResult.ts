@@ -14,7 +14,7 @@ export type RunResult = {
  */
 task: string, 
 /**
- * `completion` or `head`.
+ * `completion`, `head` or `tagging`.
  */
 method: string, 
 /**

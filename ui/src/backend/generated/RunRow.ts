@@ -18,7 +18,7 @@ name: string,
  */
 task: string, 
 /**
- * `completion` or `head`.
+ * `completion`, `head` or `tagging`.
  */
 method: string, 
 /**

@@ -11,7 +11,7 @@ export type TrainEvent = { "type": "started",
  */
 task: string, 
 /**
- * `completion` or `head`.
+ * `completion`, `head` or `tagging`.
  */
 method: string, 
 /**
@@ -63,7 +63,7 @@ grad_norm: number | null,
  */
 tokens: number, 
 /**
- * Targets (supervised tokens, or rows for a head) of this step.
+ * Targets (supervised tokens, or rows or words for a head) of this step.
  */
 targets: number, 
 /**

@@ -21,7 +21,7 @@ tokens: number,
  */
 tokens_per_second: number, 
 /**
- * Tokens (or rows, for a head) that carried loss.
+ * Tokens (or rows or words, for a head) that carried loss.
  */
 supervised_tokens: number, 
 /**
