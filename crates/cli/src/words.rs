@@ -446,8 +446,7 @@ pub fn localised(command: clap::Command, lang: Lang) -> clap::Command {
 /// A command and those below it; `above` is the name of the one that it belongs to, for the two commands of one name.
 fn in_italian(command: clap::Command, above: &str) -> clap::Command {
     let own = command.get_name().to_string();
-    let whole = format!("{above} {own}");
-    let name = if help(&whole, "").is_some() { whole } else { own.clone() };
+    let name = known_as(&own, above);
     let command = match help(&name, "") {
         Some(text) => command.about(text),
         None => command,
@@ -465,6 +464,12 @@ fn in_italian(command: clap::Command, above: &str) -> clap::Command {
         }
     });
     command.mut_subcommands(|sub| in_italian(sub, &own))
+}
+
+/// The name of a command in [`HELP`].
+fn known_as(own: &str, above: &str) -> String {
+    let whole = format!("{above} {own}");
+    if help(&whole, "").is_some() { whole } else { own.into() }
 }
 
 /// What `clap` printed, with its own phrases in Italian.
@@ -786,8 +791,8 @@ mod tests {
     }
 
     /// Every command and argument with its English help and, of arguments that take one, the name of the value.
-    fn helps(command: &clap::Command, found: &mut Vec<(String, String, String, Option<String>)>) {
-        let name = command.get_name().to_string();
+    fn helps(command: &clap::Command, above: &str, found: &mut Vec<(String, String, String, Option<String>)>) {
+        let name = known_as(command.get_name(), above);
         found.push((name.clone(), String::new(), command.get_about().map(ToString::to_string).unwrap_or_default(), None));
         for arg in command.get_arguments() {
             let value = arg.get_value_names().filter(|_| arg.get_action().takes_values()).and_then(|v| v.first());
@@ -795,15 +800,15 @@ mod tests {
             found.push((name.clone(), arg.get_id().to_string(), help, value.map(ToString::to_string)));
         }
         for sub in command.get_subcommands() {
-            helps(sub, found);
+            helps(sub, command.get_name(), found);
         }
     }
 
     #[test]
     fn every_help_text_has_its_italian() {
         let (mut english, mut italian) = (Vec::new(), Vec::new());
-        helps(&Args::command(), &mut english);
-        helps(&localised(Args::command(), Lang::Italian), &mut italian);
+        helps(&Args::command(), "", &mut english);
+        helps(&localised(Args::command(), Lang::Italian), "", &mut italian);
         assert_eq!(english.len(), italian.len());
         for (e, i) in english.iter().zip(&italian) {
             assert_eq!((&e.0, &e.1), (&i.0, &i.1));

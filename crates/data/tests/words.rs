@@ -12,7 +12,7 @@ fn tokenizer() -> Tokenizer {
 
 /// Texts with characters of one to four bytes, most of which the tiny vocabulary spells byte by byte.
 const TEXTS: [&str; 6] =
-    ["Il pacco non arriva", "L'Aquila, 3/5  (perché?)", "\u{1F30A}\u{1F3FD} 東京\n e\u{301}\u{200D}x", "a", " \t z \u{3000}", "<bos> <0xF0> {text}▁▁"];
+    ["Il pacco non arriva", "L'Aquila, 3/5  (perché?)", "\u{1F30A}\u{1F3FD} 東京\n e\u{301}\u{200D}x", "a", " \t z \u{3000}", "<x> <0xF0> {text}▁▁"];
 
 /// Every character but white space as a word, and runs of them between white space.
 fn cuts(text: &str) -> [Vec<(Range<usize>, u32)>; 2] {
