@@ -196,7 +196,7 @@ pub enum DataCommand {
         #[arg(long, default_value = "gemma-3-270m")]
         model: String,
         /// How the model answers
-        #[arg(long, default_value = "auto", value_parser = ["auto", "completion", "head", "tagging"])]
+        #[arg(long, default_value = "auto", value_parser = METHODS)]
         method: String,
         /// A recipe instead of the task's own
         #[arg(long, value_name = "FILE")]
@@ -223,6 +223,9 @@ pub enum DataCommand {
         seed: u64,
     },
 }
+
+/// What `--method` takes.
+const METHODS: [&str; 4] = ["auto", "completion", "head", "tagging"];
 
 /// A row of `--tokens`.
 fn row(text: &str) -> std::result::Result<(Split, usize), String> {
@@ -298,7 +301,7 @@ pub struct Train {
     #[arg(long, default_value = "gemma-3-270m")]
     model: String,
     /// How the model answers
-    #[arg(long, default_value = "auto", value_parser = ["auto", "completion", "head", "tagging"])]
+    #[arg(long, default_value = "auto", value_parser = METHODS)]
     method: String,
     /// Device: auto, cpu, gpu or an id from `lapidary devices`
     #[arg(long, default_value = "auto")]

@@ -5,7 +5,7 @@ use crate::example::{Example, Target};
 use crate::kind::Kind;
 use crate::part::Split;
 use crate::set::{CARD, DataSet};
-use gemma::file::write_atomically_with;
+use gemma::file::{folder_atomically, write_atomically_with};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -151,11 +151,7 @@ pub fn folder(out: &Path, kind: Kind, mut card: NewCard, parts: &BTreeMap<Split,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(io(out, e)),
     }
-    let mut unfinished = out.as_os_str().to_owned();
-    unfinished.push(".part");
-    let unfinished = PathBuf::from(unfinished);
-    std::fs::create_dir_all(&unfinished).map_err(|e| io(&unfinished, e))?;
-    let mut fill = || -> Result<()> {
+    folder_atomically(out, io, |unfinished| {
         for file in [&mut card.schema, &mut card.seed, &mut card.database].into_iter().flatten() {
             let name = PathBuf::from(file.file_name().unwrap_or_default());
             std::fs::copy(&*file, unfinished.join(&name)).map_err(|e| io(file, e))?;
@@ -169,12 +165,7 @@ pub fn folder(out: &Path, kind: Kind, mut card: NewCard, parts: &BTreeMap<Split,
         }
         let text = toml::to_string(&card).map_err(|e| Error::file(out, format!("its card cannot be written: {e}")))?;
         let path = unfinished.join(CARD);
-        write_atomically_with(&path, |w| w.write_all(text.as_bytes())).map_err(|e| io(&path, e))?;
-        std::fs::rename(&unfinished, out).map_err(|e| io(out, e))
-    };
-    fill().inspect_err(|_| {
-        // the first error is the one to report; a leftover would only confuse
-        let _ = std::fs::remove_dir_all(&unfinished);
+        write_atomically_with(&path, |w| w.write_all(text.as_bytes())).map_err(|e| io(&path, e))
     })
 }
 

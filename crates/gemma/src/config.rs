@@ -159,6 +159,15 @@ impl Config {
         self.layers * (attention + 3 * self.hidden * self.feed_forward + 4 * self.hidden) + self.hidden
     }
 
+    /// That of the model's first blocks alone: at least one, at most all.
+    pub fn shortened(&self, layers: usize) -> Self {
+        let layers = layers.clamp(1, self.layers);
+        let mut config = self.clone();
+        config.layers = layers;
+        config.global.truncate(layers);
+        config
+    }
+
     /// The configuration as `config.json` of a Hugging Face folder.
     pub fn to_json(&self) -> Value {
         let types: Vec<&str> = self.global.iter().map(|&g| if g { "full_attention" } else { "sliding_attention" }).collect();

@@ -34,7 +34,8 @@ impl Export<'_> {
         names
     }
 
-    /// What the adapters add to a tensor, row by row as it is stored; none where they change nothing.
+    /// What the adapters add to a tensor, row by row as it is stored; none where they change nothing. It is a
+    /// product of matrices, so whoever needs it for more than one thing keeps it.
     fn change(&self, name: &str) -> Option<Vec<f32>> {
         let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
         let path = rest.strip_suffix(".weight")?;
@@ -42,16 +43,16 @@ impl Export<'_> {
         self.adapters?.change(layer.parse().ok()?, projection)
     }
 
-    /// Hands the values of a tensor to `each`, a row at a time, so that the table is never whole in memory.
-    fn rows(&self, name: &str, raw: Raw<'_>, mut each: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
+    /// Hands the values of a tensor, with what `change` adds, to `each`, a row at a time, so that the table is
+    /// never whole in memory.
+    fn rows(&self, name: &str, raw: Raw<'_>, change: Option<&[f32]>, mut each: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
         let width = *raw.shape.last().unwrap_or(&1);
         let damaged = || Error::tensor(self.weights.path(), name, "rows do not fill whole blocks; fetch the file again");
         let bytes = raw.storage.bytes(width).filter(|b| *b > 0).ok_or_else(damaged)?;
-        let change = self.change(name);
         let mut values = vec![0.0f32; width];
         for (row, stored) in raw.bytes.chunks_exact(bytes).enumerate() {
             raw.storage.dequantize(stored, &mut values);
-            if let Some(change) = &change {
+            if let Some(change) = change {
                 values.iter_mut().zip(&change[row * width..]).for_each(|(v, c)| *v += c);
             }
             each(&values)?;
@@ -83,7 +84,7 @@ impl Export<'_> {
         for name in &names {
             let raw = weights.raw(name)?;
             let less = if weights.gguf().is_some() && raw.shape.len() == 1 { 1.0 } else { 0.0 };
-            self.rows(name, raw, |values| values.iter().try_for_each(|v| out.write(&(v - less).to_le_bytes())))?;
+            self.rows(name, raw, self.change(name).as_deref(), |values| values.iter().try_for_each(|v| out.write(&(v - less).to_le_bytes())))?;
         }
         out.finish()?;
         let file = folder.join("config.json");
@@ -108,12 +109,10 @@ impl Export<'_> {
         for name in self.names() {
             let raw = weights.raw(&name)?;
             let own = gguf_name(&name).ok_or_else(|| Error::tensor(weights.path(), &name, "has no name in a GGUF file"))?;
-            let storage = if self.change(&name).is_some() {
-                self.narrow(&name, raw)?
-            } else if raw.shape.len() == 1 {
-                Storage::F32
-            } else {
-                raw.storage
+            let storage = match self.change(&name) {
+                Some(change) => self.narrow(&name, raw, &change)?,
+                None if raw.shape.len() == 1 => Storage::F32,
+                None => raw.storage,
             };
             let bytes = storage.bytes(raw.shape.iter().product()).unwrap_or(raw.bytes.len()) as u64;
             string(&mut head, &own);
@@ -134,15 +133,15 @@ impl Export<'_> {
         out.pad(metadata.alignment)?;
         for (name, storage) in parts {
             let raw = weights.raw(&name)?;
-            if raw.shape.len() == 1 {
-                let more = if weights.gguf().is_some() { 0.0 } else { 1.0 };
-                self.rows(&name, raw, |values| values.iter().try_for_each(|v| out.write(&(v + more).to_le_bytes())))?;
-            } else if self.change(&name).is_none() {
-                out.write(raw.bytes)?;
-            } else if storage == Storage::F16 {
-                self.rows(&name, raw, |values| values.iter().try_for_each(|v| out.write(&f16::from_f32(*v).to_le_bytes())))?;
+            if let [width] = raw.shape {
+                weights.norm(&name, *width)?.iter().try_for_each(|v| out.write(&v.to_le_bytes()))?;
+            } else if let Some(change) = self.change(&name) {
+                self.rows(&name, raw, Some(&change), |values| match storage {
+                    Storage::F16 => values.iter().try_for_each(|v| out.write(&f16::from_f32(*v).to_le_bytes())),
+                    _ => values.iter().try_for_each(|v| out.write(&v.to_le_bytes())),
+                })?;
             } else {
-                self.rows(&name, raw, |values| values.iter().try_for_each(|v| out.write(&v.to_le_bytes())))?;
+                out.write(raw.bytes)?;
             }
             out.pad(metadata.alignment)?;
         }
@@ -150,9 +149,9 @@ impl Export<'_> {
     }
 
     /// `f16`, unless a value is beyond it.
-    fn narrow(&self, name: &str, raw: Raw<'_>) -> Result<Storage> {
+    fn narrow(&self, name: &str, raw: Raw<'_>, change: &[f32]) -> Result<Storage> {
         let mut most = 0.0f32;
-        self.rows(name, raw, |values| {
+        self.rows(name, raw, Some(change), |values| {
             most = values.iter().fold(most, |m, v| m.max(v.abs()));
             Ok(())
         })?;

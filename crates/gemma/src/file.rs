@@ -1,5 +1,6 @@
 //! Writing files so that a crash or a full disk never leaves half of one.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Result, Write};
 use std::path::Path;
@@ -17,8 +18,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomically`], or what `fill` says.
 pub fn write_atomically_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
+    let temporary = unfinished(path);
     let write = || {
         let mut file = BufWriter::new(File::create(&temporary)?);
         fill(&mut file)?;
@@ -29,4 +29,34 @@ pub fn write_atomically_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> R
         // the first error is the one to report; a leftover would only confuse
         let _ = std::fs::remove_file(&temporary);
     })
+}
+
+/// Makes a folder that appears whole or not at all: `fill` fills another beside it, which then takes its name.
+/// `path` must not exist; `io` makes an error of a path and of what the disk said of it.
+///
+/// # Errors
+/// If the disk refuses, or what `fill` says; what was begun is gone then.
+pub fn folder_atomically<E>(
+    path: &Path,
+    io: impl Fn(&Path, std::io::Error) -> E,
+    fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let temporary = unfinished(path);
+    let temporary = Path::new(&temporary);
+    let make = || {
+        std::fs::create_dir_all(temporary).map_err(|e| io(temporary, e))?;
+        fill(temporary)?;
+        std::fs::rename(temporary, path).map_err(|e| io(path, e))
+    };
+    make().inspect_err(|_| {
+        // the first error is the one to report; a leftover would only confuse
+        let _ = std::fs::remove_dir_all(temporary);
+    })
+}
+
+/// What a file or folder is called until it is whole.
+fn unfinished(path: &Path) -> OsString {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name
 }

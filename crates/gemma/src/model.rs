@@ -184,14 +184,11 @@ impl Gemma {
     /// The first `layers` blocks as a model of their own, sharing memory with this one: for heads, which
     /// read what a text is about below the top, where the states turn towards the next token.
     pub fn shortened(&self, layers: usize) -> Self {
-        let layers = layers.clamp(1, self.config.layers);
-        let mut config = self.config.clone();
-        config.layers = layers;
-        config.global.truncate(layers);
+        let config = self.config.shortened(layers);
         Self {
-            config,
             table: self.table.clone(),
-            blocks: self.blocks[..layers].to_vec(),
+            blocks: self.blocks[..config.layers].to_vec(),
+            config,
             norm: self.norm.clone(),
             device: self.device.clone(),
             arena: self.arena.clone(),

@@ -47,12 +47,12 @@ impl Live {
     }
 
     fn status(&self) -> RunStatus {
-        let paused = lock(&self.story).0.iter().rev().find_map(|e| match e {
-            Event::Paused { .. } => Some(true),
-            Event::Resumed { .. } | Event::Step { .. } => Some(false),
+        let last = lock(&self.story).0.iter().rev().find_map(|e| match e {
+            Event::Paused { .. } => Some(RunStatus::Paused),
+            Event::Resumed { .. } | Event::Step { .. } => Some(RunStatus::Running),
             _ => None,
         });
-        if paused == Some(true) { RunStatus::Paused } else { RunStatus::Running }
+        last.unwrap_or(RunStatus::Running)
     }
 }
 
@@ -118,7 +118,7 @@ impl Desk {
     pub async fn start(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
         let request = self.request(wish)?;
         let (home, out) = (self.home.clone(), request.out.clone());
-        let begun = self.begin(&out.clone(), Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
+        let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
         if begun { out.canonicalize().map_err(|e| Error::io(&out, e)) } else { Err(Error::request("the training ended before it began; please report this")) }
     }
 

@@ -61,12 +61,10 @@ pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang)
         )));
     }
     let weights = run::base(home, &run, folder)?;
-    let mut trained = weights.config().clone();
-    trained.layers = recipe.blocks(trained.layers);
-    trained.global.truncate(trained.layers);
+    let trained = weights.config().shortened(recipe.blocks(weights.config().layers));
     let (_, cpu) = device::open("cpu")?;
     let adapters = Adapters::load(&adapter, &trained, &cpu)?;
-    models::whole_folder(out, |out| {
+    models::new_folder(out, |out| {
         let copy = |name: &str| std::fs::copy(adapter.join(name), out.join(name)).map(drop).map_err(|e| Error::io(adapter.join(name), e));
         let merged = Export { weights: &weights, adapters: Some(&adapters) };
         match format {

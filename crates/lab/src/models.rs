@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, ModelRow};
+use gemma::file::folder_atomically;
 use gemma::{Export, Tokenizer, Weights};
 use hf_hub::api::Progress;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
@@ -253,28 +254,21 @@ fn register(home: &Home, name: &str, path: &Path, source: &str, license: &str) -
 pub fn export(home: &Home, name: &str, out: &Path) -> Result<()> {
     let opened = Weights::open(&find(home, name)?)?;
     let tokenizer = Tokenizer::open(&opened)?;
-    whole_folder(out, |out| {
+    new_folder(out, |out| {
         Export { weights: &opened, adapters: None }.safetensors(out)?;
         Ok(tokenizer.save(&out.join("tokenizer.json"))?)
     })
 }
 
-/// Makes a folder that appears whole or not at all: `fill` fills another beside it, which then takes its name.
+/// Makes a new folder that appears whole or not at all, see [`folder_atomically`].
 ///
 /// # Errors
 /// If the folder exists or the disk refuses, or what `fill` says.
-pub(crate) fn whole_folder(out: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub(crate) fn new_folder(out: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if out.exists() {
         return Err(Error::request(format!("{} exists; choose a new folder", out.display())));
     }
-    let mut partial = out.as_os_str().to_owned();
-    partial.push(".part");
-    let partial = Path::new(&partial);
-    std::fs::create_dir_all(partial).map_err(|e| Error::io(partial, e))?;
-    fill(partial).and_then(|()| std::fs::rename(partial, out).map_err(|e| Error::io(out, e))).inspect_err(|_| {
-        // what was begun is of no use; that it cannot be removed matters less than why it failed
-        let _ = std::fs::remove_dir_all(partial);
-    })
+    folder_atomically(out, |path, e| Error::io(path, e), fill)
 }
 
 #[cfg(test)]

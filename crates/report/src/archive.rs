@@ -166,47 +166,41 @@ pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
     let manifest = manifest(archive, &mut zip)?;
     let mut listed: BTreeMap<&str, &Entry> = manifest.files.iter().map(|f| (f.path.as_str(), f)).collect();
 
-    let mut temporary = folder.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = PathBuf::from(temporary);
-    let mut unpack = || -> Result<(), Error> {
-        std::fs::create_dir_all(&temporary).map_err(io(&temporary))?;
-        for i in 0..zip.len() {
-            let mut entry = zip.by_index(i).map_err(damaged)?;
-            let name = entry.name().map_err(damaged)?.to_string();
-            if name == "manifest.json" || entry.is_dir() {
-                continue;
+    gemma::file::folder_atomically(
+        folder,
+        |path, e| io(path)(e),
+        |temporary| {
+            for i in 0..zip.len() {
+                let mut entry = zip.by_index(i).map_err(damaged)?;
+                let name = entry.name().map_err(damaged)?.to_string();
+                if name == "manifest.json" || entry.is_dir() {
+                    continue;
+                }
+                let Some(wanted) = listed.remove(name.as_str()) else {
+                    return Err(bad(
+                        archive,
+                        format!("holds `{}`, which its manifest does not list, or holds it twice; get it again", crate::text::clean(&name, 100)),
+                    ));
+                };
+                let path = temporary.join(&wanted.path);
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent).map_err(io(parent))?;
+                }
+                let mut out = File::create_new(&path).map_err(io(&path))?;
+                // one byte more than listed is enough to know
+                let (sha256, bytes) = copy(&mut entry, &mut out, wanted.bytes.saturating_add(1)).map_err(io(archive))?;
+                if bytes != wanted.bytes || sha256 != wanted.sha256 {
+                    return Err(bad(archive, format!("`{}` is not what the manifest lists (size or SHA-256 differs); get it again", wanted.path)));
+                }
             }
-            let Some(wanted) = listed.remove(name.as_str()) else {
-                return Err(bad(
-                    archive,
-                    format!("holds `{}`, which its manifest does not list, or holds it twice; get it again", crate::text::clean(&name, 100)),
-                ));
-            };
-            let path = temporary.join(&wanted.path);
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).map_err(io(parent))?;
+            if let Some(missing) = listed.keys().next() {
+                return Err(bad(archive, format!("lacks `{missing}`; get it again")));
             }
-            let mut out = File::create_new(&path).map_err(io(&path))?;
-            // one byte more than listed is enough to know
-            let (sha256, bytes) = copy(&mut entry, &mut out, wanted.bytes.saturating_add(1)).map_err(io(archive))?;
-            if bytes != wanted.bytes || sha256 != wanted.sha256 {
-                return Err(bad(archive, format!("`{}` is not what the manifest lists (size or SHA-256 differs); get it again", wanted.path)));
-            }
-        }
-        if let Some(missing) = listed.keys().next() {
-            return Err(bad(archive, format!("lacks `{missing}`; get it again")));
-        }
-        // what it is named for
-        Run::open(&temporary).map_err(|e| bad(archive, format!("holds no run that this version reads ({e})")))?;
-        std::fs::rename(&temporary, folder).map_err(io(folder))
-    };
-    let done = unpack();
-    if done.is_err() {
-        // the first error is the one to report
-        let _ = std::fs::remove_dir_all(&temporary);
-    }
-    done?;
+            // what it is named for
+            Run::open(temporary).map_err(|e| bad(archive, format!("holds no run that this version reads ({e})")))?;
+            Ok(())
+        },
+    )?;
     Ok(manifest.files)
 }
 
