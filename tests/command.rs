@@ -568,6 +568,14 @@ fn a_trained_model_is_exported_for_other_programs() {
     let out = b.run(&["export", "head", "--format", "safetensors", "--out", "with-head", "--language", "it"]);
     assert!(out.status.success() && b.path("with-head/head.safetensors").exists(), "{}", text(&out.stderr));
     assert!(std::fs::read_to_string(b.path("with-head/README.md")).expect("a page").contains("order_tracking"));
+    let spans = r#"{"text":"Anna va a Roma","entities":[{"start":0,"end":4,"type":"people"},{"start":10,"end":14,"type":"places"}]}"#;
+    b.write("spans.jsonl", [spans; 4].join("\n").as_bytes());
+    let model = tiny().display().to_string();
+    let tagged = b.run(&["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "tags", "--set", "epochs=1"]);
+    assert!(tagged.status.success(), "{}", text(&tagged.stderr));
+    assert!(b.run(&["export", "tags", "--format", "adapter", "--out", "tagger"]).status.success());
+    let page = std::fs::read_to_string(b.path("tagger/README.md")).expect("a page");
+    assert!(page.contains("given 2 times") && page.contains("0. O\n1. B-people\n"), "{page}");
 }
 
 #[test]

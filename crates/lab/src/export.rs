@@ -7,13 +7,14 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
-use crate::recipe::Recipe;
+use crate::recipe::{Method, Recipe};
 use crate::run;
 use gemma::{Adapters, Export, Tokenizer, device, head};
 use report::record::{RunFile, write_atomically};
 use report::text::Lang;
 use std::path::Path;
 use std::str::FromStr;
+use tasks::tagging;
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang)
         if with_head {
             copy(head::FILE)?;
         }
-        Ok(write_atomically(&out.join("README.md"), page(&run, &recipe, with_head, lang).as_bytes())?)
+        Ok(write_atomically(&out.join("README.md"), page(&run, &recipe, lang).as_bytes())?)
     })
 }
 
@@ -98,46 +99,55 @@ fn modelfile(run: &RunFile, recipe: &Recipe) -> String {
 }
 
 /// What stands in the folder for a person to read.
-fn page(run: &RunFile, recipe: &Recipe, with_head: bool, lang: Lang) -> String {
-    let template = recipe.template(&run.data.language);
+fn page(run: &RunFile, recipe: &Recipe, lang: Lang) -> String {
     let hashes: Vec<String> = run.model.files.iter().map(|f| format!("`{}`", f.sha256)).collect();
     let (base, hashes, task, data, license) = (&run.model.name, hashes.join(", "), &run.task, &run.data.name, &run.data.license);
-    let (method, version, command) = (&run.method, &run.version, &run.command);
-    let labels = match run.data.labels.as_slice() {
-        [] => String::new(),
-        labels => labels.iter().enumerate().map(|(i, l)| format!("{i}. {l}\n")).collect(),
-    };
+    let (method, version, command, use_it) = (&run.method, &run.version, &run.command, how_to_ask(run, recipe, lang));
     match lang {
-        Lang::English => {
-            let asked = if with_head {
-                format!("The base model's states of the bare text go through the linear layer in `{}`; its classes, in order:\n\n{labels}", head::FILE)
-            } else {
-                format!("Ask it with exactly this prompt, the text in place of `{{text}}`, and take the likeliest tokens:\n\n```text\n{template}\n```\n")
-            };
+        Lang::English => format!(
+            "# {base}, tuned for {task}\n\nTrained by Lapidary {version} on {data} (licence: {license}), method {method}.\n\n\
+             Base model: {base}, SHA-256 {hashes}. A tuned Gemma is a derivative of Gemma: the Gemma Terms of Use \
+             (https://ai.google.dev/gemma/terms) apply to it, and whoever gets it must get them too.\n\n## Use\n\n{use_it}\n\
+             ## Origin\n\n```text\n{command}\n```\n"
+        ),
+        Lang::Italian => format!(
+            "# {base}, specializzato per {task}\n\nAddestrato da Lapidary {version} su {data} (licenza: {license}), metodo {method}.\n\n\
+             Modello di base: {base}, SHA-256 {hashes}. Un Gemma specializzato è un derivato di Gemma: valgono i Gemma Terms of Use \
+             (https://ai.google.dev/gemma/terms), e chi lo riceve deve ricevere anche quelli.\n\n## Uso\n\n{use_it}\n\
+             ## Origine\n\n```text\n{command}\n```\n"
+        ),
+    }
+}
+
+/// How another program gets the answers that Lapidary gets.
+fn how_to_ask(run: &RunFile, recipe: &Recipe, lang: Lang) -> String {
+    let (file, copies) = (head::FILE, recipe.copies);
+    let blocks: Vec<String> = recipe.view(run.model.layers).taps.iter().map(ToString::to_string).collect();
+    let (blocks, template) = (blocks.join(", "), recipe.template(&run.data.language));
+    let listed = |names: &[String]| -> String { names.iter().enumerate().map(|(i, name)| format!("{i}. {name}\n")).collect() };
+    let (labels, tags) = (listed(&run.data.labels), listed(&tagging::names(&run.data.labels)));
+    match (recipe.method, lang) {
+        (Method::Completion, Lang::English) => {
+            format!("Ask it with exactly this prompt, the text in place of `{{text}}`, and take the likeliest tokens:\n\n```text\n{template}\n```\n")
+        }
+        (Method::Completion, Lang::Italian) => format!(
+            "Va interrogato esattamente con questo prompt, col testo al posto di `{{text}}`, prendendo i token più probabili:\n\n```text\n{template}\n```\n"
+        ),
+        (Method::Head, Lang::English) => {
             format!(
-                "# {base}, tuned for {task}\n\nTrained by Lapidary {version} on {data} (licence: {license}), method {method}.\n\n\
-                 Base model: {base}, SHA-256 {hashes}. A tuned Gemma is a derivative of Gemma: the Gemma Terms of Use \
-                 (https://ai.google.dev/gemma/terms) apply to it, and whoever gets it must get them too.\n\n## Use\n\n{asked}\n\
-                 ## Origin\n\n```text\n{command}\n```\n"
+                "The states of the bare text after these blocks, side by side: {blocks}, go through the linear layer in `{file}`; its classes, in order:\n\n{labels}"
             )
         }
-        Lang::Italian => {
-            let asked = if with_head {
-                format!(
-                    "Gli stati del modello di base per il solo testo passano per lo strato lineare in `{}`; le sue classi, in ordine:\n\n{labels}",
-                    head::FILE
-                )
-            } else {
-                format!(
-                    "Va interrogato esattamente con questo prompt, col testo al posto di `{{text}}`, prendendo i token più probabili:\n\n```text\n{template}\n```\n"
-                )
-            };
-            format!(
-                "# {base}, specializzato per {task}\n\nAddestrato da Lapidary {version} su {data} (licenza: {license}), metodo {method}.\n\n\
-                 Modello di base: {base}, SHA-256 {hashes}. Un Gemma specializzato è un derivato di Gemma: valgono i Gemma Terms of Use \
-                 (https://ai.google.dev/gemma/terms), e chi lo riceve deve ricevere anche quelli.\n\n## Uso\n\n{asked}\n\
-                 ## Origine\n\n```text\n{command}\n```\n"
-            )
-        }
+        (Method::Head, Lang::Italian) => format!(
+            "Gli stati del solo testo dopo questi blocchi, affiancati: {blocks}, passano per lo strato lineare in `{file}`; le sue classi, in ordine:\n\n{labels}"
+        ),
+        (Method::Tagging, Lang::English) => format!(
+            "The text is given {copies} times, with a line break between. In the last one, the states of each word after these blocks, side by side: {blocks}, go \
+             through the linear layer in `{file}`; its tags, in order:\n\n{tags}"
+        ),
+        (Method::Tagging, Lang::Italian) => format!(
+            "Il testo si dà {copies} volte, con un a capo in mezzo. Nell’ultima, gli stati di ogni parola dopo questi blocchi, affiancati: {blocks}, passano per lo \
+             strato lineare in `{file}`; le sue etichette, in ordine:\n\n{tags}"
+        ),
     }
 }

@@ -52,6 +52,12 @@ pub fn count(types: usize) -> usize {
     1 + 4 * types
 }
 
+/// The names of the tags in the order of their numbers: `O`, then `B-`, `I-`, `E-` and `S-` of each type.
+pub fn names(types: &[String]) -> Vec<String> {
+    let of = |kind: &String| ["B", "I", "E", "S"].map(|place| format!("{place}-{kind}"));
+    std::iter::once("O".into()).chain(types.iter().flat_map(of)).collect()
+}
+
 /// The byte ranges of the words of a text, in order, without white space.
 pub fn words(text: &str, cut: Cut) -> Vec<Range<usize>> {
     let mut out: Vec<Range<usize>> = Vec::new();
@@ -223,6 +229,8 @@ mod tests {
         let tags = tags(text, &words, &spans_of, &types());
         let (b, i, e, s) = (5, 6, 7, 8);
         assert_eq!(tags, [b, i, e, 0, 0, 1, 2, 3, 0, s]);
+        let names = names(&types());
+        assert_eq!((names.len(), [b, i, e, s].map(|t| names[t as usize].as_str())), (count(2), ["B-people", "I-people", "E-people", "S-people"]));
         assert_eq!(spans(text, &words, &tags, &types()), spans_of);
     }
 
