@@ -106,7 +106,7 @@ export const en = {
     model: 'Model',
     status: 'Status',
     started: 'Started',
-    accuracy: 'Accuracy',
+    score: 'Score',
     open: (name: string) => `Open ${name}`,
     delete: (name: string) => `Delete ${name}`,
     goOn: (name: string) => `Go on with ${name}`,

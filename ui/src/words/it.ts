@@ -114,7 +114,7 @@ export const it: Words = {
     model: 'Modello',
     status: 'Stato',
     started: 'Inizio',
-    accuracy: 'Accuratezza',
+    score: 'Punteggio',
     open: (name) => `Apri ${name}`,
     delete: (name) => `Elimina ${name}`,
     goOn: (name) => `Continua ${name}`,
