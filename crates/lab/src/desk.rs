@@ -5,7 +5,9 @@
 //! its story from any event on.
 
 use crate::ask::Asked;
+use crate::child::Children;
 use crate::error::{Error, Result};
+use crate::forecast::{self, Forecast};
 use crate::home::Home;
 use crate::job::Job;
 use crate::resume;
@@ -64,6 +66,8 @@ pub struct Desk {
     sheets: Mutex<BTreeMap<usize, Arc<Mutex<Sheet>>>>,
     opened: AtomicUsize,
     answering: Mutex<Option<(PathBuf, Opened)>>,
+    /// Ends the measurement that is under way.
+    measuring: Mutex<Arc<AtomicBool>>,
 }
 
 impl Desk {
@@ -76,6 +80,7 @@ impl Desk {
             sheets: Mutex::default(),
             opened: AtomicUsize::new(0),
             answering: Mutex::new(None),
+            measuring: Mutex::default(),
         }
     }
 
@@ -117,9 +122,31 @@ impl Desk {
     /// If something is refused, or another training has not ended.
     pub async fn start(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
         let request = self.request(wish)?;
+        self.end_measuring();
         let (home, out) = (self.home.clone(), request.out.clone());
         let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
         if begun { out.canonicalize().map_err(|e| Error::io(&out, e)) } else { Err(Error::request("the training ended before it began; please report this")) }
+    }
+
+    /// Measures what a training would cost; a measurement that was under way is ended, as its answer is no longer wanted.
+    ///
+    /// # Errors
+    /// As [`forecast::forecast`], or if a training is under way, which the measurement would disturb and be disturbed by.
+    pub fn forecast(&self, wish: RunRequest) -> Result<Forecast> {
+        if let Some(folder) = self.running() {
+            return Err(Error::request(format!("{} is being trained; what another training would cost can be measured afterwards", folder.display())));
+        }
+        let request = self.request(wish)?;
+        let cancel = self.end_measuring();
+        forecast::forecast(&self.home, &request, &Children::own()?, &cancel)
+    }
+
+    /// Ends the measurement that is under way, and gives what would end the next one.
+    fn end_measuring(&self) -> Arc<AtomicBool> {
+        let mut measuring = lock(&self.measuring);
+        measuring.store(true, Ordering::Relaxed);
+        *measuring = Arc::default();
+        measuring.clone()
     }
 
     /// Lets the run wait before its next step, with everything on disk, whichever process trains it.
@@ -206,6 +233,7 @@ impl Desk {
             device: wish.device,
             recipe: None,
             set: wish.set,
+            rows: None,
             seed: wish.seed,
             out: out.unwrap_or(runs),
             command: String::new(),

@@ -7,12 +7,15 @@
 pub mod answer;
 pub mod ask;
 pub mod bench;
+pub mod child;
 mod command;
 pub mod desk;
+pub mod devices;
 pub mod edit;
 pub mod elsewhere;
 pub mod error;
 pub mod export;
+pub mod forecast;
 pub mod home;
 pub mod job;
 pub mod library;
@@ -24,6 +27,7 @@ pub mod resume;
 pub mod run;
 pub mod search;
 pub mod sheet;
+pub mod study;
 pub mod task;
 pub mod view;
 

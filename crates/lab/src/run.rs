@@ -4,6 +4,7 @@
 //! written as it happens, and whatever happens `result.json` says how the run ended.
 
 use crate::answer::{Answer, Answerer, Mode};
+use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
@@ -43,6 +44,9 @@ pub struct Request {
     pub recipe: Option<PathBuf>,
     /// Single settings, `key=value`.
     pub set: Vec<String>,
+    /// Train on only so many rows, drawn by seed: for curves over the size of the data.
+    #[serde(default)]
+    pub rows: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
     /// Run folder to make.
@@ -62,24 +66,31 @@ pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)
 }
 
 /// Everything a run needs, loaded and checked.
-struct Prepared {
-    recipe: Recipe,
-    set: DataSet,
-    task: Task,
-    model: Gemma,
-    tokenizer: Tokenizer,
-    device: device::Info,
+pub(crate) struct Prepared {
+    pub recipe: Recipe,
+    pub set: DataSet,
+    pub task: Task,
+    pub model: Gemma,
+    pub tokenizer: Tokenizer,
+    pub device: device::Info,
     weights: Arc<Weights>,
     findings: Vec<Finding>,
 }
 
-fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result<Prepared> {
+/// Loads and checks everything that a run needs, and writes nothing.
+///
+/// # Errors
+/// If anything must be refused.
+pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result<Prepared> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = match going_on {
         Some(earlier) => earlier.recipe.clone(),
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
-    let (set, findings) = check_data(&request.task, &request.data)?;
+    let (mut set, findings) = check_data(&request.task, &request.data)?;
+    if let Some(rows) = request.rows {
+        set.keep_training(rows, request.seed);
+    }
     if set.examples(Split::Train).is_empty() {
         return Err(Error::request("no training examples; name a file with --train, or a folder with --data"));
     }
@@ -90,7 +101,7 @@ fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(format!("{} already holds files; choose another folder with --out", request.out.display())));
     }
-    let (info, device) = device::open(&request.device)?;
+    let (info, device) = devices::open(home, &request.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
     let tokenizer = Tokenizer::open(&weights)?;
     let model = Gemma::load(weights.clone(), &device)?;
@@ -123,8 +134,11 @@ pub(crate) struct GoingOn {
 /// [`train`], or what is left of it.
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     let p = prepare(home, request, going_on.as_ref())?;
-    let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
-    let encoded = answerer.encode(p.set.examples(Split::Train))?;
+    let mut answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
+    if p.task.kind == Kind::Sql {
+        answerer = answerer.upon(&task::database(&p.set)?)?;
+    }
+    let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
@@ -553,7 +567,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
-    let (_, device) = device::open(device)?;
+    let (_, device) = devices::open(home, device)?;
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
     let model = Gemma::load(weights, &device)?;
@@ -586,7 +600,15 @@ pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path) -> Result<Arc<Weig
 
 impl Opened {
     pub(crate) fn answerer(&self) -> Result<Answerer<'_>> {
-        Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)
+        let answerer = Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)?;
+        let files = self.database();
+        // a run that was copied to another machine still answers, with the likeliest query
+        if files.is_empty() || !files.iter().all(|f| f.exists()) { Ok(answerer) } else { answerer.upon(&files) }
+    }
+
+    /// The files of the database that queries are about.
+    fn database(&self) -> Vec<&Path> {
+        ["schema", "seed", "database"].iter().filter_map(|role| self.run.data.files.get(*role)).map(|f| Path::new(&f.path)).collect()
     }
 
     /// Answers texts.
@@ -603,8 +625,7 @@ impl Opened {
     /// If the file is malformed or has a label that the run does not know.
     pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Metrics, Vec<Prediction>)> {
         let examples = data::read::examples(test, self.task.kind, columns)?;
-        let database = ["schema", "seed", "database"].iter().filter_map(|role| self.run.data.files.get(*role)).map(|f| Path::new(&f.path));
-        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &database.collect::<Vec<_>>())?;
+        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &self.database())?;
         let answerer = self.answerer()?;
         answerer.encode(&examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();

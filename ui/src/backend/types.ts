@@ -20,11 +20,6 @@ export interface Microscope {
   limit: number;
 }
 
-export interface Forecast {
-  seconds: number;
-  peak_memory_bytes: number;
-}
-
 /** A drawing of `report::figure`. */
 export interface Figure {
   svg: string;

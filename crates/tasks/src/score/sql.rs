@@ -217,9 +217,18 @@ pub fn aliases(query: &str) -> Vec<String> {
     tokens.windows(2).filter_map(named).collect()
 }
 
-/// The values in a query with the name that stands last before them, which is mostly the column that
-/// they are compared with; beside a number its neighbours, so that `>` and `>=` differ.
+/// As [`literals`], and beside a whole number its neighbours, so that `>` and `>=` differ.
 fn literals_of(query: &str) -> Vec<(String, Value)> {
+    let around = |(name, value): (String, Value)| match value {
+        Value::Integer(i) => [i, i.saturating_sub(1), i.saturating_add(1)].map(|i| (name.clone(), Value::Integer(i))).to_vec(),
+        value => vec![(name, value)],
+    };
+    literals(query).into_iter().flat_map(around).collect()
+}
+
+/// The values in a query with the name that stands last before them, which is mostly the column that
+/// they are compared with.
+pub fn literals(query: &str) -> Vec<(String, Value)> {
     let (mut out, mut name) = (Vec::new(), String::new());
     for token in tokens(query).unwrap_or_default() {
         match token {
@@ -234,7 +243,7 @@ fn literals_of(query: &str) -> Vec<(String, Value)> {
                 name = w.value;
             }
             Token::Number(n, _) => match (n.parse::<i64>(), n.parse::<f64>()) {
-                (Ok(i), _) => out.extend([i, i.saturating_sub(1), i.saturating_add(1)].map(|i| (name.clone(), Value::Integer(i)))),
+                (Ok(i), _) => out.push((name.clone(), Value::Integer(i))),
                 (_, Ok(r)) if r.is_finite() => out.push((name.clone(), Value::Real(r))),
                 _ => {}
             },
