@@ -8,9 +8,8 @@
 use crate::error::{Error, Result};
 pub use burn::tensor::Device;
 use burn::tensor::DeviceKind;
-use burn_std::config::RuntimeConfig;
+use burn_std::config::{BurnConfig, RuntimeConfig};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use ts_rs::TS;
 
 /// What computes.
@@ -106,19 +105,12 @@ pub fn open(id: &str) -> Result<(Info, Device)> {
     Ok((info, Device::wgpu(kind)))
 }
 
-/// Settings of the graphics backend, which a process can make only once, before it first opens an adapter: whether
-/// operations are fused into one kernel, and the folder where tuned and compiled kernels are kept, so that a second start
-/// need not tune again. Whether they hold now: they do not if others were made before.
-pub fn prepare(fusion: bool, kernels: &Path) -> bool {
-    use burn::BurnConfig;
-    use cubecl_runtime::config::CubeClRuntimeConfig;
-    let place = serde_json::json!({ "environment": { "path": { "directory": kernels } } });
-    // both are read from their defaults and these values, so they cannot fail to be read
-    if let Ok(config) = serde_json::from_value::<CubeClRuntimeConfig>(place) {
-        CubeClRuntimeConfig::try_set(config.override_from_env());
-    }
+/// Says whether the graphics backend fuses operations into one kernel, which a process can do only once, before it first
+/// opens an adapter. Whether it holds now: it does not if the other was said before.
+pub fn prepare(fusion: bool) -> bool {
     // a search that may try nothing runs every operation by itself
     let tries = if fusion { serde_json::Value::Null } else { 0.into() };
+    // read from its defaults and this value, so it cannot fail to be read
     if let Ok(config) = serde_json::from_value::<BurnConfig>(serde_json::json!({ "fusion": { "beam_search": { "max_explorations": tries } } })) {
         BurnConfig::try_set(config);
     }

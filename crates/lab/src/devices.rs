@@ -12,7 +12,6 @@ use crate::home::Home;
 use crate::library::Library;
 use gemma::device::{self, Device, Info, Kind, Parity};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use train::parity::{self, Difference};
@@ -45,17 +44,16 @@ struct Probe {
 ///
 /// # Errors
 /// If there is no such device, or it fails.
-pub(crate) fn probe(home: &Path, id: &str, fusion: bool) -> Result<String> {
-    let home = Home::open(Some(home))?;
-    device::prepare(fusion, &home.kernels());
+pub(crate) fn probe(id: &str, fusion: bool) -> Result<String> {
+    device::prepare(fusion);
     let (_, device) = device::open(id)?;
     let probe = Probe { difference: parity::measure(&device)?, speed: parity::speed(&device, MEASURING)? };
     serde_json::to_string(&probe).map_err(|e| Error::request(e.to_string()))
 }
 
 /// Lets a child try a device; the reason where nothing came of it.
-fn try_device(children: &Children, home: &Home, id: &str, fusion: bool) -> std::result::Result<Probe, String> {
-    let words = [PROBE.as_ref(), home.path().as_os_str(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref()];
+fn try_device(children: &Children, id: &str, fusion: bool) -> std::result::Result<Probe, String> {
+    let words = [PROBE.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref()];
     let said = children.answer(&words, "", &AtomicBool::new(false)).map_err(|e| e.to_string())?;
     serde_json::from_str(said.trim()).map_err(|e| format!("its answer cannot be read: {e}"))
 }
@@ -86,7 +84,7 @@ pub fn check(home: &Home, info: Info, children: &Children) -> Result<Info> {
         let speed = parity::speed(&device::open("cpu")?.1, MEASURING)?;
         Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), version: crate::VERSION.into() }
     } else {
-        judge(&try_device(children, home, &info.id, true), &try_device(children, home, &info.id, false))
+        judge(&try_device(children, &info.id, true), &try_device(children, &info.id, false))
     };
     let text = serde_json::to_string(&verdict).map_err(|e| Error::request(e.to_string()))?;
     let library = Library::open(home)?;
@@ -166,7 +164,7 @@ pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
         }
         Parity::Pass | Parity::Unfused | Parity::Unchecked => {}
     }
-    if info.kind != Kind::Cpu && !device::prepare(info.parity != Parity::Unfused, &home.kernels()) {
+    if info.kind != Kind::Cpu && !device::prepare(info.parity != Parity::Unfused) {
         return Err(fail("needs other settings than the device that was used before it; close Lapidary and start it again".into()));
     }
     let (_, device) = device::open(&info.id)?;
@@ -178,6 +176,7 @@ pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     /// Children that run a shell script.
     fn children(dir: &Path, script: &str, patience: Duration) -> Children {
@@ -223,7 +222,7 @@ mod tests {
 
     #[test]
     fn numbers_decide_between_pass_without_fusion_and_refusal() {
-        let both = |fused: &str, unfused: &str| verdict(&format!("case $4 in fused) echo '{fused}';; unfused) echo '{unfused}';; esac"));
+        let both = |fused: &str, unfused: &str| verdict(&format!("case $3 in fused) echo '{fused}';; unfused) echo '{unfused}';; esac"));
         let (good, bad) = (answer(1e-6, 4e-4), answer(1e-6, 0.3));
         assert_eq!(both(&good, &good).parity, Parity::Pass);
         let without = both(&bad, &good);

@@ -45,11 +45,6 @@ impl Home {
         self.path.join("settings.json")
     }
 
-    /// Where tuned and compiled kernels of graphics devices are kept.
-    pub fn kernels(&self) -> PathBuf {
-        self.path.join("kernels")
-    }
-
     /// The library's database.
     pub fn database(&self) -> PathBuf {
         self.path.join("library.sqlite")
