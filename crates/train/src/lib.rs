@@ -7,6 +7,7 @@
 //! [`health`] guard looks at every step; [`checkpoint`] keeps what a run needs to go on after a crash.
 
 pub mod checkpoint;
+pub mod energy;
 pub mod event;
 pub mod health;
 pub mod memory;
