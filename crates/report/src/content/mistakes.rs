@@ -66,8 +66,10 @@ impl Page<'_> {
             text.extend(foreign(&self.lang.reason(reason), NAME_CHARS));
             text.push(Span::Plain(")".into()));
         }
-        text.push(Span::Plain(format!(", {} ", self.words.wrote)));
-        text.extend(foreign(&p.output, NAME_CHARS));
+        if !p.output.trim().is_empty() {
+            text.push(Span::Plain(format!(", {} ", self.words.wrote)));
+            text.extend(foreign(&p.output, NAME_CHARS));
+        }
         Cell::spans(text)
     }
 
@@ -224,7 +226,7 @@ impl Page<'_> {
             out.extend(text);
         }
         if more > 0 {
-            out = vec![out, plain(fill(self.words.and_more, &[("names", ""), ("count", &self.n(more))]))].concat();
+            out.extend(plain(fill(self.words.and_more, &[("names", ""), ("count", &self.n(more))])));
         }
         Cell::spans(out)
     }
