@@ -694,8 +694,8 @@ catalogue! {
 
     // documents
     interval:
-        "95 % interval",
-        "intervallo al 95 %";
+        "95\u{a0}% interval",
+        "intervallo al 95\u{a0}%";
     the_majority:
         "the commonest label",
         "l’etichetta più comune";
@@ -1029,7 +1029,7 @@ catalogue! {
         "Risultato giusto";
     exact_match:
         "Exact match",
-        "Corrispondenza esatta";
+        "Risposte identiche";
     valid_sql:
         "Valid queries",
         "Query valide";
@@ -1038,7 +1038,7 @@ catalogue! {
         "Almeno uno giusto";
     normalised_match:
         "Normalised match",
-        "Corrispondenza normalizzata";
+        "Identiche normalizzate";
     token_f1:
         "F1 over words",
         "F1 sulle parole";
@@ -1112,7 +1112,7 @@ catalogue! {
         "A result is right if the query finds what the expected one finds, on the data and on changed copies of it. Exact match: it is the expected query, \
          layout, case and quotation of names aside. Valid: it runs and ends within the limits. Right by luck: right on the data, wrong on a changed copy; these \
          do not count as right.",
-        "Un risultato è giusto se la query trova ciò che trova quella attesa, sui dati e su copie modificate. Corrispondenza esatta: è la query attesa, a parte \
+        "Un risultato è giusto se la query trova ciò che trova quella attesa, sui dati e su copie modificate. Risposte identiche: è la query attesa, a parte \
          disposizione, maiuscole e virgolette dei nomi. Valida: viene eseguita e finisce entro i limiti. Giuste per caso: giuste sui dati, sbagliate su una \
          copia modificata; non contano come giuste.";
     results_note_tags:
@@ -1125,7 +1125,7 @@ catalogue! {
     results_note_text:
         "Each is the mean over the examples. Exact match: the text is the expected one. Normalised match: it is so without case and punctuation. F1 over words: \
          shared words. ROUGE-L: longest common sequence of words. chrF: shared runs of up to six characters.",
-        "Ogni valore è la media sugli esempi. Corrispondenza esatta: il testo è quello atteso. Normalizzata: lo è senza maiuscole e punteggiatura. F1 sulle \
+        "Ogni valore è la media sugli esempi. Risposte identiche: il testo è quello atteso. Normalizzate: lo è senza maiuscole e punteggiatura. F1 sulle \
          parole: parole in comune. ROUGE-L: sequenza comune di parole più lunga. chrF: sequenze comuni fino a sei caratteri.";
     free_note_other:
         "“Free answers”: nothing held the model to the form of an answer; what cannot be read counts as wrong.",
