@@ -3,6 +3,7 @@
 use crate::words::Words;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use lab::report::content::SECTIONS;
 use lab::report::output::Format;
 use lab::report::text::Lang;
 use lab::set::{Source, Split};
@@ -95,7 +96,7 @@ pub enum Command {
         #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats())]
         format: Vec<Format>,
         /// Sections to leave out, by name: mistakes,health
-        #[arg(long, value_delimiter = ',')]
+        #[arg(long, value_delimiter = ',', value_parser = SECTIONS)]
         without: Vec<String>,
         /// Folder to write into [default: the run folder]
         #[arg(long)]

@@ -16,7 +16,7 @@ use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{DataRecord, DeviceRecord, FileRecord, Lengths, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::intent::Labels;
 use tasks::{Metrics, baseline};
+use train::energy::Meter;
 use train::{Command, Event, Observer, Plan, Snapshot, Tuned, Validation, checkpoint};
 
 /// What a person chose.
@@ -153,6 +154,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let mut tuned = Tuned { adapters, head };
     let library = Library::open(home)?;
     let mut record = describe(&library, request, &p)?;
+    record.data.lengths = Lengths::of(encoded.iter().map(|e| e.ids.len()));
 
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
@@ -188,6 +190,8 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         examples: p.set.examples(Split::Validation),
         validation: &validation,
         base: &record.model.name,
+        // of a run that goes on, the beginning was not measured
+        meter: if going_on.is_none() { Meter::start() } else { None },
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
@@ -229,6 +233,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     }
     let outcome = plan.run(start, &mut watch);
     watch.finish_checkpoints();
+    let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
     let blank = |status: &str, train: TrainRecord| RunResult {
         task: record.task.clone(),
         method: record.method.clone(),
@@ -255,6 +260,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             peak_memory_bytes: train::memory::peak(),
             final_loss: o.final_loss,
             best_step: o.best_step,
+            energy_joules,
         };
         let mut result = blank(if outcome.stopped { "stopped" } else { "completed" }, train);
         measure(&mut result, &p, &answerer, &outcome.tuned, &out)?;
@@ -358,6 +364,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             language: p.set.card.language.clone(),
             labels: p.task.labels.names().to_vec(),
             tables: p.task.tables.clone(),
+            lengths: None,
             files,
         },
         device: DeviceRecord { id: p.device.id.clone(), name: p.device.name.clone(), kind, api: p.device.api.clone(), driver: p.device.driver.clone() },
@@ -450,6 +457,7 @@ struct Watch<'a> {
     examples: &'a [Example],
     validation: &'a [Encoded],
     base: &'a str,
+    meter: Option<Meter>,
 }
 
 impl Watch<'_> {
@@ -463,6 +471,9 @@ impl Watch<'_> {
 
 impl Observer for Watch<'_> {
     fn event(&mut self, event: Event) {
+        if let (Event::Step { .. }, Some(meter)) = (&event, &mut self.meter) {
+            meter.sample();
+        }
         // a full disk must not end a run whose weights can still be kept; the listener hears of it
         if let Err(e) = self.log.write(&event) {
             (self.on_event)(&Event::Warning { message: format!("an event could not be written: {e}") });

@@ -8,6 +8,7 @@
 //! the same step on a device and on the CPU, before the device is believed.
 
 pub mod checkpoint;
+pub mod energy;
 pub mod event;
 pub mod health;
 pub mod memory;

@@ -58,6 +58,30 @@ pub struct Sql {
 
 /// Why a match that does not hold on a changed copy is not right.
 const LUCKY: &str = "its result is right on this data only; on a copy with other rows it differs";
+/// How the reason of a result that is not the expected one begins.
+const DIFFERENT: &str = "it finds something else: ";
+
+/// In which way a query is not right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// It was refused, does not run, or did not end within the limits.
+    DoesNotRun,
+    /// It finds something else.
+    Different,
+    /// It finds the expected rows on the data, and something else on a changed copy.
+    Lucky,
+}
+
+impl Failure {
+    /// What the reason of a [`Verdict`] tells.
+    pub fn of(reason: &str) -> Self {
+        match reason {
+            LUCKY => Self::Lucky,
+            _ if reason.starts_with(DIFFERENT) => Self::Different,
+            _ => Self::DoesNotRun,
+        }
+    }
+}
 
 /// Scores verdicts.
 pub fn sql(verdicts: &[Verdict]) -> Sql {
@@ -133,7 +157,7 @@ impl Judge {
         if !wanted.is(&result) {
             let (rows, columns) = (result.rows.len(), result.columns);
             return wrong(format!(
-                "it finds something else: {rows} rows of {columns} columns where {} of {} are expected",
+                "{DIFFERENT}{rows} rows of {columns} columns where {} of {} are expected",
                 wanted.forwards.rows.len(),
                 wanted.forwards.columns
             ));
