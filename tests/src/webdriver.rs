@@ -184,6 +184,15 @@ impl Window {
         assert!(outcome.is_null(), "{selector} `{name}` cannot be clicked: {outcome}");
     }
 
+    /// Chooses an option, by its text, of the selection list that a label names.
+    pub fn choose(&self, label: &str, option: &str) {
+        let body = "const list = [...document.querySelectorAll('main select')].find(e => e.checkVisibility() && \
+            [...e.labels].some(l => l.innerText.trim().startsWith(arguments[0]) || l.textContent.trim().startsWith(arguments[0]))); \
+            const at = [...(list?.options ?? [])].findIndex(o => o.text.trim() === arguments[1]); \
+            if (at < 0) return false; list.selectedIndex = at; list.dispatchEvent(new Event('change', {bubbles: true})); return true";
+        self.wait(&format!("`{option}` in the list `{label}`"), body, &[label.into(), option.into()]);
+    }
+
     /// Types into what has the focus.
     pub fn types(&self, text: &str) {
         let press = |c: char| [json!({"type": "keyDown", "value": c.to_string()}), json!({"type": "keyUp", "value": c.to_string()})];

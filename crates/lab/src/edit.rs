@@ -155,6 +155,11 @@ impl Editor {
         self.changes[..self.done].iter().map(|(change, _)| change)
     }
 
+    /// How many changes were taken back and can be made again.
+    pub fn undone(&self) -> usize {
+        self.changes.len() - self.done
+    }
+
     /// The edited set, for checking and describing. Its files and their hashes are those of the source; a
     /// part that the source lacks has those of its first file.
     pub fn set(&self) -> DataSet {

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod ask;
 pub mod bench;
 mod command;
+pub mod compare;
 pub mod desk;
 pub mod edit;
 pub mod elsewhere;

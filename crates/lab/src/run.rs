@@ -270,7 +270,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     }
 }
 
-fn write_result(out: &Path, result: &RunResult) -> Result<()> {
+pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     let text = serde_json::to_string_pretty(result).map_err(|e| Error::request(format!("result.json cannot be written: {e}")))?;
     Ok(write_atomically(&out.join("result.json"), text.as_bytes())?)
 }

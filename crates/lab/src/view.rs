@@ -71,6 +71,8 @@ pub struct RunView {
     pub run: RunFile,
     /// The outcome; none while it runs, or where it was interrupted.
     pub result: Option<RunResult>,
+    /// Changes that a person made to the data set before this run was trained on it; 0 if it is as its files say.
+    pub changes: u64,
 }
 
 /// Opens a run folder, finished or not. `live` is the folder that this process trains now, and whether that waits.
@@ -100,7 +102,8 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
         model: run.model.name.clone(),
         data: run.data.name.clone(),
     };
-    Ok(RunView { row, run, result })
+    let changes = run.data.files.get("changes").map_or(0, |file| file.count);
+    Ok(RunView { row, run, result, changes })
 }
 
 /// The library's runs whose folders can be read, latest first.
@@ -405,12 +408,22 @@ pub struct Source {
     #[serde(default)]
     #[ts(as = "Option<BTreeMap<String, String>>")]
     pub columns: BTreeMap<String, String>,
+    /// Script that makes the tables which queries are about.
+    #[serde(default)]
+    pub schema: Option<PathBuf>,
+    /// Database of these tables, or script that fills them.
+    #[serde(default)]
+    pub database: Option<PathBuf>,
+    /// Pass over rows that cannot be read.
+    #[serde(default)]
+    #[ts(as = "Option<bool>")]
+    pub skip_bad_rows: bool,
 }
 
 impl Source {
     /// Every path that it names.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.folder, &self.train, &self.validation, &self.test].into_iter().flatten()
+        [&self.folder, &self.train, &self.validation, &self.test, &self.schema, &self.database].into_iter().flatten()
     }
 
     /// The same for the rooms below.
@@ -418,18 +431,30 @@ impl Source {
     /// # Errors
     /// If a role or the task is unknown.
     pub fn to_set(&self) -> Result<set::Source> {
-        let columns = self.columns.iter().map(|(role, column)| format!("{role}={column}")).collect::<Vec<_>>().join(",");
         let kind = if self.task.is_empty() { None } else { Some(self.task.parse().map_err(Error::Request)?) };
         Ok(set::Source {
             folder: self.folder.clone(),
             train: self.train.clone(),
             validation: self.validation.clone(),
             test: self.test.clone(),
-            columns: data::read::Columns::parse(&columns).map_err(Error::Request)?,
+            columns: serde_json::to_value(&self.columns).and_then(serde_json::from_value).map_err(|e| Error::request(format!("the columns: {e}")))?,
             kind,
-            ..set::Source::default()
+            schema: self.schema.clone(),
+            database: self.database.clone(),
+            skip_bad_rows: self.skip_bad_rows,
         })
     }
+}
+
+/// What a model is trained on in a row.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Microscope {
+    /// The tokens.
+    pub tokens: Vec<data::microscope::Token>,
+    /// The longest length that the recipe allows, in tokens.
+    pub limit: usize,
+    /// `completion`, `head` or `tagging`.
+    pub method: &'static str,
 }
 
 /// What a person chose in the window.

@@ -12,6 +12,7 @@ mod canvas;
 mod comparison;
 mod confusion;
 mod loss;
+mod overlaid;
 mod quantity;
 
 pub use bars::{class_balance, class_scores};
@@ -23,6 +24,7 @@ pub use confusion::confusion_matrix;
 pub(crate) use confusion::pairs;
 pub use loss::loss_curve;
 pub(crate) use loss::{MarkKind, marks};
+pub use overlaid::loss_curves;
 pub use quantity::{Quantity, quantity};
 
 use crate::record::Error;

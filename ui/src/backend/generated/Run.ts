@@ -18,4 +18,8 @@ run: RunFile,
 /**
  * The outcome; none while it runs, or where it was interrupted.
  */
-result: RunResult | null, };
+result: RunResult | null, 
+/**
+ * Changes that a person made to the data set before this run was trained on it; 0 if it is as its files say.
+ */
+changes: number, };
