@@ -207,6 +207,7 @@ impl Desk {
             recipe: None,
             set: wish.set,
             seed: wish.seed,
+            edited: false,
             out: out.unwrap_or(runs),
             command: String::new(),
         };
