@@ -81,6 +81,12 @@ fn from_three_choices_to_a_report() {
 
     window.shows("on 2 examples of the test set");
     picture(&window, "results");
+    // a cell opens the messages behind it, and each leads to its row
+    window.click("main button.cell", "1 message");
+    window.click("main .answers button", "Find in Data");
+    window.shows("1 of 12 rows");
+    window.click("[role=row][aria-rowindex='2']", "");
+    window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
 
     window.click("nav button", "Try");
     window.click("main textarea, main input[type=text]", "");
@@ -97,9 +103,33 @@ fn from_three_choices_to_a_report() {
     let runs = window.ask("runs", &json!({})).expect("runs");
     assert_eq!((runs[0]["status"].as_str(), runs[0]["model"].as_str()), (Some("completed"), Some("tiny")), "{runs}");
     let run = runs[0]["path"].as_str().expect("a folder");
-    let written = window.ask("export_report", &json!({"run": run, "formats": ["html"], "folder": run, "language": "it"})).expect("written");
-    let page = std::fs::read_to_string(written[0].as_str().expect("a file")).expect("there");
+    let written = window.ask("export_report", &json!({"run": run, "formats": ["html", "pdf"], "folder": run, "language": "it"})).expect("written");
+    let file = |i: usize| std::fs::read(written[i].as_str().expect("a file")).expect("there");
+    let page = String::from_utf8(file(0)).expect("text");
     assert!(page.contains("lang=\"it\"") && page.contains("<svg"));
+    assert!(file(1).starts_with(b"%PDF"));
+
+    // the model for other programs, and the run as one file that comes back
+    let folder = desk.path("home/runs");
+    let exported = window.ask("export_model", &json!({"run": run, "format": "adapter", "folder": folder, "language": "en", "progress": "__CHANNEL__:1"}));
+    let exported = PathBuf::from(exported.expect("exported").as_str().expect("a folder"));
+    assert!(exported.join("adapter_model.safetensors").is_file() && exported.join("README.md").is_file());
+    let packed = window.ask("pack_run", &json!({"run": run, "folder": folder})).expect("packed");
+    let unpacked = window.ask("unpack_run", &json!({"path": packed})).expect("unpacked");
+    assert!(Path::new(unpacked.as_str().expect("a folder")).join("result.json").is_file());
+
+    // answers of another system get a row, and the difference is told from luck
+    let answers = folder.join("rules.csv");
+    std::fs::write(&answers, "answer\norder_tracking\nreturn_refund\n").expect("written");
+    let row = window.ask("import_predictions", &json!({"path": answers, "like": run})).expect("a row");
+    assert_eq!((row["method"].as_str(), row["accuracy"].as_f64()), (Some("elsewhere"), Some(1.0)), "{row}");
+    window.reload();
+    window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+    window.click("nav button", "Compare");
+    window.click("main input[type=checkbox]", "Compare parcels");
+    window.click("main input[type=checkbox]", "Compare rules");
+    window.wait("a verdict", "return document.querySelector('section[aria-labelledby=test]')?.innerText.includes('p = ') ?? false", &[]);
+    picture(&window, "compare");
 
     // what nobody chose in a dialog or dropped stays closed to the page
     let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}}));
@@ -129,6 +159,12 @@ fn a_run_outlives_its_page_and_a_killed_one_is_found_again() {
         window.wait("the curve", curve, &[]);
         assert_eq!(window.ask("runs", &json!({})).expect("runs")[0]["status"], "running");
     }
+    window.click("main button", "Pause");
+    window.shows("Everything is on disk");
+    window.reload();
+    window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+    window.click("main button", "Go on");
+    window.wait("the run going on", "return [...document.querySelectorAll('main button')].some(b => b.innerText.trim() === 'Pause')", &[]);
     let second = window.ask("delete_run", &json!({"run": run}));
     assert!(second.as_ref().is_err_and(|e| e.contains("stop it first")), "{second:?}");
     window.kill();
@@ -241,6 +277,39 @@ fn a_table_is_mapped_repaired_and_trained_on_as_it_was_repaired() {
     let runs = window.ask("runs", &json!({})).expect("runs");
     let run = window.ask("run", &json!({"run": runs[0]["path"]})).expect("the run");
     let trained: u64 = ["train", "validation", "test"].iter().filter_map(|part| run["run"]["data"]["files"][part]["count"].as_u64()).sum();
-    assert_eq!(trained, 13, "{run}");
+    assert_eq!((trained, run["changes"].as_u64()), (13, Some(1)), "{run}");
     assert_eq!(std::fs::read(&table).expect("there"), before, "the file is as it was");
+}
+
+#[test]
+fn axe_complains_of_no_screen_in_either_language_or_theme() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = desk.open();
+    window.shows("8 messages, 2 labels");
+    window.click("main button", "Start");
+    window.click("main button", "See the result");
+    window.shows("on 2 examples of the test set");
+    let mut complaints = Vec::new();
+    for language in ["en", "it"] {
+        for theme in ["light", "dark"] {
+            window.ask("save_settings", &json!({"settings": {"language": language, "theme": theme}})).expect("saved");
+            window.reload();
+            window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+            for (i, screen) in ["start", "data", "train", "results", "try", "compare", "report", "models"].iter().enumerate() {
+                window.script(CONTROL, &[(i + 1).to_string().into()]);
+                if *screen == "data" {
+                    window.click("[role=row][aria-rowindex='3']", "");
+                    window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(400));
+                let name = format!("{screen}-{language}-{theme}");
+                complaints.extend(window.complaints().into_iter().map(|c| format!("{name}: {c}")));
+                picture(&window, &name);
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -55,6 +55,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         divide_data,
         microscope,
         query_row,
+        run_query,
         start_run,
         pause_run,
         resume_run,
@@ -144,7 +145,7 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
     Capabilities {
         version: lab::VERSION,
         methods: &["head", "tagging", "completion"],
-        figures: &["loss", "confusion", "reliability", "comparison"],
+        figures: &["loss", "confusion", "reliability", "coverage", "errors", "comparison"],
         report_formats: &lab::report::output::Format::NAMES,
         model_formats: &lab::export::Format::NAMES,
         data_formats: data_formats(),
@@ -406,6 +407,12 @@ async fn microscope(shell: State<'_, Shell>, data: String, row: usize, model: St
 async fn query_row(shell: State<'_, Shell>, data: String, row: usize) -> Answer<QueryResult> {
     let desk = shell.desk.clone();
     work(&shell, "query row", move || desk.query(&data, row)).await
+}
+
+#[tauri::command]
+async fn run_query(shell: State<'_, Shell>, run: PathBuf, sql: String) -> Answer<QueryResult> {
+    shell.grants.check(&run)?;
+    work(&shell, "run query", move || lab::look::run_query(&run, &sql)).await
 }
 
 #[tauri::command]

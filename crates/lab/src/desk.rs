@@ -6,7 +6,7 @@
 
 use crate::ask::Asked;
 use crate::compare::Comparison;
-use crate::edit::Editor;
+use crate::edit;
 use crate::error::{Error, Result};
 use crate::home::{Home, free};
 use crate::job::Job;
@@ -128,7 +128,7 @@ impl Desk {
     /// If something is refused, or another training has not ended.
     pub async fn start(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
         let desk = self.clone();
-        // changes to the data are written out first
+        // whether it was changed is known only once it has been read
         let prepared = tokio::task::spawn_blocking(move || desk.request(wish)).await;
         let request = prepared.map_err(|e| Error::request(format!("the training could not be prepared ({e}); please report this")))??;
         let (home, out) = (self.home.clone(), request.out.clone());
@@ -205,19 +205,13 @@ impl Desk {
         Ok(true)
     }
 
-    /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it. A data set
-    /// with changes is written out as a folder of its own, which the run is trained on.
+    /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it. The
+    /// changes that a person made to the data count.
     fn request(&self, wish: RunRequest) -> Result<Request> {
-        let mut data = wish.data.to_set()?;
+        let data = wish.data.to_set()?;
         let name = wish.data.folder.as_ref().or(wish.data.train.as_ref()).and_then(|p| p.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
         let out = self.home.free_run(&name);
-        let editor = Editor::open(Library::open(&self.home)?, &data)?;
-        if editor.changes().next().is_some() {
-            let folder = free(&self.home.data(), &out.file_name().unwrap_or_default().to_string_lossy());
-            editor.export_folder(&folder)?;
-            data = data::set::Source { folder: Some(folder), kind: data.kind, ..data::set::Source::default() };
-        }
-        drop(editor);
+        let edited = !edit::changes(&Library::open(&self.home)?, &data::DataSet::open(&data)?)?.is_empty();
         let mut request = Request {
             task: wish.data.task,
             data,
@@ -227,6 +221,7 @@ impl Desk {
             recipe: None,
             set: wish.set,
             seed: wish.seed,
+            edited,
             out,
             command: String::new(),
         };

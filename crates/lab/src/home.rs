@@ -40,7 +40,7 @@ impl Home {
         self.path.join("runs")
     }
 
-    /// Data sets that were made here, a folder each: divided ones, and those that runs were trained on after changes.
+    /// Data sets that were made here, a folder each.
     pub fn data(&self) -> PathBuf {
         self.path.join("data")
     }

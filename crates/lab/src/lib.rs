@@ -26,6 +26,7 @@ pub mod run;
 pub mod search;
 pub mod sheet;
 pub mod task;
+pub mod vectors;
 pub mod view;
 
 pub use error::{Error, Result};
@@ -33,7 +34,7 @@ pub use home::Home;
 
 // what callers need of the rooms below, so that they depend on this room alone
 pub use data::read::{Columns, ENDINGS};
-pub use data::{Kind, check, describe, divide, microscope, set};
+pub use data::{Kind, batch, check, describe, divide, map, microscope, set, write};
 pub use gemma::device;
 pub use report;
 pub use tasks;

@@ -7,6 +7,10 @@ use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::sheet::QueryResult;
 use crate::task::Task;
+use crate::vectors::no_row;
+use data::batch::{self, Padding};
+use data::check::{self, Finding, Limit};
+use data::database::Database;
 use data::describe::{self, Description};
 use data::divide::{Shares, divide};
 use data::encode::Encoder;
@@ -14,8 +18,9 @@ use data::microscope::{self, Prompt, Token};
 use data::read::{self, Format, Record};
 use data::set::{self, DataSet, Source, Split};
 use data::write::{self, NewCard};
-use data::{Example, Kind};
-use gemma::{Tokenizer, Weights};
+use data::{Encoded, Example, Kind};
+use gemma::{Layout, Tokenizer, Weights};
+use report::record::RunFile;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,6 +78,91 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
     Ok(parts.into_iter().map(|(split, examples)| (split, examples.len())).collect())
 }
 
+/// What says how long examples are: a model's tokenizer and context, and a recipe.
+pub struct Measure {
+    tokenizer: Tokenizer,
+    /// Tokens that the model reads at most.
+    context: usize,
+    recipe: Recipe,
+}
+
+impl Measure {
+    /// The measure of a model, found by name or path, under a recipe.
+    ///
+    /// # Errors
+    /// If the model is not on this machine, or is damaged.
+    pub fn open(home: &Home, model: &str, recipe: Recipe) -> Result<Self> {
+        let weights = Weights::open(&models::find(home, model)?)?;
+        Ok(Self { tokenizer: Tokenizer::open(&weights)?, context: weights.config().context, recipe })
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The tokenizer of the model.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Tokens that an example may have.
+    pub fn limit(&self) -> usize {
+        self.recipe.max_tokens.min(self.context)
+    }
+}
+
+/// What was found in a data set.
+pub struct Checked {
+    /// The findings, worst first.
+    pub findings: Vec<Finding>,
+    /// Tokens that no example may exceed, where lengths were checked; else why they were not.
+    pub limit: std::result::Result<usize, String>,
+}
+
+/// Checks a data set as a training does; with a measure also which examples are longer than it allows.
+///
+/// # Errors
+/// If the set's database cannot be opened.
+pub fn check(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
+    // a prompt about a database shows its tables, and without them has no length
+    let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
+    let findings = match &measured {
+        Ok((m, task)) => limited(set, task, &m.recipe, &m.tokenizer, m.context, |limit| check::findings(set, Some(limit)))?,
+        Err(_) => check::findings(set, None)?,
+    };
+    Ok(Checked { findings, limit: measured.map(|(m, _)| m.limit()) })
+}
+
+/// Which examples are longer than a recipe, or a model's context, allows.
+pub(crate) fn too_long(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer, context: usize) -> Option<Finding> {
+    limited(set, task, recipe, tokenizer, context, |limit| check::too_long(set, limit))
+}
+
+fn limited<T>(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer, context: usize, with: impl FnOnce(&Limit<'_>) -> T) -> T {
+    let template = recipe.template(&set.card.language);
+    let (tokens, encoder) = (recipe.max_tokens.min(context), Encoder { tokenizer, max_tokens: usize::MAX });
+    let count = |e: &Example| {
+        // a token is at least a byte: most examples are short enough without being tokenized
+        let most = answer::bytes(e, recipe, template, task);
+        if most <= tokens { Some(most) } else { answer::encode(e, &encoder, recipe, template, task).ok().map(|encoded| encoded.ids.len()) }
+    };
+    with(&Limit { tokens, context, count: &count })
+}
+
+/// How the training rows of a set lie in batches under a measure's recipe: one after the other, as the CPU
+/// takes them, and padded to one length, as graphics adapters do.
+///
+/// # Errors
+/// If the set's database cannot be opened, or a row cannot be tokenized.
+pub fn batches(set: &DataSet, measure: &Measure) -> Result<[Padding; 2]> {
+    let (task, recipe) = (Task::of(set)?, &measure.recipe);
+    let template = recipe.template(&set.card.language);
+    let encoder = Encoder { tokenizer: &measure.tokenizer, max_tokens: usize::MAX };
+    let encoded = set.examples(Split::Train).iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
+    Ok([Layout::Packed, Layout::Padded].map(|layout| batch::padding(&encoded, recipe.train.batch, 0, layout)))
+}
+
 /// The tokenizer of a model.
 ///
 /// # Errors
@@ -95,7 +185,7 @@ pub fn describe(set: &DataSet, tokenizer: Option<&Tokenizer>) -> Description {
 pub fn tokens(set: &DataSet, recipe: &Recipe, tokenizer: &Tokenizer, split: Split, row: usize) -> Result<Vec<Token>> {
     let examples = set.examples(split);
     let Some(e) = examples.get(row) else {
-        return Err(Error::request(format!("the {} part has {} rows and none with the number {row}, counted from 0", split.name(), examples.len())));
+        return Err(no_row(set, split, row));
     };
     example_tokens(e, &set.card.language, &Task::of(set)?, recipe, tokenizer)
 }
@@ -199,6 +289,30 @@ fn first_file(source: &crate::view::Source) -> Result<Option<PathBuf>> {
 pub fn query(set: &DataSet, sql: &str) -> Result<QueryResult> {
     let database =
         data::check::database(set)?.ok_or_else(|| Error::request("the data set names no database; choose one, or a script that makes its tables"))?;
+    answer_of(&database, sql)
+}
+
+/// Runs a query on the database of a run's data, which is only read.
+///
+/// # Errors
+/// If the run's data has no database any more, or the query has no result.
+pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
+    let files = RunFile::read(folder)?.data.files;
+    let file = |role: &str| files.get(role).map(|f| PathBuf::from(&f.path));
+    let database = match file("database") {
+        Some(file) => Database::open(&file)?,
+        None => {
+            let scripts: Vec<PathBuf> = ["schema", "seed"].into_iter().filter_map(file).collect();
+            if scripts.is_empty() {
+                return Err(Error::request(format!("{} was not trained on questions about a database", folder.display())));
+            }
+            Database::from_scripts(&scripts.iter().map(PathBuf::as_path).collect::<Vec<_>>())?
+        }
+    };
+    answer_of(&database, sql)
+}
+
+fn answer_of(database: &Database, sql: &str) -> Result<QueryResult> {
     let found = database.query(sql).map_err(|reason| Error::request(format!("the query has no result: {reason}")))?;
     Ok(QueryResult::of(found))
 }

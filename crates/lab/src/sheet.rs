@@ -491,7 +491,7 @@ impl Sheet {
             columns: self.columns.clone(),
             lengths: None,
             changes: self.editor.changes().count(),
-            undone: self.editor.undone(),
+            undone: self.editor.history().filter(|step| !step.in_force).count(),
             skipped: skipped().map(|s| s.count).sum(),
             first_skipped: skipped().find_map(|s| s.first.first().cloned()),
         }

@@ -73,6 +73,8 @@ pub struct RunView {
     pub result: Option<RunResult>,
     /// Changes that a person made to the data set before this run was trained on it; 0 if it is as its files say.
     pub changes: u64,
+    /// The files of the data set, where they are known.
+    pub source: Option<Source>,
 }
 
 /// Opens a run folder, finished or not. `live` is the folder that this process trains now, and whether that waits.
@@ -103,7 +105,9 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
         data: run.data.name.clone(),
     };
     let changes = run.data.files.get("changes").map_or(0, |file| file.count);
-    Ok(RunView { row, run, result, changes })
+    let request: Option<crate::run::Request> = run.request.clone().try_into().ok();
+    let source = request.map(|r| Source::of(&r.task, &r.data)).transpose()?;
+    Ok(RunView { row, run, result, changes, source })
 }
 
 /// The library's runs whose folders can be read, latest first.
@@ -424,6 +428,23 @@ impl Source {
     /// Every path that it names.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.folder, &self.train, &self.validation, &self.test, &self.schema, &self.database].into_iter().flatten()
+    }
+
+    /// What a run was asked for, as a face names it.
+    fn of(task: &str, from: &set::Source) -> Result<Self> {
+        let columns = serde_json::to_value(&from.columns).and_then(serde_json::from_value);
+        let from = from.clone();
+        Ok(Self {
+            task: task.into(),
+            folder: from.folder,
+            train: from.train,
+            validation: from.validation,
+            test: from.test,
+            columns: columns.map_err(|e| Error::request(format!("the columns: {e}")))?,
+            schema: from.schema,
+            database: from.database,
+            skip_bad_rows: from.skip_bad_rows,
+        })
     }
 
     /// The same for the rooms below.

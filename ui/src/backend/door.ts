@@ -109,6 +109,8 @@ export interface Door {
   deleteRun(run: string): Promise<void>;
 
   predictions(run: string, filter: PredictionFilter, offset: number, limit: number): Promise<PredictionPage>;
+  /** Runs a query on the database of a run's data; it can only read. */
+  runQuery(run: string, sql: string): Promise<QueryResult>;
   /** Draws a figure of a run, of a running one too. Axes and text are `currentColor`. */
   figure(run: string, name: string, language: Language): Promise<Figure>;
   predict(run: string, texts: string[]): Promise<Answered[]>;

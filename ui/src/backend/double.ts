@@ -491,7 +491,7 @@ export class Double implements Door {
     const played = this.#runs.get(run);
     if (!played) return fail(`${run}: there is no such run`);
     const ended = played.row.status === 'completed' || played.row.status === 'stopped';
-    return give({ row: played.row, run: played.recording.run, result: ended ? played.recording.result : null, changes: 0 });
+    return give({ row: played.row, run: played.recording.run, result: ended ? played.recording.result : null, changes: 0, source: { task: 'intent', folder: FOLDER } });
   }
   subscribe(run: string, from: number, onBatch: (batch: EventBatch) => void): Promise<() => void> {
     const played = this.#played(run);
@@ -527,6 +527,9 @@ export class Double implements Door {
     return give({ total: found.length, rows: found.slice(offset, offset + limit) });
   }
 
+  runQuery(): Promise<never> {
+    return fail('the recording holds no database');
+  }
   figure(run: string, name: string, language: Language): Promise<Figure> {
     const played = this.#played(run);
     const whole = played.recording.figures[language][name];

@@ -112,6 +112,7 @@ export const tauri: Door = {
   deleteRun: (run) => call('delete_run', { run }),
 
   predictions: (run, filter, offset, limit) => call('predictions', { run, filter, offset, limit }),
+  runQuery: (run, sql) => call('run_query', { run, sql }),
   figure: (run, name, language) => call('figure', { run, name, language }),
   predict: (run, texts) => call('predict', { run, texts }),
   compare: (runs, language) => call('compare', { runs, language }),

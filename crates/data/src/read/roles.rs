@@ -83,9 +83,25 @@ impl Role {
     fn known(self) -> impl Iterator<Item = &'static str> {
         let (own, others): (&[&str], &[&str]) = match self {
             Self::Text => (&[], &TEXT),
-            Self::Label => {
-                (&["label", "intent", "category", "class", "etichetta", "intento", "categoria", "classe", "label_text", "topic", "tag", "sentiment"], &ANSWER)
-            }
+            Self::Label => (
+                &[
+                    "label",
+                    "intent",
+                    "category",
+                    "class",
+                    "etichetta",
+                    "intento",
+                    "categoria",
+                    "classe",
+                    "label_text",
+                    "topic",
+                    "tag",
+                    "sentiment",
+                    "labels",
+                    "cats",
+                ],
+                &ANSWER,
+            ),
             Self::Entities => (&["entities", "spans", "entità", "entita", "ner", "annotations", "annotazioni", "labels", "label"], &ANSWER),
             Self::Question => (&["question", "domanda", "utterance", "nl"], &TEXT),
             Self::Sql => (&["sql", "query", "sql_query", "interrogazione"], &ANSWER),
@@ -253,7 +269,7 @@ impl Binding {
 
     fn target(&self, text: &str, answer: &str) -> std::result::Result<Target, String> {
         Ok(match self.kind {
-            Kind::Intent => Target::Label(answer.trim().into()),
+            Kind::Intent => Target::Label(value::label(answer)?),
             Kind::Sql => Target::Sql(answer.trim().into()),
             Kind::Custom => Target::Completion(answer.into()),
             Kind::Entities => Target::Entities(value::entities(text, answer)?),

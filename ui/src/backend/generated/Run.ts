@@ -2,6 +2,7 @@
 import type { RunFile } from "./RunFile";
 import type { RunResult } from "./RunResult";
 import type { RunRow } from "./RunRow";
+import type { Source } from "./Source";
 
 /**
  * A run with everything that was chosen and what came of it.
@@ -22,4 +23,8 @@ result: RunResult | null,
 /**
  * Changes that a person made to the data set before this run was trained on it; 0 if it is as its files say.
  */
-changes: number, };
+changes: number, 
+/**
+ * The files of the data set, where they are known.
+ */
+source: Source | null, };
