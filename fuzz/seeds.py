@@ -1,4 +1,4 @@
-"""Writes the seed inputs of the three harnesses to fuzz/corpus (Python 3, no packages)."""
+"""Writes the seed inputs of the harnesses, but for Parquet's, to fuzz/corpus (Python 3, no packages)."""
 
 import json
 import random
@@ -85,9 +85,17 @@ TEXTS = {
     "words": "Anna B-PER\nBianchi I-PER\n\nRoma S-LOC\n",
     "universal": "# text = della\n1-2\tdella\t_\t_\t_\t_\t_\t_\t_\t_\n1\tdi\t_\t_\tB-X\t_\t_\t_\t_\tSpaceAfter=No\n2\tla\t_\t_\tO\t_\t_\t_\t_\t_\n",
 }
-# the first byte chooses one of 13 endings and one of 5 tasks
-for choice in range(13 * 5):
-    for name, text in TEXTS.items():
-        write("records", f"{name}{choice}", bytes([choice]) + text.encode())
-    write("records", f"latin1{choice}", bytes([choice]) + b"text,label\n\xe8,b\n")
-    write("records", f"utf16{choice}", bytes([choice]) + "text,label\nè,b\n".encode("utf-16"))
+TEXTS["labelled"] = "__label__a uno\n__label__b __label__c due\n"
+TEXTS["docstart"] = "-DOCSTART- -X- O O\n\nAnna NNP B-NP B-PER\n"
+# the first byte chooses the ending, one of 5 tasks and one of 3 ways to name columns
+for harness, endings, texts in [
+    ("lines", 3, "lines nested spans strings tags chat alpaca labelled docstart tab document"),
+    ("json", 1, "lines nested document parts columns indexed spans tags chat alpaca"),
+    ("delimited", 3, "comma windows blank uneven tab python"),
+    ("words", 3, "words universal docstart"),
+]:
+    for choice in range(endings * 5 * 3):
+        for name in texts.split():
+            write(harness, f"{name}{choice}", bytes([choice]) + TEXTS[name].encode())
+        for encoding in ["utf-16", "latin-1"]:
+            write(harness, f"{encoding}{choice}", bytes([choice]) + ("text,label\nè,b\n" if harness == "delimited" else '[{"text":"è","label":"b"}]').encode(encoding))

@@ -373,7 +373,7 @@ fn bad_data_is_refused_with_file_and_row() {
     refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
     refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
     let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
-    refused("long.jsonl", long.as_bytes(), &[], &["long.jsonl:3", "tokens long", "max_tokens"]);
+    refused("long.jsonl", long.as_bytes(), &[], &["long.jsonl:3", "1 example is longer than the 512 tokens allowed", "max_tokens"]);
     b.write("unknown.jsonl", b"{\"text\":\"tre\",\"label\":\"zzz\"}\n");
     refused("good.jsonl", good.as_bytes(), &["--validation", "unknown.jsonl"], &["unknown.jsonl:1", "`zzz`", "no training row"]);
     refused("good.jsonl", good.as_bytes(), &["--columns", "text=nothing"], &["good.jsonl", "`nothing`", "`text`, `label`"]);
@@ -468,6 +468,152 @@ fn a_file_is_divided_and_bad_rows_are_passed_over_only_when_asked() {
     assert!(again.status.code() == Some(1), "a folder with files is never written over");
     let told = b.run(&["data", "check", "mine.jsonl", "--task", "intent", "--skip-bad-rows"]);
     assert!(text(&told.stderr).contains("rows passed over: 1") && text(&told.stderr).contains("mine.jsonl:61"), "{}", text(&told.stderr));
+}
+
+/// The example that training refuses is found by the check, which needs the tokenizer for it.
+#[test]
+fn examples_that_are_too_long_are_found_before_training() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    let check = |more: &[&str]| b.run(&[&["data", "check", ".", "--task", "intent", "--json"], more].concat());
+    let found = |out: &Output| -> serde_json::Value { serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr))) };
+    let kinds = |found: &serde_json::Value| found["findings"].as_array().expect("findings").iter().map(|f| f["kind"].to_string()).collect::<String>();
+
+    let unmeasured = found(&check(&[]));
+    assert!(unmeasured["max_tokens_unchecked"].as_str().is_some_and(|why| why.contains("lapidary models get gemma-3-270m")), "{unmeasured}");
+    let told = b.run(&["data", "check", ".", "--task", "intent"]);
+    assert!(text(&told.stderr).contains("lengths in tokens were not checked"), "{}", text(&told.stderr));
+    b.refused(&["data", "check", ".", "--task", "intent", "--model", "nowhere"], &["nowhere", "known models are"]);
+
+    let sound = found(&check(&["--model", &model]));
+    assert!(sound["max_tokens"].is_u64() && !kinds(&sound).contains("too_long"), "{sound}");
+    // what a head reads is the message; a completion has a prompt around it
+    let head = ["--model", &model, "--method", "head", "--set", "max_tokens=30"];
+    let completion = ["--model", &model, "--method", "completion", "--set", "max_tokens=30"];
+    assert!(!kinds(&found(&check(&head))).contains("too_long"));
+    let out = check(&completion);
+    assert_eq!(out.status.code(), Some(1));
+    let long = found(&out);
+    let finding = long["findings"].as_array().and_then(|f| f.iter().find(|f| f["kind"] == "too_long")).unwrap_or_else(|| panic!("{long}"));
+    let rows = finding["rows"].as_array().expect("rows").len();
+    assert!(finding["severity"] == "error" && rows > 1 && finding["fix"].as_str().is_some_and(|f| f.contains("--set max_tokens=")), "{finding}");
+    b.refused(&b.train("out", &completion[2..]), &["longer than the 30 tokens allowed", &format!("{rows} examples are"), "raise max_tokens, up to"]);
+    // with what the finding proposes, all of them fit
+    let fix = finding["fix"].as_str().and_then(|f| f.split("--set ").nth(1)).and_then(|f| f.split(' ').next()).expect("a setting");
+    assert!(!kinds(&found(&check(&["--model", &model, "--method", "completion", "--set", fix]))).contains("too_long"), "{fix}");
+    let shown = b.run(&["data", "show", ".", "--task", "intent", "--model", &model, "--json"]);
+    let shown = found(&shown);
+    assert_eq!(shown["batches"]["packed"]["share"], 0.0, "{shown}");
+    assert!(shown["batches"]["padded"]["share"].as_f64().is_some_and(|share| share < 1.0), "{shown}");
+}
+
+/// Rows are changed beside the files; a training heeds the changes only when it is asked to, and keeps them.
+#[test]
+fn rows_are_edited_and_trained_on_as_edited() {
+    let b = Bench::new();
+    let edit = |args: &[&str]| b.run(&[&["data", "edit", ".", "--task", "intent"], args].concat());
+    let done = |args: &[&str]| {
+        let out = edit(args);
+        assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
+        text(&out.stdout)
+    };
+    let refused = |args: &[&str], part: &str| {
+        let out = edit(args);
+        assert!(out.status.code() == Some(1) && text(&out.stderr).contains(part), "{args:?}: {}", text(&out.stderr));
+    };
+    let before = std::fs::read(b.path("train.jsonl")).expect("rows");
+    assert!(b.run(&b.train("plain", &["--set", "epochs=1"])).status.success());
+    b.refused(&b.train("out", &["--edited"]), &["has not been edited", "--edited"]);
+    refused(&["undo"], "no change to take back");
+    refused(&["delete", "train:99"], "the train part has 8 rows");
+    refused(&["delete", "nowhere.jsonl:1"], "there is no such row");
+
+    assert!(done(&["relabel", "train.jsonl:1", "return_refund"]).contains("order_tracking → return_refund"));
+    done(&["delete", "train:1"]);
+    done(&["move", "test:0", "train"]);
+    done(&["add", "train", "dove trovo la mia maglia", "order_tracking"]);
+    done(&["relabel", "added:13", "return_refund"]);
+    done(&["undo"]);
+    done(&["redo"]);
+    done(&["undo"]);
+    refused(&["delete", "train:1"], "is deleted");
+    let list: Vec<serde_json::Value> = done(&["list", "--json"]).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert_eq!(list.iter().map(|s| s["in_force"] == true).collect::<Vec<_>>(), [true, true, true, true, false], "{list:?}");
+    assert!(list[3]["row"] == "added:13" && list[3]["change"]["type"] == "add", "{}", list[3]);
+    assert!(done(&["list", "--language", "it"]).contains("(annullata)"));
+    assert_eq!(std::fs::read(b.path("train.jsonl")).expect("rows"), before, "the file is as it was");
+
+    for format in ["jsonl", "csv"] {
+        done(&["export", "--out", format, "--format", format]);
+        let checked = b.run(&["data", "check", format, "--task", "intent"]);
+        assert!(text(&checked.stdout).contains("9 train, 2 validation, 1 test"), "{}", text(&checked.stdout));
+    }
+    let warned = b.run(&b.train("warned", &["--set", "epochs=1", "--json"]));
+    assert!(text(&warned.stdout).contains("4 changes to it are not heeded"), "{}", text(&warned.stdout));
+
+    let trained = b.run(&b.train("out", &["--edited", "--set", "epochs=1", "--json"]));
+    assert!(trained.status.success() && !text(&trained.stdout).contains("not heeded"), "{}", text(&trained.stderr));
+    let run: lab::report::record::RunFile = lab::report::record::RunFile::read(&b.path("out")).expect("run.toml");
+    let (train, changes) = (&run.data.files["train"], &run.data.files["changes"]);
+    assert_eq!((train.count, changes.count), (9, 4));
+    assert_eq!(train.sha256, data::set::sha256_of(&before), "the file is that of the source");
+    let kept = std::fs::read(b.path("out/changes.jsonl")).expect("the changes");
+    assert_eq!(changes.sha256, data::set::sha256_of(&kept));
+    assert!(run.command.contains("--edited"));
+    // what it was trained on is what was exported
+    let exported = b.run(&[
+        "train",
+        "--task",
+        "intent",
+        "--data",
+        "csv",
+        "--model",
+        &tiny().display().to_string(),
+        "--out",
+        "same",
+        "--set",
+        "epochs=1",
+        "--set",
+        "batch=4",
+    ]);
+    assert!(exported.status.success(), "{}", text(&exported.stderr));
+    let predictions = |run: &str| std::fs::read_to_string(b.path(run).join("predictions.jsonl")).expect("predictions");
+    assert_eq!(predictions("same"), predictions("out"));
+    assert_ne!(predictions("same"), predictions("plain"));
+}
+
+/// Without real weights the states mean little; what is looked at is that they are the model's, are kept, and lead to
+/// a map and to neighbours.
+#[test]
+fn rows_are_read_by_the_model() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    let show = |more: &[&str]| b.run(&[&["data", "show", ".", "--task", "intent", "--model", &model], more].concat());
+    let near = show(&["--near", "train:1", "--limit", "3", "--json"]);
+    let rows: Vec<serde_json::Value> = text(&near.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert_eq!(rows.len(), 3, "{}", text(&near.stderr));
+    assert!(rows.iter().all(|r| r["similarity"].as_f64().is_some_and(|s| s.abs() < 1.001) && r["answer"].is_string()), "{rows:?}");
+    let kept = |what: &str| std::fs::read_dir(b.path("home/vectors")).map_or(0, Iterator::count) == 1 || panic!("{what}");
+    assert!(kept("the states are kept"));
+    assert_eq!(show(&["--near", "train:1", "--limit", "3", "--json"]).stdout, near.stdout);
+    b.refused(&["data", "show", ".", "--task", "intent", "--model", &model, "--near", "train:99"], &["the train part has 8 rows"]);
+    b.refused(&["data", "show", ".", "--task", "intent", "--near", "train:0"], &["lapidary models get gemma-3-270m"]);
+
+    let mapped = show(&["--map", "map.json"]);
+    assert!(mapped.status.success(), "{}", text(&mapped.stderr));
+    let points = json(&b.path("map.json"));
+    let points = points.as_array().expect("a list");
+    assert!(points.len() == 12 && points.iter().all(|p| p["x"].is_f64() && p["y"].is_f64() && p["label"].is_string()), "{points:?}");
+    let first = std::fs::read(b.path("map.json")).expect("a map");
+    assert!(show(&["--map", "map.json"]).status.success());
+    assert_eq!(std::fs::read(b.path("map.json")).expect("a map"), first, "the map repeats");
+    assert!(show(&["--map", "map.csv"]).status.success() && b.path("map.csv").exists());
+    b.refused(&["data", "show", ".", "--task", "intent", "--model", &model, "--map", "out"], &["use .json or .csv"]);
+
+    let deep = b.run(&["data", "check", ".", "--task", "intent", "--model", &model, "--deep", "--json"]);
+    let deep: serde_json::Value = serde_json::from_slice(&deep.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&deep.stderr)));
+    assert!(deep["suspicious_labels"].is_array(), "{deep}");
+    assert!(kept("one reading served for all"));
 }
 
 #[test]

@@ -164,6 +164,39 @@ fn a_torn_checkpoint_gives_way_to_the_one_before_and_a_changed_file_is_refused()
     assert!(events().contains("is not a whole checkpoint"), "the damage is told");
 }
 
+/// How the data is read belongs to the run: columns that were named and bad rows that were passed over stay so.
+#[test]
+fn a_resumed_run_reads_its_data_as_it_began() {
+    let b = Bench::new(INTENT);
+    let row = |i: usize| {
+        let (label, word) = [("pacco", "arriva"), ("rimborso", "rendo")][i % 2];
+        serde_json::json!({"frase": format!("{word} la cosa numero {i}"), "motivo": label, "text": "altro", "label": "altro"}).to_string() + "\n"
+    };
+    let rows: String = (0..12).map(row).collect();
+    std::fs::write(b.path("mine.jsonl"), rows + "{\"frase\": \n").expect("writable");
+    let model = tiny().display().to_string();
+    let train = |out: &str, epochs: &str, columns: &str| {
+        let args = ["train", "--task", "intent", "--train", "mine.jsonl", "--columns", columns, "--skip-bad-rows", "--model", &model, "--out", out];
+        b.command(&[&args[..], &["--method", "head", "--set", epochs, "--set", "batch=4", "--set", "checkpoint_every=2"]].concat())
+    };
+    let whole = train("whole", "epochs=40", "text=frase,label=motivo").output().expect("the command runs");
+    assert!(whole.status.success(), "{}", text(&whole.stderr));
+    let mut child = b.spawn(train("cut", "epochs=40", "text=frase,label=motivo"));
+    let begun = Instant::now();
+    while train::checkpoint::list(&b.path("cut/checkpoints")).is_empty() && child.try_wait().expect("waited").is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+    let resumed = b.run(&["resume", "cut"]);
+    assert!(resumed.status.success() || text(&resumed.stderr).contains("is finished"), "{}", text(&resumed.stderr));
+    let weights = |out: &str| std::fs::read(b.path(out).join("adapter/adapter_model.safetensors")).expect("weights");
+    assert!(weights("cut") == weights("whole"), "it ended otherwise");
+    let result: serde_json::Value = acceptance::json(&b.path("cut/result.json"));
+    assert_eq!(result["data"]["labels"], serde_json::json!(["pacco", "rimborso"]));
+}
+
 #[test]
 fn another_process_pauses_a_run_and_lets_it_go_on() {
     let b = Bench::new(INTENT);

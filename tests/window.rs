@@ -39,11 +39,18 @@ impl Desk {
     }
 
     fn open(&self) -> Window {
+        self.open_with(&[])
+    }
+
+    /// Opens the window with files, as if they had been dropped on it.
+    fn open_with(&self, files: &[&Path]) -> Window {
         let text = |name: &str| self.path(name).display().to_string();
         let (home, datasets, own) = (text("home"), text("datasets"), text("own"));
         // the window's own files stay in here, too
         let variables = [("LAPIDARY_DATASETS", datasets.as_str()), ("XDG_DATA_HOME", &own), ("XDG_CONFIG_HOME", &own), ("XDG_CACHE_HOME", &own)];
-        let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &["--home", &home], &variables, (1280, 800));
+        let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+        let args: Vec<&str> = ["--home", &home].into_iter().chain(files.iter().map(String::as_str)).collect();
+        let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &args, &variables, (1280, 800));
         window.wait("the page", "return document.querySelector('nav') !== null", &[]);
         window
     }
@@ -74,6 +81,12 @@ fn from_three_choices_to_a_report() {
 
     window.shows("on 2 examples of the test set");
     picture(&window, "results");
+    // a cell opens the messages behind it, and each leads to its row
+    window.click("main button.cell", "1 message");
+    window.click("main .answers button", "Find in Data");
+    window.shows("1 of 12 rows");
+    window.click("[role=row][aria-rowindex='2']", "");
+    window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
 
     window.click("nav button", "Try");
     window.click("main textarea, main input[type=text]", "");
@@ -90,9 +103,33 @@ fn from_three_choices_to_a_report() {
     let runs = window.ask("runs", &json!({})).expect("runs");
     assert_eq!((runs[0]["status"].as_str(), runs[0]["model"].as_str()), (Some("completed"), Some("tiny")), "{runs}");
     let run = runs[0]["path"].as_str().expect("a folder");
-    let written = window.ask("export_report", &json!({"run": run, "formats": ["html"], "folder": run, "language": "it"})).expect("written");
-    let page = std::fs::read_to_string(written[0].as_str().expect("a file")).expect("there");
+    let written = window.ask("export_report", &json!({"run": run, "formats": ["html", "pdf"], "folder": run, "language": "it"})).expect("written");
+    let file = |i: usize| std::fs::read(written[i].as_str().expect("a file")).expect("there");
+    let page = String::from_utf8(file(0)).expect("text");
     assert!(page.contains("lang=\"it\"") && page.contains("<svg"));
+    assert!(file(1).starts_with(b"%PDF"));
+
+    // the model for other programs, and the run as one file that comes back
+    let folder = desk.path("home/runs");
+    let exported = window.ask("export_model", &json!({"run": run, "format": "adapter", "folder": folder, "language": "en", "progress": "__CHANNEL__:1"}));
+    let exported = PathBuf::from(exported.expect("exported").as_str().expect("a folder"));
+    assert!(exported.join("adapter_model.safetensors").is_file() && exported.join("README.md").is_file());
+    let packed = window.ask("pack_run", &json!({"run": run, "folder": folder})).expect("packed");
+    let unpacked = window.ask("unpack_run", &json!({"path": packed})).expect("unpacked");
+    assert!(Path::new(unpacked.as_str().expect("a folder")).join("result.json").is_file());
+
+    // answers of another system get a row, and the difference is told from luck
+    let answers = folder.join("rules.csv");
+    std::fs::write(&answers, "answer\norder_tracking\nreturn_refund\n").expect("written");
+    let row = window.ask("import_predictions", &json!({"path": answers, "like": run})).expect("a row");
+    assert_eq!((row["method"].as_str(), row["accuracy"].as_f64()), (Some("elsewhere"), Some(1.0)), "{row}");
+    window.reload();
+    window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+    window.click("nav button", "Compare");
+    window.click("main input[type=checkbox]", "Compare parcels");
+    window.click("main input[type=checkbox]", "Compare rules");
+    window.wait("a verdict", "return document.querySelector('section[aria-labelledby=test]')?.innerText.includes('p = ') ?? false", &[]);
+    picture(&window, "compare");
 
     // what nobody chose in a dialog or dropped stays closed to the page
     let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}}));
@@ -122,6 +159,12 @@ fn a_run_outlives_its_page_and_a_killed_one_is_found_again() {
         window.wait("the curve", curve, &[]);
         assert_eq!(window.ask("runs", &json!({})).expect("runs")[0]["status"], "running");
     }
+    window.click("main button", "Pause");
+    window.shows("Everything is on disk");
+    window.reload();
+    window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+    window.click("main button", "Go on");
+    window.wait("the run going on", "return [...document.querySelectorAll('main button')].some(b => b.innerText.trim() === 'Pause')", &[]);
     let second = window.ask("delete_run", &json!({"run": run}));
     assert!(second.as_ref().is_err_and(|e| e.contains("stop it first")), "{second:?}");
     window.kill();
@@ -170,4 +213,103 @@ fn a_run_is_started_and_understood_from_the_keyboard_alone() {
     reach("See the result");
     window.press(Key::Enter);
     window.shows("on 2 examples of the test set");
+}
+
+/// Sends a key with Control, as the page hears it.
+const CONTROL: &str = "window.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], ctrlKey: true, bubbles: true}))";
+
+#[test]
+fn a_table_is_mapped_repaired_and_trained_on_as_it_was_repaired() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let table = desk.path("posta.csv");
+    let row = |l: &str, t: &str| format!("{t};{l}\n");
+    let rows: String = WORDS.iter().flat_map(|(l, texts)| texts.iter().map(move |t| row(l, t))).collect();
+    std::fs::write(&table, format!("Frase;Reparto\n{rows}non so che dire;order_trackin\n")).expect("written");
+    let before = std::fs::read(&table).expect("there");
+    let window = desk.open_with(&[&table]);
+
+    // nobody can guess what `Reparto` is
+    window.shows("Which column holds what?");
+    picture(&window, "columns");
+    window.choose("Label", "Reparto");
+    window.click("main button", "Read the file");
+    window.shows("13 rows");
+    picture(&window, "data");
+
+    // a row with a misspelt label: found by what was found, looked at, repaired, and that taken back
+    window.click("aside button.pick", "order_trackin");
+    window.click("[role=row]", "non so che dire");
+    window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 3", &[]);
+    picture(&window, "microscope");
+    window.choose("Label", "order_tracking");
+    window.shows("1 change, used in training");
+    window.script(CONTROL, &["z".into()]);
+    window.wait("the undo", "return !document.querySelector('main header').innerText.includes('1 change')", &[]);
+    window.script(CONTROL, &["y".into()]);
+    window.shows("1 change, used in training");
+    window.click("main button", "Show all rows");
+    window.click("main button", "Add a row");
+    window.click("main section[aria-label='New row'] textarea", "");
+    window.types("sempre il pacco");
+    window.choose("Label", "order_tracking");
+    window.click("main section[aria-label='New row'] button", "Add");
+    window.shows("14 rows");
+    window.shows("2 changes, used in training");
+
+    // one file into three parts, as it was repaired
+    window.click("aside button", "Divide");
+    window.click("aside button", "Divide and open");
+    window.wait("three parts", "return [...document.querySelectorAll('.segments label')].length === 4", &[]);
+    window.shows("14 rows");
+    window.click("[role=row]", "");
+    window.click("main button", "Delete row");
+    window.shows("13 rows");
+    window.shows("1 change, used in training");
+    picture(&window, "divided");
+
+    window.click("nav button", "Start");
+    window.click("label.choice", "tiny");
+    window.click("main button", "Start");
+    window.click("main button", "See the result");
+    let runs = window.ask("runs", &json!({})).expect("runs");
+    let run = window.ask("run", &json!({"run": runs[0]["path"]})).expect("the run");
+    let trained: u64 = ["train", "validation", "test"].iter().filter_map(|part| run["run"]["data"]["files"][part]["count"].as_u64()).sum();
+    assert_eq!((trained, run["changes"].as_u64()), (13, Some(1)), "{run}");
+    assert_eq!(std::fs::read(&table).expect("there"), before, "the file is as it was");
+}
+
+#[test]
+fn axe_complains_of_no_screen_in_either_language_or_theme() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = desk.open();
+    window.shows("8 messages, 2 labels");
+    window.click("main button", "Start");
+    window.click("main button", "See the result");
+    window.shows("on 2 examples of the test set");
+    let mut complaints = Vec::new();
+    for language in ["en", "it"] {
+        for theme in ["light", "dark"] {
+            window.ask("save_settings", &json!({"settings": {"language": language, "theme": theme}})).expect("saved");
+            window.reload();
+            window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+            for (i, screen) in ["start", "data", "train", "results", "try", "compare", "report", "models"].iter().enumerate() {
+                window.script(CONTROL, &[(i + 1).to_string().into()]);
+                if *screen == "data" {
+                    window.click("[role=row][aria-rowindex='3']", "");
+                    window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(400));
+                let name = format!("{screen}-{language}-{theme}");
+                complaints.extend(window.complaints().into_iter().map(|c| format!("{name}: {c}")));
+                picture(&window, &name);
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

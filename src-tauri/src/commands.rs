@@ -6,11 +6,14 @@
 use crate::shell::{self, Ending, Failure, Shell, lock};
 use crate::{menu, words};
 use lab::ask::Asked;
+use lab::compare::Comparison;
+use lab::divide::Shares;
 use lab::forecast::Forecast;
+use lab::look::ColumnsView;
 use lab::report::figure::Figure;
 use lab::report::text::Lang;
-use lab::sheet::{DataSummary, RowPage, RowQuery};
-use lab::view::{self, DataOffer, EventBatch, ModelView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
+use lab::sheet::{DataSummary, Edit, QueryResult, RowPage, RowQuery};
+use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
 use lab::{device, devices, models};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -44,8 +47,17 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         remove_model,
         data_offers,
         open_data,
+        data_columns,
         rows,
         forecast,
+        edit_row,
+        undo_edit,
+        redo_edit,
+        export_data,
+        divide_data,
+        microscope,
+        query_row,
+        run_query,
         start_run,
         pause_run,
         resume_run,
@@ -58,8 +70,14 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         predictions,
         figure,
         predict,
+        compare,
+        import_predictions,
         report_page,
         export_report,
+        pack_run,
+        unpack_run,
+        export_model,
+        cancel_export,
     ]
 }
 
@@ -129,9 +147,9 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
     Capabilities {
         version: lab::VERSION,
         methods: &["head", "tagging", "completion"],
-        figures: &["loss", "confusion", "reliability", "comparison"],
+        figures: &["loss", "confusion", "reliability", "coverage", "errors", "comparison"],
         report_formats: &lab::report::output::Format::NAMES,
-        model_formats: &[],
+        model_formats: &lab::export::Format::NAMES,
         data_formats: data_formats(),
         get_model: true,
         import_model: true,
@@ -140,12 +158,12 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
         pause: true,
         stop: true,
         resume: true,
-        edit: false,
-        microscope: false,
+        edit: true,
+        microscope: true,
         map: false,
         predict: true,
-        compare: false,
-        import_predictions: false,
+        compare: true,
+        import_predictions: true,
         delete_run: true,
         diagnostics: true,
     }
@@ -213,6 +231,8 @@ fn extensions(what: &str) -> Option<(usize, Vec<&'static str>)> {
         "data" => Some((0, data_formats())),
         "model" => Some((1, vec!["gguf", "safetensors"])),
         "predictions" => Some((2, data_formats())),
+        "database" => Some((3, vec!["sqlite", "sqlite3", "db", "sql"])),
+        "run" => Some((4, vec!["lapidary"])),
         _ => None,
     }
 }
@@ -259,7 +279,7 @@ async fn models(shell: State<'_, Shell>) -> Answer<Vec<ModelView>> {
     work(&shell, "models", move || view::models(&home)).await
 }
 
-/// Progress of a download.
+/// Progress of a download or an export.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Progress {
     /// Bytes done.
@@ -339,6 +359,63 @@ async fn open_data(shell: State<'_, Shell>, source: Source) -> Answer<DataSummar
 async fn rows(shell: State<'_, Shell>, query: RowQuery) -> Answer<RowPage> {
     let desk = shell.desk.clone();
     work(&shell, "rows", move || desk.rows(&query)).await
+}
+
+#[tauri::command]
+async fn data_columns(shell: State<'_, Shell>, source: Source) -> Answer<ColumnsView> {
+    source.paths().try_for_each(|path| shell.grants.check(path))?;
+    let desk = shell.desk.clone();
+    work(&shell, "columns", move || desk.columns(&source)).await
+}
+
+#[tauri::command]
+async fn edit_row(shell: State<'_, Shell>, data: String, edit: Edit) -> Answer<DataSummary> {
+    let desk = shell.desk.clone();
+    work(&shell, "edit row", move || desk.edit(&data, edit)).await
+}
+
+#[tauri::command]
+async fn undo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary> {
+    let desk = shell.desk.clone();
+    work(&shell, "undo edit", move || desk.undo(&data)).await
+}
+
+#[tauri::command]
+async fn redo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary> {
+    let desk = shell.desk.clone();
+    work(&shell, "redo edit", move || desk.redo(&data)).await
+}
+
+#[tauri::command]
+async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf) -> Answer<PathBuf> {
+    shell.grants.check(&folder)?;
+    let desk = shell.desk.clone();
+    work(&shell, "export data", move || desk.export_data(&data, &folder)).await
+}
+
+#[tauri::command]
+async fn divide_data(shell: State<'_, Shell>, data: String, validation: f64, test: f64, seed: u64) -> Answer<PathBuf> {
+    let desk = shell.desk.clone();
+    let shares = move || Shares::new(validation, test).map_err(lab::Error::Request);
+    work(&shell, "divide data", move || desk.divide_data(&data, shares()?, seed)).await
+}
+
+#[tauri::command]
+async fn microscope(shell: State<'_, Shell>, data: String, row: usize, model: String, method: String, set: Vec<String>) -> Answer<Microscope> {
+    let desk = shell.desk.clone();
+    work(&shell, "microscope", move || desk.microscope(&data, row, &model, &method, &set)).await
+}
+
+#[tauri::command]
+async fn query_row(shell: State<'_, Shell>, data: String, row: usize) -> Answer<QueryResult> {
+    let desk = shell.desk.clone();
+    work(&shell, "query row", move || desk.query(&data, row)).await
+}
+
+#[tauri::command]
+async fn run_query(shell: State<'_, Shell>, run: PathBuf, sql: String) -> Answer<QueryResult> {
+    shell.grants.check(&run)?;
+    work(&shell, "run query", move || lab::look::run_query(&run, &sql)).await
 }
 
 #[tauri::command]
@@ -465,6 +542,72 @@ async fn predict(shell: State<'_, Shell>, run: PathBuf, texts: Vec<String>) -> A
 }
 
 #[tauri::command]
+async fn compare(shell: State<'_, Shell>, runs: Vec<PathBuf>, language: Lang) -> Answer<Comparison> {
+    runs.iter().try_for_each(|run| shell.grants.check(run))?;
+    let desk = shell.desk.clone();
+    work(&shell, "compare", move || desk.compare(&runs, language)).await
+}
+
+#[tauri::command]
+async fn import_predictions(shell: State<'_, Shell>, path: PathBuf, like: PathBuf) -> Answer<RunRow> {
+    shell.grants.check(&path)?;
+    shell.grants.check(&like)?;
+    let desk = shell.desk.clone();
+    work(&shell, "import predictions", move || desk.import_predictions(&path, &like)).await
+}
+
+#[tauri::command]
+async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, folder: PathBuf, language: Lang, progress: Channel<Progress>) -> Answer<PathBuf> {
+    shell.grants.check(&run)?;
+    shell.grants.check(&folder)?;
+    let (desk, cancelled) = (shell.desk.clone(), Ending::default());
+    let key = exported(&run);
+    lock(&shell.downloads).insert(key.clone(), cancelled.clone());
+    let write = move || {
+        let mut last: Option<Instant> = None;
+        let mut tell = |done: u64, total: Option<u64>| {
+            if last.is_none_or(|l| l.elapsed() > BEAT) {
+                last = Some(Instant::now());
+                // a page that has gone away does not end it
+                let _ = progress.send(Progress { done, total, what: String::new() });
+            }
+            !cancelled.load(Ordering::Relaxed)
+        };
+        desk.export_model(&run, &format, &folder, language, &mut tell)
+    };
+    let outcome = work(&shell, "export model", write).await;
+    lock(&shell.downloads).remove(&key);
+    outcome
+}
+
+/// What an export is kept under among the downloads, whose names are those of models.
+fn exported(run: &Path) -> String {
+    format!("export of {}", run.display())
+}
+
+#[tauri::command]
+fn cancel_export(shell: State<'_, Shell>, run: PathBuf) {
+    if let Some(cancelled) = lock(&shell.downloads).get(&exported(&run)) {
+        cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tauri::command]
+async fn pack_run(shell: State<'_, Shell>, run: PathBuf, folder: PathBuf) -> Answer<PathBuf> {
+    shell.grants.check(&run)?;
+    shell.grants.check(&folder)?;
+    let desk = shell.desk.clone();
+    work(&shell, "pack run", move || desk.pack_run(&run, &folder)).await
+}
+
+#[tauri::command]
+async fn unpack_run(shell: State<'_, Shell>, path: PathBuf) -> Answer<PathBuf> {
+    shell.grants.check(&path)?;
+    let desk = shell.desk.clone();
+    work(&shell, "unpack run", move || desk.unpack_run(&path)).await
+}
+
+#[tauri::command]
 async fn report_page(shell: State<'_, Shell>, run: PathBuf, language: Lang) -> Answer<String> {
     shell.grants.check(&run)?;
     work(&shell, "report", move || view::report_page(&run, language)).await
@@ -498,6 +641,10 @@ pub mod types {
         DataSummary::export_all(config)?;
         RowQuery::export_all(config)?;
         RowPage::export_all(config)?;
+        ColumnsView::export_all(config)?;
+        Edit::export_all(config)?;
+        Microscope::export_all(config)?;
+        QueryResult::export_all(config)?;
         RunRequest::export_all(config)?;
         Forecast::export_all(config)?;
         RunRow::export_all(config)?;
@@ -505,6 +652,7 @@ pub mod types {
         EventBatch::export_all(config)?;
         PredictionFilter::export_all(config)?;
         PredictionPage::export_all(config)?;
+        lab::compare::PairTest::export_all(config)?;
         Asked::export_all(config)
     }
 }

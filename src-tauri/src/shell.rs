@@ -70,7 +70,7 @@ pub struct Shell {
     pub shipped: Option<PathBuf>,
     subscriptions: Mutex<HashMap<u32, Ending>>,
     next: AtomicU32,
-    /// Downloads by model.
+    /// Downloads by model, and exports of runs.
     pub downloads: Mutex<HashMap<String, Ending>>,
     /// Files from the command line that the page has not been told of, and whether it listens.
     waiting: Mutex<(Vec<PathBuf>, bool)>,
@@ -86,7 +86,7 @@ impl Shell {
     pub fn new(home: Home) -> Self {
         let log = Log::start(&home);
         let shipped = shipped();
-        let grants = Grants::new([home.runs(), home.models()].into_iter().chain(shipped.clone()));
+        let grants = Grants::new([home.runs(), home.models(), home.data()].into_iter().chain(shipped.clone()));
         Self {
             desk: Arc::new(Desk::new(home)),
             grants,

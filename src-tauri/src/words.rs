@@ -51,8 +51,8 @@ pub struct Words {
     pub stop: &'static str,
     /// Closes nothing.
     pub cancel: &'static str,
-    /// Filters of dialogs: data, models, predictions.
-    pub kinds: [&'static str; 3],
+    /// Filters of dialogs: data, models, predictions, databases, runs.
+    pub kinds: [&'static str; 5],
 }
 
 /// The words of a language.
@@ -91,7 +91,7 @@ static ENGLISH: Words = Words {
     keep: "Keep training",
     stop: "Stop and keep the best",
     cancel: "Cancel",
-    kinds: ["Data", "Models", "Predictions"],
+    kinds: ["Data", "Models", "Predictions", "Databases", "Runs"],
 };
 
 static ITALIAN: Words = Words {
@@ -122,5 +122,5 @@ static ITALIAN: Words = Words {
     keep: "Continua l’addestramento",
     stop: "Ferma e conserva il meglio",
     cancel: "Annulla",
-    kinds: ["Dati", "Modelli", "Risposte"],
+    kinds: ["Dati", "Modelli", "Risposte", "Database", "Esecuzioni"],
 };

@@ -184,6 +184,15 @@ impl Window {
         assert!(outcome.is_null(), "{selector} `{name}` cannot be clicked: {outcome}");
     }
 
+    /// Chooses an option, by its text, of the selection list that a label names.
+    pub fn choose(&self, label: &str, option: &str) {
+        let body = "const at = e => [...e.options].findIndex(o => o.text.trim() === arguments[1]); \
+            const list = [...document.querySelectorAll('main select')].find(e => e.checkVisibility() && at(e) >= 0 && \
+            [...e.labels].some(l => l.textContent.trim().startsWith(arguments[0]))); \
+            if (!list) return false; list.selectedIndex = at(list); list.dispatchEvent(new Event('change', {bubbles: true})); return true";
+        self.wait(&format!("`{option}` in the list `{label}`"), body, &[label.into(), option.into()]);
+    }
+
     /// Types into what has the focus.
     pub fn types(&self, text: &str) {
         let press = |c: char| [json!({"type": "keyDown", "value": c.to_string()}), json!({"type": "keyUp", "value": c.to_string()})];
@@ -195,6 +204,23 @@ impl Window {
     /// Presses a key.
     pub fn press(&self, key: Key) {
         self.types(&key.code().to_string());
+    }
+
+    /// What axe-core, of the user interface's own packages, finds wrong with the page: contrast, names, roles, order.
+    ///
+    /// # Panics
+    /// If axe-core is not there or fails.
+    pub fn complaints(&self) -> Vec<String> {
+        if self.script("return window.axe === undefined", &[]) == true {
+            let file = crate::root().join("ui/node_modules/axe-core/axe.min.js");
+            let source = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}; cd ui && npm ci", file.display()));
+            self.script(&source, &[]);
+        }
+        let body = "const done = arguments[0]; axe.run(document, {iframes: false}).then(r => done(r.violations.map(v => \
+            `${v.id}: ${v.help}: ${v.nodes.map(n => n.html.slice(0, 200) + ' ' + (n.any[0]?.message ?? '')).slice(0, 3).join(' | ')}`)), e => done([String(e)]))";
+        let found = self.post("/execute/async", &json!({"script": body, "args": []}));
+        let list = found.as_array().unwrap_or_else(|| panic!("axe-core did not run: {found}"));
+        list.iter().map(|v| v.as_str().unwrap_or_default().to_string()).collect()
     }
 
     /// Loads the page anew.

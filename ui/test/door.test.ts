@@ -114,20 +114,20 @@ describe('the double', () => {
 
   it('filters, searches, sorts, edits and undoes rows', async () => {
     const door = new Double();
-    const data = await door.openData({ folder: 'datasets/intents-it' });
+    const data = await door.openData({ task: 'intent', folder: 'datasets/intents-it' });
     const query = { data: data.id, offset: 0, limit: 500, filter: {}, search: '', sort: { by: 'row' as const, descending: false } };
     expect((await door.rows(query)).total).toBe(300);
     expect((await door.rows({ ...query, filter: { split: 'test', label: 'order_tracking' } })).total).toBe(13);
     const found = await door.rows({ ...query, search: 'PACCO' });
     expect(found.total).toBeGreaterThan(0);
     expect(found.rows.every((r) => r.text.toLowerCase().includes('pacco'))).toBe(true);
-    const after = await door.editRows(data.id, { kind: 'delete', rows: [0, 1] });
-    expect([after.splits.train, after.unsaved]).toEqual([118, 1]);
+    const after = await door.editRow(data.id, { kind: 'delete', row: 1 });
+    expect([after.splits.train, after.changes, after.undone]).toEqual([119, 1, 0]);
     expect((await door.undoEdit(data.id)).splits.train).toBe(120);
   });
 
   it('fails with a plain line', async () => {
-    await expect(new Double().openData({ folder: 'nowhere' })).rejects.toEqual({ message: 'nowhere: no such file; check the path' });
+    await expect(new Double().openData({ task: '', folder: 'nowhere' })).rejects.toEqual({ message: 'nowhere: no such file; check the path' });
     await expect(new Double({ first: true }).startRun(REQUEST)).rejects.toMatchObject({ message: expect.stringContaining('get it first') as string });
   });
 });

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import completion from '../src/backend/recording/completion.json';
 import head from '../src/backend/recording/head.json';
-import type { Figure, FigureData, Run } from '../src/backend/types';
+import type { Figure, FigureData, Run, Span } from '../src/backend/types';
 import { columns, flat } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
+import { judge, spansOf, tagFates } from '../src/lib/mistakes';
 import { plot } from '../src/lib/plot';
 import { readings, steps } from '../src/lib/reading';
-import { pieces, target } from '../src/lib/target';
+import { blank, KINDS, mark, pieces, tagsOf, target } from '../src/lib/target';
 import { classes, scores } from '../src/lib/scores';
 import { tsv } from '../src/lib/tsv';
 import { CAP, reveal, view } from '../src/lib/window';
@@ -227,5 +228,46 @@ describe('the catalogues', () => {
     expect(words.it.data.count(3, 1200)).toBe('3 di 1.200 righe');
     expect(words.en.start.problems(1, 2)).toBe('1 problem to fix, 2 things to look at');
     expect(words.it.start.problems(0, 1)).toBe('1 cosa da guardare');
+  });
+});
+
+describe('answers that are changed', () => {
+  it('mark what is selected, without the spaces at its edges, counted in characters', () => {
+    const text = '🎉 Anna va a Roma.';
+    // in UTF-16 the sign is two units
+    expect(mark(text, [], 2, 8, 'person')).toEqual([{ start: 2, end: 6, type: 'person' }]);
+    const spans = [{ start: 2, end: 6, type: 'person' }];
+    expect(mark(text, spans, text.indexOf('Roma'), text.indexOf('.'), 'place')).toEqual([...spans, { start: 12, end: 16, type: 'place' }]);
+    expect(mark(text, spans, 3, 10, 'phrase')).toEqual([{ start: 2, end: 9, type: 'phrase' }]);
+    expect(mark(text, spans, 2, 3, 'x')).toBeNull();
+  });
+
+  it('read hashtags as people write them', () => {
+    expect(tagsOf(' #roma, napoli  #roma;#')).toEqual(['#roma', '#napoli']);
+  });
+
+  it('begin empty, of the kind of their task', () => {
+    expect(Object.values(KINDS).map((kind) => blank(kind, 'a').kind)).toEqual(['label', 'entities', 'sql', 'hashtags', 'completion']);
+  });
+});
+
+describe('mistakes', () => {
+  const span = (start: number, end: number, type: string): Span => ({ start, end, type });
+
+  it('tell what became of each span', () => {
+    const expected = [span(0, 4, 'person'), span(8, 12, 'place'), span(20, 25, 'date'), span(30, 33, 'org')];
+    const answered = [span(0, 4, 'person'), span(8, 12, 'person'), span(20, 28, 'date'), span(40, 44, 'place')];
+    expect(judge(expected, answered).map((j) => j.fate)).toEqual(['hit', 'type', 'boundary', 'missed', 'invented']);
+    expect(judge([], []).length).toBe(0);
+  });
+
+  it('read only what is a list of spans', () => {
+    expect(spansOf('[{"start":0,"end":1,"type":"x"}]')).toEqual([span(0, 1, 'x')]);
+    for (const text of ['[{"start":0}]', '{}', 'nothing', null]) expect(spansOf(text)).toBeNull();
+  });
+
+  it('tell hits, misses and inventions of hashtags', () => {
+    expect(tagFates('#Roma #sole', '#roma #mare').map((t) => t.fate)).toEqual(['hit', 'missed', 'invented']);
+    expect(tagFates('#a', null)).toEqual([{ tag: '#a', fate: 'missed' }]);
   });
 });

@@ -174,10 +174,70 @@ describe('data', () => {
     const label = await within(screen.getByRole('region', { name: 'Selected row' })).findByLabelText<HTMLSelectElement>('Label');
     expect(label.value).toBe('product_availability');
     await fireEvent.change(label, { target: { value: 'product_info' } });
-    await screen.findByText('1 change not written to disk');
+    await screen.findByText('1 change, used in training; the files stay as they are');
     expect(app.data?.labels.find((l) => l.label === 'product_info')?.train).toBe(11);
     await click(screen.getAllByRole('button', { name: 'Undo' })[0] as HTMLElement);
     await waitFor(() => expect(app.data?.labels.find((l) => l.label === 'product_info')?.train).toBe(10));
+  });
+
+  it('is deleted from, added to, made again, filtered by what was changed, and exported', async () => {
+    const { app, door } = await open();
+    await go('Data');
+    await screen.findByText('300 rows');
+    await fireEvent.input(screen.getByRole('searchbox'), { target: { value: 'tornerà disponibile il tostapane' } });
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    await click(await screen.findByRole('button', { name: 'Delete row' }));
+    await screen.findByText('No row matches.');
+    // the keyboard is not lost with the button that had it
+    expect(document.activeElement).toBe(screen.getByRole('grid'));
+    await fireEvent.keyDown(window, { key: 'z', ctrlKey: true });
+    await screen.findByText(/^1 of 300 rows$/);
+    await fireEvent.keyDown(window, { key: 'y', ctrlKey: true });
+    await screen.findByText(/^0 of 299 rows$/);
+
+    await click(screen.getByRole('button', { name: 'Add a row' }));
+    const fresh = screen.getByRole('region', { name: 'New row' });
+    expect(within(fresh).getByRole<HTMLButtonElement>('button', { name: 'Add' }).disabled).toBe(true);
+    await fireEvent.input(within(fresh).getByLabelText('Text'), { target: { value: 'dove sta il tostapane' } });
+    await fireEvent.change(within(fresh).getByLabelText('Label'), { target: { value: 'order_tracking' } });
+    expect(await complaints()).toEqual([]);
+    await click(within(fresh).getByRole('button', { name: 'Add' }));
+    await click(await screen.findByRole('button', { name: '2 changes of yours' }));
+    await click(screen.getByRole('button', { name: 'Show all rows' }));
+    await click(screen.getByRole('button', { name: '2 changes of yours' }));
+    await screen.findByText('dove sta il tostapane');
+    expect(app.data?.labels.find((l) => l.label === 'order_tracking')?.train).toBe(11);
+
+    await click(screen.getByRole('button', { name: 'Export the edited set…' }));
+    await screen.findByText('Written to datasets/intents-it/intents-it-edited');
+    expect(door.calls).toContain('exportData');
+  });
+
+  it('takes a label that there was not', async () => {
+    const { app } = await open();
+    await go('Data');
+    await click(await screen.findByText(app.door instanceof Double ? (await app.door.rows({ data: '', offset: 0, limit: 1, filter: {}, search: '', sort: { by: 'row', descending: false } })).rows[0]?.text ?? '' : ''));
+    const region = screen.getByRole('region', { name: 'Selected row' });
+    const label = await within(region).findByLabelText<HTMLSelectElement>('Label');
+    await fireEvent.change(label, { target: { value: label.options[label.options.length - 1]?.value } });
+    const name = await within(region).findByLabelText('Name of the new label');
+    await fireEvent.change(name, { target: { value: 'gift' } });
+    await waitFor(() => expect(app.data?.labels.some((l) => l.label === 'gift')).toBe(true));
+  });
+
+  it('whose columns nobody could guess is read once a person names them', async () => {
+    const { app, door } = await open();
+    door.drop(['odd.csv']);
+    await screen.findByText('Which column holds what?');
+    screen.getByText('odd.csv:1: no column looks like the label');
+    expect(await complaints()).toEqual([]);
+    const go = screen.getByRole<HTMLButtonElement>('button', { name: 'Read the file' });
+    expect(go.disabled).toBe(true);
+    expect(screen.getByLabelText<HTMLSelectElement>('Text').value).toBe('text');
+    await fireEvent.change(screen.getByLabelText('Label'), { target: { value: 'label' } });
+    await click(go);
+    await screen.findByRole('heading', { name: 'odd', level: 1 });
+    expect(app.importing).toBeNull();
   });
 
   it('of a million rows puts only those in view into the page', async () => {
@@ -224,6 +284,23 @@ describe('asking', () => {
   });
 });
 
+describe('comparing', () => {
+  it('says of two runs whether their difference means anything, and gives another system a row', async () => {
+    const { app } = await open();
+    await go('Compare');
+    screen.getByText(words.en.compare.testChoose);
+    await click(await screen.findByRole('checkbox', { name: 'Compare head-2026-11-24' }));
+    await click(screen.getByRole('checkbox', { name: 'Compare completion-2026-11-24' }));
+    const verdict = await screen.findByRole('region', { name: words.en.compare.test });
+    await waitFor(() => expect(verdict.textContent).toMatch(/(is hardly luck|may well be luck|equally well)/));
+    expect(verdict.textContent).toMatch(/Accuracy: [+-][\d.]+ points \(95 % interval .* 156 examples/);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: 'Add answers of another system…' }));
+    await screen.findByText('other-system has a row now');
+    expect(app.runs.some((run) => run.name === 'other-system')).toBe(true);
+  });
+});
+
 describe('the report', () => {
   it('is previewed without scripts and written where the person says', async () => {
     const { door } = await open();
@@ -234,6 +311,29 @@ describe('the report', () => {
     await click(screen.getByRole('button', { name: 'Export…' }));
     await screen.findByText('datasets/intents-it/report.html');
     expect(door.calls).toContain('exportReport');
+  });
+
+  it('has the model beside it, which is written for other programs, or not where a person stops it', async () => {
+    await open({ pace: 20 });
+    await go('Report');
+    await click(await screen.findByRole('button', { name: 'Adapter (PEFT)' }));
+    await screen.findByRole('progressbar', { name: 'Writing the model' });
+    await click(screen.getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(screen.queryByRole('progressbar', { name: 'Writing the model' })).toBeNull());
+    expect(screen.queryByRole('alert')).toBeNull();
+    await click(screen.getByRole('button', { name: 'Adapter (PEFT)' }));
+    await screen.findByText('datasets/intents-it/head-2026-11-24-adapter');
+    await click(screen.getByRole('button', { name: 'Save as .lapidary…' }));
+    await screen.findByText('datasets/intents-it/head-2026-11-24.lapidary');
+  });
+
+  it('comes back with its run from one file', async () => {
+    const { app, door } = await open();
+    await click(screen.getByRole('button', { name: 'Open a packed run…' }));
+    await waitFor(() => expect(app.selected).toBe('runs/head-unpacked'));
+    expect(app.screen).toBe('results');
+    door.drop(['broken.lapidary']);
+    await screen.findByText(/is not a whole archive/);
   });
 });
 

@@ -3,12 +3,15 @@
 use crate::words::Words;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use lab::recipe::Recipe;
 use lab::report::content::SECTIONS;
 use lab::report::output::Format;
 use lab::report::text::Lang;
 use lab::set::{Source, Split};
+use lab::vectors::Reader;
+use lab::write::Layout;
 use lab::{Columns, Kind, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Fine-tunes Gemma 3 on this machine.
 #[derive(Parser)]
@@ -197,7 +200,15 @@ pub enum ModelsCommand {
 #[derive(Subcommand)]
 pub enum DataCommand {
     /// Find what would spoil a run; exit code 1 if training would refuse the data
-    Check(Looked),
+    Check {
+        #[command(flatten)]
+        looked: Looked,
+        /// Also read every row with the model, and name labels that hardly any row like theirs has
+        #[arg(long)]
+        deep: bool,
+        #[command(flatten)]
+        under: Under,
+    },
     /// Describe a data set: lengths, vocabulary, and what its answers are like
     Show {
         #[command(flatten)]
@@ -211,18 +222,21 @@ pub enum DataCommand {
         /// Show what a model reads of one row instead, token by token: PART:NUMBER, counted from 0
         #[arg(long, value_name = "ROW", value_parser = row, conflicts_with = "search")]
         tokens: Option<(Split, usize)>,
-        /// Model whose tokens are counted, if it is on this machine
-        #[arg(long, default_value = "gemma-3-270m")]
-        model: String,
-        /// How the model answers
-        #[arg(long, default_value = "auto", value_parser = METHODS)]
-        method: String,
-        /// A recipe instead of the task's own
-        #[arg(long, value_name = "FILE")]
-        recipe: Option<PathBuf>,
-        /// Change one setting of the recipe; may be repeated
-        #[arg(long, value_name = "KEY=VALUE")]
-        set: Vec<String>,
+        /// Show the rows that the model finds most like one instead: PART:NUMBER, counted from 0
+        #[arg(long, value_name = "ROW", value_parser = row, conflicts_with_all = ["search", "tokens"])]
+        near: Option<(Split, usize)>,
+        /// Write the rows as points on a plane instead, those alike to the model near each other; .json or .csv
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["search", "tokens", "near"])]
+        map: Option<PathBuf>,
+        #[command(flatten)]
+        under: Under,
+    },
+    /// Change rows without touching the files; `train --edited` trains on what comes of it
+    Edit {
+        #[command(flatten)]
+        looked: Looked,
+        #[command(subcommand)]
+        action: EditCommand,
     },
     /// Divide one file into training, validation and test, nearly equal texts together
     Split {
@@ -243,13 +257,102 @@ pub enum DataCommand {
     },
 }
 
+#[derive(Subcommand)]
+pub enum EditCommand {
+    /// Give a row another answer
+    Relabel {
+        /// Row: file:line, as `data check` names it, or PART:NUMBER in the files, counted from 0
+        row: String,
+        /// The answer: a label, a query, hashtags, a text; entities as {"people": ["Anna"]}
+        answer: String,
+    },
+    /// Take a row out
+    Delete {
+        /// Row: file:line, as `data check` names it, or PART:NUMBER in the files, counted from 0
+        row: String,
+    },
+    /// Put a row into another part
+    Move {
+        /// Row: file:line, as `data check` names it, or PART:NUMBER in the files, counted from 0
+        row: String,
+        /// Part: train, validation or test
+        #[arg(value_parser = part)]
+        to: Split,
+    },
+    /// Add a row
+    Add {
+        /// Part: train, validation or test
+        #[arg(value_parser = part)]
+        to: Split,
+        /// The text
+        text: String,
+        /// The answer: a label, a query, hashtags, a text; entities as {"people": ["Anna"]}
+        answer: String,
+    },
+    /// Take the last change back
+    Undo,
+    /// Make the change again that was last taken back
+    Redo,
+    /// Show all changes, those that were taken back last
+    List,
+    /// Write the edited data set as a folder of its own
+    Export {
+        /// Folder to make
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Format of its files
+        #[arg(long, default_value = "jsonl", value_parser = layouts())]
+        format: Layout,
+    },
+}
+
+/// The model and the recipe that a data set is looked at under.
+#[derive(clap::Args)]
+pub struct Under {
+    /// Name or path of the model [default: gemma-3-270m, if it is on this machine]
+    #[arg(long)]
+    pub model: Option<String>,
+    /// How the model answers
+    #[arg(long, default_value = "auto", value_parser = METHODS)]
+    method: String,
+    /// A recipe instead of the task's own
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// Change one setting of the recipe; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Device: auto, cpu, gpu or an id from `lapidary devices`
+    #[arg(long, default_value = "auto")]
+    device: String,
+}
+
+impl Under {
+    /// Who reads rows.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { model: self.model.as_deref().unwrap_or("gemma-3-270m"), device: &self.device }
+    }
+
+    /// The recipe for a kind of task.
+    ///
+    /// # Errors
+    /// As [`Recipe::resolve`].
+    pub fn recipe(&self, kind: Kind) -> Result<Recipe> {
+        Recipe::resolve(kind, self.recipe.as_deref(), &self.method, &self.set)
+    }
+}
+
 /// What `--method` takes.
 const METHODS: [&str; 4] = ["auto", "completion", "head", "tagging"];
 
-/// A row of `--tokens`.
+/// A row of `--tokens` and `--near`.
 fn row(text: &str) -> std::result::Result<(Split, usize), String> {
-    let parsed = text.split_once(':').and_then(|(part, row)| Some((Split::ALL.into_iter().find(|s| s.name() == part)?, row.parse().ok()?)));
+    let parsed = text.split_once(':').and_then(|(name, row)| Some((part(name).ok()?, row.parse().ok()?)));
     parsed.ok_or_else(|| "write train:0, validation:0 or test:0 for the first row of a part".into())
+}
+
+/// A part of a data set.
+fn part(name: &str) -> std::result::Result<Split, String> {
+    Split::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| "write train, validation or test".into())
 }
 
 /// The data set that a command looks at.
@@ -337,6 +440,9 @@ pub struct Train {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Train on the data as it was edited with `data edit`, instead of as its files are
+    #[arg(long)]
+    edited: bool,
     /// Run folder to make
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -373,6 +479,7 @@ impl Train {
             set: self.set,
             rows: self.rows,
             seed: self.seed,
+            edited: self.edited,
             out: self.out,
             command: String::new(),
         };
@@ -436,6 +543,11 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 /// What `--format` of a report takes.
 fn formats() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
+}
+
+/// What `--format` of an edited data set takes.
+fn layouts() -> impl TypedValueParser<Value = Layout> {
+    PossibleValuesParser::new(Layout::ALL.map(Layout::ending)).try_map(|name| Layout::of(Path::new(&format!("x.{name}"))))
 }
 
 /// What `--format` of an export takes.

@@ -2,21 +2,43 @@
 
 use crate::show::{Output, json_line, line};
 use crate::words::Words;
+use lab::batch::Padding;
 use lab::describe::{Counted, Description, Spread};
 use lab::microscope::Token;
 use lab::set::Split;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// A description with its batches, for programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    description: &'a Description,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batches: Option<Lie<'a>>,
+}
+
+/// How rows lie in batches, by layout.
+#[derive(Serialize)]
+struct Lie<'a> {
+    packed: &'a Padding,
+    padded: &'a Padding,
+}
+
 impl Output {
-    /// What a data set is made of.
-    pub fn description(self, d: &Description) {
+    /// What a data set is made of, and how its rows lie in batches: one after the other, and padded.
+    pub fn description(self, d: &Description, batches: Option<&[Padding; 2]>) {
         if self.json {
-            return json_line(d);
+            let batches = batches.map(|[packed, padded]| Lie { packed, padded });
+            return json_line(&Shown { description: d, batches });
         }
         let words = self.words;
         line(&format!("{}: {}", d.name, d.examples.iter().map(|(s, n)| words.examples_of(*n, s.name())).collect::<Vec<_>>().join(", ")));
         let spreads = [("characters", &d.characters), ("words", &d.words), ("tokens", &d.tokens)];
         lengths(words, &spreads.map(|(name, s)| (name, s.as_ref())));
+        if let Some([packed, padded]) = batches {
+            line(&words.batches(packed.batches, packed.share, padded.share, padded.shapes));
+        }
         let v = &d.vocabulary;
         line(&words.vocabulary(v.distinct, v.occurrences, v.once));
         for (split, c) in &v.coverage {

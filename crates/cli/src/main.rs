@@ -11,19 +11,20 @@ mod progress;
 mod show;
 mod words;
 
-use args::{Args, Command, DataCommand, Evaluate, Looked, ModelsCommand};
+use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Under};
 use clap::{CommandFactory, FromArgMatches};
 use lab::child::Children;
 use lab::devices;
+use lab::edit::{self, Change, Editor};
 use lab::elsewhere::{self, Answers};
 use lab::job::Job;
-use lab::recipe::Recipe;
+use lab::library::Library;
 use lab::report::text::Lang;
 use lab::resume::{self, Resumed};
 use lab::search::Index;
-use lab::set::DataSet;
+use lab::set::{DataSet, Split};
 use lab::study::Study;
-use lab::{Event, Home, Result, forecast, look, models, run};
+use lab::{Event, Home, Kind, Result, forecast, look, models, run, vectors};
 use show::Output;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -98,19 +99,28 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.devices(&devices);
         }
         Command::Models { command } => manage_models(&home, command, out)?,
-        Command::Data { command: DataCommand::Check(looked) } => return check_data(&looked, out),
-        Command::Data { command: DataCommand::Show { looked, search, limit, tokens, model, method, recipe, set: changes } } => {
+        Command::Data { command: DataCommand::Check { looked, deep, under } } => return check_data(&home, &looked, deep, &under, out),
+        Command::Data { command: DataCommand::Show { looked, search, limit, tokens, near, map, under } } => {
             let set = read_data(&looked, out)?;
-            match (search, tokens) {
-                (Some(words), _) => out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?),
-                (None, Some((split, row))) => {
-                    let recipe = Recipe::resolve(set.kind, recipe.as_deref(), &method, &changes)?;
-                    let tokenizer = look::tokenizer(&home, &model)?;
-                    out.tokens(&look::tokens(&set, &recipe, &tokenizer, split, row)?);
-                }
-                (None, None) => out.description(&look::describe(&set, look::tokenizer(&home, &model).ok().as_ref())),
+            if let Some(words) = search {
+                out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?);
+            } else if let Some((split, row)) = tokens {
+                let measure = measure(&home, set.kind, &under)?.map_err(lab::Error::Request)?;
+                out.tokens(&look::tokens(&set, measure.recipe(), measure.tokenizer(), split, row)?);
+            } else if let Some((split, row)) = near {
+                let embedded = embed(&home, &set, Some((split, row)), &under, out)?;
+                out.near(&vectors::near(&set, &embedded, split, row, limit)?);
+            } else if let Some(file) = map {
+                vectors::save(&file, &vectors::map(&set, &embed(&home, &set, None, &under, out)?))?;
+                out.path(&file);
+            } else {
+                let measure = measure(&home, set.kind, &under)?.ok();
+                // queries without their database have no prompt, and so no length
+                let batches = measure.as_ref().and_then(|m| look::batches(&set, m).ok());
+                out.description(&look::describe(&set, measure.as_ref().map(look::Measure::tokenizer)), batches.as_ref());
             }
         }
+        Command::Data { command: DataCommand::Edit { looked, action } } => edit_data(&home, &looked, action, out)?,
         Command::Data { command: DataCommand::Split { looked, out: folder, validation, test, seed } } => {
             let shares = lab::divide::Shares::new(validation, test).map_err(lab::Error::Request)?;
             let set = read_data(&looked, out)?;
@@ -231,12 +241,78 @@ fn read_data(looked: &Looked, out: Output) -> Result<DataSet> {
     Ok(set)
 }
 
-fn check_data(looked: &Looked, out: Output) -> Result<ExitCode> {
+/// What says how long examples are; or why there is nothing, where no model was named and the usual one is not here.
+fn measure(home: &Home, kind: Kind, under: &Under) -> Result<std::result::Result<look::Measure, String>> {
+    match look::Measure::open(home, under.reader().model, under.recipe(kind)?) {
+        Err(e) if under.model.is_none() => Ok(Err(e.to_string())),
+        opened => opened.map(Ok),
+    }
+}
+
+/// Reads the rows of a data set with a model, with a bar.
+fn embed(home: &Home, set: &DataSet, with: Option<(Split, usize)>, under: &Under, out: Output) -> Result<vectors::Embedded> {
+    let mut bar = progress::Rows::new(out);
+    let never = AtomicBool::new(false);
+    let embedded = vectors::embed(home, under.reader(), set, with, &never, &mut |done, total| bar.update(done, total));
+    bar.finish();
+    let embedded = embedded?.ok_or_else(|| lab::Error::request(out.words.stopped()))?;
+    if embedded.rows.len() < embedded.of {
+        out.note(&out.words.sampled(embedded.rows.len(), embedded.of));
+    }
+    Ok(embedded)
+}
+
+fn check_data(home: &Home, looked: &Looked, deep: bool, under: &Under, out: Output) -> Result<ExitCode> {
     let set = read_data(looked, out)?;
-    let findings = lab::check::findings(&set, None)?;
-    out.findings(&set, &findings);
-    let bad = findings.iter().any(|f| f.severity == lab::check::Severity::Error);
+    let measure = measure(home, set.kind, under)?;
+    let mut checked = look::check(&set, measure.as_ref().map_err(String::clone))?;
+    let mut doubts = None;
+    if deep {
+        let (rows, finding) = vectors::doubts(&set, &embed(home, &set, None, under, out)?);
+        checked.findings.extend(finding);
+        doubts = Some(rows);
+    }
+    out.findings(&set, &checked, doubts.as_deref());
+    let bad = checked.findings.iter().any(|f| f.severity == lab::check::Severity::Error);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn edit_data(home: &Home, looked: &Looked, action: EditCommand, out: Output) -> Result<()> {
+    let mut editor = Editor::of(Library::open(home)?, read_data(looked, out)?)?;
+    let kind = editor.kind();
+    let read = |text: &str, answer: &str| edit::answer(kind, text, answer);
+    let done = editor.changes().count();
+    let change = match action {
+        EditCommand::Relabel { row, answer } => {
+            let row = editor.locate(&row)?;
+            Change::Relabel { row, target: read(&editor.rows()[row].example.text, &answer)? }
+        }
+        EditCommand::Delete { row } => Change::Delete { row: editor.locate(&row)? },
+        EditCommand::Move { row, to } => Change::Move { row: editor.locate(&row)?, to },
+        EditCommand::Add { to, text, answer } => Change::Add { split: to, target: read(&text, &answer)?, text },
+        EditCommand::Undo => {
+            editor.undo()?.ok_or_else(|| lab::Error::request(out.words.nothing_to_undo()))?;
+            out.changes(&editor, done - 1..done);
+            return Ok(());
+        }
+        EditCommand::Redo => {
+            editor.redo()?.ok_or_else(|| lab::Error::request(out.words.nothing_to_redo()))?;
+            out.changes(&editor, done..done + 1);
+            return Ok(());
+        }
+        EditCommand::List => {
+            out.changes(&editor, 0..usize::MAX);
+            return Ok(());
+        }
+        EditCommand::Export { out: folder, format } => {
+            editor.export_folder_as(&folder, format)?;
+            out.path(&folder);
+            return Ok(());
+        }
+    };
+    editor.apply(change)?;
+    out.changes(&editor, done..done + 1);
+    Ok(())
 }
 
 /// Carries out a training off this thread, shows its events, and passes an interrupt on as a wish to stop.

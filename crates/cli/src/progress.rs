@@ -114,6 +114,27 @@ impl Reading {
     }
 }
 
+/// The bar of rows that a model reads.
+pub struct Rows(ProgressBar);
+
+impl Rows {
+    /// A bar that waits for the first rows.
+    pub fn new(out: Output) -> Self {
+        Self(bar(out, out.words.rows_bar()))
+    }
+
+    /// Shows how many rows are read.
+    pub fn update(&mut self, done: usize, total: usize) {
+        self.0.set_length(total as u64);
+        self.0.set_position(done as u64);
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// The bar of a download.
 pub struct Download(ProgressBar);
 

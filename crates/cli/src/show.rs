@@ -2,20 +2,23 @@
 
 use crate::words::Words;
 use lab::answer::Answer;
-use lab::check::Finding;
 use lab::device::Info;
+use lab::edit::{Change, Editor};
 use lab::forecast::Forecast;
+use lab::look::Checked;
 use lab::models::Listed;
 use lab::report::document::Document;
 use lab::report::record::RunResult;
 use lab::set::{DataSet, Split};
 use lab::study::Outcome;
 use lab::tasks::Metrics;
+use lab::vectors::{Doubt, Near};
 use lab::{Event, bench};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
 /// How to print.
@@ -37,6 +40,18 @@ pub fn line(text: &str) {
 /// Prints a value as one line of JSON.
 pub fn json_line(value: &impl Serialize) {
     line(&serde_json::to_string(value).unwrap_or_default());
+}
+
+/// Characters of a text beside other things.
+const SHOWN: usize = 90;
+
+/// The beginning of a text, on one line.
+fn beginning(text: &str) -> String {
+    let mut out: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 impl Output {
@@ -79,13 +94,22 @@ impl Output {
         }
     }
 
-    /// What a check found.
-    pub fn findings(self, set: &DataSet, findings: &[Finding]) {
+    /// What a check found; with the labels that are likely wrong, where those were sought.
+    pub fn findings(self, set: &DataSet, checked: &Checked, doubts: Option<&[Doubt]>) {
+        let findings = &checked.findings;
         let counts: Vec<(&str, usize)> = set.splits.iter().map(|(s, f)| (s.name(), f.examples.len())).collect();
         if self.json {
             let counts: serde_json::Map<String, serde_json::Value> = counts.iter().map(|(n, c)| ((*n).to_string(), json!(c))).collect();
             let skipped: BTreeMap<&str, &lab::set::Skipped> = set.splits.iter().map(|(s, f)| (s.name(), &f.skipped)).filter(|(_, s)| s.count > 0).collect();
-            return json_line(&json!({"name": set.card.name, "examples": counts, "skipped": skipped, "findings": findings}));
+            let mut all = json!({"name": set.card.name, "examples": counts, "skipped": skipped, "findings": findings});
+            match &checked.limit {
+                Ok(limit) => all["max_tokens"] = json!(limit),
+                Err(why) => all["max_tokens_unchecked"] = json!(why),
+            }
+            if let Some(doubts) = doubts {
+                all["suspicious_labels"] = json!(doubts);
+            }
+            return json_line(&all);
         }
         line(&format!("{}: {}", set.card.name, counts.iter().map(|(n, c)| self.words.examples_of(*c, n)).collect::<Vec<_>>().join(", ")));
         for f in findings {
@@ -98,6 +122,47 @@ impl Output {
         }
         if findings.is_empty() {
             line(self.words.nothing_found());
+        }
+        for d in doubts.unwrap_or_default() {
+            line(&format!("{}  {} → {}? ({}; {})  {}", d.row, d.label, d.neighbours, self.words.percent(d.share), d.witness, beginning(&d.text)));
+        }
+        if let Err(why) = &checked.limit {
+            self.note(&self.words.unmeasured(why));
+        }
+    }
+
+    /// The rows near one.
+    pub fn near(self, rows: &[Near]) {
+        for n in rows {
+            if self.json {
+                json_line(n);
+            } else {
+                line(&format!("{:>6}  {}  {}  {}", self.words.0.decimal(f64::from(n.similarity), 2), n.row, n.answer, beginning(&n.text)));
+            }
+        }
+    }
+
+    /// Changes to a data set: those of these numbers, counted from 0.
+    pub fn changes(self, editor: &Editor, numbers: Range<usize>) {
+        for (number, step) in editor.history().enumerate().filter(|(number, _)| numbers.contains(number)) {
+            let row = step.origin.map(ToString::to_string);
+            if self.json {
+                json_line(&json!({"number": number, "row": row, "in_force": step.in_force, "change": step.change}));
+                continue;
+            }
+            let (words, row) = (self.words, row.unwrap_or_default());
+            let show = lab::tasks::answer::show;
+            let told = match (step.change, step.before) {
+                (Change::Relabel { target, .. }, Some(before)) => {
+                    format!("{row}  {} → {}  {}", show(&before.example.target), show(target), beginning(&before.example.text))
+                }
+                (Change::Delete { .. }, Some(before)) => words.deleted(&row, &beginning(&before.example.text)),
+                (Change::Move { to, .. }, Some(before)) => words.moved(&row, before.split.map_or("", Split::name), to.name(), &beginning(&before.example.text)),
+                (Change::Add { split, text, target }, _) => words.added(&row, split.name(), &beginning(text), &show(target)),
+                // every change but adding has a row before it
+                (_, None) => continue,
+            };
+            line(&format!("{:>4}  {told}{}", number + 1, if step.in_force { "" } else { words.undone() }));
         }
     }
 

@@ -353,6 +353,68 @@ impl Words {
         both!(self, "training has {share} of the hashtags of {split}", "l’addestramento contiene il {share} degli hashtag di {split}")
     }
 
+    /// How rows lie in batches.
+    pub fn batches(self, count: usize, packed: f64, padded: f64, shapes: usize) -> String {
+        let (packed, padded) = (self.percent(packed), self.percent(padded));
+        both!(
+            self,
+            "{count} batches an epoch: {packed} padding on the CPU; {padded} where rows must be of one length, in {shapes} shapes",
+            "{count} lotti per epoca: {packed} di riempitivo sulla CPU; {padded} dove le righe devono avere la stessa lunghezza, in {shapes} forme"
+        )
+    }
+
+    /// Lengths that were not held against a limit.
+    pub fn unmeasured(self, why: &str) -> String {
+        both!(self, "lengths in tokens were not checked: {why}", "le lunghezze in token non sono state controllate: {why}")
+    }
+
+    /// Rows that a model did not all read.
+    pub fn sampled(self, read: usize, of: usize) -> String {
+        both!(self, "the model read {read} of {of} rows, evenly spread", "il modello ha letto {read} righe su {of}, distribuite uniformemente")
+    }
+
+    /// A reading of rows that was ended.
+    pub fn stopped(self) -> &'static str {
+        self.pick("stopped before all rows were read", "interrotto prima di leggere tutte le righe")
+    }
+
+    /// The bar of rows that a model reads, for `indicatif` to fill.
+    pub fn rows_bar(self) -> &'static str {
+        self.pick("the model reads {bar:30} {pos}/{len} rows  {eta} left", "il modello legge {bar:30} {pos}/{len} righe  ancora {eta}")
+    }
+
+    /// A row that was taken out.
+    pub fn deleted(self, row: &str, text: &str) -> String {
+        both!(self, "{row}  deleted  {text}", "{row}  eliminata  {text}")
+    }
+
+    /// A row that was put into another part.
+    pub fn moved(self, row: &str, from: &str, to: &str, text: &str) -> String {
+        let (from, to) = (self.said(from), self.said(to));
+        both!(self, "{row}  moved from {from} to {to}  {text}", "{row}  spostata da {from} a {to}  {text}")
+    }
+
+    /// A row that was added.
+    pub fn added(self, row: &str, split: &str, text: &str, answer: &str) -> String {
+        let split = self.said(split);
+        both!(self, "{row}  added to {split}: {answer}  {text}", "{row}  aggiunta a {split}: {answer}  {text}")
+    }
+
+    /// Behind a change that is not in force.
+    pub fn undone(self) -> &'static str {
+        self.pick("  (taken back)", "  (annullata)")
+    }
+
+    /// No change to take back.
+    pub fn nothing_to_undo(self) -> &'static str {
+        self.pick("there is no change to take back", "non ci sono modifiche da annullare")
+    }
+
+    /// No change to make again.
+    pub fn nothing_to_redo(self) -> &'static str {
+        self.pick("there is no change that was taken back", "non ci sono modifiche annullate da rifare")
+    }
+
     /// Heads of a table of tokens.
     pub fn tokens_head(self) -> String {
         let (id, role, text) = (self.pick("id", "id"), self.pick("role", "ruolo"), self.pick("text", "testo"));
@@ -583,10 +645,38 @@ const HELP: &[(&str, &str, &str)] = &[
     ("show", "search", "Mostra invece le righe che contengono queste parole; l’ultima può essere l’inizio di una parola"),
     ("show", "limit", "Righe da mostrare"),
     ("show", "tokens", "Mostra invece ciò che un modello legge di una riga, token per token: PARTE:NUMERO, contando da 0"),
-    ("show", "model", "Modello di cui contare i token, se è su questo computer"),
+    ("show", "near", "Mostra invece le righe che il modello trova più simili a una: PARTE:NUMERO, contando da 0"),
+    ("show", "map", "Scrive invece le righe come punti su un piano, vicine quelle che il modello trova simili; .json o .csv"),
+    ("check", "deep", "Fa leggere ogni riga anche al modello, e indica le etichette che quasi nessuna riga simile ha"),
+    ("check", "model", "Nome o percorso del modello [predefinito: gemma-3-270m, se è su questo computer]"),
+    ("check", "method", "Come risponde il modello"),
+    ("check", "recipe", "Una ricetta al posto di quella del compito"),
+    ("check", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
+    ("show", "model", "Nome o percorso del modello [predefinito: gemma-3-270m, se è su questo computer]"),
     ("show", "method", "Come risponde il modello"),
     ("show", "recipe", "Una ricetta al posto di quella del compito"),
     ("show", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
+    ("edit", "", "Modifica le righe senza toccare i file; `train --edited` addestra su ciò che ne risulta"),
+    ("edit", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
+    ("edit", "task", "Compito"),
+    ("relabel", "", "Dà un’altra risposta a una riga"),
+    ("relabel", "row", "Riga: file:riga, come la indica `data check`, oppure PARTE:NUMERO nei file, contando da 0"),
+    ("relabel", "answer", "La risposta: un’etichetta, una query, hashtag, un testo; entità come {\"people\": [\"Anna\"]}"),
+    ("delete", "", "Toglie una riga"),
+    ("delete", "row", "Riga: file:riga, come la indica `data check`, oppure PARTE:NUMERO nei file, contando da 0"),
+    ("move", "", "Mette una riga in un’altra parte"),
+    ("move", "row", "Riga: file:riga, come la indica `data check`, oppure PARTE:NUMERO nei file, contando da 0"),
+    ("move", "to", "Parte: train, validation o test"),
+    ("add", "", "Aggiunge una riga"),
+    ("add", "to", "Parte: train, validation o test"),
+    ("add", "text", "Il testo"),
+    ("add", "answer", "La risposta: un’etichetta, una query, hashtag, un testo; entità come {\"people\": [\"Anna\"]}"),
+    ("undo", "", "Annulla l’ultima modifica"),
+    ("redo", "", "Rifà la modifica annullata per ultima"),
+    ("edit list", "", "Mostra tutte le modifiche, per ultime quelle annullate"),
+    ("edit export", "", "Scrive l’insieme modificato come cartella a sé"),
+    ("edit export", "out", "Cartella da creare"),
+    ("edit export", "format", "Formato dei suoi file"),
     ("pause", "", "Fa attendere un addestramento in corso, con tutto salvato su disco"),
     ("pause", "run", "Cartella dell’esecuzione"),
     ("resume", "", "Prosegue un addestramento in pausa, fermato o interrotto"),
@@ -615,6 +705,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("train", "recipe", "Una ricetta al posto di quella del compito"),
     ("train", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
     ("train", "seed", "Seme di tutto ciò che è casuale"),
+    ("train", "edited", "Addestra sui dati come sono stati modificati con `data edit`, invece che come sono nei file"),
     ("train", "out", "Cartella di esecuzione da creare"),
     ("eval", "", "Valuta un’esecuzione, o le risposte di un altro sistema, su un file di prova"),
     ("eval", "run", "Cartella di esecuzione"),
@@ -678,6 +769,9 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("TASK", "COMPITO"),
     ("TEXTS", "TESTI"),
     ("WORDS", "PAROLE"),
+    ("ANSWER", "RISPOSTA"),
+    ("TEXT", "TESTO"),
+    ("TO", "PARTE"),
 ];
 
 /// Phrases of `clap`, replaced from top to bottom: one that holds another stands above it.
@@ -813,6 +907,17 @@ mod tests {
             w.no_threads("x"),
             w.what_to_evaluate().into(),
             w.bad_shape("x"),
+            w.batches(1, 0.5, 0.5, 1),
+            w.unmeasured("x"),
+            w.sampled(1, 2),
+            w.stopped().into(),
+            w.rows_bar().into(),
+            w.deleted("x", "y"),
+            w.moved("x", "train", "test", "y"),
+            w.added("x", "train", "y", "z"),
+            w.undone().into(),
+            w.nothing_to_undo().into(),
+            w.nothing_to_redo().into(),
             w.parity(Parity::Pass).into(),
             w.parity(Parity::Unchecked).into(),
         ];
@@ -902,6 +1007,8 @@ mod tests {
             "models import ",
             "data check ",
             "data show ",
+            "data edit ",
+            "data edit x --task intent relabel ",
         ] {
             let text = printed(&format!("lapidary {of}--help"));
             assert!(text.contains("Uso: lapidary") && text.contains("Mostra l’aiuto"), "{text}");

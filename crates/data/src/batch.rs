@@ -9,6 +9,8 @@ use gemma::{Layout, Rows};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Batches within which examples are ordered by length.
@@ -134,6 +136,31 @@ pub fn epoch(examples: &[Encoded], rows: usize, seed: u64, epoch: usize) -> Vec<
     batches
 }
 
+/// How much of the batches of an epoch is padding.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Padding {
+    /// Batches of the epoch.
+    pub batches: usize,
+    /// Different shapes among them, rows by length; devices that tune kernels for each shape want few. One,
+    /// where rows lie one after the other and have no common length.
+    pub shapes: usize,
+    /// Share of the positions that hold no token of an example, between 0 and 1.
+    pub share: f64,
+}
+
+/// The padding of a first epoch, see [`epoch`].
+pub fn padding(examples: &[Encoded], rows: usize, seed: u64, layout: Layout) -> Padding {
+    let batches = epoch(examples, rows, seed, 0);
+    let (mut real, mut total, mut shapes) = (0, 0, BTreeSet::new());
+    for indices in &batches {
+        let lie = Rows::new(indices.iter().map(|&i| examples[i].ids.len()).collect(), layout);
+        real += lie.lengths().iter().sum::<usize>();
+        total += lie.total();
+        shapes.insert(if layout == Layout::Padded { (lie.count(), lie.total()) } else { (0, 0) });
+    }
+    Padding { batches: batches.len(), shapes: shapes.len(), share: (total - real) as f64 / total.max(1) as f64 }
+}
+
 /// Indices of batches for passes without gradients, longest first, so that memory trouble shows at once.
 pub fn sorted(examples: &[Encoded]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..examples.len()).collect();
@@ -189,6 +216,19 @@ mod tests {
             }
         }
         assert_eq!(Batch::thinned(&e, &all, 0.0, 1, 7, Layout::Padded).ids, Batch::new(&e, &all, Layout::Padded).ids);
+    }
+
+    #[test]
+    fn padding_is_what_the_batches_hold_beside_their_tokens() {
+        let e = examples();
+        let packed = padding(&e, 8, 1, Layout::Packed);
+        assert_eq!((packed.batches, packed.shapes, packed.share), (5, 1, 0.0));
+        let padded = padding(&e, 8, 1, Layout::Padded);
+        let batches: Vec<Batch> = epoch(&e, 8, 1, 0).iter().map(|i| Batch::new(&e, i, Layout::Padded)).collect();
+        let (real, all): (usize, usize) = (batches.iter().map(Batch::tokens).sum(), batches.iter().map(|b| b.ids.len()).sum());
+        assert!((padded.share - (1.0 - real as f64 / all as f64)).abs() < 1e-12 && padded.share > 0.0 && padded.share < 0.5, "{padded:?}");
+        assert!(padded.shapes <= 5, "{padded:?}");
+        assert_eq!(padding(&[], 8, 1, Layout::Padded), Padding { batches: 0, shapes: 0, share: 0.0 });
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //! The vectors come from outside (the model's mean hidden states; nothing here touches tensors).
 //! [`Vectors`] centres them and brings them to length one, because hidden states all point roughly
 //! the same way and only what differs tells texts apart. [`Vectors::layout`] is PCA to at most fifty
-//! dimensions, then t-SNE (van der Maaten 2014), begun from the first two components, so that the
-//! same vectors give the same map up to rounding. [`Vectors::suspects`] are examples whose neighbours agree on
-//! another label.
+//! dimensions, then t-SNE (van der Maaten 2014), begun from the first two components and without
+//! chance, so that the same vectors give the same map. [`Vectors::suspects`] are examples whose
+//! neighbours agree on another label. [`write`] puts the places into a file.
 
+use crate::error::{Error, Result};
+use crate::set::Split;
+use bhtsne::Neighbor;
+use gemma::file::write_atomically_with;
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use linfa_reduction::Pca;
@@ -14,6 +18,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Dimensions that t-SNE sees.
 const COMPONENTS: usize = 50;
@@ -130,10 +135,19 @@ impl Vectors {
         let spread = (begin.iter().step_by(2).map(|x| x * x).sum::<f32>() / rows as f32).sqrt().max(f32::MIN_POSITIVE);
         let begin: Vec<f32> = begin.iter().map(|x| x / spread * 1e-4).collect();
         let points: Vec<&[f32]> = components.chunks(width).collect();
-        let distance = |a: &&[f32], b: &&[f32]| a.iter().zip(*b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
-        let mut tsne = bhtsne::tSNE::<f32, &[f32], 2>::new(&points);
-        tsne.perplexity(perplexity as f32).epochs(STEPS).initial_embedding(begin).barnes_hut(THETA, distance);
-        tsne.embedding().chunks(2).map(|p| [p[0], p[1]]).collect()
+        // its own search for neighbours draws by chance, and its threads add up in no fixed order
+        let neighbours: Vec<Vec<Neighbor<f32>>> = (0..rows).into_par_iter().map(|row| closest(&points, row, 3 * perplexity)).collect();
+        let embed = || {
+            let mut tsne = bhtsne::tSNE::<f32, &[f32], 2>::new(&points);
+            tsne.perplexity(perplexity as f32).epochs(STEPS).initial_embedding(begin).barnes_hut_with_neighbors(THETA, &neighbours);
+            tsne.embedding()
+        };
+        let places = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(one) => one.install(embed),
+            // a system that refuses a thread still gets its map
+            Err(_) => embed(),
+        };
+        places.chunks(2).map(|p| [p[0], p[1]]).collect()
     }
 
     /// The principal components of each row, row by row; the vectors themselves if they are too few for that.
@@ -150,6 +164,57 @@ impl Vectors {
             _ => self.flat.clone(),
         }
     }
+}
+
+/// The nearest other points, nearest first.
+fn closest(points: &[&[f32]], row: usize, most: usize) -> Vec<Neighbor<f32>> {
+    let distance = |other: &[f32]| points[row].iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+    let mut all: Vec<(f32, usize)> = points.iter().enumerate().filter(|(i, _)| *i != row).map(|(i, p)| (distance(p), i)).collect();
+    let order = |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    if most < all.len() {
+        all.select_nth_unstable_by(most, order);
+        all.truncate(most);
+    }
+    all.sort_unstable_by(order);
+    all.into_iter().map(|(square, index)| Neighbor { index, distance: square.sqrt() }).collect()
+}
+
+/// An example on the plane.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Place from left to right.
+    pub x: f32,
+    /// Place from bottom to top.
+    pub y: f32,
+    /// What it should be answered with, in short; what points are coloured by.
+    pub label: String,
+    /// Its part.
+    pub split: Split,
+    /// Which of the part's examples, from 0.
+    pub index: usize,
+    /// `file:line`.
+    pub row: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Writes points to a file, in the format that its name says: `.json`, a list of objects, or `.csv`. The
+/// file appears at once.
+///
+/// # Errors
+/// If the name says another format, or the disk refuses.
+pub fn write(path: &Path, points: &[Point]) -> Result<()> {
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let written = match ending.as_str() {
+        "json" => write_atomically_with(path, |out| Ok(serde_json::to_writer(out, points)?)),
+        "csv" => write_atomically_with(path, |out| {
+            let mut rows = csv::Writer::from_writer(out);
+            points.iter().try_for_each(|p| rows.serialize(p))?;
+            rows.flush()
+        }),
+        _ => return Err(Error::file(path, "is of no format that a map is written in; use .json or .csv")),
+    };
+    written.map_err(|e| Error::io(path, e))
 }
 
 #[cfg(test)]
@@ -202,10 +267,22 @@ mod tests {
             let nearest = (0..120).filter(|&b| b != a).min_by(|&x, &y| distance(a, x).total_cmp(&distance(a, y))).expect("others");
             assert_eq!(cloud[nearest], cloud[a]);
         }
-        // threads add up in no fixed order, so it repeats only up to rounding
-        for (a, b) in places.iter().flatten().zip(vectors.layout().iter().flatten()) {
-            assert!((a - b).abs() < 0.5, "{a} is not {b}");
-        }
+        assert_eq!(places, vectors.layout());
+    }
+
+    #[test]
+    fn points_are_written_as_a_list_or_a_table() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let point = |text: &str| Point { x: 1.5, y: -2.0, label: "a".into(), split: Split::Test, index: 3, row: "t.csv:4".into(), text: text.into() };
+        let points = [point("uno, due"), point("tre\n\"quattro\"")];
+        let file = |name: &str| dir.path().join(name);
+        write(&file("x.json"), &points).expect("written");
+        let back: serde_json::Value = serde_json::from_slice(&std::fs::read(file("x.json")).expect("there")).expect("JSON");
+        assert_eq!((&back[0]["x"], &back[1]["split"], &back[1]["row"]), (&1.5.into(), &"test".into(), &"t.csv:4".into()));
+        write(&file("x.csv"), &points).expect("written");
+        let table = csv::Reader::from_path(file("x.csv")).expect("there").into_records().collect::<std::result::Result<Vec<_>, _>>().expect("CSV");
+        assert_eq!((table.len(), &table[1][1], &table[1][6]), (2, "-2.0", "tre\n\"quattro\""));
+        assert!(write(&file("x.svg"), &points).is_err_and(|e| e.to_string().contains("use .json or .csv")));
     }
 
     #[test]

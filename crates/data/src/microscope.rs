@@ -11,10 +11,12 @@ use crate::example::Origin;
 use gemma::Layout;
 use serde::Serialize;
 use std::ops::Range;
+use ts_rs::TS;
 
 /// What a token is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "lowercase")]
+#[ts(rename = "TokenRole")]
 pub enum Role {
     /// The same in every example: what begins a text, and the words around the example's own.
     Template,
@@ -27,7 +29,7 @@ pub enum Role {
 }
 
 /// A token of a row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Token {
     /// Its number in the vocabulary.
     pub id: u32,

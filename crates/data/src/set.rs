@@ -260,9 +260,10 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
     }
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
     let names = entries.map(|e| Ok(PathBuf::from(e?.file_name()))).collect::<std::io::Result<Vec<PathBuf>>>().map_err(|e| Error::io(folder, e))?;
-    let mut files: Vec<PathBuf> = names.into_iter().filter(|n| Format::of(n).is_ok()).collect();
-    files.sort();
     let stem = |path: &Path| path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    // of files of plain text, which may be about anything, only those that are called like a part
+    let mut files: Vec<PathBuf> = names.into_iter().filter(|n| Format::of(n).is_ok() || (read::is_text(n) && Split::recognise(&stem(n)).is_some())).collect();
+    files.sort();
     for split in Split::ALL {
         let of: Vec<&PathBuf> = files.iter().filter(|f| Split::recognise(&stem(f)) == Some(split)).collect();
         let exact: Vec<&PathBuf> = of.iter().copied().filter(|f| stem(f) == split.name()).collect();
@@ -315,7 +316,16 @@ pub fn sha256(path: &Path) -> Result<String> {
         }
         hash.update(&buffer[..n]);
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hexadecimal(hash))
+}
+
+/// SHA-256 of bytes, hexadecimal.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hexadecimal(Sha256::new_with_prefix(bytes))
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -346,6 +356,8 @@ mod tests {
         assert!(both.contains("both dev.jsonl and validation-old.jsonl for validation; name one with --validation"), "{both}");
         write(dir.path().join("validation.jsonl"), ROWS).expect("writable");
         assert_eq!(sizes(&open(dir.path()).expect("the exact name decides")), [1, 1, 0]);
+        write(dir.path().join("test.txt"), "__label__x a\n__label__x b\n").expect("writable");
+        assert_eq!(sizes(&open(dir.path()).expect("plain text that is called like a part")), [1, 1, 2]);
     }
 
     #[test]

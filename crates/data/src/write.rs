@@ -26,6 +26,19 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// All formats.
+    pub const ALL: [Self; 4] = [Self::JsonLines, Self::Json, Self::Csv, Self::Tsv];
+
+    /// Ending of the names of its files.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+        }
+    }
+
     /// The format that a file's name says.
     ///
     /// # Errors
@@ -143,7 +156,15 @@ impl NewCard {
 ///
 /// # Errors
 /// If the folder holds files already, or the disk refuses.
-pub fn folder(out: &Path, kind: Kind, mut card: NewCard, parts: &BTreeMap<Split, Vec<&Example>>) -> Result<()> {
+pub fn folder(out: &Path, kind: Kind, card: NewCard, parts: &BTreeMap<Split, Vec<&Example>>) -> Result<()> {
+    folder_as(out, kind, Layout::JsonLines, card, parts)
+}
+
+/// As [`folder`], with the files of the parts in a format of choice.
+///
+/// # Errors
+/// As [`folder`].
+pub fn folder_as(out: &Path, kind: Kind, layout: Layout, mut card: NewCard, parts: &BTreeMap<Split, Vec<&Example>>) -> Result<()> {
     let io = |path: &Path, e| Error::io(path, e);
     match std::fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
         Ok(true) => std::fs::remove_dir(out).map_err(|e| io(out, e))?,
@@ -158,7 +179,7 @@ pub fn folder(out: &Path, kind: Kind, mut card: NewCard, parts: &BTreeMap<Split,
             *file = name;
         }
         for (split, examples) in parts.iter().filter(|(_, examples)| !examples.is_empty()) {
-            let name = PathBuf::from(format!("{}.jsonl", split.name()));
+            let name = PathBuf::from(format!("{}.{}", split.name(), layout.ending()));
             write(&unfinished.join(&name), kind, examples.iter().copied())?;
             card.files.insert(split.name().into(), name);
             card.counts.insert(split.name().into(), examples.len());

@@ -17,6 +17,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+/// Told now and then how many bytes of the model have been written; `false` ends the writing.
+pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
+
 /// A model about to be written.
 #[derive(Clone, Copy)]
 pub struct Export<'a> {
@@ -65,6 +68,14 @@ impl Export<'_> {
     /// # Errors
     /// If a tensor cannot be read or the disk refuses.
     pub fn safetensors(&self, folder: &Path) -> Result<()> {
+        self.safetensors_with(folder, &mut |_| true)
+    }
+
+    /// As [`Export::safetensors`], watched.
+    ///
+    /// # Errors
+    /// As [`Export::safetensors`], or if the watch ends it.
+    pub fn safetensors_with(&self, folder: &Path, watch: Watch<'_>) -> Result<()> {
         let weights = self.weights;
         let names = self.names();
         let mut header = serde_json::Map::new();
@@ -78,7 +89,7 @@ impl Export<'_> {
         let mut header = serde_json::Value::Object(header).to_string().into_bytes();
         header.resize(header.len().next_multiple_of(8), b' ');
         let file = folder.join("model.safetensors");
-        let mut out = Out::create(&file)?;
+        let mut out = Out::create(&file, watch)?;
         out.write(&(header.len() as u64).to_le_bytes())?;
         out.write(&header)?;
         for name in &names {
@@ -98,6 +109,14 @@ impl Export<'_> {
     /// # Errors
     /// If a tensor cannot be read, the vocabulary is not whole, or the disk refuses.
     pub fn gguf(&self, tokenizer: &Tokenizer, file: &Path) -> Result<()> {
+        self.gguf_with(tokenizer, file, &mut |_| true)
+    }
+
+    /// As [`Export::gguf`], watched.
+    ///
+    /// # Errors
+    /// As [`Export::gguf`], or if the watch ends it.
+    pub fn gguf_with(&self, tokenizer: &Tokenizer, file: &Path, watch: Watch<'_>) -> Result<()> {
         let weights = self.weights;
         let metadata = match weights.gguf() {
             Some(source) => Metadata::of_file(source.bytes(), source.header()),
@@ -123,7 +142,7 @@ impl Export<'_> {
             at += bytes.next_multiple_of(metadata.alignment as u64);
             parts.push((name, storage));
         }
-        let mut out = Out::create(file)?;
+        let mut out = Out::create(file, watch)?;
         out.write(b"GGUF")?;
         out.write(&3u32.to_le_bytes())?;
         out.write(&(parts.len() as u64).to_le_bytes())?;
@@ -164,16 +183,28 @@ struct Out<'a> {
     path: &'a Path,
     file: BufWriter<File>,
     length: usize,
+    watch: Watch<'a>,
+    /// Bytes that the watch was last told of.
+    told: usize,
 }
 
+/// Bytes between two calls of a watch.
+const BEAT: usize = 1 << 20;
+
 impl<'a> Out<'a> {
-    fn create(path: &'a Path) -> Result<Self> {
+    fn create(path: &'a Path, watch: Watch<'a>) -> Result<Self> {
         let file = File::create(path).map_err(|e| Error::io(path, e))?;
-        Ok(Self { path, file: BufWriter::with_capacity(1 << 20, file), length: 0 })
+        Ok(Self { path, file: BufWriter::with_capacity(1 << 20, file), length: 0, watch, told: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.length += bytes.len();
+        if self.length - self.told >= BEAT {
+            self.told = self.length;
+            if !(self.watch)(self.length as u64) {
+                return Err(Error::io(self.path, std::io::Error::other("the writing was ended")));
+            }
+        }
         self.file.write_all(bytes).map_err(|e| Error::io(self.path, e))
     }
 

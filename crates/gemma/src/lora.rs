@@ -316,8 +316,8 @@ impl Adapters {
     }
 }
 
-/// The values of a tensor in row-major order.
-pub(crate) fn values(t: Tensor<2>) -> Vec<f32> {
+/// The values of a tensor in row-major order; none if the device does not give them.
+pub fn values(t: Tensor<2>) -> Vec<f32> {
     t.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
 }
 

@@ -102,6 +102,20 @@ pub fn encode(e: &Example, encoder: &Encoder<'_>, recipe: &Recipe, template: &st
     Ok(encoded.map_err(|error| data::Error::row(e.origin.path(), e.origin.line, error.to_string()))?)
 }
 
+/// No fewer than the tokens that [`encode`] makes of an example: every token but those that begin and end a text
+/// spells at least a byte.
+pub fn bytes(e: &Example, recipe: &Recipe, template: &str, task: &Task) -> usize {
+    match recipe.method {
+        Method::Completion => {
+            let (prompt, completion) = spelled(e, template, task);
+            prompt.len() + completion.len() + 2
+        }
+        Method::Head => e.text.len() + 1,
+        // each copy but the first stands on a line of its own
+        Method::Tagging => (e.text.len() + 1).saturating_mul(recipe.copies),
+    }
+}
+
 impl<'a> Answerer<'a> {
     /// Prepares to answer in the language of a data set.
     ///

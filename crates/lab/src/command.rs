@@ -17,8 +17,8 @@ impl Request {
         let named = |role: Role| Some(format!("{}={}", role.name(), self.data.columns.get(role)?));
         let columns: Vec<String> = Role::ALL.into_iter().filter_map(named).collect();
         add("columns", Some(columns.join(",")).filter(|c| !c.is_empty()).map(|c| quoted(&c, '"')));
-        if self.data.skip_bad_rows {
-            parts.push("--skip-bad-rows".into());
+        for (flag, on) in [("--skip-bad-rows", self.data.skip_bad_rows), ("--edited", self.edited)] {
+            parts.extend(on.then(|| flag.to_string()));
         }
         let mut add = |flag: &str, value: Option<String>| parts.extend(value.map(|v| format!("--{flag} {v}")));
         add("schema", self.data.schema.as_deref().map(path));
@@ -59,12 +59,13 @@ mod tests {
             set: vec!["epochs=3".into(), "template.it={text} →".into()],
             rows: Some(60),
             seed: 7,
+            edited: true,
             out: "runs/a".into(),
             command: String::new(),
         };
         assert_eq!(
             request.as_command(),
-            "lapidary train --task intent --data \"my data\" --columns text=q,label=k --model m --method head --device cpu --set epochs=3 --set \
+            "lapidary train --task intent --data \"my data\" --columns text=q,label=k --edited --model m --method head --device cpu --set epochs=3 --set \
              'template.it={text} →' --rows 60 --seed 7 --out runs/a"
         );
     }

@@ -6,16 +6,24 @@
 
 use crate::ask::Asked;
 use crate::child::Children;
+use crate::compare::Comparison;
+use crate::edit;
 use crate::error::{Error, Result};
 use crate::forecast::{self, Forecast};
-use crate::home::Home;
+use crate::home::{Home, free};
 use crate::job::Job;
+use crate::look::{self, ColumnsView};
+use crate::recipe::Recipe;
 use crate::resume;
 use crate::run::{self, Opened, Request};
-use crate::sheet::{DataSummary, RowPage, RowQuery, Sheet};
-use crate::view::{self, EventBatch, RunRequest, RunRow, RunStatus, RunView, Source};
-use crate::{library::Library, models};
+use crate::sheet::{DataSummary, Edit, QueryResult, RowPage, RowQuery, Sheet};
+use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
+use crate::{compare, elsewhere, export, library::Library, models, reports};
+use data::check;
+use data::divide::Shares;
+use gemma::Tokenizer;
 use report::record;
+use report::text::Lang;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -68,6 +76,8 @@ pub struct Desk {
     answering: Mutex<Option<(PathBuf, Opened)>>,
     /// Ends the measurement that is under way.
     measuring: Mutex<Arc<AtomicBool>>,
+    /// The tokenizer that was used last, by model.
+    tokenizer: Mutex<Option<(String, Arc<Tokenizer>)>>,
 }
 
 impl Desk {
@@ -81,6 +91,7 @@ impl Desk {
             opened: AtomicUsize::new(0),
             answering: Mutex::new(None),
             measuring: Mutex::default(),
+            tokenizer: Mutex::new(None),
         }
     }
 
@@ -121,7 +132,10 @@ impl Desk {
     /// # Errors
     /// If something is refused, or another training has not ended.
     pub async fn start(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
-        let request = self.request(wish)?;
+        let desk = self.clone();
+        // whether it was changed is known only once it has been read
+        let prepared = tokio::task::spawn_blocking(move || desk.request(wish)).await;
+        let request = prepared.map_err(|e| Error::request(format!("the training could not be prepared ({e}); please report this")))??;
         self.end_measuring();
         let (home, out) = (self.home.clone(), request.out.clone());
         let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
@@ -218,13 +232,13 @@ impl Desk {
         Ok(true)
     }
 
-    /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it.
+    /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it. The
+    /// changes that a person made to the data count.
     fn request(&self, wish: RunRequest) -> Result<Request> {
         let data = wish.data.to_set()?;
         let name = wish.data.folder.as_ref().or(wish.data.train.as_ref()).and_then(|p| p.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
-        let now = jiff::Zoned::now().strftime("%Y-%m-%d-%H-%M-%S").to_string();
-        let runs = self.home.runs();
-        let out = (1..).map(|n| runs.join(if n == 1 { format!("{name}-{now}") } else { format!("{name}-{now}-{n}") })).find(|p| !p.exists());
+        let out = self.home.free_run(&name);
+        let edited = !edit::changes(&Library::open(&self.home)?, &data::DataSet::open(&data)?)?.is_empty();
         let mut request = Request {
             task: wish.data.task,
             data,
@@ -235,7 +249,8 @@ impl Desk {
             set: wish.set,
             rows: None,
             seed: wish.seed,
-            out: out.unwrap_or(runs),
+            edited,
+            out,
             command: String::new(),
         };
         request.command = request.as_command();
@@ -296,13 +311,64 @@ impl Desk {
         opened.ask(texts)
     }
 
+    /// Holds runs against each other, each pair.
+    ///
+    /// # Errors
+    /// As [`compare::runs`].
+    pub fn compare(&self, folders: &[PathBuf], language: Lang) -> Result<Comparison> {
+        compare::runs(folders, language)
+    }
+
+    /// Takes answers of another system into the library as a run, beside the run that was asked the same.
+    ///
+    /// # Errors
+    /// As [`elsewhere::take_in`].
+    pub fn import_predictions(&self, file: &Path, like: &Path) -> Result<RunRow> {
+        let folder = elsewhere::take_in(&self.home, file, like)?;
+        Ok(self.run(&folder)?.row)
+    }
+
+    /// Writes a run's model for other programs as a new folder inside `folder`, see [`export::write_watched`]; its path.
+    ///
+    /// # Errors
+    /// As [`export::write_watched`], or if the format is unknown.
+    pub fn export_model(&self, run: &Path, format: &str, folder: &Path, language: Lang, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<PathBuf> {
+        let out = free(folder, &format!("{}-{format}", run.file_name().unwrap_or_default().to_string_lossy()));
+        let format = format.parse().map_err(Error::Request)?;
+        export::write_watched(&self.home, run, format, &out, language, watch)?;
+        Ok(out)
+    }
+
+    /// Packs a run into a file inside `folder`; its path.
+    ///
+    /// # Errors
+    /// If the run is incomplete, or the disk refuses.
+    pub fn pack_run(&self, run: &Path, folder: &Path) -> Result<PathBuf> {
+        let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file =
+            (1..=usize::MAX).map(|n| folder.join(if n == 1 { format!("{name}.lapidary") } else { format!("{name}-{n}.lapidary") })).find(|p| !p.exists());
+        let file = file.ok_or_else(|| Error::request(format!("{} is full; choose another folder", folder.display())))?;
+        reports::pack(run, &file, false)?;
+        Ok(file)
+    }
+
+    /// Unpacks a run into the library; its folder.
+    ///
+    /// # Errors
+    /// If the file is damaged or no run, or the disk refuses.
+    pub fn unpack_run(&self, file: &Path) -> Result<PathBuf> {
+        let folder = free(&self.home.runs(), &file.file_stem().unwrap_or_default().to_string_lossy());
+        reports::unpack(&self.home, file, &folder)?;
+        Ok(folder)
+    }
+
     /// Opens a data set; its handle is in the summary.
     ///
     /// # Errors
     /// If a file is missing or malformed.
     pub fn open_data(&self, source: Source) -> Result<DataSummary> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
-        let sheet = Sheet::open(number.to_string(), source)?;
+        let sheet = Sheet::open(Library::open(&self.home)?, number.to_string(), source)?;
         let summary = sheet.summary();
         let mut sheets = lock(&self.sheets);
         // the window looks at one data set at a time and may come back to the last ones
@@ -316,9 +382,118 @@ impl Desk {
     /// # Errors
     /// If it is not open.
     pub fn rows(&self, query: &RowQuery) -> Result<RowPage> {
-        let sheet = query.data.parse().ok().and_then(|number: usize| lock(&self.sheets).get(&number).cloned());
-        let sheet = sheet.ok_or_else(|| Error::request("this data set is no longer open; open it again"))?;
+        let sheet = self.sheet(&query.data)?;
         lock(&sheet).rows(query)
+    }
+
+    fn sheet(&self, data: &str) -> Result<Arc<Mutex<Sheet>>> {
+        let sheet = data.parse().ok().and_then(|number: usize| lock(&self.sheets).get(&number).cloned());
+        sheet.ok_or_else(|| Error::request("this data set is no longer open; open it again"))
+    }
+
+    /// Columns of a data set that may not be readable yet, for a person to say which is which.
+    ///
+    /// # Errors
+    /// If a file is missing, or its first rows are malformed.
+    pub fn columns(&self, source: &Source) -> Result<ColumnsView> {
+        look::columns(source, None)
+    }
+
+    /// Changes an open data set; what it is like now.
+    ///
+    /// # Errors
+    /// If it is not open, or as [`Sheet::edit`].
+    pub fn edit(&self, data: &str, edit: Edit) -> Result<DataSummary> {
+        self.alter(data, |sheet| sheet.edit(edit))
+    }
+
+    /// Takes the last change to an open data set back.
+    ///
+    /// # Errors
+    /// As [`Desk::edit`].
+    pub fn undo(&self, data: &str) -> Result<DataSummary> {
+        self.alter(data, Sheet::undo)
+    }
+
+    /// Makes the change that was last taken back again.
+    ///
+    /// # Errors
+    /// As [`Desk::edit`].
+    pub fn redo(&self, data: &str) -> Result<DataSummary> {
+        self.alter(data, Sheet::redo)
+    }
+
+    fn alter(&self, data: &str, change: impl FnOnce(&mut Sheet) -> Result<()>) -> Result<DataSummary> {
+        let sheet = self.sheet(data)?;
+        let (set, turn) = {
+            let mut sheet = lock(&sheet);
+            change(&mut sheet)?;
+            sheet.snapshot()
+        };
+        // a large set takes its time to be checked; its rows can be read meanwhile
+        let findings = check::findings(&set, None)?;
+        drop(set);
+        let mut sheet = lock(&sheet);
+        sheet.judge(turn, findings);
+        Ok(sheet.summary())
+    }
+
+    /// Writes an open data set with its changes as a new folder inside `folder`; its path.
+    ///
+    /// # Errors
+    /// If it is not open, or the disk refuses.
+    pub fn export_data(&self, data: &str, folder: &Path) -> Result<PathBuf> {
+        let sheet = self.sheet(data)?;
+        let sheet = lock(&sheet);
+        let out = free(folder, &format!("{}-edited", sheet.name()));
+        sheet.export(&out)?;
+        Ok(out)
+    }
+
+    /// Divides an open data set that is one file into training, validation and test, as a new folder in the library;
+    /// its path.
+    ///
+    /// # Errors
+    /// If it is not open, or as [`look::split`].
+    pub fn divide_data(&self, data: &str, shares: Shares, seed: u64) -> Result<PathBuf> {
+        let sheet = self.sheet(data)?;
+        let sheet = lock(&sheet);
+        let out = free(&self.home.data(), sheet.name());
+        sheet.divide(shares, seed, &out)?;
+        Ok(out)
+    }
+
+    /// What a model would be trained on in a row of an open data set.
+    ///
+    /// # Errors
+    /// If it is not open, the model is not on this machine, a setting makes no sense, or the row cannot be tokenized.
+    pub fn microscope(&self, data: &str, row: usize, model: &str, method: &str, set: &[String]) -> Result<Microscope> {
+        let sheet = self.sheet(data)?;
+        let tokenizer = self.tokenizer(model)?;
+        let mut sheet = lock(&sheet);
+        let recipe = Recipe::resolve(sheet.kind(), None, method, set)?;
+        Ok(Microscope { tokens: sheet.tokens(row, &recipe, &tokenizer)?, limit: recipe.max_tokens, method: recipe.method.name() })
+    }
+
+    fn tokenizer(&self, model: &str) -> Result<Arc<Tokenizer>> {
+        let mut last = lock(&self.tokenizer);
+        if let Some((name, tokenizer)) = last.as_ref()
+            && name == model
+        {
+            return Ok(tokenizer.clone());
+        }
+        let tokenizer = Arc::new(look::tokenizer(&self.home, model)?);
+        *last = Some((model.into(), tokenizer.clone()));
+        Ok(tokenizer)
+    }
+
+    /// Runs the query of a row of an open data set.
+    ///
+    /// # Errors
+    /// If it is not open, or as [`Sheet::query`].
+    pub fn query(&self, data: &str, row: usize) -> Result<QueryResult> {
+        let sheet = self.sheet(data)?;
+        lock(&sheet).query(row)
     }
 
     /// Removes a model from the library, and its files if the library got them itself.

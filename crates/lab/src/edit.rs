@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::library::Library;
 use data::set::{DataSet, File, Source, Split};
-use data::write::{self, NewCard};
+use data::write::{self, Layout, NewCard};
 use data::{Example, Kind, Origin, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -61,103 +61,115 @@ pub struct Edited {
     pub example: Example,
 }
 
+/// A data set with every row as it stands.
+struct State {
+    /// Without its examples.
+    set: DataSet,
+    rows: Vec<Edited>,
+    /// Rows of each part in the files.
+    sizes: BTreeMap<Split, usize>,
+}
+
 /// A data set that is being edited.
 pub struct Editor {
     library: Library,
-    set: DataSet,
     key: String,
-    rows: Vec<Edited>,
-    /// All changes, and in front of each the row as it was (`None` for an added one).
+    state: State,
+    /// All changes, and with each the row as it was before (`None` for an added one).
     changes: Vec<(Change, Option<Edited>)>,
     /// How many of them are in force; those behind are undone.
     done: usize,
 }
 
-impl Editor {
-    /// Opens a data set with the changes that were made to it before.
-    ///
-    /// # Errors
-    /// If the set or the library cannot be read.
-    pub fn open(library: Library, source: &Source) -> Result<Self> {
-        let mut set = DataSet::open(source)?;
-        let key = set.splits.iter().map(|(split, file)| format!("{} {}", split.name(), file.sha256)).collect::<Vec<_>>().join("\n");
-        let key = format!("{}\n{key}", set.kind);
-        let of = |(split, file): (&Split, &mut File)| {
+/// A change with what it did.
+pub struct Step<'a> {
+    /// The change.
+    pub change: &'a Change,
+    /// The row as it was before; none for an added one.
+    pub before: Option<&'a Edited>,
+    /// Where the row stands in its file, or among those that were added; none for one whose adding was undone.
+    pub origin: Option<&'a Origin>,
+    /// Whether it is in force; else it was undone.
+    pub in_force: bool,
+}
+
+/// What the changes to a data set are kept under: its kind and the hashes of its files.
+fn key(set: &DataSet) -> String {
+    let files: Vec<String> = set.splits.iter().map(|(split, file)| format!("{} {}", split.name(), file.sha256)).collect();
+    format!("{}\n{}", set.kind, files.join("\n"))
+}
+
+/// The changes to a data set that are in force, first to last.
+///
+/// # Errors
+/// If the library cannot be read.
+pub fn changes(library: &Library, set: &DataSet) -> Result<Vec<Change>> {
+    let (journal, done) = library.changes(&key(set))?;
+    journal.iter().take(done).map(|text| read(text)).collect()
+}
+
+fn read(text: &str) -> Result<Change> {
+    serde_json::from_str(text).map_err(|e| Error::request(format!("a change to the data cannot be read ({e}): {text}")))
+}
+
+fn written(change: &Change) -> Result<String> {
+    serde_json::to_string(change).map_err(|e| Error::request(format!("a change cannot be written: {e}")))
+}
+
+/// Changes as text, a JSON object a line, which [`parse`] reads back.
+///
+/// # Errors
+/// Never in practice: every change is an object.
+pub fn journal(changes: &[Change]) -> Result<String> {
+    changes.iter().map(|change| Ok(written(change)? + "\n")).collect()
+}
+
+/// Reads what [`journal`] wrote.
+///
+/// # Errors
+/// If a line is no change.
+pub fn parse(journal: &str) -> Result<Vec<Change>> {
+    journal.lines().filter(|line| !line.trim().is_empty()).map(read).collect()
+}
+
+/// What a person gives as the answer to a text, see [`tasks::answer::read`].
+///
+/// # Errors
+/// If it is no answer of the kind, or names an entity that is not in the text.
+pub fn answer(kind: Kind, text: &str, given: &str) -> Result<Target> {
+    let target = tasks::answer::read(kind, text, given).map_err(|why| Error::request(format!("`{given}` is no answer for {kind}: {why}")))?;
+    match &target {
+        Target::Entities(spans) if spans.iter().any(|s| s.of(text).is_none()) => {
+            Err(Error::request(format!("`{given}`: not all of these entities are in the text: {text}")))
+        }
+        _ => Ok(target),
+    }
+}
+
+/// A data set with changes made to it. Its files and their hashes stay those of the source.
+///
+/// # Errors
+/// If a change cannot be made, because it belongs to another set.
+pub fn edited(set: DataSet, changes: &[Change]) -> Result<DataSet> {
+    let mut state = State::new(set);
+    for change in changes {
+        state.checked(change)?;
+        state.put(change);
+    }
+    Ok(state.set())
+}
+
+impl State {
+    fn new(mut set: DataSet) -> Self {
+        let of = |(split, file): (&Split, &mut File)| -> Vec<Edited> {
             std::mem::take(&mut file.examples).into_iter().map(|example| Edited { split: Some(*split), example }).collect()
         };
-        let rows = set.splits.iter_mut().flat_map(|part| -> Vec<Edited> { of(part) }).collect();
-        let (journal, done) = library.changes(&key)?;
-        let mut editor = Self { library, set, key, rows, changes: Vec::new(), done: 0 };
-        for text in journal {
-            let change: Change = serde_json::from_str(&text).map_err(|e| Error::request(format!("a change in the library cannot be read ({e}): {text}")))?;
-            let before = editor.checked(&change)?;
-            editor.put(&change);
-            editor.changes.push((change, before));
-            editor.done += 1;
-        }
-        // those behind the mark were only put in to know what they change
-        while editor.done > done {
-            editor.take_back();
-        }
-        Ok(editor)
+        let sizes = set.splits.iter().map(|(split, file)| (*split, file.examples.len())).collect();
+        let rows = set.splits.iter_mut().flat_map(of).collect();
+        Self { set, rows, sizes }
     }
 
-    /// All rows, deleted ones too, by number.
-    pub fn rows(&self) -> &[Edited] {
-        &self.rows
-    }
-
-    /// What the rows are examples of.
-    pub fn kind(&self) -> Kind {
-        self.set.kind
-    }
-
-    /// Makes a change. What was undone before is given up.
-    ///
-    /// # Errors
-    /// If the row is not there, the answer is of another kind, or the library cannot be written; nothing has changed then.
-    pub fn apply(&mut self, change: Change) -> Result<()> {
-        let before = self.checked(&change)?;
-        let text = serde_json::to_string(&change).map_err(|e| Error::request(format!("a change cannot be written: {e}")))?;
-        self.library.add_change(&self.key, self.done, &text)?;
-        self.changes.truncate(self.done);
-        self.put(&change);
-        self.changes.push((change, before));
-        self.done += 1;
-        Ok(())
-    }
-
-    /// Takes the last change back; it, or `None` if there is none.
-    ///
-    /// # Errors
-    /// If the library cannot be written.
-    pub fn undo(&mut self) -> Result<Option<Change>> {
-        let Some(last) = self.done.checked_sub(1) else { return Ok(None) };
-        self.library.mark_changes(&self.key, self.done, last)?;
-        self.take_back();
-        Ok(Some(self.changes[last].0.clone()))
-    }
-
-    /// Makes the change that was last taken back again; it, or `None` if there is none.
-    ///
-    /// # Errors
-    /// If the library cannot be written.
-    pub fn redo(&mut self) -> Result<Option<Change>> {
-        let Some((change, _)) = self.changes.get(self.done).cloned() else { return Ok(None) };
-        self.library.mark_changes(&self.key, self.done, self.done + 1)?;
-        self.put(&change);
-        self.done += 1;
-        Ok(Some(change))
-    }
-
-    /// The changes in force, first to last.
-    pub fn changes(&self) -> impl Iterator<Item = &Change> {
-        self.changes[..self.done].iter().map(|(change, _)| change)
-    }
-
-    /// The edited set, for checking and describing. Its files and their hashes are those of the source; a
-    /// part that the source lacks has those of its first file.
-    pub fn set(&self) -> DataSet {
+    fn set(&self) -> DataSet {
         let mut set = self.set.clone();
         for split in Split::ALL {
             let examples: Vec<Example> = self.examples(split).cloned().collect();
@@ -170,30 +182,8 @@ impl Editor {
         set
     }
 
-    /// The rows of a part.
-    pub fn examples(&self, split: Split) -> impl Iterator<Item = &Example> {
+    fn examples(&self, split: Split) -> impl Iterator<Item = &Example> {
         self.rows.iter().filter(move |r| r.split == Some(split)).map(|r| &r.example)
-    }
-
-    /// Writes one part as a file, in the format that its name says (.jsonl, .json, .csv, .tsv).
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn export(&self, split: Split, path: &Path) -> Result<()> {
-        Ok(write::write(path, self.set.kind, self.examples(split))?)
-    }
-
-    /// Writes the edited set as a folder with a card.
-    ///
-    /// # Errors
-    /// If the folder holds files already, or the disk refuses.
-    pub fn export_folder(&self, out: &Path) -> Result<()> {
-        let new = NewCard {
-            how_it_was_made: format!("Edited with Lapidary {}: {} changes to {}.", crate::VERSION, self.done, self.set.card.name),
-            ..NewCard::of(&self.set)
-        };
-        let parts: BTreeMap<Split, Vec<&Example>> = Split::ALL.map(|s| (s, self.examples(s).collect())).into();
-        Ok(write::folder(out, self.set.kind, new, &parts)?)
     }
 
     /// Refuses a change that cannot be made; else the row that it changes, as it is.
@@ -221,19 +211,185 @@ impl Editor {
             Change::Move { row, to } => self.rows[*row].split = Some(*to),
             Change::Add { split, text, target } => {
                 // where an added row stands is its place in the change list
-                let origin = Origin { file: Arc::new(PathBuf::from("added")), line: self.rows.len() + 1 };
+                let origin = Origin { file: Arc::new(PathBuf::from(ADDED)), line: self.rows.len() + 1 };
                 self.rows.push(Edited { split: Some(*split), example: Example { text: text.clone(), target: target.clone(), origin } });
             }
         }
+    }
+}
+
+/// What stands for the file of a row that was added.
+const ADDED: &str = "added";
+
+impl Editor {
+    /// Opens a data set with the changes that were made to it before.
+    ///
+    /// # Errors
+    /// If the set or the library cannot be read.
+    pub fn open(library: Library, source: &Source) -> Result<Self> {
+        Self::of(library, DataSet::open(source)?)
+    }
+
+    /// As [`Editor::open`], of a set that has been read.
+    ///
+    /// # Errors
+    /// If the library cannot be read.
+    pub fn of(library: Library, set: DataSet) -> Result<Self> {
+        let key = key(&set);
+        let (journal, done) = library.changes(&key)?;
+        let mut editor = Self { library, key, state: State::new(set), changes: Vec::new(), done: 0 };
+        for text in journal {
+            let change = read(&text)?;
+            let before = editor.state.checked(&change)?;
+            editor.state.put(&change);
+            editor.changes.push((change, before));
+            editor.done += 1;
+        }
+        // those behind the mark were only put in to know what they change
+        while editor.done > done {
+            editor.take_back();
+        }
+        Ok(editor)
+    }
+
+    /// All rows, deleted ones too, by number.
+    pub fn rows(&self) -> &[Edited] {
+        &self.state.rows
+    }
+
+    /// What the rows are examples of.
+    pub fn kind(&self) -> Kind {
+        self.state.set.kind
+    }
+
+    /// The row that a person names: `file:line`, as findings do, or `train:0`, its part and its number in the
+    /// files, as [`crate::look::tokens`] counts.
+    ///
+    /// # Errors
+    /// If there is none, or several.
+    pub fn locate(&self, name: &str) -> Result<Row> {
+        let wrong =
+            |what: String| Error::request(format!("{name}: {what}; name a row as `lapidary data check` does, file:line, or by part and number, train:0"));
+        let (place, number) = name.rsplit_once(':').and_then(|(place, n)| Some((place, n.parse::<usize>().ok()?))).ok_or_else(|| wrong("is no row".into()))?;
+        if let Some(split) = Split::ALL.into_iter().find(|s| s.name() == place) {
+            let size = |s: Split| self.state.sizes.get(&s).copied().unwrap_or(0);
+            let before: usize = Split::ALL.into_iter().take_while(|s| *s != split).map(size).sum();
+            let size = size(split);
+            return if number < size { Ok(before + number) } else { Err(wrong(format!("the {place} part has {size} rows in its file"))) };
+        }
+        let stands = |e: &Edited| e.example.origin.line == number && (e.example.origin.path() == Path::new(place) || e.example.origin.path().ends_with(place));
+        let found: Vec<Row> = self.state.rows.iter().enumerate().filter(|(_, e)| stands(e)).map(|(row, _)| row).collect();
+        match found.as_slice() {
+            [row] => Ok(*row),
+            [] => Err(wrong("there is no such row".into())),
+            several => Err(wrong(format!("stands for {} rows", several.len()))),
+        }
+    }
+
+    /// Makes a change. What was undone before is given up.
+    ///
+    /// # Errors
+    /// If the row is not there, the answer is of another kind, or the library cannot be written; nothing has changed then.
+    pub fn apply(&mut self, change: Change) -> Result<()> {
+        let before = self.state.checked(&change)?;
+        self.library.add_change(&self.key, self.done, &written(&change)?)?;
+        self.changes.truncate(self.done);
+        self.state.put(&change);
+        self.changes.push((change, before));
+        self.done += 1;
+        Ok(())
+    }
+
+    /// Takes the last change back; it, or `None` if there is none.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn undo(&mut self) -> Result<Option<Change>> {
+        let Some(last) = self.done.checked_sub(1) else { return Ok(None) };
+        self.library.mark_changes(&self.key, self.done, last)?;
+        self.take_back();
+        Ok(Some(self.changes[last].0.clone()))
+    }
+
+    /// Makes the change that was last taken back again; it, or `None` if there is none.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn redo(&mut self) -> Result<Option<Change>> {
+        let Some((change, _)) = self.changes.get(self.done).cloned() else { return Ok(None) };
+        self.library.mark_changes(&self.key, self.done, self.done + 1)?;
+        self.state.put(&change);
+        self.done += 1;
+        Ok(Some(change))
+    }
+
+    /// The changes in force, first to last.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes[..self.done].iter().map(|(change, _)| change)
+    }
+
+    /// Every change with what it did, first to last, and then those that were undone.
+    pub fn history(&self) -> impl Iterator<Item = Step<'_>> {
+        let mut added: Row = self.state.sizes.values().sum();
+        self.changes.iter().enumerate().map(move |(number, (change, before))| {
+            let row = match change {
+                Change::Relabel { row, .. } | Change::Delete { row } | Change::Move { row, .. } => *row,
+                Change::Add { .. } => {
+                    added += 1;
+                    added - 1
+                }
+            };
+            let origin = self.state.rows.get(row).map(|e| &e.example.origin);
+            Step { change, before: before.as_ref(), origin, in_force: number < self.done }
+        })
+    }
+
+    /// The edited set, for checking and describing. Its files and their hashes are those of the source; a
+    /// part that the source lacks has those of its first file.
+    pub fn set(&self) -> DataSet {
+        self.state.set()
+    }
+
+    /// The rows of a part.
+    pub fn examples(&self, split: Split) -> impl Iterator<Item = &Example> {
+        self.state.examples(split)
+    }
+
+    /// Writes one part as a file, in the format that its name says (.jsonl, .json, .csv, .tsv).
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn export(&self, split: Split, path: &Path) -> Result<()> {
+        Ok(write::write(path, self.state.set.kind, self.examples(split))?)
+    }
+
+    /// Writes the edited set as a folder with a card.
+    ///
+    /// # Errors
+    /// If the folder holds files already, or the disk refuses.
+    pub fn export_folder(&self, out: &Path) -> Result<()> {
+        self.export_folder_as(out, Layout::JsonLines)
+    }
+
+    /// As [`Editor::export_folder`], with the files in a format of choice.
+    ///
+    /// # Errors
+    /// As [`Editor::export_folder`].
+    pub fn export_folder_as(&self, out: &Path, layout: Layout) -> Result<()> {
+        let set = &self.state.set;
+        let new =
+            NewCard { how_it_was_made: format!("Edited with Lapidary {}: {} changes to {}.", crate::VERSION, self.done, set.card.name), ..NewCard::of(set) };
+        let parts: BTreeMap<Split, Vec<&Example>> = Split::ALL.map(|s| (s, self.examples(s).collect())).into();
+        Ok(write::folder_as(out, set.kind, layout, new, &parts)?)
     }
 
     fn take_back(&mut self) {
         self.done -= 1;
         match &self.changes[self.done] {
             (Change::Add { .. }, _) => {
-                self.rows.pop();
+                self.state.rows.pop();
             }
-            (Change::Relabel { row, .. } | Change::Delete { row } | Change::Move { row, .. }, Some(before)) => self.rows[*row] = before.clone(),
+            (Change::Relabel { row, .. } | Change::Delete { row } | Change::Move { row, .. }, Some(before)) => self.state.rows[*row] = before.clone(),
             (_, None) => {}
         }
     }

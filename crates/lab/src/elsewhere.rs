@@ -5,13 +5,15 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
 use crate::task::Scorer;
+use crate::{models, run};
 use data::read::{Columns, Record};
-use data::{Example, Kind, Target};
-use report::record::Prediction;
+use data::{Example, Kind, Origin, Target};
+use report::record::{self, DeviceRecord, ModelRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use tasks::Metrics;
+use std::sync::Arc;
 use tasks::intent::Labels;
+use tasks::{Metrics, answer};
 
 /// A file of answers and what they answer.
 #[derive(Clone, Debug)]
@@ -43,29 +45,13 @@ const INPUT: [&str; 4] = ["input", "text", "question", "prompt"];
 /// If a file is malformed, an example has no answer, or the database is wrong.
 pub fn score(home: &Home, answers: &Answers) -> Result<(Metrics, Vec<Prediction>)> {
     let examples = data::read::examples(&answers.test, answers.kind, &answers.columns)?;
-    let records = data::read::records(&answers.file)?;
     let files: Vec<&Path> = answers.schema.iter().chain(&answers.database).map(PathBuf::as_path).collect();
-    let mut scorer = Scorer::new(answers.kind, &examples, Labels::of(&examples), &files)?;
-    let mut said = Vec::new();
-    for (record, example) in pair(answers, &records, &examples)?.into_iter().zip(&examples) {
-        let field = |names: &[&str]| names.iter().find_map(|n| record.fields.iter().find(|(f, _)| f == n)).map(|(_, v)| v.clone());
-        let probability = field(&["probability", "confidence"]).and_then(|p| p.parse().ok()).filter(|p: &f64| p.is_finite()).unwrap_or(1.0);
-        let output = field(&ANSWER).unwrap_or_default();
-        let mut one = Answer::read(answers.kind, &example.text, output, probability.clamp(0.0, 1.0));
-        // no answer at all is told apart from an empty one
-        if answers.kind == Kind::Entities && one.output.is_empty() {
-            one.answer = Err("no answer".into());
-        } else if let (Kind::Hashtags, "[]") = (answers.kind, one.output.as_str()) {
-            one.answer = Ok(Target::Tags(Vec::new()));
-        }
-        said.push(one);
-    }
-    let (metrics, predictions) = scorer.score(&examples, &said)?;
+    let (metrics, predictions) = judge(&answers.file, answers.kind, &examples, Labels::of(&examples), &files)?;
     let path = answers.file.canonicalize().map_err(|e| Error::io(&answers.file, e))?;
     Library::open(home)?.put_run(&RunRow {
         path,
         task: answers.kind.name().into(),
-        method: "elsewhere".into(),
+        method: METHOD.into(),
         status: "completed".into(),
         accuracy: Some(metrics.main()),
         started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -73,9 +59,100 @@ pub fn score(home: &Home, answers: &Answers) -> Result<(Metrics, Vec<Prediction>
     Ok((metrics, predictions))
 }
 
+/// Scores the answers in a file to examples.
+fn judge(file: &Path, kind: Kind, examples: &[Example], labels: Labels, database: &[&Path]) -> Result<(Metrics, Vec<Prediction>)> {
+    let records = data::read::records(file)?;
+    let mut scorer = Scorer::new(kind, examples, labels, database)?;
+    let mut said = Vec::new();
+    for (record, example) in pair(file, &records, examples)?.into_iter().zip(examples) {
+        let field = |names: &[&str]| names.iter().find_map(|n| record.fields.iter().find(|(f, _)| f == n)).map(|(_, v)| v.clone());
+        let probability = field(&["probability", "confidence"]).and_then(|p| p.parse().ok()).filter(|p: &f64| p.is_finite()).unwrap_or(1.0);
+        let output = field(&ANSWER).unwrap_or_default();
+        let mut one = Answer::read(kind, &example.text, output, probability.clamp(0.0, 1.0));
+        // no answer at all is told apart from an empty one
+        if kind == Kind::Entities && one.output.is_empty() {
+            one.answer = Err("no answer".into());
+        } else if let (Kind::Hashtags, "[]") = (kind, one.output.as_str()) {
+            one.answer = Ok(Target::Tags(Vec::new()));
+        }
+        said.push(one);
+    }
+    scorer.score(examples, &said)
+}
+
+/// What stands for the method of a run whose answers came from another system.
+pub const METHOD: &str = "elsewhere";
+
+/// Takes a file of answers (see [`score`]) into the library as a run of its own, to be held against the run `like`:
+/// they are answers to the examples that it was measured on. The folder of the new run.
+///
+/// # Errors
+/// If `like` was not measured, or as [`score`].
+pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
+    let (run, result) = (RunFile::read(like)?, RunResult::read(like)?);
+    let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
+    let asked = record::predictions(like)?;
+    if asked.is_empty() {
+        return Err(Error::request(format!("{} was measured on nothing; choose a run with a result", like.display())));
+    }
+    let origin = Arc::new(like.join("predictions.jsonl"));
+    let example = |(i, p): (usize, &Prediction)| {
+        let target = answer::read(kind, &p.input, &p.expected);
+        let origin = Origin { file: origin.clone(), line: i + 1 };
+        let target = target.map_err(|why| Error::request(format!("{origin}: what was expected cannot be read ({why}); evaluate the run again")))?;
+        Ok(Example { text: p.input.clone(), target, origin })
+    };
+    let examples = asked.iter().enumerate().map(example).collect::<Result<Vec<_>>>()?;
+    let database: Vec<PathBuf> = ["schema", "seed", "database"].iter().filter_map(|role| run.data.files.get(*role)).map(|f| PathBuf::from(&f.path)).collect();
+    let database: Vec<&Path> = database.iter().map(PathBuf::as_path).collect();
+    let (metrics, predictions) = judge(file, kind, &examples, Labels::new(run.data.labels.clone()), &database)?;
+
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let out = home.free_run(&name);
+    let model = ModelRecord { name, files: Vec::new(), parameters: 0, storage: String::new(), hidden: 0, layers: 0 };
+    let device = DeviceRecord { id: METHOD.into(), name: METHOD.into(), kind: METHOD.into(), api: String::new(), driver: String::new() };
+    let accuracy = Some(metrics.main());
+    let result = RunResult {
+        method: METHOD.into(),
+        status: "completed".into(),
+        metrics: Some(metrics),
+        metrics_free: None,
+        train: TrainRecord::default(),
+        model: model.clone(),
+        device: device.clone(),
+        version: crate::VERSION.into(),
+        error: None,
+        ..result
+    };
+    let run = RunFile {
+        method: METHOD.into(),
+        seed: 0,
+        started: started.clone(),
+        version: crate::VERSION.into(),
+        command: format!("lapidary eval --predictions \"{}\" --task {} --test …", file.display(), kind.name()),
+        model,
+        device,
+        settings: toml::Table::new(),
+        request: toml::Table::new(),
+        ..run
+    };
+    models::new_folder(&out, |out| {
+        let text = toml::to_string(&run).map_err(|e| Error::request(format!("run.toml cannot be written: {e}")))?;
+        write_atomically(&out.join("run.toml"), text.as_bytes())?;
+        run::write_result(out, &result)?;
+        run::save_predictions(&out.join("predictions.jsonl"), &predictions)?;
+        // nothing is known of how it learned
+        Ok(write_atomically(&out.join("events.jsonl"), b"")?)
+    })?;
+    let (task, method, status) = (kind.name().into(), METHOD.into(), "completed".into());
+    Library::open(home)?.put_run(&RunRow { path: out.clone(), task, method, status, accuracy, started })?;
+    Ok(out)
+}
+
 /// The record of each example.
-fn pair<'a>(answers: &Answers, records: &'a [Record], examples: &[Example]) -> Result<Vec<&'a Record>> {
-    let refuse = |what: String| Err(Error::request(format!("{}{what}", answers.file.display())));
+fn pair<'a>(file: &Path, records: &'a [Record], examples: &[Example]) -> Result<Vec<&'a Record>> {
+    let refuse = |what: String| Err(Error::request(format!("{}{what}", file.display())));
     let Some(first) = records.first() else {
         return refuse(" holds no answer; give one for each example, such as {\"answer\": \"…\"}".into());
     };
@@ -92,16 +169,14 @@ fn pair<'a>(answers: &Answers, records: &'a [Record], examples: &[Example]) -> R
         }
         let own = |e: &Example| match by_text.get_mut(e.text.trim()).and_then(VecDeque::pop_front) {
             Some(record) => Ok(record),
-            None => Err(Error::request(format!("{} has no answer with the text of {}; give one for each example", answers.file.display(), e.origin))),
+            None => Err(Error::request(format!("{} has no answer with the text of {}; give one for each example", file.display(), e.origin))),
         };
         return examples.iter().map(own).collect();
     }
     if records.len() != examples.len() {
         let (have, want) = (records.len(), examples.len());
-        return refuse(format!(
-            " holds {have} answers, {} holds {want} examples; give one answer for each, in the same order or with its `input`",
-            answers.test.display()
-        ));
+        let asked = examples.first().map_or_else(String::new, |e| e.origin.path().display().to_string());
+        return refuse(format!(" holds {have} answers, {asked} holds {want} examples; give one answer for each, in the same order or with its `input`"));
     }
     Ok(records.iter().collect())
 }

@@ -51,6 +51,15 @@ impl FromStr for Format {
 /// If the run is incomplete, its base model is missing or another one, the format has no place for its
 /// head, or the folder exists or cannot be written.
 pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang) -> Result<()> {
+    write_watched(home, folder, format, out, lang, &mut |_, _| true)
+}
+
+/// As [`write`]; `watch` is told now and then how many bytes have been written, and of how many where that is known.
+/// `false` ends it, and nothing is left.
+///
+/// # Errors
+/// As [`write`], or if it was ended.
+pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<()> {
     let run = RunFile::read(folder)?;
     let recipe = Recipe::of_run(&run, folder)?;
     let adapter = folder.join("adapter");
@@ -65,17 +74,23 @@ pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang)
     let trained = weights.config().shortened(recipe.blocks(weights.config().layers));
     let (_, cpu) = device::open("cpu")?;
     let adapters = Adapters::load(&adapter, &trained, &cpu)?;
-    models::new_folder(out, |out| {
+    let total = (format == Format::Safetensors).then_some(run.model.parameters * 4);
+    let mut ended = false;
+    let mut watched = |done| {
+        ended = !watch(done, total);
+        !ended
+    };
+    let written = models::new_folder(out, |out| {
         let copy = |name: &str| std::fs::copy(adapter.join(name), out.join(name)).map(drop).map_err(|e| Error::io(adapter.join(name), e));
         let merged = Export { weights: &weights, adapters: Some(&adapters) };
         match format {
             Format::Adapter => ["adapter_model.safetensors", "adapter_config.json"].into_iter().try_for_each(copy)?,
             Format::Safetensors => {
-                merged.safetensors(out)?;
+                merged.safetensors_with(out, &mut watched)?;
                 Tokenizer::open(&weights)?.save(&out.join("tokenizer.json"))?;
             }
             Format::Gguf => {
-                merged.gguf(&Tokenizer::open(&weights)?, &out.join(gguf_name(&run)))?;
+                merged.gguf_with(&Tokenizer::open(&weights)?, &out.join(gguf_name(&run)), &mut watched)?;
                 write_atomically(&out.join("Modelfile"), modelfile(&run, &recipe).as_bytes())?;
             }
         }
@@ -83,7 +98,8 @@ pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang)
             copy(head::FILE)?;
         }
         Ok(write_atomically(&out.join("README.md"), page(&run, &recipe, lang).as_bytes())?)
-    })
+    });
+    if ended { Err(Error::request("cancelled; nothing was written")) } else { written }
 }
 
 fn gguf_name(run: &RunFile) -> String {

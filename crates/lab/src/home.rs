@@ -40,6 +40,17 @@ impl Home {
         self.path.join("runs")
     }
 
+    /// Data sets that were made here, a folder each.
+    pub fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// A folder for a new run, by the name of its data and the time.
+    pub fn free_run(&self, name: &str) -> PathBuf {
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d-%H-%M-%S");
+        free(&self.runs(), &format!("{name}-{now}"))
+    }
+
     /// What a face remembers between starts.
     pub fn settings(&self) -> PathBuf {
         self.path.join("settings.json")
@@ -49,4 +60,13 @@ impl Home {
     pub fn database(&self) -> PathBuf {
         self.path.join("library.sqlite")
     }
+}
+
+/// A path in a folder that nothing has yet: `name`, or `name-2` and so on.
+pub fn free(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    if !path.exists() {
+        return path;
+    }
+    (2..=usize::MAX).map(|n| folder.join(format!("{name}-{n}"))).find(|p| !p.exists()).unwrap_or(path)
 }

@@ -9,6 +9,7 @@ pub mod ask;
 pub mod bench;
 pub mod child;
 mod command;
+pub mod compare;
 pub mod desk;
 pub mod devices;
 pub mod edit;
@@ -29,6 +30,7 @@ pub mod search;
 pub mod sheet;
 pub mod study;
 pub mod task;
+pub mod vectors;
 pub mod view;
 
 pub use error::{Error, Result};
@@ -36,7 +38,7 @@ pub use home::Home;
 
 // what callers need of the rooms below, so that they depend on this room alone
 pub use data::read::{Columns, ENDINGS};
-pub use data::{Kind, check, describe, divide, microscope, set};
+pub use data::{Kind, batch, check, describe, divide, map, microscope, set, write};
 pub use gemma::device;
 pub use report;
 pub use tasks;

@@ -5,17 +5,26 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
+use crate::sheet::QueryResult;
 use crate::task::Task;
+use crate::vectors::no_row;
+use data::batch::{self, Padding};
+use data::check::{self, Finding, Limit};
+use data::database::Database;
 use data::describe::{self, Description};
 use data::divide::{Shares, divide};
 use data::encode::Encoder;
 use data::microscope::{self, Prompt, Token};
-use data::set::{DataSet, Source, Split};
+use data::read::{self, Format, Record};
+use data::set::{self, DataSet, Source, Split};
 use data::write::{self, NewCard};
-use data::{Example, Kind};
-use gemma::{Tokenizer, Weights};
+use data::{Encoded, Example, Kind};
+use gemma::{Layout, Tokenizer, Weights};
+use report::record::RunFile;
+use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use ts_rs::TS;
 
 /// Reads a data set for a task.
 ///
@@ -69,6 +78,91 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
     Ok(parts.into_iter().map(|(split, examples)| (split, examples.len())).collect())
 }
 
+/// What says how long examples are: a model's tokenizer and context, and a recipe.
+pub struct Measure {
+    tokenizer: Tokenizer,
+    /// Tokens that the model reads at most.
+    context: usize,
+    recipe: Recipe,
+}
+
+impl Measure {
+    /// The measure of a model, found by name or path, under a recipe.
+    ///
+    /// # Errors
+    /// If the model is not on this machine, or is damaged.
+    pub fn open(home: &Home, model: &str, recipe: Recipe) -> Result<Self> {
+        let weights = Weights::open(&models::find(home, model)?)?;
+        Ok(Self { tokenizer: Tokenizer::open(&weights)?, context: weights.config().context, recipe })
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The tokenizer of the model.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Tokens that an example may have.
+    pub fn limit(&self) -> usize {
+        self.recipe.max_tokens.min(self.context)
+    }
+}
+
+/// What was found in a data set.
+pub struct Checked {
+    /// The findings, worst first.
+    pub findings: Vec<Finding>,
+    /// Tokens that no example may exceed, where lengths were checked; else why they were not.
+    pub limit: std::result::Result<usize, String>,
+}
+
+/// Checks a data set as a training does; with a measure also which examples are longer than it allows.
+///
+/// # Errors
+/// If the set's database cannot be opened.
+pub fn check(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
+    // a prompt about a database shows its tables, and without them has no length
+    let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
+    let findings = match &measured {
+        Ok((m, task)) => limited(set, task, &m.recipe, &m.tokenizer, m.context, |limit| check::findings(set, Some(limit)))?,
+        Err(_) => check::findings(set, None)?,
+    };
+    Ok(Checked { findings, limit: measured.map(|(m, _)| m.limit()) })
+}
+
+/// Which examples are longer than a recipe, or a model's context, allows.
+pub(crate) fn too_long(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer, context: usize) -> Option<Finding> {
+    limited(set, task, recipe, tokenizer, context, |limit| check::too_long(set, limit))
+}
+
+fn limited<T>(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer, context: usize, with: impl FnOnce(&Limit<'_>) -> T) -> T {
+    let template = recipe.template(&set.card.language);
+    let (tokens, encoder) = (recipe.max_tokens.min(context), Encoder { tokenizer, max_tokens: usize::MAX });
+    let count = |e: &Example| {
+        // a token is at least a byte: most examples are short enough without being tokenized
+        let most = answer::bytes(e, recipe, template, task);
+        if most <= tokens { Some(most) } else { answer::encode(e, &encoder, recipe, template, task).ok().map(|encoded| encoded.ids.len()) }
+    };
+    with(&Limit { tokens, context, count: &count })
+}
+
+/// How the training rows of a set lie in batches under a measure's recipe: one after the other, as the CPU
+/// takes them, and padded to one length, as graphics adapters do.
+///
+/// # Errors
+/// If the set's database cannot be opened, or a row cannot be tokenized.
+pub fn batches(set: &DataSet, measure: &Measure) -> Result<[Padding; 2]> {
+    let (task, recipe) = (Task::of(set)?, &measure.recipe);
+    let template = recipe.template(&set.card.language);
+    let encoder = Encoder { tokenizer: &measure.tokenizer, max_tokens: usize::MAX };
+    let encoded = set.examples(Split::Train).iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
+    Ok([Layout::Packed, Layout::Padded].map(|layout| batch::padding(&encoded, recipe.train.batch, 0, layout)))
+}
+
 /// The tokenizer of a model.
 ///
 /// # Errors
@@ -91,20 +185,164 @@ pub fn describe(set: &DataSet, tokenizer: Option<&Tokenizer>) -> Description {
 pub fn tokens(set: &DataSet, recipe: &Recipe, tokenizer: &Tokenizer, split: Split, row: usize) -> Result<Vec<Token>> {
     let examples = set.examples(split);
     let Some(e) = examples.get(row) else {
-        return Err(Error::request(format!("the {} part has {} rows and none with the number {row}, counted from 0", split.name(), examples.len())));
+        return Err(no_row(set, split, row));
     };
-    let template = recipe.template(&set.card.language);
-    let task = Task::of(set)?;
+    example_tokens(e, &set.card.language, &Task::of(set)?, recipe, tokenizer)
+}
+
+/// As [`tokens`], of an example of a task in a language.
+///
+/// # Errors
+/// If it cannot be tokenized.
+pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Vec<Token>> {
+    let template = recipe.template(language);
     let encoder = Encoder { tokenizer, max_tokens: recipe.max_tokens };
     Ok(match recipe.method {
         Method::Completion => {
-            let (prompt, completion) = answer::spelled(e, template, &task);
+            let (prompt, completion) = answer::spelled(e, template, task);
             microscope::tokens(&encoder, Prompt::new(template, &prompt), Some(&completion), &e.origin)?
         }
         Method::Head => microscope::tokens(&encoder, Prompt::bare(&e.text), None, &e.origin)?,
         Method::Tagging => {
             let whole = Encoder { tokenizer, max_tokens: usize::MAX };
-            microscope::words(&encoder, &answer::encode(e, &whole, recipe, template, &task)?)
+            microscope::words(&encoder, &answer::encode(e, &whole, recipe, template, task)?)
         }
     })
+}
+
+/// Columns of a data set's first file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
+pub struct ColumnsView {
+    /// Names, in the order of the file.
+    pub names: Vec<String>,
+    /// Role to column, as far as it is known.
+    pub mapping: BTreeMap<String, String>,
+    /// Values of the first rows, in the order of the names.
+    pub preview: Vec<Vec<String>>,
+}
+
+/// Rows of a preview, and characters of each value.
+const PREVIEW: (usize, usize) = (5, 200);
+
+/// Columns of a data set's first file. Which was taken for which role is told from an example, if it could be read:
+/// those that its values stand in; else those whose names are known are proposed.
+///
+/// # Errors
+/// If the file is missing, or its first rows are malformed.
+pub fn columns(source: &crate::view::Source, example: Option<&Example>) -> Result<ColumnsView> {
+    let Some(path) = first_file(source)? else { return Ok(ColumnsView::default()) };
+    let chosen = source.to_set()?.columns;
+    let records = read::head(&path, &chosen, PREVIEW.0)?;
+    let Some(first) = records.first() else { return Ok(ColumnsView::default()) };
+    let names: Vec<String> = first.fields.iter().map(|(name, _)| name.clone()).collect();
+    let mut mapping: BTreeMap<String, String> =
+        source.columns.iter().filter(|(_, column)| names.contains(column)).map(|(r, c)| (r.clone(), c.clone())).collect();
+    match example {
+        Some(example) => {
+            let holding = |value: &str| first.fields.iter().find(|(_, v)| !value.is_empty() && v.trim() == value.trim()).map(|(name, _)| name.clone());
+            let [text, target] = example.target.kind().roles();
+            for (role, column) in [(text, holding(&example.text)), (target, holding(&tasks::answer::show(&example.target)))] {
+                if let Some(column) = column {
+                    mapping.entry(role.name().into()).or_insert(column);
+                }
+            }
+        }
+        None => {
+            // what is answered is looked for first: a `question` may be what is read or, beside a text, neither
+            let [text, target] = source.task.parse().unwrap_or(Kind::Intent).roles();
+            for role in [target, text] {
+                let free: Vec<&str> = names.iter().map(String::as_str).filter(|name| !mapping.values().any(|taken| taken == name)).collect();
+                if let Some(column) = role.among(&free).map(str::to_string) {
+                    mapping.entry(role.name().into()).or_insert(column);
+                }
+            }
+        }
+    }
+    let value = |record: &Record, name: &String| {
+        let value = record.fields.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v);
+        value.chars().take(PREVIEW.1).collect()
+    };
+    let preview = records.iter().map(|record| names.iter().map(|name| value(record, name)).collect()).collect();
+    Ok(ColumnsView { names, mapping, preview })
+}
+
+/// The file that is read first: the training file, or the first of the others.
+fn first_file(source: &crate::view::Source) -> Result<Option<PathBuf>> {
+    let named = [&source.train, &source.validation, &source.test].into_iter().flatten().next().cloned();
+    let (None, Some(folder)) = (&named, &source.folder) else { return Ok(named) };
+    let card = set::read_card(folder)?;
+    if let Some(file) = Split::ALL.iter().find_map(|split| card.files.get(split.name())) {
+        return Ok(Some(folder.join(file)));
+    }
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?.flatten().map(|e| e.path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file() && Format::of(path).is_ok()).collect();
+    let part = |path: &PathBuf| path.file_stem().and_then(|s| Split::recognise(&s.to_string_lossy()));
+    // Train comes before the others, and files of no part come last
+    files.sort_by_key(|path| (part(path).map_or(usize::MAX, |split| split as usize), path.clone()));
+    Ok(files.into_iter().next())
+}
+
+/// Runs a query on the database of a data set, which is only read.
+///
+/// # Errors
+/// If the set has no database, or the query has no result.
+pub fn query(set: &DataSet, sql: &str) -> Result<QueryResult> {
+    let database =
+        data::check::database(set)?.ok_or_else(|| Error::request("the data set names no database; choose one, or a script that makes its tables"))?;
+    answer_of(&database, sql)
+}
+
+/// Runs a query on the database of a run's data, which is only read.
+///
+/// # Errors
+/// If the run's data has no database any more, or the query has no result.
+pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
+    let files = RunFile::read(folder)?.data.files;
+    let file = |role: &str| files.get(role).map(|f| PathBuf::from(&f.path));
+    let database = match file("database") {
+        Some(file) => Database::open(&file)?,
+        None => {
+            let scripts: Vec<PathBuf> = ["schema", "seed"].into_iter().filter_map(file).collect();
+            if scripts.is_empty() {
+                return Err(Error::request(format!("{} was not trained on questions about a database", folder.display())));
+            }
+            Database::from_scripts(&scripts.iter().map(PathBuf::as_path).collect::<Vec<_>>())?
+        }
+    };
+    answer_of(&database, sql)
+}
+
+fn answer_of(database: &Database, sql: &str) -> Result<QueryResult> {
+    let found = database.query(sql).map_err(|reason| Error::request(format!("the query has no result: {reason}")))?;
+    Ok(QueryResult::of(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_proposed_by_name_or_told_from_what_was_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("posta.csv");
+        std::fs::write(&path, "Frase;Reparto\ndove il pacco;spedizioni\nil rimborso;resi\n").expect("written");
+        let mut source = crate::view::Source { task: "intent".into(), train: Some(path), ..crate::view::Source::default() };
+        let found = columns(&source, None).expect("columns");
+        assert_eq!((found.names.join(" "), found.mapping.len(), found.mapping["text"].as_str()), ("Frase Reparto".into(), 1, "Frase"));
+        assert_eq!(found.preview, [["dove il pacco", "spedizioni"], ["il rimborso", "resi"]]);
+        source.columns = BTreeMap::from([("label".into(), "Reparto".into())]);
+        let set = DataSet::open(&source.to_set().expect("a source")).expect("reads");
+        let found = columns(&source, set.examples(Split::Train).first()).expect("columns");
+        assert_eq!((found.mapping["text"].as_str(), found.mapping["label"].as_str()), ("Frase", "Reparto"));
+    }
+
+    #[test]
+    fn a_folder_shows_the_columns_of_its_training_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (name, row) in [("test.jsonl", "{\"a\": 1}"), ("train.jsonl", "{\"b\": 1}"), ("notes.md", "x")] {
+            std::fs::write(dir.path().join(name), format!("{row}\n")).expect("written");
+        }
+        let source = crate::view::Source { folder: Some(dir.path().into()), ..crate::view::Source::default() };
+        assert_eq!(columns(&source, None).expect("columns").names, ["b"]);
+    }
 }

@@ -5,6 +5,7 @@
 
 use crate::answer::{Answer, Answerer, Mode};
 use crate::devices;
+use crate::edit;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
@@ -50,6 +51,9 @@ pub struct Request {
     pub rows: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
+    /// Train on the data as it was edited (see [`crate::edit`]) instead of as its files are.
+    #[serde(default)]
+    pub edited: bool,
     /// Run folder to make.
     pub out: PathBuf,
     /// The command that repeats the run.
@@ -76,6 +80,37 @@ pub(crate) struct Prepared {
     pub device: device::Info,
     weights: Arc<Weights>,
     findings: Vec<Finding>,
+    /// The changes that were made to the data, a JSON object a line; none if it is as its files are.
+    changes: Option<String>,
+    /// Changes in the library that this run does not heed.
+    unheeded: usize,
+}
+
+/// The data that a run is to train on, with the changes to it, and how many there are that it does not heed.
+/// A run that goes on has its changes in its folder, and what was edited since does not matter to it.
+fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, Option<String>, usize)> {
+    let mut set = look::open(&request.task, &request.data)?;
+    if !request.edited {
+        let unheeded = if going_on { 0 } else { edit::changes(&Library::open(home)?, &set)?.len() };
+        return Ok((set, None, unheeded));
+    }
+    let changes = if going_on {
+        let path = request.out.join(CHANGES);
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        edit::parse(&text).map_err(|e| Error::request(format!("{}: {e}", path.display())))?
+    } else {
+        edit::changes(&Library::open(home)?, &set)?
+    };
+    if changes.is_empty() {
+        return Err(Error::request(format!("{} has not been edited; leave --edited out, or see `lapidary data edit`", set.card.name)));
+    }
+    set = edit::edited(set, &changes)?;
+    Ok((set, Some(edit::journal(&changes)?), 0))
+}
+
+/// A finding that ends a run before it begins.
+fn refusal(finding: &Finding) -> Error {
+    Error::request(format!("{}: {}", finding.rows.first().map_or("the data set", String::as_str), finding.message))
 }
 
 /// Loads and checks everything that a run needs, and writes nothing.
@@ -88,7 +123,8 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         Some(earlier) => earlier.recipe.clone(),
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
-    let (mut set, findings) = check_data(&request.task, &request.data)?;
+    let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
+    let findings = check::findings(&set, None)?;
     if let Some(rows) = request.rows {
         set.keep_training(rows, request.seed);
     }
@@ -96,7 +132,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         return Err(Error::request("no training examples; name a file with --train, or a folder with --data"));
     }
     if let Some(error) = findings.iter().find(|f| f.severity == Severity::Error) {
-        return Err(Error::request(format!("{}: {}", error.rows.first().map_or("the data set", String::as_str), error.message)));
+        return Err(refusal(error));
     }
     let task = Task::of(&set)?;
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
@@ -105,8 +141,11 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     let (info, device) = devices::open(home, &request.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
     let tokenizer = Tokenizer::open(&weights)?;
+    if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
+        return Err(refusal(&long));
+    }
     let model = Gemma::load(weights.clone(), &device)?;
-    Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings })
+    Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
 /// Trains a model into `request.out` and evaluates it.
@@ -165,6 +204,9 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             record = earlier.record.clone();
         }
         None => {
+            if let Some(changes) = &p.changes {
+                write_atomically(&out.join(CHANGES), changes.as_bytes())?;
+            }
             let text = toml::to_string(&record).map_err(|e| Error::request(format!("run.toml cannot be written: {e}")))?;
             write_atomically(&out.join("run.toml"), text.as_bytes())?;
         }
@@ -209,6 +251,10 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
                 let first = file.skipped.first.first().map_or("", String::as_str);
                 watch.event(Event::Warning { message: format!("{}: {} rows passed over, the first because {first}", file.path.display(), file.skipped.count) });
+            }
+            if p.unheeded > 0 {
+                let message = format!("this data set was edited, and {} changes to it are not heeded; train with --edited to heed them", p.unheeded);
+                watch.event(Event::Warning { message });
             }
             for finding in &p.findings {
                 watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
@@ -290,7 +336,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     }
 }
 
-fn write_result(out: &Path, result: &RunResult) -> Result<()> {
+pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     let text = serde_json::to_string_pretty(result).map_err(|e| Error::request(format!("result.json cannot be written: {e}")))?;
     Ok(write_atomically(&out.join("result.json"), text.as_bytes())?)
 }
@@ -349,6 +395,11 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             files.extend(file(database)?);
         }
     }
+    if let Some(changes) = &p.changes {
+        let path = std::path::absolute(request.out.join(CHANGES)).map_err(|e| Error::io(&request.out, e))?;
+        let sha256 = data::set::sha256_of(changes.as_bytes());
+        files.insert("changes".into(), FileRecord { path: path.display().to_string(), sha256, count: changes.lines().count() as u64 });
+    }
     let kind = serde_json::to_value(p.device.kind).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
     Ok(RunFile {
         task: request.task.clone(),
@@ -375,6 +426,8 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
 
 /// Folder of the checkpoints in a run folder.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
+/// The changes that were made to the data before the run, a JSON object a line.
+const CHANGES: &str = "changes.jsonl";
 /// While this file is in a run folder, the run waits.
 pub(crate) const PAUSE: &str = "pause";
 

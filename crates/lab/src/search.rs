@@ -52,7 +52,7 @@ impl Index {
                 let _ = std::fs::remove_file(&half);
             }
             moved?;
-            prune(&folder);
+            prune(&folder, "sqlite");
         }
         let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|source| Error::Library { path: path.clone(), source })?;
         Ok(Self { path, db, parts })
@@ -127,15 +127,15 @@ fn answer(e: &Example) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Deletes the oldest indexes; one that another process has open may stay.
-fn prune(folder: &Path) {
+/// Deletes the oldest files with an ending; one that another process has open may stay.
+pub(crate) fn prune(folder: &Path, ending: &str) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut files: Vec<_> = entries
         .filter_map(|e| {
             let e = e.ok()?;
             Some((e.metadata().ok()?.modified().ok()?, e.path()))
         })
-        .filter(|(_, path)| path.extension().is_some_and(|e| e == "sqlite"))
+        .filter(|(_, path)| path.extension().is_some_and(|e| e == ending))
         .collect();
     files.sort();
     for (_, path) in files.iter().rev().skip(KEPT) {

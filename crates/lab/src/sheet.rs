@@ -1,17 +1,26 @@
-//! An open data set as a table: what is in it, what is wrong with it, and any part of its rows.
+//! An open data set as a table: what is in it, what is wrong with it, any part of its rows, and changes to them.
 //!
-//! The rows stay in memory and are numbered once, training first; a filter, a search and an order make a list of
-//! numbers that is kept until they change, so that scrolling costs nothing even in a million rows.
+//! The rows stay in memory and are numbered once, training first, added ones last; a filter, a search and an order make
+//! a list of numbers that is kept until they change, so that scrolling costs nothing even in a million rows. Changes
+//! are those of [`crate::edit`]: the files stay as they are.
 
+use crate::edit::{Change, Editor};
 use crate::error::{Error, Result};
-use crate::run;
+use crate::library::Library;
+use crate::look::{self, ColumnsView};
+use crate::recipe::Recipe;
+use crate::task::Task;
 use crate::view::Source;
-use data::check::{Finding, Severity};
+use data::check::{self, Finding, Severity};
+use data::divide::Shares;
 use data::example::Span;
-use data::set::{DataSet, Split};
-use data::{Example, Kind, read};
+use data::microscope::Token;
+use data::set::{self, DataSet, Split};
+use data::{Example, Kind};
+use gemma::Tokenizer;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use tasks::answer;
 use ts_rs::TS;
 
@@ -42,15 +51,6 @@ pub struct FindingView {
     pub message: String,
 }
 
-/// Columns of a data set's files.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
-pub struct ColumnsView {
-    /// Names in the first file.
-    pub names: Vec<String>,
-    /// Role to column.
-    pub mapping: BTreeMap<String, String>,
-}
-
 /// What is in a data set.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct DataSummary {
@@ -76,8 +76,14 @@ pub struct DataSummary {
     pub columns: ColumnsView,
     /// Lengths in tokens; none where no tokenizer is at hand.
     pub lengths: Option<Lengths>,
-    /// Edits that are not on disk yet.
-    pub unsaved: usize,
+    /// Changes in force; the files are without them.
+    pub changes: usize,
+    /// Changes that were taken back and can be made again.
+    pub undone: usize,
+    /// Rows of the files that cannot be read and were passed over.
+    pub skipped: usize,
+    /// What is wrong with the first of them, with file and line.
+    pub first_skipped: Option<String>,
 }
 
 /// Lengths of the training texts in tokens.
@@ -143,6 +149,96 @@ impl Target {
             data::Target::Completion(text) => Self::Completion { text },
         }
     }
+
+    fn into_data(self) -> data::Target {
+        match self {
+            Self::Label { label } => data::Target::Label(label),
+            Self::Entities { spans } => data::Target::Entities(spans),
+            Self::Sql { sql } => data::Target::Sql(sql),
+            Self::Hashtags { tags } => data::Target::Tags(tags),
+            Self::Completion { text } => data::Target::Completion(text),
+        }
+    }
+}
+
+/// A change to a row, as a face names it.
+#[derive(Clone, Debug, PartialEq, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Edit {
+    /// Gives a row another answer.
+    Relabel {
+        /// The row.
+        row: usize,
+        /// The answer.
+        target: Target,
+    },
+    /// Takes a row out.
+    Delete {
+        /// The row.
+        row: usize,
+    },
+    /// Puts a row into another part.
+    Move {
+        /// The row.
+        row: usize,
+        /// The part.
+        split: Split,
+    },
+    /// Adds a row after all others.
+    Add {
+        /// The part.
+        split: Split,
+        /// The text.
+        text: String,
+        /// The answer.
+        target: Target,
+    },
+}
+
+impl From<Edit> for Change {
+    fn from(edit: Edit) -> Self {
+        match edit {
+            Edit::Relabel { row, target } => Self::Relabel { row, target: target.into_data() },
+            Edit::Delete { row } => Self::Delete { row },
+            Edit::Move { row, split } => Self::Move { row, to: split },
+            Edit::Add { split, text, target } => Self::Add { split, text, target: target.into_data() },
+        }
+    }
+}
+
+/// What a query found, as text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
+pub struct QueryResult {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The first rows; no text is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Rows in all.
+    pub total: usize,
+}
+
+/// Rows of a result that are shown.
+const SHOWN: usize = 50;
+
+impl QueryResult {
+    /// A result, cut to what is shown.
+    pub fn of(found: data::database::Table) -> Self {
+        let total = found.rows.len();
+        let rows = found.rows.into_iter().take(SHOWN).map(|row| row.into_iter().map(text_of).collect()).collect();
+        Self { columns: found.columns, rows, total }
+    }
+}
+
+/// A value of a database as text; none is NULL.
+fn text_of(value: rusqlite::types::Value) -> Option<String> {
+    use rusqlite::types::Value;
+    match value {
+        Value::Null => None,
+        Value::Integer(i) => Some(i.to_string()),
+        Value::Real(r) => Some(r.to_string()),
+        Value::Text(text) => Some(text),
+        Value::Blob(bytes) => Some(format!("{} bytes", bytes.len())),
+    }
 }
 
 /// A row of the table.
@@ -160,6 +256,8 @@ pub struct Row {
     pub target: Target,
     /// Kinds of findings that concern it.
     pub findings: Vec<&'static str>,
+    /// A person has changed or added it.
+    pub changed: bool,
 }
 
 /// Which rows.
@@ -173,6 +271,8 @@ pub struct RowFilter {
     pub label: Option<String>,
     /// Only those that this finding concerns, by its place in the summary.
     pub finding: Option<usize>,
+    /// Only those that a person has changed or added.
+    pub changed: Option<bool>,
 }
 
 /// What the table is sorted by.
@@ -231,61 +331,153 @@ type Choice = (RowFilter, String, Sort);
 pub struct Sheet {
     id: String,
     source: Source,
+    editor: Editor,
+    /// The set as it is now, short of its examples, which the editor has.
     set: DataSet,
     columns: ColumnsView,
     findings: Vec<Finding>,
     /// Row numbers of each finding, ascending.
     found: Vec<Vec<usize>>,
-    /// Part and place of each row.
-    places: Vec<(Split, usize)>,
+    /// Numbers of the rows that are not deleted.
+    there: Vec<usize>,
+    changed: BTreeSet<usize>,
+    /// Counts the changes, to know whether findings are still about these rows.
+    turn: usize,
     shown: Option<(Choice, Vec<usize>)>,
+    /// What the rows say of the task; none until it is asked for.
+    task: Option<Task>,
 }
 
 impl Sheet {
-    /// Reads and checks a data set. A task that is not named is that of the card, or the one whose columns are there.
+    /// Reads and checks a data set, with the changes that were made to it before. A task that is not named is that of
+    /// the card, or else intents.
     ///
     /// # Errors
     /// If a file is missing or malformed.
-    pub fn open(id: String, mut source: Source) -> Result<Self> {
+    pub fn open(library: Library, id: String, mut source: Source) -> Result<Self> {
         if source.task.is_empty() {
-            let card = source.folder.as_deref().map(data::set::read_card).transpose()?;
+            let card = source.folder.as_deref().map(set::read_card).transpose()?;
             source.task = card.map(|c| c.task).filter(|t| !t.is_empty()).unwrap_or_else(|| Kind::Intent.name().into());
         }
-        let (set, findings) = run::check_data(&source.task, &source.to_set()?)?;
-        let places: Vec<(Split, usize)> = set.splits.iter().flat_map(|(split, file)| (0..file.examples.len()).map(|i| (*split, i))).collect();
-        let rows: HashMap<String, usize> = places.iter().enumerate().map(|(row, &(split, i))| (set.examples(split)[i].origin.to_string(), row)).collect();
-        let numbers = |finding: &Finding| {
-            let mut numbers: Vec<usize> = finding.rows.iter().filter_map(|origin| rows.get(origin).copied()).collect();
-            numbers.sort_unstable();
-            numbers.dedup();
-            numbers
-        };
-        let found = findings.iter().map(numbers).collect();
-        let columns = columns(&set)?;
-        Ok(Self { id, source, set, columns, findings, found, places, shown: None })
+        let editor = Editor::open(library, &source.to_set()?)?;
+        let whole = editor.set();
+        let findings = check::findings(&whole, None)?;
+        let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
+        let set = without_examples(whole);
+        let (found, there, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut sheet = Self { id, source, editor, set, columns, findings: Vec::new(), found, there, changed, turn: 0, shown: None, task: None };
+        sheet.take_in();
+        sheet.judge(sheet.turn, findings);
+        Ok(sheet)
     }
 
+    /// Makes a change.
+    ///
+    /// # Errors
+    /// As [`Editor::apply`]; or if an added row would be empty.
+    pub fn edit(&mut self, edit: Edit) -> Result<()> {
+        if let Edit::Add { text, .. } = &edit
+            && text.trim().is_empty()
+        {
+            return Err(Error::request("the new row has no text; write one"));
+        }
+        self.editor.apply(edit.into())?;
+        self.take_in();
+        Ok(())
+    }
+
+    /// Takes the last change back, if there is one.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn undo(&mut self) -> Result<()> {
+        self.editor.undo()?;
+        self.take_in();
+        Ok(())
+    }
+
+    /// Makes the change that was last taken back again, if there is one.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn redo(&mut self) -> Result<()> {
+        self.editor.redo()?;
+        self.take_in();
+        Ok(())
+    }
+
+    /// What follows from the rows, after they have changed.
+    fn take_in(&mut self) {
+        self.turn += 1;
+        self.shown = None;
+        self.task = None;
+        let rows = self.editor.rows();
+        self.there = (0..rows.len()).filter(|&row| rows[row].split.is_some()).collect();
+        let added = self.editor.changes().filter(|c| matches!(c, Change::Add { .. })).count();
+        let named = self.editor.changes().filter_map(|c| match c {
+            Change::Relabel { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
+            Change::Add { .. } => None,
+        });
+        self.changed = named.chain(rows.len() - added..rows.len()).collect();
+    }
+
+    /// The set as it is now, to be checked without holding this sheet, and what [`Sheet::judge`] wants to know of it.
+    pub fn snapshot(&self) -> (DataSet, usize) {
+        (self.editor.set(), self.turn)
+    }
+
+    /// Takes findings about a snapshot; those about rows that have changed since are of no use.
+    pub fn judge(&mut self, turn: usize, findings: Vec<Finding>) {
+        if turn != self.turn {
+            return;
+        }
+        let mut numbers: BTreeMap<Split, Vec<usize>> = BTreeMap::new();
+        for &row in &self.there {
+            numbers.entry(self.example(row).0).or_default().push(row);
+        }
+        let rows = |finding: &Finding| {
+            let mut rows: Vec<usize> = finding.places.iter().filter_map(|p| numbers.get(&p.split)?.get(p.index).copied()).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            rows
+        };
+        self.found = findings.iter().map(rows).collect();
+        self.findings = findings;
+        self.shown = None;
+    }
+
+    /// A row that is not deleted.
     fn example(&self, row: usize) -> (Split, &Example) {
-        let (split, i) = self.places[row];
-        (split, &self.set.examples(split)[i])
+        let row = &self.editor.rows()[row];
+        (row.split.unwrap_or(Split::Train), &row.example)
+    }
+
+    /// The same for a number that comes from outside.
+    fn existing(&self, row: usize) -> Result<&Example> {
+        let there = self.there.binary_search(&row).is_ok();
+        if there { Ok(self.example(row).1) } else { Err(Error::request(format!("there is no row {row} any more; choose another one"))) }
     }
 
     /// What is in it.
     pub fn summary(&self) -> DataSummary {
         let mut labels: BTreeMap<&str, LabelCount> = BTreeMap::new();
-        let labelled = if self.set.kind == Kind::Intent { self.places.len() } else { 0 };
-        for row in 0..labelled {
+        let mut splits: BTreeMap<Split, usize> = BTreeMap::new();
+        for &row in &self.there {
             let (split, example) = self.example(row);
-            let count = labels.entry(example.label()).or_insert_with(|| LabelCount { label: example.label().into(), ..LabelCount::default() });
-            match split {
-                Split::Train => count.train += 1,
-                Split::Validation => count.validation += 1,
-                Split::Test => count.test += 1,
+            *splits.entry(split).or_default() += 1;
+            for name in names(example) {
+                let count = labels.entry(name).or_insert_with(|| LabelCount { label: name.into(), ..LabelCount::default() });
+                match split {
+                    Split::Train => count.train += 1,
+                    Split::Validation => count.validation += 1,
+                    Split::Test => count.test += 1,
+                }
             }
         }
         let mut labels: Vec<LabelCount> = labels.into_values().collect();
         labels.sort_by_key(|l| std::cmp::Reverse(l.train + l.validation + l.test));
         let finding = |(f, rows): (&Finding, &Vec<usize>)| FindingView { kind: f.kind, severity: f.severity, count: rows.len(), message: f.message.clone() };
+        let skipped = || self.set.splits.values().map(|file| &file.skipped);
         DataSummary {
             id: self.id.clone(),
             source: self.source.clone(),
@@ -293,13 +485,63 @@ impl Sheet {
             name: self.set.card.name.clone(),
             language: self.set.card.language.clone(),
             license: self.set.card.license.clone(),
-            splits: self.set.splits.iter().map(|(split, file)| (*split, file.examples.len())).collect(),
+            splits,
             labels,
             findings: self.findings.iter().zip(&self.found).map(finding).collect(),
             columns: self.columns.clone(),
             lengths: None,
-            unsaved: 0,
+            changes: self.editor.changes().count(),
+            undone: self.editor.history().filter(|step| !step.in_force).count(),
+            skipped: skipped().map(|s| s.count).sum(),
+            first_skipped: skipped().find_map(|s| s.first.first().cloned()),
         }
+    }
+
+    /// What a model would be trained on in a row, token by token.
+    ///
+    /// # Errors
+    /// If there is no such row, it cannot be tokenized, or queries have no database.
+    pub fn tokens(&mut self, row: usize, recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Vec<Token>> {
+        if self.task.is_none() {
+            self.task = Some(Task::of(&self.editor.set())?);
+        }
+        let task = self.task.as_ref().ok_or_else(|| Error::request("the data set says nothing of its task; open it again"))?;
+        look::example_tokens(self.existing(row)?, &self.set.card.language, task, recipe, tokenizer)
+    }
+
+    /// Runs the query of a row on the set's database, which is only read.
+    ///
+    /// # Errors
+    /// If the row holds no query, the set has no database, or the query has no result.
+    pub fn query(&self, row: usize) -> Result<QueryResult> {
+        let data::Target::Sql(sql) = &self.existing(row)?.target else { return Err(Error::request("this row holds no query")) };
+        look::query(&self.set, sql)
+    }
+
+    /// Writes the edited set as a folder with a card.
+    ///
+    /// # Errors
+    /// If the folder holds files already, or the disk refuses.
+    pub fn export(&self, out: &Path) -> Result<()> {
+        self.editor.export_folder(out)
+    }
+
+    /// Divides the set into training, validation and test, as a folder with a card, see [`look::split`].
+    ///
+    /// # Errors
+    /// As [`look::split`].
+    pub fn divide(&self, shares: Shares, seed: u64, out: &Path) -> Result<()> {
+        look::split(&self.editor.set(), shares, seed, out).map(drop)
+    }
+
+    /// What its rows are examples of.
+    pub fn kind(&self) -> Kind {
+        self.set.kind
+    }
+
+    /// Name of the set.
+    pub fn name(&self) -> &str {
+        &self.set.card.name
     }
 
     /// A part of the table.
@@ -326,6 +568,7 @@ impl Sheet {
             text: example.text.clone(),
             target: Target::of(&example.target),
             findings: self.findings.iter().zip(&self.found).filter(|(_, rows)| rows.binary_search(&id).is_ok()).map(|(f, _)| f.kind).collect(),
+            changed: self.changed.contains(&id),
         }
     }
 
@@ -333,19 +576,20 @@ impl Sheet {
     fn choose(&self, (filter, search, sort): &Choice) -> Result<Vec<usize>> {
         let mut numbers = match filter.finding {
             Some(f) => self.found.get(f).cloned().ok_or_else(|| Error::request(format!("there is no finding number {f}; open the data set again")))?,
-            None => (0..self.places.len()).collect(),
+            None => self.there.clone(),
         };
         numbers.retain(|&row| {
             let (split, example) = self.example(row);
             filter.split.is_none_or(|s| s == split)
-                && filter.label.as_ref().is_none_or(|l| l == example.label())
+                && filter.label.as_ref().is_none_or(|l| names(example).contains(&l.as_str()))
+                && filter.changed.is_none_or(|c| c == self.changed.contains(&row))
                 && (search.is_empty() || example.text.to_lowercase().contains(search) || answer::show(&example.target).to_lowercase().contains(search))
         });
         match sort.by {
             SortBy::Row => {}
             SortBy::Text => numbers.sort_by(|&a, &b| self.example(a).1.text.cmp(&self.example(b).1.text)),
             SortBy::Target => numbers.sort_by_cached_key(|&row| answer::show(&self.example(row).1.target)),
-            SortBy::Split => numbers.sort_by_key(|&row| self.places[row].0),
+            SortBy::Split => numbers.sort_by_key(|&row| self.example(row).0),
         }
         if sort.descending {
             numbers.reverse();
@@ -354,21 +598,25 @@ impl Sheet {
     }
 }
 
-/// Columns of the first file, and which were taken for which role: those that the first example's values stand in.
-fn columns(set: &DataSet) -> Result<ColumnsView> {
-    let Some(file) = set.splits.values().next() else { return Ok(ColumnsView::default()) };
-    let records = read::records(&file.path)?;
-    let (Some(first), Some(example)) = (records.first(), file.examples.first()) else { return Ok(ColumnsView::default()) };
-    let holding = |value: &str| first.fields.iter().find(|(_, v)| v.trim() == value.trim()).map(|(name, _)| name.clone());
-    let [text, target] = set.kind.roles();
-    let roles = [(text, holding(&example.text)), (target, holding(&answer::show(&example.target)))];
-    let mapping = roles.into_iter().filter_map(|(role, column)| Some((role.name().to_string(), column?))).collect();
-    Ok(ColumnsView { names: first.fields.iter().map(|(name, _)| name.clone()).collect(), mapping })
+/// What a class balance counts: the label, or the types of the entities.
+fn names(example: &Example) -> Vec<&str> {
+    match &example.target {
+        data::Target::Label(label) => vec![label],
+        data::Target::Entities(spans) => spans.iter().map(|s| s.kind.as_str()).collect::<BTreeSet<_>>().into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A set's card, files and database.
+fn without_examples(mut set: DataSet) -> DataSet {
+    set.splits.values_mut().for_each(|file| file.examples = Vec::new());
+    set
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::Home;
 
     fn sheet() -> (tempfile::TempDir, Sheet) {
         let dir = tempfile::tempdir().expect("a folder");
@@ -376,9 +624,25 @@ mod tests {
         let train = [line("Dov'è il pacco", "a"), line("voglio un rimborso", "b"), line("dov'è il pacco", "a"), line("rimborso", "b")].concat();
         std::fs::write(dir.path().join("train.jsonl"), train).expect("written");
         std::fs::write(dir.path().join("test.jsonl"), line("il mio PACCO", "a")).expect("written");
-        let source = Source { folder: Some(dir.path().into()), ..Source::default() };
-        let sheet = Sheet::open("d1".into(), source).expect("opens");
+        let sheet = open(dir.path());
         (dir, sheet)
+    }
+
+    fn open(folder: &Path) -> Sheet {
+        let home = Home::open(Some(&folder.join("home"))).expect("home");
+        let source = Source { folder: Some(folder.into()), ..Source::default() };
+        Sheet::open(Library::open(&home).expect("library"), "d1".into(), source).expect("opens")
+    }
+
+    /// Makes a change as the desk does.
+    fn change(sheet: &mut Sheet, change: impl FnOnce(&mut Sheet) -> Result<()>) {
+        change(sheet).expect("changed");
+        let (set, turn) = sheet.snapshot();
+        sheet.judge(turn, check::findings(&set, None).expect("checked"));
+    }
+
+    fn count(sheet: &Sheet, kind: &str) -> usize {
+        sheet.summary().findings.iter().filter(|f| f.kind == kind).map(|f| f.count).sum()
     }
 
     fn ask(sheet: &mut Sheet, filter: RowFilter, search: &str, by: SortBy, descending: bool) -> Vec<usize> {
@@ -422,5 +686,58 @@ mod tests {
         let filter = RowFilter { finding: Some(99), ..RowFilter::default() };
         let query = RowQuery { data: "d1".into(), offset: 0, limit: 1, filter, search: String::new(), sort: Sort { by: SortBy::Row, descending: false } };
         assert!(sheet.rows(&query).is_err_and(|e| e.to_string().contains("99")));
+    }
+    #[test]
+    fn changes_show_in_rows_counts_and_findings_and_are_taken_back() {
+        let (dir, mut sheet) = sheet();
+        assert_eq!((count(&sheet, "duplicate"), sheet.summary().changes), (2, 0));
+        change(&mut sheet, |s| s.edit(Edit::Delete { row: 0 }));
+        change(&mut sheet, |s| s.edit(Edit::Relabel { row: 1, target: Target::Label { label: "c".into() } }));
+        change(&mut sheet, |s| s.edit(Edit::Move { row: 3, split: Split::Test }));
+        change(&mut sheet, |s| s.edit(Edit::Add { split: Split::Validation, text: "nuovo".into(), target: Target::Label { label: "b".into() } }));
+        assert_eq!(ask(&mut sheet, RowFilter::default(), "", SortBy::Row, false), [1, 2, 3, 4, 5]);
+        assert_eq!(ask(&mut sheet, RowFilter { label: Some("c".into()), ..RowFilter::default() }, "", SortBy::Row, false), [1]);
+        assert_eq!(ask(&mut sheet, RowFilter { changed: Some(true), ..RowFilter::default() }, "", SortBy::Row, false), [1, 3, 5]);
+        let s = sheet.summary();
+        assert_eq!((s.splits[&Split::Train], s.splits[&Split::Validation], s.splits[&Split::Test], s.changes), (2, 1, 2, 4));
+        assert_eq!(count(&sheet, "duplicate"), 0);
+        // what a finding filters is what it counts, also after rows have moved
+        let unknown = s.findings.iter().position(|f| f.kind == "unknown_label").expect("`b` has left the training part");
+        assert_eq!(ask(&mut sheet, RowFilter { finding: Some(unknown), ..RowFilter::default() }, "", SortBy::Row, false).len(), s.findings[unknown].count);
+
+        let again = open(dir.path());
+        assert_eq!(again.summary().changes, 4);
+        for _ in 0..4 {
+            change(&mut sheet, Sheet::undo);
+        }
+        let s = sheet.summary();
+        assert_eq!((s.splits[&Split::Train], s.changes, s.undone, count(&sheet, "duplicate")), (4, 0, 4, 2));
+        change(&mut sheet, Sheet::redo);
+        assert_eq!((sheet.summary().changes, sheet.summary().undone), (1, 3));
+        assert!(sheet.edit(Edit::Delete { row: 0 }).is_err_and(|e| e.to_string().contains("deleted")));
+        assert!(sheet.existing(0).is_err());
+    }
+
+    #[test]
+    fn findings_about_rows_that_have_changed_since_are_dropped() {
+        let (_dir, mut sheet) = sheet();
+        let (set, turn) = sheet.snapshot();
+        let old = check::findings(&set, None).expect("checked");
+        change(&mut sheet, |s| s.edit(Edit::Delete { row: 0 }));
+        sheet.judge(turn, old);
+        assert_eq!(count(&sheet, "duplicate"), 0);
+    }
+
+    #[test]
+    fn a_query_shows_its_result() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("train.jsonl"), "{\"question\": \"quanti?\", \"sql\": \"SELECT n, x FROM t ORDER BY n\"}\n").expect("written");
+        let schema = dir.path().join("s.sql");
+        std::fs::write(&schema, "CREATE TABLE t (n INTEGER, x TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL);").expect("written");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("home");
+        let source = Source { task: "sql".into(), train: Some(dir.path().join("train.jsonl")), schema: Some(schema), ..Source::default() };
+        let sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source).expect("opens");
+        let rows = vec![vec![Some("1".to_string()), Some("a".into())], vec![Some("2".into()), None]];
+        assert_eq!(sheet.query(0).expect("a result"), QueryResult { columns: vec!["n".into(), "x".into()], rows, total: 2 });
     }
 }

@@ -71,6 +71,10 @@ pub struct RunView {
     pub run: RunFile,
     /// The outcome; none while it runs, or where it was interrupted.
     pub result: Option<RunResult>,
+    /// Changes that a person made to the data set before this run was trained on it; 0 if it is as its files say.
+    pub changes: u64,
+    /// The files of the data set, where they are known.
+    pub source: Option<Source>,
 }
 
 /// Opens a run folder, finished or not. `live` is the folder that this process trains now, and whether that waits.
@@ -100,7 +104,10 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
         model: run.model.name.clone(),
         data: run.data.name.clone(),
     };
-    Ok(RunView { row, run, result })
+    let changes = run.data.files.get("changes").map_or(0, |file| file.count);
+    let request: Option<crate::run::Request> = run.request.clone().try_into().ok();
+    let source = request.map(|r| Source::of(&r.task, &r.data)).transpose()?;
+    Ok(RunView { row, run, result, changes, source })
 }
 
 /// The library's runs whose folders can be read, latest first.
@@ -405,12 +412,39 @@ pub struct Source {
     #[serde(default)]
     #[ts(as = "Option<BTreeMap<String, String>>")]
     pub columns: BTreeMap<String, String>,
+    /// Script that makes the tables which queries are about.
+    #[serde(default)]
+    pub schema: Option<PathBuf>,
+    /// Database of these tables, or script that fills them.
+    #[serde(default)]
+    pub database: Option<PathBuf>,
+    /// Pass over rows that cannot be read.
+    #[serde(default)]
+    #[ts(as = "Option<bool>")]
+    pub skip_bad_rows: bool,
 }
 
 impl Source {
     /// Every path that it names.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.folder, &self.train, &self.validation, &self.test].into_iter().flatten()
+        [&self.folder, &self.train, &self.validation, &self.test, &self.schema, &self.database].into_iter().flatten()
+    }
+
+    /// What a run was asked for, as a face names it.
+    fn of(task: &str, from: &set::Source) -> Result<Self> {
+        let columns = serde_json::to_value(&from.columns).and_then(serde_json::from_value);
+        let from = from.clone();
+        Ok(Self {
+            task: task.into(),
+            folder: from.folder,
+            train: from.train,
+            validation: from.validation,
+            test: from.test,
+            columns: columns.map_err(|e| Error::request(format!("the columns: {e}")))?,
+            schema: from.schema,
+            database: from.database,
+            skip_bad_rows: from.skip_bad_rows,
+        })
     }
 
     /// The same for the rooms below.
@@ -418,18 +452,30 @@ impl Source {
     /// # Errors
     /// If a role or the task is unknown.
     pub fn to_set(&self) -> Result<set::Source> {
-        let columns = self.columns.iter().map(|(role, column)| format!("{role}={column}")).collect::<Vec<_>>().join(",");
         let kind = if self.task.is_empty() { None } else { Some(self.task.parse().map_err(Error::Request)?) };
         Ok(set::Source {
             folder: self.folder.clone(),
             train: self.train.clone(),
             validation: self.validation.clone(),
             test: self.test.clone(),
-            columns: data::read::Columns::parse(&columns).map_err(Error::Request)?,
+            columns: serde_json::to_value(&self.columns).and_then(serde_json::from_value).map_err(|e| Error::request(format!("the columns: {e}")))?,
             kind,
-            ..set::Source::default()
+            schema: self.schema.clone(),
+            database: self.database.clone(),
+            skip_bad_rows: self.skip_bad_rows,
         })
     }
+}
+
+/// What a model is trained on in a row.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Microscope {
+    /// The tokens.
+    pub tokens: Vec<data::microscope::Token>,
+    /// The longest length that the recipe allows, in tokens.
+    pub limit: usize,
+    /// `completion`, `head` or `tagging`.
+    pub method: &'static str,
 }
 
 /// What a person chose in the window.

@@ -18,6 +18,7 @@
 import type {
   Answered,
   Capabilities,
+  ColumnsView,
   Command,
   Comparison,
   DataOffer,
@@ -33,6 +34,7 @@ import type {
   PredictionFilter,
   PredictionPage,
   Progress,
+  QueryResult,
   RowPage,
   RowQuery,
   Run,
@@ -59,7 +61,7 @@ export interface Door {
   diagnostics(): Promise<string>;
 
   /** The platform's dialog; `null` if the person cancelled. */
-  pickFile(what: 'data' | 'model' | 'predictions', title: string): Promise<string | null>;
+  pickFile(what: 'data' | 'model' | 'predictions' | 'database' | 'run', title: string): Promise<string | null>;
   pickFolder(title: string): Promise<string | null>;
 
   devices(): Promise<Device[]>;
@@ -75,12 +77,21 @@ export interface Door {
   dataOffers(): Promise<DataOffer[]>;
   /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. */
   openData(source: Source): Promise<DataSummary>;
+  /** Columns of files that may not be readable yet, for a person to say which is which. */
+  dataColumns(source: Source): Promise<ColumnsView>;
   rows(query: RowQuery): Promise<RowPage>;
-  editRows(data: string, edit: Edit): Promise<DataSummary>;
+  /** Changes are kept in the library, and used in training; the files stay as they are. */
+  editRow(data: string, edit: Edit): Promise<DataSummary>;
   undoEdit(data: string): Promise<DataSummary>;
-  /** Writes the edits to the files they came from. */
-  saveData(data: string): Promise<DataSummary>;
-  microscope(data: string, row: number, model: string): Promise<Microscope>;
+  redoEdit(data: string): Promise<DataSummary>;
+  /** Writes the data set with its changes as a new folder inside `folder`; gives its path. */
+  exportData(data: string, folder: string): Promise<string>;
+  /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. */
+  divideData(data: string, validation: number, test: number, seed: number): Promise<string>;
+  /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
+  microscope(data: string, row: number, model: string, method: string, set: string[]): Promise<Microscope>;
+  /** Runs the query of a row; it can only read. */
+  queryRow(data: string, row: number): Promise<QueryResult>;
 
   forecast(request: RunRequest): Promise<Forecast>;
   /** Checks, makes the run folder in the library and starts. Gives the run's path. */
@@ -98,6 +109,8 @@ export interface Door {
   deleteRun(run: string): Promise<void>;
 
   predictions(run: string, filter: PredictionFilter, offset: number, limit: number): Promise<PredictionPage>;
+  /** Runs a query on the database of a run's data; it can only read. */
+  runQuery(run: string, sql: string): Promise<QueryResult>;
   /** Draws a figure of a run, of a running one too. Axes and text are `currentColor`. */
   figure(run: string, name: string, language: Language): Promise<Figure>;
   predict(run: string, texts: string[]): Promise<Answered[]>;
@@ -109,5 +122,10 @@ export interface Door {
   reportPage(run: string, language: Language): Promise<string>;
   /** Writes into a folder; gives the files written. */
   exportReport(run: string, formats: string[], folder: string, language: Language): Promise<string[]>;
-  exportModel(run: string, format: string, folder: string): Promise<string[]>;
+  /** Writes the trained model for other programs as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
+  exportModel(run: string, format: string, folder: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
+  /** Packs a run into one file inside `folder`; gives its path. */
+  packRun(run: string, folder: string): Promise<string>;
+  /** Unpacks such a file into the library; gives the run's path. */
+  unpackRun(path: string): Promise<string>;
 }

@@ -15,8 +15,10 @@ import type {
   Answer,
   Capabilities,
   Classification,
+  ColumnsView,
   Command,
   DataSummary,
+  Edit,
   EventBatch,
   Failure,
   Figure,
@@ -50,6 +52,9 @@ const HEAD = head as unknown as Recording;
 const COMPLETION = completion as unknown as Recording;
 const FOLDER = 'datasets/intents-it';
 const MODEL = 'gemma-3-270m';
+/** A table whose columns nobody could guess. */
+const ODD = 'odd.csv';
+const COLUMNS: ColumnsView = { names: ['text', 'label'], mapping: {}, preview: [['Dov’è il mio pacco?', 'order_tracking']] };
 
 export interface DoubleOptions {
   /** Nothing there yet: no model, no runs. */
@@ -92,7 +97,7 @@ function parse(text: string, split: Split, start: number): Row[] {
     .split('\n')
     .map((line, i) => {
       const { text, label } = JSON.parse(line) as { text: string; label: string };
-      return { id: start + i, split, origin: `${FOLDER}/${split}.jsonl:${i + 1}`, text, target: { kind: 'label', label }, findings: [] };
+      return { id: start + i, split, origin: `${FOLDER}/${split}.jsonl:${i + 1}`, text, target: { kind: 'label', label }, findings: [], changed: false };
     });
 }
 
@@ -110,6 +115,7 @@ export class Double implements Door {
   #settings: Settings;
   #hasModel: boolean;
   #history: Row[][] = [];
+  #future: Row[][] = [];
   #started = 0;
   /** Calls by name, for tests. */
   readonly calls: string[] = [];
@@ -189,8 +195,8 @@ export class Double implements Door {
       microscope: false,
       map: false,
       predict: true,
-      compare: false,
-      import_predictions: false,
+      compare: true,
+      import_predictions: true,
       delete_run: true,
       diagnostics: true,
     });
@@ -220,7 +226,7 @@ export class Double implements Door {
   }
 
   pickFile(what: string): Promise<string | null> {
-    return give(what === 'model' ? `models/${MODEL}` : `${FOLDER}/train.jsonl`);
+    return give(what === 'model' ? `models/${MODEL}` : what === 'run' ? 'head.lapidary' : `${FOLDER}/train.jsonl`);
   }
   pickFolder(): Promise<string | null> {
     return give(FOLDER);
@@ -323,18 +329,26 @@ export class Double implements Door {
       splits,
       labels: [...labels.values()].sort((a, b) => a.label.localeCompare(b.label)),
       findings,
-      columns: { names: ['text', 'label'], mapping: { text: 'text', label: 'label' } },
+      columns: { ...COLUMNS, mapping: { text: 'text', label: 'label' } },
       lengths: null,
-      unsaved: this.#history.length,
+      changes: this.#history.length,
+      undone: this.#future.length,
+      skipped: 0,
+      first_skipped: null,
     };
   }
 
-  openData(source: { folder?: string; train?: string }): Promise<DataSummary> {
+  openData(source: Parameters<Door['openData']>[0]): Promise<DataSummary> {
     const path = source.folder ?? source.train ?? '';
+    if (path === ODD && source.columns?.['label'] === undefined) return fail('odd.csv:1: no column looks like the label');
+    if (path === ODD) return give({ ...this.#summary(), name: 'odd' });
     if (!path.startsWith(FOLDER)) return fail(`${path}: no such file; check the path`);
     return give(this.#summary());
   }
 
+  dataColumns(source: Parameters<Door['dataColumns']>[0]): Promise<ColumnsView> {
+    return source.train === ODD ? give({ ...COLUMNS, mapping: { text: 'text' } }) : fail('no such file; check the path');
+  }
   rows(query: Parameters<Door['rows']>[0]): ReturnType<Door['rows']> {
     const search = query.search.toLowerCase();
     const finding = query.filter.finding === undefined ? undefined : this.#summary().findings[query.filter.finding]?.kind;
@@ -342,6 +356,7 @@ export class Double implements Door {
       (row) =>
         (!query.filter.split || row.split === query.filter.split) &&
         (!query.filter.label || label(row) === query.filter.label) &&
+        (query.filter.changed === undefined || row.changed === query.filter.changed) &&
         (finding === undefined || row.findings.includes(finding)) &&
         (search === '' || row.text.toLowerCase().includes(search) || label(row).includes(search)),
     );
@@ -356,24 +371,48 @@ export class Double implements Door {
     return give({ total: found.length, rows: found.slice(query.offset, query.offset + query.limit) });
   }
 
-  editRows(_data: string, edit: Parameters<Door['editRows']>[1]): Promise<DataSummary> {
+  editRow(_data: string, edit: Edit): Promise<DataSummary> {
     this.#history.push(this.#rows);
-    const touched = new Set(edit.rows);
+    this.#future = [];
+    if (edit.kind === 'add') {
+      const id = this.#rows.reduce((most, row) => Math.max(most, row.id), -1) + 1;
+      this.#rows = [...this.#rows, { id, split: edit.split, origin: `added:${id + 1}`, text: edit.text, target: edit.target, findings: [], changed: true }];
+      return give(this.#summary());
+    }
     const change = (row: Row): Row => {
-      if (edit.kind === 'relabel') return { ...row, target: edit.target, findings: [] };
-      return edit.kind === 'move' ? { ...row, split: edit.split } : row;
+      if (edit.kind === 'relabel') return { ...row, target: edit.target, findings: [], changed: true };
+      return edit.kind === 'move' ? { ...row, split: edit.split, changed: true } : row;
     };
-    this.#rows = edit.kind === 'delete' ? this.#rows.filter((row) => !touched.has(row.id)) : this.#rows.map((row) => (touched.has(row.id) ? change(row) : row));
+    this.#rows = edit.kind === 'delete' ? this.#rows.filter((row) => row.id !== edit.row) : this.#rows.map((row) => (row.id === edit.row ? change(row) : row));
     return give(this.#summary());
   }
   undoEdit(data: string): Promise<DataSummary> {
     if (data !== FOLDER) return fail(`${data}: is not open`);
-    this.#rows = this.#history.pop() ?? this.#rows;
+    const before = this.#history.pop();
+    if (before) {
+      this.#future.push(this.#rows);
+      this.#rows = before;
+    }
     return give(this.#summary());
   }
-  saveData(): Promise<DataSummary> {
-    this.#history = [];
+  redoEdit(): Promise<DataSummary> {
+    const after = this.#future.pop();
+    if (after) {
+      this.#history.push(this.#rows);
+      this.#rows = after;
+    }
     return give(this.#summary());
+  }
+  exportData(_data: string, folder: string): Promise<string> {
+    this.calls.push('exportData');
+    return give(`${folder}/intents-it-edited`);
+  }
+  divideData(): Promise<string> {
+    this.calls.push('divideData');
+    return give(FOLDER);
+  }
+  queryRow(): Promise<never> {
+    return fail('the recording holds no database');
   }
   microscope(): Promise<never> {
     return fail('the recording holds no tokens');
@@ -464,7 +503,7 @@ export class Double implements Door {
     const played = this.#runs.get(run);
     if (!played) return fail(`${run}: there is no such run`);
     const ended = played.row.status === 'completed' || played.row.status === 'stopped';
-    return give({ row: played.row, run: played.recording.run, result: ended ? played.recording.result : null });
+    return give({ row: played.row, run: played.recording.run, result: ended ? played.recording.result : null, changes: 0, source: { task: 'intent', folder: FOLDER } });
   }
   subscribe(run: string, from: number, onBatch: (batch: EventBatch) => void): Promise<() => void> {
     const played = this.#played(run);
@@ -500,6 +539,9 @@ export class Double implements Door {
     return give({ total: found.length, rows: found.slice(offset, offset + limit) });
   }
 
+  runQuery(): Promise<never> {
+    return fail('the recording holds no database');
+  }
   figure(run: string, name: string, language: Language): Promise<Figure> {
     const played = this.#played(run);
     const whole = played.recording.figures[language][name];
@@ -524,11 +566,22 @@ export class Double implements Door {
     const known = answers.filter((a) => a !== undefined);
     return known.length === texts.length ? give(known) : fail('the recording knows only the messages of the test set; take one of the examples');
   }
-  compare(): Promise<never> {
-    return fail('the recording holds no comparison');
+  /** Counted off the recorded answers, by the normal approximation; p says only on which side of 5 % the difference lies. */
+  compare(runs: string[]): ReturnType<Door['compare']> {
+    const tests = runs.flatMap((a, i) =>
+      runs.slice(i + 1).map((b) => {
+        const [one, other] = [this.#played(a).recording.predictions, this.#played(b).recording.predictions];
+        const better = (x: typeof one, y: typeof one): number => x.filter((p, k) => p.score > (y[k]?.score ?? 0)).length;
+        const [only_a, only_b] = [better(one, other), better(other, one)];
+        const difference = (only_b - only_a) / one.length;
+        const error = (1.96 * Math.sqrt(only_a + only_b)) / one.length;
+        return { a, b, metric: 'accuracy', examples: one.length, difference, interval: [difference - error, difference + error] as [number, number], p: Math.abs(difference) > error ? 0.01 : 0.5, only_a, only_b };
+      }),
+    );
+    return give({ runs, tests, figure: null });
   }
-  importPredictions(): Promise<never> {
-    return fail('the recording takes no other predictions');
+  importPredictions(): Promise<RunRow> {
+    return give({ ...this.#add(COMPLETION, 'runs/other-system', 'completed').row });
   }
 
   reportPage(_run: string, language: Language): Promise<string> {
@@ -538,7 +591,18 @@ export class Double implements Door {
     this.calls.push('exportReport');
     return give(formats.map((format) => `${folder}/report.${format}`));
   }
-  exportModel(_run: string, _format: string, folder: string): Promise<string[]> {
-    return give([`${folder}/adapter_config.json`, `${folder}/adapter_model.safetensors`]);
+  async exportModel(...[run, format, folder, , onProgress, signal]: Parameters<Door['exportModel']>): Promise<string> {
+    for (let part = 1; part <= 10; part += 1) {
+      await new Promise((done) => setTimeout(done, this.#pace));
+      if (signal.aborted) return fail('cancelled; nothing was written');
+      onProgress({ done: part * 1e6, total: 1e7, what: '' });
+    }
+    return give(`${folder}/${run.split('/').at(-1) ?? ''}-${format}`);
+  }
+  packRun(run: string, folder: string): Promise<string> {
+    return give(`${folder}/${run.split('/').at(-1) ?? ''}.lapidary`);
+  }
+  unpackRun(path: string): Promise<string> {
+    return path.endsWith('head.lapidary') ? give(this.#add(HEAD, 'runs/head-unpacked', 'completed').row.path) : fail(`${path}: is not a whole archive; get it again`);
   }
 }

@@ -35,6 +35,24 @@ function registered(listening: Promise<Unsubscribe>): Unsubscribe {
   };
 }
 
+/** Long work that reports its progress and can be cancelled. */
+async function watched<T>(
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+  work: (progress: Channel<Progress>) => Promise<T>,
+  end: () => Promise<void>,
+): Promise<T> {
+  const progress = new Channel<Progress>();
+  progress.onmessage = onProgress;
+  const cancel = (): void => void end().catch(() => undefined);
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await work(progress);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
 export const tauri: Door = {
   capabilities: () => call('capabilities'),
   settings: () => call('settings'),
@@ -59,27 +77,21 @@ export const tauri: Door = {
   tasks: () => call('tasks'),
 
   models: () => call('models'),
-  getModel: async (name, onProgress, signal) => {
-    const progress = new Channel<Progress>();
-    progress.onmessage = onProgress;
-    const cancel = (): void => void call('cancel_get_model', { name }).catch(() => undefined);
-    signal.addEventListener('abort', cancel, { once: true });
-    try {
-      await call('get_model', { name, progress });
-    } finally {
-      signal.removeEventListener('abort', cancel);
-    }
-  },
+  getModel: (name, onProgress, signal) => watched(onProgress, signal, (progress) => call('get_model', { name, progress }), () => call('cancel_get_model', { name })),
   importModel: (path) => call('import_model', { path }),
   removeModel: (name) => call('remove_model', { name }),
 
   dataOffers: () => call('data_offers'),
   openData: (source) => call('open_data', { source }),
   rows: (query) => call('rows', { query }),
-  editRows: (data, edit) => call('edit_rows', { data, edit }),
+  dataColumns: (source) => call('data_columns', { source }),
+  editRow: (data, edit) => call('edit_row', { data, edit }),
   undoEdit: (data) => call('undo_edit', { data }),
-  saveData: (data) => call('save_data', { data }),
-  microscope: (data, row, model) => call('microscope', { data, row, model }),
+  redoEdit: (data) => call('redo_edit', { data }),
+  exportData: (data, folder) => call('export_data', { data, folder }),
+  divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
+  microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
+  queryRow: (data, row) => call('query_row', { data, row }),
 
   forecast: (request) => call('forecast', { request }),
   startRun: (request) => call('start_run', { request }),
@@ -100,6 +112,7 @@ export const tauri: Door = {
   deleteRun: (run) => call('delete_run', { run }),
 
   predictions: (run, filter, offset, limit) => call('predictions', { run, filter, offset, limit }),
+  runQuery: (run, sql) => call('run_query', { run, sql }),
   figure: (run, name, language) => call('figure', { run, name, language }),
   predict: (run, texts) => call('predict', { run, texts }),
   compare: (runs, language) => call('compare', { runs, language }),
@@ -107,5 +120,8 @@ export const tauri: Door = {
 
   reportPage: (run, language) => call('report_page', { run, language }),
   exportReport: (run, formats, folder, language) => call('export_report', { run, formats, folder, language }),
-  exportModel: (run, format, folder) => call('export_model', { run, format, folder }),
+  exportModel: (run, format, folder, language, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('export_model', { run, format, folder, language, progress }), () => call('cancel_export', { run })),
+  packRun: (run, folder) => call('pack_run', { run, folder }),
+  unpackRun: (path) => call('unpack_run', { path }),
 };

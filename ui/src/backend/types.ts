@@ -3,22 +3,11 @@
  * here stand only those that the Rust side does not have yet, and what the window knows more sharply.
  * A number that JSON cannot write (NaN) arrives as `null`.
  */
-import type { Split, Target } from './generated';
+import type { PairTest } from './generated';
 
 export type * from './generated';
 
 export type Theme = 'system' | 'light' | 'dark';
-
-export type Edit =
-  | { kind: 'relabel'; rows: number[]; target: Target }
-  | { kind: 'delete'; rows: number[] }
-  | { kind: 'move'; rows: number[]; split: Split };
-
-/** What the model sees of a row. */
-export interface Microscope {
-  tokens: { text: string; id: number; source: 'template' | 'example' | 'answer' | 'special'; loss: boolean; cut: boolean }[];
-  limit: number;
-}
 
 /** A drawing of `report::figure`. */
 export interface Figure {
@@ -42,13 +31,15 @@ export type FigureData =
   | { kind: 'confusion'; labels: string[]; counts: number[][]; right: number; examples: number }
   /** Any line over steps: learning rate, gradient norm, speed, memory. */
   | { kind: 'series'; name: string; unit: string; points: [number, number | null][] }
+  /** Losses of several runs. */
+  | { kind: 'curves'; curves: { name: string; training: [number, number | null][]; validation: [number, number | null][] }[] }
   | { kind: 'reliability' | 'comparison' | 'other'; [key: string]: unknown };
 
 /** Runs held against each other. */
 export interface Comparison {
   runs: string[];
   /** For each pair: does the difference mean anything? */
-  tests: { a: string; b: string; metric: string; difference: number; interval: [number, number]; p: number; examples: number }[];
+  tests: PairTest[];
   /** Loss curves overlaid, where it can be drawn. */
   figure: Figure | null;
 }

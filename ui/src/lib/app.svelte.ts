@@ -5,6 +5,7 @@ import type { Door } from '../backend/door';
 import { failure } from '../backend/failure';
 import type {
   Capabilities,
+  ColumnsView,
   Command,
   DataOffer,
   DataSummary,
@@ -45,6 +46,21 @@ export class Download {
   readonly abort = new AbortController();
 }
 
+/** A data set that could not be read: its columns are on show, for a person to say which is which. */
+export class Importing {
+  source = $state.raw<Source>({ task: '' });
+  fault = $state('');
+
+  constructor(
+    source: Source,
+    readonly columns: ColumnsView,
+    fault: string,
+  ) {
+    this.source = source;
+    this.fault = fault;
+  }
+}
+
 /** How long an undo is offered before a deletion is carried out. */
 const UNDO_MS = 8000;
 
@@ -67,6 +83,7 @@ export class App {
   data = $state.raw<DataSummary | null>(null);
   dataBusy = $state(false);
   dataFault = $state<string | null>(null);
+  importing = $state.raw<Importing | null>(null);
   model = $state<string | null>(null);
   method = $state('auto');
   device = $state('auto');
@@ -127,8 +144,13 @@ export class App {
 
   get request(): RunRequest | null {
     if (!this.data || !this.chosenModel?.path) return null;
-    const set = [...this.set].map(([key, value]) => `${key}=${value}`);
+    const set = this.changedSettings;
     return { data: this.data.source, model: this.chosenModel.name, method: this.method, device: this.device, seed: this.seed, set };
+  }
+
+  /** Settings that differ from the recipe, as a run takes them. */
+  get changedSettings(): string[] {
+    return [...this.set].map(([key, value]) => `${key}=${value}`);
   }
 
   async open(): Promise<void> {
@@ -228,7 +250,9 @@ export class App {
 
   #dropped(paths: string[]): void {
     const path = paths[0];
-    if (path) void this.openPath(path).then(() => (this.screen = 'data'));
+    if (!path) return;
+    if (!path.toLowerCase().endsWith('.lapidary')) this.screen = 'data';
+    void this.openPath(path);
   }
 
   // data -----------------------------------------------------------------------------------------
@@ -244,9 +268,10 @@ export class App {
   }
 
   /** A file becomes the training set; anything without one of the known endings is a folder. */
-  openPath(path: string): Promise<void> {
+  async openPath(path: string): Promise<void> {
+    if (path.toLowerCase().endsWith('.lapidary')) return this.unpack(path);
     const file = this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
-    return this.openData({ task: this.task, ...(file ? { train: path } : { folder: path }) });
+    await this.openData({ task: this.task, ...(file ? { train: path } : { folder: path }) });
   }
 
   async openData(source: Source): Promise<void> {
@@ -255,10 +280,51 @@ export class App {
     try {
       this.data = await this.door.openData(source);
       this.task = this.data.task;
+      this.importing = null;
     } catch (reason) {
       this.dataFault = failure(reason).message;
+      await this.#offerColumns(source, this.dataFault);
     } finally {
       this.dataBusy = false;
+    }
+  }
+
+  /** What could not be read may only need somebody to say which column is which. */
+  async #offerColumns(source: Source, fault: string): Promise<void> {
+    try {
+      const columns = await this.door.dataColumns(source);
+      const chosen = { ...source, task: source.task || this.task, columns: { ...columns.mapping, ...source.columns } };
+      this.importing = columns.names.length > 0 ? new Importing(chosen, columns, fault) : null;
+    } catch {
+      // not even its columns can be read: the fault says it all
+      this.importing = null;
+    }
+  }
+
+  leaveImport(): void {
+    this.importing = null;
+    this.dataFault = null;
+  }
+
+  // a run as one file ------------------------------------------------------------------------------
+
+  async pickRun(): Promise<void> {
+    try {
+      const path = await this.door.pickFile('run', this.words.runs.pick);
+      if (path) await this.unpack(path);
+    } catch (reason) {
+      this.tell(failure(reason).message, { bad: true });
+    }
+  }
+
+  /** Takes a packed run into the library and shows it. */
+  async unpack(path: string): Promise<void> {
+    try {
+      const run = await this.door.unpackRun(path);
+      await this.refreshRuns();
+      this.show(run, 'results');
+    } catch (reason) {
+      this.tell(failure(reason).message, { bad: true });
     }
   }
 

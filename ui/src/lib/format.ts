@@ -9,6 +9,8 @@ export interface Format {
   whole: (value: number) => string;
   /** A share from 0 to 1, as per cent with one decimal. */
   percent: (value: number) => string;
+  /** A difference of two shares, as points with a sign and one decimal. */
+  points: (difference: number) => string;
   /** Three significant digits; a dash where there is no number. */
   significant: (value: number | null | undefined) => string;
   bytes: (value: number) => string;
@@ -24,6 +26,7 @@ function make(language: Language): Format {
   const tag = TAG[language];
   const whole = new Intl.NumberFormat(tag, { maximumFractionDigits: 0, useGrouping: true });
   const percent = new Intl.NumberFormat(tag, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const points = new Intl.NumberFormat(tag, { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: 'exceptZero' });
   const significant = new Intl.NumberFormat(tag, { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
   const scientific = new Intl.NumberFormat(tag, { notation: 'scientific', maximumFractionDigits: 1 });
   const decimal = new Intl.NumberFormat(tag, { maximumFractionDigits: 1 });
@@ -39,6 +42,7 @@ function make(language: Language): Format {
   return {
     whole: (value) => whole.format(value),
     percent: (value) => percent.format(value),
+    points: (difference) => points.format(difference * 100),
     significant: (value) => {
       if (value === null || value === undefined || !Number.isFinite(value)) return '–';
       const small = value !== 0 && Math.abs(value) < 0.001;

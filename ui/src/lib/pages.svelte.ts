@@ -42,6 +42,15 @@ export class Pages<T> {
     return this.#pages[Math.floor(index / PAGE)]?.[index % PAGE];
   }
 
+  /** The first row here that is wanted. */
+  find(wanted: (row: T) => boolean): T | undefined {
+    for (const page of Object.values(this.#pages)) {
+      const row = page.find(wanted);
+      if (row !== undefined) return row;
+    }
+    return undefined;
+  }
+
   /** Sees to it that these rows come. */
   want(first: number, last: number): void {
     if (!this.ready) return;

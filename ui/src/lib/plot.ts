@@ -80,7 +80,7 @@ function cells(svg: Element, labels: string[], counts: number[][]): Cells | null
 
 export function plot(text: string, data: FigureData): Plot | null {
   const svg = new DOMParser().parseFromString(text, 'image/svg+xml').documentElement;
-  if (data.kind === 'loss' || data.kind === 'series') return axes(svg);
+  if (data.kind === 'loss' || data.kind === 'series' || data.kind === 'curves') return axes(svg);
   if (data.kind === 'confusion') return cells(svg, data.labels, data.counts);
   return null;
 }

@@ -13,6 +13,7 @@ export function steps(data: FigureData): number[] {
   const found: number[] = [];
   if (data.kind === 'loss') found.push(...data.training.map((p) => p[0]), ...data.validation.map((v) => v.step));
   if (data.kind === 'series') found.push(...data.points.map((p) => p[0]));
+  if (data.kind === 'curves') found.push(...data.curves.flatMap((curve) => [...curve.training, ...curve.validation].map((p) => p[0])));
   return [...new Set(found)].sort((a, b) => a - b);
 }
 
@@ -32,6 +33,13 @@ export function readings(data: FigureData, step: number, words: Words['train'], 
     const series = data;
     const point = at(series.points);
     if (point) out.push({ name: series.name, value: `${format.significant(point[1])} ${series.unit}`.trim() });
+  }
+  if (data.kind === 'curves') {
+    for (const curve of data.curves) {
+      const [training, validation] = [at(curve.training), at(curve.validation)];
+      if (training) out.push({ name: curve.name, value: format.significant(training[1]) });
+      if (validation) out.push({ name: `${curve.name}, ${words.validation}`, value: format.significant(validation[1]) });
+    }
   }
   return out;
 }

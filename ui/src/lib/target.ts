@@ -1,4 +1,4 @@
-import type { Target } from '../backend/types';
+import type { Span, Target } from '../backend/types';
 
 /** What a row should be answered with, as one line. */
 export function target(value: Target): string {
@@ -35,3 +35,43 @@ export function pieces(text: string, spans: readonly { start: number; end: numbe
   if (at < characters.length) out.push({ text: characters.slice(at).join(''), type: null });
   return out;
 }
+
+/** Hashtags as a person writes them in one line. */
+export function tagsOf(line: string): string[] {
+  const words = line.split(/[\s,;]+/).filter((word) => word.replaceAll('#', '') !== '');
+  return [...new Set(words.map((word) => (word.startsWith('#') ? word : `#${word}`)))];
+}
+
+/**
+ * Spans with one more, where a selection stands (in UTF-16 units, as the page counts them); spans that it touches
+ * give way. `null` if nothing but spaces is selected.
+ */
+export function mark(text: string, spans: readonly Span[], from: number, to: number, type: string): Span[] | null {
+  const selected = text.slice(from, to);
+  const inner = selected.trim();
+  if (inner === '') return null;
+  const before = from + selected.indexOf(inner);
+  const start = Array.from(text.slice(0, before)).length;
+  const end = start + Array.from(inner).length;
+  const kept = spans.filter((span) => span.end <= start || span.start >= end);
+  return [...kept, { start, end, type }].sort((a, b) => a.start - b.start);
+}
+
+/** An answer of a kind with nothing in it. */
+export function blank(kind: Target['kind'], label: string): Target {
+  switch (kind) {
+    case 'label':
+      return { kind, label };
+    case 'entities':
+      return { kind, spans: [] };
+    case 'sql':
+      return { kind, sql: '' };
+    case 'hashtags':
+      return { kind, tags: [] };
+    case 'completion':
+      return { kind, text: '' };
+  }
+}
+
+/** What the answers of a task are. */
+export const KINDS: Readonly<Record<string, Target['kind']>> = { intent: 'label', entities: 'entities', sql: 'sql', hashtags: 'hashtags', custom: 'completion' };

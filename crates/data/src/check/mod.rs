@@ -19,6 +19,7 @@ mod tests;
 use crate::database::Database;
 use crate::error::Result;
 use crate::example::{Example, Target};
+use crate::map::Suspect;
 use crate::set::{DataSet, Split};
 use serde::Serialize;
 use std::path::Path;
@@ -63,11 +64,14 @@ pub struct Finding {
     pub fix: String,
 }
 
-/// The length that examples are cut or refused at.
+/// The length beyond which an example is not trained on.
 pub struct Limit<'a> {
     /// Tokens allowed.
     pub tokens: usize,
-    /// Counts the tokens of an example as training would see it; `None` if it cannot be tokenized.
+    /// What that can be raised to: the model's context.
+    pub context: usize,
+    /// Counts the tokens of an example as training would see it, prompt and answer; up to `tokens` it may
+    /// overstate. `None` if the example cannot be tokenized.
     pub count: &'a (dyn Fn(&Example) -> Option<usize> + Sync),
 }
 
@@ -91,6 +95,43 @@ pub fn findings(set: &DataSet, limit: Option<&Limit<'_>>) -> Result<Vec<Finding>
     }
     out.sort_by_key(|f| f.severity);
     Ok(out)
+}
+
+/// Which examples of a set are longer than a limit: the part of [`findings`] that needs a model's tokenizer.
+pub fn too_long(set: &DataSet, limit: &Limit<'_>) -> Option<Finding> {
+    rows::too_long(&all(set), limit)
+}
+
+/// A finding of labels that hardly any of a row's neighbours has; none if there is no suspect. `rows` are the
+/// places of the vectors that the suspects were found among.
+pub fn suspicious(set: &DataSet, rows: &[(Split, usize)], suspects: &[Suspect]) -> Option<Finding> {
+    let row = |s: &Suspect| {
+        let (split, index) = *rows.get(s.row)?;
+        Some(Row { split, index, example: set.examples(split).get(index)? })
+    };
+    let found_rows: Vec<(Row<'_>, &Suspect)> = suspects.iter().filter_map(|s| Some((row(s)?, s))).collect();
+    let one = |(r, s): &(Row<'_>, &Suspect)| format!("{} has `{}`, its neighbours `{}`", r.example.origin, r.example.label(), s.label);
+    let named: Vec<String> = found_rows.iter().take(3).map(one).collect();
+    found(
+        "suspicious_label",
+        Severity::Warning,
+        &found_rows.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
+        |n| {
+            let (has, they, them) = (verb(n, "has", "have"), verb(n, "it", "they"), verb(n, "its", "their"));
+            let more = if n > named.len() { "; …" } else { "" };
+            format!(
+                "{} {has} another label than the rows that {they} most resemble to the model ({}{more}); look whether {them} label is right",
+                count(n, "row"),
+                named.join("; ")
+            )
+        },
+        |n| {
+            format!(
+                "Each wrong label that is corrected is one message less that teaches the opposite; of {} these are the likeliest.",
+                count(rows.len().max(n), "row")
+            )
+        },
+    )
 }
 
 /// The database of a set, if it names one.

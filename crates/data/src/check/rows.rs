@@ -117,20 +117,25 @@ fn extreme(rows: &[Row<'_>]) -> Option<Finding> {
 }
 
 pub(super) fn too_long(rows: &[Row<'_>], limit: &Limit<'_>) -> Option<Finding> {
-    let long: Vec<Row<'_>> = rows.par_iter().filter(|r| (limit.count)(r.example).is_some_and(|n| n > limit.tokens)).copied().collect();
+    let (long, lengths): (Vec<Row<'_>>, Vec<usize>) =
+        rows.par_iter().filter_map(|r| Some((*r, (limit.count)(r.example).filter(|n| *n > limit.tokens)?))).collect::<Vec<_>>().into_iter().unzip();
+    let (longest, allowed, context) = (lengths.iter().copied().max()?, limit.tokens, limit.context);
+    let way_out = if allowed < context { format!(", or raise max_tokens, up to {context}") } else { String::new() };
     found(
         "too_long",
         Severity::Error,
         &long,
         |n| {
-            let tokens = limit.tokens;
+            let (is, it, its) = (verb(n, "is", "are"), verb(n, "it", "them"), verb(n, "its answer", "their answers"));
             format!(
-                "{} {} longer than {tokens} tokens and would be cut; shorten {}, or raise max_tokens",
-                count(n, "example"),
-                verb(n, "is", "are"),
-                verb(n, "it", "them")
+                "{} {is} longer than the {allowed} tokens allowed for prompt and answer together (the longest has {longest}); training refuses {it}, \
+                 because cutting would take from {its}: shorten {it}{way_out}",
+                count(n, "example")
             )
         },
-        |_| "No answer is cut off; a higher max_tokens takes memory and time in proportion.".into(),
+        |_| match longest <= context {
+            true => format!("With --set max_tokens={longest} every example fits as it is, at more memory and time a step; shortened, they cost neither."),
+            false => format!("Every answer is learnt whole; what is beyond {context} tokens this model cannot read at all."),
+        },
     )
 }

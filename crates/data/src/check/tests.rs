@@ -158,6 +158,13 @@ fn examples_beyond_the_limit_are_found() {
     std::fs::write(&path, [line("uno due tre", "a"), line("uno", "b")].concat()).expect("writable");
     let set = DataSet::open(&Source { kind: Some(Kind::Intent), train: Some(path), ..Source::default() }).expect("well-formed");
     let words = |e: &Example| Some(e.text.split(' ').count());
-    let found = super::findings(&set, Some(&Limit { tokens: 2, count: &words })).expect("no database is needed");
+    let limit = |context| Limit { tokens: 2, context, count: &words };
+    let found = super::findings(&set, Some(&limit(8))).expect("no database is needed");
     assert_eq!(rows(&found, "too_long"), ["train:1"]);
+    let long = too_long(&set, &limit(8)).expect("the same alone");
+    assert!(found.contains(&long) && long.severity == Severity::Error);
+    assert!(long.message.contains("the longest has 3") && long.message.contains("up to 8") && long.fix.contains("max_tokens=3"), "{long:?}");
+    let long = too_long(&set, &limit(2)).expect("found");
+    assert!(!long.message.contains("raise") && !long.fix.contains("--set"), "nothing that does not help is proposed: {long:?}");
+    assert_eq!(too_long(&set, &Limit { tokens: 3, context: 8, count: &words }), None);
 }

@@ -98,6 +98,11 @@ fn tags(sentence: &Sentence, layout: Layout) -> Option<usize> {
     (layout.form + 1..columns).rev().find(|c| all(c) && any(c))
 }
 
+/// Whether a line is a word with its tag.
+pub fn is_word(line: &str) -> bool {
+    line.starts_with("-DOCSTART-") || line.split_whitespace().skip(1).last().is_some_and(|last| tag(last).is_some())
+}
+
 /// A tag's letter and type; `None` if it is no tag.
 fn tag(value: &str) -> Option<(char, &str)> {
     if value == "O" || value == "_" {

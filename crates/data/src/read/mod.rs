@@ -1,7 +1,7 @@
 //! Files into records, records into examples.
 //!
 //! [`text`] turns bytes into UTF-8; a file per format ([`jsonl`], [`json`], [`delimited`], [`conll`],
-//! [`parquet`]) makes records of it, a row at a time and in bounded memory; [`roles`] finds which field
+//! [`labelled`], [`parquet`]) makes records of it, a row at a time and in bounded memory; [`roles`] finds which field
 //! is the text and which the answer, by name in English or Italian or as mapped by the user; [`value`]
 //! reads the forms in which people write an answer. A record that is wrong is an error of its own, so
 //! that the caller may pass over it.
@@ -10,8 +10,10 @@ mod conll;
 mod delimited;
 mod json;
 mod jsonl;
+mod labelled;
 mod parquet;
 mod roles;
+mod sniff;
 mod text;
 mod value;
 
@@ -57,6 +59,8 @@ pub enum Format {
     Delimited,
     /// A word a line.
     Conll,
+    /// A label and a text a line, as fastText has them.
+    Labelled,
     /// Columns in binary.
     Parquet,
 }
@@ -86,8 +90,25 @@ impl Format {
     pub fn of(path: &Path) -> Result<Self> {
         let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let known = ENDINGS.into_iter().find(|(name, _)| Some(*name) == ending.as_deref()).map(|(_, format)| format);
-        known.ok_or_else(|| Error::file(path, "is of no format that this version reads; use .jsonl, .json, .csv, .tsv, .parquet, .conll or .conllu"))
+        known.ok_or_else(|| Error::file(path, "is of no format that this version reads; use .jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu or .txt"))
     }
+
+    /// The format that a file's name says or, where it says only that it is text, its first lines.
+    ///
+    /// # Errors
+    /// If it is none that is read, or the file cannot be.
+    fn detect(path: &Path) -> Result<Self> {
+        if !is_text(path) {
+            return Self::of(path);
+        }
+        size(path)?;
+        sniff::format(path, Text::open(path, text::survey(path)?, Rc::default())?)
+    }
+}
+
+/// Whether a file's name says that it is text, and nothing more.
+pub(crate) fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt"))
 }
 
 /// Opens a file for reading.
@@ -129,7 +150,7 @@ pub fn each(
 ) -> Result<()> {
     let mut binding: Option<Binding> = None;
     let mut any = false;
-    let (words, of_words) = (Format::of(path)? == Format::Conll, columns.of_words().1);
+    let (words, of_words) = (Format::detect(path)? == Format::Conll, columns.of_words().1);
     stream(path, columns, progress, &mut |record| {
         any = true;
         let record = match record {
@@ -164,12 +185,29 @@ pub fn records(path: &Path) -> Result<Vec<Record>> {
     Ok(out)
 }
 
+/// The first records of a file, at most `most`; nothing after them is looked at.
+///
+/// # Errors
+/// If the file cannot be read, is of no known format, or one of these rows is malformed.
+pub fn head(path: &Path, columns: &Columns, most: usize) -> Result<Vec<Record>> {
+    let mut out = Vec::new();
+    let read = stream(path, columns, &mut |_, _| {}, &mut |record| {
+        out.push(record?);
+        // an error is the way to end the reading
+        if out.len() < most { Ok(()) } else { Err(Error::file(path, "goes on")) }
+    });
+    if out.len() < most {
+        read?;
+    }
+    Ok(out)
+}
+
 /// Rows between two calls of progress.
 const EVERY: usize = 1000;
 
 fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
     let total = size(path)?;
-    let format = Format::of(path)?;
+    let format = Format::detect(path)?;
     if format == Format::Parquet {
         return parquet::read(path, progress, sink);
     }
@@ -190,6 +228,7 @@ fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>
     match (format, dialect) {
         (Format::Json, _) if !as_lines => json::read(path, open()?, &mut watched),
         (Format::Conll, _) => conll::read(path, Lines::new(path, open()?), columns.of_words().0, &mut watched),
+        (Format::Labelled, _) => labelled::read(Lines::new(path, open()?), &mut watched),
         (_, Some(dialect)) => delimited::read(path, open()?, dialect, columns.positional(), &mut watched),
         _ => jsonl::read(path, Lines::new(path, open()?), &mut watched),
     }

@@ -74,13 +74,34 @@ impl Role {
         }
     }
 
+    /// The likeliest of these field names to play the role, if one is known to.
+    pub fn among<'a>(self, names: &[&'a str]) -> Option<&'a str> {
+        self.known().find_map(|known| names.iter().find(|name| name.to_lowercase() == known)).copied()
+    }
+
     /// Field names that stand for the role when the user maps nothing, likeliest first.
     fn known(self) -> impl Iterator<Item = &'static str> {
         let (own, others): (&[&str], &[&str]) = match self {
             Self::Text => (&[], &TEXT),
-            Self::Label => {
-                (&["label", "intent", "category", "class", "etichetta", "intento", "categoria", "classe", "label_text", "topic", "tag", "sentiment"], &ANSWER)
-            }
+            Self::Label => (
+                &[
+                    "label",
+                    "intent",
+                    "category",
+                    "class",
+                    "etichetta",
+                    "intento",
+                    "categoria",
+                    "classe",
+                    "label_text",
+                    "topic",
+                    "tag",
+                    "sentiment",
+                    "labels",
+                    "cats",
+                ],
+                &ANSWER,
+            ),
             Self::Entities => (&["entities", "spans", "entità", "entita", "ner", "annotations", "annotazioni", "labels", "label"], &ANSWER),
             Self::Question => (&["question", "domanda", "utterance", "nl"], &TEXT),
             Self::Sql => (&["sql", "query", "sql_query", "interrogazione"], &ANSWER),
@@ -248,7 +269,7 @@ impl Binding {
 
     fn target(&self, text: &str, answer: &str) -> std::result::Result<Target, String> {
         Ok(match self.kind {
-            Kind::Intent => Target::Label(answer.trim().into()),
+            Kind::Intent => Target::Label(value::label(answer)?),
             Kind::Sql => Target::Sql(answer.trim().into()),
             Kind::Custom => Target::Completion(answer.into()),
             Kind::Entities => Target::Entities(value::entities(text, answer)?),
@@ -272,7 +293,7 @@ fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Optio
     let free: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != taken).collect();
     let place = if Kind::ALL.iter().any(|k| k.roles()[1] == role) { "2" } else { "1" };
     let by_place = Some(place).filter(|_| names.iter().enumerate().all(|(i, n)| *n == (i + 1).to_string()));
-    let found = role.known().find_map(|k| free.iter().find(|n| n.to_lowercase() == k)).copied().or_else(|| by_place.filter(|p| free.contains(p)));
+    let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));
     let role = role.name();
     found.map(str::to_string).ok_or_else(|| {
         Error::row(path, first.line, format!("no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME"))

@@ -206,6 +206,10 @@ fn chats_and_instructions() {
         read(Kind::Custom, r#"{"messages": [{"role": "user", "content": "A"}]}"#)
             .is_err_and(|e| e.contains("x.jsonl:1: `messages` does not end with the assistant"))
     );
+    let parts = r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "A"}, {"type": "text", "value": "B"}]}, {"role": "tool", "content": "C"}, {"role": "assistant", "content": [{"type": "text", "text": "D"}]}]}"#;
+    assert_eq!(read(Kind::Custom, parts), Ok(("User: A\nB\nTool: C".into(), answer("D"))));
+    let picture = r#"{"messages": [{"role": "user", "content": [{"type": "image", "url": "x"}]}, {"role": "assistant", "content": "D"}]}"#;
+    assert!(read(Kind::Custom, picture).is_err_and(|e| e.contains("x.jsonl:1: `messages` is not a chat")));
     let alpaca = |input: &str| format!(r#"{{"instruction": "Traduci", "input": "{input}", "output": "cat"}}"#);
     assert_eq!(read(Kind::Custom, &alpaca("gatto")), Ok(("Traduci\n\ngatto".into(), answer("cat"))));
     assert_eq!(read(Kind::Custom, &alpaca("")), Ok(("Traduci".into(), answer("cat"))));
@@ -227,6 +231,21 @@ fn words_with_tags() {
     assert_eq!(chosen[0].target, spans(&[(0, 12, "NP"), (13, 17, "VP"), (18, 19, "PP"), (20, 24, "NP")]));
     let broken = "Anna B-PER\nvive O\n\nRoma X-LOC\n";
     assert!(of_kind(Kind::Entities, "x.conll", broken.as_bytes(), "").is_err_and(|e| e.contains("x.conll:4: column 2: `X-LOC` is no tag")));
+}
+
+#[test]
+fn a_file_of_plain_text_is_read_by_what_it_holds() {
+    let expected = Ok(vec![row("uno e due", "a", 1), row("tre", "b", 2)]);
+    assert_eq!(read("x.txt", "__label__a uno e due\n__label__b  tre\n".as_bytes(), ""), expected);
+    assert_eq!(read("x.txt", b"uno e due\ta\ntre\tb\n", "text=1,label=2"), expected);
+    assert_eq!(read("x.txt", b"{\"text\":\"uno e due\",\"label\":\"a\"}\n{\"text\":\"tre\",\"label\":\"b\"}\n", ""), expected);
+    assert_eq!(read("x.txt", b"[{\"text\":\"uno e due\",\"label\":\"a\"},\n{\"text\":\"tre\",\"label\":\"b\"}]", ""), expected);
+    let conll = of_kind(Kind::Entities, "x.txt", "-DOCSTART- -X- O O\n\nAnna NNP B-NP B-PER\nride VB B-VP O\n".as_bytes(), "").expect("words");
+    assert_eq!((conll[0].text.as_str(), &conll[0].target), ("Anna ride", &spans(&[(0, 4, "PER")])));
+    assert!(message("x.txt", b"__label__a __label__b uno\n", "").contains("x.txt:1: `label` lists 2 labels (a, b), and a text has one"));
+    assert!(message("x.txt", "Una pagina di prosa.\nE un'altra riga\n".as_bytes(), "").contains("x.txt: is text in which no examples are recognised"));
+    assert!(message("x.txt", b"", "").contains("no examples are recognised"));
+    assert_eq!(read("x.jsonl", b"{\"text\":\"a\",\"labels\":[\"x\"]}\n", ""), Ok(vec![row("a", "x", 1)]));
 }
 
 #[test]

@@ -62,6 +62,19 @@ pub fn strings(text: &str) -> Option<Vec<String>> {
     list.into_iter().map(|v| if let Value::String(s) = v { Some(s) } else { None }).collect()
 }
 
+/// A label, which programs for several labels a text write as a list of one.
+///
+/// # Errors
+/// With a sentence, if it is a list of several.
+pub fn label(value: &str) -> Result<String, String> {
+    match strings(value).as_deref() {
+        Some([one]) => Ok(one.trim().into()),
+        Some([]) => Ok(String::new()),
+        Some(several) => Err(format!("lists {} labels ({}), and a text has one: choose it, or delete the row", several.len(), several.join(", "))),
+        None => Ok(value.trim().into()),
+    }
+}
+
 /// Hashtags as a list, or in one string: at every `#`, else between commas or semicolons, else between spaces.
 pub fn tags(value: &str) -> Result<Vec<String>, String> {
     if value.trim_start().starts_with('[') {
@@ -209,6 +222,16 @@ pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, Strin
     Ok(spans)
 }
 
+/// What a turn says: a string, or a list of parts that are all text.
+fn said(content: &Value) -> Option<String> {
+    let part = |part: &Value| ["text", "value"].iter().find_map(|n| part.get(*n)).and_then(Value::as_str).map(String::from);
+    match content {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => parts.iter().map(part).collect::<Option<Vec<String>>>().map(|parts| parts.join("\n")),
+        _ => None,
+    }
+}
+
 /// A chat as what the model reads (all turns but the last) and what it answers (the last, the assistant's).
 /// One turn stands as it is, with the system's before it; of several, each is introduced by who speaks.
 ///
@@ -219,14 +242,15 @@ pub fn chat(value: &str) -> Result<(String, String), String> {
     let Some(Value::Array(list)) = loose(value) else { return Err(wrong()) };
     let mut turns: Vec<(&'static str, String)> = Vec::new();
     for turn in &list {
-        let get = |names: [&str; 2]| names.iter().find_map(|n| turn.get(*n)).and_then(Value::as_str);
-        let role = match get(["role", "from"]).ok_or_else(wrong)? {
+        let get = |names: [&str; 2]| names.iter().find_map(|n| turn.get(*n));
+        let role = match get(["role", "from"]).and_then(Value::as_str).ok_or_else(wrong)? {
             "system" | "developer" => "System",
             "user" | "human" => "User",
-            "assistant" | "gpt" | "model" | "bot" => "Assistant",
-            other => return Err(format!("has a turn of `{other}`; the turns are of system, user and assistant")),
+            "assistant" | "gpt" | "model" | "bot" | "function_call" | "tool_call" => "Assistant",
+            "tool" | "function" | "observation" | "function_response" | "tool_response" => "Tool",
+            other => return Err(format!("has a turn of `{other}`; the turns are of system, user, assistant and tool")),
         };
-        turns.push((role, get(["content", "value"]).ok_or_else(wrong)?.to_string()));
+        turns.push((role, get(["content", "value"]).and_then(said).ok_or_else(wrong)?));
     }
     let Some(("Assistant", completion)) = turns.pop() else {
         return Err("does not end with the assistant's turn, so there is nothing to learn; add it".into());

@@ -56,10 +56,10 @@ pub(crate) fn marks(events: &[Event], lang: Lang) -> Vec<Mark> {
 }
 
 /// A validation: step, loss, best so far?
-type Validation = (usize, f64, bool);
+pub(super) type Validation = (usize, f64, bool);
 
 /// Losses of training and validation by step, without what a resumed run did twice.
-fn losses(events: &[Event]) -> (Vec<(usize, f64)>, Vec<Validation>) {
+pub(super) fn losses(events: &[Event]) -> (Vec<(usize, f64)>, Vec<Validation>) {
     let (mut training, mut validation) = (Vec::new(), Vec::<Validation>::new());
     for event in events {
         match event {
@@ -89,7 +89,7 @@ pub(super) fn segments(points: &[(usize, f64)]) -> Vec<&[(usize, f64)]> {
 
 /// Moving mean over up to `2 * half + 1` steps; narrower at the start, so that a steep fall stays where it was,
 /// but never a single noisy step.
-fn smooth(points: &[(usize, f64)], half: usize) -> Vec<(usize, f64)> {
+pub(super) fn smooth(points: &[(usize, f64)], half: usize) -> Vec<(usize, f64)> {
     (0..points.len())
         .map(|i| {
             let left = half.min(i);
@@ -124,7 +124,7 @@ pub(super) fn thin(points: &[(usize, f64)], buckets: usize) -> Vec<(usize, f64)>
 /// a factor of 10 (the last, most telling part would be a flat line otherwise), or when outliers alone
 /// would flatten a linear curve. A linear axis starts at zero, loss having a natural zero, unless that
 /// would waste most of it.
-fn loss_range(raw: &[f64], curve: &[f64]) -> (f64, f64, bool) {
+pub(super) fn loss_range(raw: &[f64], curve: &[f64]) -> (f64, f64, bool) {
     let fold = |v: &[f64]| v.iter().copied().filter(|x| x.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
     let ((raw_low, raw_high), (low, high)) = (fold(raw), fold(curve));
     if raw_low > raw_high {
@@ -147,7 +147,7 @@ fn loss_range(raw: &[f64], curve: &[f64]) -> (f64, f64, bool) {
 }
 
 /// Moves texts apart so that neighbours stand at least `gap` apart, within `low..high`.
-fn spread(wanted: &mut [f64], gap: f64, low: f64, high: f64) {
+pub(super) fn spread(wanted: &mut [f64], gap: f64, low: f64, high: f64) {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
     let mut floor = low;

@@ -16,6 +16,7 @@ mod learning;
 mod lengths;
 mod loss;
 mod map;
+mod overlaid;
 mod quantity;
 
 pub use bars::{class_balance, class_scores};
@@ -31,6 +32,7 @@ pub use lengths::{Bin, length_histogram};
 pub use loss::loss_curve;
 pub(crate) use loss::{MarkKind, marks};
 pub use map::{Placed, example_map};
+pub use overlaid::loss_curves;
 pub use quantity::{Quantity, quantity};
 
 use crate::record::Error;

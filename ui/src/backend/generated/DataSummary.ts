@@ -55,6 +55,18 @@ columns: ColumnsView,
  */
 lengths: Lengths | null, 
 /**
- * Edits that are not on disk yet.
+ * Changes in force; the files are without them.
  */
-unsaved: number, };
+changes: number, 
+/**
+ * Changes that were taken back and can be made again.
+ */
+undone: number, 
+/**
+ * Rows of the files that cannot be read and were passed over.
+ */
+skipped: number, 
+/**
+ * What is wrong with the first of them, with file and line.
+ */
+first_skipped: string | null, };

@@ -29,4 +29,8 @@ target: Target,
 /**
  * Kinds of findings that concern it.
  */
-findings: Array<string>, };
+findings: Array<string>, 
+/**
+ * A person has changed or added it.
+ */
+changed: boolean, };

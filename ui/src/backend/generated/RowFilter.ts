@@ -16,4 +16,8 @@ label?: string,
 /**
  * Only those that this finding concerns, by its place in the summary.
  */
-finding?: number, };
+finding?: number, 
+/**
+ * Only those that a person has changed or added.
+ */
+changed?: boolean, };

@@ -2,6 +2,7 @@
 import type { RunFile } from "./RunFile";
 import type { RunResult } from "./RunResult";
 import type { RunRow } from "./RunRow";
+import type { Source } from "./Source";
 
 /**
  * A run with everything that was chosen and what came of it.
@@ -18,4 +19,12 @@ run: RunFile,
 /**
  * The outcome; none while it runs, or where it was interrupted.
  */
-result: RunResult | null, };
+result: RunResult | null, 
+/**
+ * Changes that a person made to the data set before this run was trained on it; 0 if it is as its files say.
+ */
+changes: number, 
+/**
+ * The files of the data set, where they are known.
+ */
+source: Source | null, };

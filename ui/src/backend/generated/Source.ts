@@ -27,4 +27,16 @@ test?: string,
 /**
  * Role to column.
  */
-columns?: { [key in string]: string }, };
+columns?: { [key in string]: string }, 
+/**
+ * Script that makes the tables which queries are about.
+ */
+schema?: string, 
+/**
+ * Database of these tables, or script that fills them.
+ */
+database?: string, 
+/**
+ * Pass over rows that cannot be read.
+ */
+skip_bad_rows?: boolean, };

@@ -1,0 +1,275 @@
+//! A data set as the model sees it: the mean hidden states of its rows, and what follows from them: a map,
+//! the rows nearest to one, and labels that hardly any of a row's neighbours has.
+//!
+//! The states are those of the untuned model halfway up, where it has understood a text and does not yet turn
+//! to the token that comes next. They are kept in the library's folder, so that a set is read once for all of
+//! these.
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::library::Library;
+use crate::models;
+use crate::search::prune;
+use data::check::{self, Finding};
+use data::map::{Point, Suspect, Vectors};
+use data::set::{DataSet, Split};
+use data::{Batch, Encoded, Example, Kind, Target, batch};
+use gemma::head::{Pool, pool};
+use gemma::{Gemma, Tokenizer, Weights, device};
+use serde::Serialize;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Rows that are read of a larger set, evenly spread: their neighbours are sought among all pairs.
+const MOST: usize = 10_000;
+/// Tokens of a text that are read: what a text is about shows early, and attention costs the square.
+const TOKENS: usize = 256;
+/// Share of the model's blocks that the states have passed.
+const DEPTH: f64 = 0.5;
+
+/// Rows of a data set as vectors.
+pub struct Embedded {
+    /// The vectors.
+    pub vectors: Vectors,
+    /// Part and number of each vector's row.
+    pub rows: Vec<(Split, usize)>,
+    /// Rows of the whole set.
+    pub of: usize,
+}
+
+/// Who reads.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// Name or path of the model.
+    pub model: &'a str,
+    /// Device id.
+    pub device: &'a str,
+}
+
+/// Reads a set with a model, or takes what was kept of it; `None` if it was stopped. `with` is a row that is
+/// read in any case. `progress` is called with how many rows are done, and of how many.
+///
+/// # Errors
+/// If the model is not on this machine, the device fails, or the library's folder cannot be written.
+pub fn embed(
+    home: &Home,
+    reader: Reader<'_>,
+    set: &DataSet,
+    with: Option<(Split, usize)>,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Option<Embedded>> {
+    if let Some((split, i)) = with.filter(|(split, i)| set.examples(*split).get(*i).is_none()) {
+        return Err(no_row(set, split, i));
+    }
+    let all: Vec<(Split, usize)> = set.splits.iter().flat_map(|(split, file)| (0..file.examples.len()).map(|i| (*split, i))).collect();
+    let mut rows: Vec<(Split, usize)> = all.iter().copied().step_by(all.len().div_ceil(MOST).max(1)).collect();
+    rows.extend(with.filter(|row| !rows.contains(row)));
+    let texts: Vec<&str> = rows.iter().map(|&(split, i)| set.examples(split)[i].text.as_str()).collect();
+
+    let weights = Arc::new(Weights::open(&models::find(home, reader.model)?)?);
+    let width = weights.config().hidden;
+    let kept = Kept::new(home, &weights, &texts)?;
+    let flat = match kept.read(texts.len() * width) {
+        Some(flat) => flat,
+        None => {
+            let (_, device) = device::open(reader.device)?;
+            let tokenizer = Tokenizer::open(&weights)?;
+            let model = Gemma::load(weights, &device)?;
+            let Some(flat) = states(&model, &tokenizer, &texts, stop, progress)? else { return Ok(None) };
+            kept.write(&flat)?;
+            flat
+        }
+    };
+    let vectors = Vectors::new(flat, width).ok_or_else(|| Error::request("the model's states of this data are not finite; choose another device or model"))?;
+    Ok(Some(Embedded { vectors, rows, of: all.len() }))
+}
+
+/// The mean state of each text, one after another; `None` if it was stopped.
+fn states(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<Vec<f32>>> {
+    let layers = model.config().layers;
+    let tap = ((layers as f64 * DEPTH).round() as usize).clamp(1, layers);
+    let (body, width) = (model.shortened(tap), model.config().hidden);
+    let mut encoded = Vec::with_capacity(texts.len());
+    for text in texts {
+        let mut ids = tokenizer.encode_with_bos(text)?;
+        ids.truncate(TOKENS.min(model.config().context));
+        let mut one = Encoded::classed(ids, 0);
+        // what begins every text says nothing of it, and its state is many times as large as the others
+        if let Some(mark) = one.marks.first_mut().filter(|m| m.tokens.len() > 1) {
+            mark.tokens.start = 1;
+        }
+        encoded.push(one);
+    }
+    let mut flat = vec![0.0; texts.len() * width];
+    let mut done = 0;
+    for rows in batch::sorted(&encoded) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let batch = Batch::new(&encoded, &rows, body.layout());
+        let states = body.states(&batch.ids, &batch.rows, None, false, &[tap])?;
+        let pooled = gemma::lora::values(pool(states, &batch.places, Pool::Mean));
+        if pooled.len() != rows.len() * width {
+            return Err(Error::request("the device did not give back what it computed; choose another with --device"));
+        }
+        for (&row, state) in rows.iter().zip(pooled.chunks(width)) {
+            flat[row * width..][..width].copy_from_slice(state);
+        }
+        done += rows.len();
+        progress(done, texts.len());
+    }
+    Ok(Some(flat))
+}
+
+/// Ending of the files with what a model made of a set.
+const ENDING: &str = "f32";
+
+/// Where the states of these texts are kept: a file of little-endian numbers, named after texts and model.
+struct Kept {
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl Kept {
+    fn new(home: &Home, weights: &Weights, texts: &[&str]) -> Result<Self> {
+        let library = Library::open(home)?;
+        let mut hasher = DefaultHasher::new();
+        for file in weights.files() {
+            library.sha256(&file)?.hash(&mut hasher);
+        }
+        // a change of how texts are read must not find what was kept before it
+        (TOKENS, DEPTH.to_bits(), crate::VERSION).hash(&mut hasher);
+        texts.hash(&mut hasher);
+        let folder = home.path().join("vectors");
+        Ok(Self { path: folder.join(format!("{:016x}.{ENDING}", hasher.finish())), folder })
+    }
+
+    /// What is there, if it is whole.
+    fn read(&self, count: usize) -> Option<Vec<f32>> {
+        let bytes = std::fs::read(&self.path).ok().filter(|b| b.len() == count * 4)?;
+        Some(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+    }
+
+    fn write(&self, flat: &[f32]) -> Result<()> {
+        std::fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))?;
+        let fill = |out: &mut dyn Write| flat.iter().try_for_each(|x| out.write_all(&x.to_le_bytes()));
+        gemma::file::write_atomically_with(&self.path, fill).map_err(|e| Error::io(&self.path, e))?;
+        prune(&self.folder, ENDING);
+        Ok(())
+    }
+}
+
+/// A row whose label hardly any of its neighbours has.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Doubt {
+    /// Its part.
+    pub split: Split,
+    /// Which of the part's examples, from 0.
+    pub index: usize,
+    /// `file:line`.
+    pub row: String,
+    /// Its text.
+    pub text: String,
+    /// Its label.
+    pub label: String,
+    /// The label of its neighbours.
+    pub neighbours: String,
+    /// Share of its neighbours that have it.
+    pub share: f64,
+    /// The nearest row with that label, as `file:line`.
+    pub witness: String,
+}
+
+/// Labels that are likely wrong, likeliest first, and the finding that they are; nothing where rows have no labels.
+pub fn doubts(set: &DataSet, embedded: &Embedded) -> (Vec<Doubt>, Option<Finding>) {
+    if set.kind != Kind::Intent {
+        return (Vec::new(), None);
+    }
+    let example = |row: usize| embedded.rows.get(row).and_then(|&(split, i)| set.examples(split).get(i));
+    let labels: Vec<&str> = (0..embedded.rows.len()).map(|row| example(row).map_or("", Example::label)).collect();
+    let suspects = embedded.vectors.suspects(&labels);
+    let doubt = |s: &Suspect| {
+        let ((split, index), e) = (*embedded.rows.get(s.row)?, example(s.row)?);
+        let witness = example(s.witness).map(|e| e.origin.to_string()).unwrap_or_default();
+        let (row, text, label) = (e.origin.to_string(), e.text.clone(), e.label().to_string());
+        Some(Doubt { split, index, row, text, label, neighbours: s.label.clone(), share: s.share, witness })
+    };
+    (suspects.iter().filter_map(doubt).collect(), check::suspicious(set, &embedded.rows, &suspects))
+}
+
+/// A row near another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Near {
+    /// Its part.
+    pub split: Split,
+    /// Which of the part's examples, from 0.
+    pub index: usize,
+    /// `file:line`.
+    pub row: String,
+    /// Cosine of the angle between the two, between -1 and 1.
+    pub similarity: f32,
+    /// Its text.
+    pub text: String,
+    /// What it should be answered with.
+    pub answer: String,
+}
+
+/// The rows that are nearest to one to the model, nearest first.
+///
+/// # Errors
+/// If the row is not there, or was not read.
+pub fn near(set: &DataSet, embedded: &Embedded, split: Split, index: usize, most: usize) -> Result<Vec<Near>> {
+    let Some(row) = embedded.rows.iter().position(|r| *r == (split, index)) else {
+        return Err(no_row(set, split, index));
+    };
+    let of = |n: data::map::Neighbour| {
+        let (split, index) = *embedded.rows.get(n.row)?;
+        let e = set.examples(split).get(index)?;
+        let answer = tasks::answer::show(&e.target);
+        Some(Near { split, index, row: e.origin.to_string(), similarity: n.similarity, text: e.text.clone(), answer })
+    };
+    Ok(embedded.vectors.nearest(row, most).into_iter().filter_map(of).collect())
+}
+
+/// What to say where a part has no row of a number.
+pub(crate) fn no_row(set: &DataSet, split: Split, index: usize) -> Error {
+    let rows = set.examples(split).len();
+    Error::request(format!("the {} part has {rows} rows and none with the number {index}, counted from 0", split.name()))
+}
+
+/// The rows as points on a plane, those that are alike to the model near each other.
+pub fn map(set: &DataSet, embedded: &Embedded) -> Vec<Point> {
+    let point = |([x, y], &(split, index)): ([f32; 2], &(Split, usize))| {
+        let e = set.examples(split).get(index)?;
+        Some(Point { x, y, label: short(&e.target), split, index, row: e.origin.to_string(), text: e.text.clone() })
+    };
+    embedded.vectors.layout().into_iter().zip(&embedded.rows).filter_map(point).collect()
+}
+
+/// An answer by which points are coloured: a label, the types of entities, the first hashtag; nothing for
+/// answers that are all different.
+fn short(target: &Target) -> String {
+    match target {
+        Target::Label(label) => label.clone(),
+        Target::Entities(spans) => {
+            let mut types: Vec<&str> = spans.iter().map(|s| s.kind.as_str()).collect();
+            types.sort_unstable();
+            types.dedup();
+            types.join(" ")
+        }
+        Target::Tags(tags) => tags.first().cloned().unwrap_or_default(),
+        Target::Sql(_) | Target::Completion(_) => String::new(),
+    }
+}
+
+/// Writes a map to a file, in the format that its name says: .json or .csv.
+///
+/// # Errors
+/// If the name says another format, or the disk refuses.
+pub fn save(path: &Path, points: &[Point]) -> Result<()> {
+    Ok(data::map::write(path, points)?)
+}
