@@ -138,6 +138,8 @@ export const en = {
     clear: 'Show all rows',
     lengths: 'Length in tokens',
     lengthsNote: (longest: number, limit: number) => `longest ${f.whole(longest)}, limit ${f.whole(limit)}`,
+    lengthsOf: (n: number) => `measured on the first ${f.whole(n)}`,
+    overLimit: (n: number) => `${many(n, 'row is', 'rows are')} longer than the limit; training would refuse them`,
     bin: (to: number, count: number) => `up to ${f.whole(to)} tokens: ${many(count, 'example', 'examples')}`,
     columns: 'Columns',
     columnsNote: 'Which column holds what. Changing it reads the file again.',

@@ -146,6 +146,8 @@ export const it: Words = {
     clear: 'Mostra tutte le righe',
     lengths: 'Lunghezza in token',
     lengthsNote: (longest, limit) => `il più lungo ${f.whole(longest)}, limite ${f.whole(limit)}`,
+    lengthsOf: (n) => `misurato sui primi ${f.whole(n)}`,
+    overLimit: (n) => `${many(n, 'riga supera', 'righe superano')} il limite; l’addestramento le rifiuterebbe`,
     bin: (to, count) => `fino a ${f.whole(to)} token: ${many(count, 'esempio', 'esempi')}`,
     columns: 'Colonne',
     columnsNote: 'Quale colonna contiene che cosa. Cambiandole il file viene riletto.',
