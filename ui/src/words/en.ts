@@ -474,7 +474,7 @@ export const en = {
     preview: 'Preview of the report',
     language: 'Language of the report',
     formats: 'Write as',
-    format: { html: 'HTML, one file', pdf: 'PDF', md: 'Markdown', csv: 'CSV', json: 'JSON', figures: 'Figures (SVG)' },
+    format: { html: 'HTML, one file', pdf: 'PDF', md: 'Markdown', csv: 'CSV', json: 'JSON', figures: 'Figures (SVG)', png: 'Figures (PNG)' },
     export: 'Export…',
     pick: 'Where to write',
     written: 'Written',

@@ -482,7 +482,7 @@ export const it: Words = {
     preview: 'Anteprima del rapporto',
     language: 'Lingua del rapporto',
     formats: 'Scrivi come',
-    format: { html: 'HTML, un solo file', pdf: 'PDF', md: 'Markdown', csv: 'CSV', json: 'JSON', figures: 'Figure (SVG)' },
+    format: { html: 'HTML, un solo file', pdf: 'PDF', md: 'Markdown', csv: 'CSV', json: 'JSON', figures: 'Figure (SVG)', png: 'Figure (PNG)' },
     export: 'Esporta…',
     pick: 'Dove scrivere',
     written: 'Scritto',
