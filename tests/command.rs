@@ -734,3 +734,64 @@ fn devices_and_models_are_listed_for_people_and_programs() {
     let checked = b.run(&["data", "check", &root().join("datasets/intents-it").display().to_string(), "--task", "intent"]);
     assert!(checked.status.success() && text(&checked.stdout).contains("120 train, 24 validation, 156 test"), "{}", text(&checked.stdout));
 }
+
+#[test]
+fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
+    let b = Bench::new();
+    let out = b.run(&b.train("out", &["--forecast", "--json", "--method", "completion"]));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let forecast: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    for key in ["seconds", "training_seconds", "scoring_seconds", "peak_memory_bytes", "checkpoint_bytes"] {
+        assert!(forecast[key].as_f64().is_some_and(|v| v > 0.0), "{key}: {forecast}");
+    }
+    assert_eq!((forecast["steps"].as_u64(), forecast["fits"].as_bool()), (Some(6), Some(true)));
+    assert!(!b.path("out").exists());
+    // what would be refused is refused for the same reason
+    b.write("train.jsonl", b"{\"text\": 1");
+    b.refused(&b.train("out", &["--forecast"]), &["train.jsonl:1"]);
+}
+
+#[test]
+fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
+    let b = Bench::new();
+    let mut args = b.train("study", &["--sizes", "4,all", "--seeds", "0,1", "--method", "head", "--json"]);
+    args[0] = "study";
+    let out = b.run(&args);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let outcome = json(&b.path("study/study.json"));
+    assert_eq!((outcome["metric"].as_str(), outcome["cells"].as_array().map(Vec::len)), (Some("accuracy"), Some(4)));
+    assert_eq!(outcome["summaries"][0]["rows"], 4);
+    assert!(outcome["summaries"][1]["rows"].is_null() && outcome["summaries"][1]["interval"].is_array());
+    // a run of fewer rows took fewer steps
+    let steps = |name: &str| json(&b.path("study").join(name).join("result.json"))["train"]["steps"].as_u64();
+    assert_eq!((steps("head-4-seed0"), steps("head-all-seed0")), (Some(3), Some(6)));
+    // a finished run is read again, a missing one is made anew, and the outcome is the same
+    let kept = std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result");
+    std::fs::remove_dir_all(b.path("study/head-all-seed1")).expect("removed");
+    assert!(b.run(&args).status.success());
+    assert_eq!(std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result"), kept);
+    let values = |outcome: &serde_json::Value| outcome["cells"].as_array().expect("cells").iter().map(|c| c["value"].clone()).collect::<Vec<_>>();
+    assert_eq!(values(&json(&b.path("study/study.json"))), values(&outcome));
+}
+
+/// The child that a device is tried in, on the software adapter that `cargo xtask setup` installs: every gradient agrees
+/// with the processor's. What follows from such an answer, and from none, is tested in `lab::devices`.
+#[test]
+fn a_software_adapter_computes_what_the_processor_computes() {
+    let b = Bench::new();
+    let devices: Vec<serde_json::Value> = serde_json::from_slice(&b.run(&["devices", "--json"]).stdout).expect("a list");
+    let Some(software) = devices.iter().find(|d| d["kind"] == "software") else {
+        eprintln!("SKIPPED: there is no software adapter (package mesa-vulkan-drivers)");
+        return;
+    };
+    assert_eq!(software["parity"], "unchecked");
+    // not through `Bench::run`, which adds a library: the child needs none
+    let child = Command::new(env!("CARGO_BIN_EXE_lapidary")).args(["probe-device", "software", "fused"]).env("CUBECL_AUTOTUNE_LEVEL", "minimal").output();
+    let child = child.expect("the command runs");
+    assert!(child.status.success(), "{}", text(&child.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&child.stdout).expect("one JSON object");
+    let difference = &answer["difference"];
+    assert_eq!(difference["gradients"], 184);
+    assert!(difference["loss"].as_f64().is_some_and(|d| d < 1e-4) && difference["gradient"].as_f64().is_some_and(|d| d < 5e-3), "{answer}");
+    assert!(answer["speed"].as_f64().is_some_and(|s| s > 0.0), "{answer}");
+}

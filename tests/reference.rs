@@ -337,6 +337,101 @@ fn cached_decoding_equals_whole_texts() {
     assert_ne!(sampled(1), sampled(2));
 }
 
+/// Rows that share a trunk have the loss and the gradients of the same rows apart, also where the trunk is longer than the
+/// sliding window, and whether blocks are fused or not.
+#[test]
+fn a_shared_beginning_changes_no_number() {
+    let (_, model) = open(&tiny(), "cpu");
+    let trunk: Vec<u32> = (0..model.config().window as u32 + 40).map(|i| if i == 0 { 2 } else { 300 + 31 * i % 700 }).collect();
+    let examples: Vec<Encoded> = [(3u32, 4u32), (9, 2), (1, 6), (5, 5), (2, 3)]
+        .iter()
+        .enumerate()
+        .map(|(row, &(prompt, answer))| {
+            let own = (0..prompt + answer).map(|t| 310 + (17 * t + 101 * row as u32) % 600);
+            Encoded { ids: trunk.iter().copied().chain(own).collect(), prompt: trunk.len() + prompt as usize, marks: Vec::new() }
+        })
+        .collect();
+    let all: Vec<usize> = (0..examples.len()).collect();
+    let step = |model: &Gemma, batches: &[Batch]| {
+        let mut tuned = Tuned { adapters: formula(model, 4, 2.0), head: None };
+        let total: usize = batches.iter().map(|b| b.targets.len()).sum();
+        let (mut sum, mut gradients): (f64, BTreeMap<String, Vec<f64>>) = (0.0, BTreeMap::new());
+        for batch in batches {
+            let (loss, mut found) = step::forward_backward(model, &tuned, batch, total).expect("a step");
+            sum += loss.sum;
+            tuned.visit(&mut |path, t| {
+                let own = floats(t.grad_remove(&mut found).expect("a gradient"));
+                let into = gradients.entry(path.into()).or_insert_with(|| vec![0.0; own.len()]);
+                into.iter_mut().zip(own).for_each(|(a, b)| *a += b);
+            });
+        }
+        (sum, gradients)
+    };
+    let apart: Vec<Batch> = all.iter().map(|&i| Batch::new(&examples, &[i], model.layout())).collect();
+    let (expected, expected_gradients) = step(&model, &apart);
+    let shared = Batch::new(&examples, &all, model.layout());
+    assert!(shared.rows.total() < shared.tokens(), "nothing is shared");
+    for model in [&model, &model.unfused()] {
+        let (sum, gradients) = step(model, std::slice::from_ref(&shared));
+        close("loss", sum, expected, 1e-5);
+        for (path, own) in &gradients {
+            let theirs = &expected_gradients[path];
+            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
+            assert!(apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
+        }
+    }
+}
+
+/// A beam search that is wide enough finds every text there is, in the order of their probabilities.
+#[test]
+fn beams_find_the_likeliest_texts() {
+    use gemma::generate::{Allowed, Constraint, Free, Limits, Sampling, beams, generate};
+    struct Few;
+    impl Constraint for Few {
+        fn next(&self, _: usize, _: &[u32]) -> Allowed {
+            Allowed::Only(vec![1, 300, 411, 522])
+        }
+    }
+    let (_, model) = open(&tiny(), "cpu");
+    let prompts = [vec![2, 333, 444], vec![2, 555, 666, 777, 888]];
+    let limits = Limits { tokens: 3, stop: &[1] };
+    // three tokens, or fewer and an end: 27 + 9 + 3 + 1
+    let all = beams(&model, None, &prompts, &limits, 64, &Few).expect("searches");
+    let logits = |ids: &[u32]| {
+        let hidden = model.forward(ids, &Rows::one(ids.len()), None, false).expect("runs");
+        model.logits_of(hidden.narrow(0, ids.len() - 1, 1), &[1, 300, 411, 522]).expect("logits").remove(0)
+    };
+    for (prompt, found) in prompts.iter().zip(&all) {
+        assert_eq!(found.len(), 40);
+        let mut seen = std::collections::BTreeSet::new();
+        for (i, g) in found.iter().enumerate() {
+            assert!(i == 0 || found[i - 1].log_probability >= g.log_probability);
+            assert!(seen.insert((g.tokens.clone(), g.finished)), "{:?} twice", g.tokens);
+            let (mut ids, mut expected) = (prompt.clone(), 0.0);
+            let ending = g.finished.then_some(1);
+            for token in g.tokens.iter().copied().chain(ending) {
+                let row = logits(&ids);
+                let sum: f64 = row.iter().map(|&l| f64::from(l).exp()).sum();
+                let at = [1, 300, 411, 522].iter().position(|&t| t == token).expect("one of the few");
+                expected += (f64::from(row[at]).exp() / sum).ln();
+                ids.push(token);
+            }
+            close("log-probability", g.log_probability, expected, 1e-3);
+        }
+    }
+    // the narrowest beam is greedy, and a middling one is no worse than its own best
+    let free = Limits { tokens: 9, stop: &[] };
+    let greedy = generate(&model, None, &prompts, &free, &Sampling::GREEDY, &Free).expect("generates");
+    let narrow = beams(&model, None, &prompts, &free, 1, &Free).expect("searches");
+    let best: Vec<_> = narrow.into_iter().map(|mut found| found.remove(0)).collect();
+    assert_eq!(best.iter().map(|g| &g.tokens).collect::<Vec<_>>(), greedy.iter().map(|g| &g.tokens).collect::<Vec<_>>());
+    let wide = beams(&model, None, &prompts, &limits, 5, &Few).expect("searches");
+    for (some, all) in wide.iter().zip(&all) {
+        assert_eq!(some.len(), 5);
+        assert!(all[0].log_probability >= some[0].log_probability - 1e-9);
+    }
+}
+
 #[test]
 fn real_weights_tokenizer() {
     let (Some(weights), Some(reference)) = (real_weights(), shared_reference()) else { return };

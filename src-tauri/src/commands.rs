@@ -8,12 +8,13 @@ use crate::{menu, words};
 use lab::ask::Asked;
 use lab::compare::Comparison;
 use lab::divide::Shares;
+use lab::forecast::Forecast;
 use lab::look::ColumnsView;
 use lab::report::figure::Figure;
 use lab::report::text::Lang;
 use lab::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
-use lab::{device, models};
+use lab::{device, devices, models};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         lengths,
         query_row,
         run_query,
+        forecast,
         start_run,
         pause_run,
         resume_run,
@@ -153,7 +155,7 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
         get_model: true,
         import_model: true,
         remove_model: true,
-        forecast: false,
+        forecast: true,
         pause: true,
         stop: true,
         resume: true,
@@ -206,12 +208,12 @@ fn listening(app: AppHandle) {
 
 #[tauri::command]
 async fn diagnostics(shell: State<'_, Shell>) -> Answer<String> {
-    let (log, home) = (shell.log.clone(), shell.desk.home().path().to_path_buf());
+    let (log, home) = (shell.log.clone(), shell.desk.home().clone());
     let describe = move || {
         let webview = tauri::webview_version().unwrap_or_else(|e| e.to_string());
         let mut out = format!("Lapidary {} on {} {}, web view {webview}\n", lab::VERSION, std::env::consts::OS, std::env::consts::ARCH);
-        out += &format!("library {}\n", home.display());
-        for d in device::list() {
+        out += &format!("library {}\n", home.path().display());
+        for d in devices::list(&home).unwrap_or_default() {
             out += &format!("device {}: {} ({}, {})\n", d.id, d.name, d.api, d.driver);
         }
         Ok(out + "\n" + &log.tail() + "\n")
@@ -263,7 +265,8 @@ fn granted(shell: &Shell, chosen: Option<tauri_plugin_dialog::FilePath>) -> Opti
 
 #[tauri::command]
 async fn devices(shell: State<'_, Shell>) -> Answer<Vec<device::Info>> {
-    work(&shell, "devices", || Ok(device::list())).await
+    let home = shell.desk.home().clone();
+    work(&shell, "devices", move || devices::list(&home)).await
 }
 
 #[tauri::command]
@@ -424,13 +427,26 @@ async fn run_query(shell: State<'_, Shell>, run: PathBuf, sql: String) -> Answer
 
 #[tauri::command]
 async fn start_run(shell: State<'_, Shell>, request: RunRequest) -> Answer<PathBuf> {
+    check(&shell, &request)?;
+    let started = shell.desk.start(request).await.map_err(Failure::from);
+    shell.log.line(&format!("start run: {}", started.as_ref().map_or_else(|f| f.message.clone(), |p| p.display().to_string())));
+    started
+}
+
+#[tauri::command]
+async fn forecast(shell: State<'_, Shell>, request: RunRequest) -> Answer<Forecast> {
+    check(&shell, &request)?;
+    let desk = shell.desk.clone();
+    work(&shell, "forecast", move || desk.forecast(request)).await
+}
+
+/// Whether a person let the window touch what a run would read.
+fn check(shell: &Shell, request: &RunRequest) -> Answer<()> {
     request.data.paths().try_for_each(|path| shell.grants.check(path))?;
     if Path::new(&request.model).is_absolute() {
         shell.grants.check(Path::new(&request.model))?;
     }
-    let started = shell.desk.start(request).await.map_err(Failure::from);
-    shell.log.line(&format!("start run: {}", started.as_ref().map_or_else(|f| f.message.clone(), |p| p.display().to_string())));
-    started
+    Ok(())
 }
 
 #[tauri::command]
@@ -638,6 +654,7 @@ pub mod types {
         Lengths::export_all(config)?;
         QueryResult::export_all(config)?;
         RunRequest::export_all(config)?;
+        Forecast::export_all(config)?;
         RunRow::export_all(config)?;
         RunView::export_all(config)?;
         EventBatch::export_all(config)?;

@@ -29,6 +29,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MAIN: &str = "main";
 
 fn main() -> ExitCode {
+    // what a driver may crash, or what must be measured from nothing, this program does in another process of itself
+    if let Some(code) = lab::child::as_child(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()) {
+        return code;
+    }
     let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from));
     let shell = match lab::Home::open(home.as_deref()) {
         Ok(home) => Shell::new(home),

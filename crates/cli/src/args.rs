@@ -4,6 +4,7 @@ use crate::words::Words;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use lab::recipe::Recipe;
+use lab::report::content::SECTIONS;
 use lab::report::output::Format;
 use lab::report::text::Lang;
 use lab::set::{Source, Split};
@@ -35,7 +36,11 @@ pub struct Args {
 #[derive(Subcommand)]
 pub enum Command {
     /// List what this machine can compute on
-    Devices,
+    Devices {
+        /// Compare every device with the processor anew, and measure its speed
+        #[arg(long)]
+        check: bool,
+    },
     /// List, get, import and export models
     Models {
         #[command(subcommand)]
@@ -48,6 +53,20 @@ pub enum Command {
     },
     /// Train a model on a data set and evaluate it; `report` then writes the report
     Train(Train),
+    /// Train every combination of methods, sizes of the data and seeds, and sum up; the same command goes on after a stop
+    Study {
+        #[command(flatten)]
+        train: Train,
+        /// Methods, separated by commas [default: the one of --method]
+        #[arg(long, value_delimiter = ',', value_parser = METHODS)]
+        methods: Vec<String>,
+        /// Sizes of the training set in rows, separated by commas; `all` means all [default: all]
+        #[arg(long, value_delimiter = ',', value_parser = size)]
+        sizes: Vec<Size>,
+        /// Seeds, separated by commas
+        #[arg(long, value_delimiter = ',', default_value = "0,1,2")]
+        seeds: Vec<u64>,
+    },
     /// Let a running training wait, with everything on disk
     Pause {
         /// Run folder
@@ -80,7 +99,7 @@ pub enum Command {
         #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats())]
         format: Vec<Format>,
         /// Sections to leave out, by name: mistakes,health
-        #[arg(long, value_delimiter = ',')]
+        #[arg(long, value_delimiter = ',', value_parser = SECTIONS)]
         without: Vec<String>,
         /// Folder to write into [default: the run folder]
         #[arg(long)]
@@ -415,6 +434,9 @@ pub struct Train {
     /// Change one setting of the recipe; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Train on only so many rows, drawn by the seed
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -424,6 +446,9 @@ pub struct Train {
     /// Run folder to make
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// Only measure what the run would cost: time, memory and disk
+    #[arg(long)]
+    pub forecast: bool,
 }
 
 impl Train {
@@ -452,6 +477,7 @@ impl Train {
             device: self.device,
             recipe: self.recipe,
             set: self.set,
+            rows: self.rows,
             seed: self.seed,
             edited: self.edited,
             out: self.out,
@@ -490,6 +516,18 @@ pub struct Evaluate {
     /// File to write each answer to, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// A size of `--sizes`; none means all rows. (A type of its own, because clap reads `Option` as an optional argument.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub Option<usize>);
+
+fn size(word: &str) -> std::result::Result<Size, String> {
+    match word.parse() {
+        _ if word == "all" => Ok(Size(None)),
+        Ok(rows) if rows > 0 => Ok(Size(Some(rows))),
+        _ => Err("a number of rows, or all".into()),
+    }
 }
 
 /// What `--language` takes.

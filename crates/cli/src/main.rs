@@ -14,6 +14,8 @@ mod words;
 use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Under};
 use clap::{CommandFactory, FromArgMatches};
 use lab::edit::{self, Change, Editor};
+use lab::child::Children;
+use lab::devices;
 use lab::elsewhere::{self, Answers};
 use lab::job::Job;
 use lab::library::Library;
@@ -21,7 +23,8 @@ use lab::report::text::Lang;
 use lab::resume::{self, Resumed};
 use lab::search::Index;
 use lab::set::{DataSet, Split};
-use lab::{Event, Home, Kind, Result, look, models, run, vectors};
+use lab::study::Study;
+use lab::{Event, Home, Kind, Result, forecast, look, models, run, vectors};
 use show::Output;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -34,6 +37,10 @@ use words::Words;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // what a driver may crash, or what must be measured from nothing, this program does in another process of itself
+    if let Some(code) = lab::child::as_child(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()) {
+        return code;
+    }
     let line: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let lang = words::spoken(&line, |name| std::env::var(name).ok());
     let parsed = words::localised(Args::command(), lang).try_get_matches();
@@ -49,6 +56,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Sees to it that a device has been compared with the processor before it is used, which takes a while the first time.
+fn ready(home: &Home, device: &str, out: Output) -> Result<()> {
+    devices::find(home, device, &Children::own()?, &mut |info| out.note(&out.words.checking(info))).map(drop)
 }
 
 /// Prints what the parser has instead of a command to carry out: help, the version, or what is wrong.
@@ -75,7 +87,17 @@ fn explain(e: &clap::Error, lang: Lang) -> ExitCode {
 fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
     let home = Home::open(args.home.as_deref())?;
     match args.command {
-        Command::Devices => out.devices(&lab::device::list()),
+        Command::Devices { check } => {
+            let mut devices = devices::list(&home)?;
+            if check {
+                let children = Children::own()?;
+                for device in &mut devices {
+                    out.note(&out.words.checking(device));
+                    *device = devices::check(&home, device.clone(), &children)?;
+                }
+            }
+            out.devices(&devices);
+        }
         Command::Models { command } => manage_models(&home, command, out)?,
         Command::Data { command: DataCommand::Check { looked, deep, under } } => return check_data(&home, &looked, deep, &under, out),
         Command::Data { command: DataCommand::Show { looked, search, limit, tokens, near, map, under } } => {
@@ -105,10 +127,27 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.divided(&folder, &look::split(&set, shares, seed, &folder)?);
         }
         Command::Train(train) => {
+            let only_measure = train.forecast;
             let request = train.request()?;
+            ready(&home, &request.device, out)?;
+            if only_measure {
+                // Ctrl-C ends the whole group, the child that measures included
+                out.forecast(&forecast::forecast(&home, &request, &Children::own()?, &AtomicBool::new(false))?);
+                return Ok(ExitCode::SUCCESS);
+            }
             let folder = request.out.clone();
             let result = watched(out, move |on_event, stop| run::train(&home, &request, on_event, stop))?;
             out.result(&folder, &result);
+        }
+        Command::Study { train, methods, sizes, seeds } => {
+            let common = train.request()?;
+            ready(&home, &common.device, out)?;
+            let methods = if methods.is_empty() { vec![common.method.clone()] } else { methods };
+            let sizes = if sizes.is_empty() { vec![None] } else { sizes.into_iter().map(|s| s.0).collect() };
+            let study = Study { methods, sizes, seeds, out: common.out.clone(), common };
+            let folder = study.out.clone();
+            let outcome = watched(out, move |on_event, stop| study.run(&home, on_event, stop))?;
+            out.study(&folder, &outcome);
         }
         Command::Pause { run } => resume::pause(&run)?,
         Command::Resume { run } => {
@@ -120,6 +159,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Eval(evaluate) => run_evaluation(&home, &evaluate, out)?,
         Command::Predict { run, texts, device } => {
+            ready(&home, &device, out)?;
             let opened = run::open(&home, &run, &device)?;
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             out.answers(&texts, &opened.predict(&texts)?);
@@ -156,6 +196,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Bench { device, model, shape, targets, steps, method } => {
             let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
+            ready(&home, &device, out)?;
             let choice = lab::bench::Choice { model, device, rows, time, targets, steps, head: method == "head" };
             out.bench(&lab::bench::step(&home, &choice)?);
         }
@@ -308,7 +349,10 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
     let columns = args::columns(e.columns.as_deref()).map_err(lab::Error::Request)?;
     let (scores, predictions) = match (&e.run, &e.predictions, e.task) {
-        (Some(folder), None, _) => run::open(home, folder, &e.device)?.evaluate(&e.test, &columns)?,
+        (Some(folder), None, _) => {
+            ready(home, &e.device, out)?;
+            run::open(home, folder, &e.device)?.evaluate(&e.test, &columns)?
+        }
         (None, Some(file), Some(kind)) => {
             let (file, test, schema, database) = (file.clone(), e.test.clone(), e.schema.clone(), e.database.clone());
             elsewhere::score(home, &Answers { file, kind, test, columns, schema, database })?

@@ -5,10 +5,12 @@ use lab::answer::Answer;
 use lab::device::Info;
 use lab::edit::{Change, Editor};
 use lab::look::Checked;
+use lab::forecast::Forecast;
 use lab::models::Listed;
 use lab::report::document::Document;
 use lab::report::record::RunResult;
 use lab::set::{DataSet, Split};
+use lab::study::Outcome;
 use lab::tasks::Metrics;
 use lab::vectors::{Doubt, Near};
 use lab::{Event, bench};
@@ -72,7 +74,11 @@ impl Output {
         }
         for d in devices {
             let kind = serde_json::to_value(d.kind).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
-            line(&format!("{:<10} {:<9} {:<8} {:<14} {}", d.id, kind, d.api, self.words.parity(d.parity), d.name));
+            let speed = d.speed.map_or_else(String::new, |s| self.words.speed(s));
+            line(&format!("{:<10} {:<9} {:<8} {:<18} {:<24} {}", d.id, kind, d.api, self.words.parity(d.parity), speed, d.name));
+            if !d.detail.is_empty() {
+                line(&format!("  {}", d.detail));
+            }
         }
     }
 
@@ -204,6 +210,33 @@ impl Output {
         }
         line(&words.ended(&result.status, &result.train));
         line(&folder.display().to_string());
+    }
+
+    /// What a study came to.
+    pub fn study(self, folder: &Path, outcome: &Outcome) {
+        if self.json {
+            return json_line(outcome);
+        }
+        let words = self.words;
+        for s in &outcome.summaries {
+            let value = s.interval.map_or_else(|| words.percent(s.mean), |interval| words.interval(s.mean, interval));
+            line(&words.summary(&s.method, s.rows, s.runs, words.said(&outcome.metric), &value, s.seconds));
+        }
+        for (name, value) in &outcome.baselines {
+            line(&format!("  {}: {}", words.said(name), words.percent(*value)));
+        }
+        line(&folder.join("study.json").display().to_string());
+    }
+
+    /// What a run would cost.
+    pub fn forecast(self, f: &Forecast) {
+        if self.json {
+            return json_line(f);
+        }
+        line(&self.words.cost(f));
+        if !f.fits {
+            line(&self.words.warning(self.words.too_large(f)));
+        }
     }
 
     /// Answers to texts.

@@ -9,7 +9,8 @@
 //! in their place. What `clap` itself writes around them, and what it says of a wrong command line, it
 //! has in English only: [`translated`] replaces those fixed phrases in the finished text.
 
-use lab::device::Parity;
+use lab::device::{Info, Parity};
+use lab::forecast::Forecast;
 use lab::microscope::Role;
 use lab::report::record::TrainRecord;
 use lab::report::text::Lang;
@@ -94,8 +95,26 @@ impl Words {
     pub fn parity(self, parity: Parity) -> &'static str {
         match parity {
             Parity::Pass => self.pick("pass", "conforme"),
+            Parity::Unfused => self.pick("pass unfused", "conforme, non fuso"),
+            Parity::Refused => self.pick("refused", "rifiutato"),
             Parity::Unchecked => self.pick("unchecked", "non verificato"),
         }
+    }
+
+    /// That a device is about to be compared with the processor.
+    pub fn checking(self, device: &Info) -> String {
+        let (id, name) = (&device.id, &device.name);
+        both!(
+            self,
+            "Comparing {id} ({name}) with the processor; a graphics device may take minutes the first time",
+            "Confronto {id} ({name}) con il processore; la prima volta un dispositivo grafico può richiedere minuti"
+        )
+    }
+
+    /// How fast a device took a block of real sizes.
+    pub fn speed(self, speed: f64) -> String {
+        let thousands = self.0.decimal(speed / 1000.0, 1);
+        both!(self, "{thousands} k tokens/s a block", "{thousands} mila token/s per blocco")
     }
 
     /// A share between 0 and 1.
@@ -190,6 +209,40 @@ impl Words {
     pub fn forecast(self, seconds: f64, memory: u64) -> String {
         let (seconds, memory) = (self.0.decimal(seconds, 0), self.gigabytes(memory, 1));
         both!(self, "about {seconds} s of training to come, {memory} GB", "ancora circa {seconds} s di addestramento, {memory} GB")
+    }
+
+    /// What the runs of one method and size came to.
+    pub fn summary(self, method: &str, rows: Option<usize>, runs: usize, metric: &str, value: &str, seconds: f64) -> String {
+        let rows = rows.map_or_else(|| self.pick("all", "tutti gli").to_string(), |n| n.to_string());
+        let seconds = self.0.decimal(seconds, 0);
+        both!(
+            self,
+            "{method}, {rows} examples, {runs} seeds: {metric} {value}, {seconds} s of training each",
+            "{method}, {rows} esempi, {runs} semi: {metric} {value}, {seconds} s di addestramento ciascuno"
+        )
+    }
+
+    /// What a run would cost.
+    pub fn cost(self, f: &Forecast) -> String {
+        let [seconds, training, scoring] = [f.seconds, f.training_seconds, f.scoring_seconds].map(|s| self.0.decimal(s, 0));
+        let (memory, checkpoint, steps) = (self.gigabytes(f.peak_memory_bytes, 2), self.gigabytes(f.checkpoint_bytes, 2), f.steps);
+        both!(
+            self,
+            "about {seconds} s: {training} s of training ({steps} steps), {scoring} s of scoring; {memory} GB of memory; {checkpoint} GB a checkpoint",
+            "circa {seconds} s: {training} s di addestramento ({steps} passi), {scoring} s di valutazione; {memory} GB di memoria; {checkpoint} GB a checkpoint"
+        )
+    }
+
+    /// That a run does not fit, and what would.
+    pub fn too_large(self, f: &Forecast) -> String {
+        let (needed, free) = (self.gigabytes(f.peak_memory_bytes, 1), self.gigabytes(f.available_memory_bytes.unwrap_or(0), 1));
+        let instead = f.instead.iter().map(|s| format!("--set {s}")).collect::<Vec<_>>().join(" ");
+        match (instead.is_empty(), self.0) {
+            (false, Lang::English) => format!("it needs {needed} GB and {free} GB are free; it fits with {instead}"),
+            (false, Lang::Italian) => format!("servono {needed} GB e {free} GB sono liberi; ci sta con {instead}"),
+            (true, Lang::English) => format!("it needs {needed} GB and {free} GB are free; close other programs, or choose a smaller max_tokens"),
+            (true, Lang::Italian) => format!("servono {needed} GB e {free} GB sono liberi; chiudi altri programmi o scegli un max_tokens minore"),
+        }
     }
 
     /// What the validation set said.
@@ -542,7 +595,9 @@ pub fn translated(text: &str) -> String {
 }
 
 fn help(command: &str, argument: &str) -> Option<&'static str> {
-    HELP.iter().find(|(c, a, _)| *a == argument && (*c == command || *c == ANY)).map(|(_, _, text)| *text)
+    let of = |command: &str| HELP.iter().find(|(c, a, _)| *a == argument && (*c == command || *c == ANY)).map(|(_, _, text)| *text);
+    // a study is described as the run that its runs have in common
+    of(command).or_else(|| if command == "study" { of("train") } else { None })
 }
 
 fn placeholder(english: &str) -> Option<&'static str> {
@@ -565,6 +620,7 @@ const HELP: &[(&str, &str, &str)] = &[
     (ANY, "skip_bad_rows", "Salta le righe che non si possono leggere, elencandole, invece di rifiutare il file"),
     (ANY, "database", "File SQLite su cui eseguire le query"),
     ("devices", "", "Elenca con che cosa questo computer può calcolare"),
+    ("devices", "check", "Confronta di nuovo ogni dispositivo con il processore e ne misura la velocità"),
     ("models", "", "Elenca, scarica, importa ed esporta modelli"),
     ("list", "", "Modelli su questo computer e modelli che si possono scaricare"),
     ("get", "", "Scarica un modello del catalogo, o qualsiasi proprietario/repository dell’hub"),
@@ -640,6 +696,12 @@ const HELP: &[(&str, &str, &str)] = &[
     ("train", "data", "Una cartella con dataset.toml o con file di nome train, validation, test"),
     ("train", "model", "Nome o percorso del modello di partenza"),
     ("train", "method", "Come risponde il modello"),
+    ("study", "", "Addestra ogni combinazione di metodi, dimensioni dei dati e semi, e riassume; lo stesso comando prosegue dopo un arresto"),
+    ("study", "methods", "Metodi, separati da virgole [predefinito: quello di --method]"),
+    ("study", "sizes", "Dimensioni dell’addestramento in righe, separate da virgole; `all` vuol dire tutte [predefinito: all]"),
+    ("study", "seeds", "Semi, separati da virgole"),
+    ("train", "rows", "Addestra solo su tante righe, scelte dal seme"),
+    ("train", "forecast", "Misura soltanto quanto costerebbe: tempo, memoria e disco"),
     ("train", "recipe", "Una ricetta al posto di quella del compito"),
     ("train", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
     ("train", "seed", "Seme di tutto ciò che è casuale"),

@@ -16,7 +16,7 @@ use std::ops::Range;
 /// Batches within which examples are ordered by length.
 const WINDOW: usize = 4;
 /// Rows of a pass that keeps no graph, whatever the batch of the training is.
-const FORWARD_ROWS: usize = 16;
+pub const FORWARD_ROWS: usize = 16;
 
 /// A batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,9 +38,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Collates examples in the layout that the model wants ([`gemma::Gemma::layout`]).
+    /// Collates examples in the layout that the model wants ([`gemma::Gemma::layout`]). Packed prompts that begin alike
+    /// share their beginning, as questions do that are about one schema.
     pub fn new(examples: &[Encoded], indices: &[usize], layout: Layout) -> Self {
-        let rows = Rows::new(indices.iter().map(|&i| examples[i].ids.len()).collect(), layout);
+        let lengths = indices.iter().map(|&i| examples[i].ids.len()).collect();
+        let trunk = if layout == Layout::Packed { trunk(examples, indices) } else { 0 };
+        let rows = if trunk > 0 { Rows::sharing(lengths, trunk) } else { Rows::new(lengths, layout) };
         let mut batch = Self {
             ids: vec![PAD; rows.total()],
             positions: Vec::new(),
@@ -50,15 +53,18 @@ impl Batch {
             examples: indices.to_vec(),
             rows,
         };
-        for (start, &i) in batch.rows.starts().zip(indices) {
+        for ([shared, own], &i) in batch.rows.places().into_iter().zip(indices) {
             let example = &examples[i];
-            batch.ids[start..][..example.ids.len()].copy_from_slice(&example.ids);
+            let (before, after) = example.ids.split_at(shared.len());
+            batch.ids[shared.clone()].copy_from_slice(before);
+            batch.ids[own.start..][..after.len()].copy_from_slice(after);
             for t in example.prompt..example.ids.len() {
-                batch.positions.push(start + t - 1);
+                // what a trunk holds is never the place before a target, see `trunk`
+                batch.positions.push(own.start + t - 1 - shared.len());
                 batch.targets.push(example.ids[t]);
             }
             for mark in &example.marks {
-                batch.places.push(start + mark.tokens.start..start + mark.tokens.end);
+                batch.places.push(own.start + mark.tokens.start..own.start + mark.tokens.end);
                 batch.classes.push(mark.class);
             }
         }
@@ -94,10 +100,26 @@ impl Batch {
         Self { examples: indices.to_vec(), ..Self::new(&thinned, &all, layout) }
     }
 
-    /// Real tokens.
+    /// Real tokens of the examples, what they share counted for each.
     pub fn tokens(&self) -> usize {
         self.rows.lengths().iter().sum()
     }
+}
+
+/// Shortest beginning that is worth sharing: below it a row's own tokens and the copies of keys cost as much.
+const TRUNK: usize = 32;
+
+/// How many first tokens the prompts of examples have in common, if it is worth sharing them. The last token of a prompt
+/// is each row's own, because the first target follows it; what a head classifies may lie anywhere, so it shares nothing.
+fn trunk(examples: &[Encoded], indices: &[usize]) -> usize {
+    let [first, rest @ ..] = indices else { return 0 };
+    if rest.is_empty() || indices.iter().any(|&i| !examples[i].marks.is_empty()) {
+        return 0;
+    }
+    let prompt = |i: usize| &examples[i].ids[..examples[i].prompt.saturating_sub(1)];
+    let common = |length: usize, &i: &usize| prompt(*first)[..length].iter().zip(prompt(i)).take_while(|(a, b)| a == b).count();
+    let length = rest.iter().fold(prompt(*first).len(), common);
+    if length >= TRUNK { length } else { 0 }
 }
 
 /// Indices of the examples of each batch of an epoch. The same seed and epoch give the same batches.
@@ -179,8 +201,8 @@ mod tests {
         assert_eq!(b, Batch::thinned(&e, &all, 0.5, 1, 7, Layout::Packed));
         assert_ne!(b, Batch::thinned(&e, &all, 0.5, 1, 8, Layout::Packed));
         assert!(b.tokens() < Batch::new(&e, &all, Layout::Packed).tokens());
-        for ((start, &length), example) in b.rows.starts().zip(b.rows.lengths()).zip(&e) {
-            let kept = &b.ids[start..][..length];
+        for ([_, own], example) in b.rows.places().into_iter().zip(&e) {
+            let kept = &b.ids[own];
             assert_eq!(kept[0], example.ids[0]);
             let mut rest = example.ids.iter();
             assert!(kept.iter().all(|id| rest.any(|r| r == id)), "what is kept stands in its old order");
@@ -218,9 +240,37 @@ mod tests {
                 assert_eq!(b.positions.len(), indices.iter().map(|&i| e[i].ids.len() - e[i].prompt).sum::<usize>());
                 for (&p, &t) in b.positions.iter().zip(&b.targets) {
                     assert_eq!(b.ids[p + 1], t);
-                    assert!(b.rows.starts().all(|start| start != p + 1), "a target never belongs to the next row");
+                    assert!(b.rows.places().iter().all(|[_, own]| own.start != p + 1), "a target never belongs to the next row");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn prompts_that_begin_alike_share_their_beginning() {
+        let row = |own: &[u32], prompt: usize| Encoded { ids: (0..40).chain(own.iter().copied()).collect(), prompt, marks: Vec::new() };
+        // the last one is the same prompt as the first but for nothing, so even there one token is its own
+        let e = [row(&[50, 51, 90], 42), row(&[60, 91, 92], 41), row(&[50, 51, 93], 42)];
+        let b = Batch::new(&e, &[0, 1, 2], Layout::Packed);
+        assert!(b.rows.total() < b.tokens());
+        for ([shared, own], example) in b.rows.places().into_iter().zip(&e) {
+            assert_eq!(shared.len(), 40);
+            assert_eq!([&b.ids[shared], &b.ids[own]].concat(), example.ids);
+        }
+        for (&p, &t) in b.positions.iter().zip(&b.targets) {
+            assert_eq!(b.ids[p + 1], t);
+        }
+        assert_eq!(b.targets, [90, 91, 92, 93]);
+        // padded rows, single rows, short beginnings and heads share nothing
+        let classed = [Encoded::classed((0..50).collect(), 0), Encoded::classed((0..50).collect(), 1)];
+        let short = vec![Encoded { ids: (0..9).collect(), prompt: 8, marks: Vec::new() }; 2];
+        for plain in [
+            Batch::new(&e, &[0, 1, 2], Layout::Padded),
+            Batch::new(&e, &[1], Layout::Packed),
+            Batch::new(&classed, &[0, 1], Layout::Packed),
+            Batch::new(&short, &[0, 1], Layout::Packed),
+        ] {
+            assert!(plain.rows.places().iter().all(|[shared, _]| shared.is_empty()));
         }
     }
 }

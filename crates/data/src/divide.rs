@@ -83,6 +83,27 @@ pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64) -> R
     Ok(parts)
 }
 
+/// Positions of `count` of the examples, drawn by seed, in their order: each label keeps its share, and none is left out as
+/// long as there is room. A larger count keeps what a smaller one has, so a curve over sizes grows by rows alone.
+pub fn sample(examples: &[Example], count: usize, seed: u64) -> Vec<usize> {
+    let mut strata: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, example) in examples.iter().enumerate() {
+        strata.entry(stratum(&example.target)).or_default().push(i);
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // each example's rank is how much of its label comes before it
+    let mut ranked: Vec<(f64, usize)> = Vec::with_capacity(examples.len());
+    for own in strata.values_mut() {
+        own.shuffle(&mut rng);
+        let size = own.len() as f64;
+        ranked.extend(own.iter().enumerate().map(|(rank, &i)| (rank as f64 / size, i)));
+    }
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut out: Vec<usize> = ranked.into_iter().take(count).map(|(_, i)| i).collect();
+    out.sort_unstable();
+    out
+}
+
 /// What examples are alike in, for the parts to have the same share of it.
 fn stratum(target: &Target) -> String {
     match target {
@@ -125,6 +146,20 @@ mod tests {
 
     fn parts(seed: u64) -> Vec<Split> {
         divide(Path::new("x.jsonl"), &examples(), Shares::new(0.1, 0.2).expect("sound"), seed).expect("divides")
+    }
+
+    #[test]
+    fn a_sample_keeps_the_shares_of_labels_and_grows_by_rows() {
+        let examples = examples();
+        let small = sample(&examples, 40, 1);
+        let count = |label: &str| small.iter().filter(|&&i| examples[i].label() == label).count();
+        assert_eq!(small.len(), 40);
+        assert!(["a", "b", "c"].iter().all(|l| (11..=15).contains(&count(l))) && count("rare") >= 1, "{small:?}");
+        let larger = sample(&examples, 80, 1);
+        assert!(small.iter().all(|i| larger.contains(i)) && larger.is_sorted());
+        assert_eq!(small, sample(&examples, 40, 1));
+        assert_ne!(small, sample(&examples, 40, 2));
+        assert_eq!(sample(&examples, usize::MAX, 1), (0..examples.len()).collect::<Vec<_>>());
     }
 
     #[test]

@@ -209,6 +209,14 @@ impl DataSet {
     pub fn examples(&self, split: Split) -> &[Example] {
         self.splits.get(&split).map_or(&[], |f| f.examples.as_slice())
     }
+
+    /// Keeps only `count` of the training examples, see [`crate::divide::sample`].
+    pub fn keep_training(&mut self, count: usize, seed: u64) {
+        if let Some(file) = self.splits.get_mut(&Split::Train) {
+            let kept = crate::divide::sample(&file.examples, count, seed);
+            file.examples = kept.into_iter().map(|i| file.examples[i].clone()).collect();
+        }
+    }
 }
 
 /// Name of a card.

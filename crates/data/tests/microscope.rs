@@ -47,9 +47,9 @@ fn ids_and_loss_are_those_of_every_training_batch() {
                 let rest = shown.split_off(batch.rows.lengths()[row]);
                 assert!(rest.iter().all(|t| t.role == Role::Padding && !t.loss));
                 assert!(shown.iter().all(|t| t.role != Role::Padding));
-                let flat = batch.rows.starts().nth(row).expect("a row");
-                assert_eq!(shown.iter().map(|t| t.id).collect::<Vec<_>>(), batch.ids[flat..][..batch.rows.lengths()[row]]);
-                let loss: Vec<bool> = (0..shown.len()).map(|t| t > 0 && batch.positions.contains(&(flat + t - 1))).collect();
+                let flat: Vec<usize> = batch.rows.places()[row].clone().into_iter().flatten().collect();
+                assert_eq!(shown.iter().map(|t| t.id).collect::<Vec<_>>(), flat.iter().map(|&p| batch.ids[p]).collect::<Vec<_>>());
+                let loss: Vec<bool> = (0..shown.len()).map(|t| t > 0 && batch.positions.contains(&flat[t - 1])).collect();
                 assert_eq!(shown.iter().map(|t| t.loss).collect::<Vec<_>>(), loss);
                 assert_eq!(loss.contains(&true), learn);
             }

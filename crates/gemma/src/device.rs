@@ -2,9 +2,13 @@
 //!
 //! The CPU always works. Graphics adapters are listed through wgpu, one graphics API per platform;
 //! a software adapter is an adapter that emulates a GPU on the CPU and is never chosen unless named.
+//! This module knows what there is; whether an adapter computes rightly is found out above it, and
+//! [`prepare`] sets what must be set before the first one is opened.
 
 use crate::error::{Error, Result};
-use burn::tensor::{Device, DeviceKind};
+pub use burn::tensor::Device;
+use burn::tensor::DeviceKind;
+use burn_std::config::{BurnConfig, RuntimeConfig};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -26,6 +30,10 @@ pub enum Kind {
 pub enum Parity {
     /// It is the reference, or agreed with it.
     Pass,
+    /// It agreed only where operations were not fused into one, so they are not.
+    Unfused,
+    /// It crashed, hung or disagreed, so nothing is computed on it.
+    Refused,
     /// Not compared yet.
     Unchecked,
 }
@@ -47,33 +55,66 @@ pub struct Info {
     pub driver: String,
     /// Largest buffer that one computation can read, in bytes; 0 if there is no such limit.
     pub max_binding_bytes: u64,
+    /// Its own memory in bytes where the system tells it, or what it shares with the processor.
+    pub memory_bytes: Option<u64>,
     /// Whether it can compute in `f16`.
     pub f16: bool,
+    /// Whether threads of a group can exchange values without going through memory.
+    pub subgroups: bool,
     /// Whether its numbers agree with the CPU's.
     #[ts(inline)]
     pub parity: Parity,
+    /// What the comparison found, or why the device cannot be used; empty if there is nothing to say.
+    pub detail: String,
+    /// Tokens a second through one block of real sizes, forward and backward, if that was measured.
+    pub speed: Option<f64>,
 }
 
-/// Lists the CPU and every adapter of the platform's graphics API.
+impl Info {
+    /// What identifies a device and its driver: after a change of either nothing that is remembered holds any longer.
+    pub fn key(&self) -> String {
+        format!("{} | {} | {} | {}", self.id, self.name, self.api, self.driver)
+    }
+}
+
+/// Lists the CPU and every adapter of the platform's graphics API. A graphics API that cannot be asked is a line in
+/// the list with the reason.
 pub fn list() -> Vec<Info> {
     let mut out = vec![cpu()];
-    out.extend(adapters().into_iter().map(|(info, _)| info));
+    match std::panic::catch_unwind(adapters) {
+        Ok(found) => out.extend(found.into_iter().map(|(info, _)| info)),
+        Err(panic) => {
+            let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason");
+            let detail = format!("the graphics driver failed: {what}; update it");
+            out.push(Info { id: "gpu".into(), name: "?".into(), kind: Kind::Gpu, api: String::new(), parity: Parity::Refused, detail, ..cpu() });
+        }
+    }
     out
 }
 
-/// Opens the device called `id`: `auto`, `cpu`, `gpu` (the first real one), or an id from [`list`].
-/// `auto` is the CPU, whose numbers the reference tests hold.
+/// Opens the device called `id`: `cpu`, `gpu` (the first real one), or an id from [`list`].
 ///
 /// # Errors
 /// If there is no such device.
 pub fn open(id: &str) -> Result<(Info, Device)> {
-    match id {
-        "auto" | "cpu" => return Ok((cpu(), Device::flex())),
-        _ => {}
+    if id == "cpu" {
+        return Ok((cpu(), Device::flex()));
     }
     let found = adapters().into_iter().find(|(info, _)| if id == "gpu" { info.kind == Kind::Gpu } else { info.id == id });
     let (info, kind) = found.ok_or_else(|| Error::Device { device: id.into(), what: "is not on this machine; `lapidary devices` lists what is".into() })?;
     Ok((info, Device::wgpu(kind)))
+}
+
+/// Says whether the graphics backend fuses operations into one kernel, which a process can do only once, before it first
+/// opens an adapter. Whether it holds now: it does not if the other was said before.
+pub fn prepare(fusion: bool) -> bool {
+    // a search that may try nothing runs every operation by itself
+    let tries = if fusion { serde_json::Value::Null } else { 0.into() };
+    // read from its defaults and this value, so it cannot fail to be read
+    if let Ok(config) = serde_json::from_value::<BurnConfig>(serde_json::json!({ "fusion": { "beam_search": { "max_explorations": tries } } })) {
+        BurnConfig::try_set(config);
+    }
+    (BurnConfig::get().fusion().beam_search.max_explorations != Some(0)) == fusion
 }
 
 /// Whether this is the CPU backend, whatever it is wrapped in.
@@ -89,9 +130,18 @@ fn cpu() -> Info {
         api: instruction_set().into(),
         driver: String::new(),
         max_binding_bytes: 0,
+        memory_bytes: machine_memory(),
         f16: false,
+        subgroups: false,
         parity: Parity::Pass,
+        detail: String::new(),
+        speed: None,
     }
+}
+
+/// The machine's memory in bytes, where the system says it cheaply.
+fn machine_memory() -> Option<u64> {
+    crate::file::kibibytes("/proc/meminfo", "MemTotal:")
 }
 
 /// The processor's name, where the system says it cheaply.
@@ -163,10 +213,23 @@ fn describe(adapters: &[wgpu::Adapter]) -> Vec<(Info, DeviceKind)> {
             api: format!("{:?}", info.backend),
             driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
             max_binding_bytes: adapter.limits().max_storage_buffer_binding_size,
+            // wgpu does not tell; a software adapter computes in the machine's
+            memory_bytes: if software { machine_memory() } else { graphics_memory(info.vendor, info.device) },
             f16: adapter.features().contains(wgpu::Features::SHADER_F16),
+            subgroups: adapter.features().contains(wgpu::Features::SUBGROUP),
             parity: Parity::Unchecked,
+            detail: String::new(),
+            speed: None,
         };
         out.push((info, kind));
     }
     out
+}
+
+/// The memory in bytes of the graphics card with these PCI numbers, where Linux' drivers tell it (amdgpu does).
+fn graphics_memory(vendor: u32, device: u32) -> Option<u64> {
+    let number = |path: std::path::PathBuf| u32::from_str_radix(std::fs::read_to_string(path).ok()?.trim().trim_start_matches("0x"), 16).ok();
+    let cards = std::fs::read_dir("/sys/class/drm").ok()?.flatten().map(|card| card.path().join("device"));
+    let ours = |card: &std::path::PathBuf| number(card.join("vendor")) == Some(vendor) && number(card.join("device")) == Some(device);
+    cards.filter(ours).find_map(|card| std::fs::read_to_string(card.join("mem_info_vram_total")).ok()?.trim().parse().ok())
 }

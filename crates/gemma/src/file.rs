@@ -60,3 +60,10 @@ fn unfinished(path: &Path) -> OsString {
     name.push(".part");
     name
 }
+
+/// The bytes of a line `Name:  123 kB` of one of Linux' files.
+pub fn kibibytes(file: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let value = text.lines().find_map(|l| l.strip_prefix(name))?.trim().strip_suffix("kB")?.trim();
+    Some(value.parse::<u64>().ok()? * 1024)
+}

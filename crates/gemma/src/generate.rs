@@ -61,7 +61,7 @@ pub enum Allowed {
 
 /// Restricts what may be generated.
 pub trait Constraint {
-    /// Tokens that may follow what was `generated` for prompt number `row` of the batch.
+    /// Tokens that may follow what was `generated` for prompt number `row` of the batch (or a beam of it, see [`beams`]).
     fn next(&self, row: usize, generated: &[u32]) -> Allowed;
 }
 
@@ -108,16 +108,12 @@ pub fn generate(
     constraint: &dyn Constraint,
 ) -> Result<Vec<Generated>> {
     sampling.check()?;
-    if prompts.iter().any(Vec::is_empty) {
-        return Err(Error::Request("a prompt is empty; it must hold at least the token that begins a text".into()));
-    }
     let mut out = vec![Generated::default(); prompts.len()];
-    let Some(longest) = prompts.iter().map(Vec::len).max() else { return Ok(out) };
+    if prompts.is_empty() {
+        return Ok(out);
+    }
     let mut rngs: Vec<ChaCha8Rng> = (0..prompts.len() as u64).map(|row| ChaCha8Rng::seed_from_u64(sampling.seed ^ row << 32)).collect();
-    let padding: Vec<usize> = prompts.iter().map(|p| longest - p.len()).collect();
-    let ids: Vec<u32> = prompts.iter().zip(&padding).flat_map(|(p, &n)| std::iter::repeat_n(PAD, n).chain(p.iter().copied())).collect();
-    let mut cache = Cache::new(padding, model.config());
-    let mut hidden = last(model.forward_cached(&ids, adapters, &mut cache)?, prompts.len());
+    let (mut cache, mut hidden) = read(model, adapters, prompts)?;
     let mut active: Vec<usize> = (0..prompts.len()).collect();
     for _ in 0..limits.tokens {
         let allowed: Vec<Allowed> = active.iter().map(|&row| constraint.next(row, &out[row].tokens)).collect();
@@ -152,6 +148,126 @@ pub fn generate(
         hidden = model.forward_cached(&next, adapters, &mut cache)?;
     }
     Ok(out)
+}
+
+/// Reads the prompts: the cache behind them, and the hidden state at the end of each, `[prompts, hidden]`.
+fn read(model: &Gemma, adapters: Option<&Adapters>, prompts: &[Vec<u32>]) -> Result<(Cache, Tensor<2>)> {
+    if prompts.iter().any(Vec::is_empty) {
+        return Err(Error::Request("a prompt is empty; it must hold at least the token that begins a text".into()));
+    }
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let padding: Vec<usize> = prompts.iter().map(|p| longest - p.len()).collect();
+    let ids: Vec<u32> = prompts.iter().zip(&padding).flat_map(|(p, &n)| std::iter::repeat_n(PAD, n).chain(p.iter().copied())).collect();
+    let mut cache = Cache::new(padding, model.config());
+    let hidden = last(model.forward_cached(&ids, adapters, &mut cache)?, prompts.len());
+    Ok((cache, hidden))
+}
+
+/// Continues each prompt with the `width` likeliest texts that a search of this width finds, best first (beam search).
+/// Texts that did not end within the limit stand among the others by their probability so far.
+///
+/// `constraint` is asked about row `prompt * width + beam`, and a row's past may become another one from one token to
+/// the next, as better beams take the place of worse ones.
+///
+/// # Errors
+/// As [`generate`].
+pub fn beams(
+    model: &Gemma,
+    adapters: Option<&Adapters>,
+    prompts: &[Vec<u32>],
+    limits: &Limits<'_>,
+    width: usize,
+    constraint: &dyn Constraint,
+) -> Result<Vec<Vec<Generated>>> {
+    let width = width.max(1);
+    if prompts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut cache, mut hidden) = read(model, adapters, prompts)?;
+    let mut ended: Vec<Vec<Generated>> = vec![Vec::new(); prompts.len()];
+    // the beams that go on, a prompt's next to each other, in the order of the cache's rows
+    let mut going: Vec<(usize, Generated)> = (0..prompts.len()).map(|prompt| (prompt, Generated::default())).collect();
+    for written in 1..=limits.tokens {
+        let mut slot = (usize::MAX, 0);
+        let allowed: Vec<Allowed> = going
+            .iter()
+            .map(|(prompt, beam)| {
+                slot = if slot.0 == *prompt { (*prompt, slot.1 + 1) } else { (*prompt, 0) };
+                constraint.next(prompt * width + slot.1, &beam.tokens)
+            })
+            .collect();
+        let choices = choose(model, hidden, &allowed)?;
+        let (mut next, mut from) = (Vec::new(), Vec::new());
+        let mut row = 0;
+        while row < going.len() {
+            let prompt = going[row].0;
+            let own = row..row + going[row..].iter().take_while(|(p, _)| *p == prompt).count();
+            row = own.end;
+            let mut candidates: Vec<(f64, usize, u32)> = Vec::new();
+            for at in own {
+                let (tokens, logits) = &choices[at];
+                let so_far = going[at].1.log_probability;
+                candidates
+                    .extend(likeliest(logits, width).into_iter().map(|(pick, log_p)| (so_far + log_p, at, tokens.as_ref().map_or(pick as u32, |t| t[pick]))));
+            }
+            candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+            candidates.truncate(width);
+            for (log_probability, at, token) in candidates {
+                let mut beam = going[at].1.clone();
+                beam.log_probability = log_probability;
+                if limits.stop.contains(&token) {
+                    ended[prompt].push(Generated { finished: true, ..beam });
+                    continue;
+                }
+                beam.tokens.push(token);
+                if written == limits.tokens {
+                    ended[prompt].push(beam);
+                } else {
+                    next.push((prompt, beam));
+                    from.push(at);
+                }
+            }
+        }
+        // longer texts are never likelier: a prompt is done once its beams are behind as many ended ones as are wanted
+        let done: Vec<bool> = (0..prompts.len())
+            .map(|prompt| {
+                let best = next.iter().filter(|(p, _)| *p == prompt).map(|(_, b)| b.log_probability).fold(f64::NEG_INFINITY, f64::max);
+                ended[prompt].iter().filter(|e| e.log_probability >= best).count() >= width
+            })
+            .collect();
+        let kept: Vec<usize> = (0..next.len()).filter(|&i| !done[next[i].0]).collect();
+        if kept.is_empty() {
+            break;
+        }
+        cache.select(&kept.iter().map(|&i| from[i]).collect::<Vec<_>>());
+        going = kept.iter().map(|&i| next[i].clone()).collect();
+        let tokens: Vec<u32> = going.iter().filter_map(|(_, beam)| beam.tokens.last().copied()).collect();
+        hidden = model.forward_cached(&tokens, adapters, &mut cache)?;
+    }
+    for found in &mut ended {
+        found.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+        found.truncate(width);
+    }
+    Ok(ended)
+}
+
+/// The likeliest candidates with their log-probabilities among all, best first.
+fn likeliest(logits: &[f32], count: usize) -> Vec<(usize, f64)> {
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    let descending = |&a: &usize, &b: &usize| logits[b].total_cmp(&logits[a]).then(a.cmp(&b));
+    if count < order.len() {
+        order.select_nth_unstable_by(count, descending);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(descending);
+    let Some(&best) = order.first() else { return Vec::new() };
+    let log_sum = log_sum(logits, f64::from(logits[best]));
+    order.into_iter().map(|i| (i, f64::from(logits[i]) - log_sum)).collect()
+}
+
+/// Logarithm of the sum of the exponentials, whose largest is that of `max`.
+fn log_sum(logits: &[f32], max: f64) -> f64 {
+    logits.iter().map(|&l| (f64::from(l) - max).exp()).sum::<f64>().ln() + max
 }
 
 /// The last position of each row: `[batch * time, hidden]` → `[batch, hidden]`.
@@ -204,7 +320,7 @@ fn choose(model: &Gemma, hidden: Tensor<2>, allowed: &[Allowed]) -> Result<Vec<C
 fn sample(logits: &[f32], sampling: &Sampling, rng: &mut ChaCha8Rng) -> Option<(usize, f64)> {
     let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a)))?;
     let max = f64::from(logits[best]);
-    let log_sum = logits.iter().map(|&l| (f64::from(l) - max).exp()).sum::<f64>().ln() + max;
+    let log_sum = log_sum(logits, max);
     let pick = if sampling.temperature == 0.0 { best } else { draw(logits, sampling, max, rng) };
     Some((pick, f64::from(logits[pick]) - log_sum))
 }

@@ -186,13 +186,33 @@ impl Adapters {
     /// # Errors
     /// If the configuration makes no sense.
     pub fn new(config: LoraConfig, model: &Config, seed: u64, device: &Device) -> Result<Self> {
+        Self::drawn(
+            config,
+            model,
+            device,
+            |path, n, bound| if path.ends_with("lora_A") { uniform(seed, path.trim_end_matches(".lora_A"), n, bound) } else { vec![0.0; n] },
+        )
+    }
+
+    /// Adapters whose matrices are both random, so that every gradient is there from the first step: for checking a device.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense.
+    pub fn random(config: LoraConfig, model: &Config, seed: u64, device: &Device) -> Result<Self> {
+        Self::drawn(config, model, device, |path, n, bound| uniform(seed, path, n, bound))
+    }
+
+    /// Adapters of the values that `draw` gives for a parameter's path, how many there are, and 1/√inputs.
+    fn drawn(config: LoraConfig, model: &Config, device: &Device, draw: impl Fn(&str, usize, f32) -> Vec<f32>) -> Result<Self> {
         config.check()?;
         let rank = config.rank;
         Ok(Self::build(config, model, |path, p| {
             let (i, o) = p.sizes(model);
-            let bound = 1.0 / (i as f32).sqrt();
-            let a = uniform(seed, &path, i * rank, bound);
-            Adapter { a: leaf(a, [i, rank], device), b: leaf(vec![0.0; rank * o], [rank, o], device) }
+            let matrix = |name: &str, inputs: usize, outputs: usize| {
+                let values = draw(&format!("{path}.{name}"), inputs * outputs, 1.0 / (inputs as f32).sqrt());
+                leaf(values, [inputs, outputs], device)
+            };
+            Adapter { a: matrix("lora_A", i, rank), b: matrix("lora_B", rank, o) }
         }))
     }
 

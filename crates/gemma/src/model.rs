@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::fused::{self, Arena, FrozenBlock, Rotary};
 use crate::generate::PAD;
 use crate::lora::{Adapters, BlockAdapters, Projection};
-use crate::rows::{Layout, Rows};
+use crate::rows::{Layout, Rows, Tree};
 use crate::table::Table;
 use crate::weights::Weights;
 use burn::tensor::activation::{gelu_approximate, softmax};
@@ -284,9 +284,13 @@ impl Gemma {
         }
         let padded = rows.padded();
         let mut spread = vec![PAD; padded.total()];
-        padded.real().zip(rows.real()).for_each(|(to, from)| spread[to] = ids[from]);
-        let real: Vec<i64> = padded.real().map(|p| p as i64).collect();
-        let real = Tensor::<1, Int>::from_data(TensorData::new(real, [padded.real().count()]), &self.device);
+        // what rows share is spread to each of them, and any of its places holds the same
+        let mut real = vec![0i64; rows.total()];
+        padded.real().zip(rows.real()).for_each(|(to, from)| {
+            spread[to] = ids[from];
+            real[from] = to as i64;
+        });
+        let real = Tensor::<1, Int>::from_data(TensorData::new(real, [rows.total()]), &self.device);
         let as_given = |x: &Tensor<2>| if padded == *rows { x.clone() } else { x.clone().select(0, real.clone()) };
         let context = self.context(rows.count(), padded.total() / rows.count().max(1));
         let mut x = self.embed(&spread)?;
@@ -314,7 +318,7 @@ impl Gemma {
         let mut x = self.embed(ids)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             see(layer, &x);
-            let shape = self.shape(layer, rows.lengths().to_vec(), adapters);
+            let shape = self.shape(layer, rows.trees(), adapters);
             let rotary = rotary[usize::from(self.config.global[layer])].clone();
             x = fused::run(x, block.frozen(), adapters.map(|a| a.block(layer, training)), shape, rotary, arena.clone());
         }
@@ -323,10 +327,10 @@ impl Gemma {
     }
 
     /// What the fused block needs to know about a layer and a batch.
-    fn shape(&self, layer: usize, lengths: Vec<usize>, adapters: Option<&Adapters>) -> fused::Shape {
+    fn shape(&self, layer: usize, rows: Vec<Tree>, adapters: Option<&Adapters>) -> fused::Shape {
         let c = &self.config;
         fused::Shape {
-            lengths,
+            rows,
             hidden: c.hidden,
             heads: c.heads,
             kv_heads: c.kv_heads,

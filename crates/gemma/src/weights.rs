@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use crate::gguf::Gguf;
 use crate::hf::Folder;
 use crate::quant::Storage;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Name of the embedding table, which is also the output layer.
@@ -54,6 +57,7 @@ pub struct Weights {
 enum Source {
     Gguf(Box<Gguf>),
     Folder(Folder),
+    Drawn(BTreeMap<String, (Vec<usize>, Vec<u8>)>),
 }
 
 impl Weights {
@@ -88,6 +92,20 @@ impl Weights {
         Ok(Self { source: Source::Folder(folder), config, prefix })
     }
 
+    /// Random weights, the same for the same seed: uniform, scaled by the inputs of each matrix so that activations stay
+    /// near 1. For checking a device, where what the model says does not matter.
+    pub fn random(config: Config, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let tensors = tensors_of(&config).into_iter().map(|(name, shape)| {
+            // a norm's w stands beside 1, so it may be small; the others keep the variance of their input
+            let deviation = if shape.len() == 1 { 0.1 } else { (shape[1] as f32).sqrt().recip() };
+            let reach = 3f32.sqrt() * deviation;
+            let values = (0..shape.iter().product::<usize>()).flat_map(|_| random.random_range(-reach..reach).to_le_bytes());
+            (name, (shape, values.collect()))
+        });
+        Self { source: Source::Drawn(tensors.collect()), config, prefix: String::new() }
+    }
+
     /// The model's sizes.
     pub fn config(&self) -> &Config {
         &self.config
@@ -98,6 +116,7 @@ impl Weights {
         match &self.source {
             Source::Gguf(g) => g.path(),
             Source::Folder(f) => f.path(),
+            Source::Drawn(_) => Path::new("random weights"),
         }
     }
 
@@ -106,6 +125,7 @@ impl Weights {
         match &self.source {
             Source::Gguf(g) => vec![g.path().into()],
             Source::Folder(f) => f.files().map(PathBuf::from).collect(),
+            Source::Drawn(_) => Vec::new(),
         }
     }
 
@@ -113,7 +133,7 @@ impl Weights {
     pub fn gguf(&self) -> Option<&Gguf> {
         match &self.source {
             Source::Gguf(g) => Some(g),
-            Source::Folder(_) => None,
+            Source::Folder(_) | Source::Drawn(_) => None,
         }
     }
 
@@ -138,6 +158,10 @@ impl Weights {
                 let (shape, storage, bytes) = folder.tensor(&own).ok_or_else(missing)?;
                 Ok(Raw { shape, storage, bytes })
             }
+            Source::Drawn(tensors) => {
+                let (shape, bytes) = tensors.get(name).ok_or_else(missing)?;
+                Ok(Raw { shape, storage: Storage::F32, bytes })
+            }
         }
     }
 
@@ -161,7 +185,7 @@ impl Weights {
     /// As [`Weights::values`].
     pub fn norm(&self, name: &str, width: usize) -> Result<Vec<f32>> {
         let mut out = self.values(name, &[width])?;
-        if matches!(self.source, Source::Folder(_)) {
+        if !matches!(self.source, Source::Gguf(_)) {
             out.iter_mut().for_each(|w| *w += 1.0);
         }
         Ok(out)
@@ -181,26 +205,29 @@ impl Weights {
 
     /// Every tensor that the model needs is there and has the right shape, before anything is loaded.
     fn check(&self) -> Result<()> {
-        let c = &self.config;
-        self.checked(EMBEDDINGS, &[c.vocabulary, c.hidden])?;
-        self.checked("model.norm.weight", &[c.hidden])?;
-        let (q, kv) = (c.heads * c.head, c.kv_heads * c.head);
-        for layer in 0..c.layers {
-            for (name, _) in BLOCK_NAMES {
-                let shape: &[usize] = match name {
-                    "self_attn.q_proj" => &[q, c.hidden],
-                    "self_attn.k_proj" | "self_attn.v_proj" => &[kv, c.hidden],
-                    "self_attn.o_proj" => &[c.hidden, q],
-                    "self_attn.q_norm" | "self_attn.k_norm" => &[c.head],
-                    "mlp.gate_proj" | "mlp.up_proj" => &[c.feed_forward, c.hidden],
-                    "mlp.down_proj" => &[c.hidden, c.feed_forward],
-                    _ => &[c.hidden],
-                };
-                self.checked(&format!("model.layers.{layer}.{name}.weight"), shape)?;
-            }
-        }
-        Ok(())
+        tensors_of(&self.config).iter().try_for_each(|(name, shape)| self.checked(name, shape).map(drop))
     }
+}
+
+/// Hugging Face name and shape of every tensor of a model.
+fn tensors_of(c: &Config) -> Vec<(String, Vec<usize>)> {
+    let (q, kv) = (c.heads * c.head, c.kv_heads * c.head);
+    let mut all = vec![(EMBEDDINGS.to_string(), vec![c.vocabulary, c.hidden]), ("model.norm.weight".into(), vec![c.hidden])];
+    for layer in 0..c.layers {
+        for (name, _) in BLOCK_NAMES {
+            let shape = match name {
+                "self_attn.q_proj" => vec![q, c.hidden],
+                "self_attn.k_proj" | "self_attn.v_proj" => vec![kv, c.hidden],
+                "self_attn.o_proj" => vec![c.hidden, q],
+                "self_attn.q_norm" | "self_attn.k_norm" => vec![c.head],
+                "mlp.gate_proj" | "mlp.up_proj" => vec![c.feed_forward, c.hidden],
+                "mlp.down_proj" => vec![c.hidden, c.feed_forward],
+                _ => vec![c.hidden],
+            };
+            all.push((format!("model.layers.{layer}.{name}.weight"), shape));
+        }
+    }
+    all
 }
 
 /// GGUF name of a Hugging Face tensor name.

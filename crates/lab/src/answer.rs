@@ -4,11 +4,14 @@ use crate::error::{Error, Result};
 use crate::recipe::{Method, Recipe};
 use crate::task::{Scorer, Task};
 use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder};
-use gemma::generate::{Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, generate};
+use gemma::generate::{Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
 use gemma::{Gemma, Tokenizer, head};
+use std::cell::RefCell;
+use std::path::Path;
 use tasks::baseline::Guess;
 use tasks::constraint::Trie;
 use tasks::grammar::Vocabulary;
+use tasks::sandbox::Sandbox;
 use tasks::{answer, prompt, tagging};
 use train::Tuned;
 
@@ -21,6 +24,8 @@ pub struct Answerer<'a> {
     recipe: &'a Recipe,
     template: String,
     allowed: Allowed,
+    /// The database that queries are about, to try them on.
+    database: Option<RefCell<Sandbox>>,
 }
 
 /// What may be answered under constraint.
@@ -122,7 +127,15 @@ impl<'a> Answerer<'a> {
             Kind::Custom => Allowed::Anything,
             _ => Allowed::Grammar(Vocabulary::new(&tokenizer.pieces(), EOS).map_err(Error::Request)?),
         };
-        Ok(Self { model, body: recipe.body(model), tokenizer, task, recipe, template: recipe.template(language).into(), allowed })
+        Ok(Self { model, body: recipe.body(model), tokenizer, task, recipe, template: recipe.template(language).into(), allowed, database: None })
+    }
+
+    /// The same with the database that queries are about: of several candidates the likeliest that runs is then answered.
+    ///
+    /// # Errors
+    /// If the files are wrong.
+    pub fn upon(self, files: &[&Path]) -> Result<Self> {
+        Ok(Self { database: Some(RefCell::new(Sandbox::open(files)?)), ..self })
     }
 
     /// The part of the model that is trained, see [`Recipe::body`].
@@ -211,6 +224,27 @@ impl<'a> Answerer<'a> {
         Ok(out.into_iter().flatten().collect())
     }
 
+    /// Tokens that an answer by completion may take, its end included.
+    pub fn answer_tokens(&self) -> usize {
+        match &self.allowed {
+            Allowed::Labels(trie) => trie.longest() + 1,
+            Allowed::Grammar(_) | Allowed::Anything => self.recipe.answer_tokens,
+        }
+    }
+
+    /// Lets the model write so many tokens after each of a batch of questions, whatever they are: for measuring. A label
+    /// may end earlier.
+    ///
+    /// # Errors
+    /// If a text is too long or the device fails.
+    pub fn write(&self, tuned: Option<&Tuned>, texts: &[&str], tokens: usize) -> Result<()> {
+        let prompts = texts.iter().map(|text| Ok(self.question(text, true)?.map(|e| e.ids).unwrap_or_default()));
+        let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_>>()?;
+        let limits = Limits { tokens, stop: &[] };
+        let constraint: &dyn Constraint = if let Allowed::Labels(trie) = &self.allowed { trie } else { &Free };
+        Ok(generate(self.model, tuned.map(|t| &t.adapters), &prompts, &limits, &Sampling::GREEDY, constraint).map(drop)?)
+    }
+
     /// The main metric of answers to examples, and its name. Not of queries: they are judged on their database.
     ///
     /// # Errors
@@ -246,15 +280,48 @@ impl<'a> Answerer<'a> {
         Answer { output: answer::show(&answer), answer: Ok(answer), probability }
     }
 
+    /// Of the likeliest queries for each question the first that runs on the database, or the likeliest if none does.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call of complete")]
+    fn of_beams(
+        &self,
+        vocabulary: &Vocabulary,
+        database: &mut Sandbox,
+        adapters: Option<&gemma::Adapters>,
+        prompts: &[Vec<u32>],
+        limits: &Limits<'_>,
+        texts: &[&str],
+        rows: &[usize],
+    ) -> Result<Vec<Answer>> {
+        let width = self.recipe.beams;
+        let mut out = Vec::new();
+        // as many rows at once as without beams, so that memory does not grow with them
+        for (prompts, rows) in prompts.chunks((batch::FORWARD_ROWS / width).max(1)).zip(rows.chunks((batch::FORWARD_ROWS / width).max(1))) {
+            let grammars: Vec<String> = rows.iter().flat_map(|&r| std::iter::repeat_n(self.task.grammar(texts[r]), width)).collect();
+            let constraint = vocabulary.rows(&grammars).map_err(Error::Request)?;
+            for (found, &row) in beams(self.model, adapters, prompts, limits, width, &constraint)?.into_iter().zip(rows) {
+                let mut answers = Vec::new();
+                for g in found {
+                    answers.push(Answer::read(self.task.kind, texts[row], self.tokenizer.decode(&g.tokens)?, g.log_probability.exp()));
+                }
+                let runs = |a: &Answer| a.answer.as_ref().is_ok_and(|query| database.run(&answer::show(query), false).is_ok());
+                let chosen = answers.iter().position(runs).unwrap_or(0);
+                out.push(if answers.is_empty() { Answer::read(self.task.kind, texts[row], String::new(), 0.0) } else { answers.swap_remove(chosen) });
+            }
+        }
+        Ok(out)
+    }
+
     fn complete(&self, tuned: Option<&Tuned>, texts: &[&str], encoded: &[Encoded], rows: &[usize], constrained: bool) -> Result<Vec<Answer>> {
         let prompts: Vec<Vec<u32>> = rows.iter().map(|&r| encoded[r].ids.clone()).collect();
         let adapters = tuned.map(|t| &t.adapters);
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-        let tokens = match &self.allowed {
-            Allowed::Labels(trie) => trie.longest() + if constrained { 1 } else { 4 },
-            _ => self.recipe.answer_tokens.min(self.model.config().context.saturating_sub(longest)),
-        };
+        // a free answer may say a little more than a label before it is judged
+        let more = if constrained || !matches!(self.allowed, Allowed::Labels(_)) { 0 } else { 3 };
+        let tokens = (self.answer_tokens() + more).min(self.model.config().context.saturating_sub(longest));
         let limits = Limits { tokens, stop: &[EOS, END_OF_TURN] };
+        if let (Allowed::Grammar(vocabulary), Some(database), true) = (&self.allowed, &self.database, constrained && self.recipe.beams > 1) {
+            return self.of_beams(vocabulary, &mut database.borrow_mut(), adapters, &prompts, &limits, texts, rows);
+        }
         let grammars;
         let constraint: &dyn Constraint = match &self.allowed {
             Allowed::Labels(trie) if constrained => trie,

@@ -1,12 +1,13 @@
 //! Measures the training step on random tokens: the same work as `peft_step.py`-like scripts do.
 
+use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
 use crate::recipe::Recipe;
 use data::Encoded;
 use data::encode::Mark;
-use gemma::{Adapters, Gemma, Head, LoraConfig, Weights, device};
+use gemma::{Adapters, Gemma, Head, LoraConfig, Weights};
 use serde::Serialize;
 use std::sync::Arc;
 use train::{Event, Observer, Plan, Tuned, Validation};
@@ -72,7 +73,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     if choice.targets >= choice.time || choice.targets == 0 || choice.steps == 0 {
         return Err(Error::request("targets must be at least 1 and below the tokens of a row, steps at least 1"));
     }
-    let (info, device) = device::open(&choice.device)?;
+    let (info, device) = devices::open(home, &choice.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &choice.model)?)?);
     let model = Gemma::load(weights, &device)?;
     let vocabulary = model.config().vocabulary as u64;

@@ -30,6 +30,7 @@ impl Request {
         for set in &self.set {
             add("set", Some(quoted(set, '\'')));
         }
+        add("rows", self.rows.map(|n| n.to_string()));
         add("seed", Some(self.seed.to_string()));
         add("out", Some(path(&self.out)));
         parts.join(" ")
@@ -56,6 +57,7 @@ mod tests {
             device: "cpu".into(),
             recipe: None,
             set: vec!["epochs=3".into(), "template.it={text} →".into()],
+            rows: Some(60),
             seed: 7,
             edited: true,
             out: "runs/a".into(),
@@ -64,7 +66,7 @@ mod tests {
         assert_eq!(
             request.as_command(),
             "lapidary train --task intent --data \"my data\" --columns text=q,label=k --edited --model m --method head --device cpu --set epochs=3 --set \
-             'template.it={text} →' --seed 7 --out runs/a"
+             'template.it={text} →' --rows 60 --seed 7 --out runs/a"
         );
     }
 }

@@ -5,9 +5,11 @@
 //! its story from any event on.
 
 use crate::ask::Asked;
+use crate::child::Children;
 use crate::compare::Comparison;
 use crate::edit;
 use crate::error::{Error, Result};
+use crate::forecast::{self, Forecast};
 use crate::home::{Home, free};
 use crate::job::Job;
 use crate::look::{self, ColumnsView};
@@ -74,6 +76,8 @@ pub struct Desk {
     answering: Mutex<Option<(PathBuf, Opened)>>,
     /// The tokenizer that was used last, by model.
     tokenizer: Mutex<Option<(String, Arc<Tokenizer>)>>,
+    /// Ends the measurement that is under way.
+    measuring: Mutex<Arc<AtomicBool>>,
 }
 
 impl Desk {
@@ -87,6 +91,7 @@ impl Desk {
             opened: AtomicUsize::new(0),
             answering: Mutex::new(None),
             tokenizer: Mutex::new(None),
+            measuring: Mutex::default(),
         }
     }
 
@@ -131,9 +136,31 @@ impl Desk {
         // whether it was changed is known only once it has been read
         let prepared = tokio::task::spawn_blocking(move || desk.request(wish)).await;
         let request = prepared.map_err(|e| Error::request(format!("the training could not be prepared ({e}); please report this")))??;
+        self.end_measuring();
         let (home, out) = (self.home.clone(), request.out.clone());
         let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
         if begun { out.canonicalize().map_err(|e| Error::io(&out, e)) } else { Err(Error::request("the training ended before it began; please report this")) }
+    }
+
+    /// Measures what a training would cost; a measurement that was under way is ended, as its answer is no longer wanted.
+    ///
+    /// # Errors
+    /// As [`forecast::forecast`], or if a training is under way, which the measurement would disturb and be disturbed by.
+    pub fn forecast(&self, wish: RunRequest) -> Result<Forecast> {
+        if let Some(folder) = self.running() {
+            return Err(Error::request(format!("{} is being trained; what another training would cost can be measured afterwards", folder.display())));
+        }
+        let request = self.request(wish)?;
+        let cancel = self.end_measuring();
+        forecast::forecast(&self.home, &request, &Children::own()?, &cancel)
+    }
+
+    /// Ends the measurement that is under way, and gives what would end the next one.
+    fn end_measuring(&self) -> Arc<AtomicBool> {
+        let mut measuring = lock(&self.measuring);
+        measuring.store(true, Ordering::Relaxed);
+        *measuring = Arc::default();
+        measuring.clone()
     }
 
     /// Lets the run wait before its next step, with everything on disk, whichever process trains it.
@@ -220,6 +247,7 @@ impl Desk {
             device: wish.device,
             recipe: None,
             set: wish.set,
+            rows: None,
             seed: wish.seed,
             edited,
             out,

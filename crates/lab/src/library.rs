@@ -48,7 +48,7 @@ pub struct Library {
 }
 
 /// Statements that bring a library from version `i` to `i + 1`.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE models (name TEXT PRIMARY KEY, path TEXT NOT NULL, source TEXT NOT NULL, license TEXT NOT NULL, bytes INTEGER NOT NULL);
     CREATE TABLE runs (path TEXT PRIMARY KEY, task TEXT NOT NULL, method TEXT NOT NULL, status TEXT NOT NULL, accuracy REAL, started TEXT NOT NULL);
@@ -57,6 +57,9 @@ const MIGRATIONS: [&str; 2] = [
     "
     CREATE TABLE edited (data TEXT PRIMARY KEY, done INTEGER NOT NULL);
     CREATE TABLE changes (data TEXT NOT NULL, number INTEGER NOT NULL, change TEXT NOT NULL, PRIMARY KEY (data, number)) WITHOUT ROWID;
+",
+    "
+    CREATE TABLE devices (key TEXT PRIMARY KEY, verdict TEXT NOT NULL);
 ",
 ];
 
@@ -230,6 +233,23 @@ impl Library {
             true => Ok(()),
             false => Err(Error::request("the data set was edited elsewhere in the meantime; open it again")),
         }
+    }
+
+    /// What is remembered of a device, by its [`gemma::device::Info::key`].
+    ///
+    /// # Errors
+    /// If the library cannot be read.
+    pub fn verdict(&self, key: &str) -> Result<Option<String>> {
+        self.db.query_row("SELECT verdict FROM devices WHERE key = ?", [key], |r| r.get(0)).optional().map_err(|e| self.fail(e))
+    }
+
+    /// Remembers what was found of a device.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn put_verdict(&self, key: &str, verdict: &str) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO devices VALUES (?, ?)", [key, verdict]).map_err(|e| self.fail(e))?;
+        Ok(())
     }
 
     /// SHA-256 of a file, computed only when the file is new or has changed.

@@ -133,6 +133,8 @@ pub fn find(home: &Home, name: &str) -> Result<PathBuf> {
 /// If a file cannot be read.
 pub fn record(library: &Library, name: &str, weights: &Weights) -> Result<ModelRecord> {
     let c = weights.config();
+    let listed = library.models()?.into_iter().find(|m| m.name == name).map(|m| m.license);
+    let license = listed.or(catalogue()?.into_iter().find(|e| e.id == name).map(|e| e.license)).filter(|l| !l.is_empty());
     let mut files = Vec::new();
     for path in weights.files() {
         let count = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
@@ -145,6 +147,7 @@ pub fn record(library: &Library, name: &str, weights: &Weights) -> Result<ModelR
         storage: weights.storage().map(|s| format!("{s:?}")).unwrap_or_default(),
         hidden: c.hidden,
         layers: c.layers,
+        license,
     })
 }
 

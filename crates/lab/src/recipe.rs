@@ -63,6 +63,12 @@ pub struct Recipe {
     /// Longest answer that is not a label, in tokens.
     #[serde(default = "answer_tokens")]
     pub answer_tokens: usize,
+    /// Further training rows made of each one, see [`tasks::grow`]; only queries and entities grow.
+    #[serde(default)]
+    pub grow: usize,
+    /// How many answers are followed at once where queries are written: the likeliest one that runs is taken.
+    #[serde(default = "beams")]
+    pub beams: usize,
     /// How a head sees a text.
     #[serde(default = "pool")]
     pub pool: Pool,
@@ -108,6 +114,10 @@ fn taps() -> Vec<f64> {
 
 fn ridge() -> f64 {
     30.0
+}
+
+fn beams() -> usize {
+    1
 }
 
 fn copies() -> usize {
@@ -156,7 +166,7 @@ impl Recipe {
         if !(recipe.ridge.is_finite() && recipe.ridge > 0.0) {
             return Err(fail("ridge must be a positive number".into()));
         }
-        for (name, value) in [("answer_tokens", recipe.answer_tokens), ("copies", recipe.copies)] {
+        for (name, value) in [("answer_tokens", recipe.answer_tokens), ("copies", recipe.copies), ("beams", recipe.beams)] {
             if value == 0 {
                 return Err(fail(format!("{name} must be at least 1")));
             }

@@ -5,6 +5,7 @@
 
 use crate::answer::{Answer, Answerer, Mode};
 use crate::edit;
+use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
@@ -16,7 +17,7 @@ use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{DataRecord, DeviceRecord, FileRecord, Lengths, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::intent::Labels;
 use tasks::{Metrics, baseline};
+use train::energy::Meter;
 use train::{Command, Event, Observer, Plan, Snapshot, Tuned, Validation, checkpoint};
 
 /// What a person chose.
@@ -44,6 +46,9 @@ pub struct Request {
     pub recipe: Option<PathBuf>,
     /// Single settings, `key=value`.
     pub set: Vec<String>,
+    /// Train on only so many rows, drawn by seed: for curves over the size of the data.
+    #[serde(default)]
+    pub rows: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
     /// Train on the data as it was edited (see [`crate::edit`]) instead of as its files are.
@@ -66,13 +71,13 @@ pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)
 }
 
 /// Everything a run needs, loaded and checked.
-struct Prepared {
-    recipe: Recipe,
-    set: DataSet,
-    task: Task,
-    model: Gemma,
-    tokenizer: Tokenizer,
-    device: device::Info,
+pub(crate) struct Prepared {
+    pub recipe: Recipe,
+    pub set: DataSet,
+    pub task: Task,
+    pub model: Gemma,
+    pub tokenizer: Tokenizer,
+    pub device: device::Info,
     weights: Arc<Weights>,
     findings: Vec<Finding>,
     /// The changes that were made to the data, a JSON object a line; none if it is as its files are.
@@ -108,14 +113,21 @@ fn refusal(finding: &Finding) -> Error {
     Error::request(format!("{}: {}", finding.rows.first().map_or("the data set", String::as_str), finding.message))
 }
 
-fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result<Prepared> {
+/// Loads and checks everything that a run needs, and writes nothing.
+///
+/// # Errors
+/// If anything must be refused.
+pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result<Prepared> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = match going_on {
         Some(earlier) => earlier.recipe.clone(),
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
-    let (set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
+    let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
     let findings = check::findings(&set, None)?;
+    if let Some(rows) = request.rows {
+        set.keep_training(rows, request.seed);
+    }
     if set.examples(Split::Train).is_empty() {
         return Err(Error::request("no training examples; name a file with --train, or a folder with --data"));
     }
@@ -126,7 +138,7 @@ fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(format!("{} already holds files; choose another folder with --out", request.out.display())));
     }
-    let (info, device) = device::open(&request.device)?;
+    let (info, device) = devices::open(home, &request.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
     let tokenizer = Tokenizer::open(&weights)?;
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
@@ -162,8 +174,11 @@ pub(crate) struct GoingOn {
 /// [`train`], or what is left of it.
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     let p = prepare(home, request, going_on.as_ref())?;
-    let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
-    let encoded = answerer.encode(p.set.examples(Split::Train))?;
+    let mut answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
+    if p.task.kind == Kind::Sql {
+        answerer = answerer.upon(&task::database(&p.set)?)?;
+    }
+    let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
@@ -178,6 +193,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let mut tuned = Tuned { adapters, head };
     let library = Library::open(home)?;
     let mut record = describe(&library, request, &p)?;
+    record.data.lengths = Lengths::of(encoded.iter().map(|e| e.ids.len()));
 
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
@@ -216,6 +232,8 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         examples: p.set.examples(Split::Validation),
         validation: &validation,
         base: &record.model.name,
+        // of a run that goes on, the beginning was not measured
+        meter: if going_on.is_none() { Meter::start() } else { None },
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
@@ -261,6 +279,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     }
     let outcome = plan.run(start, &mut watch);
     watch.finish_checkpoints();
+    let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
     let blank = |status: &str, train: TrainRecord| RunResult {
         task: record.task.clone(),
         method: record.method.clone(),
@@ -287,6 +306,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             peak_memory_bytes: train::memory::peak(),
             final_loss: o.final_loss,
             best_step: o.best_step,
+            energy_joules,
         };
         let mut result = blank(if outcome.stopped { "stopped" } else { "completed" }, train);
         measure(&mut result, &p, &answerer, &outcome.tuned, &out)?;
@@ -395,6 +415,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             language: p.set.card.language.clone(),
             labels: p.task.labels.names().to_vec(),
             tables: p.task.tables.clone(),
+            lengths: None,
             files,
         },
         device: DeviceRecord { id: p.device.id.clone(), name: p.device.name.clone(), kind, api: p.device.api.clone(), driver: p.device.driver.clone() },
@@ -489,6 +510,7 @@ struct Watch<'a> {
     examples: &'a [Example],
     validation: &'a [Encoded],
     base: &'a str,
+    meter: Option<Meter>,
 }
 
 impl Watch<'_> {
@@ -502,6 +524,9 @@ impl Watch<'_> {
 
 impl Observer for Watch<'_> {
     fn event(&mut self, event: Event) {
+        if let (Event::Step { .. }, Some(meter)) = (&event, &mut self.meter) {
+            meter.sample();
+        }
         // a full disk must not end a run whose weights can still be kept; the listener hears of it
         if let Err(e) = self.log.write(&event) {
             (self.on_event)(&Event::Warning { message: format!("an event could not be written: {e}") });
@@ -606,7 +631,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
-    let (_, device) = device::open(device)?;
+    let (_, device) = devices::open(home, device)?;
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
     let model = Gemma::load(weights, &device)?;
@@ -639,7 +664,15 @@ pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path) -> Result<Arc<Weig
 
 impl Opened {
     pub(crate) fn answerer(&self) -> Result<Answerer<'_>> {
-        Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)
+        let answerer = Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)?;
+        let files = self.database();
+        // a run that was copied to another machine still answers, with the likeliest query
+        if files.is_empty() || !files.iter().all(|f| f.exists()) { Ok(answerer) } else { answerer.upon(&files) }
+    }
+
+    /// The files of the database that queries are about.
+    fn database(&self) -> Vec<&Path> {
+        ["schema", "seed", "database"].iter().filter_map(|role| self.run.data.files.get(*role)).map(|f| Path::new(&f.path)).collect()
     }
 
     /// Answers texts.
@@ -656,8 +689,7 @@ impl Opened {
     /// If the file is malformed or has a label that the run does not know.
     pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Metrics, Vec<Prediction>)> {
         let examples = data::read::examples(test, self.task.kind, columns)?;
-        let database = ["schema", "seed", "database"].iter().filter_map(|role| self.run.data.files.get(*role)).map(|f| Path::new(&f.path));
-        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &database.collect::<Vec<_>>())?;
+        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &self.database())?;
         let answerer = self.answerer()?;
         answerer.encode(&examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();

@@ -6,12 +6,13 @@ use crate::error::{Error, Result};
 use data::set::{DataSet, Split};
 use data::{Example, Kind, Target};
 use report::record::Prediction;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
 use tasks::sandbox::{Sandbox, Table};
 use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
-use tasks::{Metrics, answer, grammar, prompt, tagging};
+use tasks::{Metrics, answer, grammar, grow, prompt, tagging};
 
 /// A task with what its data set says of it.
 #[derive(Clone, Debug)]
@@ -67,6 +68,21 @@ impl Task {
             _ => grammar::hashtags(),
         }
     }
+}
+
+/// The training rows of a data set, and behind them those that grow from them, see [`tasks::grow`].
+///
+/// # Errors
+/// If queries have no database.
+pub fn training(set: &DataSet, copies: usize, seed: u64) -> Result<Cow<'_, [Example]>> {
+    let own = set.examples(Split::Train);
+    let grown = match set.kind {
+        _ if copies == 0 => Vec::new(),
+        Kind::Sql => grow::queries(own, &mut Sandbox::open(&database(set)?)?, copies, seed),
+        Kind::Entities => grow::entities(own, copies, seed),
+        Kind::Intent | Kind::Hashtags | Kind::Custom => Vec::new(),
+    };
+    Ok(if grown.is_empty() { Cow::Borrowed(own) } else { Cow::Owned([own, &grown].concat()) })
 }
 
 /// The files of the database that a data set's queries are about.

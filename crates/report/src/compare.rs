@@ -3,17 +3,24 @@
 //! Runs are set against each other example by example only where they were scored on the same texts; where
 //! they were not, that is said instead. A run that failed is reported as failed, with its symptoms.
 
+use crate::content::scores::{inside, measure};
 use crate::content::{self, NAME_CHARS};
 use crate::document::{Banner, Block, Cell, Column, Document, Kind, Role, Row, Section, Table, plain};
-use crate::figure::{self, Compared};
+use crate::figure::{self, Compared, Learnt};
 use crate::record::{Prediction, Run};
 use crate::text::{Lang, clean, fill};
 use std::collections::BTreeSet;
+use tasks::Metrics;
 use tasks::score::Interval;
-use tasks::score::paired::uneven;
+use tasks::score::paired::{self, uneven};
 
 /// Below this the difference of two runs is called settled.
 const SETTLED: f64 = 0.05;
+
+/// Measures that the table of runs shows; the report of each run has them all.
+const MEASURES: usize = 2;
+/// Fewest sizes of training sets that make a curve.
+const SIZES: usize = 3;
 
 /// How two systems answered the same examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +38,12 @@ pub struct Paired {
 impl Paired {
     /// Pairs answers, if they are to the same texts in the same order.
     pub fn of(this: &[Prediction], other: &[Prediction]) -> Option<Self> {
-        let same = this.len() == other.len() && this.iter().zip(other).all(|(a, b)| a.input == b.input && a.expected == b.expected);
-        if !same || this.is_empty() {
+        if !same_examples(this, other) {
             return None;
         }
-        let right = |p: &Prediction| p.answer.as_deref() == Some(p.expected.as_str());
         let mut out = Self { both: 0, only_this: 0, only_other: 0, neither: 0 };
         for (a, b) in this.iter().zip(other) {
-            *match (right(a), right(b)) {
+            *match (a.right(), b.right()) {
                 (true, true) => &mut out.both,
                 (true, false) => &mut out.only_this,
                 (false, true) => &mut out.only_other,
@@ -71,37 +76,117 @@ impl Paired {
     }
 }
 
+fn same_examples(this: &[Prediction], other: &[Prediction]) -> bool {
+    !this.is_empty() && this.len() == other.len() && this.iter().zip(other).all(|(a, b)| a.input == b.input && a.expected == b.expected)
+}
+
+/// A run held against the first, example by example.
+struct Against {
+    /// Examples by how both did; see [`columns_of`].
+    counts: Vec<usize>,
+    difference: f64,
+    interval: Interval,
+    p: f64,
+}
+
+/// Are answers of such scores right in part, so that counts of right ones say little?
+fn graded(metrics: &Metrics) -> bool {
+    matches!(metrics, Metrics::Entities(_) | Metrics::Tags(_) | Metrics::Text(_))
+}
+
+/// Counts of examples in a table of runs held against the first.
+fn columns_of(graded: bool, lang: Lang) -> Vec<Column> {
+    let words = lang.words();
+    let named: &[(&str, &str)] = if graded {
+        &[("better", words.better), ("equal", words.equal), ("worse", words.worse)]
+    } else {
+        &[("both_right", words.both_right), ("only_this", words.only_this), ("only_first", words.only_first), ("neither", words.neither)]
+    };
+    named.iter().map(|(key, title)| Column::new(key, title, Kind::Number)).collect()
+}
+
+/// `None` where the two were not scored on the same examples.
+fn against(this: &[Prediction], first: &[Prediction], graded: bool) -> Option<Against> {
+    if !graded {
+        let p = Paired::of(this, first)?;
+        let (difference, interval) = p.difference();
+        return Some(Against { counts: vec![p.both, p.only_this, p.only_other, p.neither], difference, interval, p: p.mcnemar() });
+    }
+    if !same_examples(this, first) {
+        return None;
+    }
+    let scores = |all: &[Prediction]| all.iter().map(|p| p.score).collect::<Vec<f64>>();
+    let (mine, theirs) = (scores(this), scores(first));
+    let count = |keep: fn(&f64, &f64) -> bool| mine.iter().zip(&theirs).filter(|(a, b)| keep(a, b)).count();
+    let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len().max(1) as f64;
+    let found = paired::bootstrap(&theirs, &mine, mean);
+    let counts = vec![count(|a, b| a > b), count(|a, b| a == b), count(|a, b| a < b)];
+    Some(Against { counts, difference: found.difference, interval: found.difference_ci, p: found.p })
+}
+
+/// Scores by the size of the training set, where runs differ in nothing else that would explain them.
+fn by_size(runs: &[Run], scored: &[usize]) -> Vec<Learnt> {
+    let Some(first) = scored.first().map(|&i| &runs[i].run) else { return Vec::new() };
+    let file = |run: &Run, split: &str| run.run.data.files.get(split).map(|f| (f.sha256.clone(), f.count as usize));
+    let test = file(&runs[scored[0]], "test");
+    let alike = |run: &&Run| {
+        let r = &run.run;
+        r.method == first.method && r.settings == first.settings && r.model.has_the_files_of(&first.model) && file(run, "test") == test
+    };
+    let mut out = Vec::new();
+    let mut sizes = BTreeSet::new();
+    for run in scored.iter().map(|&i| &runs[i]).filter(alike) {
+        let (Some((_, examples)), Some(metrics)) = (file(run, "train"), &run.result.metrics) else { continue };
+        let (_, score, interval) = metrics.headline()[0];
+        // two runs of one size would say more of their seeds than of their sizes
+        if !sizes.insert(examples) {
+            return Vec::new();
+        }
+        out.push(Learnt { examples, score, interval });
+    }
+    if out.len() < SIZES { Vec::new() } else { out }
+}
+
 /// The report of several runs; the others are held against the first.
 pub fn runs(runs: &[Run], lang: Lang) -> Document {
     let words = lang.words();
     let names = names(runs);
     let n = |count: usize| lang.integer(count as u64);
-    let scored: Vec<usize> = (0..runs.len()).filter(|&i| runs[i].result.classes().is_some()).collect();
+    // the measures are those of the first run that has any; runs of another task have no place beside them
+    let kind = runs.iter().find_map(|r| r.result.metrics.as_ref());
+    let alike = |r: &Run| r.result.metrics.as_ref().is_some_and(|m| kind.is_some_and(|k| std::mem::discriminant(m) == std::mem::discriminant(k)));
+    let scored: Vec<usize> = (0..runs.len()).filter(|&i| alike(&runs[i])).collect();
+    let title_of_score = kind.map_or("", |m| measure(m.headline()[0].0, words));
+    let graded = kind.is_some_and(graded);
+    let main = |i: usize| runs[i].result.metrics.as_ref().map(|m| m.headline()[0]);
     let mut figures = Vec::new();
     if scored.len() > 1 {
-        let row = |&i: &usize| {
-            let metrics = runs[i].result.classes()?;
-            Some(Compared { name: names[i].clone(), accuracy: metrics.accuracy, interval: metrics.accuracy_ci, main: i == 0 })
-        };
-        figures.push(("comparison".to_string(), figure::comparison(&scored.iter().filter_map(row).collect::<Vec<_>>(), lang)));
+        let row = |&i: &usize| main(i).map(|(_, score, interval)| Compared { name: names[i].clone(), score, interval, main: i == 0 });
+        figures.push(("comparison".to_string(), figure::comparison(&scored.iter().filter_map(row).collect::<Vec<_>>(), title_of_score, lang)));
     }
-    let paired: Vec<(usize, Option<Paired>)> =
-        scored.iter().filter(|&&i| i != 0 && scored.contains(&0)).map(|&i| (i, Paired::of(&runs[i].predictions, &runs[0].predictions))).collect();
+    let sizes = by_size(runs, &scored);
+    if !sizes.is_empty() {
+        figures.push(("learning".to_string(), figure::learning_curve(&sizes, title_of_score, lang)));
+    }
+    let paired: Vec<(usize, Option<Against>)> =
+        scored.iter().filter(|&&i| i != 0 && scored.contains(&0)).map(|&i| (i, against(&runs[i].predictions, &runs[0].predictions, graded))).collect();
 
     let first = names.first().map(String::as_str).unwrap_or_default();
     let mut text = vec![fill(words.compare_lead, &[("count", &n(runs.len())), ("first", first)])];
-    let best = scored.iter().filter_map(|&i| Some((i, runs[i].result.classes()?))).max_by(|a, b| a.1.accuracy.total_cmp(&b.1.accuracy));
+    let best = scored.iter().filter_map(|&i| Some((i, main(i)?))).max_by(|a, b| a.1.1.total_cmp(&b.1.1));
     match best.filter(|_| scored.len() > 1) {
-        Some((i, m)) => {
-            let values = [("name", names[i].as_str()), ("accuracy", &lang.percent(m.accuracy)), ("interval", &lang.percent_range(m.accuracy_ci))];
+        Some((i, (_, score, interval))) => {
+            let values =
+                [("measure", inside(title_of_score)), ("name", names[i].clone()), ("score", lang.percent(score)), ("interval", lang.percent_range(interval))];
+            let values = values.each_ref().map(|(n, v)| (*n, v.as_str()));
             text.push(fill(words.compare_best, &values));
         }
         None => text.push(words.compare_nothing.into()),
     }
     let verdicts = paired.iter().map(|(i, paired)| match paired {
-        Some(p) => {
-            let template = if p.mcnemar() < SETTLED { words.compare_settled } else { words.compare_unsettled };
-            let (difference, p) = (points(p.difference().0, lang), probability(p.mcnemar(), lang));
+        Some(a) => {
+            let template = if a.p < SETTLED { words.compare_settled } else { words.compare_unsettled };
+            let (difference, p) = (points(a.difference, lang), probability(a.p, lang));
             plain(fill(template, &[("name", &names[*i]), ("first", first), ("difference", &difference), ("p", &p)]))
         }
         None => plain(fill(words.compare_other_examples, &[("name", &names[*i]), ("first", first)])),
@@ -111,32 +196,35 @@ pub fn runs(runs: &[Run], lang: Lang) -> Document {
     if !verdicts.is_empty() {
         summary.push(Block::List { items: verdicts });
     }
-    if !figures.is_empty() {
-        summary.push(Block::Figure { name: "comparison".into(), caption: words.alt_comparison.into() });
+    if scored.len() > 1 {
+        summary.push(Block::Figure { name: "comparison".into(), caption: fill(words.alt_comparison, &[("measure", title_of_score)]) });
+    }
+    if !sizes.is_empty() {
+        summary.push(Block::Figure { name: "learning".into(), caption: fill(words.learning_caption, &[("measure", title_of_score)]) });
     }
     let mut sections = vec![
         Section { id: "summary", heading: words.summary_heading.into(), blocks: summary },
-        Section { id: "results", heading: words.results_heading.into(), blocks: vec![Block::Table(results(runs, &names, lang))] },
+        Section { id: "results", heading: words.results_heading.into(), blocks: vec![Block::Table(results(runs, &names, kind, lang))] },
     ];
-    let rows: Vec<Row> = paired.iter().filter_map(|(i, p)| p.map(|p| pair(&names[*i], &p, lang))).collect();
+    let rows: Vec<Row> = paired.iter().filter_map(|(i, a)| a.as_ref().map(|a| pair(&names[*i], a, lang))).collect();
     if !rows.is_empty() {
         let table = Table {
             name: "paired",
             caption: Some(fill(words.paired_caption, &[("first", first)])),
-            columns: vec![
-                Column::new("run", words.run, Kind::Name),
-                Column::new("both_right", words.both_right, Kind::Number),
-                Column::new("only_this", words.only_this, Kind::Number),
-                Column::new("only_first", words.only_first, Kind::Number),
-                Column::new("neither", words.neither, Kind::Number),
-                Column::new("difference", words.difference, Kind::Number),
-                Column::new("difference_ci", words.interval, Kind::Interval),
-                Column::new("p", words.p_value, Kind::Number),
-            ],
+            columns: [
+                vec![Column::new("run", words.run, Kind::Name)],
+                columns_of(graded, lang),
+                vec![
+                    Column::new("difference", words.difference, Kind::Number),
+                    Column::new("difference_ci", words.interval, Kind::Interval),
+                    Column::new("p", words.p_value, Kind::Number),
+                ],
+            ]
+            .concat(),
             titled: true,
             rows,
         };
-        let note = plain(fill(words.paired_note, &[("first", first)]));
+        let note = plain(fill(if graded { words.graded_note } else { words.paired_note }, &[("first", first)]));
         let blocks = vec![Block::Table(table), Block::Paragraph { text: note, role: Role::Note }];
         sections.push(Section { id: "paired", heading: words.paired_heading.into(), blocks });
     }
@@ -177,64 +265,59 @@ fn probability(p: f64, lang: Lang) -> String {
     if p < 0.001 { format!("< {}", lang.decimal(0.001, 3)) } else { lang.decimal(p, 3) }
 }
 
-fn pair(name: &str, p: &Paired, lang: Lang) -> Row {
-    let count = |n: usize| Cell::value(lang.integer(n as u64), n);
-    let (difference, interval) = p.difference();
-    let range = format!("{} … {}", points(interval[0], lang), points(interval[1], lang));
-    Row::new(vec![
-        Cell::plain(name),
-        count(p.both),
-        count(p.only_this),
-        count(p.only_other),
-        count(p.neither),
-        Cell::value(points(difference, lang), difference),
-        Cell::value(range, serde_json::json!(interval)),
-        Cell::value(probability(p.mcnemar(), lang), p.mcnemar()),
-    ])
+fn pair(name: &str, a: &Against, lang: Lang) -> Row {
+    let range = format!("{} … {}", points(a.interval[0], lang), points(a.interval[1], lang));
+    let counts = a.counts.iter().map(|&n| Cell::value(lang.integer(n as u64), n));
+    let mut cells: Vec<Cell> = std::iter::once(Cell::plain(name)).chain(counts).collect();
+    cells.extend([
+        Cell::value(points(a.difference, lang), a.difference),
+        Cell::value(range, serde_json::json!(a.interval)),
+        Cell::value(probability(a.p, lang), a.p),
+    ]);
+    Row::new(cells)
 }
 
-fn results(runs: &[Run], names: &[String], lang: Lang) -> Table {
+/// Each run with the first measures of `kind`, and what it took.
+fn results(runs: &[Run], names: &[String], kind: Option<&Metrics>, lang: Lang) -> Table {
     let words = lang.words();
-    let share = |v: Option<f64>| v.map_or_else(Cell::empty, |v| Cell::value(lang.percent(v), v));
-    let range = |v: Option<Interval>| v.map_or_else(Cell::empty, |v| Cell::value(lang.percent_range(v), serde_json::json!(v)));
     let status = |run: &Run| match content::ending(run, lang) {
         None => Cell { text: plain(words.status_completed), value: "completed".into() },
         Some(banner) => Cell { text: plain(banner.title), value: clean(&run.result.status, 40).into() },
     };
+    let measures: Vec<&'static str> = kind.map(|m| m.headline().into_iter().map(|(name, _, _)| name).take(MEASURES).collect()).unwrap_or_default();
     let rows = runs.iter().zip(names).enumerate().map(|(i, (run, name))| {
-        let (m, t) = (run.result.classes(), &run.result.train);
-        Row {
-            main: i == 0,
-            cells: vec![
-                Cell::plain(name.clone()),
-                share(m.map(|m| m.accuracy)),
-                range(m.map(|m| m.accuracy_ci)),
-                share(m.map(|m| m.macro_f1)),
-                range(m.map(|m| m.macro_f1_ci)),
-                m.map_or_else(Cell::empty, |m| Cell::value(lang.integer(m.examples as u64), m.examples)),
-                if t.seconds > 0.0 { Cell::value(lang.duration(t.seconds), t.seconds) } else { Cell::empty() },
-                if t.peak_memory_bytes > 0 { Cell::value(lang.bytes(t.peak_memory_bytes), t.peak_memory_bytes) } else { Cell::empty() },
-                status(run),
-            ],
+        let (m, t) = (run.result.metrics.as_ref(), &run.result.train);
+        let m = m.filter(|m| kind.is_some_and(|k| std::mem::discriminant(*m) == std::mem::discriminant(k)));
+        let mut cells = vec![Cell::plain(name.clone())];
+        for measure in &measures {
+            match m.and_then(|m| m.headline().into_iter().find(|(name, _, _)| name == measure)) {
+                Some((_, value, interval)) => {
+                    cells.push(Cell::value(lang.percent(value), value));
+                    cells.push(Cell::value(lang.percent_range(interval), serde_json::json!(interval)));
+                }
+                None => cells.extend([Cell::empty(), Cell::empty()]),
+            }
         }
+        cells.extend([
+            m.map_or_else(Cell::empty, |m| Cell::value(lang.integer(m.examples() as u64), m.examples())),
+            if t.seconds > 0.0 { Cell::value(lang.duration(t.seconds), t.seconds) } else { Cell::empty() },
+            if t.peak_memory_bytes > 0 { Cell::value(lang.bytes(t.peak_memory_bytes), t.peak_memory_bytes) } else { Cell::empty() },
+            status(run),
+        ]);
+        Row { main: i == 0, cells }
     });
-    Table {
-        name: "runs",
-        caption: Some(words.compare_caption.into()),
-        columns: vec![
-            Column::new("run", words.run, Kind::Name),
-            Column::new("accuracy", words.accuracy, Kind::Number),
-            Column::new("accuracy_ci", words.interval, Kind::Interval),
-            Column::new("macro_f1", words.macro_f1, Kind::Number),
-            Column::new("macro_f1_ci", words.interval, Kind::Interval),
-            Column::new("examples", words.examples, Kind::Number),
-            Column::new("seconds", words.time, Kind::Number),
-            Column::new("peak_memory_bytes", words.peak_memory, Kind::Number),
-            Column::new("status", words.status, Kind::Text),
-        ],
-        titled: true,
-        rows: rows.collect(),
+    let mut columns = vec![Column::new("run", words.run, Kind::Name)];
+    for name in &measures {
+        columns.push(Column::new(name, measure(name, words), Kind::Number));
+        columns.push(Column::new(&format!("{name}_ci"), words.interval, Kind::Interval));
     }
+    columns.extend([
+        Column::new("examples", words.examples, Kind::Number),
+        Column::new("seconds", words.time, Kind::Number),
+        Column::new("peak_memory_bytes", words.peak_memory, Kind::Number),
+        Column::new("status", words.status, Kind::Text),
+    ]);
+    Table { name: "runs", caption: Some(words.compare_caption.into()), columns, titled: true, rows: rows.collect() }
 }
 
 /// The choices that differ, a column a run.

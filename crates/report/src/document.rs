@@ -168,13 +168,17 @@ pub enum Span {
     Code(String),
     /// Our own words, stressed.
     Emphasis(String),
+    /// Text from elsewhere, as [`Self::Foreign`], marked in what stands around it.
+    Mark(String),
+    /// What the marked text before it is, small.
+    Label(String),
 }
 
 impl Span {
     /// The bare text.
     pub fn text(&self) -> &str {
         match self {
-            Self::Plain(t) | Self::Foreign(t) | Self::Code(t) | Self::Emphasis(t) => t,
+            Self::Plain(t) | Self::Foreign(t) | Self::Code(t) | Self::Emphasis(t) | Self::Mark(t) | Self::Label(t) => t,
         }
     }
 }
@@ -300,9 +304,10 @@ impl Cell {
         Self::spans(vec![Span::Code(clean(text, limit))])
     }
 
-    /// Any text; programs get it without its marks.
+    /// Any text; programs get it without its marks, labels in brackets.
     pub fn spans(text: Text) -> Self {
-        let value = Value::String(text.iter().map(Span::text).collect());
+        let bare = |span: &Span| if let Span::Label(label) = span { format!(" ({label})") } else { span.text().to_string() };
+        let value = Value::String(text.iter().map(bare).collect());
         Self { text, value }
     }
 

@@ -1,8 +1,10 @@
 //! The one type family of figures and documents that need a font in hand: Inter, by Rasmus Andersson and
-//! others, under the SIL Open Font License 1.1 (`assets/fonts/inter/OFL.txt`).
+//! others, under the SIL Open Font License 1.1 (`assets/fonts/inter/OFL.txt`); and beside it, for documents,
+//! Noto Emoji in one colour, by Google, under the same licence (`assets/fonts/noto-emoji/OFL.txt`; without the
+//! digits and signs that Inter has).
 //!
 //! An SVG or HTML page may fall back on the reader's fonts; a PDF and a bitmap may not. [`printable`] makes
-//! visible what the family has no picture for.
+//! visible what the fonts have no picture for.
 
 use std::sync::LazyLock;
 
@@ -24,28 +26,59 @@ pub(crate) static FACES: [Face; 3] = [
     Face { bytes: include_bytes!("../../../assets/fonts/inter/Inter-Italic.otf"), style: plotters::style::FontStyle::Italic },
 ];
 
-/// What the faces can draw.
-static COVERAGE: LazyLock<Vec<typst::text::Coverage>> = LazyLock::new(|| {
-    let fonts = FACES.iter().flat_map(|face| typst::text::Font::iter(typst::foundations::Bytes::new(face.bytes)));
-    fonts.map(|font| font.info().coverage.clone()).collect()
-});
+/// The emoji of documents.
+pub(crate) static EMOJI: &[u8] = include_bytes!("../../../assets/fonts/noto-emoji/NotoEmoji-Regular.ttf");
 
-fn has(c: char) -> bool {
-    COVERAGE.iter().all(|face| face.contains(c as u32))
+/// What fonts can draw.
+fn coverage(bytes: &'static [u8]) -> Vec<typst::text::Coverage> {
+    typst::text::Font::iter(typst::foundations::Bytes::new(bytes)).map(|font| font.info().coverage.clone()).collect()
 }
 
-/// Replaces characters that the family lacks: brackets by near ones, joiners by nothing, all else by `□`.
-pub(crate) fn printable(text: &str) -> String {
+static INTER: LazyLock<Vec<typst::text::Coverage>> = LazyLock::new(|| FACES.iter().flat_map(|face| coverage(face.bytes)).collect());
+static NOTO_EMOJI: LazyLock<Vec<typst::text::Coverage>> = LazyLock::new(|| coverage(EMOJI));
+
+fn has(c: char) -> bool {
+    INTER.iter().all(|face| face.contains(c as u32))
+}
+
+/// Which fonts are at hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fonts {
+    /// The family alone: in bitmaps, which take one font.
+    Family,
+    /// The family and the emoji: on paper.
+    WithEmoji,
+}
+
+/// Replaces characters that the fonts lack: brackets by near ones, joiners by nothing, all else by `□`.
+pub(crate) fn printable(text: &str, fonts: Fonts) -> String {
+    let emoji = |c: char| fonts == Fonts::WithEmoji && NOTO_EMOJI.iter().any(|face| face.contains(c as u32));
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            _ if c.is_ascii() || has(c) => out.push(c),
+            _ if c.is_ascii() => out.push(c),
+            // they only join or choose the look of the character before; joined emoji are shown side by side, because
+            // a joiner that ends in another font than its emoji has no picture there
+            '\u{200c}' | '\u{200d}' | '\u{20e3}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => {}
+            _ if has(c) || emoji(c) => out.push(c),
             '⟨' => out.push('‹'),
             '⟩' => out.push('›'),
-            // they only join or choose the look of the character before
-            '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => {}
             _ => out.push('□'),
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emoji_are_kept_where_there_is_a_font_for_them() {
+        assert_eq!(printable("è 🔥!", Fonts::WithEmoji), "è 🔥!");
+        assert_eq!(printable("è 🔥!", Fonts::Family), "è □!");
+        assert_eq!(printable("👩\u{200d}🚀 👍\u{1f3fd}", Fonts::WithEmoji), "👩🚀 👍");
+        assert_eq!(printable("👩\u{200d}🚀", Fonts::Family), "□□");
+        assert_eq!(printable("⟨U+0000⟩ 漢", Fonts::WithEmoji), "‹U+0000› □");
+    }
 }

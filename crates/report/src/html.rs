@@ -48,6 +48,8 @@ fn text(text: &Text) -> Markup {
                 Span::Foreign(t) => bdi { (t) },
                 Span::Code(t) => code { (t) },
                 Span::Emphasis(t) => em { (t) },
+                Span::Mark(t) => mark { bdi { (t) } },
+                Span::Label(t) => small { bdi { (t) } },
             }
         }
     }
@@ -205,11 +207,19 @@ print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .facts th{color:var(--faint);padding-right:2rem;width:14rem}
 .facts td{overflow-wrap:anywhere}
 .facts thead th{color:inherit}
-.files code{overflow-wrap:anywhere;font-size:.78rem}
-.files td:nth-child(2){min-width:11rem}
-.files td:last-child{min-width:17rem}
+.files code,.model_files code{overflow-wrap:anywhere;font-size:.78rem}
+.files td:nth-child(2),.model_files td:nth-child(2){min-width:11rem}
+.files td:last-child,.model_files td:last-child{min-width:17rem}
 .gallery{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem 1.5rem}
-.mistakes{width:100%}
+mark{background:var(--tint);color:inherit;padding:.05em .2em;border-radius:3px}
+td small{color:var(--faint);font-size:.78em;margin-left:.25em}
+.mistakes,.entity_mistakes,.query_mistakes,.tag_mistakes,.text_mistakes{width:100%}
+.query_mistakes .quote,.text_mistakes .quote,.tag_mistakes .quote{min-width:11rem}
+.query_mistakes td:last-child{min-width:9rem}
+.tag_mistakes td:not(.quote):not(.num){min-width:9.5rem}
+.results tbody th,.further tbody th,.runs tbody th{min-width:10.5rem}
+.results td,.results th,.further td,.further th,.runs td,.runs th{padding-right:.8rem}
+thead th.num{white-space:normal}
 .mistakes td:not(.quote):not(.num){max-width:14rem}
 .mistakes td:not(.quote) bdi{overflow-wrap:break-word}
 .quote{min-width:16rem;overflow-wrap:anywhere}
@@ -227,5 +237,7 @@ footer{margin-top:4rem;color:var(--faint);font-size:.85rem}
 tr,figure,.hero,.banner,li{break-inside:avoid}caption{break-after:avoid}thead{display:table-header-group;break-after:avoid}tbody tr:first-child{
 break-before:avoid}p{orphans:3;widows:3}a{color:inherit;text-decoration:none}.mistakes{table-layout:fixed}.mistakes th:nth-child(n+2){width:22%}
 .mistakes th:last-child{width:12%}.mistakes td:not(.quote):not(.num){max-width:none}.mistakes td:not(.quote) bdi{overflow-wrap:anywhere}
-.quote,.files td:last-child{min-width:0}}
+.quote,.query_mistakes .quote,.text_mistakes .quote,.tag_mistakes .quote,.query_mistakes td:last-child,
+.tag_mistakes td:not(.quote):not(.num),.results tbody th,.further tbody th,.runs tbody th,.files td:last-child,.model_files td:last-child{min-width:0}
+mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ";

@@ -103,10 +103,22 @@ fn line(text: &Text) -> String {
             Span::Plain(t) | Span::Foreign(t) => escape(t),
             Span::Emphasis(t) => format!("*{}*", escape(t)),
             Span::Code(t) => code(t),
+            Span::Mark(t) => stressed("**", t),
+            Span::Label(t) => format!(" {}", stressed("*", t)),
         })
         .collect();
     // leading spaces would make it code
     line.trim().to_string()
+}
+
+/// Foreign text between `marks`, which only act beside what is no space.
+fn stressed(marks: &str, text: &str) -> String {
+    let inner = text.trim();
+    if inner.is_empty() {
+        return escape(text);
+    }
+    let (before, after) = text.split_once(inner).unwrap_or_default();
+    format!("{before}{marks}{}{marks}{after}", escape(inner))
 }
 
 /// Code inside a line. A bar would end the cell of a table even in code, so code with one is written as text.

@@ -6,7 +6,7 @@
 
 use crate::document::Document;
 use crate::figure::Variant;
-use crate::font;
+use crate::font::{self, Fonts};
 use crate::record::Error;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -63,7 +63,7 @@ struct Shared {
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let fonts: Vec<Font> = font::FACES.iter().flat_map(|face| Font::iter(Bytes::new(face.bytes))).collect();
+    let fonts: Vec<Font> = font::FACES.iter().map(|face| face.bytes).chain([font::EMOJI]).flat_map(|bytes| Font::iter(Bytes::new(bytes))).collect();
     Shared { library: LazyHash::new(Library::default()), book: LazyHash::new(FontBook::from_fonts(&fonts)), fonts }
 });
 
@@ -80,12 +80,12 @@ impl Files {
         for (name, figure) in &document.figures {
             let size = serde_json::json!({"width": figure.width, "height": figure.height, "alt": figure.alt});
             figures.insert(name.clone(), size);
-            files.insert(format!("{name}.svg"), Bytes::from_string(font::printable(&figure.svg_for(Variant::Print))));
+            files.insert(format!("{name}.svg"), Bytes::from_string(font::printable(&figure.svg_for(Variant::Print), Fonts::WithEmoji)));
         }
         let report = serde_json::json!({"document": document, "figures": figures});
         let report = serde_json::to_string(&report).map_err(|e| defect(&e.to_string()))?;
         // markup of JSON and SVG is ASCII, which the font has: only texts change
-        files.insert("report.json".into(), Bytes::from_string(font::printable(&report)));
+        files.insert("report.json".into(), Bytes::from_string(font::printable(&report, Fonts::WithEmoji)));
         Ok(Self { main: Source::new(file_id("report.typ").ok_or_else(|| defect("its layout has no name"))?, LAYOUT.into()), files })
     }
 }

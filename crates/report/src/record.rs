@@ -55,12 +55,39 @@ pub struct ModelRecord {
     pub hidden: usize,
     /// Blocks.
     pub layers: usize,
+    /// Licence, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub license: Option<String>,
 }
 
 impl ModelRecord {
     /// Whether the weight files are the same, byte for byte and in the same order.
     pub fn has_the_files_of(&self, other: &Self) -> bool {
         self.files.iter().map(|f| &f.sha256).eq(other.files.iter().map(|f| &f.sha256))
+    }
+}
+
+/// How long rows are in tokens, as the model reads them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Lengths {
+    /// Tokens that each count spans: the first is of rows with fewer than so many.
+    pub step: usize,
+    /// Rows by length.
+    pub counts: Vec<usize>,
+}
+
+impl Lengths {
+    /// Counts, at most.
+    const MOST: usize = 40;
+
+    /// Counts rows by their lengths; `None` of none.
+    pub fn of(lengths: impl IntoIterator<Item = usize>) -> Option<Self> {
+        let lengths: Vec<usize> = lengths.into_iter().collect();
+        let step = (lengths.iter().max()? + 1).div_ceil(Self::MOST);
+        let mut counts = vec![0; lengths.iter().max()? / step + 1];
+        lengths.iter().for_each(|n| counts[n / step] += 1);
+        Some(Self { step, counts })
     }
 }
 
@@ -78,6 +105,10 @@ pub struct DataRecord {
     /// The tables that queries are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<tasks::sandbox::Table>,
+    /// Lengths of the training rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub lengths: Option<Lengths>,
     /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`.
     pub files: BTreeMap<String, FileRecord>,
 }
@@ -147,6 +178,10 @@ pub struct TrainRecord {
     pub final_loss: f64,
     /// Step whose weights were kept.
     pub best_step: usize,
+    /// Energy of the whole processor during the training, in joules, where it was measured from its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub energy_joules: Option<f64>,
 }
 
 /// The outcome: `result.json`.
@@ -209,6 +244,13 @@ pub struct Prediction {
     /// Why the output is no answer, or not the right query, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl Prediction {
+    /// Is the answer wholly right?
+    pub fn right(&self) -> bool {
+        self.score >= 1.0
+    }
 }
 
 /// A run folder read whole.

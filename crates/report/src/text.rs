@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+use tasks::score::sql::Failure;
 use train::health::{Remedy, Symptom, Trouble};
 use ts_rs::TS;
 
@@ -77,6 +78,50 @@ impl Lang {
         };
         let at = if step == 0 { "prima del primo passo".to_string() } else { format!("passo {step}") };
         format!("{what} ({at}: {seen}).{done}")
+    }
+
+    /// Why an answer is none, or not the right one, as [`tasks`] says it. What SQLite says of a query stays as it is
+    /// where it is rare.
+    pub fn reason(self, reason: &str) -> String {
+        if self == Self::English {
+            return reason.into();
+        }
+        let numbers: Vec<&str> = reason.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).collect();
+        match (reason, numbers.as_slice()) {
+            ("empty", _) => "vuota".into(),
+            ("not JSON", _) => "non è JSON".into(),
+            ("neither a list nor an object", _) => "né una lista né un oggetto".into(),
+            ("an entity is not a string", _) => "un’entità non è una stringa".into(),
+            ("a type holds no list", _) => "un tipo non contiene una lista".into(),
+            ("an entity has no start, end or type", _) => "a un’entità manca inizio, fine o tipo".into(),
+            ("an entity lies outside the text", _) => "un’entità sta fuori dal testo".into(),
+            ("an entity is not of the form {\"type\": \"words\"}", _) => "un’entità non ha la forma {\"tipo\": \"parole\"}".into(),
+            ("not a list of hashtags", _) => "non è una lista di hashtag".into(),
+            ("no hashtag", _) => "nessun hashtag".into(),
+            ("no answer", _) => "nessuna risposta".into(),
+            ("it holds a NUL character", _) => "contiene un carattere NUL".into(),
+            ("it is not a query that reads", _) => "non è una query che legge".into(),
+            ("it is more than one statement", _) => "è più di un’istruzione".into(),
+            ("it tries to do more than read the data", _) => "prova a fare più che leggere i dati".into(),
+            ("incomplete input", _) => "la query non è completa".into(),
+            (_, [rows, columns, rows_wanted, columns_wanted]) if Failure::of(reason) == Failure::Different => {
+                format!("trova qualcos’altro: {rows} righe di {columns} colonne, attese {rows_wanted} di {columns_wanted}")
+            }
+            _ if Failure::of(reason) == Failure::Lucky => "il risultato è giusto solo su questi dati; su una copia con altre righe è diverso".into(),
+            (_, [kib]) if reason.starts_with("longer than ") => format!("più lunga di {kib} KiB"),
+            (_, [seconds]) if reason.starts_with("it was stopped after ") => format!("è stata fermata dopo {seconds} s"),
+            (_, [mib]) if reason.starts_with("it was stopped when it had taken ") => format!("è stata fermata quando occupava {mib} MiB"),
+            (_, [rows]) if reason.starts_with("its result has more than ") => format!("il risultato ha più di {rows} righe"),
+            (_, [mib]) if reason.starts_with("its result is larger than ") => format!("il risultato supera {mib} MiB"),
+            _ => match reason.split_once(": ") {
+                Some(("no such column", name)) => format!("colonna inesistente: {name}"),
+                Some(("no such table", name)) => format!("tabella inesistente: {name}"),
+                Some(("no such function", name)) => format!("funzione inesistente: {name}"),
+                Some(("ambiguous column name", name)) => format!("nome di colonna ambiguo: {name}"),
+                Some((near, "syntax error")) if near.starts_with("near ") => format!("errore di sintassi vicino a {}", &near[5..]),
+                _ => reason.into(),
+            },
+        }
     }
 
     pub(crate) fn words(self) -> &'static Words {
@@ -352,11 +397,77 @@ catalogue! {
         "At probability {confidence}: {accuracy} right ({count}).",
         "A probabilità {confidence}: {accuracy} giuste ({count}).";
     alt_comparison:
-        "Accuracy with 95 % intervals.",
-        "Accuratezza con intervalli al 95 %.";
+        "{measure} with 95 % intervals.",
+        "{measure} con intervalli al 95 %.";
     alt_comparison_row:
-        "{name}: {accuracy} ({interval}).",
-        "{name}: {accuracy} ({interval}).";
+        "{name}: {score} ({interval}).",
+        "{name}: {score} ({interval}).";
+    alt_errors:
+        "What became of the entities, in {count} rows.",
+        "Che cosa è stato delle entità, in {count} righe.";
+    pointer_errors:
+        "{name}: {right} of {expected} found, {missed} missed, {wrong_type} of the wrong type, {wrong_boundary} with wrong ends; {invented} invented.",
+        "{name}: {right} di {expected} trovate, {missed} mancate, {wrong_type} di tipo sbagliato, {wrong_boundary} con confini sbagliati; {invented} inventate.";
+    errors_right:
+        "found",
+        "trovate";
+    errors_boundary:
+        "wrong ends",
+        "confini sbagliati";
+    errors_type:
+        "wrong type",
+        "tipo sbagliato";
+    errors_missed:
+        "missed",
+        "mancate";
+    errors_invented:
+        "invented",
+        "inventate";
+    errors_share:
+        "{right} of {expected}",
+        "{right} di {expected}";
+    errors_all:
+        "all types",
+        "tutti i tipi";
+    alt_lengths:
+        "Lengths of {texts} texts in tokens: the middle one has {from} to {to}, the longest at most {most}.",
+        "Lunghezza di {texts} testi in token: quello mediano ne ha da {from} a {to}, il più lungo al massimo {most}.";
+    alt_lengths_limit:
+        "At most {limit} tokens are taken.",
+        "Si accettano al massimo {limit} token.";
+    pointer_lengths:
+        "{from} to {to} tokens: {count} texts",
+        "da {from} a {to} token: {count} testi";
+    lengths_axis:
+        "tokens",
+        "token";
+    lengths_count_axis:
+        "texts",
+        "testi";
+    lengths_limit:
+        "limit {limit}",
+        "limite {limit}";
+    alt_learning:
+        "{measure} by number of training examples.",
+        "{measure} per numero di esempi di addestramento.";
+    pointer_learning:
+        "{examples} examples: {score} ({interval}).",
+        "{examples} esempi: {score} ({interval}).";
+    learning_axis:
+        "training examples",
+        "esempi di addestramento";
+    learning_axis_log:
+        "training examples, logarithmic",
+        "esempi di addestramento, logaritmica";
+    alt_map:
+        "{count} examples on a plane, near ones alike, with {labels} labels.",
+        "{count} esempi su un piano, vicini se simili, con {labels} etichette.";
+    alt_map_label:
+        "{label}: {count}.",
+        "{label}: {count}.";
+    map_empty:
+        "no example was placed",
+        "nessun esempio da mostrare";
 
     // head and summary
     title:
@@ -374,6 +485,9 @@ catalogue! {
     task_hashtags:
         "Hashtag suggestion",
         "Proposta di hashtag";
+    task_custom:
+        "Prompts and answers",
+        "Richieste e risposte";
     method_completion:
         "completion (the model writes the answer)",
         "completamento (il modello scrive la risposta)";
@@ -393,11 +507,52 @@ catalogue! {
         "Summary",
         "In breve";
     summary_trained:
-        "{model} was fine-tuned on {examples} examples of “{data}” with {labels} labels, by {method}, on {device}, in {time}.",
-        "{model} è stato specializzato su {examples} esempi di «{data}» con {labels} etichette, per {method}, su {device}, in {time}.";
+        "{model} was fine-tuned on {examples} examples of “{data}”{with}, by {method}, on {device}, in {time}.",
+        "{model} è stato specializzato su {examples} esempi di «{data}»{with}, per {method}, su {device}, in {time}.";
     summary_trained_untimed:
-        "{model} was to be fine-tuned on {examples} examples of “{data}” with {labels} labels, by {method}, on {device}.",
-        "{model} doveva essere specializzato su {examples} esempi di «{data}» con {labels} etichette, per {method}, su {device}.";
+        "{model} was to be fine-tuned on {examples} examples of “{data}”{with}, by {method}, on {device}.",
+        "{model} doveva essere specializzato su {examples} esempi di «{data}»{with}, per {method}, su {device}.";
+    with_labels:
+        " with {count} labels",
+        " con {count} etichette";
+    with_types:
+        " with {count} types of entities",
+        " con {count} tipi di entità";
+    about_tables:
+        " about {count} tables",
+        " su {count} tabelle";
+    summary_entities:
+        "On the {examples} {split} examples its F1 is {score}; the 95 % interval is {interval}. It finds {recall} of the entities, and {precision} of those that \
+         it marks are right.",
+        "Sui {examples} esempi di {split} il suo F1 è {score}; l’intervallo al 95 % è {interval}. Trova il {recall} delle entità, ed è giusto il {precision} di \
+         quelle che segna.";
+    summary_sql:
+        "To {score} of the {examples} {split} questions it writes a query that finds what the expected one finds; the 95 % interval is {interval}. {valid} of \
+         its queries run.",
+        "Per il {score} delle {examples} domande di {split} scrive una query che trova ciò che trova quella attesa; l’intervallo al 95 % è {interval}. Il \
+         {valid} delle sue query viene eseguito.";
+    summary_tags:
+        "On the {examples} {split} posts the F1 of its hashtags is {score}; the 95 % interval is {interval}. {hit} of the posts get at least one of the \
+         expected hashtags.",
+        "Sui {examples} post di {split} l’F1 dei suoi hashtag è {score}; l’intervallo al 95 % è {interval}. Il {hit} dei post riceve almeno uno degli hashtag \
+         attesi.";
+    summary_text:
+        "It writes exactly the expected text for {score} of the {examples} {split} examples; the 95 % interval is {interval}. The mean chrF, which counts \
+         shared runs of characters, is {chrf}.",
+        "Scrive esattamente il testo atteso per il {score} dei {examples} esempi di {split}; l’intervallo al 95 % è {interval}. Il chrF medio, che conta le \
+         sequenze di caratteri in comune, è {chrf}.";
+    summary_commonest:
+        "Always giving the commonest hashtags would get {accuracy}.",
+        "Dare sempre gli hashtag più comuni otterrebbe {accuracy}.";
+    summary_gazetteer:
+        "Looking names up in a list of the training entities would get {accuracy}.",
+        "Cercare i nomi in un elenco delle entità di addestramento otterrebbe {accuracy}.";
+    summary_nearest:
+        "Copying the answer of the most similar training example would get {accuracy}.",
+        "Copiare la risposta dell’esempio di addestramento più simile otterrebbe {accuracy}.";
+    summary_weakest_type:
+        "Weakest type: {label}, F1 {f1}. Strongest: {best}, F1 {best_f1}.",
+        "Tipo più debole: {label}, F1 {f1}. Più forte: {best}, F1 {best_f1}.";
     summary_accuracy:
         "It answers {accuracy} of the {examples} {split} examples correctly; the 95 % interval is {interval}.",
         "Sui {examples} esempi di {split} l’accuratezza è {accuracy}; l’intervallo al 95 % è {interval}.";
@@ -427,8 +582,8 @@ catalogue! {
         "Non c’era un insieme di prova: queste cifre vengono dall’insieme di validazione, che ha anche scelto i pesi tenuti; su testi nuovi ci si aspetti \
          un po’ meno.";
     number_label:
-        "accuracy, {split} set",
-        "accuratezza, insieme di {split}";
+        "{measure}, {split} set",
+        "{measure}, insieme di {split}";
     number_interval:
         "95 % interval {interval}",
         "intervallo al 95 % {interval}";
@@ -438,6 +593,15 @@ catalogue! {
     split_validation:
         "validation",
         "validazione";
+    split_schema:
+        "tables",
+        "tabelle";
+    split_seed:
+        "rows of the tables",
+        "righe delle tabelle";
+    split_database:
+        "database",
+        "base di dati";
     split_train:
         "training",
         "addestramento";
@@ -492,14 +656,14 @@ catalogue! {
         "expected {expected}, answered {answered}: {count}, {share} of the label",
         "atteso {expected}, risposto {answered}: {count}, {share} dell’etichetta";
     alt_class_scores:
-        "Scores of {count} labels, weakest first.",
-        "Punteggi di {count} etichette, dalla più debole.";
+        "Scores of {count} categories, weakest first.",
+        "Punteggi di {count} categorie, dalla più debole.";
     alt_class_score:
         "{label}: F1 {f1}.",
         "{label}: F1 {f1}.";
     alt_balance:
-        "Examples of {count} labels: at most {most}, at least {least}.",
-        "Esempi di {count} etichette: al massimo {most}, almeno {least}.";
+        "Occurrences of {count} categories: at most {most}, at least {least}.",
+        "Occorrenze di {count} categorie: al massimo {most}, almeno {least}.";
     alt_confusion_shown:
         "The {shown} labels with most mistakes are shown.",
         "Sono mostrate le {shown} etichette con più errori.";
@@ -518,6 +682,9 @@ catalogue! {
     balance_caption:
         "Examples of each label in the set that was scored.",
         "Esempi di ogni etichetta nell’insieme valutato.";
+    lengths_caption:
+        "Lengths of the training rows in tokens, as the model reads them.",
+        "Lunghezze delle righe di addestramento in token, come le legge il modello.";
     coverage_caption:
         "What refusing unsure answers would bring: the further left, the fewer examples are answered.",
         "Che cosa darebbe rifiutare le risposte incerte: più a sinistra, meno esempi ricevono risposta.";
@@ -527,8 +694,8 @@ catalogue! {
 
     // documents
     interval:
-        "95 % interval",
-        "intervallo al 95 %";
+        "95\u{a0}% interval",
+        "intervallo al 95\u{a0}%";
     the_majority:
         "the commonest label",
         "l’etichetta più comune";
@@ -538,12 +705,24 @@ catalogue! {
     status_failed_symptom:
         "The first sign of trouble came at step {step}: {message}",
         "Il primo segno di difficoltà è comparso al passo {step}: {message}";
+    model_heading:
+        "Model card",
+        "Scheda del modello";
     data_heading:
-        "Data and files",
-        "Dati e file";
+        "Data card",
+        "Scheda dei dati";
     cite_heading:
         "How to cite it",
         "Come citarlo";
+    the_commonest_tags:
+        "the commonest hashtags",
+        "gli hashtag più comuni";
+    the_gazetteer:
+        "the list of known entities",
+        "l’elenco delle entità note";
+    the_nearest:
+        "the nearest training example",
+        "l’esempio di addestramento più simile";
     use_heading:
         "What it is good for, and what not",
         "A che cosa serve, e a che cosa no";
@@ -576,6 +755,62 @@ catalogue! {
     use_calibration:
         "Its probabilities are {error} off on average, more than {limit}: do not read them as chances of being right.",
         "Le sue probabilità sbagliano in media del {error}, più del {limit}: non vanno lette come probabilità di avere ragione.";
+    use_missed:
+        "{share} of its mistakes, more than half, are entities that it overlooked: what it marks can be used, but not as a complete list.",
+        "Il {share} dei suoi errori, più della metà, sono entità che non ha visto: ciò che segna si può usare, ma non come elenco completo.";
+    use_invented:
+        "{share} of its mistakes, more than half, are entities that it invented: a person should confirm what it marks.",
+        "Il {share} dei suoi errori, più della metà, sono entità inventate: una persona dovrebbe confermare ciò che segna.";
+    use_wrong_type:
+        "{share} of its mistakes, more than half, are the right words under the wrong type: it knows better where an entity is than what it is.",
+        "Il {share} dei suoi errori, più della metà, sono le parole giuste con il tipo sbagliato: sa meglio dove sta un’entità che che cosa sia.";
+    use_wrong_boundary:
+        "{share} of its mistakes, more than half, begin or end at the wrong place: enough to highlight or to count, not to copy names into a register.",
+        "Il {share} dei suoi errori, più della metà, comincia o finisce nel punto sbagliato: basta per evidenziare o contare, non per copiare nomi in un registro.";
+    use_sql_good:
+        "{score} of its queries had the right result ({high} or more): it can offer a result with the query beside it.",
+        "Il {score} delle sue query ha dato il risultato giusto (almeno {high}): può proporre un risultato con accanto la query.";
+    use_sql_draft:
+        "{score} of its queries had the right result (from {low} to below {high}): drafts for a person who reads SQL.",
+        "Il {score} delle sue query ha dato il risultato giusto (da {low} a meno di {high}): bozze per chi sa leggere SQL.";
+    use_sql_bad:
+        "{score} of its queries had the right result (below {low}): not to be relied on.",
+        "Il {score} delle sue query ha dato il risultato giusto (sotto {low}): non ci si può fare affidamento.";
+    use_sql_invalid:
+        "{share} of its queries did not run, more than {limit}: whatever uses it must expect that.",
+        "Il {share} delle sue query non è stato eseguito, più del {limit}: chi lo usa deve metterlo in conto.";
+    use_sql_lucky:
+        "{count} of its queries were right on this data and wrong on a changed copy of it: a right number is no proof of a right query.",
+        "{count} delle sue query erano giuste su questi dati e sbagliate su una copia modificata: un numero giusto non prova una query giusta.";
+    use_sql_tables:
+        "It knows only these tables: {tables}.",
+        "Conosce solo queste tabelle: {tables}.";
+    use_tags_good:
+        "Good for proposing hashtags from which a person chooses: {hit} of the posts got at least one that was expected ({high} or more).",
+        "Utile per proporre hashtag tra cui una persona sceglie: il {hit} dei post ne ha ricevuto almeno uno atteso (almeno {high}).";
+    use_tags_some:
+        "Now and then of use for proposing hashtags: {hit} of the posts got at least one that was expected (from {low} to below {high}).",
+        "A volte utile per proporre hashtag: il {hit} dei post ne ha ricevuto almeno uno atteso (da {low} a meno di {high}).";
+    use_tags_bad:
+        "Of little use for proposing hashtags: {hit} of the posts got at least one that was expected (below {low}).",
+        "Poco utile per proporre hashtag: il {hit} dei post ne ha ricevuto almeno uno atteso (sotto {low}).";
+    use_tags_unattended:
+        "Not for publishing hashtags without a person: {precision} of them were expected (below {high}). Others may fit as well; that was not measured.",
+        "Non per pubblicare hashtag senza una persona: il {precision} era tra quelli attesi (sotto {high}). Altri possono andare bene; non è stato misurato.";
+    use_tags_same:
+        "It repeats itself: {diversity} of its hashtags are distinct, less than half of the {expected} of the expected ones.",
+        "Si ripete: il {diversity} dei suoi hashtag è distinto, meno della metà del {expected} di quelli attesi.";
+    use_text_good:
+        "It wrote exactly what was expected in {score} of the examples ({high} or more).",
+        "Ha scritto esattamente ciò che era atteso nel {score} degli esempi (almeno {high}).";
+    use_text_near:
+        "It wrote exactly what was expected in {score} of the examples (below {high}), but its texts are near to it (chrF {chrf}, {low} or more): drafts for a \
+         person.",
+        "Ha scritto esattamente ciò che era atteso nel {score} degli esempi (meno di {high}), ma i suoi testi vi si avvicinano (chrF {chrf}, almeno {low}): bozze \
+         per una persona.";
+    use_text_bad:
+        "It wrote exactly what was expected in {score} of the examples (below {high}), and its texts are far from it (chrF {chrf}, below {low}).",
+        "Ha scritto esattamente ciò che era atteso nel {score} degli esempi (meno di {high}), e i suoi testi ne sono lontani (chrF {chrf}, sotto {low}).";
     use_only:
         "All this was measured on {examples} examples of {data}; it says nothing about other sources or languages.",
         "Tutto ciò è misurato su {examples} esempi di {data}; non dice nulla di altre fonti o lingue.";
@@ -594,8 +829,8 @@ catalogue! {
         "{count} runs side by side; all differences are from the first, {first}.",
         "{count} esecuzioni a confronto; tutte le differenze sono rispetto alla prima, {first}.";
     compare_best:
-        "Highest accuracy: {name}, {accuracy} ({interval}).",
-        "Accuratezza più alta: {name}, {accuracy} ({interval}).";
+        "Highest {measure}: {name}, {score} ({interval}).",
+        "Valore più alto ({measure}): {name}, {score} ({interval}).";
     compare_settled:
         "{name} and {first} differ: {difference} points, p = {p}.",
         "{name} e {first} differiscono: {difference} punti, p = {p}.";
@@ -631,6 +866,25 @@ catalogue! {
          corrected for the number of rows; below 0.05 the difference is called settled.",
         "Differenza: accuratezza dell’esecuzione meno quella di {first}, in punti percentuali, con intervallo al 95 % (Agresti e Min 2005). p: test esatto di \
          McNemar, non corretto per il numero di righe; sotto 0,05 la differenza si dice decisa.";
+    graded_note:
+        "Better and worse: examples on which the run scored higher or lower than {first}. Difference: mean score of an example (its F1; chrF for free text), \
+         run minus {first}, in points of a hundred, with a 95 % interval. p: paired bootstrap (Koehn 2004), not corrected for the number of rows; below 0.05 \
+         the difference is called settled.",
+        "Meglio e peggio: esempi in cui il punteggio dell’esecuzione è più alto o più basso di quello di {first}. Differenza: punteggio medio di un esempio (il \
+         suo F1; chrF per testi liberi), esecuzione meno {first}, in punti percentuali, con intervallo al 95 %. p: bootstrap appaiato (Koehn 2004), non \
+         corretto per il numero di righe; sotto 0,05 la differenza si dice decisa.";
+    better:
+        "Better",
+        "Meglio";
+    equal:
+        "Equal",
+        "Pari";
+    worse:
+        "Worse",
+        "Peggio";
+    learning_caption:
+        "{measure} by the number of training examples; all else was chosen alike.",
+        "{measure} per numero di esempi di addestramento; tutto il resto è stato scelto allo stesso modo.";
     both_right:
         "Both right",
         "Giuste entrambe";
@@ -681,6 +935,18 @@ catalogue! {
     model_value:
         "{name}, {parameters} parameters, stored as {storage}, {layers} layers of width {hidden}",
         "{name}, {parameters} parametri, memorizzati come {storage}, {layers} strati di larghezza {hidden}";
+    base_model:
+        "Base model",
+        "Modello di partenza";
+    made_for:
+        "Made for",
+        "Fatto per";
+    gemma_terms:
+        "The tuned model is a derivative of Gemma: the terms of use of Gemma, with the uses that they prohibit, apply to it as well (ai.google.dev/gemma/terms).",
+        "Il modello specializzato deriva da Gemma: valgono anche per esso le condizioni d’uso di Gemma, con gli usi che vietano (ai.google.dev/gemma/terms).";
+    model_licence:
+        "Licence of the model",
+        "Licenza del modello";
     trainable:
         "Trainable parameters",
         "Parametri addestrabili";
@@ -696,6 +962,12 @@ catalogue! {
     labels:
         "Labels",
         "Etichette";
+    types:
+        "Types of entities",
+        "Tipi di entità";
+    tables:
+        "Tables",
+        "Tabelle";
     device:
         "Device",
         "Dispositivo";
@@ -752,6 +1024,54 @@ catalogue! {
     macro_f1:
         "Macro-F1",
         "Macro-F1";
+    execution_accuracy:
+        "Right result",
+        "Risultato giusto";
+    exact_match:
+        "Exact match",
+        "Risposte identiche";
+    valid_sql:
+        "Valid queries",
+        "Query valide";
+    at_least_one_hit:
+        "At least one hit",
+        "Almeno uno giusto";
+    normalised_match:
+        "Normalised match",
+        "Identiche normalizzate";
+    token_f1:
+        "F1 over words",
+        "F1 sulle parole";
+    rouge_l:
+        "ROUGE-L",
+        "ROUGE-L";
+    chrf:
+        "chrF",
+        "chrF";
+    lucky:
+        "Right by luck",
+        "Giuste per caso";
+    unreadable:
+        "Unreadable",
+        "Illeggibili";
+    tags_per_post:
+        "Tags per post",
+        "Tag per post";
+    diversity:
+        "Distinct tags",
+        "Tag distinti";
+    diversity_expected:
+        "Distinct expected",
+        "Distinti attesi";
+    f1_compounds:
+        "F1, compounds split",
+        "F1, composti divisi";
+    f1_accents:
+        "F1, accents count",
+        "F1, con accenti";
+    further_caption:
+        "Further measurements on the same examples",
+        "Altre misure sugli stessi esempi";
     examples:
         "Examples",
         "Esempi";
@@ -767,6 +1087,15 @@ catalogue! {
     majority:
         "commonest label",
         "etichetta più comune";
+    commonest_tags:
+        "commonest hashtags",
+        "hashtag più comuni";
+    gazetteer:
+        "list of known entities",
+        "elenco di entità note";
+    nearest:
+        "nearest training example",
+        "esempio più simile";
     untuned:
         "model before tuning",
         "modello non specializzato";
@@ -774,6 +1103,33 @@ catalogue! {
         "Accuracy is the share of examples answered correctly. Macro-F1 averages the F1 of all labels that occur, rare ones counting as much as common ones.",
         "L’accuratezza è la quota di esempi con risposta giusta. Il macro-F1 è la media dell’F1 di tutte le etichette presenti: le rare contano quanto le \
          comuni.";
+    results_note_entities:
+        "An entity is right if its characters and its type are. Precision is the share of the answered entities that are right, recall the share of the \
+         expected ones that were found, F1 their harmonic mean over all entities together.",
+        "Un’entità è giusta se lo sono i suoi caratteri e il suo tipo. La precisione è la quota di entità giuste tra quelle date, il richiamo la quota di \
+         quelle attese che sono state trovate, l’F1 la loro media armonica su tutte le entità insieme.";
+    results_note_sql:
+        "A result is right if the query finds what the expected one finds, on the data and on changed copies of it. Exact match: it is the expected query, \
+         layout, case and quotation of names aside. Valid: it runs and ends within the limits. Right by luck: right on the data, wrong on a changed copy; these \
+         do not count as right.",
+        "Un risultato è giusto se la query trova ciò che trova quella attesa, sui dati e su copie modificate. Risposte identiche: è la query attesa, a parte \
+         disposizione, maiuscole e virgolette dei nomi. Valida: viene eseguita e finisce entro i limiti. Giuste per caso: giuste sui dati, sbagliate su una \
+         copia modificata; non contano come giuste.";
+    results_note_tags:
+        "Hashtags are compared without case, accents and separators. Precision is the share of the proposed ones that were expected, recall the share of the \
+         expected ones that were proposed, F1 their harmonic mean over all posts together. At least one hit: share of the posts with an expected hashtag among \
+         the proposed ones.",
+        "Gli hashtag si confrontano senza maiuscole, accenti e separatori. La precisione è la quota di quelli proposti che era attesa, il richiamo la quota di \
+         quelli attesi che è stata proposta, l’F1 la loro media armonica su tutti i post insieme. Almeno uno giusto: quota dei post con un hashtag atteso tra \
+         quelli proposti.";
+    results_note_text:
+        "Each is the mean over the examples. Exact match: the text is the expected one. Normalised match: it is so without case and punctuation. F1 over words: \
+         shared words. ROUGE-L: longest common sequence of words. chrF: shared runs of up to six characters.",
+        "Ogni valore è la media sugli esempi. Risposte identiche: il testo è quello atteso. Normalizzate: lo è senza maiuscole e punteggiatura. F1 sulle \
+         parole: parole in comune. ROUGE-L: sequenza comune di parole più lunga. chrF: sequenze comuni fino a sei caratteri.";
+    free_note_other:
+        "“Free answers”: nothing held the model to the form of an answer; what cannot be read counts as wrong.",
+        "«Risposte libere»: nulla vincolava il modello alla forma di una risposta; ciò che non si può leggere conta come sbagliato.";
     free_note:
         "“Free answers”: the model wrote whatever it wanted instead of choosing among the labels; answers that are no label count as wrong.",
         "«Risposte libere»: il modello ha scritto ciò che voleva invece di scegliere tra le etichette; le risposte che non sono etichette contano come \
@@ -801,6 +1157,61 @@ catalogue! {
          their harmonic mean.",
         "Precisione: tra le risposte con questa etichetta, la quota giusta. Richiamo: tra gli esempi con questa etichetta, la quota trovata. F1 è la loro \
          media armonica.";
+    types_heading:
+        "By type",
+        "Per tipo";
+    types_caption:
+        "Scores by type of entity, weakest first",
+        "Punteggi per tipo di entità, dal più debole";
+    type_:
+        "Type",
+        "Tipo";
+    types_note:
+        "Precision: of the entities answered with this type, the share that was right. Recall: of the expected entities of this type, the share that was \
+         found. F1 is their harmonic mean.",
+        "Precisione: tra le entità date con questo tipo, la quota giusta. Richiamo: tra le entità attese di questo tipo, la quota trovata. F1 è la loro media \
+         armonica.";
+    types_balance_caption:
+        "Entities of each type in the set that was scored.",
+        "Entità di ogni tipo nell’insieme valutato.";
+    errors_heading:
+        "What goes wrong",
+        "Che cosa va storto";
+    errors_text:
+        "{wrong} things are wrong: {missed} entities were missed, {invented} invented, {kinds} have the right words and the wrong type, {boundaries} the right \
+         type and the wrong ends.",
+        "{wrong} cose sono sbagliate: {missed} entità mancate, {invented} inventate, {kinds} con le parole giuste e il tipo sbagliato, {boundaries} con il tipo \
+         giusto e i confini sbagliati.";
+    errors_none:
+        "Every entity was found, and none was invented.",
+        "Ogni entità è stata trovata, e nessuna inventata.";
+    errors_caption:
+        "What became of the expected entities of each type, and how many were invented",
+        "Che cosa è stato delle entità attese di ogni tipo, e quante sono inventate";
+    errors_figure_caption:
+        "Each bar holds the expected entities of a type, by what became of them; the part beyond the gap was invented.",
+        "Ogni barra contiene le entità attese di un tipo, secondo che cosa ne è stato; la parte oltre lo stacco è inventata.";
+    failures_caption:
+        "Queries that are not right, by what is wrong with them",
+        "Query non giuste, secondo che cosa non va";
+    failure:
+        "What is wrong",
+        "Che cosa non va";
+    failure_unreadable:
+        "no query could be read from the answer",
+        "nella risposta non si legge alcuna query";
+    failure_invalid:
+        "the query does not run",
+        "la query non viene eseguita";
+    failure_different:
+        "it finds something else",
+        "trova qualcos’altro";
+    failure_lucky:
+        "it finds the right thing on this data only",
+        "trova la cosa giusta solo su questi dati";
+    share_of_all:
+        "Share of all",
+        "Quota del totale";
     confusion_heading:
         "Which labels it confuses",
         "Quali etichette confonde";
@@ -838,6 +1249,72 @@ catalogue! {
     mistakes_caption:
         "Wrong answers, surest first; long texts are cut at {limit} characters",
         "Risposte sbagliate, dalla più sicura; i testi lunghi sono tagliati a {limit} caratteri";
+    partly_some:
+        "{total} of {all} answers were not wholly right. Below are the {shown} with the lowest scores, of equal ones the surest first.",
+        "{total} risposte su {all} non erano del tutto giuste. Seguono le {shown} con i punteggi più bassi, a parità la più sicura prima.";
+    partly_all:
+        "{total} of {all} answers were not wholly right. They follow, the lowest scores first, of equal ones the surest first.",
+        "{total} risposte su {all} non erano del tutto giuste. Eccole, dai punteggi più bassi, a parità la più sicura prima.";
+    partly_none:
+        "All {all} answers were wholly right.",
+        "Tutte le {all} risposte erano del tutto giuste.";
+    mistakes_entities_caption:
+        "Expected entities are marked in the text, each with its type; long texts are cut at {limit} characters",
+        "Le entità attese sono segnate nel testo, ognuna con il suo tipo; i testi lunghi sono tagliati a {limit} caratteri";
+    mistakes_partly_caption:
+        "Answers that were not wholly right; long texts are cut at {limit} characters",
+        "Risposte non del tutto giuste; i testi lunghi sono tagliati a {limit} caratteri";
+    entities_answered:
+        "Answered entities",
+        "Entità date";
+    nothing:
+        "nothing",
+        "nulla";
+    wrong:
+        "What is wrong",
+        "Che cosa è sbagliato";
+    wrong_missed:
+        "missed:",
+        "mancata:";
+    wrong_invented:
+        "invented:",
+        "inventata:";
+    wrong_type:
+        "wrong type:",
+        "tipo sbagliato:";
+    wrong_boundary:
+        "wrong ends:",
+        "confini sbagliati:";
+    instead_of:
+        "instead of",
+        "invece di";
+    not_in_text:
+        "words that are not in the text",
+        "parole che non sono nel testo";
+    no_answer:
+        "no answer that can be read",
+        "nessuna risposta leggibile";
+    question:
+        "Question",
+        "Domanda";
+    why:
+        "Why it is wrong",
+        "Perché è sbagliata";
+    post:
+        "Post",
+        "Post";
+    hits:
+        "Hits",
+        "Giusti";
+    tags_missed:
+        "Missed",
+        "Mancati";
+    tags_added:
+        "Not expected",
+        "Non attesi";
+    prompt:
+        "Prompt",
+        "Richiesta";
     text:
         "Text",
         "Testo";
@@ -897,6 +1374,12 @@ catalogue! {
     peak_memory:
         "Peak memory",
         "Memoria massima";
+    energy:
+        "Energy of the whole processor",
+        "Energia di tutto il processore";
+    watt_hours:
+        "{energy} Wh",
+        "{energy} Wh";
     final_loss:
         "Loss of the last step",
         "Perdita dell’ultimo passo";

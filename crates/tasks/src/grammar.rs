@@ -50,32 +50,55 @@ impl Vocabulary {
             let matcher = Matcher::new(self.factory.create_parser(TopLevelGrammar::from_lark(lark.clone())));
             match matcher.get_error() {
                 Some(e) => Err(format!("a grammar cannot be used: {e}")),
-                None => Ok(RefCell::new((matcher.is_stopped(), matcher, 0))),
+                None => Ok(RefCell::new(Row { ended: matcher.is_stopped(), matcher, seen: Vec::new() })),
             }
         };
         Ok(Rows { rows: grammars.iter().map(row).collect::<Result<_, _>>()?, stop: self.stop })
     }
 }
 
+/// Where an answer stands in its grammar.
+struct Row {
+    ended: bool,
+    matcher: Matcher,
+    /// The tokens that it has seen.
+    seen: Vec<u32>,
+}
+
+impl Row {
+    /// Brings the grammar to the end of an answer, which may be another one than before: a beam's past can change.
+    fn follow(&mut self, generated: &[u32]) {
+        let common = self.seen.iter().zip(generated).take_while(|(a, b)| a == b).count();
+        if common < self.seen.len() {
+            // behind its end a grammar has consumed less than it was given, so it is read anew from the beginning
+            let keep = if self.ended || self.matcher.rollback(self.seen.len() - common).is_err() { 0 } else { common };
+            if keep == 0 {
+                self.ended = self.matcher.reset().is_err() || self.matcher.is_stopped();
+            }
+            self.seen.truncate(keep);
+        }
+        for &token in &generated[self.seen.len()..] {
+            self.ended = self.ended || self.matcher.consume_token(token).is_err() || self.matcher.is_stopped();
+            self.seen.push(token);
+        }
+    }
+}
+
 /// One grammar for each row of a batch.
 pub struct Rows {
-    /// Has the answer ended, the state of the grammar, and how many tokens it has seen.
-    rows: Vec<RefCell<(bool, Matcher, usize)>>,
+    rows: Vec<RefCell<Row>>,
     stop: u32,
 }
 
 impl Constraint for Rows {
     fn next(&self, row: usize, generated: &[u32]) -> Allowed {
         let Some(state) = self.rows.get(row) else { return Allowed::Only(Vec::new()) };
-        let (ended, matcher, seen) = &mut *state.borrow_mut();
-        for &token in &generated[(*seen).min(generated.len())..] {
-            *ended = *ended || matcher.consume_token(token).is_err() || matcher.is_stopped();
-        }
-        *seen = generated.len();
-        if *ended {
+        let mut state = state.borrow_mut();
+        state.follow(generated);
+        if state.ended {
             return Allowed::Only(vec![self.stop]);
         }
-        Allowed::Only(matcher.compute_mask_or_eos().map(|mask| mask.to_list()).unwrap_or_default())
+        Allowed::Only(state.matcher.compute_mask_or_eos().map(|mask| mask.to_list()).unwrap_or_default())
     }
 }
 
@@ -220,6 +243,22 @@ mod tests {
             assert!(answer[written(&v, &g, &answer).0..].starts_with(at), "{query}: {:?}", &answer[written(&v, &g, &answer).0..]);
         }
         assert!(!accepts(&v, &g, " SELECT COUNT(*"));
+    }
+
+    #[test]
+    fn a_beam_may_take_the_place_of_another() {
+        let v = bytes();
+        let rows = v.rows(&["start: \"ab\" | \"acd\"".into()]).expect("a grammar");
+        let allowed = |answer: &str| match rows.next(0, &answer.bytes().map(u32::from).collect::<Vec<_>>()) {
+            Allowed::Only(tokens) => tokens,
+            Allowed::Any => panic!("always restricts"),
+        };
+        assert_eq!(allowed("a"), [u32::from(b'b'), u32::from(b'c')]);
+        assert_eq!(allowed("ab"), [v.stop]);
+        assert_eq!(allowed("ac"), [u32::from(b'd')]);
+        assert_eq!(allowed(""), [u32::from(b'a')]);
+        assert_eq!(allowed("acd"), [v.stop]);
+        assert_eq!(allowed("a"), [u32::from(b'b'), u32::from(b'c')]);
     }
 
     #[test]

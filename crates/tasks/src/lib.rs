@@ -9,6 +9,7 @@ pub mod answer;
 pub mod baseline;
 pub mod constraint;
 pub mod grammar;
+pub mod grow;
 pub mod intent;
 pub mod prompt;
 pub mod sandbox;

@@ -1,5 +1,7 @@
 //! How much memory this process holds and held at most.
 
+use gemma::file::kibibytes;
+
 /// Resident memory now, in bytes; 0 where the system does not say.
 pub fn resident() -> u64 {
     memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64)
@@ -7,9 +9,13 @@ pub fn resident() -> u64 {
 
 /// Peak of the resident memory since the process began, in bytes.
 ///
-/// The kernel keeps it on Unix (`getrusage`: kilobytes, bytes on macOS). Elsewhere the value now is
-/// the best answer, so callers sample and keep the largest.
+/// Linux keeps it for each program (`VmHWM`). What `getrusage` keeps on other Unix systems (kilobytes, bytes on macOS)
+/// begins with what the parent process held. Elsewhere the value now is the best answer, so callers sample and keep the
+/// largest.
 pub fn peak() -> u64 {
+    if let Some(bytes) = kibibytes("/proc/self/status", "VmHWM:") {
+        return bytes;
+    }
     #[cfg(unix)]
     {
         let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
@@ -25,4 +31,23 @@ pub fn peak() -> u64 {
     }
     #[cfg(not(unix))]
     resident()
+}
+
+/// Memory in bytes that programs could still take without making the system swap, where it says so.
+pub fn available() -> Option<u64> {
+    kibibytes("/proc/meminfo", "MemAvailable:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_at_least_what_is_held() {
+        let held = vec![1u8; 64 << 20];
+        // read, so that the pages are really there
+        assert_eq!(held.iter().map(|&b| usize::from(b)).sum::<usize>(), 64 << 20);
+        let (peak, resident) = (peak(), resident());
+        assert!(resident == 0 || (peak >= 64 << 20 && peak + (8 << 20) >= resident), "{peak} {resident}");
+    }
 }

@@ -234,7 +234,7 @@ export class Double implements Door {
 
   devices(): ReturnType<Door['devices']> {
     const { id, name, api, driver } = HEAD.run.device;
-    return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, f16: false, parity: 'pass' }]);
+    return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, memory_bytes: null, f16: false, subgroups: false, parity: 'pass', detail: '', speed: null }]);
   }
 
   tasks(): ReturnType<Door['tasks']> {
@@ -426,7 +426,19 @@ export class Double implements Door {
 
   forecast(): ReturnType<Door['forecast']> {
     const event = HEAD.events.find((e) => e.type === 'forecast');
-    return event ? give({ seconds: event.seconds, peak_memory_bytes: event.peak_memory_bytes }) : fail('the recording holds no forecast');
+    if (!event) return fail('the recording holds no forecast');
+    return give({
+      device: HEAD.run.device.name,
+      seconds: event.seconds,
+      training_seconds: event.seconds,
+      scoring_seconds: 0,
+      steps: 30,
+      peak_memory_bytes: event.peak_memory_bytes,
+      checkpoint_bytes: 60e6,
+      available_memory_bytes: 16e9,
+      fits: true,
+      instead: [],
+    });
   }
 
   startRun(request: RunRequest): Promise<string> {

@@ -9,11 +9,6 @@ export type * from './generated';
 
 export type Theme = 'system' | 'light' | 'dark';
 
-export interface Forecast {
-  seconds: number;
-  peak_memory_bytes: number;
-}
-
 /** A drawing of `report::figure`. */
 export interface Figure {
   svg: string;

@@ -91,6 +91,9 @@ export const en = {
     line: (parts: { examples: number; labels: number; method: string | null; model: string; device: string }) =>
       `${many(parts.examples, 'message', 'messages')}, ${many(parts.labels, 'label', 'labels')}, ${parts.method === null ? parts.model : `${parts.method} on ${parts.model}`}, ${parts.device}`,
     cost: (time: string, memory: string) => `about ${time}, ${memory} of memory`,
+    tooLarge: (needed: string, free: string) => `This needs ${needed} of memory, and ${free} are free. Close other programs, or choose a smaller batch.`,
+    useSmaller: (settings: string) => `Train with ${settings}, which was measured to fit`,
+    refused: 'does not compute rightly',
     measuring: 'measuring how long it will take…',
     go: 'Start',
     missingModel: 'Get a model first: the card on the right offers one.',

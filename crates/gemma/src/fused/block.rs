@@ -6,6 +6,7 @@
 
 use super::arena::{Arena, Buffer};
 use super::kernel::{self, Matrix, Rotary, multiply};
+use crate::rows::Tree;
 use gemm::Parallelism;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -17,8 +18,8 @@ const QUERIES: usize = 64;
 /// Everything about a call that is not a tensor.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// Tokens of each row; rows follow each other without padding.
-    pub lengths: Vec<usize>,
+    /// The rows, or bundles of rows with a trunk; they follow each other without padding.
+    pub rows: Vec<Tree>,
     /// Width of the residual stream.
     pub hidden: usize,
     /// Query heads.
@@ -122,14 +123,14 @@ impl<'a> Block<'a> {
         };
         let groups = [group(0..3, shape.hidden), group(3..4, q), group(4..6, shape.hidden), group(6..7, shape.feed_forward)];
         let cores = rayon::current_num_threads();
-        let chunks = deal(&shape.lengths, cores);
+        let chunks = deal(&shape.rows.iter().map(Tree::tokens).collect::<Vec<_>>(), cores);
         // fewer rows than cores: let the cores share each product instead
         let threads = if chunks.len() < cores { Parallelism::Rayon(0) } else { Parallelism::None };
         Self { shape, frozen, packed, rotary, groups, arena, outputs, chunks, threads }
     }
 
     fn tokens(&self, rows: &Range<usize>) -> usize {
-        self.shape.lengths[rows.clone()].iter().sum()
+        self.shape.rows[rows.clone()].iter().map(Tree::tokens).sum()
     }
 
     /// Splits `[tokens, width]` values at the borders between the cores' rows.
@@ -336,50 +337,72 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Queries or keys of one row, normed and rotated.
-    fn turned(&self, x: &[f32], scale: &[f32], heads: usize) -> Buffer {
+    /// Queries or keys of consecutive tokens from position `first` on, normed and rotated.
+    fn turned(&self, x: &[f32], scale: &[f32], heads: usize, first: usize) -> Buffer {
         let mut out = self.arena.take(x.len());
-        kernel::norm_and_rotate(&mut out, x, scale, self.shape.epsilon, heads, self.rotary);
+        kernel::norm_and_rotate(&mut out, x, scale, self.shape.epsilon, heads, first, self.rotary);
         out
     }
 
-    /// Calls `f` with the token range of each row.
-    fn each_row(&self, rows: &Range<usize>, mut f: impl FnMut(usize, usize)) {
+    /// Calls `f` with the first token of each row or bundle, and what it is made of.
+    fn each_tree(&self, rows: &Range<usize>, mut f: impl FnMut(usize, &Tree)) {
         let mut at = 0;
-        for &length in &self.shape.lengths[rows.clone()] {
-            f(at, length);
-            at += length;
+        for tree in &self.shape.rows[rows.clone()] {
+            f(at, tree);
+            at += tree.tokens();
         }
     }
 
-    /// Query blocks of a row of `length` tokens: first query, queries, first key, keys.
-    fn query_blocks(&self, length: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + use<> {
+    /// Query blocks of `length` tokens whose first one stands at position `first`: position of the block's first query
+    /// among the tokens, queries, first key, keys.
+    fn query_blocks(&self, first: usize, length: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + use<> {
         let window = self.shape.window;
-        (0..length).step_by(QUERIES).map(move |first| {
-            let queries = QUERIES.min(length - first);
-            let first_key = (first + 1).saturating_sub(window);
-            (first, queries, first_key, first + queries - first_key)
+        (0..length).step_by(QUERIES).map(move |at| {
+            let queries = QUERIES.min(length - at);
+            let first_key = (first + at + 1).saturating_sub(window);
+            (at, queries, first_key, first + at + queries - first_key)
         })
     }
 
     fn attend(&self, rows: &Range<usize>, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
-        let (s, head) = (self.shape, self.shape.head);
-        let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
-        self.each_row(rows, |at, length| {
-            let q = self.turned(&q[at * q_width..(at + length) * q_width], self.frozen.q_norm, s.heads);
-            let k = self.turned(&k[at * kv_width..(at + length) * kv_width], self.frozen.k_norm, s.kv_heads);
-            let v = &v[at * kv_width..(at + length) * kv_width];
-            let mut scores = self.arena.take(QUERIES * length);
-            for (first, queries, first_key, keys) in self.query_blocks(length) {
-                for h in 0..s.heads {
-                    let (own, shared) = (first * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
-                    self.probabilities(&mut scores, &q[own..], &k[shared..], [first, queries, first_key, keys]);
-                    let p = Matrix::rows(&scores, keys);
-                    let target = &mut out[at * q_width + own..];
-                    multiply(target, q_width, [queries, head, keys], p, Matrix::rows(&v[shared..], kv_width), 1.0, false, self.threads);
-                }
+        let kv_width = self.outputs[1];
+        self.each_tree(rows, |at, tree| {
+            let trunk = at * kv_width..(at + tree.trunk) * kv_width;
+            let trunk_k = self.turned(&k[trunk.clone()], self.frozen.k_norm, self.shape.kv_heads, 0);
+            self.attend_part(at, tree.trunk, 0, q, &trunk_k, &v[trunk.clone()], out);
+            for (at, length) in branches(at, tree) {
+                let own = at * kv_width..(at + length) * kv_width;
+                let own_k = self.turned(&k[own.clone()], self.frozen.k_norm, self.shape.kv_heads, tree.trunk);
+                let (k, v) = (self.joined(&trunk_k, &own_k), self.joined(&v[trunk.clone()], &v[own]));
+                self.attend_part(at, length, tree.trunk, q, &k, &v, out);
             }
         });
+    }
+
+    /// One behind the other.
+    fn joined(&self, trunk: &[f32], own: &[f32]) -> Buffer {
+        let mut out = self.arena.take(trunk.len() + own.len());
+        out[..trunk.len()].copy_from_slice(trunk);
+        out[trunk.len()..].copy_from_slice(own);
+        out
+    }
+
+    /// Attention of `length` tokens from token `at` on, which stand at position `first` and see keys from position 0 on.
+    #[allow(clippy::too_many_arguments)] // the operands of one formula
+    fn attend_part(&self, at: usize, length: usize, first: usize, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
+        let (s, head) = (self.shape, self.shape.head);
+        let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
+        let q = self.turned(&q[at * q_width..(at + length) * q_width], self.frozen.q_norm, s.heads, first);
+        let mut scores = self.arena.take(QUERIES * (first + length));
+        for (query, queries, first_key, keys) in self.query_blocks(first, length) {
+            for h in 0..s.heads {
+                let (own, shared) = (query * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
+                self.probabilities(&mut scores, &q[own..], &k[shared..], [first + query, queries, first_key, keys]);
+                let p = Matrix::rows(&scores, keys);
+                let target = &mut out[at * q_width + own..];
+                multiply(target, q_width, [queries, head, keys], p, Matrix::rows(&v[shared..], kv_width), 1.0, false, self.threads);
+            }
+        }
     }
 
     fn probabilities(&self, scores: &mut [f32], q: &[f32], k: &[f32], [first, queries, first_key, keys]: [usize; 4]) {
@@ -389,39 +412,98 @@ impl<'a> Block<'a> {
     }
 
     fn attend_backward(&self, rows: &Range<usize>, kept: &Kept, grad: &[f32], [dq, dk, dv]: [&mut Buffer; 3]) {
-        let (s, head) = (self.shape, self.shape.head);
-        let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
-        dv.fill(0.0);
-        self.each_row(rows, |at, length| {
-            let (wide, narrow) = (at * q_width..(at + length) * q_width, at * kv_width..(at + length) * kv_width);
-            let q = self.turned(&kept.q[wide.clone()], self.frozen.q_norm, s.heads);
-            let k = self.turned(&kept.k[narrow.clone()], self.frozen.k_norm, s.kv_heads);
-            let v = &kept.v[narrow.clone()];
-            let (mut turned_q, mut turned_k) = (self.arena.take(q.len()), self.arena.take(k.len()));
-            turned_k.fill(0.0);
-            let (mut p, mut dp) = (self.arena.take(QUERIES * length), self.arena.take(QUERIES * length));
-            for (first, queries, first_key, keys) in self.query_blocks(length) {
-                for h in 0..s.heads {
-                    let (own, shared) = (first * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
-                    self.probabilities(&mut p, &q[own..], &k[shared..], [first, queries, first_key, keys]);
-                    let d = Matrix::rows(&grad[at * q_width + own..], q_width);
-                    let target = &mut dv[at * kv_width + shared..];
-                    multiply(target, kv_width, [keys, head, queries], Matrix::transposed(&p, keys), d, 1.0, true, self.threads);
-                    multiply(&mut dp, keys, [queries, keys, head], d, Matrix::transposed(&v[shared..], kv_width), 1.0, false, self.threads);
-                    kernel::softmax_backward(&mut dp[..queries * keys], &p[..queries * keys], keys);
-                    let ds = Matrix::rows(&dp, keys);
-                    multiply(&mut turned_q[own..], q_width, [queries, head, keys], ds, Matrix::rows(&k[shared..], kv_width), 1.0, false, self.threads);
-                    let ds = Matrix::transposed(&dp, keys);
-                    multiply(&mut turned_k[shared..], kv_width, [keys, head, queries], ds, Matrix::rows(&q[own..], q_width), 1.0, true, self.threads);
-                }
+        let s = self.shape;
+        let kv_width = self.outputs[1];
+        self.each_tree(rows, |at, tree| {
+            let trunk = at * kv_width..(at + tree.trunk) * kv_width;
+            let trunk_k = self.turned(&kept.k[trunk.clone()], self.frozen.k_norm, s.kv_heads, 0);
+            // gradients by the trunk's turned keys and by its values: from the trunk's own queries and from every branch
+            let mut sums = [self.arena.take(trunk.len()), self.arena.take(trunk.len())];
+            sums.iter_mut().for_each(|sum| sum.fill(0.0));
+            {
+                let [turned_k, trunk_dv] = &mut sums;
+                self.attend_part_backward(at, tree.trunk, 0, kept, [&trunk_k, &kept.v[trunk.clone()]], grad, dq, [turned_k, trunk_dv]);
             }
-            let back = |out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], heads: usize| {
-                kernel::norm_and_rotate_backward(out, x, grad, scale, s.epsilon, heads, self.rotary);
-            };
-            back(&mut dq[wide.clone()], &kept.q[wide], &mut turned_q, self.frozen.q_norm, s.heads);
-            back(&mut dk[narrow.clone()], &kept.k[narrow], &mut turned_k, self.frozen.k_norm, s.kv_heads);
+            for (at, length) in branches(at, tree) {
+                let own = at * kv_width..(at + length) * kv_width;
+                let own_k = self.turned(&kept.k[own.clone()], self.frozen.k_norm, s.kv_heads, tree.trunk);
+                let (k, v) = (self.joined(&trunk_k, &own_k), self.joined(&kept.v[trunk.clone()], &kept.v[own.clone()]));
+                let mut parts = [self.arena.take(k.len()), self.arena.take(k.len())];
+                parts.iter_mut().for_each(|part| part.fill(0.0));
+                {
+                    let [turned_k, part_dv] = &mut parts;
+                    self.attend_part_backward(at, length, tree.trunk, kept, [&k, &v], grad, dq, [turned_k, part_dv]);
+                }
+                for (sum, part) in sums.iter_mut().zip(&parts) {
+                    sum.iter_mut().zip(part.iter()).for_each(|(s, p)| *s += p);
+                }
+                let [turned_k, part_dv] = &mut parts;
+                dv[own.clone()].copy_from_slice(&part_dv[trunk.len()..]);
+                let turned_k = &mut turned_k[trunk.len()..];
+                kernel::norm_and_rotate_backward(
+                    &mut dk[own.clone()],
+                    &kept.k[own],
+                    turned_k,
+                    self.frozen.k_norm,
+                    s.epsilon,
+                    s.kv_heads,
+                    tree.trunk,
+                    self.rotary,
+                );
+            }
+            let [turned_k, trunk_dv] = &mut sums;
+            dv[trunk.clone()].copy_from_slice(trunk_dv);
+            kernel::norm_and_rotate_backward(&mut dk[trunk.clone()], &kept.k[trunk], turned_k, self.frozen.k_norm, s.epsilon, s.kv_heads, 0, self.rotary);
         });
     }
+
+    /// Backward of [`Block::attend_part`]: adds to the gradients by the turned keys and by the values, and writes the
+    /// gradient by the queries of these tokens.
+    #[allow(clippy::too_many_arguments)] // the operands of one formula
+    fn attend_part_backward(
+        &self,
+        at: usize,
+        length: usize,
+        first: usize,
+        kept: &Kept,
+        [k, v]: [&[f32]; 2],
+        grad: &[f32],
+        dq: &mut [f32],
+        [turned_k, dv]: [&mut [f32]; 2],
+    ) {
+        let (s, head) = (self.shape, self.shape.head);
+        let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
+        let wide = at * q_width..(at + length) * q_width;
+        let q = self.turned(&kept.q[wide.clone()], self.frozen.q_norm, s.heads, first);
+        let mut turned_q = self.arena.take(q.len());
+        let (mut p, mut dp) = (self.arena.take(QUERIES * (first + length)), self.arena.take(QUERIES * (first + length)));
+        for (query, queries, first_key, keys) in self.query_blocks(first, length) {
+            for h in 0..s.heads {
+                let (own, shared) = (query * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
+                self.probabilities(&mut p, &q[own..], &k[shared..], [first + query, queries, first_key, keys]);
+                let d = Matrix::rows(&grad[at * q_width + own..], q_width);
+                multiply(&mut dv[shared..], kv_width, [keys, head, queries], Matrix::transposed(&p, keys), d, 1.0, true, self.threads);
+                multiply(&mut dp, keys, [queries, keys, head], d, Matrix::transposed(&v[shared..], kv_width), 1.0, false, self.threads);
+                kernel::softmax_backward(&mut dp[..queries * keys], &p[..queries * keys], keys);
+                let ds = Matrix::rows(&dp, keys);
+                multiply(&mut turned_q[own..], q_width, [queries, head, keys], ds, Matrix::rows(&k[shared..], kv_width), 1.0, false, self.threads);
+                let ds = Matrix::transposed(&dp, keys);
+                multiply(&mut turned_k[shared..], kv_width, [keys, head, queries], ds, Matrix::rows(&q[own..], q_width), 1.0, true, self.threads);
+            }
+        }
+        let (out, x) = (&mut dq[wide.clone()], &kept.q[wide]);
+        kernel::norm_and_rotate_backward(out, x, &mut turned_q, self.frozen.q_norm, s.epsilon, s.heads, first, self.rotary);
+    }
+}
+
+/// First token and length of each branch of a tree that begins at token `at`.
+fn branches(at: usize, tree: &Tree) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let mut next = at + tree.trunk;
+    tree.branches.iter().map(move |&length| {
+        let start = next;
+        next += length;
+        (start, length)
+    })
 }
 
 /// Consecutive rows for each core, about equally many tokens each; never an empty share.

@@ -225,22 +225,29 @@ pub struct Rotary {
     pub sin: Vec<f32>,
 }
 
-/// Norms every head of one row of tokens (positions from 0 on) and rotates its two halves against each other.
-pub fn norm_and_rotate(out: &mut [f32], x: &[f32], scale: &[f32], epsilon: f32, heads: usize, rotary: &Rotary) {
+impl Rotary {
+    /// Cosines and sines of each position from `first` on, `half` each.
+    #[inline(always)]
+    fn from(&self, first: usize, half: usize) -> impl Iterator<Item = (&[f32], &[f32])> {
+        self.cos[first * half..].chunks_exact(half).zip(self.sin[first * half..].chunks_exact(half))
+    }
+}
+
+/// Norms every head of consecutive tokens (positions from `first` on) and rotates its two halves against each other.
+pub fn norm_and_rotate(out: &mut [f32], x: &[f32], scale: &[f32], epsilon: f32, heads: usize, first: usize, rotary: &Rotary) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
             let (head, half) = (scale.len(), scale.len() / 2);
             let tokens = out.chunks_exact_mut(heads * head).zip(x.chunks_exact(heads * head));
-            let angles = rotary.cos.chunks_exact(half).zip(rotary.sin.chunks_exact(half));
-            for ((o, x), (cos, sin)) in tokens.zip(angles) {
+            for ((o, x), (cos, sin)) in tokens.zip(rotary.from(first, half)) {
                 for (o, x) in o.chunks_exact_mut(head).zip(x.chunks_exact(head)) {
                     let inverse = inverse_rms(x, epsilon);
-                    let ((first, second), (a, b)) = (o.split_at_mut(half), x.split_at(half));
+                    let ((upper, second), (a, b)) = (o.split_at_mut(half), x.split_at(half));
                     let (sa, sb) = scale.split_at(half);
                     for i in 0..half {
                         let (a, b) = (a[i] * inverse * sa[i], b[i] * inverse * sb[i]);
-                        first[i] = a * cos[i] - b * sin[i];
+                        upper[i] = a * cos[i] - b * sin[i];
                         second[i] = b * cos[i] + a * sin[i];
                     }
                 }
@@ -250,19 +257,19 @@ pub fn norm_and_rotate(out: &mut [f32], x: &[f32], scale: &[f32], epsilon: f32, 
 }
 
 /// Gradient of [`norm_and_rotate`] by `x`: `grad` goes in and is rotated back on the way.
-pub fn norm_and_rotate_backward(out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], epsilon: f32, heads: usize, rotary: &Rotary) {
+#[allow(clippy::too_many_arguments)] // the operands of one formula
+pub fn norm_and_rotate_backward(out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], epsilon: f32, heads: usize, first: usize, rotary: &Rotary) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
             let (head, half) = (scale.len(), scale.len() / 2);
             let tokens = out.chunks_exact_mut(heads * head).zip(x.chunks_exact(heads * head)).zip(grad.chunks_exact_mut(heads * head));
-            let angles = rotary.cos.chunks_exact(half).zip(rotary.sin.chunks_exact(half));
-            for (((o, x), g), (cos, sin)) in tokens.zip(angles) {
+            for (((o, x), g), (cos, sin)) in tokens.zip(rotary.from(first, half)) {
                 for ((o, x), g) in o.chunks_exact_mut(head).zip(x.chunks_exact(head)).zip(g.chunks_exact_mut(head)) {
-                    let (first, second) = g.split_at_mut(half);
+                    let (upper, second) = g.split_at_mut(half);
                     for i in 0..half {
-                        let (f, s) = (first[i], second[i]);
-                        first[i] = f * cos[i] + s * sin[i];
+                        let (f, s) = (upper[i], second[i]);
+                        upper[i] = f * cos[i] + s * sin[i];
                         second[i] = s * cos[i] - f * sin[i];
                     }
                     rms_norm_row_backward::<false>(o, x, scale, g, epsilon);

@@ -6,7 +6,8 @@ use super::colour::{BLUE, GREEN, INK, VERMILLION};
 use super::{Figure, area, label};
 use crate::text::{Lang, fill};
 use serde_json::json;
-use tasks::Classification;
+use std::collections::BTreeMap;
+use tasks::score::ClassScore;
 
 /// Labels that a picture shows; with more of them it would be longer than any page.
 const SHOWN: usize = 100;
@@ -14,9 +15,9 @@ const SHOWN: usize = 100;
 const ROW: f64 = 19.0;
 
 /// F1 of each label as a bar, precision and recall as marks on it; weakest first.
-pub fn class_scores(metrics: &Classification, lang: Lang) -> Figure {
+pub fn class_scores(per_class: &BTreeMap<String, ClassScore>, lang: Lang) -> Figure {
     let words = lang.words();
-    let mut classes: Vec<_> = metrics.per_class.iter().collect();
+    let mut classes: Vec<_> = per_class.iter().collect();
     classes.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1).then(b.1.support.cmp(&a.1.support)));
     let total = classes.len();
     classes.truncate(SHOWN);
@@ -78,9 +79,9 @@ fn diamond(c: &mut super::Canvas, (x, y): (f64, f64)) {
 }
 
 /// Examples of each label in the set that was scored, commonest first.
-pub fn class_balance(metrics: &Classification, lang: Lang) -> Figure {
+pub fn class_balance(per_class: &BTreeMap<String, ClassScore>, lang: Lang) -> Figure {
     let words = lang.words();
-    let mut classes: Vec<(&str, usize)> = metrics.per_class.iter().map(|(l, s)| (l.as_str(), s.support)).collect();
+    let mut classes: Vec<(&str, usize)> = per_class.iter().map(|(l, s)| (l.as_str(), s.support)).collect();
     classes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let total = classes.len();
     let (most, least) = (classes.first().map_or(0, |c| c.1), classes.last().map_or(0, |c| c.1));

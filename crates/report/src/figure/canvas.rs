@@ -220,7 +220,7 @@ impl Canvas {
                     let font = FontDesc::new(FontFamily::Name(family), size * SCALE * 1.24, weight).transform(turn);
                     let ink = variant.colour(*colour);
                     let style = TextStyle::from(font).color(&ink).pos(Pos::new(horizontal, VPos::Center));
-                    let shown = if family == font::FAMILY { font::printable(text) } else { text.clone() };
+                    let shown = if family == font::FAMILY { font::printable(text, font::Fonts::Family) } else { text.clone() };
                     area.draw(&Text::new(shown, units(*at), style))
                 }
             };

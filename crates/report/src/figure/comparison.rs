@@ -17,22 +17,22 @@ const SYSTEM_CHARS: usize = 36;
 pub struct Compared {
     /// Its name.
     pub name: String,
-    /// Its accuracy.
-    pub accuracy: f64,
+    /// Its score, a share.
+    pub score: f64,
     /// The 95 % interval of it.
     pub interval: Interval,
     /// Is it the one that the report is about?
     pub main: bool,
 }
 
-/// Accuracies side by side, each a dot with its interval.
-pub fn comparison(rows: &[Compared], lang: Lang) -> Figure {
+/// Scores side by side, each a dot with its interval. `measure` names what they are.
+pub fn comparison(rows: &[Compared], measure: &str, lang: Lang) -> Figure {
     let words = lang.words();
-    let mut alt = words.alt_comparison.to_string();
+    let mut alt = fill(words.alt_comparison, &[("measure", measure)]);
     for row in rows {
-        let (name, accuracy, interval) = (name(&row.name, SYSTEM_CHARS), lang.percent(row.accuracy), lang.percent_range(row.interval));
+        let (name, score, interval) = (name(&row.name, SYSTEM_CHARS), lang.percent(row.score), lang.percent_range(row.interval));
         alt.push(' ');
-        alt.push_str(&fill(words.alt_comparison_row, &[("name", &name), ("accuracy", &accuracy), ("interval", &interval)]));
+        alt.push_str(&fill(words.alt_comparison_row, &[("name", &name), ("score", &score), ("interval", &interval)]));
     }
     let names: Vec<String> = rows.iter().map(|r| name(&r.name, SYSTEM_CHARS)).collect();
     let left = names.iter().map(|n| text_width(n, 13.0)).fold(40.0, f64::max) + 14.0;
@@ -44,12 +44,12 @@ pub fn comparison(rows: &[Compared], lang: Lang) -> Figure {
         .zip(&names)
         .enumerate()
         .map(|(i, (row, name))| {
-            let values = [("name", name.as_str()), ("accuracy", &lang.percent(row.accuracy)), ("interval", &lang.percent_range(row.interval))];
+            let values = [("name", name.as_str()), ("score", &lang.percent(row.score)), ("interval", &lang.percent_range(row.interval))];
             area((0.0, top + i as f64 * step), (left + side, step), fill(words.alt_comparison_row, &values))
         })
         .collect();
     let pointer = json!({"along": "cells", "plot": [left, top, left + side, bottom], "points": points});
-    let data = json!({"kind": "comparison", "rows": rows, "pointer": pointer});
+    let data = json!({"kind": "comparison", "measure": measure, "rows": rows, "pointer": pointer});
     Figure::draw((left + side + 64.0, bottom + 28.0), alt, data, |c| {
         for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
             c.line((x.at(share), top), (x.at(share), bottom), stroke(INK, 0.13, 1.0));
@@ -64,16 +64,16 @@ pub fn comparison(rows: &[Compared], lang: Lang) -> Figure {
             } else {
                 c.text(name, (left - 14.0, y), 13.0, At::Right, INK);
             }
-            if !row.accuracy.is_finite() {
+            if !row.score.is_finite() {
                 continue;
             }
             let [low, high] = row.interval;
             if low.is_finite() && high.is_finite() {
                 c.line((x.at(low), y), (x.at(high), y), stroke(colour, opacity, 2.0));
             }
-            c.circle((x.at(row.accuracy), y), 5.0, tint(colour, if row.main { 1.0 } else { 0.75 }));
-            let end = x.at(row.accuracy.max(if high.is_finite() { high } else { row.accuracy }));
-            let text = lang.percent(row.accuracy);
+            c.circle((x.at(row.score), y), 5.0, tint(colour, if row.main { 1.0 } else { 0.75 }));
+            let end = x.at(row.score.max(if high.is_finite() { high } else { row.score }));
+            let text = lang.percent(row.score);
             let write = if row.main { Canvas::bold } else { Canvas::text };
             write(c, &text, (end + 10.0, y), 12.0, At::Left, INK);
         }

@@ -11,7 +11,11 @@ mod calibration;
 mod canvas;
 mod comparison;
 mod confusion;
+mod errors;
+mod learning;
+mod lengths;
 mod loss;
+mod map;
 mod overlaid;
 mod quantity;
 
@@ -22,8 +26,12 @@ pub(crate) use canvas::{FAMILIES, LIGHTER, hex};
 pub use comparison::{Compared, comparison};
 pub use confusion::confusion_matrix;
 pub(crate) use confusion::pairs;
+pub use errors::{Faults, entity_errors};
+pub use learning::{Learnt, learning_curve};
+pub use lengths::{Bin, length_histogram};
 pub use loss::loss_curve;
 pub(crate) use loss::{MarkKind, marks};
+pub use map::{Placed, example_map};
 pub use overlaid::loss_curves;
 pub use quantity::{Quantity, quantity};
 
@@ -135,6 +143,10 @@ pub mod colour {
     pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
     /// Warnings.
     pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
+    /// A third kind of mistake, and labels of a map.
+    pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
+    /// Labels of a map.
+    pub const SKY: RGBColor = RGBColor(86, 180, 233);
     /// Cells of right answers; apart from [`BLUE`] because white numbers stand on it.
     pub const CELL_RIGHT: RGBColor = RGBColor(0, 91, 150);
     /// Cells of wrong answers; apart from [`VERMILLION`] because white numbers stand on it.

@@ -15,6 +15,7 @@ fn answering(name: &str, wrong: impl Fn(usize) -> bool) -> Run {
     let mut run = named(name, run(12, 600));
     for (i, p) in run.predictions.iter_mut().enumerate() {
         p.answer = Some(if wrong(i) { "nothing_like_it".into() } else { p.expected.clone() });
+        p.score = f64::from(!wrong(i));
     }
     run
 }
@@ -103,4 +104,25 @@ fn hostile_runs_do_not_act_side_by_side() {
         assert!(!page.contains(never), "{never:?}");
     }
     assert!(page.len() < 500_000, "{} bytes", page.len());
+}
+
+#[test]
+fn runs_that_differ_in_their_size_alone_make_a_learning_curve() {
+    let sized = |name: &str, count| {
+        let mut run = named(name, run(12, 600));
+        run.run.data.files.get_mut("train").unwrap().count = count;
+        run
+    };
+    let runs = [sized("small", 50), sized("large", 4800), sized("middle", 500)];
+    let document = compare::runs(&runs, Lang::Italian);
+    let figure = document.figure("learning").unwrap();
+    let sizes: Vec<u64> = figure.data["points"].as_array().unwrap().iter().map(|p| p["examples"].as_u64().unwrap()).collect();
+    assert_eq!(sizes, [50, 500, 4800]);
+    keep("compare-sizes.html", &html::render(&document));
+    // a size that occurs twice, too few sizes, another setting
+    assert!(compare::runs(&[runs[0].clone(), runs[1].clone(), runs[1].clone()], Lang::English).figure("learning").is_none());
+    assert!(compare::runs(&runs[..2], Lang::English).figure("learning").is_none());
+    let mut other = runs.clone();
+    other[2].run.settings.insert("learning_rate".into(), toml::Value::Float(0.5));
+    assert!(compare::runs(&other, Lang::English).figure("learning").is_none());
 }

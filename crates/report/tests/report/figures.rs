@@ -2,7 +2,8 @@
 
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
 use report::figure::{
-    Compared, Covered, Figure, Plot, Quantity, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage, loss_curve, quantity, reliability,
+    Bin, Compared, Covered, Faults, Figure, Learnt, Placed, Plot, Quantity, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage,
+    entity_errors, example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
 };
 use report::text::Lang;
 use roxmltree::{Document, Node};
@@ -76,8 +77,8 @@ fn a_usual_loss_curve_names_what_it_shows() {
 #[test]
 fn italian_figures_use_the_decimal_comma_everywhere() {
     let metrics = classification(&labels(12), &answers(12, 240, 0.9, false));
-    let rows = [Compared { name: "a".into(), accuracy: 0.912, interval: [0.9, 0.95], main: true }];
-    for figure in [loss_curve(&events(450), Lang::Italian), reliability(&metrics.reliability, Lang::Italian), comparison(&rows, Lang::Italian)] {
+    let rows = [Compared { name: "a".into(), score: 0.912, interval: [0.9, 0.95], main: true }];
+    for figure in [loss_curve(&events(450), Lang::Italian), reliability(&metrics.reliability, Lang::Italian), comparison(&rows, "Accuratezza", Lang::Italian)] {
         let document = checked(&figure);
         let mut decimals = 0;
         for text in texts(&document).iter().chain([&figure.alt]) {
@@ -262,10 +263,10 @@ fn reliability_and_comparison_show_every_value() {
     assert_eq!(elements(&checked(&reliability(&[], Lang::English)), "circle").len(), 0);
 
     let rows: Vec<Compared> = (0..4)
-        .map(|i| Compared { name: HOSTILE[i].into(), accuracy: noise(i), interval: [noise(i) - 0.04, noise(i) + 0.04], main: i == 0 })
-        .chain([Compared { name: "broken".into(), accuracy: f64::NAN, interval: [f64::NAN; 2], main: false }])
+        .map(|i| Compared { name: HOSTILE[i].into(), score: noise(i), interval: [noise(i) - 0.04, noise(i) + 0.04], main: i == 0 })
+        .chain([Compared { name: "broken".into(), score: f64::NAN, interval: [f64::NAN; 2], main: false }])
         .collect();
-    let figure = comparison(&rows, Lang::English);
+    let figure = comparison(&rows, "Accuracy", Lang::English);
     assert_eq!(elements(&checked(&figure), "circle").len(), 4, "what is no number has no dot");
 }
 
@@ -304,18 +305,18 @@ fn quantities_of_a_training_are_drawn_with_their_last_value() {
 fn labels_side_by_side_are_sorted_and_bounded() {
     for (classes, examples) in [(2, 60), (12, 600), (77, 3000), (300, 3000)] {
         let metrics = classification(&labels(classes), &answers(classes, examples, 0.8, true));
-        for figure in [class_scores(&metrics, Lang::English), class_balance(&metrics, Lang::English)] {
+        for figure in [class_scores(&metrics.per_class, Lang::English), class_balance(&metrics.per_class, Lang::English)] {
             keep(&format!("{}-{classes}.svg", figure.data["kind"].as_str().unwrap()), &figure.svg);
             checked(&figure);
             assert!(figure.height < 2000.0 && figure.data["classes"].as_array().unwrap().len() == classes.min(100));
         }
-        let scores = class_scores(&metrics, Lang::English).data;
+        let scores = class_scores(&metrics.per_class, Lang::English).data;
         let f1: Vec<f64> = scores["classes"].as_array().unwrap().iter().map(|c| c["f1"].as_f64().unwrap()).collect();
         assert!(f1.windows(2).all(|w| w[0] <= w[1]), "weakest first: {f1:?}");
     }
     let nothing = classification(&[], &[]);
-    checked(&class_scores(&nothing, Lang::English));
-    checked(&class_balance(&nothing, Lang::Italian));
+    checked(&class_scores(&nothing.per_class, Lang::English));
+    checked(&class_balance(&nothing.per_class, Lang::Italian));
 }
 
 #[test]
@@ -417,5 +418,105 @@ fn a_bitmap_has_twice_the_pixels_and_the_texts() {
         if let Ok(folder) = std::env::var("REPORT_EXAMPLES") {
             std::fs::write(std::path::Path::new(&folder).join(format!("confusion-{variant:?}.png")), &bytes).unwrap();
         }
+    }
+}
+
+#[test]
+fn what_became_of_entities_is_drawn_to_scale() {
+    let faults =
+        |name: &str, right, missed, wrong_type, wrong_boundary, invented| Faults { name: name.into(), right, missed, wrong_type, wrong_boundary, invented };
+    let rows = [faults("all types", 80, 6, 3, 5, 9), faults("people", 50, 0, 3, 0, 4), faults(HOSTILE[0], 0, 6, 0, 0, 0)];
+    for lang in [Lang::English, Lang::Italian] {
+        let figure = entity_errors(&rows, lang);
+        let document = checked(&figure);
+        // one rectangle for each kind that occurs, and five in the key
+        assert_eq!(elements(&document, "rect").len(), 5 + 5 + 3 + 1);
+        let of = if lang == Lang::English { "80 of 94" } else { "80 di 94" };
+        assert!(texts(&document).iter().any(|t| t == of), "{:?}", texts(&document));
+        assert_eq!(figure.data["types"][0]["wrong_boundary"], 5);
+    }
+    let width = |figure: &Figure, colour: &str| -> f64 {
+        elements(&checked(figure), "rect").iter().filter(|n| n.attribute("fill") == Some(colour)).map(|n| number(*n, "width")).fold(0.0, f64::max)
+    };
+    let figure = entity_errors(&rows, Lang::English);
+    let (blue, red) = (width(&figure, "#0072B2"), width(&figure, "#D55E00"));
+    assert!((blue / red - 80.0 / 6.0).abs() < 1.0, "{blue} and {red}");
+    checked(&entity_errors(&[], Lang::English));
+    let many: Vec<Faults> = (0..500).map(|i| faults(&format!("type {i}"), i, i % 3, i % 5, i % 7, i % 11)).collect();
+    let figure = entity_errors(&many, Lang::English);
+    checked(&figure);
+    assert!(figure.height < 1200.0);
+}
+
+#[test]
+fn lengths_hold_every_text_and_show_the_limit() {
+    let bins: Vec<Bin> = (0..60).map(|i| Bin { from: 4 * i, to: 4 * i + 3, count: (200.0 * (-((i as f64 - 12.0) / 7.0).powi(2)).exp()) as usize }).collect();
+    for lang in [Lang::English, Lang::Italian] {
+        for limit in [None, Some(128), Some(200_000)] {
+            let figure = length_histogram(&bins, limit, lang);
+            let document = checked(&figure);
+            assert_eq!(figure.data["bins"].as_array().unwrap().len(), 60);
+            assert_eq!(texts(&document).iter().any(|t| t.ends_with(" 128")), limit == Some(128), "{:?}", texts(&document));
+        }
+    }
+    for bins in [
+        vec![],
+        vec![Bin { from: 0, to: 0, count: 0 }],
+        vec![Bin { from: 7, to: 7, count: 1 }],
+        vec![Bin { from: 0, to: usize::MAX, count: usize::MAX }, Bin { from: usize::MAX, to: usize::MAX, count: usize::MAX }],
+    ] {
+        checked(&length_histogram(&bins, Some(10), Lang::Italian));
+    }
+}
+
+#[test]
+fn a_learning_curve_is_in_decades_where_sizes_differ_much() {
+    let learnt = |examples, score: f64| Learnt { examples, score, interval: [score - 0.05, score + 0.04] };
+    let wide = learning_curve(&[learnt(800, 0.81), learnt(50, 0.4), learnt(200, 0.66)], "Accuracy", Lang::English);
+    assert_eq!((wide.data["scale"].as_str(), wide.data["points"][0]["examples"].as_u64()), (Some("log"), Some(50)), "in the order of size");
+    assert!(wide.alt.contains("200 examples: 66.0"), "{}", wide.alt);
+    assert_eq!(elements(&checked(&wide), "circle").len(), 3);
+    let near = learning_curve(&[learnt(100, 0.4), learnt(200, 0.5)], "F1", Lang::Italian);
+    assert_eq!(near.data["scale"], "linear");
+    checked(&near);
+    for points in [vec![], vec![learnt(0, 0.1)], vec![learnt(5, f64::NAN)], vec![learnt(1, 2.0), learnt(usize::MAX, -3.0)]] {
+        checked(&learning_curve(&points, "F1", Lang::English));
+    }
+}
+
+/// Three clouds of examples, and one without a label.
+pub fn placed(each: usize) -> Vec<Placed> {
+    let centres = [("order_tracking", 0.0, 0.0), ("return_refund", 6.0, 1.0), ("payment_issues", 2.0, 5.0)];
+    let cloud = |&(label, x, y): &(&str, f64, f64)| {
+        (0..each).map(move |i| Placed { x: x + 3.0 * noise(i) - 1.5, y: y + 3.0 * noise(i + 7919) - 1.5, label: label.into() }).collect::<Vec<_>>()
+    };
+    centres.iter().flat_map(cloud).chain([Placed { x: 3.0, y: 3.0, label: String::new() }]).collect()
+}
+
+#[test]
+fn a_map_keeps_distances_and_names_the_commonest_labels() {
+    let points = placed(40);
+    let figure = example_map(&points, Lang::English);
+    let document = checked(&figure);
+    assert_eq!(elements(&document, "circle").len(), 121);
+    for name in ["order_tracking", "return_refund", "payment_issues"] {
+        assert!(texts(&document).iter().any(|t| t == name), "{:?}", texts(&document));
+    }
+    assert_eq!(figure.data["points"].as_array().unwrap().len(), 121);
+    let hostile: Vec<Placed> = (0..3000)
+        .map(|i| Placed { x: if i % 500 == 0 { f64::NAN } else { noise(i) * 1e-9 }, y: noise(i + 1), label: HOSTILE[i % HOSTILE.len()].into() })
+        .collect();
+    checked(&example_map(&hostile, Lang::Italian));
+    let many = example_map(&placed(20_000), Lang::English);
+    checked(&many);
+    assert!(many.svg.len() < 600_000, "{} bytes", many.svg.len());
+    let one = Placed { x: 1.0, y: 1.0, label: "a".into() };
+    for points in [
+        vec![],
+        vec![one.clone()],
+        vec![one.clone(), one],
+        vec![Placed { x: f64::MAX, y: 0.0, label: "b".into() }, Placed { x: f64::MIN, y: 0.0, label: "b".into() }],
+    ] {
+        checked(&example_map(&points, Lang::Italian));
     }
 }

@@ -5,5 +5,8 @@ mod common;
 mod compared;
 mod figures;
 mod formats;
+mod golden;
+mod made;
 mod page;
 mod paper;
+mod tasks;

@@ -10,8 +10,8 @@ use roxmltree::{Document, Node};
 use tasks::score::classification;
 use train::Event;
 
-const SECTIONS: [&str; 13] =
-    ["summary", "results", "classes", "confusion", "mistakes", "calibration", "use", "training", "health", "done", "data", "reproduce", "cite"];
+const SECTIONS: [&str; 14] =
+    ["summary", "results", "classes", "confusion", "mistakes", "calibration", "use", "training", "health", "done", "model", "data", "reproduce", "cite"];
 
 fn render(run: &Run, lang: Lang) -> String {
     html::render(&content::run(run, lang))
@@ -49,7 +49,7 @@ fn a_finished_run_has_all_sections_with_headings_captions_and_alternatives() {
             assert!(section.children().find(Node::is_element).unwrap().has_tag_name("h2"));
         }
         let svgs: Vec<Node> = document.descendants().filter(|n| n.tag_name().name() == "svg").collect();
-        assert_eq!(svgs.len(), 11);
+        assert_eq!(svgs.len(), 12);
         for svg in svgs {
             assert_eq!(svg.attribute("role"), Some("img"));
             assert!(svg.attribute("aria-label").unwrap().len() > 30);
@@ -152,7 +152,7 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
         let page = render(&run, lang);
         keep(&format!("failed-{}.html", lang.code()), &page);
         let document = body(&page);
-        assert_eq!(sections(&document), ["summary", "training", "done", "data", "reproduce", "cite"]);
+        assert_eq!(sections(&document), ["summary", "training", "done", "model", "data", "reproduce", "cite"]);
         let alert = document.descendants().find(|n| n.attribute("role") == Some("alert")).unwrap();
         assert!(words(alert).contains("Lower the learning rate") && words(alert).contains("41"), "{}", words(alert));
         assert!(alert.range().start < document.descendants().find(|n| n.has_tag_name("section")).unwrap().range().start);
@@ -161,7 +161,7 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
         run.result.error = None;
         run.events.clear();
         let page = render(&run, lang);
-        assert_eq!(sections(&body(&page)), ["summary", "done", "data", "reproduce", "cite"]);
+        assert_eq!(sections(&body(&page)), ["summary", "done", "model", "data", "reproduce", "cite"]);
         assert_eq!(page.matches("role=\"alert\"").count(), 1);
     }
 }
@@ -210,6 +210,7 @@ fn ten_thousand_mistakes_give_a_bounded_report() {
     let long = "è".repeat(100_000);
     for (i, p) in run.predictions.iter_mut().enumerate() {
         p.answer = None;
+        p.score = 0.0;
         p.probability = i as f64 / 10_000.0;
         if i >= 9_990 {
             p.input.clone_from(&long);
@@ -231,6 +232,7 @@ fn a_run_without_mistakes_says_so() {
     let mut run = run(12, 60);
     for p in &mut run.predictions {
         p.answer = Some(p.expected.clone());
+        p.score = 1.0;
     }
     let page = render(&run, Lang::English);
     assert!(section(&body(&page), "mistakes").contains("None of the 60 answers was wrong."));
@@ -248,7 +250,8 @@ fn writing_leaves_whole_files_and_overwrites_older_ones() {
     }
     let mut names: Vec<String> = std::fs::read_dir(place.join("figures")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let figures = ["balance", "classes", "comparison", "confusion", "coverage", "gradient_norm", "learning_rate", "loss", "memory", "reliability", "speed"];
+    let figures =
+        ["balance", "classes", "comparison", "confusion", "coverage", "gradient_norm", "learning_rate", "lengths", "loss", "memory", "reliability", "speed"];
     let wanted: Vec<String> = figures.iter().flat_map(|n| [format!("{n}.dark.svg"), format!("{n}.json"), format!("{n}.svg")]).collect();
     assert_eq!(names, wanted, "no half-written file is left");
     let values: serde_json::Value = serde_json::from_slice(&std::fs::read(place.join("figures/confusion.json")).unwrap()).unwrap();
@@ -289,13 +292,14 @@ fn what_it_is_good_for_follows_from_the_numbers() {
     for (i, p) in run.predictions.iter_mut().enumerate() {
         p.probability = if i % 2 == 0 { 0.9 } else { 0.4 };
         p.answer = Some(if i % 2 == 0 { p.expected.clone() } else { "other".into() });
+        p.score = f64::from(i % 2 == 0);
     }
     assert!(
         said(&run).contains("probability of 90.0\u{202f}% or more answers 50.0\u{202f}% of the examples, 100.0\u{202f}% of them rightly"),
         "{}",
         said(&run)
     );
-    run.predictions.iter_mut().for_each(|p| p.answer = None);
+    run.predictions.iter_mut().for_each(|p| (p.answer, p.score) = (None, 0.0));
     assert!(said(&run).contains("No threshold"), "{}", said(&run));
     run.result.baselines.insert("untuned".into(), run.result.metrics.clone().unwrap());
     assert!(said(&run).contains("not shown to be better than the model before tuning"), "{}", said(&run));

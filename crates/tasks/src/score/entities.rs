@@ -42,6 +42,50 @@ pub struct Errors {
     pub wrong_boundary: usize,
 }
 
+impl Errors {
+    fn count(&mut self, mistake: &Mistake) {
+        *match mistake {
+            Mistake::Missed(_) => &mut self.missed,
+            Mistake::Invented(_) => &mut self.invented,
+            Mistake::WrongType { .. } => &mut self.wrong_type,
+            Mistake::WrongBoundary { .. } => &mut self.wrong_boundary,
+        } += 1;
+    }
+}
+
+/// One thing that is wrong with the answer to one example, see [`Errors`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// Expected, and nothing answered there.
+    Missed(Span),
+    /// Answered, and nothing expected there.
+    Invented(Span),
+    /// The right characters under another type.
+    WrongType {
+        /// What was expected.
+        expected: Span,
+        /// What was answered.
+        answered: Span,
+    },
+    /// The right type on overlapping characters.
+    WrongBoundary {
+        /// What was expected.
+        expected: Span,
+        /// What was answered.
+        answered: Span,
+    },
+}
+
+impl Mistake {
+    /// The span that it is about: the expected one, or the one that was invented.
+    pub fn span(&self) -> &Span {
+        match self {
+            Self::Missed(span) | Self::Invented(span) => span,
+            Self::WrongType { expected, .. } | Self::WrongBoundary { expected, .. } => expected,
+        }
+    }
+}
+
 /// Scores of entities on a set of examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Entities {
@@ -83,7 +127,7 @@ pub fn entities(expected: &[Vec<Span>], answered: &[Option<Vec<Span>>]) -> Entit
             counts.right += usize::from(want.contains(span));
         }
         examples.push(Counts { right: want.intersection(&got).count(), answered: got.len(), expected: want.len() });
-        classify(want.difference(&got).copied().collect(), got.difference(&want).copied().collect(), &mut errors);
+        classify(&want, &got).iter().for_each(|m| errors.count(m));
     }
     let metrics = |sample: &[Counts]| {
         let sum = |f: fn(&Counts) -> usize| sample.iter().map(f).sum::<usize>();
@@ -122,12 +166,23 @@ pub fn share(expected: &[Span], answered: &[Span]) -> f64 {
     f1(want.intersection(&got).count(), got.len(), want.len())
 }
 
+/// What is wrong with an answer, in the order of the text.
+pub fn mistakes(expected: &[Span], answered: &[Span]) -> Vec<Mistake> {
+    let mut out = classify(&set(expected), &set(answered));
+    out.sort_by(|a, b| a.span().cmp(b.span()));
+    out
+}
+
 /// Pairs what was missed with what was invented: first same characters, then the largest overlap of
 /// the same type.
-fn classify(mut missed: Vec<(usize, usize, &str)>, mut invented: Vec<(usize, usize, &str)>, errors: &mut Errors) {
+fn classify(want: &BTreeSet<(usize, usize, &str)>, got: &BTreeSet<(usize, usize, &str)>) -> Vec<Mistake> {
+    let mut missed: Vec<_> = want.difference(got).copied().collect();
+    let mut invented: Vec<_> = got.difference(want).copied().collect();
+    let span = |&(start, end, kind): &(usize, usize, &str)| Span { start, end, kind: kind.into() };
+    let mut out = Vec::new();
     missed.retain(|m| {
         let at = invented.iter().position(|i| (i.0, i.1) == (m.0, m.1));
-        at.map(|at| invented.remove(at)).inspect(|_| errors.wrong_type += 1).is_none()
+        at.map(|at| invented.remove(at)).inspect(|i| out.push(Mistake::WrongType { expected: span(m), answered: span(i) })).is_none()
     });
     let overlap = |a: &(usize, usize, &str), b: &(usize, usize, &str)| if a.2 == b.2 { a.1.min(b.1).saturating_sub(a.0.max(b.0)) } else { 0 };
     let mut pairs: Vec<(usize, usize, usize)> =
@@ -138,11 +193,12 @@ fn classify(mut missed: Vec<(usize, usize, &str)>, mut invented: Vec<(usize, usi
         if !m_used.contains(&m) && !i_used.contains(&i) {
             m_used.insert(m);
             i_used.insert(i);
+            out.push(Mistake::WrongBoundary { expected: span(&missed[m]), answered: span(&invented[i]) });
         }
     }
-    errors.wrong_boundary += m_used.len();
-    errors.missed += missed.len() - m_used.len();
-    errors.invented += invented.len() - i_used.len();
+    out.extend(missed.iter().enumerate().filter(|(m, _)| !m_used.contains(m)).map(|(_, s)| Mistake::Missed(span(s))));
+    out.extend(invented.iter().enumerate().filter(|(i, _)| !i_used.contains(i)).map(|(_, s)| Mistake::Invented(span(s))));
+    out
 }
 
 #[cfg(test)]
@@ -166,6 +222,14 @@ mod tests {
         let s = entities(&expected, &answered);
         assert!((s.precision - 0.25).abs() < 1e-12 && (s.recall - 0.25).abs() < 1e-12 && (s.f1 - 0.25).abs() < 1e-12);
         assert_eq!(s.errors, Errors { missed: 1, invented: 1, wrong_type: 1, wrong_boundary: 1 });
+        let found = mistakes(&expected[0], answered[0].as_deref().unwrap_or_default());
+        let wanted = [
+            Mistake::WrongType { expected: span(8, 12, "places"), answered: span(8, 12, "people") },
+            Mistake::WrongBoundary { expected: span(20, 24, "dates"), answered: span(20, 29, "dates") },
+            Mistake::Invented(span(40, 44, "dates")),
+        ];
+        assert_eq!(found, wanted);
+        assert_eq!(mistakes(&expected[1], &[]), [Mistake::Missed(span(3, 9, "people"))]);
         assert_eq!((s.unreadable, s.examples), (1, 3));
         // people: 1 right of 2 answered and 2 expected
         assert!((s.per_type["people"].f1 - 0.5).abs() < 1e-12 && s.per_type["people"].support == 2);

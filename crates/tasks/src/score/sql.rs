@@ -58,6 +58,30 @@ pub struct Sql {
 
 /// Why a match that does not hold on a changed copy is not right.
 const LUCKY: &str = "its result is right on this data only; on a copy with other rows it differs";
+/// How the reason of a result that is not the expected one begins.
+const DIFFERENT: &str = "it finds something else: ";
+
+/// In which way a query is not right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// It was refused, does not run, or did not end within the limits.
+    DoesNotRun,
+    /// It finds something else.
+    Different,
+    /// It finds the expected rows on the data, and something else on a changed copy.
+    Lucky,
+}
+
+impl Failure {
+    /// What the reason of a [`Verdict`] tells.
+    pub fn of(reason: &str) -> Self {
+        match reason {
+            LUCKY => Self::Lucky,
+            _ if reason.starts_with(DIFFERENT) => Self::Different,
+            _ => Self::DoesNotRun,
+        }
+    }
+}
 
 /// Scores verdicts.
 pub fn sql(verdicts: &[Verdict]) -> Sql {
@@ -133,7 +157,7 @@ impl Judge {
         if !wanted.is(&result) {
             let (rows, columns) = (result.rows.len(), result.columns);
             return wrong(format!(
-                "it finds something else: {rows} rows of {columns} columns where {} of {} are expected",
+                "{DIFFERENT}{rows} rows of {columns} columns where {} of {} are expected",
                 wanted.forwards.rows.len(),
                 wanted.forwards.columns
             ));
@@ -217,9 +241,18 @@ pub fn aliases(query: &str) -> Vec<String> {
     tokens.windows(2).filter_map(named).collect()
 }
 
-/// The values in a query with the name that stands last before them, which is mostly the column that
-/// they are compared with; beside a number its neighbours, so that `>` and `>=` differ.
+/// As [`literals`], and beside a whole number its neighbours, so that `>` and `>=` differ.
 fn literals_of(query: &str) -> Vec<(String, Value)> {
+    let around = |(name, value): (String, Value)| match value {
+        Value::Integer(i) => [i, i.saturating_sub(1), i.saturating_add(1)].map(|i| (name.clone(), Value::Integer(i))).to_vec(),
+        value => vec![(name, value)],
+    };
+    literals(query).into_iter().flat_map(around).collect()
+}
+
+/// The values in a query with the name that stands last before them, which is mostly the column that
+/// they are compared with.
+pub fn literals(query: &str) -> Vec<(String, Value)> {
     let (mut out, mut name) = (Vec::new(), String::new());
     for token in tokens(query).unwrap_or_default() {
         match token {
@@ -234,7 +267,7 @@ fn literals_of(query: &str) -> Vec<(String, Value)> {
                 name = w.value;
             }
             Token::Number(n, _) => match (n.parse::<i64>(), n.parse::<f64>()) {
-                (Ok(i), _) => out.extend([i, i.saturating_sub(1), i.saturating_add(1)].map(|i| (name.clone(), Value::Integer(i)))),
+                (Ok(i), _) => out.push((name.clone(), Value::Integer(i))),
                 (_, Ok(r)) if r.is_finite() => out.push((name.clone(), Value::Real(r))),
                 _ => {}
             },

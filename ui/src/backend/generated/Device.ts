@@ -29,10 +29,26 @@ driver: string,
  */
 max_binding_bytes: number, 
 /**
+ * Its own memory in bytes where the system tells it, or what it shares with the processor.
+ */
+memory_bytes: number | null, 
+/**
  * Whether it can compute in `f16`.
  */
 f16: boolean, 
 /**
+ * Whether threads of a group can exchange values without going through memory.
+ */
+subgroups: boolean, 
+/**
  * Whether its numbers agree with the CPU's.
  */
-parity: "pass" | "unchecked", };
+parity: "pass" | "unfused" | "refused" | "unchecked", 
+/**
+ * What the comparison found, or why the device cannot be used; empty if there is nothing to say.
+ */
+detail: string, 
+/**
+ * Tokens a second through one block of real sizes, forward and backward, if that was measured.
+ */
+speed: number | null, };

@@ -28,4 +28,8 @@ hidden: number,
 /**
  * Blocks.
  */
-layers: number, };
+layers: number, 
+/**
+ * Licence, where it is known.
+ */
+license?: string, };

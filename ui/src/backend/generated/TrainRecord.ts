@@ -35,4 +35,8 @@ final_loss: number | null,
 /**
  * Step whose weights were kept.
  */
-best_step: number, };
+best_step: number, 
+/**
+ * Energy of the whole processor during the training, in joules, where it was measured from its beginning.
+ */
+energy_joules?: number, };

@@ -21,6 +21,7 @@ export type { EventBatch } from './EventBatch';
 export type { Failure } from './Failure';
 export type { FileRecord } from './FileRecord';
 export type { Finding } from './Finding';
+export type { Forecast } from './Forecast';
 export type { FreeText } from './FreeText';
 export type { LabelCount } from './LabelCount';
 export type { Language } from './Language';

@@ -3,12 +3,19 @@
 //! [`run`] tells what the run folder holds and leaves out what was not measured; sentences that judge
 //! ("above", "not settled", "good for") follow from stated rules on the numbers beside them. Everything
 //! that came from data, models or the command line passes through [`clean`] first.
+//!
+//! [`scores`] tells of the scores of any task, [`mistakes`] of single answers, [`fit`] of what follows.
 
-use crate::document::{Banner, Block, Cell, Column, Document, Kind, Notice, Role, Row, Section, Span, Table, Text, foreign, plain};
+mod fit;
+mod mistakes;
+pub(crate) mod scores;
+
+use crate::document::{Banner, Block, Cell, Column, Document, Kind, Notice, Role, Row, Section, Span, Table, foreign, plain};
 use crate::figure::{self, Compared, Figure, MarkKind};
 use crate::record::{FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
-use tasks::{Classification, Metrics};
+use scores::{by_label, faults, inside, measure, systems};
+use tasks::Metrics;
 use train::Event;
 
 /// Mistakes that are shown.
@@ -30,38 +37,44 @@ const DRAWN: usize = 40;
 /// Labels that a sentence names.
 const NAMED: usize = 12;
 
-/// The rules behind "what it is good for".
-mod rule {
-    /// From this F1 on a label is called reliable.
-    pub const RELIABLE: f64 = 0.8;
-    /// Below this F1 it is called unreliable.
-    pub const UNRELIABLE: f64 = 0.5;
-    /// With fewer examples nothing is said about a label.
-    pub const EXAMPLES: usize = 10;
-    /// Above this calibration error probabilities are not to be taken at their word.
-    pub const CALIBRATION: f64 = 0.1;
-    /// The accuracy that answers above a threshold should reach.
-    pub const ACCURACY: f64 = 0.9;
-    /// Fewer answers than this above a threshold prove nothing.
-    pub const ANSWERS: usize = 20;
-}
+/// Names of all sections, in the order of the report; a run has those for which something was measured.
+pub const SECTIONS: [&str; 15] = [
+    "summary",
+    "results",
+    "classes",
+    "confusion",
+    "errors",
+    "mistakes",
+    "calibration",
+    "use",
+    "training",
+    "health",
+    "done",
+    "model",
+    "data",
+    "reproduce",
+    "cite",
+];
 
 /// The report of a run.
 pub fn run(run: &Run, lang: Lang) -> Document {
     let figures = figures(run, lang);
     let words = lang.words();
     let page = Page { run, lang, words, figures: &figures };
+    let entities = matches!(run.result.metrics, Some(Metrics::Entities(_)));
     let sections: Vec<Section> = [
         ("summary", words.summary_heading, page.summary()),
         ("results", words.results_heading, page.results()),
-        ("classes", words.classes_heading, page.classes()),
+        ("classes", if entities { words.types_heading } else { words.classes_heading }, page.classes()),
         ("confusion", words.confusion_heading, page.confusion()),
+        ("errors", words.errors_heading, page.errors()),
         ("mistakes", words.mistakes_heading, page.mistakes()),
         ("calibration", words.calibration_heading, page.calibration()),
         ("use", words.use_heading, page.good_for()),
         ("training", words.training_heading, page.training()),
         ("health", words.health_heading, page.health()),
         ("done", words.done_heading, page.done()),
+        ("model", words.model_heading, page.model()),
         ("data", words.data_heading, page.data()),
         ("reproduce", words.reproduce_heading, page.reproduce()),
         ("cite", words.cite_heading, page.cite()),
@@ -94,24 +107,42 @@ pub fn run(run: &Run, lang: Lang) -> Document {
 pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     let mut out = Vec::new();
     let mut add = |name: &str, figure| out.push((name.to_string(), figure));
-    let systems = systems(run, lang.words());
+    let words = lang.words();
+    let systems = systems(run, words);
     if systems.len() > 1 {
-        let rows: Vec<Compared> =
-            systems.iter().map(|s| Compared { name: s.name.clone(), accuracy: s.scores.accuracy, interval: s.scores.accuracy_ci, main: s.main }).collect();
-        add("comparison", figure::comparison(&rows, lang));
+        let row = |s: &scores::System| {
+            let (_, score, interval) = s.scores.headline()[0];
+            Compared { name: s.name.clone(), score, interval, main: s.main }
+        };
+        let name = systems[0].scores.headline()[0].0;
+        add("comparison", figure::comparison(&systems.iter().map(row).collect::<Vec<_>>(), measure(name, words), lang));
+    }
+    if let Some(scores) = run.result.metrics.as_ref().and_then(by_label).filter(|s| !s.is_empty()) {
+        add("classes", figure::class_scores(&scores, lang));
+        add("balance", figure::class_balance(&scores, lang));
     }
     if let Some(metrics) = run.result.classes() {
-        if !metrics.per_class.is_empty() {
-            add("classes", figure::class_scores(metrics, lang));
-            add("balance", figure::class_balance(metrics, lang));
-        }
         add("confusion", figure::confusion_matrix(&metrics.confusion, lang));
         if !metrics.reliability.is_empty() {
             add("reliability", figure::reliability(&metrics.reliability, lang));
         }
     }
-    if let Some(curve) = coverage(&run.predictions) {
+    let faults = faults(run, words);
+    if faults.iter().any(|f| f.wrong() > 0) {
+        add("errors", figure::entity_errors(&faults, lang));
+    }
+    // an answer of several parts is hardly ever wholly right, so there its probability tells little
+    let whole = !matches!(run.result.metrics, Some(Metrics::Entities(_) | Metrics::Tags(_)));
+    if let Some(curve) = coverage(&run.predictions).filter(|_| whole) {
         add("coverage", figure::coverage(&curve, lang));
+    }
+    if let Some(lengths) = &run.run.data.lengths {
+        let bin = |(i, &count): (usize, &usize)| {
+            let from = i.saturating_mul(lengths.step);
+            figure::Bin { from, to: from.saturating_add(lengths.step).saturating_sub(1), count }
+        };
+        let limit = run.run.settings.get("max_tokens").and_then(toml::Value::as_integer).and_then(|n| usize::try_from(n).ok());
+        add("lengths", figure::length_histogram(&lengths.counts.iter().enumerate().map(bin).collect::<Vec<_>>(), limit, lang));
     }
     if run.events.iter().any(|e| matches!(e, Event::Step { .. } | Event::Evaluation { .. })) {
         add("loss", figure::loss_curve(&run.events, lang));
@@ -124,48 +155,14 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     out
 }
 
-/// One row of the results.
-struct System<'a> {
-    key: &'a str,
-    name: String,
-    scores: &'a Classification,
-    main: bool,
-}
-
-/// The model and all it was held against, in the order of the report.
-fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
-    let result = &run.result;
-    let mut out = Vec::new();
-    out.extend(result.classes().map(|scores| System { key: "model", name: words.this_model.into(), scores, main: true }));
-    out.extend(result.metrics_free.as_ref().and_then(Metrics::classes).map(|scores| System {
-        key: "model_free",
-        name: words.this_model_free.into(),
-        scores,
-        main: false,
-    }));
-    // the nearer relative first
-    let mut baselines: Vec<_> = result.baselines.iter().collect();
-    baselines.sort_by_key(|(name, _)| (name.as_str() == "majority", name.as_str() != "untuned"));
-    out.extend(
-        baselines.into_iter().filter_map(|(name, scores)| Some(System { key: name, name: baseline(name, words), scores: scores.classes()?, main: false })),
-    );
-    out
-}
-
-fn baseline(name: &str, words: &Words) -> String {
-    match name {
-        "majority" => words.majority.into(),
-        "untuned" => words.untuned.into(),
-        "tf_idf_logistic" => words.tf_idf_logistic.into(),
-        other => clean(other, NAME_CHARS),
-    }
-}
-
 pub(crate) fn split<'a>(name: &'a str, words: &'static Words) -> std::borrow::Cow<'a, str> {
     match name {
         "test" => words.split_test.into(),
         "validation" => words.split_validation.into(),
         "train" => words.split_train.into(),
+        "schema" => words.split_schema.into(),
+        "seed" => words.split_seed.into(),
+        "database" => words.split_database.into(),
         other => clean(other, NAME_CHARS).into(),
     }
 }
@@ -176,6 +173,7 @@ pub(crate) fn task(name: &str, words: &Words) -> String {
         "entities" => words.task_entities.into(),
         "sql" => words.task_sql.into(),
         "hashtags" => words.task_hashtags.into(),
+        "custom" => words.task_custom.into(),
         other => clean(other, NAME_CHARS),
     }
 }
@@ -257,7 +255,7 @@ fn coverage(predictions: &[Prediction]) -> Option<Vec<figure::Covered>> {
     let mut right = 0usize;
     let mut out: Vec<figure::Covered> = Vec::new();
     for (i, p) in order.iter().enumerate() {
-        right += usize::from(p.answer.as_deref() == Some(p.expected.as_str()));
+        right += usize::from(p.right());
         let point = figure::Covered { probability: p.probability, answered: i + 1, of: order.len(), right };
         // equally sure answers are taken or left together
         match out.last_mut() {
@@ -310,25 +308,33 @@ impl Page<'_> {
         let seconds = self.run.result.train.seconds;
         let model = clean(&run.model.name, NAME_CHARS);
         let data = clean(&run.data.name, NAME_CHARS);
-        let (labels, method, time) = (self.n(run.data.labels.len()), method(&run.method, words), lang.duration(seconds));
+        let (method, time) = (method(&run.method, words), lang.duration(seconds));
+        let (with, count) = match run.task.as_str() {
+            "entities" => (words.with_types, run.data.labels.len()),
+            "sql" => (words.about_tables, run.data.tables.len()),
+            "intent" => (words.with_labels, run.data.labels.len()),
+            _ => ("", 0),
+        };
+        let with = if count > 0 { fill(with, &[("count", &self.n(count))]) } else { String::new() };
         // only a training that took time took place
         let template = if seconds > 0.0 { words.summary_trained } else { words.summary_trained_untimed };
         let trained = fill(
             template,
-            &[("model", &model), ("examples", &examples), ("data", &data), ("labels", &labels), ("method", &method), ("device", &device), ("time", &time)],
+            &[("model", &model), ("examples", &examples), ("data", &data), ("with", &with), ("method", &method), ("device", &device), ("time", &time)],
         );
         let mut blocks = Vec::new();
-        if let Some(metrics) = self.run.result.classes() {
+        if let Some(metrics) = &self.run.result.metrics {
             let split = split(&self.run.result.evaluated_on, words);
+            let (name, score, interval) = metrics.headline()[0];
             blocks.push(Block::Hero {
-                number: lang.percent(metrics.accuracy),
-                label: fill(words.number_label, &[("split", &split)]),
-                interval: fill(words.number_interval, &[("interval", &lang.percent_range(metrics.accuracy_ci))]),
+                number: lang.percent(score),
+                label: fill(words.number_label, &[("measure", &inside(measure(name, words))), ("split", &split)]),
+                interval: fill(words.number_interval, &[("interval", &lang.percent_range(interval))]),
                 figure: self.figures.iter().any(|(n, _)| n == "comparison").then(|| "comparison".into()),
             });
         }
         blocks.push(Block::Paragraph { text: plain(trained), role: Role::Lead });
-        if let Some(metrics) = self.run.result.classes() {
+        if let Some(metrics) = &self.run.result.metrics {
             blocks.push(Block::Paragraph { text: plain(self.verdict(metrics)), role: Role::Body });
             if self.run.result.evaluated_on == "validation" {
                 blocks.push(Block::Paragraph { text: plain(words.summary_validation), role: Role::Note });
@@ -337,32 +343,45 @@ impl Page<'_> {
         Some(blocks)
     }
 
-    /// What the accuracy is worth beside what was measured for comparison.
+    /// What the score is worth beside what was measured for comparison.
     ///
     /// "Above" and "below" are said only where the 95 % intervals do not touch.
-    fn verdict(&self, metrics: &Classification) -> String {
+    fn verdict(&self, metrics: &Metrics) -> String {
         let (words, lang, result) = (self.words, self.lang, &self.run.result);
-        let split = split(&result.evaluated_on, words);
-        let mut text = vec![fill(
-            words.summary_accuracy,
-            &[
-                ("accuracy", &lang.percent(metrics.accuracy)),
-                ("examples", &self.n(metrics.examples)),
-                ("split", &split),
-                ("interval", &lang.percent_range(metrics.accuracy_ci)),
-            ],
-        )];
-        for (name, template) in [("majority", words.summary_majority), ("untuned", words.summary_untuned)] {
-            if let Some(scores) = result.baselines.get(name).and_then(Metrics::classes) {
-                text.push(fill(template, &[("accuracy", &lang.percent(scores.accuracy))]));
+        let (_, score, [low, high]) = metrics.headline()[0];
+        let (template, more) = match metrics {
+            Metrics::Classes(_) => (words.summary_accuracy, Vec::new()),
+            Metrics::Entities(m) => (words.summary_entities, vec![("recall", m.recall), ("precision", m.precision)]),
+            Metrics::Sql(m) => (words.summary_sql, vec![("valid", m.valid_sql)]),
+            Metrics::Tags(m) => (words.summary_tags, vec![("hit", m.at_least_one_hit)]),
+            Metrics::Text(m) => (words.summary_text, vec![("chrf", m.chrf)]),
+        };
+        let mut values = vec![
+            ("accuracy", lang.percent(score)),
+            ("score", lang.percent(score)),
+            ("examples", self.n(metrics.examples())),
+            ("split", split(&result.evaluated_on, words).into_owned()),
+            ("interval", lang.percent_range([low, high])),
+        ];
+        values.extend(more.into_iter().map(|(name, share)| (name, lang.percent(share))));
+        let mut text = vec![fill(template, &values.iter().map(|(n, v)| (*n, v.as_str())).collect::<Vec<_>>())];
+        let tags = matches!(metrics, Metrics::Tags(_));
+        for (name, template) in [
+            ("majority", if tags { words.summary_commonest } else { words.summary_majority }),
+            ("gazetteer", words.summary_gazetteer),
+            ("nearest", words.summary_nearest),
+            ("untuned", words.summary_untuned),
+        ] {
+            if let Some((_, scores)) = self.baselines().find(|(n, _)| *n == name) {
+                text.push(fill(template, &[("accuracy", &lang.percent(scores.main()))]));
             }
         }
         let (mut above, mut below, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, scores) in result.baselines.iter().filter_map(|(name, scores)| Some((name, scores.classes()?))) {
-            let name = self.article(name);
+        for (name, scores) in self.baselines() {
+            let (name, (_, _, other)) = (self.article(name), scores.headline()[0]);
             match () {
-                () if metrics.accuracy_ci[0] > scores.accuracy_ci[1] => above.push(name),
-                () if metrics.accuracy_ci[1] < scores.accuracy_ci[0] => below.push(name),
+                () if low > other[1] => above.push(name),
+                () if high < other[0] => below.push(name),
                 () => unclear.push(name),
             }
         }
@@ -371,98 +390,36 @@ impl Page<'_> {
                 text.push(fill(template, &[("others", &others.join(words.and))]));
             }
         }
-        let mut classes: Vec<_> = metrics.per_class.iter().filter(|(_, c)| c.support > 0).collect();
+        let scores = by_label(metrics).unwrap_or_default();
+        let mut classes: Vec<_> = scores.iter().filter(|(_, c)| c.support > 0).collect();
         classes.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1));
         if let (Some((weak, w)), Some((strong, s))) = (classes.first(), classes.last())
             && w.f1 < s.f1
         {
+            let template = if matches!(metrics, Metrics::Entities(_)) { words.summary_weakest_type } else { words.summary_weakest };
             let (weak, strong) = (clean(weak, NAME_CHARS), clean(strong, NAME_CHARS));
-            text.push(fill(words.summary_weakest, &[("label", &weak), ("f1", &lang.percent(w.f1)), ("best", &strong), ("best_f1", &lang.percent(s.f1))]));
+            text.push(fill(template, &[("label", &weak), ("f1", &lang.percent(w.f1)), ("best", &strong), ("best_f1", &lang.percent(s.f1))]));
         }
         text.join(" ")
+    }
+
+    /// What the model is held against, by name; only what was scored in the same way.
+    fn baselines(&self) -> impl Iterator<Item = (&str, &Metrics)> {
+        let kind = self.run.result.metrics.as_ref().map(std::mem::discriminant);
+        self.run.result.baselines.iter().filter(move |(_, m)| Some(std::mem::discriminant(*m)) == kind).map(|(name, m)| (name.as_str(), m))
     }
 
     /// A baseline's name inside a sentence.
     fn article(&self, name: &str) -> String {
         match name {
+            "majority" if self.run.run.task == "hashtags" => self.words.the_commonest_tags.into(),
             "majority" => self.words.the_majority.into(),
+            "gazetteer" => self.words.the_gazetteer.into(),
+            "nearest" => self.words.the_nearest.into(),
             "untuned" => self.words.the_untuned.into(),
             "tf_idf_logistic" => self.words.tf_idf_logistic.into(),
             other => clean(other, NAME_CHARS),
         }
-    }
-
-    fn results(&self) -> Option<Vec<Block>> {
-        let words = self.words;
-        let systems = systems(self.run, words);
-        if systems.is_empty() {
-            return None;
-        }
-        let split = split(&self.run.result.evaluated_on, words);
-        let rows = systems.iter().map(|system| Row {
-            main: system.main,
-            cells: vec![
-                Cell { text: plain(&*system.name), value: clean(system.key, NAME_CHARS).into() },
-                self.percent(system.scores.accuracy),
-                self.interval(system.scores.accuracy_ci),
-                self.percent(system.scores.macro_f1),
-                self.interval(system.scores.macro_f1_ci),
-                self.count(system.scores.examples),
-            ],
-        });
-        let table = Table {
-            name: "results",
-            caption: Some(fill(words.results_caption, &[("split", &split)])),
-            columns: vec![
-                Column::new("system", words.system, Kind::Name),
-                Column::new("accuracy", words.accuracy, Kind::Number),
-                Column::new("accuracy_ci", words.interval, Kind::Interval),
-                Column::new("macro_f1", words.macro_f1, Kind::Number),
-                Column::new("macro_f1_ci", words.interval, Kind::Interval),
-                Column::new("examples", words.examples, Kind::Number),
-            ],
-            titled: true,
-            rows: rows.collect(),
-        };
-        let note = if self.run.result.metrics_free.is_some() { format!("{} {}", words.results_note, words.free_note) } else { words.results_note.into() };
-        Some(vec![Block::Table(table), Block::Paragraph { text: plain(note), role: Role::Note }])
-    }
-
-    fn classes(&self) -> Option<Vec<Block>> {
-        let words = self.words;
-        let metrics = self.run.result.classes()?;
-        let mut classes: Vec<_> = metrics.per_class.iter().collect();
-        if classes.is_empty() {
-            return None;
-        }
-        classes.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1).then(b.1.support.cmp(&a.1.support)));
-        let rows = classes.into_iter().take(LISTED).map(|(label, scores)| {
-            Row::new(vec![
-                Cell::foreign(label, NAME_CHARS),
-                self.percent(scores.f1),
-                self.percent(scores.precision),
-                self.percent(scores.recall),
-                self.count(scores.support),
-            ])
-        });
-        let table = Table {
-            name: "classes",
-            caption: Some(words.classes_caption.into()),
-            columns: vec![
-                Column::new("label", words.label, Kind::Name),
-                Column::new("f1", words.f1, Kind::Share),
-                Column::new("precision", words.precision, Kind::Number),
-                Column::new("recall", words.recall, Kind::Number),
-                Column::new("examples", words.examples, Kind::Number),
-            ],
-            titled: true,
-            rows: rows.collect(),
-        };
-        let mut blocks = vec![Block::Table(table), Block::Paragraph { text: plain(words.classes_note), role: Role::Note }];
-        if metrics.per_class.len() <= DRAWN {
-            blocks.extend(self.figure("classes", words.class_scores_caption));
-        }
-        Some(blocks)
     }
 
     fn confusion(&self) -> Option<Vec<Block>> {
@@ -499,54 +456,11 @@ impl Page<'_> {
         Some(blocks)
     }
 
-    fn mistakes(&self) -> Option<Vec<Block>> {
-        let (words, all) = (self.words, &self.run.predictions);
-        if all.is_empty() {
-            return None;
-        }
-        let mut wrong: Vec<&Prediction> = all.iter().filter(|p| p.answer.as_deref() != Some(p.expected.as_str())).collect();
-        // a probability that is not a number is nobody's certainty
-        let sure = |p: &Prediction| if p.probability.is_nan() { -1.0 } else { p.probability };
-        wrong.sort_by(|a, b| sure(b).total_cmp(&sure(a)));
-        let (total, whole, shown) = (self.n(wrong.len()), self.n(all.len()), self.n(wrong.len().min(MISTAKES)));
-        let template = match wrong.len() {
-            0 => words.mistakes_none,
-            n if n > MISTAKES => words.mistakes_some,
-            _ => words.mistakes_all,
-        };
-        let text = plain(fill(template, &[("total", &total), ("all", &whole), ("shown", &shown)]));
-        let mut blocks = vec![Block::Paragraph { text, role: Role::Body }];
-        if !wrong.is_empty() {
-            let rows = wrong.iter().take(MISTAKES).map(|p| {
-                let answer = match &p.answer {
-                    Some(answer) => Cell::foreign(answer, NAME_CHARS),
-                    None => {
-                        let mut text = vec![Span::Emphasis(words.no_label.into()), Span::Plain(format!(", {} ", words.wrote))];
-                        text.extend(foreign(&p.output, NAME_CHARS));
-                        Cell::spans(text)
-                    }
-                };
-                Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, NAME_CHARS), answer, self.percent(p.probability)])
-            });
-            blocks.push(Block::Table(Table {
-                name: "mistakes",
-                caption: Some(fill(words.mistakes_caption, &[("limit", &TEXT_CHARS.to_string())])),
-                columns: vec![
-                    Column::new("text", words.text, Kind::Quote),
-                    Column::new("expected", words.expected, Kind::Text),
-                    Column::new("answered", words.answered, Kind::Text),
-                    Column::new("probability", words.probability, Kind::Number),
-                ],
-                titled: true,
-                rows: rows.collect(),
-            }));
-        }
-        Some(blocks)
-    }
-
     fn calibration(&self) -> Option<Vec<Block>> {
         let (words, lang) = (self.words, self.lang);
-        let metrics = self.run.result.classes()?;
+        let Some(metrics) = self.run.result.classes() else {
+            return self.figure("coverage", words.coverage_caption).map(|figure| vec![figure]);
+        };
         let count: usize = metrics.reliability.iter().map(|b| b.count).sum();
         if count == 0 {
             return None;
@@ -565,67 +479,6 @@ impl Page<'_> {
         blocks.extend(self.figure("reliability", words.reliability_caption));
         blocks.extend(self.figure("coverage", words.coverage_caption));
         Some(blocks)
-    }
-
-    /// What follows from the measured numbers for using the model; each sentence names its rule.
-    fn good_for(&self) -> Option<Vec<Block>> {
-        let (words, lang) = (self.words, self.lang);
-        let metrics = self.run.result.classes().filter(|m| m.examples > 0)?;
-        let mut items: Vec<Text> = Vec::new();
-        for (name, scores) in self.run.result.baselines.iter().filter_map(|(name, scores)| Some((name, scores.classes()?))) {
-            if metrics.accuracy_ci[0] <= scores.accuracy_ci[1] {
-                items.push(plain(fill(words.use_no_better, &[("other", &self.article(name))])));
-            }
-        }
-        let enough: Vec<_> = metrics.per_class.iter().filter(|(_, c)| c.support >= rule::EXAMPLES).collect();
-        let labels = |keep: &dyn Fn(f64) -> bool| -> Vec<&str> { enough.iter().filter(|(_, c)| keep(c.f1)).map(|(l, _)| l.as_str()).collect() };
-        let few: Vec<&str> = metrics.per_class.iter().filter(|(_, c)| c.support < rule::EXAMPLES).map(|(l, _)| l.as_str()).collect();
-        let (high, low, least) = (lang.percent(rule::RELIABLE), lang.percent(rule::UNRELIABLE), self.n(rule::EXAMPLES));
-        for (template, labels) in [
-            (words.use_reliable, labels(&|f1| f1 >= rule::RELIABLE)),
-            (words.use_check, labels(&|f1| (rule::UNRELIABLE..rule::RELIABLE).contains(&f1))),
-            (words.use_unreliable, labels(&|f1| f1 < rule::UNRELIABLE)),
-            (words.use_few, few),
-        ] {
-            if !labels.is_empty() {
-                items.push(plain(fill(template, &[("labels", &self.named(&labels)), ("high", &high), ("low", &low), ("least", &least)])));
-            }
-        }
-        if let Some(curve) = coverage(&self.run.predictions) {
-            let accuracy = |p: &figure::Covered| p.right as f64 / p.answered as f64;
-            let good = lang.percent(rule::ACCURACY);
-            let widest = curve.iter().rfind(|p| p.answered >= rule::ANSWERS && accuracy(p) >= rule::ACCURACY);
-            items.push(plain(match widest {
-                Some(p) if p.answered == p.of => fill(words.use_all_answers, &[("good", &good)]),
-                Some(p) => fill(
-                    words.use_threshold,
-                    &[
-                        ("threshold", &lang.percent(p.probability)),
-                        ("share", &lang.percent(p.answered as f64 / p.of as f64)),
-                        ("accuracy", &lang.percent(accuracy(p))),
-                        ("good", &good),
-                    ],
-                ),
-                None => fill(words.use_no_threshold, &[("good", &good), ("answers", &self.n(rule::ANSWERS))]),
-            }));
-        }
-        if metrics.expected_calibration_error > rule::CALIBRATION {
-            let (error, limit) = (lang.percent(metrics.expected_calibration_error), lang.percent(rule::CALIBRATION));
-            items.push(plain(fill(words.use_calibration, &[("error", &error), ("limit", &limit)])));
-        }
-        let data = clean(&self.run.run.data.name, NAME_CHARS);
-        let language = clean(&self.run.run.data.language, NAME_CHARS);
-        let template = if language.is_empty() { words.use_only } else { words.use_only_language };
-        let examples = self.n(metrics.examples);
-        items.push(plain(fill(template, &[("examples", &examples), ("data", &data), ("language", &language)])));
-        Some(vec![Block::List { items }])
-    }
-
-    /// A few labels by name, and how many there are more.
-    fn named(&self, labels: &[&str]) -> String {
-        let names: Vec<String> = labels.iter().take(NAMED).map(|l| clean(l, 60)).collect();
-        let names = names.join(", ");
-        if labels.len() <= NAMED { names } else { fill(self.words.and_more, &[("names", &names), ("count", &self.n(labels.len() - NAMED))]) }
     }
 
     fn training(&self) -> Option<Vec<Block>> {
@@ -650,6 +503,7 @@ impl Page<'_> {
                 }),
             ),
             (words.peak_memory, (train.peak_memory_bytes > 0).then(|| Cell::value(lang.bytes(train.peak_memory_bytes), train.peak_memory_bytes))),
+            (words.energy, train.energy_joules.map(|j| Cell::value(fill(words.watt_hours, &[("energy", &lang.significant(j / 3600.0))]), j))),
             (words.final_loss, (train.steps > 0).then(|| Cell::value(lang.significant(train.final_loss), train.final_loss))),
             (words.best_step, (train.best_step > 0).then(|| self.count(train.best_step))),
         ]
@@ -702,12 +556,39 @@ impl Page<'_> {
         let mut data: Vec<_> = run.data.files.iter().collect();
         data.sort_by_key(|(name, _)| order(name));
         let examples = |count: u64| Cell::value(fill(words.examples_of, &[("count", &self.lang.integer(count))]), count);
-        let mut out: Vec<_> = data.into_iter().map(|(name, file)| (split(name, words).into_owned(), file, examples(file.count))).collect();
-        out.extend(run.model.files.iter().map(|f| (words.model_part.to_string(), f, Cell::value(self.lang.bytes(f.count), f.count))));
+        let bytes = |count: u64| Cell::value(self.lang.bytes(count), count);
+        let mut out: Vec<_> = data
+            .into_iter()
+            .map(|(name, file)| (split(name, words).into_owned(), file, if order(name) < 3 { examples(file.count) } else { bytes(file.count) }))
+            .collect();
+        out.extend(run.model.files.iter().map(|f| (words.model_part.to_string(), f, bytes(f.count))));
         out
     }
 
-    fn done(&self) -> Option<Vec<Block>> {
+    /// Files as a table.
+    fn file_table(&self, name: &'static str, files: &[(String, &FileRecord, Cell)]) -> Option<Block> {
+        let words = self.words;
+        let row = |(part, file, amount): &(String, &FileRecord, Cell)| {
+            Row::new(vec![Cell::plain(&**part), Cell::foreign(&file.path, NAME_CHARS), amount.clone(), Cell::code(&file.sha256, 64)])
+        };
+        (!files.is_empty()).then(|| {
+            Block::Table(Table {
+                name,
+                caption: Some(words.files_caption.into()),
+                columns: vec![
+                    Column::new("part", words.split, Kind::Text),
+                    Column::new("file", words.file, Kind::Text),
+                    Column::new("amount", words.amount, Kind::Number),
+                    Column::new("sha256", "SHA-256", Kind::Text),
+                ],
+                titled: true,
+                rows: files.iter().map(row).collect(),
+            })
+        })
+    }
+
+    /// The model card: what was trained, whose it is, and what came of it.
+    fn model(&self) -> Option<Vec<Block>> {
         let (words, lang, run) = (self.words, self.lang, &self.run.run);
         let trainable = self.run.events.iter().rev().find_map(|e| if let Event::Started { trainable, .. } = e { Some(*trainable) } else { None });
         let model = fill(
@@ -720,14 +601,34 @@ impl Page<'_> {
                 ("hidden", &self.n(run.model.hidden)),
             ],
         );
+        let license = run.model.license.as_deref().unwrap_or_default();
+        let facts = [
+            (words.base_model, model),
+            (words.model_licence, clean(license, NAME_CHARS)),
+            (words.made_for, task(&run.task, words)),
+            (words.data_language, clean(&run.data.language, NAME_CHARS)),
+            (words.method, method(&run.method, words)),
+            (words.trainable, trainable.map(|t| self.n(t)).unwrap_or_default()),
+        ];
+        let facts = facts.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_string(), Cell::spans(vec![Span::Foreign(value)])));
+        let mut blocks = vec![Block::Table(Table::facts("model", None, facts))];
+        if license.to_lowercase().contains("gemma") {
+            blocks.push(Block::Paragraph { text: plain(words.gemma_terms), role: Role::Note });
+        }
+        let files: Vec<_> = self.files().into_iter().skip(run.data.files.len()).collect();
+        blocks.extend(self.file_table("model_files", &files));
+        Some(blocks)
+    }
+
+    fn done(&self) -> Option<Vec<Block>> {
+        let (words, run) = (self.words, &self.run.run);
         let d = &run.device;
         let device =
             [&d.name, &d.id, &d.kind, &d.api, &d.driver].into_iter().filter(|s| !s.is_empty()).map(|s| clean(s, NAME_CHARS)).collect::<Vec<_>>().join(", ");
         let facts = [
             (words.task, task(&run.task, words)),
             (words.method, method(&run.method, words)),
-            (words.model, model),
-            (words.trainable, trainable.map(|t| self.n(t)).unwrap_or_default()),
+            (words.model, clean(&run.model.name, NAME_CHARS)),
             (words.data, clean(&run.data.name, NAME_CHARS)),
             (words.device, device),
             (words.seed, run.seed.to_string()),
@@ -754,41 +655,36 @@ impl Page<'_> {
     /// The data card: what the set is, whose it is, and what it holds.
     fn data(&self) -> Option<Vec<Block>> {
         let (words, data) = (self.words, &self.run.run.data);
-        let labels = data.labels.iter().take(LISTED).map(|l| clean(l, NAME_CHARS)).collect::<Vec<_>>().join(", ");
-        let labels = if data.labels.is_empty() { String::new() } else { format!("{}: {labels}", self.n(data.labels.len())) };
+        let listed = |names: Vec<&str>| {
+            let all = names.iter().take(LISTED).map(|l| clean(l, NAME_CHARS)).collect::<Vec<_>>().join(", ");
+            if names.is_empty() { String::new() } else { format!("{}: {all}", self.n(names.len())) }
+        };
+        let (title, labels) = match self.run.run.task.as_str() {
+            "sql" => (words.tables, data.tables.iter().map(|t| t.name.as_str()).collect()),
+            "entities" => (words.types, data.labels.iter().map(String::as_str).collect()),
+            _ => (words.labels, data.labels.iter().map(String::as_str).collect::<Vec<_>>()),
+        };
+        let labels = listed(labels);
         let facts = [
             (words.data, clean(&data.name, NAME_CHARS)),
             (words.licence, clean(&data.license, NAME_CHARS)),
             (words.data_language, clean(&data.language, NAME_CHARS)),
-            (words.labels, labels),
+            (title, labels),
         ];
         let facts: Vec<(String, Cell)> =
             facts.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_string(), Cell::spans(vec![Span::Foreign(value)]))).collect();
-        let files = self.files();
+        let mut files = self.files();
+        files.truncate(data.files.len());
         let mut blocks = Vec::new();
         if !facts.is_empty() {
             blocks.push(Block::Table(Table::facts("data", None, facts)));
         }
-        if !files.is_empty() {
-            let rows = files
-                .into_iter()
-                .map(|(part, file, amount)| Row::new(vec![Cell::plain(part), Cell::foreign(&file.path, NAME_CHARS), amount, Cell::code(&file.sha256, 64)]));
-            blocks.push(Block::Table(Table {
-                name: "files",
-                caption: Some(words.files_caption.into()),
-                columns: vec![
-                    Column::new("part", words.split, Kind::Text),
-                    Column::new("file", words.file, Kind::Text),
-                    Column::new("amount", words.amount, Kind::Number),
-                    Column::new("sha256", "SHA-256", Kind::Text),
-                ],
-                titled: true,
-                rows: rows.collect(),
-            }));
-        }
+        blocks.extend(self.file_table("files", &files));
         if data.labels.len() <= DRAWN {
-            blocks.extend(self.figure("balance", words.balance_caption));
+            let entities = self.run.run.task == "entities";
+            blocks.extend(self.figure("balance", if entities { words.types_balance_caption } else { words.balance_caption }));
         }
+        blocks.extend(self.figure("lengths", words.lengths_caption));
         (!blocks.is_empty()).then_some(blocks)
     }
 

@@ -1,0 +1,249 @@
+//! Which device may compute: held against the CPU in a process of its own, remembered, chosen.
+//!
+//! A driver can take its process down, hang, or compute something else than it was asked to. So before an adapter is
+//! first used, and again whenever it or its driver changes, a child process runs [`train::parity`] on it, once with
+//! operations fused and once without. What came of it is kept in the library. [`open`] gives only devices that agreed;
+//! `auto` is the fastest of them and the CPU by a measurement that is kept too. A software adapter is checked and used
+//! only where it is named.
+
+use crate::child::Children;
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::library::Library;
+use gemma::device::{self, Device, Info, Kind, Parity};
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use train::parity::{self, Difference};
+
+/// The word that makes this program a child that tries a device.
+pub(crate) const PROBE: &str = "probe-device";
+
+/// How long the speed of a device is measured.
+const MEASURING: Duration = Duration::from_secs(2);
+
+/// What is remembered of a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Verdict {
+    parity: Parity,
+    detail: String,
+    /// Tokens a second, see [`parity::speed`].
+    speed: Option<f64>,
+    /// Version of Lapidary that looked: another one computes in another way.
+    version: String,
+}
+
+/// What a child found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Probe {
+    difference: Difference,
+    speed: f64,
+}
+
+/// Tries a device in this process: what the child does that [`check`] starts.
+///
+/// # Errors
+/// If there is no such device, or it fails.
+pub(crate) fn probe(id: &str, fusion: bool) -> Result<String> {
+    device::prepare(fusion);
+    let (_, device) = device::open(id)?;
+    let probe = Probe { difference: parity::measure(&device)?, speed: parity::speed(&device, MEASURING)? };
+    serde_json::to_string(&probe).map_err(|e| Error::request(e.to_string()))
+}
+
+/// Lets a child try a device; the reason where nothing came of it.
+fn try_device(children: &Children, id: &str, fusion: bool) -> std::result::Result<Probe, String> {
+    let words = [PROBE.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref()];
+    let said = children.answer(&words, "", &AtomicBool::new(false)).map_err(|e| e.to_string())?;
+    serde_json::from_str(said.trim()).map_err(|e| format!("its answer cannot be read: {e}"))
+}
+
+/// The devices with what is remembered of them.
+///
+/// # Errors
+/// If the library cannot be read.
+pub fn list(home: &Home) -> Result<Vec<Info>> {
+    let library = Library::open(home)?;
+    device::list().into_iter().map(|info| recall(&library, info)).collect()
+}
+
+fn recall(library: &Library, mut info: Info) -> Result<Info> {
+    let known = library.verdict(&info.key())?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
+    if let Some(verdict) = known.filter(|v| v.version == crate::VERSION) {
+        (info.parity, info.detail, info.speed) = (verdict.parity, verdict.detail, verdict.speed);
+    }
+    Ok(info)
+}
+
+/// Tries a device anew and remembers what came of it. The CPU is the reference; only its speed is measured.
+///
+/// # Errors
+/// If the library cannot be written, or the CPU fails. A device that fails is an answer.
+pub fn check(home: &Home, info: Info, children: &Children) -> Result<Info> {
+    let verdict = if info.kind == Kind::Cpu {
+        let speed = parity::speed(&device::open("cpu")?.1, MEASURING)?;
+        Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), version: crate::VERSION.into() }
+    } else {
+        judge(&try_device(children, &info.id, true), &try_device(children, &info.id, false))
+    };
+    let text = serde_json::to_string(&verdict).map_err(|e| Error::request(e.to_string()))?;
+    let library = Library::open(home)?;
+    library.put_verdict(&info.key(), &text)?;
+    recall(&library, info)
+}
+
+/// What follows from trying a device with fused operations and without.
+fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Result<Probe, String>) -> Verdict {
+    let sentence = |what: &str, tried: &std::result::Result<Probe, String>| match tried {
+        Ok(p) => format!(
+            "{what}: loss within {:.0e}, {} gradients within {:.0e} of the CPU's ({})",
+            p.difference.loss, p.difference.gradients, p.difference.gradient, p.difference.at
+        ),
+        Err(reason) => format!("{what}: {reason}"),
+    };
+    let agrees = |tried: &std::result::Result<Probe, String>| tried.as_ref().is_ok_and(|p| p.difference.within());
+    let (parity, used) = match (agrees(fused), agrees(unfused)) {
+        (true, _) => (Parity::Pass, fused.as_ref().ok()),
+        (false, true) => (Parity::Unfused, unfused.as_ref().ok()),
+        (false, false) => (Parity::Refused, None),
+    };
+    let detail = format!("{}; {}", sentence("fused", fused), sentence("not fused", unfused));
+    Verdict { parity, detail, speed: used.map(|p| p.speed), version: crate::VERSION.into() }
+}
+
+/// A device with what is known of it, checked if it has not been, in the library's word for it: `auto` becomes the
+/// fastest device that agrees with the CPU. `on_check` is told of a check before it begins, as it takes a while.
+///
+/// # Errors
+/// If there is no such device.
+pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut(&Info)) -> Result<Info> {
+    let mut known = |info: Info, measured: bool| {
+        if info.parity != Parity::Unchecked && (info.speed.is_some() || !measured) {
+            return Ok(info);
+        }
+        on_check(&info);
+        check(home, info, children)
+    };
+    if id == "cpu" {
+        return Ok(device::open(id)?.0);
+    }
+    let all = list(home)?;
+    if id != "auto" {
+        let named = all.iter().find(|i| if id == "gpu" { i.kind == Kind::Gpu } else { i.id == id });
+        let info = named.ok_or_else(|| gemma::Error::Device { device: id.into(), what: "is not on this machine; `lapidary devices` lists what is".into() })?;
+        return known(info.clone(), false);
+    }
+    let (cpu, gpus): (Vec<Info>, Vec<Info>) =
+        all.into_iter().filter(|i| i.kind != Kind::Software && i.parity != Parity::Refused).partition(|i| i.kind == Kind::Cpu);
+    if gpus.is_empty() {
+        // nothing to choose from, so nothing is measured
+        return cpu.into_iter().next().map_or_else(|| Ok(device::open("cpu")?.0), Ok);
+    }
+    let mut candidates = Vec::new();
+    for info in cpu.into_iter().chain(gpus) {
+        let info = known(info, true)?;
+        if info.parity != Parity::Refused {
+            candidates.push(info);
+        }
+    }
+    let fastest = candidates.into_iter().max_by(|a, b| a.speed.unwrap_or(0.0).total_cmp(&b.speed.unwrap_or(0.0)));
+    fastest.map_or_else(|| Ok(device::open("cpu")?.0), Ok)
+}
+
+/// Opens a device that may compute, see [`find`].
+///
+/// # Errors
+/// If there is no such device, it does not compute what the CPU computes, or this process has already opened one that
+/// needs other settings.
+pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
+    let info = find(home, id, &Children::own()?, &mut |_| {})?;
+    let fail = |what: String| Error::from(gemma::Error::Device { device: info.id.clone(), what });
+    match info.parity {
+        Parity::Refused => {
+            return Err(fail(format!("cannot be used ({}); use --device cpu, or update the driver and run `lapidary devices --check`", info.detail)));
+        }
+        Parity::Pass | Parity::Unfused | Parity::Unchecked => {}
+    }
+    if info.kind != Kind::Cpu && !device::prepare(info.parity != Parity::Unfused) {
+        return Err(fail("needs other settings than the device that was used before it; close Lapidary and start it again".into()));
+    }
+    let (_, device) = device::open(&info.id)?;
+    Ok((info, device))
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    /// Children that run a shell script.
+    fn children(dir: &Path, script: &str, patience: Duration) -> Children {
+        let program = dir.join("child");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+        Children { program, patience }
+    }
+
+    fn adapter() -> Info {
+        Info { id: "gpu:0".into(), kind: Kind::Gpu, parity: Parity::Unchecked, ..device::list().remove(0) }
+    }
+
+    fn answer(loss: f64, gradient: f64) -> String {
+        let difference = Difference { loss, gradient, at: "layers.0".into(), gradients: 9 };
+        serde_json::to_string(&Probe { difference, speed: 70.0 }).expect("JSON")
+    }
+
+    /// What is said of a device whose child behaves like the script, and is remembered.
+    fn verdict(script: &str) -> Info {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(dir.path())).expect("a home");
+        let found = check(&home, adapter(), &children(dir.path(), script, Duration::from_secs(2))).expect("an answer");
+        let again = recall(&Library::open(&home).expect("a library"), adapter()).expect("remembered");
+        assert_eq!(found, again);
+        found
+    }
+
+    #[test]
+    fn a_device_that_crashes_hangs_fails_or_talks_nonsense_is_refused_with_the_reason() {
+        for (script, reason) in [
+            ("kill -SEGV $$", "its process crashed (signal 11)"),
+            ("exec sleep 60", "it did not answer within 2 s"),
+            ("echo out of memory >&2; exit 1", "fused: out of memory"),
+            ("echo a good day", "its answer cannot be read"),
+        ] {
+            let info = verdict(script);
+            assert_eq!(info.parity, Parity::Refused, "{script}");
+            assert!(info.detail.contains(reason), "{script}: {}", info.detail);
+            assert_eq!(info.speed, None);
+        }
+    }
+
+    #[test]
+    fn numbers_decide_between_pass_without_fusion_and_refusal() {
+        let both = |fused: &str, unfused: &str| verdict(&format!("case $3 in fused) echo '{fused}';; unfused) echo '{unfused}';; esac"));
+        let (good, bad) = (answer(1e-6, 4e-4), answer(1e-6, 0.3));
+        assert_eq!(both(&good, &good).parity, Parity::Pass);
+        let without = both(&bad, &good);
+        assert_eq!((without.parity, without.speed), (Parity::Unfused, Some(70.0)));
+        let refused = both(&bad, &bad);
+        assert_eq!(refused.parity, Parity::Refused);
+        assert!(refused.detail.contains("gradients within 3e-1"), "{}", refused.detail);
+    }
+
+    #[test]
+    fn another_driver_or_another_version_is_checked_anew() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(dir.path())).expect("a home");
+        let good = answer(0.0, 0.0);
+        let children = children(dir.path(), &format!("echo '{good}'"), Duration::from_secs(20));
+        assert_eq!(check(&home, adapter(), &children).expect("checked").parity, Parity::Pass);
+        let library = Library::open(&home).expect("a library");
+        let updated = Info { driver: "newer".into(), ..adapter() };
+        assert_eq!(recall(&library, updated).expect("read").parity, Parity::Unchecked);
+        let old = Verdict { parity: Parity::Pass, detail: String::new(), speed: None, version: "0.0.0".into() };
+        library.put_verdict(&adapter().key(), &serde_json::to_string(&old).expect("JSON")).expect("written");
+        assert_eq!(recall(&library, adapter()).expect("read").parity, Parity::Unchecked);
+    }
+}

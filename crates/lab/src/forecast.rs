@@ -1,0 +1,285 @@
+//! What a run will cost, measured before it: time, memory and disk, from a few steps on its own examples.
+//!
+//! The measurement runs in a child process ([`crate::child`]), so that its memory is counted from nothing, is given
+//! back, and a measurement that is no longer wanted can be ended at once. It loads the model as the run would, takes
+//! steps on the longest batch and on middling ones, and multiplies. Training is extrapolated from the same steps that
+//! will be taken and comes close; scoring by completion depends on how much a model has to say, so there a longest
+//! answer of the training set is assumed for the tuned model and the longest allowed one for the untuned.
+
+use crate::answer::Answerer;
+use crate::child::{Children, Failed};
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::recipe::Method;
+use crate::run::{self, Prepared, Request};
+use crate::task;
+use data::set::Split;
+use data::{Batch, Encoded, Kind, batch};
+use gemma::Adapters;
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use train::{Command, Event, Observer, Plan, Settings, Snapshot, Tuned, Validation};
+use ts_rs::TS;
+
+/// The word that makes this program a child that measures.
+pub(crate) const MEASURE: &str = "measure-run";
+
+/// Steps of the dry run; the first one fills caches and is not counted.
+const STEPS: usize = 4;
+/// Examples that a head is fitted to in the dry run.
+const FITTED: usize = 128;
+/// Share of the available memory that a run may take: the rest is for what else the machine does meanwhile.
+const SHARE: f64 = 0.9;
+
+/// What a run will cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Forecast {
+    /// Name of the device that was measured: the one that `auto` stands for, where that was chosen.
+    pub device: String,
+    /// Seconds from the start until the result is written.
+    pub seconds: f64,
+    /// Of these, training with its evaluations on the validation set: what the result calls its seconds.
+    pub training_seconds: f64,
+    /// Of these, answering the test set with the tuned model and the untuned one.
+    pub scoring_seconds: f64,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Peak of the process's resident memory, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Size of a checkpoint, in bytes; up to four are kept while the run goes on.
+    pub checkpoint_bytes: u64,
+    /// Memory that programs could still take when this was measured, in bytes, where the system tells.
+    pub available_memory_bytes: Option<u64>,
+    /// Whether the memory suffices.
+    pub fits: bool,
+    /// Where it does not: settings under which the run was measured to fit, `key=value`; empty if none was found.
+    pub instead: Vec<String>,
+}
+
+/// Measures what a run will cost. Nothing is written.
+///
+/// # Errors
+/// If the run itself would be refused, with its reason; if the measurement fails, or is cancelled.
+pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
+    let mut forecast = ask(home, request, children, cancel)?;
+    let mut batch = setting(request, "batch")?;
+    // a smaller batch, accumulated to the same step, is the cheapest way to less memory; each is measured, not guessed
+    while !forecast.fits && forecast.instead.is_empty() && batch > 1 {
+        let accumulate = setting(request, "accumulate")? * (setting(request, "batch")? / (batch / 2)).max(1);
+        batch /= 2;
+        let instead = vec![format!("batch={batch}"), format!("accumulate={accumulate}")];
+        let mut smaller = request.clone();
+        smaller.set.extend(instead.clone());
+        if ask(home, &smaller, children, cancel)?.fits {
+            forecast.instead = instead;
+        }
+    }
+    Ok(forecast)
+}
+
+/// A number of the recipe with the changes of a request.
+fn setting(request: &Request, name: &str) -> Result<usize> {
+    let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
+    let settings = crate::recipe::Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?.train;
+    Ok(if name == "batch" { settings.batch } else { settings.accumulate })
+}
+
+fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
+    let input = serde_json::to_string(request).map_err(|e| Error::request(format!("the request cannot be written: {e}")))?;
+    let said = children.answer(&[MEASURE.as_ref(), home.path().as_os_str()], &input, cancel).map_err(|failed| match failed {
+        // the reason why the run itself would be refused
+        Failed::Because { ended, last } if ended.is_empty() => Error::Request(last),
+        other => Error::request(format!("the run could not be measured: {other}; if memory is short, choose a smaller batch or max_tokens")),
+    })?;
+    serde_json::from_str(said.trim()).map_err(|e| Error::request(format!("the measurement cannot be read: {e}")))
+}
+
+/// Measures in this process, which must be new: what the child does. The request is read from `input`.
+///
+/// # Errors
+/// As the run itself, before it begins.
+pub(crate) fn measured(home: &Path, mut input: impl Read) -> Result<String> {
+    let mut text = String::new();
+    input.read_to_string(&mut text).map_err(|e| Error::request(format!("the request cannot be read: {e}")))?;
+    let request: Request = serde_json::from_str(&text).map_err(|e| Error::request(format!("the request cannot be read: {e}")))?;
+    let forecast = measure(&Home::open(Some(home))?, &request)?;
+    serde_json::to_string(&forecast).map_err(|e| Error::request(e.to_string()))
+}
+
+fn measure(home: &Home, request: &Request) -> Result<Forecast> {
+    let begun = Instant::now();
+    let p = run::prepare(home, request, None)?;
+    let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
+    let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
+    let validation = answerer.encode(p.set.examples(Split::Validation))?;
+    let body = answerer.body();
+    let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
+    let loading = begun.elapsed().as_secs_f64();
+
+    let (head, fitting) = match p.recipe.method {
+        Method::Completion => (None, 0.0),
+        Method::Head | Method::Tagging => {
+            let some = &encoded[..encoded.len().min(FITTED)];
+            let begun = Instant::now();
+            let head = train::step::fit_head(body, some, p.task.classes(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?;
+            (Some(head), begun.elapsed().as_secs_f64() * encoded.len() as f64 / some.len().max(1) as f64)
+        }
+    };
+    let tuned = Tuned { adapters, head };
+
+    // the rate of a forward pass, on a batch of middling rows
+    let rows = middling(&validation);
+    let pass = Instant::now();
+    match tuned.head {
+        Some(_) => drop(answerer.classify(&tuned, &validation, &rows)?),
+        None if rows.is_empty() => {}
+        None => {
+            train::step::evaluate(body, &tuned, &Batch::new(&validation, &rows, body.layout()))?;
+        }
+    }
+    let forward = pass.elapsed().as_secs_f64() / tokens(rows.iter().map(|&r| &validation[r])).max(1) as f64;
+
+    let settings = &p.recipe.train;
+    let dry = dry_run(&p, body, &encoded, request.seed, tuned.clone())?;
+    let all = tokens(encoded.iter()) * settings.epochs;
+    let thinned = if tuned.head.is_some() { 1.0 - settings.thin / 2.0 } else { 1.0 };
+    let plan = Plan { model: body, examples: &encoded, settings, seed: request.seed };
+    let mut evaluations = settings.epochs * settings.evaluations_per_epoch + usize::from(settings.average > 1);
+    let mut evaluating = tokens(validation.iter()) as f64 * forward;
+    let writing = Writing::measure(&p, &answerer, &tuned, &encoded)?;
+    if tuned.head.is_some() {
+        evaluations += 1;
+    } else if p.task.kind == Kind::Intent {
+        // labels are also answered at every evaluation
+        evaluating += writing.answers(validation.len(), writing.expected);
+    }
+    let training_seconds = all as f64 * thinned * dry.seconds_per_token + if validation.is_empty() { 0.0 } else { evaluations as f64 * evaluating };
+
+    let test = [Split::Test, Split::Validation].into_iter().map(|s| p.set.examples(s)).find(|e| !e.is_empty()).unwrap_or_default();
+    let own = match tuned.head {
+        Some(_) => tokens(answerer.encode(test)?.iter()) as f64 * forward,
+        None if p.task.kind == Kind::Custom => writing.answers(test.len(), writing.expected),
+        // once under the constraint and once without
+        None => 2.0 * writing.answers(test.len(), writing.expected),
+    };
+    let scoring_seconds = own + writing.answers(test.len(), writing.longest);
+    let (peak_memory_bytes, available_memory_bytes) = (train::memory::peak(), train::memory::available());
+    Ok(Forecast {
+        device: p.device.name.clone(),
+        seconds: loading + fitting + training_seconds + scoring_seconds,
+        training_seconds,
+        scoring_seconds,
+        steps: plan.steps(),
+        peak_memory_bytes,
+        checkpoint_bytes: dry.checkpoint_bytes,
+        available_memory_bytes,
+        // what this process holds now is part of what it needs, and no longer available
+        fits: available_memory_bytes.is_none_or(|free| peak_memory_bytes as f64 <= SHARE * (free + train::memory::resident()) as f64),
+        instead: Vec::new(),
+    })
+}
+
+fn tokens<'a>(examples: impl Iterator<Item = &'a Encoded>) -> usize {
+    examples.map(|e| e.ids.len()).sum()
+}
+
+/// The batch of middle length among those of passes without gradients.
+fn middling(examples: &[Encoded]) -> Vec<usize> {
+    let mut batches = batch::sorted(examples);
+    if batches.is_empty() { Vec::new() } else { batches.swap_remove(batches.len() / 2) }
+}
+
+/// What a few steps showed.
+struct Dry {
+    seconds_per_token: f64,
+    checkpoint_bytes: u64,
+}
+
+/// Watches the dry run, and ends it.
+#[derive(Default)]
+struct Watch {
+    steps: Vec<(usize, f64)>,
+    checkpoint_bytes: u64,
+}
+
+impl Observer for Watch {
+    fn event(&mut self, event: Event) {
+        if let Event::Step { tokens, tokens_per_second, .. } = event {
+            self.steps.push((tokens, tokens as f64 / tokens_per_second));
+        }
+    }
+    fn validate(&mut self, _: &Tuned) -> gemma::Result<Option<Validation>> {
+        Ok(None)
+    }
+    fn save(&mut self, _: &Tuned, _: usize) -> gemma::Result<String> {
+        Ok(String::new())
+    }
+    fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
+        self.checkpoint_bytes = snapshot.tensors.iter().map(|(_, _, values)| 4 * values.len() as u64).sum();
+        None
+    }
+    fn command(&mut self) -> Command {
+        // stopping, not ending, so that the state after steps is handed over once more, moments included
+        if self.steps.len() >= STEPS { Command::Stop } else { Command::Go }
+    }
+}
+
+/// Takes steps on the longest micro-batch and on middling ones.
+fn dry_run(p: &Prepared, body: &gemma::Gemma, encoded: &[Encoded], seed: u64, tuned: Tuned) -> Result<Dry> {
+    let settings = &p.recipe.train;
+    let mut batches = batch::epoch(encoded, settings.batch, seed, 0);
+    batches.sort_by_key(|rows| tokens(rows.iter().map(|&r| &encoded[r])));
+    let middle = batches.len() / 2;
+    let chosen = batches.last().into_iter().chain(batches.iter().skip(middle).take(STEPS - 1));
+    let examples: Vec<Encoded> = chosen.flatten().map(|&row| encoded[row].clone()).collect();
+    let settings = Settings { accumulate: 1, checkpoint_every: 0, patience: 0, average: 0, epochs: STEPS, ..settings.clone() };
+    let plan = Plan { model: body, examples: &examples, settings: &settings, seed };
+    let mut watch = Watch::default();
+    plan.run(plan.start(tuned), &mut watch)?;
+    let counted = watch.steps.get(1..).filter(|s| !s.is_empty()).unwrap_or(&watch.steps);
+    let (tokens, seconds) = counted.iter().fold((0, 0.0), |(t, s), (tokens, seconds)| (t + tokens, s + seconds));
+    Ok(Dry { seconds_per_token: seconds / tokens.max(1) as f64, checkpoint_bytes: watch.checkpoint_bytes })
+}
+
+/// What writing answers by completion takes.
+struct Writing {
+    /// Seconds until the first token of a batch of questions.
+    first: f64,
+    /// Seconds of each further token of a batch.
+    next: f64,
+    /// Rows of a batch.
+    rows: usize,
+    /// Tokens of a long answer of the training set.
+    expected: usize,
+    /// Tokens of the longest answer that is allowed.
+    longest: usize,
+}
+
+impl Writing {
+    fn measure(p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, encoded: &[Encoded]) -> Result<Self> {
+        let texts: Vec<&str> = p.set.examples(Split::Train).iter().map(|e| e.text.as_str()).collect();
+        let some: Vec<&str> = texts.into_iter().take(batch::FORWARD_ROWS).collect();
+        let of_head = tuned.head.is_some();
+        let timed = |tokens: usize| -> Result<f64> {
+            let begun = Instant::now();
+            answerer.write(if of_head { None } else { Some(tuned) }, &some, tokens)?;
+            Ok(begun.elapsed().as_secs_f64())
+        };
+        let first = timed(1)?;
+        let next = (timed(4)? - first).max(0.0) / 3.0;
+        let longest = answerer.answer_tokens();
+        let mut lengths: Vec<usize> = encoded.iter().map(|e| e.ids.len() - e.prompt).collect();
+        lengths.sort_unstable();
+        // a batch goes on until its longest answer ends
+        let long = lengths.get(lengths.len() * 9 / 10).copied().unwrap_or(0);
+        Ok(Self { first, next, rows: some.len().max(1), expected: if long == 0 { longest } else { long.min(longest) }, longest })
+    }
+
+    /// Seconds of answering so many questions with answers of so many tokens.
+    fn answers(&self, questions: usize, tokens: usize) -> f64 {
+        questions.div_ceil(self.rows) as f64 * (self.first + tokens.saturating_sub(1) as f64 * self.next)
+    }
+}

@@ -1,0 +1,197 @@
+//! Several runs as one question: what a method reaches, how sure that is, and what more data would bring.
+//!
+//! A [`Study`] is every combination of methods, training-set sizes and seeds. Each is an ordinary run in a folder of its
+//! own, named after its combination, so a study that was cut off goes on where it stopped: finished runs are read,
+//! interrupted ones resumed. The outcome, `study.json`, gives for each method and size the mean over the seeds with its
+//! interval. Everything a run of its own does holds here too: the test set decides nothing.
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::resume::{Resumed, resume};
+use crate::run::{self, CHECKPOINTS, Request};
+use report::record::{RunResult, write_atomically};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tasks::Metrics;
+use train::{Event, checkpoint};
+
+/// What to try.
+#[derive(Clone, Debug)]
+pub struct Study {
+    /// The run that all have in common; its method, rows, seed and folder are replaced.
+    pub common: Request,
+    /// Methods, by name.
+    pub methods: Vec<String>,
+    /// Training rows; none means all there are.
+    pub sizes: Vec<Option<usize>>,
+    /// Seeds.
+    pub seeds: Vec<u64>,
+    /// Folder of the runs and of `study.json`.
+    pub out: PathBuf,
+}
+
+/// One run of a study.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// Its method as it was asked for.
+    pub method: String,
+    /// Its training rows; none means all there are.
+    pub rows: Option<usize>,
+    /// Its seed.
+    pub seed: u64,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its main metric on the test set, or the validation set without one.
+    pub value: f64,
+    /// Its seconds of training.
+    pub seconds: f64,
+}
+
+/// What the runs of one method and size came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The method.
+    pub method: String,
+    /// Training rows; none means all there are.
+    pub rows: Option<usize>,
+    /// Runs.
+    pub runs: usize,
+    /// Mean of the main metric.
+    pub mean: f64,
+    /// 95 % interval of the mean over seeds (Student's t); none for a single run.
+    pub interval: Option<[f64; 2]>,
+    /// Mean seconds of training.
+    pub seconds: f64,
+}
+
+/// The outcome of a study.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Name of the main metric.
+    pub metric: String,
+    /// Baselines by name: their main metric on the same examples.
+    pub baselines: std::collections::BTreeMap<String, f64>,
+    /// By method and size, in the order in which they were asked for.
+    pub summaries: Vec<Summary>,
+    /// Every run.
+    pub cells: Vec<Cell>,
+}
+
+impl Study {
+    /// Runs what is not finished yet, and sums up. A stop ends the run that is under way and the study with it; the same
+    /// study goes on from there.
+    ///
+    /// # Errors
+    /// If nothing was named to try, a run fails or is refused, or the study was stopped.
+    pub fn run(&self, home: &Home, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Outcome> {
+        if self.methods.is_empty() || self.sizes.is_empty() || self.seeds.is_empty() {
+            return Err(Error::request("a study needs at least one method, one size and one seed"));
+        }
+        std::fs::create_dir_all(&self.out).map_err(|e| Error::io(&self.out, e))?;
+        let mut outcome = Outcome { metric: String::new(), baselines: std::collections::BTreeMap::new(), summaries: Vec::new(), cells: Vec::new() };
+        for method in &self.methods {
+            for &rows in &self.sizes {
+                let mut cells = Vec::new();
+                for &seed in &self.seeds {
+                    let result = self.one(home, method, rows, seed, on_event, stop)?;
+                    if stop.load(Ordering::Relaxed) {
+                        return Err(Error::request(format!(
+                            "the study was stopped; the same command goes on with it, finished runs are in {}",
+                            self.out.display()
+                        )));
+                    }
+                    let Some(metrics) = &result.metrics else {
+                        return Err(Error::request("there is nothing to score the runs on; name a test or a validation set"));
+                    };
+                    outcome.metric = metrics.headline()[0].0.into();
+                    outcome.baselines = result.baselines.iter().map(|(name, m)| (name.clone(), m.main())).collect();
+                    let folder = self.folder(method, rows, seed);
+                    cells.push(Cell { method: method.clone(), rows, seed, folder, value: Metrics::main(metrics), seconds: result.train.seconds });
+                }
+                outcome.summaries.push(summary(&cells));
+                outcome.cells.append(&mut cells);
+                self.write(&outcome)?;
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn folder(&self, method: &str, rows: Option<usize>, seed: u64) -> PathBuf {
+        self.out.join(format!("{method}-{}-seed{seed}", rows.map_or_else(|| "all".into(), |n| n.to_string())))
+    }
+
+    fn one(&self, home: &Home, method: &str, rows: Option<usize>, seed: u64, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+        let folder = self.folder(method, rows, seed);
+        if let Ok(result) = RunResult::read(&folder)
+            && result.status == "completed"
+        {
+            return Ok(result);
+        }
+        if checkpoint::latest(&folder.join(CHECKPOINTS)).0.is_some() {
+            return match resume(home, &folder, on_event, stop)? {
+                Resumed::Here(result) => Ok(*result),
+                Resumed::Elsewhere => Err(Error::request(format!("{} is being trained by another process; wait for it", folder.display()))),
+            };
+        }
+        remove_begun(&folder)?;
+        let mut request = Request { method: method.into(), rows, seed, out: folder, ..self.common.clone() };
+        request.command = request.as_command();
+        run::train(home, &request, on_event, stop)
+    }
+
+    fn write(&self, outcome: &Outcome) -> Result<()> {
+        let text = serde_json::to_string_pretty(outcome).map_err(|e| Error::request(format!("study.json cannot be written: {e}")))?;
+        Ok(write_atomically(&self.out.join("study.json"), text.as_bytes())?)
+    }
+}
+
+/// Removes a run folder of this study that was begun and has nothing to go on from.
+fn remove_begun(folder: &Path) -> Result<()> {
+    if folder.join("run.toml").exists() {
+        std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    Ok(())
+}
+
+fn summary(cells: &[Cell]) -> Summary {
+    let n = cells.len() as f64;
+    let mean = cells.iter().map(|c| c.value).sum::<f64>() / n;
+    let deviation = (cells.iter().map(|c| (c.value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let reach = student(cells.len().saturating_sub(1)) * deviation / n.sqrt();
+    Summary {
+        method: cells[0].method.clone(),
+        rows: cells[0].rows,
+        runs: cells.len(),
+        mean,
+        interval: (cells.len() > 1).then_some([(mean - reach).max(0.0), (mean + reach).min(1.0)]),
+        seconds: cells.iter().map(|c| c.seconds).sum::<f64>() / n,
+    }
+}
+
+/// 97.5 % quantile of Student's t with these degrees of freedom (Fisher and Yates' table; beyond it the normal one).
+fn student(freedom: usize) -> f64 {
+    const TABLE: [f64; 20] =
+        [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086];
+    TABLE.get(freedom.saturating_sub(1)).copied().unwrap_or(1.96)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(value: f64, seed: u64) -> Cell {
+        Cell { method: "head".into(), rows: Some(60), seed, folder: "f".into(), value, seconds: 10.0 * (seed + 1) as f64 }
+    }
+
+    #[test]
+    fn the_interval_is_students() {
+        // of 0.5, 0.6, 0.7: mean 0.6, deviation 0.1, so 4.303 * 0.1 / √3 to either side
+        let s = summary(&[cell(0.5, 0), cell(0.6, 1), cell(0.7, 2)]);
+        let [low, high] = s.interval.expect("three runs");
+        assert!((s.mean - 0.6).abs() < 1e-12 && (s.seconds - 20.0).abs() < 1e-12);
+        assert!((low - 0.351_57).abs() < 1e-4 && (high - 0.848_43).abs() < 1e-4, "{low} {high}");
+        assert_eq!(summary(&[cell(0.5, 0)]).interval, None);
+        assert_eq!(summary(&[cell(0.01, 0), cell(0.99, 1)]).interval, Some([0.0, 1.0]));
+    }
+}

@@ -1,0 +1,100 @@
+//! Examples as points on a plane, near ones alike.
+
+use super::canvas::{At, stroke, text_width, tint};
+use super::colour::{BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION};
+use super::{Figure, label, point};
+use crate::text::{Lang, fill};
+use plotters::style::RGBColor;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Colours of the commonest labels; all others share the ink of the page.
+const COLOURS: [RGBColor; 6] = [BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY];
+/// Labels that are named in the picture.
+const NAMED: usize = 24;
+/// Points that are drawn; of more, this many at even distances.
+const DRAWN: usize = 4000;
+
+/// An example on the map.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Placed {
+    /// Where it lies; the units mean nothing.
+    pub x: f64,
+    /// Where it lies.
+    pub y: f64,
+    /// What it is coloured by; empty where it has none.
+    pub label: String,
+}
+
+/// Points coloured by their labels, the commonest labels named where most of their points lie.
+pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
+    let words = lang.words();
+    let placed: Vec<&Placed> = points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()).collect();
+    let mut groups: BTreeMap<&str, Vec<&Placed>> = BTreeMap::new();
+    placed.iter().for_each(|p| groups.entry(&p.label).or_default().push(p));
+    let mut groups: Vec<(&str, Vec<&Placed>)> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.len()));
+    let n = |count: usize| lang.integer(count as u64);
+    let mut alt = fill(words.alt_map, &[("count", &n(placed.len())), ("labels", &n(groups.len()))]);
+    for (name, group) in groups.iter().take(6) {
+        alt.push(' ');
+        alt.push_str(&fill(words.alt_map_label, &[("label", &label(name)), ("count", &n(group.len()))]));
+    }
+
+    let (edge, side) = (20.0, 520.0);
+    let range = |of: fn(&Placed) -> f64| placed.iter().map(|p| of(p)).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let ((x0, x1), (y0, y1)) = (range(|p| p.x), range(|p| p.y));
+    // one scale for both directions: distances mean something, directions do not
+    let span = (x1 - x0).max(y1 - y0);
+    let scale = if span.is_finite() && span > 0.0 { side / span } else { 0.0 };
+    let height = if scale > 0.0 { ((y1 - y0) * scale).max(120.0) } else { 120.0 };
+    let at = |p: &Placed| {
+        let middle = |v: f64, low: f64, high: f64, room: f64| if scale > 0.0 { room / 2.0 + (v - (low / 2.0 + high / 2.0)) * scale } else { room / 2.0 };
+        (edge + middle(p.x, x0, x1, side), edge + height - middle(p.y, y0, y1, height))
+    };
+    let stride = placed.len().div_ceil(DRAWN).max(1);
+    let colour = |name: &str| {
+        let rank = groups.iter().position(|(g, _)| *g == name).unwrap_or(usize::MAX);
+        COLOURS.get(rank).copied().filter(|_| !name.is_empty()).map_or((INK, 0.35), |c| (c, 0.75))
+    };
+    let colours: BTreeMap<&str, (RGBColor, f64)> = groups.iter().map(|(name, _)| (*name, colour(name))).collect();
+    let pointed: Vec<_> = placed.iter().step_by(stride).map(|p| point(at(p), label(&p.label))).collect();
+    let data = json!({
+        "kind": "map",
+        "points": points,
+        "pointer": {"along": "nearest", "plot": [edge, edge, edge + side, edge + height], "points": pointed},
+    });
+    Figure::draw((side + 2.0 * edge, height + 2.0 * edge), alt, data, |c| {
+        let radius = if placed.len() > 800 { 2.0 } else { 3.0 };
+        for p in placed.iter().step_by(stride) {
+            let (colour, opacity) = colours.get(p.label.as_str()).copied().unwrap_or((INK, 0.35));
+            c.circle(at(p), radius, tint(colour, opacity));
+        }
+        let mut taken: Vec<(f64, f64, f64)> = Vec::new();
+        for (name, group) in groups.iter().filter(|(name, _)| !name.is_empty()).take(NAMED) {
+            // the middle in each direction: a few strays do not move it
+            let median = |of: usize| {
+                let mut values: Vec<f64> = group.iter().map(|p| if of == 0 { at(p).0 } else { at(p).1 }).collect();
+                values.sort_by(f64::total_cmp);
+                values[values.len() / 2]
+            };
+            let text = label(name);
+            let half = text_width(&text, 11.5) / 2.0;
+            let x = median(0).clamp(edge + half, (edge + side - half).max(edge + half));
+            let mut y = median(1).clamp(edge + 8.0, edge + height - 8.0);
+            // names do not stand on each other: one that has no room moves down, and one that finds none is left out
+            let free = |y: f64, taken: &[(f64, f64, f64)]| taken.iter().all(|t| (t.0 - x).abs() > t.2 + half + 4.0 || (t.1 - y).abs() >= 15.0);
+            let places = (0..12).map(|i| if i % 2 == 0 { f64::from(i) * 8.0 } else { f64::from(-i - 1) * 8.0 });
+            let Some(shift) = places.into_iter().find(|s| (edge..=edge + height).contains(&(y + s)) && free(y + s, &taken)) else { continue };
+            y += shift;
+            taken.push((x, y, half));
+            let (colour, _) = colours.get(name).copied().unwrap_or((INK, 1.0));
+            c.bold(&text, (x, y), 11.5, At::Middle, INK);
+            c.line((x - half, y + 8.0), (x + half, y + 8.0), stroke(colour, 0.9, 2.0));
+        }
+        if placed.is_empty() {
+            c.text(words.map_empty, (edge + side / 2.0, edge + height / 2.0), 12.0, At::Middle, INK);
+        }
+    })
+}

@@ -1,0 +1,296 @@
+//! Small training sets grown soundly: more rows from those there are, each as right as the row it came from.
+//!
+//! A query grows by values: a literal that stands in both the question and the query gives way, in both, to another
+//! value of the same column of the database, and the new query must run and find something. A sentence with entities
+//! grows by names: the strings of its spans give way to other strings of the same type, from the training rows only. What
+//! stays is the wording, so the model sees that a query follows the question and that a name is known by what stands
+//! around it. Nothing is taken from validation or test rows.
+
+use crate::sandbox::Sandbox;
+use crate::score::sql::literals;
+use data::example::Span;
+use data::{Example, Target};
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rusqlite::types::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest value that is put into a question, in characters.
+const VALUE: usize = 40;
+/// How often other values are drawn for a copy before it is given up.
+const TRIES: usize = 8;
+/// Share of a sentence's spans that get another name.
+const SWAPPED: f64 = 0.7;
+
+/// Up to `copies` further rows for each of the `examples`, which are about the tables of `database`. Rows whose query
+/// shares no value with its question give none.
+pub fn queries(examples: &[Example], database: &mut Sandbox, copies: usize, seed: u64) -> Vec<Example> {
+    let mut values: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut out = Vec::new();
+    for (row, example) in examples.iter().enumerate() {
+        let Target::Sql(query) = &example.target else { continue };
+        let shared = shared(&example.text, query);
+        if shared.is_empty() {
+            continue;
+        }
+        let mut rng = stream(seed, row);
+        let mut seen = BTreeSet::from([query.clone()]);
+        for _ in 0..copies * TRIES {
+            if seen.len() > copies {
+                break;
+            }
+            let (mut text, mut grown) = (example.text.clone(), query.clone());
+            for (column, literal) in &shared {
+                let all = values.entry(column.to_lowercase()).or_insert_with(|| column_values(database, column));
+                let Some(other) = another(literal, all, &mut rng) else { continue };
+                // a value that the text names already would make two meanings of one word
+                if text.contains(&said(&other)) {
+                    continue;
+                }
+                text = replaced(&text, &said(literal), &said(&other));
+                grown = replaced(&grown, &quoted(literal), &quoted(&other));
+            }
+            if !seen.contains(&grown) && finds_something(database, &grown) {
+                seen.insert(grown.clone());
+                out.push(Example { text, target: Target::Sql(grown), origin: example.origin.clone() });
+            }
+        }
+    }
+    out
+}
+
+/// `copies` further rows for each of the `examples` that have entities, with other names of their types.
+pub fn entities(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> {
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for example in examples {
+        for span in example.spans() {
+            names.entry(&span.kind).or_default().extend(span.of(&example.text));
+        }
+    }
+    let names: BTreeMap<&str, Vec<&str>> = names.into_iter().map(|(kind, all)| (kind, all.into_iter().collect())).collect();
+    let mut out = Vec::new();
+    for (row, example) in examples.iter().enumerate().filter(|(_, e)| apart(e.spans())) {
+        let mut rng = stream(seed, row);
+        let mut seen = BTreeSet::from([example.text.clone()]);
+        for _ in 0..copies {
+            let (text, spans) = renamed(example, &names, &mut rng);
+            if seen.insert(text.clone()) {
+                out.push(Example { text, target: Target::Entities(spans), origin: example.origin.clone() });
+            }
+        }
+    }
+    out
+}
+
+/// A row's own random numbers, so that what it becomes does not depend on the rows before it.
+fn stream(seed: u64, row: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6772_6f77);
+    rng.set_stream(row as u64);
+    rng
+}
+
+/// Do the spans stand in the order of the text, without touching each other's characters?
+fn apart(spans: &[Span]) -> bool {
+    !spans.is_empty() && spans.windows(2).all(|pair| pair[0].end <= pair[1].start)
+}
+
+/// The sentence with other names in some of its spans, and where these are then.
+fn renamed(example: &Example, names: &BTreeMap<&str, Vec<&str>>, rng: &mut ChaCha8Rng) -> (String, Vec<Span>) {
+    let letters: Vec<char> = example.text.chars().collect();
+    let (mut text, mut length, mut from, mut spans) = (String::new(), 0, 0, Vec::new());
+    let mut put = |part: &str, length: &mut usize| {
+        text.push_str(part);
+        *length += part.chars().count();
+    };
+    let between = |from: usize, to: usize| letters.get(from..to).unwrap_or_default().iter().collect::<String>();
+    for span in example.spans() {
+        put(&between(from, span.start), &mut length);
+        let own = between(span.start, span.end);
+        let other = names.get(span.kind.as_str()).and_then(|all| all.choose(rng)).copied();
+        let name = other.filter(|_| rng.random_bool(SWAPPED)).unwrap_or(&own);
+        let start = length;
+        put(name, &mut length);
+        spans.push(Span { start, end: length, kind: span.kind.clone() });
+        from = span.end;
+    }
+    put(&between(from, letters.len()), &mut length);
+    (text, spans)
+}
+
+/// The literals of a query that its question names once, each with the column that it is compared with.
+fn shared(text: &str, query: &str) -> Vec<(String, Value)> {
+    let mut found: Vec<(String, Value)> = literals(query).into_iter().filter(|(column, _)| !column.is_empty()).collect();
+    found.dedup();
+    let once = |value: &Value| {
+        let said = said(value);
+        // one letter or digit stands for too much to be found by its look
+        said.chars().count() > 1 && places(text, &said).len() == 1
+    };
+    found.retain(|(_, value)| once(value));
+    // one inside another would be replaced twice
+    let all: Vec<String> = found.iter().map(|(_, value)| said(value)).collect();
+    found.into_iter().enumerate().filter(|(i, _)| !all.iter().enumerate().any(|(j, other)| j != *i && other.contains(&all[*i]))).map(|(_, pair)| pair).collect()
+}
+
+/// A value as a question names it.
+fn said(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(i) => i.to_string(),
+        Value::Real(r) => r.to_string(),
+        Value::Null | Value::Blob(_) => String::new(),
+    }
+}
+
+/// A value as a query writes it.
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        other => said(other),
+    }
+}
+
+/// Where a word stands in a text, not as part of a longer one.
+fn places(text: &str, word: &str) -> Vec<usize> {
+    let inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let whole = |at: &usize| !inside(text[..*at].chars().next_back()) && !inside(text[*at + word.len()..].chars().next());
+    text.match_indices(word).map(|(at, _)| at).filter(whole).collect()
+}
+
+/// A text with another word wherever one stands.
+fn replaced(text: &str, word: &str, other: &str) -> String {
+    let (mut out, mut from) = (String::new(), 0);
+    for at in places(text, word) {
+        out.push_str(&text[from..at]);
+        out.push_str(other);
+        from = at + word.len();
+    }
+    out + &text[from..]
+}
+
+/// The values of the columns of this name, whichever tables they are in.
+fn column_values(database: &mut Sandbox, column: &str) -> Vec<Value> {
+    let named = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let queries: Vec<String> = database
+        .tables()
+        .iter()
+        .flat_map(|t| t.columns.iter().map(move |c| (t, c)))
+        .filter(|(_, c)| c.name.eq_ignore_ascii_case(column))
+        .map(|(t, c)| format!("SELECT DISTINCT {0} FROM {1} WHERE {0} IS NOT NULL ORDER BY 1 LIMIT 2000", named(&c.name), named(&t.name)))
+        .collect();
+    // a column that cannot be read gives no values
+    queries.iter().filter_map(|q| database.run(q, false).ok()).flat_map(|found| found.rows.into_iter().flatten()).collect()
+}
+
+/// Another value of the column, of the same make: a text for a text; for a number one of the same size.
+fn another(literal: &Value, all: &[Value], rng: &mut ChaCha8Rng) -> Option<Value> {
+    match literal {
+        Value::Text(own) => {
+            // a pattern, or a part of a value such as a year, is no value of the column, and neither is its replacement
+            if !all.contains(literal) {
+                return None;
+            }
+            let fits = |v: &&Value| matches!(v, Value::Text(t) if t != own && !t.is_empty() && t.chars().count() <= VALUE && !t.contains(['\'', '"', '\n']));
+            all.iter().filter(fits).collect::<Vec<_>>().choose(rng).map(|v| (*v).clone())
+        }
+        // thresholds are rarely values of the column; half to double keeps the question sensible, and its roundness
+        Value::Integer(own) if *own > 1 => {
+            let round = [1000, 100, 50, 10, 5].into_iter().find(|step| own % step == 0 && own > step).unwrap_or(1);
+            let reach = (own / 2).max(round);
+            let other = (own + rng.random_range(-reach..=2 * reach)) / round * round;
+            (other > 1 && other != *own).then_some(Value::Integer(other))
+        }
+        _ => None,
+    }
+}
+
+/// Does a query run, with a result that says something: a row, and not only NULL or 0?
+fn finds_something(database: &mut Sandbox, query: &str) -> bool {
+    let nothing = |v: &Value| matches!(v, Value::Null | Value::Integer(0)) || matches!(v, Value::Real(r) if *r == 0.0);
+    database.run(query, false).is_ok_and(|found| match found.rows.as_slice() {
+        [] => false,
+        [only] => !only.iter().all(nothing),
+        _ => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::tests::shop;
+    use data::example::Origin;
+
+    fn example(text: &str, target: Target) -> Example {
+        Example { text: text.into(), target, origin: Origin { file: std::sync::Arc::new("x.jsonl".into()), line: 1 } }
+    }
+
+    #[test]
+    fn queries_and_questions_change_together_and_every_query_finds_something() {
+        let (_dir, mut sandbox) = shop();
+        let cities: Vec<String> = column_values(&mut sandbox, "citta").iter().map(said).collect();
+        let own = cities.first().expect("a city").clone();
+        let query = |city: &str| format!("SELECT nome FROM clienti WHERE citta = '{}'", city.replace('\'', "''"));
+        let rows = [
+            example(&format!("Chi abita a {own}?"), Target::Sql(query(&own))),
+            example("Quanti sono i clienti?", Target::Sql("SELECT COUNT(*) FROM clienti".into())),
+        ];
+        let grown = queries(&rows, &mut sandbox, 3, 1);
+        assert!(!grown.is_empty() && grown.len() <= 3, "{grown:?}");
+        for new in &grown {
+            let Target::Sql(sql) = &new.target else { panic!("a query") };
+            let city = cities.iter().find(|c| sql == &query(c)).unwrap_or_else(|| panic!("{sql} is about no city"));
+            assert_ne!(city, &own);
+            assert_eq!(new.text, format!("Chi abita a {city}?"));
+            assert!(finds_something(&mut sandbox, sql));
+        }
+        assert_eq!(grown, queries(&rows, &mut sandbox, 3, 1));
+        assert!(queries(&rows, &mut sandbox, 0, 1).is_empty());
+    }
+
+    #[test]
+    fn only_whole_words_that_stand_once_are_values() {
+        let found = |text: &str, query: &str| shared(text, query).into_iter().map(|(c, v)| (c, said(&v))).collect::<Vec<_>>();
+        let city = vec![("citta".to_string(), "Roma".to_string())];
+        assert_eq!(found("Chi è a Roma?", "SELECT 1 FROM t WHERE t.citta = 'Roma'"), city);
+        assert_eq!(found("Chi è a Romano?", "SELECT 1 FROM t WHERE citta = 'Roma'"), []);
+        assert_eq!(found("Roma o Roma?", "SELECT 1 FROM t WHERE citta = 'Roma'"), []);
+        assert_eq!(found("Oltre 50 euro", "SELECT 1 FROM t WHERE prezzo > 50"), [("prezzo".to_string(), "50".to_string())]);
+        assert_eq!(replaced("Roma, non Romano, Roma", "Roma", "Bari"), "Bari, non Romano, Bari");
+    }
+
+    #[test]
+    fn numbers_stay_of_their_size_and_roundness() {
+        let mut rng = stream(3, 0);
+        for _ in 0..200 {
+            match another(&Value::Integer(200), &[], &mut rng) {
+                Some(Value::Integer(n)) => assert!((100..=400).contains(&n) && n != 200 && n % 100 == 0, "{n}"),
+                None => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(another(&Value::Text("%a%".into()), &[Value::Text("b".into())], &mut rng), None);
+    }
+
+    #[test]
+    fn names_change_within_their_type_and_spans_follow() {
+        let span = |start, end, kind: &str| Span { start, end, kind: kind.into() };
+        let rows = [
+            example("È Anna a Città di Castello.", Target::Entities(vec![span(2, 6, "people"), span(9, 26, "places")])),
+            example("Bruno parte.", Target::Entities(vec![span(0, 5, "people")])),
+            example("Piove.", Target::Entities(vec![])),
+        ];
+        let grown = entities(&rows, 6, 1);
+        assert!(grown.len() >= 2, "{grown:?}");
+        for new in &grown {
+            for span in new.spans() {
+                let name = span.of(&new.text).expect("inside");
+                let own: &[&str] = if span.kind == "people" { &["Anna", "Bruno"] } else { &["Città di Castello"] };
+                assert!(own.contains(&name), "{name} in {}", new.text);
+            }
+            assert!(new.text.ends_with('.') && !new.text.starts_with('P'));
+        }
+        assert_eq!(grown, entities(&rows, 6, 1));
+        assert!((2..9).any(|seed| entities(&rows, 1, seed) != entities(&rows, 1, 1)));
+    }
+}
