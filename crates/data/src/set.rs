@@ -406,6 +406,21 @@ mod tests {
     }
 
     #[test]
+    fn a_first_row_without_a_field_is_passed_over_like_any_other() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let train = dir.path().join("x.json");
+        write(&train, r#"[{"Title": "a", "Genre": null}, {"Title": "b", "Genre": "x"}]"#).expect("writable");
+        let columns = |spec: &str| Columns::parse(spec).expect("columns");
+        let mut source = Source { train: Some(train), kind: Some(Kind::Intent), columns: columns("text=Title,label=Genre"), ..Source::default() };
+        assert!(DataSet::open(&source).expect_err("strict").to_string().contains("x.json:1: has no column `Genre`"));
+        source.skip_bad_rows = true;
+        let set = DataSet::open(&source).expect("passes over");
+        assert_eq!((sizes(&set)[0], set.splits[&Split::Train].skipped.count), (1, 1));
+        source.columns = columns("text=Title,label=Gender");
+        assert!(DataSet::open(&source).expect_err("no row has it").to_string().contains("has no column `Gender`; the columns are `Title`"));
+    }
+
+    #[test]
     fn without_a_task_nobody_guesses() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         write(dir.path().join("train.jsonl"), ROWS).expect("writable");
