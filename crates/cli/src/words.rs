@@ -305,8 +305,8 @@ impl Words {
         let (packed, padded) = (self.percent(packed), self.percent(padded));
         both!(
             self,
-            "{count} batches an epoch: {packed} padding on the CPU; {padded} where rows must be of one length, in {shapes} shapes",
-            "{count} lotti per epoca: {packed} di riempitivo sulla CPU; {padded} dove le righe devono avere la stessa lunghezza, in {shapes} forme"
+            "batches an epoch: {count}, with {packed} padding on the CPU; {padded} where rows must be of one length, in {shapes} shapes",
+            "lotti per epoca: {count}, con {packed} di riempitivo sulla CPU; {padded} dove le righe devono avere la stessa lunghezza, in {shapes} forme"
         )
     }
 

@@ -169,7 +169,9 @@ impl DataSet {
         }
         if card.name.is_empty() {
             let named = source.folder.as_ref().or(paths.values().next());
-            card.name = named.and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            // `.` has no name of its own
+            let whole = named.and_then(|p| if p.file_stem().is_some() { Some(p.clone()) } else { p.canonicalize().ok() });
+            card.name = whole.as_deref().and_then(Path::file_stem).map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         }
         let kind = match source.kind {
             Some(kind) => kind,
