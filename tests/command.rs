@@ -373,7 +373,7 @@ fn bad_data_is_refused_with_file_and_row() {
     refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
     refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
     let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
-    refused("long.jsonl", long.as_bytes(), &[], &["long.jsonl:3", "1 example is longer than the 512 tokens allowed", "max_tokens"]);
+    refused("long.jsonl", long.as_bytes(), &[], &["long.jsonl:3", "1 example is longer than the 512 tokens allowed", "shorten it"]);
     b.write("unknown.jsonl", b"{\"text\":\"tre\",\"label\":\"zzz\"}\n");
     refused("good.jsonl", good.as_bytes(), &["--validation", "unknown.jsonl"], &["unknown.jsonl:1", "`zzz`", "no training row"]);
     refused("good.jsonl", good.as_bytes(), &["--columns", "text=nothing"], &["good.jsonl", "`nothing`", "`text`, `label`"]);

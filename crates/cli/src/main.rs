@@ -13,9 +13,9 @@ mod words;
 
 use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Under};
 use clap::{CommandFactory, FromArgMatches};
-use lab::edit::{self, Change, Editor};
 use lab::child::Children;
 use lab::devices;
+use lab::edit::{self, Change, Editor};
 use lab::elsewhere::{self, Answers};
 use lab::job::Job;
 use lab::library::Library;

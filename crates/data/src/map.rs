@@ -18,7 +18,6 @@ use linfa_reduction::Pca;
 use ndarray::Array2;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Dimensions that t-SNE sees.

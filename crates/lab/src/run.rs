@@ -4,8 +4,8 @@
 //! written as it happens, and whatever happens `result.json` says how the run ended.
 
 use crate::answer::{Answer, Answerer, Mode};
-use crate::edit;
 use crate::devices;
+use crate::edit;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
