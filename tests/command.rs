@@ -373,7 +373,7 @@ fn bad_data_is_refused_with_file_and_row() {
     refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
     refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
     let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
-    refused("long.jsonl", long.as_bytes(), &[], &["long.jsonl:3", "1 example is longer than the 512 tokens allowed", "max_tokens"]);
+    refused("long.jsonl", long.as_bytes(), &[], &["long.jsonl:3", "1 example is longer than the 512 tokens allowed", "shorten it"]);
     b.write("unknown.jsonl", b"{\"text\":\"tre\",\"label\":\"zzz\"}\n");
     refused("good.jsonl", good.as_bytes(), &["--validation", "unknown.jsonl"], &["unknown.jsonl:1", "`zzz`", "no training row"]);
     refused("good.jsonl", good.as_bytes(), &["--columns", "text=nothing"], &["good.jsonl", "`nothing`", "`text`, `label`"]);
@@ -488,8 +488,8 @@ fn examples_that_are_too_long_are_found_before_training() {
     let sound = found(&check(&["--model", &model]));
     assert!(sound["max_tokens"].is_u64() && !kinds(&sound).contains("too_long"), "{sound}");
     // what a head reads is the message; a completion has a prompt around it
-    let head = ["--model", &model, "--method", "head", "--set", "max_tokens=30"];
-    let completion = ["--model", &model, "--method", "completion", "--set", "max_tokens=30"];
+    let head = ["--model", &model, "--method", "head", "--set", "max_tokens=12"];
+    let completion = ["--model", &model, "--method", "completion", "--set", "max_tokens=12"];
     assert!(!kinds(&found(&check(&head))).contains("too_long"));
     let out = check(&completion);
     assert_eq!(out.status.code(), Some(1));
@@ -497,7 +497,7 @@ fn examples_that_are_too_long_are_found_before_training() {
     let finding = long["findings"].as_array().and_then(|f| f.iter().find(|f| f["kind"] == "too_long")).unwrap_or_else(|| panic!("{long}"));
     let rows = finding["rows"].as_array().expect("rows").len();
     assert!(finding["severity"] == "error" && rows > 1 && finding["fix"].as_str().is_some_and(|f| f.contains("--set max_tokens=")), "{finding}");
-    b.refused(&b.train("out", &completion[2..]), &["longer than the 30 tokens allowed", &format!("{rows} examples are"), "raise max_tokens, up to"]);
+    b.refused(&b.train("out", &completion[2..]), &["longer than the 12 tokens allowed", &format!("{rows} examples are"), "raise max_tokens, up to"]);
     // with what the finding proposes, all of them fit
     let fix = finding["fix"].as_str().and_then(|f| f.split("--set ").nth(1)).and_then(|f| f.split(' ').next()).expect("a setting");
     assert!(!kinds(&found(&check(&["--model", &model, "--method", "completion", "--set", fix]))).contains("too_long"), "{fix}");

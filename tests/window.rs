@@ -130,6 +130,10 @@ fn from_three_choices_to_a_report() {
     window.click("main input[type=checkbox]", "Compare rules");
     window.wait("a verdict", "return document.querySelector('section[aria-labelledby=test]')?.innerText.includes('p = ') ?? false", &[]);
     picture(&window, "compare");
+    window.click("main input[type=checkbox]", "Compare rules");
+    window.click("main input[type=checkbox]", "-2");
+    window.wait("both curves", "return document.querySelectorAll('section[aria-labelledby=test] svg[role=img]').length === 1", &[]);
+    picture(&window, "curves");
 
     // what nobody chose in a dialog or dropped stays closed to the page
     let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}}));
@@ -250,7 +254,8 @@ fn a_table_is_mapped_repaired_and_trained_on_as_it_was_repaired() {
     window.wait("the undo", "return !document.querySelector('main header').innerText.includes('1 change')", &[]);
     window.script(CONTROL, &["y".into()]);
     window.shows("1 change, used in training");
-    window.click("main button", "Show all rows");
+    // the finding is gone, and the filter by it
+    window.shows("13 rows");
     window.click("main button", "Add a row");
     window.click("main section[aria-label='New row'] textarea", "");
     window.types("sempre il pacco");

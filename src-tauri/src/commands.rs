@@ -12,7 +12,7 @@ use lab::forecast::Forecast;
 use lab::look::ColumnsView;
 use lab::report::figure::Figure;
 use lab::report::text::Lang;
-use lab::sheet::{DataSummary, Edit, QueryResult, RowPage, RowQuery};
+use lab::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
 use lab::{device, devices, models};
 use serde::Serialize;
@@ -49,15 +49,16 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         open_data,
         data_columns,
         rows,
-        forecast,
         edit_row,
         undo_edit,
         redo_edit,
         export_data,
         divide_data,
         microscope,
+        lengths,
         query_row,
         run_query,
+        forecast,
         start_run,
         pause_run,
         resume_run,
@@ -407,6 +408,12 @@ async fn microscope(shell: State<'_, Shell>, data: String, row: usize, model: St
 }
 
 #[tauri::command]
+async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: String, set: Vec<String>) -> Answer<Lengths> {
+    let desk = shell.desk.clone();
+    work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
+}
+
+#[tauri::command]
 async fn query_row(shell: State<'_, Shell>, data: String, row: usize) -> Answer<QueryResult> {
     let desk = shell.desk.clone();
     work(&shell, "query row", move || desk.query(&data, row)).await
@@ -644,6 +651,7 @@ pub mod types {
         ColumnsView::export_all(config)?;
         Edit::export_all(config)?;
         Microscope::export_all(config)?;
+        Lengths::export_all(config)?;
         QueryResult::export_all(config)?;
         RunRequest::export_all(config)?;
         Forecast::export_all(config)?;

@@ -203,7 +203,7 @@ pub enum DataCommand {
     Check {
         #[command(flatten)]
         looked: Looked,
-        /// Also read every row with the model, and name labels that hardly any row like theirs has
+        /// Also read every row with the model, and name rows that resemble those of another label
         #[arg(long)]
         deep: bool,
         #[command(flatten)]

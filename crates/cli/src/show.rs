@@ -124,7 +124,8 @@ impl Output {
             line(self.words.nothing_found());
         }
         for d in doubts.unwrap_or_default() {
-            line(&format!("{}  {} → {}? ({}; {})  {}", d.row, d.label, d.neighbours, self.words.percent(d.share), d.witness, beginning(&d.text)));
+            let (own, theirs) = (self.words.0.decimal(d.own.into(), 2), self.words.0.decimal(d.theirs.into(), 2));
+            line(&format!("{}  {} {own} → {} {theirs}? ({})  {}", d.row, d.label, d.resembles, d.witness, beginning(&d.text)));
         }
         if let Err(why) = &checked.limit {
             self.note(&self.words.unmeasured(why));

@@ -358,8 +358,8 @@ impl Words {
         let (packed, padded) = (self.percent(packed), self.percent(padded));
         both!(
             self,
-            "{count} batches an epoch: {packed} padding on the CPU; {padded} where rows must be of one length, in {shapes} shapes",
-            "{count} lotti per epoca: {packed} di riempitivo sulla CPU; {padded} dove le righe devono avere la stessa lunghezza, in {shapes} forme"
+            "batches an epoch: {count}, with {packed} padding on the CPU; {padded} where rows must be of one length, in {shapes} shapes",
+            "lotti per epoca: {count}, con {packed} di riempitivo sulla CPU; {padded} dove le righe devono avere la stessa lunghezza, in {shapes} forme"
         )
     }
 
@@ -647,7 +647,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("show", "tokens", "Mostra invece ciò che un modello legge di una riga, token per token: PARTE:NUMERO, contando da 0"),
     ("show", "near", "Mostra invece le righe che il modello trova più simili a una: PARTE:NUMERO, contando da 0"),
     ("show", "map", "Scrive invece le righe come punti su un piano, vicine quelle che il modello trova simili; .json o .csv"),
-    ("check", "deep", "Fa leggere ogni riga anche al modello, e indica le etichette che quasi nessuna riga simile ha"),
+    ("check", "deep", "Fa leggere ogni riga anche al modello, e indica le righe che somigliano a quelle di un’altra etichetta"),
     ("check", "model", "Nome o percorso del modello [predefinito: gemma-3-270m, se è su questo computer]"),
     ("check", "method", "Come risponde il modello"),
     ("check", "recipe", "Una ricetta al posto di quella del compito"),

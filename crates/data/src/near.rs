@@ -35,8 +35,9 @@ pub fn normalized(text: &str) -> String {
             out.push(' ');
         }
     };
-    if text.is_ascii() {
-        text.chars().map(|c| c.to_ascii_lowercase()).for_each(&mut push);
+    // most texts of Europe's languages hold nothing that NFKC changes, and finding that out takes a tenth of the time
+    if text.chars().all(plain) {
+        text.chars().map(lower).for_each(&mut push);
     } else {
         text.nfkc().flat_map(char::to_lowercase).for_each(&mut push);
     }
@@ -44,6 +45,20 @@ pub fn normalized(text: &str) -> String {
         out.pop();
     }
     out
+}
+
+/// Whether a character is ASCII, a letter of Latin-1, or a typographic mark: NFKC leaves these as they are, or makes
+/// of them other marks, which are spaces here anyway.
+fn plain(c: char) -> bool {
+    c.is_ascii() || matches!(c, '\u{c0}'..='\u{ff}' | '\u{2010}'..='\u{2027}' | '€')
+}
+
+/// The lower case of a [`plain`] character.
+fn lower(c: char) -> char {
+    match c {
+        '\u{c0}'..='\u{de}' if c != '×' => char::from_u32(u32::from(c) + 0x20).unwrap_or(c),
+        c => c.to_ascii_lowercase(),
+    }
 }
 
 /// The set of character 4-grams of a normalized text as sorted hashes; a shorter text is one gram.
@@ -218,6 +233,17 @@ mod tests {
         assert_eq!(normalized("Uno -- due!"), "uno due");
         assert_eq!(normalized("ﬁne\u{301}"), "finé");
         assert_eq!(normalized("?!"), "");
+    }
+
+    #[test]
+    fn plain_characters_are_normalized_as_all_others_are() {
+        for c in (0..0x3000).filter_map(char::from_u32).filter(|c| plain(*c)) {
+            let whole: String = c.to_string().nfkc().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect();
+            let own: String = Some(lower(c)).into_iter().filter(|c| c.is_alphanumeric()).collect();
+            assert_eq!(own, whole, "{c:?}");
+        }
+        // a mark that is put onto the letter before it
+        assert_eq!(normalized("perche\u{301} così"), "perché così");
     }
 
     #[test]

@@ -169,7 +169,9 @@ impl DataSet {
         }
         if card.name.is_empty() {
             let named = source.folder.as_ref().or(paths.values().next());
-            card.name = named.and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            // `.` has no name of its own
+            let whole = named.and_then(|p| if p.file_stem().is_some() { Some(p.clone()) } else { p.canonicalize().ok() });
+            card.name = whole.as_deref().and_then(Path::file_stem).map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         }
         let kind = match source.kind {
             Some(kind) => kind,
@@ -411,6 +413,21 @@ mod tests {
         let skipped = &set.splits[&Split::Train].skipped;
         assert_eq!((sizes(&set)[0], skipped.count), (2, 2));
         assert!(skipped.first[1].contains("x.jsonl:3: has no `label`"), "{:?}", skipped.first);
+    }
+
+    #[test]
+    fn a_first_row_without_a_field_is_passed_over_like_any_other() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let train = dir.path().join("x.json");
+        write(&train, r#"[{"Title": "a", "Genre": null}, {"Title": "b", "Genre": "x"}]"#).expect("writable");
+        let columns = |spec: &str| Columns::parse(spec).expect("columns");
+        let mut source = Source { train: Some(train), kind: Some(Kind::Intent), columns: columns("text=Title,label=Genre"), ..Source::default() };
+        assert!(DataSet::open(&source).expect_err("strict").to_string().contains("x.json:1: has no column `Genre`"));
+        source.skip_bad_rows = true;
+        let set = DataSet::open(&source).expect("passes over");
+        assert_eq!((sizes(&set)[0], set.splits[&Split::Train].skipped.count), (1, 1));
+        source.columns = columns("text=Title,label=Gender");
+        assert!(DataSet::open(&source).expect_err("no row has it").to_string().contains("has no column `Gender`; the columns are `Title`"));
     }
 
     #[test]

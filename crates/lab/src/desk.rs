@@ -16,7 +16,7 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::resume;
 use crate::run::{self, Opened, Request};
-use crate::sheet::{DataSummary, Edit, QueryResult, RowPage, RowQuery, Sheet};
+use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet};
 use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
 use crate::{compare, elsewhere, export, library::Library, models, reports};
 use data::check;
@@ -74,10 +74,10 @@ pub struct Desk {
     sheets: Mutex<BTreeMap<usize, Arc<Mutex<Sheet>>>>,
     opened: AtomicUsize,
     answering: Mutex<Option<(PathBuf, Opened)>>,
-    /// Ends the measurement that is under way.
-    measuring: Mutex<Arc<AtomicBool>>,
     /// The tokenizer that was used last, by model.
     tokenizer: Mutex<Option<(String, Arc<Tokenizer>)>>,
+    /// Ends the measurement that is under way.
+    measuring: Mutex<Arc<AtomicBool>>,
 }
 
 impl Desk {
@@ -90,8 +90,8 @@ impl Desk {
             sheets: Mutex::default(),
             opened: AtomicUsize::new(0),
             answering: Mutex::new(None),
-            measuring: Mutex::default(),
             tokenizer: Mutex::new(None),
+            measuring: Mutex::default(),
         }
     }
 
@@ -473,6 +473,18 @@ impl Desk {
         let mut sheet = lock(&sheet);
         let recipe = Recipe::resolve(sheet.kind(), None, method, set)?;
         Ok(Microscope { tokens: sheet.tokens(row, &recipe, &tokenizer)?, limit: recipe.max_tokens, method: recipe.method.name() })
+    }
+
+    /// How long the training rows of an open data set are in tokens, as a model would be trained on them.
+    ///
+    /// # Errors
+    /// As [`Desk::microscope`].
+    pub fn lengths(&self, data: &str, model: &str, method: &str, set: &[String]) -> Result<Lengths> {
+        let sheet = self.sheet(data)?;
+        let tokenizer = self.tokenizer(model)?;
+        let (examples, language, task) = lock(&sheet).measurable()?;
+        let recipe = Recipe::resolve(task.kind, None, method, set)?;
+        Ok(Lengths::of(&look::lengths(&examples, &language, &task, &recipe, &tokenizer), recipe.max_tokens))
     }
 
     fn tokenizer(&self, model: &str) -> Result<Arc<Tokenizer>> {

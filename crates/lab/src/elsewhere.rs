@@ -110,7 +110,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let out = home.free_run(&name);
-    let model = ModelRecord { name, license: None, files: Vec::new(), parameters: 0, storage: String::new(), hidden: 0, layers: 0 };
+    let model = ModelRecord { name, files: Vec::new(), parameters: 0, storage: String::new(), hidden: 0, layers: 0, license: None };
     let device = DeviceRecord { id: METHOD.into(), name: METHOD.into(), kind: METHOD.into(), api: String::new(), driver: String::new() };
     let accuracy = Some(metrics.main());
     let result = RunResult {

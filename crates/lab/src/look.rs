@@ -210,6 +210,14 @@ pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe,
     })
 }
 
+/// How many tokens each example has as a model would be trained on it, whatever is allowed; those that cannot be
+/// tokenized are left out.
+pub fn lengths(examples: &[Example], language: &str, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer) -> Vec<usize> {
+    let encoder = Encoder { tokenizer, max_tokens: usize::MAX };
+    let template = recipe.template(language);
+    examples.iter().filter_map(|e| Some(answer::encode(e, &encoder, recipe, template, task).ok()?.ids.len())).collect()
+}
+
 /// Columns of a data set's first file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 pub struct ColumnsView {

@@ -74,8 +74,6 @@ pub struct DataSummary {
     pub findings: Vec<FindingView>,
     /// Columns of the first file.
     pub columns: ColumnsView,
-    /// Lengths in tokens; none where no tokenizer is at hand.
-    pub lengths: Option<Lengths>,
     /// Changes in force; the files are without them.
     pub changes: usize,
     /// Changes that were taken back and can be made again.
@@ -86,7 +84,7 @@ pub struct DataSummary {
     pub first_skipped: Option<String>,
 }
 
-/// Lengths of the training texts in tokens.
+/// Lengths of the training rows in tokens, as a model is trained on them.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Lengths {
     /// Counts by length.
@@ -97,6 +95,27 @@ pub struct Lengths {
     pub limit: usize,
     /// How many are longer.
     pub over_limit: usize,
+    /// Rows that were measured: the first ones, where there are very many.
+    pub measured: usize,
+}
+
+/// Rows whose lengths are measured at most, and classes of lengths.
+const MEASURED: usize = 20_000;
+const BINS: usize = 24;
+
+impl Lengths {
+    /// Counts lengths in classes of equal width.
+    pub fn of(lengths: &[usize], limit: usize) -> Self {
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let width = longest.div_ceil(BINS).max(1);
+        let mut bins: Vec<LengthBin> = (1..=longest.div_ceil(width)).map(|i| LengthBin { to: i * width, count: 0 }).collect();
+        for length in lengths {
+            if let Some(bin) = bins.get_mut(length.saturating_sub(1) / width) {
+                bin.count += 1;
+            }
+        }
+        Self { bins, longest, limit, over_limit: lengths.iter().filter(|n| **n > limit).count(), measured: lengths.len() }
+    }
 }
 
 /// Training texts of about a length.
@@ -489,7 +508,6 @@ impl Sheet {
             labels,
             findings: self.findings.iter().zip(&self.found).map(finding).collect(),
             columns: self.columns.clone(),
-            lengths: None,
             changes: self.editor.changes().count(),
             undone: self.editor.history().filter(|step| !step.in_force).count(),
             skipped: skipped().map(|s| s.count).sum(),
@@ -507,6 +525,15 @@ impl Sheet {
         }
         let task = self.task.as_ref().ok_or_else(|| Error::request("the data set says nothing of its task; open it again"))?;
         look::example_tokens(self.existing(row)?, &self.set.card.language, task, recipe, tokenizer)
+    }
+
+    /// What is needed to measure the training rows without holding this sheet: the rows, their language, their task.
+    ///
+    /// # Errors
+    /// If queries have no database.
+    pub fn measurable(&self) -> Result<(Vec<Example>, String, Task)> {
+        let rows = self.editor.examples(Split::Train).take(MEASURED).cloned().collect();
+        Ok((rows, self.set.card.language.clone(), Task::of(&self.editor.set())?))
     }
 
     /// Runs the query of a row on the set's database, which is only read.
@@ -716,6 +743,15 @@ mod tests {
         assert_eq!((sheet.summary().changes, sheet.summary().undone), (1, 3));
         assert!(sheet.edit(Edit::Delete { row: 0 }).is_err_and(|e| e.to_string().contains("deleted")));
         assert!(sheet.existing(0).is_err());
+    }
+
+    #[test]
+    fn lengths_fall_into_classes_that_hold_them_all() {
+        let lengths = Lengths::of(&[1, 5, 30, 48, 48], 40);
+        assert_eq!((lengths.bins.len(), lengths.bins[0].to, lengths.longest, lengths.over_limit), (24, 2, 48, 2));
+        assert_eq!(lengths.bins.iter().map(|b| b.count).collect::<Vec<_>>().iter().sum::<usize>(), 5);
+        assert_eq!((lengths.bins[0].count, lengths.bins[2].count, lengths.bins[23].count), (1, 1, 2));
+        assert_eq!(Lengths::of(&[], 40).bins, []);
     }
 
     #[test]

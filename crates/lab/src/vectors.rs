@@ -1,7 +1,7 @@
 //! A data set as the model sees it: the mean hidden states of its rows, and what follows from them: a map,
-//! the rows nearest to one, and labels that hardly any of a row's neighbours has.
+//! the rows nearest to one, and rows that resemble those of another label.
 //!
-//! The states are those of the untuned model halfway up, where it has understood a text and does not yet turn
+//! The states are those of the untuned model a little more than halfway up, where it has understood a text and does not yet turn
 //! to the token that comes next. They are kept in the library's folder, so that a set is read once for all of
 //! these.
 
@@ -27,8 +27,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const MOST: usize = 10_000;
 /// Tokens of a text that are read: what a text is about shows early, and attention costs the square.
 const TOKENS: usize = 256;
-/// Share of the model's blocks that the states have passed.
-const DEPTH: f64 = 0.5;
+/// Share of the model's blocks that the states have passed. After 11 of 18 the ten nearest training messages of
+/// intents-it have the right label most often.
+const DEPTH: f64 = 0.6;
 
 /// Rows of a data set as vectors.
 pub struct Embedded {
@@ -163,7 +164,7 @@ impl Kept {
     }
 }
 
-/// A row whose label hardly any of its neighbours has.
+/// A row that resembles those of another label.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Doubt {
     /// Its part.
@@ -176,10 +177,12 @@ pub struct Doubt {
     pub text: String,
     /// Its label.
     pub label: String,
-    /// The label of its neighbours.
-    pub neighbours: String,
-    /// Share of its neighbours that have it.
-    pub share: f64,
+    /// The label that it resembles most.
+    pub resembles: String,
+    /// Mean similarity to the nearest rows of its own label, between -1 and 1.
+    pub own: f32,
+    /// As `own`, of the other label.
+    pub theirs: f32,
     /// The nearest row with that label, as `file:line`.
     pub witness: String,
 }
@@ -196,7 +199,7 @@ pub fn doubts(set: &DataSet, embedded: &Embedded) -> (Vec<Doubt>, Option<Finding
         let ((split, index), e) = (*embedded.rows.get(s.row)?, example(s.row)?);
         let witness = example(s.witness).map(|e| e.origin.to_string()).unwrap_or_default();
         let (row, text, label) = (e.origin.to_string(), e.text.clone(), e.label().to_string());
-        Some(Doubt { split, index, row, text, label, neighbours: s.label.clone(), share: s.share, witness })
+        Some(Doubt { split, index, row, text, label, resembles: s.label.clone(), own: s.own, theirs: s.theirs, witness })
     };
     (suspects.iter().filter_map(doubt).collect(), check::suspicious(set, &embedded.rows, &suspects))
 }

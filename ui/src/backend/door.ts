@@ -29,6 +29,7 @@ import type {
   Figure,
   Forecast,
   Language,
+  Lengths,
   Microscope,
   Model,
   PredictionFilter,
@@ -90,6 +91,8 @@ export interface Door {
   divideData(data: string, validation: number, test: number, seed: number): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
   microscope(data: string, row: number, model: string, method: string, set: string[]): Promise<Microscope>;
+  /** How long the training rows are in tokens, with a method and settings as for the microscope. */
+  lengths(data: string, model: string, method: string, set: string[]): Promise<Lengths>;
   /** Runs the query of a row; it can only read. */
   queryRow(data: string, row: number): Promise<QueryResult>;
 

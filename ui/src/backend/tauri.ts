@@ -91,6 +91,7 @@ export const tauri: Door = {
   exportData: (data, folder) => call('export_data', { data, folder }),
   divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
   microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
+  lengths: (data, model, method, set) => call('lengths', { data, model, method, set }),
   queryRow: (data, row) => call('query_row', { data, row }),
 
   forecast: (request) => call('forecast', { request }),

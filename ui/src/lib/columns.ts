@@ -1,5 +1,5 @@
 /** The table of Compare: for every choice and every measurement, one cell a run. Nothing is computed but "differs". */
-import type { Run } from '../backend/types';
+import type { Run, RunResult } from '../backend/types';
 import type { Words } from '../words';
 import { lookup } from '../words/lookup';
 import type { Format } from './format';
@@ -33,6 +33,11 @@ function leader(values: (number | null)[]): number | null {
   return known.length > 1 && known.filter((v) => v === top).length === 1 ? values.indexOf(top) : null;
 }
 
+/** How it was trained; answers of another system were not. */
+function trained(run: Run): RunResult['train'] | undefined {
+  return run.run.method === 'elsewhere' ? undefined : run.result?.train;
+}
+
 export function columns(runs: readonly Run[], words: Words, format: Format): Column[] {
   const c = words.compare;
   const column = (key: string, name: string, cells: string[], more: Partial<Column> = {}): Column => ({
@@ -63,14 +68,14 @@ export function columns(runs: readonly Run[], words: Words, format: Format): Col
   const keys = [...new Set(settings.flatMap((s) => Object.keys(s)))].filter((key) => key !== 'method').sort();
   return [
     ...measured,
-    number('seconds', c.time, (r) => r.result?.train.seconds, format.duration, false),
-    number('memory', c.memory, (r) => r.result?.train.peak_memory_bytes, format.bytes, false),
+    number('seconds', c.time, (r) => trained(r)?.seconds, format.duration, false),
+    number('memory', c.memory, (r) => trained(r)?.peak_memory_bytes, format.bytes, false),
     column('method', c.method, runs.map((r) => lookup(words.methods, r.run.method))),
     column('model', c.model, runs.map((r) => r.run.model.name)),
     column('data', c.data, runs.map((r) => r.run.data.name)),
     column('evaluated', c.evaluated, runs.map((r) => (r.result ? lookup(words.splits, r.result.evaluated_on) : '–'))),
-    column('seed', c.seed, runs.map((r) => String(r.run.seed)), { number: true }),
-    column('device', c.device, runs.map((r) => r.run.device.name)),
+    column('seed', c.seed, runs.map((r) => (trained(r) ? String(r.run.seed) : '–')), { number: true }),
+    column('device', c.device, runs.map((r) => (trained(r) ? r.run.device.name : '–'))),
     ...keys.map((key) => column(`settings.${key}`, key, settings.map((s) => s[key] ?? '–'))),
   ];
 }

@@ -42,6 +42,16 @@ export class Pages<T> {
     return this.#pages[Math.floor(index / PAGE)]?.[index % PAGE];
   }
 
+  /** Forgets everything: what is asked next is another list. */
+  clear(): void {
+    this.#question += 1;
+    this.#fetch = null;
+    this.#pages = {};
+    this.total = 0;
+    this.ready = false;
+    this.fault = null;
+  }
+
   /** The first row here that is wanted. */
   find(wanted: (row: T) => boolean): T | undefined {
     for (const page of Object.values(this.#pages)) {

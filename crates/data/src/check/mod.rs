@@ -102,7 +102,7 @@ pub fn too_long(set: &DataSet, limit: &Limit<'_>) -> Option<Finding> {
     rows::too_long(&all(set), limit)
 }
 
-/// A finding of labels that hardly any of a row's neighbours has; none if there is no suspect. `rows` are the
+/// A finding of rows that resemble those of another label; none if there is no suspect. `rows` are the
 /// places of the vectors that the suspects were found among.
 pub fn suspicious(set: &DataSet, rows: &[(Split, usize)], suspects: &[Suspect]) -> Option<Finding> {
     let row = |s: &Suspect| {
@@ -110,27 +110,23 @@ pub fn suspicious(set: &DataSet, rows: &[(Split, usize)], suspects: &[Suspect]) 
         Some(Row { split, index, example: set.examples(split).get(index)? })
     };
     let found_rows: Vec<(Row<'_>, &Suspect)> = suspects.iter().filter_map(|s| Some((row(s)?, s))).collect();
-    let one = |(r, s): &(Row<'_>, &Suspect)| format!("{} has `{}`, its neighbours `{}`", r.example.origin, r.example.label(), s.label);
+    let one = |(r, s): &(Row<'_>, &Suspect)| format!("{} has `{}` and resembles `{}`", r.example.origin, r.example.label(), s.label);
     let named: Vec<String> = found_rows.iter().take(3).map(one).collect();
     found(
         "suspicious_label",
         Severity::Warning,
         &found_rows.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
         |n| {
-            let (has, they, them) = (verb(n, "has", "have"), verb(n, "it", "they"), verb(n, "its", "their"));
+            let (resembles, its) = (verb(n, "resembles", "resemble"), verb(n, "its label is", "their labels are"));
             let more = if n > named.len() { "; …" } else { "" };
             format!(
-                "{} {has} another label than the rows that {they} most resemble to the model ({}{more}); look whether {them} label is right",
+                "{} {resembles}, to the model, rows of another label more than rows of {} own ({}{more}); look whether {its} right",
                 count(n, "row"),
+                verb(n, "its", "their"),
                 named.join("; ")
             )
         },
-        |n| {
-            format!(
-                "Each wrong label that is corrected is one message less that teaches the opposite; of {} these are the likeliest.",
-                count(rows.len().max(n), "row")
-            )
-        },
+        |_| "Each wrong label that is corrected is one row less that teaches the opposite of the others.".into(),
     )
 }
 

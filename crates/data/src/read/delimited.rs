@@ -44,7 +44,8 @@ pub fn dialect(path: &Path, text: Text) -> Result<Dialect> {
     let mut sample = Vec::new();
     text.take(SAMPLE).read_to_end(&mut sample).map_err(|e| failure(path, 1, e))?;
     let whole = (sample.len() as u64) < SAMPLE;
-    let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv") || e.eq_ignore_ascii_case("tab"));
+    // a table that is called text has tabs more often than anything else, and commas in its texts
+    let tabs = path.extension().is_some_and(|e| ["tsv", "tab", "txt"].iter().any(|t| e.eq_ignore_ascii_case(t)));
     let first = if tabs { b'\t' } else { b',' };
     let rest = [b',', b';', b'\t', b'|'].into_iter().filter(|d| *d != first);
     let quoted = [first].into_iter().chain(rest).map(|delimiter| Dialect { delimiter, quoting: true });

@@ -150,7 +150,11 @@ pub fn each(
 ) -> Result<()> {
     let mut binding: Option<Binding> = None;
     let mut any = false;
-    let (words, of_words) = (Format::detect(path)? == Format::Conll, columns.of_words().1);
+    let format = Format::detect(path)?;
+    let (words, of_words) = (format == Format::Conll, columns.of_words().1);
+    // a table has the same fields on every row; in JSON a first row may lack one that others have
+    let fixed = matches!(format, Format::Delimited | Format::Conll);
+    let mut unbound = None;
     stream(path, columns, progress, &mut |record| {
         any = true;
         let record = match record {
@@ -159,11 +163,20 @@ pub fn each(
         };
         let binding = match &mut binding {
             Some(binding) => binding,
-            // the fields are the same on every row, so a first row without them is no row to pass over
-            none => none.insert(Binding::find(path, &record, kind, if words { &of_words } else { columns })?),
+            none => match Binding::find(path, &record, kind, if words { &of_words } else { columns }) {
+                Ok(found) => none.insert(found),
+                Err(e) if fixed => return Err(e),
+                Err(e) => {
+                    unbound.get_or_insert_with(|| record.clone());
+                    return sink(None, Err(e));
+                }
+            },
         };
         sink(record.part.as_deref().and_then(Split::recognise), binding.example(&record))
     })?;
+    if let (Some(first), None) = (unbound, &binding) {
+        return Binding::find(path, &first, kind, if words { &of_words } else { columns }).map(|_| ());
+    }
     if any {
         return Ok(());
     }

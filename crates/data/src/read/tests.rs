@@ -242,6 +242,7 @@ fn a_file_of_plain_text_is_read_by_what_it_holds() {
     assert_eq!(read("x.txt", b"[{\"text\":\"uno e due\",\"label\":\"a\"},\n{\"text\":\"tre\",\"label\":\"b\"}]", ""), expected);
     let conll = of_kind(Kind::Entities, "x.txt", "-DOCSTART- -X- O O\n\nAnna NNP B-NP B-PER\nride VB B-VP O\n".as_bytes(), "").expect("words");
     assert_eq!((conll[0].text.as_str(), &conll[0].target), ("Anna ride", &spans(&[(0, 4, "PER")])));
+    assert_eq!(read("x.txt", b"uno, e, due\ta\nun, altro, tre\tb\n", "text=1,label=2").map(|rows| rows.len()), Ok(2), "commas are in the texts");
     assert!(message("x.txt", b"__label__a __label__b uno\n", "").contains("x.txt:1: `label` lists 2 labels (a, b), and a text has one"));
     assert!(message("x.txt", "Una pagina di prosa.\nE un'altra riga\n".as_bytes(), "").contains("x.txt: is text in which no examples are recognised"));
     assert!(message("x.txt", b"", "").contains("no examples are recognised"));

@@ -2,7 +2,6 @@
 import type { ColumnsView } from "./ColumnsView";
 import type { Finding } from "./Finding";
 import type { LabelCount } from "./LabelCount";
-import type { Lengths } from "./Lengths";
 import type { Source } from "./Source";
 import type { Split } from "./Split";
 
@@ -50,10 +49,6 @@ findings: Array<Finding>,
  * Columns of the first file.
  */
 columns: ColumnsView, 
-/**
- * Lengths in tokens; none where no tokenizer is at hand.
- */
-lengths: Lengths | null, 
 /**
  * Changes in force; the files are without them.
  */

@@ -2,7 +2,7 @@
 import type { LengthBin } from "./LengthBin";
 
 /**
- * Lengths of the training texts in tokens.
+ * Lengths of the training rows in tokens, as a model is trained on them.
  */
 export type Lengths = { 
 /**
@@ -20,4 +20,8 @@ limit: number,
 /**
  * How many are longer.
  */
-over_limit: number, };
+over_limit: number, 
+/**
+ * Rows that were measured: the first ones, where there are very many.
+ */
+measured: number, };

@@ -1,0 +1,84 @@
+//! What the model's own states say of a data set: on the real weights, wrong labels show.
+
+use acceptance::{real_weights, root, tiny};
+use data::set::{DataSet, Source, Split};
+use data::{Kind, Target};
+use lab::Home;
+use lab::vectors::{self, Reader};
+use rand::SeedableRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+
+fn intents() -> DataSet {
+    let folder = root().join("datasets/intents-it");
+    DataSet::open(&Source { folder: Some(folder), kind: Some(Kind::Intent), ..Source::default() }).expect("the shipped set opens")
+}
+
+#[test]
+fn real_weights_show_ten_wrong_labels() {
+    let Some(model) = real_weights() else { return };
+    let mut set = intents();
+    let mut labels: Vec<String> = set.examples(Split::Train).iter().map(|e| e.label().to_string()).collect();
+    labels.sort();
+    labels.dedup();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let train = &mut set.splits.get_mut(&Split::Train).expect("a training part").examples;
+    let mut rows: Vec<usize> = (0..train.len()).collect();
+    rows.shuffle(&mut rng);
+    let wrong: BTreeSet<usize> = rows.into_iter().take(10).collect();
+    for &row in &wrong {
+        let others: Vec<&String> = labels.iter().filter(|l| *l != train[row].label()).collect();
+        train[row].target = Target::Label((*others.choose(&mut rng).expect("others")).clone());
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let home = Home::open(Some(dir.path())).expect("a home");
+    let reader = Reader { model: model.to_str().expect("a path"), device: "cpu" };
+    let embedded = vectors::embed(&home, reader, &set, None, &AtomicBool::new(false), &mut |_, _| {}).expect("reads").expect("not stopped");
+    let (doubts, finding) = vectors::doubts(&set, &embedded);
+    let found: BTreeSet<usize> = doubts.iter().filter(|d| d.split == Split::Train).map(|d| d.index).collect();
+    let hits = found.intersection(&wrong).count();
+    let alarms = found.difference(&wrong).count();
+    let elsewhere = doubts.len() - found.len();
+    println!("{hits} of 10 found; {alarms} false alarms in training, {elsewhere} in validation and test");
+    assert!(hits >= 7, "found {hits} of {wrong:?}: {doubts:?}");
+    // the test messages are hard on purpose, and some resemble another label indeed
+    assert!(alarms <= 4 && elsewhere * 10 <= 180, "{alarms} and {elsewhere} false alarms");
+    assert_eq!(finding.map(|f| f.places.len()), Some(doubts.len()));
+
+    let near = vectors::near(&set, &embedded, Split::Train, *wrong.first().expect("ten"), 10).expect("neighbours");
+    assert!(near.is_sorted_by(|a, b| a.similarity >= b.similarity) && near.len() == 10);
+    let points = vectors::map(&set, &embedded);
+    assert_eq!(points.len(), 300);
+    assert_eq!(points, vectors::map(&set, &embedded));
+}
+
+#[test]
+fn a_reading_that_is_stopped_leaves_nothing_and_one_that_is_kept_is_not_repeated() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let home = Home::open(Some(dir.path())).expect("a home");
+    let set = intents();
+    let model = tiny().display().to_string();
+    let reader = Reader { model: &model, device: "cpu" };
+    let kept = || std::fs::read_dir(home.path().join("vectors")).map_or(0, Iterator::count);
+    let mut read = 0;
+    let stop = AtomicBool::new(false);
+    let mut at = |done: usize, _: usize| {
+        read = done;
+        stop.store(done >= 32, std::sync::atomic::Ordering::Relaxed);
+    };
+    assert!(vectors::embed(&home, reader, &set, None, &stop, &mut at).expect("no error").is_none());
+    assert!((32..100).contains(&read) && kept() == 0, "{read} rows were read");
+    let go = AtomicBool::new(false);
+    let first = vectors::embed(&home, reader, &set, None, &go, &mut |done, of| read = done * 1000 + of).expect("reads").expect("whole");
+    assert_eq!((read, kept(), first.rows.len(), first.of), (300_300, 1, 300, 300));
+    read = 0;
+    let again = vectors::embed(&home, reader, &set, None, &go, &mut |_, _| read += 1).expect("reads").expect("whole");
+    assert!(again.vectors == first.vectors && read == 0, "what was kept is taken");
+    // another text is another reading
+    let mut other = set;
+    other.splits.get_mut(&Split::Train).expect("a part").examples[0].text.push('!');
+    vectors::embed(&home, reader, &other, None, &go, &mut |_, _| read += 1).expect("reads").expect("whole");
+    assert!(read > 0 && kept() == 2);
+}
