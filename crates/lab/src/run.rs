@@ -17,7 +17,7 @@ use data::check::{self, Finding, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{DataRecord, DeviceRecord, FileRecord, Lengths, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -193,7 +193,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let mut tuned = Tuned { adapters, head };
     let library = Library::open(home)?;
     let mut record = describe(&library, request, &p)?;
-    record.data.lengths = Lengths::of(encoded.iter().map(|e| e.ids.len()));
+    record.data.lengths = RowLengths::of(encoded.iter().map(|e| e.ids.len()));
 
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;

@@ -112,7 +112,8 @@ fn block(document: &Document, block: &Block) -> Markup {
 
 fn table(table: &Table) -> Markup {
     // the name chooses widths in the style sheet
-    let class = if table.columns.len() == 2 { format!("facts {}", table.name) } else { table.name.to_string() };
+    let facts = table.columns.len() == 2 && !table.columns.iter().any(|c| c.kind.is_number());
+    let class = if facts { format!("facts {}", table.name) } else { table.name.to_string() };
     html! {
         div.scroll {
             table class=(class) {

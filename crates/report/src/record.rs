@@ -70,14 +70,14 @@ impl ModelRecord {
 
 /// How long rows are in tokens, as the model reads them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Lengths {
+pub struct RowLengths {
     /// Tokens that each count spans: the first is of rows with fewer than so many.
     pub step: usize,
     /// Rows by length.
     pub counts: Vec<usize>,
 }
 
-impl Lengths {
+impl RowLengths {
     /// Counts, at most.
     const MOST: usize = 40;
 
@@ -108,7 +108,7 @@ pub struct DataRecord {
     /// Lengths of the training rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
-    pub lengths: Option<Lengths>,
+    pub lengths: Option<RowLengths>,
     /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`.
     pub files: BTreeMap<String, FileRecord>,
 }

@@ -1481,6 +1481,34 @@ mod tests {
     }
 
     #[test]
+    fn reasons_are_told_in_the_language() {
+        let tables = "it finds something else: 12 rows of 2 columns where 7 of 3 are expected";
+        assert_eq!(Lang::English.reason(tables), tables);
+        for (reason, italian) in [
+            (tables, "trova qualcos’altro: 12 righe di 2 colonne, attese 7 di 3"),
+            (
+                "its result is right on this data only; on a copy with other rows it differs",
+                "il risultato è giusto solo su questi dati; su una copia con altre righe è diverso",
+            ),
+            ("no such column: x.nome", "colonna inesistente: x.nome"),
+            ("near \"FORM\": syntax error", "errore di sintassi vicino a \"FORM\""),
+            ("it was stopped after 5 s", "è stata fermata dopo 5 s"),
+            ("not JSON", "non è JSON"),
+            // what SQLite seldom says, and what is from elsewhere, stays as it is
+            ("misuse of aggregate: COUNT()", "misuse of aggregate: COUNT()"),
+        ] {
+            assert_eq!(Lang::Italian.reason(reason), italian);
+        }
+        // the reasons that the tasks give today are known by these names
+        for (kind, output) in
+            [(data::Kind::Entities, ""), (data::Kind::Entities, "7"), (data::Kind::Entities, "[7]"), (data::Kind::Hashtags, "#!"), (data::Kind::Sql, " ")]
+        {
+            let reason = tasks::answer::read(kind, "text", output).expect_err("no answer");
+            assert_ne!(Lang::Italian.reason(&reason), reason);
+        }
+    }
+
+    #[test]
     fn languages_are_read_from_codes() {
         assert_eq!("it_IT.UTF-8".parse(), Ok(Lang::Italian));
         assert_eq!("EN".parse(), Ok(Lang::English));

@@ -1,7 +1,7 @@
 //! A believable run for the tests, made without chance so that every failure repeats.
 
 use report::Run;
-use report::record::{DataRecord, DeviceRecord, FileRecord, Lengths, ModelRecord, Prediction, RunFile, RunResult, TrainRecord};
+use report::record::{DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord};
 use std::collections::BTreeMap;
 use tasks::score::{Scored, classification, majority};
 use train::Event;
@@ -149,7 +149,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         language: "it".into(),
         labels: labels.clone(),
         tables: Vec::new(),
-        lengths: Lengths::of((0..4800).map(|i| 9 + (60.0 * noise(i) * noise(i + 1)) as usize)),
+        lengths: RowLengths::of((0..4800).map(|i| 9 + (60.0 * noise(i) * noise(i + 1)) as usize)),
         files: BTreeMap::from([
             ("train".into(), file("datasets/intents-it/train.jsonl", 4800, "a")),
             ("validation".into(), file("datasets/intents-it/validation.jsonl", 600, "b")),

@@ -42,6 +42,7 @@ export type { ReliabilityBin } from './ReliabilityBin';
 export type { Remedy } from './Remedy';
 export type { Row } from './Row';
 export type { RowFilter } from './RowFilter';
+export type { RowLengths } from './RowLengths';
 export type { RowPage } from './RowPage';
 export type { RowQuery } from './RowQuery';
 export type { Run } from './Run';
