@@ -131,7 +131,7 @@ fn from_three_choices_to_a_report() {
     window.wait("a verdict", "return document.querySelector('section[aria-labelledby=test]')?.innerText.includes('p = ') ?? false", &[]);
     picture(&window, "compare");
     window.click("main input[type=checkbox]", "Compare rules");
-    window.click("main input[type=checkbox]", "-2");
+    window.click("main input[type=checkbox][aria-label$='-2']", "");
     window.wait("both curves", "return document.querySelectorAll('section[aria-labelledby=test] svg[role=img]').length === 1", &[]);
     picture(&window, "curves");
 
