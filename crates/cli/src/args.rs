@@ -435,7 +435,7 @@ pub struct Train {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Train on only so many rows, drawn by the seed
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "ROWS")]
     rows: Option<usize>,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]

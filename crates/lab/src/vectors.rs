@@ -5,6 +5,7 @@
 //! to the token that comes next. They are kept in the library's folder, so that a set is read once for all of
 //! these.
 
+use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::Library;
@@ -15,7 +16,7 @@ use data::map::{Point, Suspect, Vectors};
 use data::set::{DataSet, Split};
 use data::{Batch, Encoded, Example, Kind, Target, batch};
 use gemma::head::{Pool, pool};
-use gemma::{Gemma, Tokenizer, Weights, device};
+use gemma::{Gemma, Tokenizer, Weights};
 use serde::Serialize;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -77,7 +78,7 @@ pub fn embed(
     let flat = match kept.read(texts.len() * width) {
         Some(flat) => flat,
         None => {
-            let (_, device) = device::open(reader.device)?;
+            let (_, device) = devices::open(home, reader.device)?;
             let tokenizer = Tokenizer::open(&weights)?;
             let model = Gemma::load(weights, &device)?;
             let Some(flat) = states(&model, &tokenizer, &texts, stop, progress)? else { return Ok(None) };
