@@ -32,6 +32,8 @@ export interface Toast {
   id: number;
   text: string;
   bad: boolean;
+  /** It is about what is on the screen, and goes with it. */
+  passing: boolean;
   action: { text: string; run: () => void } | null;
 }
 
@@ -218,7 +220,7 @@ export class App {
 
   tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number } = {}): number {
     this.#toasts += 1;
-    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, action: options.action ?? null };
+    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing: !options.bad && options.stay === undefined, action: options.action ?? null };
     this.toasts = [...this.toasts.slice(-2), toast];
     setTimeout(() => this.dismiss(toast.id), options.stay ?? (toast.bad ? 12000 : 6000));
     return toast.id;
@@ -226,6 +228,11 @@ export class App {
 
   dismiss(id: number): void {
     this.toasts = this.toasts.filter((toast) => toast.id !== id);
+  }
+
+  /** Takes away what was said about a screen or a data set that is left: an undo must not reach into the next one. */
+  leave(): void {
+    this.toasts = this.toasts.filter((toast) => !toast.passing);
   }
 
   #obey(command: Command): void {
@@ -279,6 +286,7 @@ export class App {
     this.dataFault = null;
     try {
       this.data = await this.door.openData(source);
+      this.leave();
       this.task = this.data.task;
       this.importing = null;
     } catch (reason) {
