@@ -82,7 +82,8 @@ pub fn parquet_seeds(folder: &Path) {
     std::fs::create_dir_all(folder).expect("a folder");
     let schema = "message rows { required binary text (UTF8); optional binary label (UTF8); required int64 n; }";
     let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).expect("a schema"));
-    let packed = [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(Default::default()), Compression::ZSTD(Default::default()), Compression::LZ4_RAW];
+    let packed =
+        [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(Default::default()), Compression::ZSTD(Default::default()), Compression::LZ4_RAW];
     for (number, compression) in packed.into_iter().enumerate() {
         let mut bytes = vec![0];
         let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
