@@ -268,6 +268,11 @@ impl Writing {
             answerer.write(if of_head { None } else { Some(tuned) }, &some, tokens)?;
             Ok(begun.elapsed().as_secs_f64())
         };
+        // the longest questions of all come in one batch, and that is where memory peaks
+        let mut long: Vec<&str> = p.set.splits.values().flat_map(|file| &file.examples).map(|e| e.text.as_str()).collect();
+        long.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        long.truncate(batch::FORWARD_ROWS);
+        answerer.write(if of_head { None } else { Some(tuned) }, &long, 1)?;
         let first = timed(1)?;
         let next = (timed(4)? - first).max(0.0) / 3.0;
         let longest = answerer.answer_tokens();
