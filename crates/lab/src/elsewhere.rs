@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
-use crate::task::Scorer;
+use crate::task::{self, Scorer};
 use crate::{models, run};
 use data::read::{Columns, Record};
 use data::{Example, Kind, Origin, Target};
@@ -103,9 +103,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         Ok(Example { text: p.input.clone(), target, origin })
     };
     let examples = asked.iter().enumerate().map(example).collect::<Result<Vec<_>>>()?;
-    let database: Vec<PathBuf> = ["schema", "seed", "database"].iter().filter_map(|role| run.data.files.get(*role)).map(|f| PathBuf::from(&f.path)).collect();
-    let database: Vec<&Path> = database.iter().map(PathBuf::as_path).collect();
-    let (metrics, predictions) = judge(file, kind, &examples, Labels::new(run.data.labels.clone()), &database)?;
+    let (metrics, predictions) = judge(file, kind, &examples, Labels::new(run.data.labels.clone()), &task::database_of(&run))?;
 
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

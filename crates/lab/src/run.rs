@@ -665,14 +665,9 @@ pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path) -> Result<Arc<Weig
 impl Opened {
     pub(crate) fn answerer(&self) -> Result<Answerer<'_>> {
         let answerer = Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)?;
-        let files = self.database();
+        let files = task::database_of(&self.run);
         // a run that was copied to another machine still answers, with the likeliest query
         if files.is_empty() || !files.iter().all(|f| f.exists()) { Ok(answerer) } else { answerer.upon(&files) }
-    }
-
-    /// The files of the database that queries are about.
-    fn database(&self) -> Vec<&Path> {
-        ["schema", "seed", "database"].iter().filter_map(|role| self.run.data.files.get(*role)).map(|f| Path::new(&f.path)).collect()
     }
 
     /// Answers texts.
@@ -689,7 +684,7 @@ impl Opened {
     /// If the file is malformed or has a label that the run does not know.
     pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Metrics, Vec<Prediction>)> {
         let examples = data::read::examples(test, self.task.kind, columns)?;
-        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &self.database())?;
+        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &task::database_of(&self.run))?;
         let answerer = self.answerer()?;
         answerer.encode(&examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();

@@ -5,7 +5,7 @@ use crate::answer::Answer;
 use crate::error::{Error, Result};
 use data::set::{DataSet, Split};
 use data::{Example, Kind, Target};
-use report::record::Prediction;
+use report::record::{Prediction, RunFile};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -92,6 +92,11 @@ pub fn training(set: &DataSet, copies: usize, seed: u64) -> Result<Cow<'_, [Exam
 pub fn database(set: &DataSet) -> Result<Vec<&Path>> {
     let files: Vec<&Path> = [&set.schema, &set.seed, &set.database].into_iter().flatten().map(PathBuf::as_path).collect();
     if files.is_empty() { Err(Error::request(NO_DATABASE)) } else { Ok(files) }
+}
+
+/// The files of the database that a run's queries are about, where they lay when it began; empty if the task has none.
+pub fn database_of(run: &RunFile) -> Vec<&Path> {
+    ["schema", "seed", "database"].iter().filter_map(|role| run.data.files.get(*role)).map(|f| Path::new(&f.path)).collect()
 }
 
 const NO_DATABASE: &str =

@@ -233,18 +233,7 @@ pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
     data["pointer"] = json!({"along": "x", "plot": [left, top, right, bottom], "points": points});
 
     Figure::draw((width, height), alt, data, |c| {
-        let grid = stroke(INK, 0.13, 1.0);
-        for (value, text) in y.ticks(5, lang) {
-            c.line((left, y.at(value)), (right, y.at(value)), grid);
-            c.text(&text, (left - 8.0, y.at(value)), 12.0, At::Right, INK);
-        }
-        c.line((left, bottom), (right, bottom), stroke(INK, 0.55, 1.0));
-        for (value, text) in x.whole_ticks(6, lang) {
-            c.line((x.at(value), bottom), (x.at(value), bottom + 4.0), stroke(INK, 0.55, 1.0));
-            c.text(&text, (x.at(value), bottom + 14.0), 12.0, At::Middle, INK);
-        }
-        c.text(words.step_axis, ((left + right) / 2.0, bottom + 35.0), 12.0, At::Middle, INK);
-        c.upright(if log { words.loss_axis_log } else { words.loss_axis }, (12.0, (top + bottom) / 2.0), 12.0, At::Middle, INK);
+        loss_axes(c, &x, &y, [left, top, right, bottom], log, lang);
 
         draw_marks(c, &marks, &x, top, bottom);
 
@@ -305,6 +294,22 @@ pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
         }
     })
     .with_axes(&x, top, bottom)
+}
+
+/// The axes of losses by optimiser step, in a plot of these borders: left, top, right, bottom.
+pub(super) fn loss_axes(c: &mut Canvas, x: &Axis, y: &Axis, [left, top, right, bottom]: [f64; 4], log: bool, lang: Lang) {
+    let words = lang.words();
+    for (value, text) in y.ticks(5, lang) {
+        c.line((left, y.at(value)), (right, y.at(value)), stroke(INK, 0.13, 1.0));
+        c.text(&text, (left - 8.0, y.at(value)), 12.0, At::Right, INK);
+    }
+    c.line((left, bottom), (right, bottom), stroke(INK, 0.55, 1.0));
+    for (value, text) in x.whole_ticks(6, lang) {
+        c.line((x.at(value), bottom), (x.at(value), bottom + 4.0), stroke(INK, 0.55, 1.0));
+        c.text(&text, (x.at(value), bottom + 14.0), 12.0, At::Middle, INK);
+    }
+    c.text(words.step_axis, ((left + right) / 2.0, bottom + 35.0), 12.0, At::Middle, INK);
+    c.upright(if log { words.loss_axis_log } else { words.loss_axis }, (12.0, (top + bottom) / 2.0), 12.0, At::Middle, INK);
 }
 
 /// Numbered signs above the plot; those too close to each other share one.

@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::canvas::{At, stroke, text_width, tint};
 use super::colour::{BLUE, GREEN, INK, ORANGE, VERMILLION};
-use super::loss::{Validation, loss_range, losses, segments, smooth, spread, thin};
+use super::loss::{Validation, loss_axes, loss_range, losses, segments, smooth, spread, thin};
 use super::{Figure, label, point};
 use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
@@ -81,17 +81,7 @@ pub fn loss_curves(runs: &[(&str, &[Event])], lang: Lang) -> Figure {
     data["pointer"] = json!({"along": "nearest", "plot": [left, top, right, bottom], "points": pointed.collect::<Vec<_>>()});
 
     Figure::draw(size, alt, data, |c| {
-        for (value, text) in y.ticks(5, lang) {
-            c.line((left, y.at(value)), (right, y.at(value)), stroke(INK, 0.13, 1.0));
-            c.text(&text, (left - 8.0, y.at(value)), 12.0, At::Right, INK);
-        }
-        c.line((left, bottom), (right, bottom), stroke(INK, 0.55, 1.0));
-        for (value, text) in x.whole_ticks(6, lang) {
-            c.line((x.at(value), bottom), (x.at(value), bottom + 4.0), stroke(INK, 0.55, 1.0));
-            c.text(&text, (x.at(value), bottom + 14.0), 12.0, At::Middle, INK);
-        }
-        c.text(words.step_axis, ((left + right) / 2.0, bottom + 35.0), 12.0, At::Middle, INK);
-        c.upright(if log { words.loss_axis_log } else { words.loss_axis }, (12.0, (top + bottom) / 2.0), 12.0, At::Middle, INK);
+        loss_axes(c, &x, &y, [left, top, right, bottom], log, lang);
         let ends: Vec<Option<f64>> = curves.iter().map(|c| c.training.iter().rev().find(|p| p.1.is_finite()).map(|p| y.at(p.1))).collect();
         let mut heights: Vec<f64> = ends.iter().map(|end| end.unwrap_or(bottom)).collect();
         spread(&mut heights, 17.0, top, bottom - 6.0);
