@@ -2,12 +2,18 @@
 //! near-duplicates within or across splits, spans that lie where they say, queries that run.
 
 use acceptance::near::assert_apart;
-use acceptance::root;
+use acceptance::{real_weights, root};
 use data::set::{DataSet, Source, Split};
 use data::{Kind, Target};
+use gemma::generate::{Allowed, Constraint, EOS};
+use gemma::{Tokenizer, Weights};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use tasks::grammar::Vocabulary;
+use tasks::sandbox::Sandbox;
+use tasks::scope::{Scope, Scoped};
 
 /// The rows of a set by split, each with its file and line.
 fn rows<T: DeserializeOwned>(set: &str) -> BTreeMap<Split, Vec<(String, T)>> {
@@ -138,6 +144,39 @@ fn every_query_runs_and_finds_something() {
         }
         assert!(values > 0, "{place}: finds nothing");
     }
+}
+
+/// With the tokens of the real model: a grammar that one of them cannot cross would keep the model from the right answer.
+#[test]
+fn every_query_can_be_written_under_constraint() {
+    let Some(weights) = real_weights() else { return };
+    let tokenizer = Tokenizer::open(&Weights::open(&weights).expect("weights")).expect("a tokenizer");
+    let vocabulary = Vocabulary::new(&tokenizer.pieces(), EOS).expect("a vocabulary");
+    let files = ["schema.sql", "seed.sql"].map(|f| root().join("datasets/sql-it").join(f));
+    let database = Sandbox::open(&files.each_ref().map(|f| f.as_path())).expect("a database");
+    let set = rows::<Pair>("sql-it");
+    // what a training run knows of the names that AS gives
+    let names: BTreeSet<String> = set[&Split::Train].iter().flat_map(|(_, row)| tasks::score::sql::aliases(&row.sql)).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let scope = Scope::new(database.tables(), &names);
+    let grammar = tasks::grammar::sql(database.tables(), &names);
+    let database = RefCell::new(database);
+    let mut beyond = Vec::new();
+    for (place, row) in set.values().flatten() {
+        let rows = vocabulary.rows(std::slice::from_ref(&grammar)).expect("a grammar");
+        let constraint = Scoped::new(rows, &vocabulary, &scope, Some(&database));
+        let mut tokens = tokenizer.encode(&format!(" {}", row.sql)).expect("tokens");
+        tokens.push(EOS);
+        let refused = (0..tokens.len()).find(|&n| match constraint.next(0, &tokens[..n]) {
+            Allowed::Only(allowed) => !allowed.contains(&tokens[n]),
+            Allowed::Any => false,
+        });
+        if let Some(n) = refused {
+            beyond.push(format!("{place}: {:?} cannot follow {}", tokenizer.decode(&tokens[n..=n]), tokenizer.decode(&tokens[..n]).expect("text")));
+        }
+    }
+    // a name that no training row gives by AS, where a query of the test set makes one up
+    assert!(beyond.len() <= 2, "{}", beyond.join("\n"));
 }
 
 #[test]

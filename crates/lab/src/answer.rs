@@ -7,11 +7,13 @@ use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder
 use gemma::generate::{Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
 use gemma::{Gemma, Tokenizer, head};
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::path::Path;
 use tasks::baseline::Guess;
 use tasks::constraint::Trie;
-use tasks::grammar::Vocabulary;
+use tasks::grammar::{Distinct, Vocabulary};
 use tasks::sandbox::Sandbox;
+use tasks::scope::{Scope, Scoped};
 use tasks::{answer, prompt, tagging};
 use train::Tuned;
 
@@ -24,6 +26,8 @@ pub struct Answerer<'a> {
     recipe: &'a Recipe,
     template: String,
     allowed: Allowed,
+    /// The names that queries may use, and where.
+    scope: Option<Scope>,
     /// The database that queries are about, to try them on.
     database: Option<RefCell<Sandbox>>,
 }
@@ -79,7 +83,7 @@ pub fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
         Some(label) if task.kind == Kind::Intent => task.labels.completion(label),
         _ => prompt::completion(&e.text, &e.target),
     };
-    (prompt::fill(template, &e.text, &task.schema()), completion)
+    (task.prompt(template, &e.text), completion)
 }
 
 /// An example as the model is trained on it.
@@ -127,10 +131,12 @@ impl<'a> Answerer<'a> {
             Kind::Custom => Allowed::Anything,
             _ => Allowed::Grammar(Vocabulary::new(&tokenizer.pieces(), EOS).map_err(Error::Request)?),
         };
-        Ok(Self { model, body: recipe.body(model), tokenizer, task, recipe, template: recipe.template(language).into(), allowed, database: None })
+        let scope = (task.kind == Kind::Sql).then(|| Scope::new(&task.tables, task.labels.names()));
+        Ok(Self { model, body: recipe.body(model), tokenizer, task, recipe, template: recipe.template(language).into(), allowed, scope, database: None })
     }
 
-    /// The same with the database that queries are about: of several candidates the likeliest that runs is then answered.
+    /// The same with the database that queries are about: queries then end only where they are whole, and of several
+    /// candidates the likeliest that finds something is answered, or else the likeliest that runs.
     ///
     /// # Errors
     /// If the files are wrong.
@@ -175,7 +181,7 @@ impl<'a> Answerer<'a> {
     fn question(&self, text: &str, completion: bool) -> Result<Option<Encoded>> {
         let encoder = self.encoder();
         let encoded = match self.recipe.method {
-            _ if completion => encoder.encode(&prompt::fill(&self.template, text, &self.task.schema()), None),
+            _ if completion => encoder.encode(&self.task.prompt(&self.template, text), None),
             Method::Completion | Method::Head => encoder.classed(text, 0),
             Method::Tagging => {
                 let words: Vec<_> = tagging::words(text, self.recipe.cut).into_iter().map(|w| (w, 0)).collect();
@@ -280,32 +286,45 @@ impl<'a> Answerer<'a> {
         Answer { output: answer::show(&answer), answer: Ok(answer), probability }
     }
 
-    /// Of the likeliest queries for each question the first that runs on the database, or the likeliest if none does.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one call of complete")]
+    /// What the grammars allow a batch: of queries only those whose names are in scope, of hashtags none twice.
+    fn constraint<'v>(&'v self, vocabulary: &'v Vocabulary, grammars: &[String]) -> Result<Box<dyn Constraint + 'v>> {
+        let rows = vocabulary.rows(grammars).map_err(Error::Request)?;
+        Ok(match &self.scope {
+            Some(scope) => Box::new(Scoped::new(rows, vocabulary, scope, self.database.as_ref())),
+            None if self.task.kind == Kind::Hashtags => Box::new(Distinct::new(rows, vocabulary)),
+            None => Box::new(rows),
+        })
+    }
+
+    /// Of the likeliest queries for each question the first that finds something on the database; the first that runs if
+    /// none does, and the likeliest if none runs.
     fn of_beams(
         &self,
         vocabulary: &Vocabulary,
-        database: &mut Sandbox,
         adapters: Option<&gemma::Adapters>,
         prompts: &[Vec<u32>],
         limits: &Limits<'_>,
         texts: &[&str],
-        rows: &[usize],
     ) -> Result<Vec<Answer>> {
         let width = self.recipe.beams;
         let mut out = Vec::new();
         // as many rows at once as without beams, so that memory does not grow with them
-        for (prompts, rows) in prompts.chunks((batch::FORWARD_ROWS / width).max(1)).zip(rows.chunks((batch::FORWARD_ROWS / width).max(1))) {
-            let grammars: Vec<String> = rows.iter().flat_map(|&r| std::iter::repeat_n(self.task.grammar(texts[r]), width)).collect();
-            let constraint = vocabulary.rows(&grammars).map_err(Error::Request)?;
-            for (found, &row) in beams(self.model, adapters, prompts, limits, width, &constraint)?.into_iter().zip(rows) {
+        let at_once = (batch::FORWARD_ROWS / width).max(1);
+        for (prompts, texts) in prompts.chunks(at_once).zip(texts.chunks(at_once)) {
+            let grammars: Vec<String> = texts.iter().flat_map(|text| std::iter::repeat_n(self.task.grammar(text), width)).collect();
+            let constraint = self.constraint(vocabulary, &grammars)?;
+            for (found, text) in beams(self.model, adapters, prompts, limits, width, constraint.as_ref())?.into_iter().zip(texts) {
                 let mut answers = Vec::new();
                 for g in found {
-                    answers.push(Answer::read(self.task.kind, texts[row], self.tokenizer.decode(&g.tokens)?, g.log_probability.exp()));
+                    answers.push(Answer::read(self.task.kind, text, self.tokenizer.decode(&g.tokens)?, g.log_probability.exp()));
                 }
-                let runs = |a: &Answer| a.answer.as_ref().is_ok_and(|query| database.run(&answer::show(query), false).is_ok());
-                let chosen = answers.iter().position(runs).unwrap_or(0);
-                out.push(if answers.is_empty() { Answer::read(self.task.kind, texts[row], String::new(), 0.0) } else { answers.swap_remove(chosen) });
+                let worth = |a: &Answer| match (&a.answer, &self.database) {
+                    (Ok(query), Some(database)) => database.borrow_mut().finds_something(&answer::show(query)).map_or(0, |something| 1 + u8::from(something)),
+                    _ => 0,
+                };
+                // the likeliest stands first, and is kept among equals
+                let chosen = answers.iter().map(worth).enumerate().max_by_key(|&(at, worth)| (worth, Reverse(at)));
+                out.push(chosen.map_or_else(|| Answer::read(self.task.kind, text, String::new(), 0.0), |(at, _)| answers.swap_remove(at)));
             }
         }
         Ok(out)
@@ -319,16 +338,17 @@ impl<'a> Answerer<'a> {
         let more = if constrained || !matches!(self.allowed, Allowed::Labels(_)) { 0 } else { 3 };
         let tokens = (self.answer_tokens() + more).min(self.model.config().context.saturating_sub(longest));
         let limits = Limits { tokens, stop: &[EOS, END_OF_TURN] };
-        if let (Allowed::Grammar(vocabulary), Some(database), true) = (&self.allowed, &self.database, constrained && self.recipe.beams > 1) {
-            return self.of_beams(vocabulary, &mut database.borrow_mut(), adapters, &prompts, &limits, texts, rows);
+        if let (Allowed::Grammar(vocabulary), Some(_), true) = (&self.allowed, &self.database, constrained && self.recipe.beams > 1) {
+            let texts: Vec<&str> = rows.iter().map(|&r| texts[r]).collect();
+            return self.of_beams(vocabulary, adapters, &prompts, &limits, &texts);
         }
         let grammars;
         let constraint: &dyn Constraint = match &self.allowed {
             Allowed::Labels(trie) if constrained => trie,
             Allowed::Grammar(vocabulary) if constrained => {
                 let of: Vec<String> = rows.iter().map(|&r| self.task.grammar(texts[r])).collect();
-                grammars = vocabulary.rows(&of).map_err(Error::Request)?;
-                &grammars
+                grammars = self.constraint(vocabulary, &of)?;
+                grammars.as_ref()
             }
             _ => &Free,
         };

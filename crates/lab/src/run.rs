@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::intent::Labels;
+use tasks::sandbox::Sandbox;
+use tasks::values::Values;
 use tasks::{Metrics, baseline};
 use train::energy::Meter;
 use train::{Command, Event, Observer, Plan, Snapshot, Tuned, Validation, checkpoint};
@@ -642,7 +644,10 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
         Method::Head | Method::Tagging => Some(Head::load(&adapter, body.config().hidden, recipe.view(model.config().layers), model.device())?),
         Method::Completion => None,
     };
-    let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone() };
+    // a run that was copied to another machine still answers, without the values that a question names
+    let files = task::database_of(&run);
+    let values = if !files.is_empty() && files.iter().all(|f| f.exists()) { Values::of(&mut Sandbox::open(&files)?) } else { Values::default() };
+    let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values };
     Ok(Opened { task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
 }
 

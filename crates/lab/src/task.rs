@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
 use tasks::sandbox::{Sandbox, Table};
 use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
+use tasks::values::Values;
 use tasks::{Metrics, answer, grammar, grow, prompt, tagging};
 
 /// A task with what its data set says of it.
@@ -23,6 +24,8 @@ pub struct Task {
     pub labels: Labels,
     /// The tables that queries are about.
     pub tables: Vec<Table>,
+    /// The values of these tables, as far as they are known.
+    pub values: Values,
 }
 
 impl Task {
@@ -45,13 +48,18 @@ impl Task {
             }
             Kind::Hashtags | Kind::Custom => Labels::new(Vec::new()),
         };
-        let tables = if set.kind == Kind::Sql { Sandbox::open(&database(set)?)?.tables().to_vec() } else { Vec::new() };
-        Ok(Self { kind: set.kind, labels, tables })
+        let (mut tables, mut values) = (Vec::new(), Values::default());
+        if set.kind == Kind::Sql {
+            let mut database = Sandbox::open(&database(set)?)?;
+            tables = database.tables().to_vec();
+            values = Values::of(&mut database);
+        }
+        Ok(Self { kind: set.kind, labels, tables, values })
     }
 
-    /// The tables as a prompt shows them; empty if the task has none.
-    pub fn schema(&self) -> String {
-        prompt::schema(&self.tables)
+    /// What a model reads before it answers a text.
+    pub fn prompt(&self, template: &str, text: &str) -> String {
+        prompt::fill(template, text, &prompt::schema(&self.tables), &self.values.named(text))
     }
 
     /// Classes that a head chooses from: the labels, or the tags of the types of entities.

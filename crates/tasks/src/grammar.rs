@@ -20,6 +20,7 @@ const ENTITIES: usize = 40;
 /// The tokens of a model as bytes, arranged for masks.
 pub struct Vocabulary {
     factory: ParserFactory,
+    env: TokEnv,
     stop: u32,
 }
 
@@ -38,7 +39,22 @@ impl Vocabulary {
         let env: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
         let mut factory = ParserFactory::new(&env, InferenceCapabilities::default(), &[]).map_err(|e| e.to_string())?;
         factory.quiet();
-        Ok(Self { factory, stop })
+        // a mask over a vocabulary of 262 144 looks further ahead than the defaults allow, where an expression may begin
+        let limits = factory.limits_mut();
+        limits.step_max_items *= 40;
+        limits.step_lexer_fuel *= 40;
+        Ok(Self { factory, env, stop })
+    }
+
+    /// The token that ends an answer.
+    pub fn stop(&self) -> u32 {
+        self.stop
+    }
+
+    /// The bytes of a token; none if it is not text.
+    pub fn piece(&self, token: u32) -> &[u8] {
+        let trie = self.env.tok_trie();
+        if (token as usize) < trie.vocab_size() { trie.token(token) } else { &[] }
     }
 
     /// The constraint of a batch: `grammars[i]` is what may follow prompt `i`.
@@ -102,6 +118,40 @@ impl Constraint for Rows {
     }
 }
 
+/// The constraint of [`hashtags`] without repeats: a tag that stands there already can only become a longer one.
+pub struct Distinct<'a> {
+    rows: Rows,
+    vocabulary: &'a Vocabulary,
+}
+
+impl<'a> Distinct<'a> {
+    /// Narrows the constraint of a batch.
+    pub fn new(rows: Rows, vocabulary: &'a Vocabulary) -> Self {
+        Self { rows, vocabulary }
+    }
+
+    fn text(&self, tokens: &[u32]) -> String {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|&t| self.vocabulary.piece(t)).copied().collect();
+        String::from_utf8_lossy(&bytes).to_lowercase()
+    }
+}
+
+impl Constraint for Distinct<'_> {
+    fn next(&self, row: usize, generated: &[u32]) -> Allowed {
+        let Allowed::Only(tokens) = self.rows.next(row, generated) else { return Allowed::Any };
+        let text = self.text(generated);
+        let mut tags: Vec<&str> = text.split_whitespace().collect();
+        let repeated = tags.pop().is_some_and(|last| tags.contains(&last));
+        if !repeated {
+            return Allowed::Only(tokens);
+        }
+        let ends = |&t: &u32| t == self.vocabulary.stop || self.vocabulary.piece(t).first().is_some_and(u8::is_ascii_whitespace);
+        let kept: Vec<u32> = tokens.iter().copied().filter(|t| !ends(t)).collect();
+        // a tag of the greatest length cannot become longer
+        Allowed::Only(if kept.is_empty() { tokens } else { kept })
+    }
+}
+
 /// A text between quotation marks, as lark writes it.
 fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -126,41 +176,75 @@ pub fn entities(input: &str, types: &[String]) -> String {
     )
 }
 
-/// Words that queries are made of, besides names.
-const KEYWORDS: &str = "SELECT DISTINCT FROM JOIN INNER LEFT OUTER CROSS ON USING WHERE AND OR NOT IN IS NULL LIKE GLOB BETWEEN EXISTS AS GROUP BY HAVING \
-    ORDER ASC DESC LIMIT OFFSET UNION ALL INTERSECT EXCEPT CASE WHEN THEN ELSE END CAST INTEGER REAL TEXT WITH OVER PARTITION COLLATE NOCASE NULLS FIRST LAST";
-/// Functions that queries call.
-const FUNCTIONS: &str = "COUNT SUM AVG MIN MAX TOTAL ROUND ABS LENGTH LOWER UPPER SUBSTR TRIM REPLACE INSTR COALESCE IFNULL NULLIF IIF STRFTIME DATE \
-    JULIANDAY DATETIME GROUP_CONCAT PRINTF ROW_NUMBER RANK DENSE_RANK";
+/// Functions that queries call. Each is read-only and known to every SQLite.
+const FUNCTIONS: &str = "COUNT SUM AVG MIN MAX TOTAL ROUND ABS LENGTH LOWER UPPER SUBSTR TRIM LTRIM RTRIM REPLACE INSTR COALESCE IFNULL NULLIF IIF STRFTIME \
+    DATE TIME JULIANDAY DATETIME GROUP_CONCAT PRINTF ROW_NUMBER RANK DENSE_RANK NTILE LAG LEAD FIRST_VALUE LAST_VALUE";
+/// Words that end or join the parts of a query, so that no short name can be taken for one of them.
+const RESERVED: &str = "AS ON OR IN BY IS AND NOT END ASC ALL SET USE";
 
-/// Queries over these tables: every word is a keyword, a function, a name of the schema, one of these
-/// `aliases` or one of at most three characters, a number or a string, and parentheses close. Names that do not exist
-/// cannot be written; whether the words make a query is for SQLite to say.
+/// Queries over these tables, as SQLite reads them: one SELECT, or several that UNION and its like join, with joins,
+/// grouping, windows, sub-queries and WITH. The names are those of the schema, these `aliases` (which queries give by
+/// AS) and short ones of at most three characters; texts between quotation marks are free. What a grammar cannot say,
+/// that a column belongs to a table of the query, is for [`crate::scope`].
+///
+/// The rules are those of <https://www.sqlite.org/lang_select.html> and <https://www.sqlite.org/lang_expr.html>, with
+/// the operators in three layers instead of nine and with one space where SQLite takes any.
 pub fn sql(tables: &[Table], aliases: &[String]) -> String {
-    let plain = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
-    let mut names: Vec<&str> =
-        tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str()).chain([t.name.as_str()])).chain(aliases.iter().map(String::as_str)).collect();
-    names.sort_unstable();
-    names.dedup();
-    let name = |n: &&str| if plain(n) { format!("{}i", literal(n)) } else { literal(&format!("\"{}\"", n.replace('"', "\"\""))) };
-    let listed = |words: &str| words.split_whitespace().map(|w| format!("\"{w}\"i")).collect::<Vec<_>>().join(" | ");
-    let (names, keywords, functions) = (names.iter().map(name).collect::<Vec<_>>().join(" | "), listed(KEYWORDS), listed(FUNCTIONS));
+    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+    let name = |n: &str| if plain(n) { format!("{}i", literal(n)) } else { literal(&format!("\"{}\"", n.replace('"', "\"\""))) };
+    let any = |names: &mut dyn Iterator<Item = &str>| {
+        let mut names: Vec<String> = names.filter(|n| !n.is_empty()).map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join(" | ")
+    };
+    let table_names = any(&mut tables.iter().map(|t| t.name.as_str()));
+    let columns = any(&mut tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())));
+    let given = any(&mut aliases.iter().map(String::as_str));
+    let given = if given.is_empty() { String::new() } else { format!(" | {given}") };
+    let functions = any(&mut FUNCTIONS.split_whitespace());
+    let reserved = RESERVED.replace(' ', "|");
     format!(
-        r#"start: " " ("SELECT"i | "WITH"i) after_word
-after_word: "" | " " word after_word | SPACE sign after_sign | SPACE group after_word
-after_sign: SPACE word after_word | SPACE group after_word | SPACE sign after_sign
-group: "(" (after_sign | "") SPACE ")"
-word: KEYWORD | FUNCTION | NAME | ALIAS | QUALIFIED | NUMBER | STRING | STAR
-sign: /,|=|==|<>|!=|<=|>=|<|>|\+|-|\*|\/|%|\|\|/
-SPACE: / ?/
-STAR: "*" | (ALIAS | NAME) ".*"
-QUALIFIED: (ALIAS | NAME) "." NAME
+        r#"start: " " with? query
+with: "WITH "i common (COMMA common)* " "
+common: NAMED " AS ("i query ")"
+query: select (SET select)* order? limit?
+SET: " UNION ALL "i | " UNION "i | " INTERSECT "i | " EXCEPT "i
+select: "SELECT "i "DISTINCT "i? result (COMMA result)* (" FROM "i source join*)? (" WHERE "i any)? group?
+group: " GROUP BY "i any (COMMA any)* (" HAVING "i any)?
+result: "*" | WHOLE | any (" AS "i NAMED)?
+source: TABLE CALLED? | "(" query ")" CALLED?
+join: COMMA source | JOIN source (" ON "i any)?
+JOIN: " JOIN "i | " INNER JOIN "i | " LEFT JOIN "i | " LEFT OUTER JOIN "i | " CROSS JOIN "i
+order: " ORDER BY "i term (COMMA term)*
+term: any (" COLLATE NOCASE"i)? (" ASC"i | " DESC"i)? (" NULLS FIRST"i | " NULLS LAST"i)?
+limit: " LIMIT "i sum (" OFFSET "i sum | COMMA sum)?
+any: test (LOGIC test)*
+LOGIC: " AND "i | " OR "i
+test: "NOT "i? sum compared?
+compared: SP COMPARE SP sum | " IS NULL"i | " IS NOT NULL"i | " NOT"i? " BETWEEN "i sum " AND "i sum
+    | " NOT"i? " IN ("i (query | sum (COMMA sum)*) ")" | " NOT"i? " LIKE "i sum | " NOT"i? " GLOB "i sum
+COMPARE: "=" | "==" | "<>" | "!=" | "<=" | ">=" | "<" | ">"
+sum: atom (SP OPERATOR SP atom)*
+OPERATOR: "+" | "-" | "*" | "/" | "%" | "||"
+atom: "-"? (COLUMN | NUMBER | STRING | "NULL"i | call | "(" any ")" | "(" query ")" | "NOT "i? "EXISTS ("i query ")" | case
+    | "CAST("i any " AS "i TYPE ")")
+call: CALL ("DISTINCT "i? any (COMMA any)* | "*")? ")" (" OVER ("i window ")")?
+window: ("PARTITION BY "i any (COMMA any)*)? ("ORDER BY "i term (COMMA term)* | order)?
+case: "CASE"i (" WHEN "i any " THEN "i any)+ (" ELSE "i any)? " END"i
+TYPE: "INTEGER"i | "REAL"i | "TEXT"i
+COMMA: / ?, ?/
+SP: / ?/
 NUMBER: /[0-9]{{1,12}}(\.[0-9]{{1,6}})?/
 STRING: /'([^'\n]|''){{0,80}}'/
-ALIAS: /[A-Za-z][A-Za-z0-9]{{0,2}}/
-NAME: {names}
-KEYWORD: {keywords}
-FUNCTION: {functions}
+SHORT: /[A-Za-z][A-Za-z0-9]{{0,2}}/ & ~/(?i)({reserved})/
+NAMED: SHORT{given}
+CALLED: (" AS "i | " ") (SHORT{given})
+OF: (SHORT | {table_names}{given}) "."
+WHOLE: OF "*"
+COLUMN: OF? ({columns} | SHORT{given})
+TABLE: {table_names} | SHORT{given}
+CALL: ({functions}) "("
 "#
     )
 }
@@ -208,6 +292,21 @@ mod tests {
     }
 
     #[test]
+    fn no_hashtag_is_said_twice() {
+        let v = bytes();
+        let distinct = Distinct::new(v.rows(&[hashtags()]).expect("a grammar"), &v);
+        let next = |answer: &str| match distinct.next(0, &answer.bytes().map(u32::from).collect::<Vec<_>>()) {
+            Allowed::Only(tokens) => tokens,
+            Allowed::Any => panic!("always restricts"),
+        };
+        let ends = |tokens: &[u32]| tokens.contains(&v.stop) || tokens.contains(&u32::from(b' '));
+        assert!(ends(&next(" #a #b")) && ends(&next(" #a #ab")));
+        assert!(!ends(&next(" #a #b #A")) && next(" #a #b #A").contains(&u32::from(b'b')));
+        let long = format!(" #{0} #{0}", "a".repeat(40));
+        assert!(ends(&next(&long)));
+    }
+
+    #[test]
     fn entities_are_words_of_the_text() {
         let types = ["people".to_string(), "places \"x\"".to_string()];
         let (v, text) = (bytes(), "Anna è a \"Città\"\\Roma.");
@@ -229,6 +328,12 @@ mod tests {
             "SELECT c.nome, SUM(o.importo * (1 - 0.1)) FROM clienti c JOIN ordini o ON o.cliente_id = c.id GROUP BY c.id HAVING COUNT(*) > 1 ORDER BY 2 DESC LIMIT 3",
             "select nome from clienti where id in (select cliente_id from ordini)",
             "SELECT STRFTIME('%Y', nato) || '-x' FROM clienti WHERE NOT EXISTS (SELECT 1 FROM ordini)",
+            "SELECT DISTINCT nome FROM clienti LEFT JOIN ordini o ON o.cliente_id = clienti.id AND importo BETWEEN 1 AND 2 WHERE o.id IS NULL",
+            "SELECT CASE WHEN nato > 1980 THEN 'a' ELSE 'b' END, 100.0 * COUNT(*) / 3 FROM clienti GROUP BY 1 ORDER BY 2 DESC, nome LIMIT 3 OFFSET 1",
+            "SELECT AVG(t.n) FROM (SELECT COUNT(*) AS n FROM ordini GROUP BY cliente_id) AS t",
+            "SELECT nome FROM clienti WHERE citta IN ('Roma', 'Bari') OR NOT (citta LIKE 'M%') UNION SELECT importo FROM ordini",
+            "SELECT RANK() OVER (PARTITION BY cliente_id ORDER BY importo DESC) FROM ordini WHERE id = -1",
+            "WITH t AS (SELECT CAST(importo AS INTEGER) AS n FROM ordini) SELECT COUNT(DISTINCT n) FROM t",
         ] {
             let answer = format!(" {query}");
             assert!(accepts(&v, &g, &answer), "{query}: stopped at {:?}", &answer[written(&v, &g, &answer).0..]);
@@ -242,7 +347,11 @@ mod tests {
             let answer = format!(" {query}");
             assert!(answer[written(&v, &g, &answer).0..].starts_with(at), "{query}: {:?}", &answer[written(&v, &g, &answer).0..]);
         }
-        assert!(!accepts(&v, &g, " SELECT COUNT(*"));
+        for cut in
+            ["SELECT COUNT(*", "SELECT nome FROM", "SELECT nome FROM clienti GROUP BY", "SELECT nome FROM clienti WHERE citta =", "SELECT nome, FROM clienti"]
+        {
+            assert!(!accepts(&v, &g, &format!(" {cut}")), "{cut}");
+        }
     }
 
     #[test]

@@ -13,7 +13,9 @@ pub mod grow;
 pub mod intent;
 pub mod prompt;
 pub mod sandbox;
+pub mod scope;
 pub mod score;
 pub mod tagging;
+pub mod values;
 
 pub use score::{Classification, Interval, Metrics};

@@ -4,12 +4,22 @@
 use crate::sandbox::Table;
 use data::example::{Span, Target};
 
-/// Puts a text, and the schema that it is about, into a template's `{text}` and `{schema}`.
-pub fn fill(template: &str, text: &str, schema: &str) -> String {
-    // the text last, so that nothing in it is read as a template
-    let (before, after) = template.split_once("{text}").unwrap_or((template, ""));
-    let put = |part: &str| part.replacen("{schema}", schema, 1);
-    format!("{}{}{}", put(before), text.trim(), put(after))
+/// Puts a text, the schema that it is about and the [values](crate::values) that it names into a template's `{text}`,
+/// `{schema}` and `{values}`.
+pub fn fill(template: &str, text: &str, schema: &str, values: &[String]) -> String {
+    let values = if values.is_empty() { "-".into() } else { values.join("; ") };
+    // each where it stands, so that nothing in one is read as a place for another
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        let (before, from) = rest.split_at(at);
+        out += before;
+        let found = [("{text}", text.trim()), ("{schema}", schema), ("{values}", &values)].into_iter().find(|(place, _)| from.starts_with(place));
+        let (place, put) = found.unwrap_or(("{", "{"));
+        out += put;
+        rest = &from[place.len()..];
+    }
+    out + rest
 }
 
 /// The tables as a model reads them, one a line: `clienti(id, nome, citta)`, and after an arrow the
@@ -73,7 +83,10 @@ mod tests {
         let (_dir, sandbox) = shop();
         let schema = schema(sandbox.tables());
         assert_eq!(schema, "clienti(id, nome, citta, nato)\nordini(id, cliente_id→clienti.id, importo)");
-        assert_eq!(fill("{schema}\nD: {text}\nSQL:", " {schema} {text} ", "t(a)"), "t(a)\nD: {schema} {text}\nSQL:");
+        assert_eq!(fill("{schema}\nD: {text}\nSQL:", " {schema} {text} ", "t(a)", &[]), "t(a)\nD: {schema} {text}\nSQL:");
+        let values = ["a='{text}'".to_string(), "b='2'".to_string()];
+        assert_eq!(fill("{x} {text}: {values}", "t", "", &values), "{x} t: a='{text}'; b='2'");
+        assert_eq!(fill("{text} ({values})", "t", "", &[]), "t (-)");
     }
 
     #[test]

@@ -162,6 +162,24 @@ impl Sandbox {
         &self.tables
     }
 
+    /// Does SQLite understand a query: is it whole, and are its names those of the tables? It does not run.
+    pub fn understands(&self, query: &str) -> bool {
+        !query.contains('\0') && self.db.prepare(query).is_ok_and(|s| s.readonly() && s.column_count() > 0)
+    }
+
+    /// Runs a query: does its result say something, that is hold a row, and not only NULL or 0?
+    ///
+    /// # Errors
+    /// As [`Sandbox::run`].
+    pub fn finds_something(&mut self, query: &str) -> Result<bool, String> {
+        let nothing = |v: &Value| matches!(v, Value::Null | Value::Integer(0)) || matches!(v, Value::Real(r) if *r == 0.0);
+        Ok(match self.run(query, false)?.rows.as_slice() {
+            [] => false,
+            [only] => !only.iter().all(nothing),
+            _ => true,
+        })
+    }
+
     /// Runs a query. `backwards` makes SQLite walk tables from the end, which changes everything that
     /// the query leaves open: the order without an ORDER BY, and which of equal rows a LIMIT keeps.
     ///
