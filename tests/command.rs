@@ -543,7 +543,7 @@ fn rows_are_edited_and_trained_on_as_edited() {
     assert!(done(&["list", "--language", "it"]).contains("(annullata)"));
     assert_eq!(std::fs::read(b.path("train.jsonl")).expect("rows"), before, "the file is as it was");
 
-    for format in ["jsonl", "csv"] {
+    for format in ["jsonl", "csv", "parquet", "messages", "fasttext"] {
         done(&["export", "--out", format, "--format", format]);
         let checked = b.run(&["data", "check", format, "--task", "intent"]);
         assert!(text(&checked.stdout).contains("9 train, 2 validation, 1 test"), "{}", text(&checked.stdout));

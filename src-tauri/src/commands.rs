@@ -388,10 +388,10 @@ async fn redo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary>
 }
 
 #[tauri::command]
-async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf) -> Answer<PathBuf> {
+async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String) -> Answer<PathBuf> {
     shell.grants.check(&folder)?;
     let desk = shell.desk.clone();
-    work(&shell, "export data", move || desk.export_data(&data, &folder)).await
+    work(&shell, "export data", move || desk.export_data(&data, &folder, &format)).await
 }
 
 #[tauri::command]

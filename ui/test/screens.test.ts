@@ -208,9 +208,12 @@ describe('data', () => {
     await screen.findByText('dove sta il tostapane');
     expect(app.data?.labels.find((l) => l.label === 'order_tracking')?.train).toBe(11);
 
+    const formats = screen.getByLabelText<HTMLSelectElement>('Format of the export');
+    expect([...formats.options].map((option) => option.text)).toEqual(['JSON Lines', 'CSV', 'a-newer-format']);
+    await fireEvent.change(formats, { target: { value: 'csv' } });
     await click(screen.getByRole('button', { name: 'Export the edited set…' }));
     await screen.findByText('Written to datasets/intents-it/intents-it-edited');
-    expect(door.calls).toContain('exportData');
+    expect(door.calls).toContain('exportData csv');
   });
 
   it('takes a label that there was not', async () => {

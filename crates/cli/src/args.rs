@@ -11,7 +11,7 @@ use lab::set::{Source, Split};
 use lab::vectors::Reader;
 use lab::write::Layout;
 use lab::{Columns, Kind, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Fine-tunes Gemma 3 on this machine.
 #[derive(Parser)]
@@ -547,7 +547,7 @@ fn formats() -> impl TypedValueParser<Value = Format> {
 
 /// What `--format` of an edited data set takes.
 fn layouts() -> impl TypedValueParser<Value = Layout> {
-    PossibleValuesParser::new(Layout::ALL.map(Layout::ending)).try_map(|name| Layout::of(Path::new(&format!("x.{name}"))))
+    PossibleValuesParser::new(Layout::ALL.map(Layout::name)).try_map(|name| name.parse::<Layout>())
 }
 
 /// What `--format` of an export takes.

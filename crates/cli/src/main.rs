@@ -305,7 +305,7 @@ fn edit_data(home: &Home, looked: &Looked, action: EditCommand, out: Output) -> 
             return Ok(());
         }
         EditCommand::Export { out: folder, format } => {
-            editor.export_folder_as(&folder, format)?;
+            editor.export(&folder, format)?;
             out.path(&folder);
             return Ok(());
         }

@@ -27,24 +27,57 @@ const PATIENCE: u8 = 8;
 
 /// Lower-case letters and digits with single spaces between words, in Unicode NFKC.
 pub fn normalized(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut push = |c: char| {
-        if c.is_alphanumeric() {
-            out.push(c);
-        } else if !out.is_empty() && !out.ends_with(' ') {
-            out.push(' ');
-        }
-    };
     // most texts of Europe's languages hold nothing that NFKC changes, and finding that out takes a tenth of the time
-    if text.chars().all(plain) {
-        text.chars().map(lower).for_each(&mut push);
-    } else {
-        text.nfkc().flat_map(char::to_lowercase).for_each(&mut push);
-    }
+    let mut out = plainly(text).unwrap_or_else(|| {
+        let mut out = String::with_capacity(text.len());
+        text.nfkc().flat_map(char::to_lowercase).for_each(|c| push(&mut out, c));
+        out
+    });
     if out.ends_with(' ') {
         out.pop();
     }
     out
+}
+
+fn push(out: &mut String, c: char) {
+    if c.is_alphanumeric() {
+        out.push(c);
+    } else if !out.is_empty() && !out.ends_with(' ') {
+        out.push(' ');
+    }
+}
+
+/// The lower case of ASCII's letters and digits; zero for what stands between words.
+const LOWER: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut byte = 0;
+    while byte < 128u8 {
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// A text of [`plain`] characters with spaces between words; `None` if there are others.
+fn plainly(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    // read byte by byte, because nearly all are letters of ASCII
+    while let Some(&byte) = text.as_bytes().get(at) {
+        match LOWER.get(usize::from(byte)) {
+            Some(0) => push(&mut out, ' '),
+            Some(&letter) => out.push(char::from(letter)),
+            None => {
+                let c = text[at..].chars().next().filter(|c| plain(*c))?;
+                push(&mut out, lower(c));
+                at += c.len_utf8() - 1;
+            }
+        }
+        at += 1;
+    }
+    Some(out)
 }
 
 /// Whether a character is ASCII, a letter of Latin-1, or a typographic mark: NFKC leaves these as they are, or makes
@@ -63,14 +96,29 @@ fn lower(c: char) -> char {
 
 /// The set of character 4-grams of a normalized text as sorted hashes; a shorter text is one gram.
 pub fn grams(normalized: &str) -> Vec<u32> {
-    let hash = |c: &[char]| {
-        let mixed = c.iter().fold(0u64, |h, &c| (h.rotate_left(21) ^ u64::from(c)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        (mixed >> 32) as u32
-    };
-    let chars: Vec<char> = normalized.chars().collect();
-    let mut out: Vec<u32> = if chars.len() < 4 { vec![hash(&chars)] } else { chars.windows(4).map(hash).collect() };
+    let mut out = all_grams(normalized);
     out.sort_unstable();
     out.dedup();
+    out
+}
+
+/// The grams in the order of the text, repeated where it repeats itself.
+fn all_grams(normalized: &str) -> Vec<u32> {
+    let mix = |h: u64, c: u32| (h.rotate_left(21) ^ u64::from(c)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let hash = |c: &[u32]| (c.iter().fold(0, |h, &c| mix(h, c)) >> 32) as u32;
+    let mut out = Vec::with_capacity(normalized.len());
+    let mut window = [0; 4];
+    let mut seen = 0;
+    for c in normalized.chars() {
+        window = [window[1], window[2], window[3], u32::from(c)];
+        seen += 1;
+        if seen >= 4 {
+            out.push(hash(&window));
+        }
+    }
+    if out.is_empty() {
+        out.push(hash(&window[4 - seen..]));
+    }
     out
 }
 
@@ -145,7 +193,7 @@ fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
     // a byte of each of the signature's values estimates the index; a hash of each band finds who meets
     let (mut bytes, mut keys) = (vec![0u8; of.len() * BANDS * BAND], vec![0u32; of.len() * BANDS]);
     bytes.par_chunks_mut(BANDS * BAND).zip(keys.par_chunks_mut(BANDS)).zip(of).for_each(|((bytes, keys), &i)| {
-        let signature = hasher.create_signature(grams(&normalized(texts[i as usize])).iter());
+        let signature = hasher.create_signature(all_grams(&normalized(texts[i as usize])).iter());
         for (byte, value) in bytes.iter_mut().zip(&signature) {
             *byte = (value.wrapping_mul(0x9e37_79b1) >> 24) as u8;
         }
@@ -154,10 +202,7 @@ fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
             *key = (mixed >> 32) as u32;
         }
     });
-    let agree = |a: usize, b: usize| {
-        let row = |i: usize| &bytes[i * BANDS * BAND..][..BANDS * BAND];
-        row(a).iter().zip(row(b)).map(|(x, y)| u16::from(x == y)).sum::<u16>() as usize
-    };
+    let signature = |i: usize| &bytes[i * BANDS * BAND..][..BANDS * BAND];
     let mut parents: Vec<u32> = (0..).take(of.len()).collect();
     let mut failures = vec![0u8; of.len()];
     let mut found = Vec::new();
@@ -167,7 +212,7 @@ fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
         let buckets: Vec<&[(u32, u32)]> = order.chunk_by(|a, b| a.0 == b.0).filter(|b| b.len() > 1).collect();
         let groups: Vec<u32> = (0..).take(of.len()).map(|i| root(&mut parents, i)).collect();
         let looks: Vec<Vec<Look>> =
-            buckets.par_iter().map(|bucket| look(bucket, &groups, &failures, &agree, |i| grams(&normalized(texts[of[i] as usize])))).collect();
+            buckets.par_iter().map(|bucket| look(bucket, &groups, &failures, signature, |i| grams(&normalized(texts[of[i] as usize])))).collect();
         for (a, b, near) in looks.into_iter().flatten() {
             if near {
                 let (x, y) = (root(&mut parents, a), root(&mut parents, b));
@@ -184,38 +229,67 @@ fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
 /// Two rows whose texts were compared, and whether they are near.
 type Look = (u32, u32, bool);
 
+/// How many bytes two signatures have in common.
+fn agree(a: &[u8], b: &[u8]) -> usize {
+    // a byte holds the count, and sixteen are counted at a time if none of them has to be checked for overflow
+    const { assert!(BANDS * BAND <= u8::MAX as usize) };
+    usize::from(a.iter().zip(b).fold(0u8, |n, (x, y)| n.wrapping_add(u8::from(x == y))))
+}
+
+/// The rows of a bucket that are near none before them. What is looked at of each for every row after it
+/// lies together: read from where all rows have theirs, most of the time would go into waiting for memory.
+#[derive(Default)]
+struct Leaders {
+    rows: Vec<u32>,
+    groups: Vec<u32>,
+    signatures: Vec<u8>,
+    grams: Vec<Option<Vec<u32>>>,
+}
+
+impl Leaders {
+    fn push(&mut self, row: u32, group: u32, signature: &[u8], grams: Option<Vec<u32>>) {
+        self.rows.push(row);
+        self.groups.push(group);
+        self.signatures.extend_from_slice(signature);
+        self.grams.push(grams);
+    }
+}
+
 /// Compares the rows of a bucket: each with those before it that are near none themselves, likeliest
 /// first, until one is near.
-fn look(bucket: &[(u32, u32)], groups: &[u32], failures: &[u8], agree: &impl Fn(usize, usize) -> usize, grams: impl Fn(usize) -> Vec<u32>) -> Vec<Look> {
+fn look<'a>(bucket: &[(u32, u32)], groups: &[u32], failures: &[u8], signature: impl Fn(usize) -> &'a [u8], grams: impl Fn(usize) -> Vec<u32>) -> Vec<Look> {
     // everyone with everyone would be the square of a large bucket
     let most = ((1 << 22) / bucket.len()).clamp(16, 512);
     let mut out = Vec::new();
-    let mut leaders: Vec<(u32, Option<Vec<u32>>)> = Vec::new();
+    let mut leaders = Leaders::default();
+    let mut likely: Vec<(usize, usize)> = Vec::new();
     for &(_, row) in bucket {
-        let from = leaders.len().saturating_sub(most);
-        if leaders[from..].iter().any(|(l, _)| groups[*l as usize] == groups[row as usize]) {
+        let (group, own) = (groups[row as usize], signature(row as usize));
+        let from = leaders.rows.len().saturating_sub(most);
+        if leaders.groups[from..].contains(&group) {
             continue;
         }
-        let mut likely: Vec<(usize, usize)> = Vec::new();
+        likely.clear();
         if failures[row as usize] < PATIENCE {
-            likely.extend((from..leaders.len()).map(|l| (agree(leaders[l].0 as usize, row as usize), l)).filter(|(n, _)| *n >= LIKELY));
+            let theirs = leaders.signatures[from * BANDS * BAND..].chunks_exact(BANDS * BAND);
+            likely.extend(theirs.map(|theirs| agree(theirs, own)).zip(from..).filter(|(n, _)| *n >= LIKELY));
             likely.sort_unstable_by_key(|&(n, l)| (std::cmp::Reverse(n), l));
             likely.truncate(PATIENCE as usize / 2);
         }
-        let mut own: Option<Vec<u32>> = None;
+        let mut ours: Option<Vec<u32>> = None;
         let mut joined = false;
-        for (_, l) in likely {
-            let own = own.get_or_insert_with(|| grams(row as usize));
-            let (leader, theirs) = &mut leaders[l];
-            let theirs = theirs.get_or_insert_with(|| grams(*leader as usize));
-            joined = jaccard(own, theirs) >= NEAR;
-            out.push((*leader, row, joined));
+        for &(_, l) in &likely {
+            let ours = ours.get_or_insert_with(|| grams(row as usize));
+            let leader = leaders.rows[l];
+            let theirs = leaders.grams[l].get_or_insert_with(|| grams(leader as usize));
+            joined = jaccard(ours, theirs) >= NEAR;
+            out.push((leader, row, joined));
             if joined {
                 break;
             }
         }
         if !joined {
-            leaders.push((row, own));
+            leaders.push(row, group, own, ours);
         }
     }
     out

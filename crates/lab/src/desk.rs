@@ -21,6 +21,7 @@ use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, R
 use crate::{compare, elsewhere, export, library::Library, models, reports};
 use data::check;
 use data::divide::Shares;
+use data::write::Layout;
 use gemma::Tokenizer;
 use report::record;
 use report::text::Lang;
@@ -438,15 +439,17 @@ impl Desk {
         Ok(sheet.summary())
     }
 
-    /// Writes an open data set with its changes as a new folder inside `folder`; its path.
+    /// Writes an open data set with its changes as a new folder inside `folder`, in a format of
+    /// [`DataSummary::exports`]; its path.
     ///
     /// # Errors
-    /// If it is not open, or the disk refuses.
-    pub fn export_data(&self, data: &str, folder: &Path) -> Result<PathBuf> {
+    /// If it is not open, the format is unknown or cannot say a row, or the disk refuses.
+    pub fn export_data(&self, data: &str, folder: &Path, format: &str) -> Result<PathBuf> {
+        let layout = format.parse::<Layout>().map_err(Error::request)?;
         let sheet = self.sheet(data)?;
         let sheet = lock(&sheet);
         let out = free(folder, &format!("{}-edited", sheet.name()));
-        sheet.export(&out)?;
+        sheet.export(&out, layout)?;
         Ok(out)
     }
 

@@ -355,32 +355,16 @@ impl Editor {
         self.state.examples(split)
     }
 
-    /// Writes one part as a file, in the format that its name says (.jsonl, .json, .csv, .tsv).
+    /// Writes the edited set as a folder with a card, its files in a format of choice.
     ///
     /// # Errors
-    /// If the disk refuses.
-    pub fn export(&self, split: Split, path: &Path) -> Result<()> {
-        Ok(write::write(path, self.state.set.kind, self.examples(split))?)
-    }
-
-    /// Writes the edited set as a folder with a card.
-    ///
-    /// # Errors
-    /// If the folder holds files already, or the disk refuses.
-    pub fn export_folder(&self, out: &Path) -> Result<()> {
-        self.export_folder_as(out, Layout::JsonLines)
-    }
-
-    /// As [`Editor::export_folder`], with the files in a format of choice.
-    ///
-    /// # Errors
-    /// As [`Editor::export_folder`].
-    pub fn export_folder_as(&self, out: &Path, layout: Layout) -> Result<()> {
+    /// If the format cannot say an answer, the folder holds files already, or the disk refuses.
+    pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
         let set = &self.state.set;
         let new =
             NewCard { how_it_was_made: format!("Edited with Lapidary {}: {} changes to {}.", crate::VERSION, self.done, set.card.name), ..NewCard::of(set) };
         let parts: BTreeMap<Split, Vec<&Example>> = Split::ALL.map(|s| (s, self.examples(s).collect())).into();
-        Ok(write::folder_as(out, set.kind, layout, new, &parts)?)
+        Ok(write::folder(out, set.kind, layout, new, &parts)?)
     }
 
     fn take_back(&mut self) {
@@ -533,19 +517,16 @@ mod tests {
         for change in changes() {
             editor.apply(change).expect("applies");
         }
-        let out = bench.dir.path().join("out");
-        editor.export_folder(&out).expect("written");
-        let set = DataSet::open(&Source { folder: Some(out), ..Source::default() }).expect("opens");
-        assert_eq!(
-            Split::ALL.map(|s| set.examples(s).iter().map(|e| format!("{} {}", e.text, e.label())).collect::<String>()),
-            ["uno b", "quattro d", "tre a"]
-        );
-        for name in ["x.jsonl", "x.json", "x.csv", "x.tsv"] {
-            let path = bench.dir.path().join(name);
-            editor.export(Split::Train, &path).expect("written");
-            let back = data::read::examples(&path, Kind::Intent, &crate::Columns::default()).expect("reads");
-            assert_eq!((back.len(), back[0].label()), (1, "b"), "{name}");
+        for layout in Layout::of(Kind::Intent) {
+            let out = bench.dir.path().join(layout.name());
+            editor.export(&out, layout).expect("written");
+            let set = DataSet::open(&Source { folder: Some(out), ..Source::default() }).expect("opens");
+            let rows = Split::ALL.map(|s| set.examples(s).iter().map(|e| format!("{} {}", e.text, e.label())).collect::<String>());
+            assert_eq!(rows, ["uno b", "quattro d", "tre a"], "{layout}");
         }
+        let refused = editor.export(&bench.dir.path().join("out"), Layout::Conll).expect_err("no entities").to_string();
+        assert!(refused.contains("conll has no way to say the answers of intent; use jsonl, json, csv"), "{refused}");
+        assert!(!bench.dir.path().join("out").exists(), "nothing half-made is left");
         assert_eq!(Split::ALL.map(|s| editor.set().examples(s).len()), [1, 1, 1]);
     }
 }

@@ -74,7 +74,7 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
         ),
         ..NewCard::of(set)
     };
-    write::folder(out, set.kind, card, &parts)?;
+    write::folder(out, set.kind, write::Layout::JsonLines, card, &parts)?;
     Ok(parts.into_iter().map(|(split, examples)| (split, examples.len())).collect())
 }
 

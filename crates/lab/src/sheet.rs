@@ -16,6 +16,7 @@ use data::divide::Shares;
 use data::example::Span;
 use data::microscope::Token;
 use data::set::{self, DataSet, Split};
+use data::write::Layout;
 use data::{Example, Kind};
 use gemma::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,8 @@ pub struct DataSummary {
     pub skipped: usize,
     /// What is wrong with the first of them, with file and line.
     pub first_skipped: Option<String>,
+    /// Names of the formats that it can be exported in.
+    pub exports: Vec<&'static str>,
 }
 
 /// Lengths of the training rows in tokens, as a model is trained on them.
@@ -512,6 +515,7 @@ impl Sheet {
             undone: self.editor.history().filter(|step| !step.in_force).count(),
             skipped: skipped().map(|s| s.count).sum(),
             first_skipped: skipped().find_map(|s| s.first.first().cloned()),
+            exports: Layout::of(self.set.kind).map(Layout::name).collect(),
         }
     }
 
@@ -545,12 +549,12 @@ impl Sheet {
         look::query(&self.set, sql)
     }
 
-    /// Writes the edited set as a folder with a card.
+    /// Writes the edited set, see [`Editor::export`].
     ///
     /// # Errors
-    /// If the folder holds files already, or the disk refuses.
-    pub fn export(&self, out: &Path) -> Result<()> {
-        self.editor.export_folder(out)
+    /// As [`Editor::export`].
+    pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
+        self.editor.export(out, layout)
     }
 
     /// Divides the set into training, validation and test, as a folder with a card, see [`look::split`].

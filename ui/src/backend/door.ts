@@ -86,7 +86,7 @@ export interface Door {
   undoEdit(data: string): Promise<DataSummary>;
   redoEdit(data: string): Promise<DataSummary>;
   /** Writes the data set with its changes as a new folder inside `folder`; gives its path. */
-  exportData(data: string, folder: string): Promise<string>;
+  exportData(data: string, folder: string, format: string): Promise<string>;
   /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. */
   divideData(data: string, validation: number, test: number, seed: number): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */

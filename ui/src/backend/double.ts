@@ -334,6 +334,7 @@ export class Double implements Door {
       undone: this.#future.length,
       skipped: 0,
       first_skipped: null,
+      exports: ['jsonl', 'csv', 'a-newer-format'],
     };
   }
 
@@ -402,8 +403,8 @@ export class Double implements Door {
     }
     return give(this.#summary());
   }
-  exportData(_data: string, folder: string): Promise<string> {
-    this.calls.push('exportData');
+  exportData(_data: string, folder: string, format: string): Promise<string> {
+    this.calls.push(`exportData ${format}`);
     return give(`${folder}/intents-it-edited`);
   }
   divideData(): Promise<string> {

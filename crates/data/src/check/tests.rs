@@ -9,7 +9,12 @@ fn check(kind: Kind, files: &[(&str, &str)]) -> Vec<Finding> {
         std::fs::write(dir.path().join(name), text).expect("writable");
     }
     let set = DataSet::open(&Source { kind: Some(kind), folder: Some(dir.path().into()), ..Source::default() }).expect("well-formed");
-    super::findings(&set, None).expect("the database opens")
+    let found = super::findings(&set, None).expect("the database opens");
+    for f in &found {
+        let sentence = |text: &str| text.split_whitespace().count() > 3;
+        assert!(sentence(&f.message) && sentence(&f.fix) && f.fix.ends_with('.'), "{}: every finding says what it is and what fixing it would do", f.kind);
+    }
+    found
 }
 
 fn findings(train: &str, validation: &str) -> Vec<Finding> {

@@ -3,10 +3,11 @@
 
 use super::jsonl::fields;
 use super::text::{LONGEST, Text, too_long};
+use super::unique::Row;
 use super::{Record, Sink, plain};
 use crate::error::{Error, Result};
 use crate::part::Split;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -126,7 +127,7 @@ impl<'de> DeserializeSeed<'de> for Placed<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
         let line = self.0.line.get();
-        Ok((line, serde::Deserialize::deserialize(deserializer)?))
+        Row::deserialize(deserializer).map(|Row(value)| (line, value))
     }
 }
 

@@ -1,6 +1,7 @@
 //! JSON Lines: an object a line; blank lines are passed over.
 
 use super::text::Lines;
+use super::unique::Row;
 use super::{Record, Sink, plain};
 use crate::error::{Error, Result};
 use std::path::Path;
@@ -20,9 +21,12 @@ pub fn read(path: &Path, mut lines: Lines<'_>, sink: Sink<'_>) -> Result<()> {
 }
 
 fn record(path: &Path, number: usize, line: &str) -> Result<Record> {
-    let value: serde_json::Value = serde_json::from_str(line).map_err(|e| {
+    let Row(value) = serde_json::from_str(line).map_err(|e| {
         let what = e.to_string();
         let what = what.split(" at line ").next().unwrap_or_default();
+        if e.is_data() {
+            return Error::row(path, number, format!("column {}: {what}", e.column()));
+        }
         Error::row(path, number, format!("column {}: not valid JSON: {what}; each line must be one complete object", e.column()))
     })?;
     fields(value)

@@ -15,7 +15,8 @@ mod parquet;
 mod roles;
 mod sniff;
 mod text;
-mod value;
+mod unique;
+pub(crate) mod value;
 
 pub use roles::{Columns, Role};
 

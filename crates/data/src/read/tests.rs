@@ -161,6 +161,7 @@ fn entities_in_every_form() {
         ("entities", r#"[{"start": 0, "end": 4, "type": "people"}, {"start": 7, "end": 11, "type": "places"}]"#),
         ("spans", r#"[{"start": 0, "end": 4, "label": "people"}, {"start": 7, "end": 11, "label": "places"}]"#),
         ("label", r#"[[0, 4, "people"], [7, 11, "places"]]"#),
+        ("entities", r#"[{"start": 0, "end": 4, "type": "people", "text": "Anna"}, {"start": 7, "end": 11, "type": "places", "value": "ROMA"}]"#),
         ("entities", r#"[{"text": "Anna", "type": "people"}, {"text": "Roma", "type": "places"}]"#),
         ("output", r#""{\"people\": [\"Anna\"], \"places\": [\"Roma\"], \"dates\": []}""#),
         ("output", r#""{'people': ['Anna'], 'places': ['Roma'], 'dates': None}""#),
@@ -174,6 +175,11 @@ fn entities_in_every_form() {
     let csv = "testo,persone,luoghi\nAnna è Roma!,\"[\"\"Anna\"\"]\",['Roma']\n";
     let rows = of_kind(Kind::Entities, "x.csv", csv.as_bytes(), "").expect("lists in columns");
     assert_eq!(rows[0].target, spans(&[(0, 4, "persone"), (7, 11, "luoghi")]));
+    let elsewhere = target(Kind::Entities, r#"{"text": "è Roma", "entities": [{"start": 3, "end": 7, "type": "places", "text": "Roma"}]}"#);
+    assert_eq!(elsewhere, Ok(spans(&[(3, 7, "places")])), "what is outside is for the check to say");
+    let beside =
+        target(Kind::Entities, r#"{"text": "è Roma!", "entities": [{"start": 3, "end": 7, "type": "places", "text": "Roma"}]}"#).expect_err("must be refused");
+    assert!(beside.contains("x.jsonl:1: `entities` has `Roma` (places) at 3 to 7, where the text has `oma!`"), "{beside}");
     assert!(
         target(Kind::Entities, r#"{"text": "x", "entities": [{"start": -1}]}"#).is_err_and(|e| e.contains("x.jsonl:1: `entities` is not a list of entities"))
     );
@@ -274,6 +280,9 @@ fn universal_dependencies_keep_their_text() {
 fn bad_files_are_named_with_their_row() {
     assert!(message("x.jsonl", b"", "").contains("x.jsonl: holds no example"));
     assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\": \n", "").contains("x.jsonl:2: column 9: not valid JSON"));
+    let twice = b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\",\"text\":\"b\",\"label\":\"c\"}\n";
+    assert!(message("x.jsonl", twice, "").contains("x.jsonl:2: column 18: the name `text` stands twice in the row"));
+    assert!(message("x.json", b"[{\"text\":\"a\",\"label\":\"b\"},\n{\"text\":\"a\",\"text\":\"b\"}]", "").contains("the name `text` stands twice in the row"));
     assert!(message("x.jsonl", b"1\n", "").contains("x.jsonl:1: is valid JSON but not an object"));
     assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\"}\n", "").contains("x.jsonl:2: has no `label`"));
     assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "").contains("--columns text=NAME"));

@@ -113,7 +113,11 @@ pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
     match loose(value).ok_or_else(wrong)? {
         Value::Array(list) => {
             for item in &list {
-                listed.push(entity(item).ok_or_else(wrong)?);
+                let entity = entity(item).ok_or_else(wrong)?;
+                if let Listed::Placed(span) = &entity {
+                    agrees(text, span, item)?;
+                }
+                listed.push(entity);
             }
         }
         Value::Object(map) => {
@@ -150,6 +154,22 @@ pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
     placed.extend(locate(text, &named)?);
     placed.sort();
     Ok(placed)
+}
+
+/// Whether the string that an entity is listed with stands where its place says. Only what is called so is compared: a
+/// `value` or a `word` may be another form of it.
+///
+/// # Errors
+/// With a sentence, if something else stands there.
+fn agrees(text: &str, span: &Span, item: &Value) -> Result<(), String> {
+    let said = ["text", "string", "testo"].iter().find_map(|n| item.get(*n)).and_then(Value::as_str);
+    match (said, span.of(text)) {
+        (Some(said), Some(there)) if said.trim() != there.trim() => Err(format!(
+            "has `{said}` ({}) at {} to {}, where the text has `{there}`; offsets count Unicode characters, and `end` is the first one after it: correct them",
+            span.kind, span.start, span.end
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn entity(item: &Value) -> Option<Listed> {

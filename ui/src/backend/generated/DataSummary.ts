@@ -64,4 +64,8 @@ skipped: number,
 /**
  * What is wrong with the first of them, with file and line.
  */
-first_skipped: string | null, };
+first_skipped: string | null, 
+/**
+ * Names of the formats that it can be exported in.
+ */
+exports: Array<string>, };
