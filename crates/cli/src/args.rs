@@ -167,6 +167,9 @@ pub enum Command {
         /// What is trained
         #[arg(long, default_value = "completion", value_parser = ["completion", "head"])]
         method: String,
+        /// Change one setting of the recipe; may be repeated
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
     },
 }
 

@@ -194,10 +194,10 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             lab::reports::unpack(&home, &file, &folder)?;
             out.path(&folder);
         }
-        Command::Bench { device, model, shape, targets, steps, method } => {
+        Command::Bench { device, model, shape, targets, steps, method, set } => {
             let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
             ready(&home, &device, out)?;
-            let choice = lab::bench::Choice { model, device, rows, time, targets, steps, head: method == "head" };
+            let choice = lab::bench::Choice { model, device, rows, time, targets, steps, set, head: method == "head" };
             out.bench(&lab::bench::step(&home, &choice)?);
         }
     }

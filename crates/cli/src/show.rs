@@ -309,6 +309,6 @@ impl Output {
         if self.json {
             return json_line(m);
         }
-        line(&self.words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes));
+        line(&self.words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes, m.floor_share));
     }
 }

@@ -525,12 +525,19 @@ impl Words {
     }
 
     /// A measurement of the training step.
-    pub fn measured(self, tokens_per_second: f64, seconds: f64, steps: usize, memory: u64) -> String {
+    pub fn measured(self, tokens_per_second: f64, seconds: f64, steps: usize, memory: u64, floor_share: Option<f64>) -> String {
         let (speed, seconds, memory) = (self.0.decimal(tokens_per_second, 1), self.0.decimal(seconds, 3), self.gigabytes(memory, 2));
-        both!(
+        let all = both!(
             self,
             "{speed} tokens/s, {seconds} s a step (median of {steps}), {memory} GB at most",
             "{speed} token/s, {seconds} s a passo (mediana di {steps}), al massimo {memory} GB"
+        );
+        let Some(share) = floor_share else { return all };
+        let share = self.0.decimal(100.0 * share, 0);
+        both!(
+            self,
+            "{all}; matrix products alone would take {share} % of that time",
+            "{all}; i soli prodotti di matrici richiederebbero il {share} % di quel tempo"
         )
     }
 
@@ -740,6 +747,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("bench", "targets", "Bersagli per riga"),
     ("bench", "steps", "Passi da cronometrare, dopo uno che non conta"),
     ("bench", "method", "Che cosa si addestra"),
+    ("bench", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
 ];
 
 /// What stands for a value in the help; a name that is missing here is the same in Italian.

@@ -10,10 +10,12 @@
 //! * [`rows`]: where the rows of a batch lie among its tokens;
 //! * [`lora`] and [`head`]: what is trained; the base weights never are;
 //! * `fused`: a block as one operation on the CPU, several times faster than operation by operation;
+//! * [`packed`]: the blocks' matrices in fewer bytes than f32;
 //! * [`table`]: the 262 144-row embedding table, looked up on the host and multiplied in shards;
 //! * [`loss`]: cross-entropy that never holds all logits, with its own backward;
 //! * [`generate`]: greedy, sampled and constrained decoding over a key/value cache;
 //! * [`export`]: writes a model, tuned or not, for other programs;
+//! * [`floor`]: how fast a step could be at best;
 //! * [`device`]: what this machine can compute on.
 //!
 //! The crate knows tokens and tensors; it knows nothing of examples, tasks or files of data.
@@ -23,6 +25,7 @@ pub mod device;
 pub mod error;
 pub mod export;
 pub mod file;
+pub mod floor;
 mod fused;
 pub mod generate;
 pub mod gguf;
@@ -31,6 +34,7 @@ pub mod hf;
 pub mod lora;
 pub mod loss;
 pub mod model;
+pub mod packed;
 pub mod quant;
 pub mod rows;
 pub mod table;
@@ -43,6 +47,7 @@ pub use export::Export;
 pub use head::Head;
 pub use lora::{Adapters, LoraConfig, Projection};
 pub use model::Gemma;
+pub use packed::Precision;
 pub use rows::{Layout, Rows};
 pub use table::Table;
 pub use tokenizer::Tokenizer;

@@ -12,9 +12,10 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::fused::{self, Arena, FrozenBlock, Rotary};
+use crate::fused::{self, Arena, Held, Rotary};
 use crate::generate::PAD;
 use crate::lora::{Adapters, BlockAdapters, Projection};
+use crate::packed::{Matrix, Precision};
 use crate::rows::{Layout, Rows, Tree};
 use crate::table::Table;
 use crate::weights::Weights;
@@ -34,6 +35,8 @@ pub struct Gemma {
     device: Device,
     /// Buffers of the fused block, where the device has one.
     arena: Option<Arc<Arena>>,
+    /// Bytes that fused blocks may keep for the backward pass.
+    room: u64,
 }
 
 /// Multiplies each row by the inverse of its root mean square and by `1 + w`.
@@ -47,7 +50,7 @@ struct RmsNorm {
 /// A frozen matrix, stored `[outputs, inputs]` as in the files.
 #[derive(Clone)]
 struct Linear {
-    weight: Tensor<2>,
+    weight: Matrix,
 }
 
 /// Attention and feed-forward layer, each between two norms and around a residual.
@@ -128,17 +131,24 @@ impl Cache {
 }
 
 impl Gemma {
+    /// [`Gemma::load_at`] with every weight as `f32`.
+    ///
+    /// # Errors
+    /// As [`Gemma::load_at`].
+    pub fn load(weights: Arc<Weights>, device: &Device) -> Result<Self> {
+        Self::load_at(weights, device, Precision::F32)
+    }
+
     /// Loads the blocks onto `device`. The embedding table stays in its file until logits are asked for.
     ///
     /// # Errors
-    /// If a tensor is missing, misshapen or not finite.
-    pub fn load(weights: Arc<Weights>, device: &Device) -> Result<Self> {
+    /// If a tensor is missing, misshapen or not finite, or `device` does not hold weights at this precision.
+    pub fn load_at(weights: Arc<Weights>, device: &Device, precision: Precision) -> Result<Self> {
         let config = weights.config().clone();
         let device = device.clone().without_autodiff();
         let w: &Weights = &weights;
         let matrix = |name: String, shape: [usize; 2]| -> Result<Linear> {
-            let values = w.values(&format!("model.{name}.weight"), &shape)?;
-            Ok(Linear { weight: Tensor::from_data(TensorData::new(values, shape), &device) })
+            Ok(Linear { weight: Matrix::load(&weights, &format!("model.{name}.weight"), shape, precision, &device)? })
         };
         let norm = |name: String, width: usize, factor: f64| -> Result<RmsNorm> {
             let mut values = w.norm(&format!("model.{name}.weight"), width)?;
@@ -178,7 +188,13 @@ impl Gemma {
         }
         let norm = norm("norm".into(), config.hidden, 1.0)?;
         let arena = crate::device::is_cpu(&device).then(Arc::default);
-        Ok(Self { table: Arc::new(Table::new(weights.clone())), config, blocks, norm, device, arena })
+        Ok(Self { table: Arc::new(Table::new(weights.clone())), config, blocks, norm, device, arena, room: u64::MAX })
+    }
+
+    /// The same model whose fused blocks keep at most so many bytes in a step for the backward pass; the others, from
+    /// the top down, compute it again, for a third more arithmetic. No number changes.
+    pub fn keeping(self, room: u64) -> Self {
+        Self { room, ..self }
     }
 
     /// The first `layers` blocks as a model of their own, sharing memory with this one: for heads, which
@@ -192,6 +208,7 @@ impl Gemma {
             norm: self.norm.clone(),
             device: self.device.clone(),
             arena: self.arena.clone(),
+            room: self.room,
         }
     }
 
@@ -316,11 +333,14 @@ impl Gemma {
         let positions: Vec<usize> = (0..rows.longest()).collect();
         let rotary = [false, true].map(|global| Arc::new(self.rotary(global, &positions)));
         let mut x = self.embed(ids)?;
+        let mut room = self.room;
         for (layer, block) in self.blocks.iter().enumerate() {
             see(layer, &x);
-            let shape = self.shape(layer, rows.trees(), adapters);
+            let mut shape = self.shape(layer, rows.trees(), adapters);
+            shape.keep = shape.kept_bytes() <= room;
+            room = room.saturating_sub(shape.kept_bytes());
             let rotary = rotary[usize::from(self.config.global[layer])].clone();
-            x = fused::run(x, block.frozen(), adapters.map(|a| a.block(layer, training)), shape, rotary, arena.clone());
+            x = fused::run(x, block.held()?, adapters.map(|a| a.block(layer, training)), shape, rotary, arena.clone());
         }
         see(self.config.layers, &x);
         Ok(x)
@@ -343,6 +363,7 @@ impl Gemma {
             adapters: [None; 7],
             // every block carries adapters, so only the lowest one has nothing below it to learn
             input_gradient: layer > 0,
+            keep: true,
         }
     }
 
@@ -459,11 +480,11 @@ impl Gemma {
 
 impl Block {
     /// The tensors, for the fused block.
-    fn frozen(&self) -> FrozenBlock {
+    fn held(&self) -> Result<Arc<Held>> {
         let a = &self.attention;
-        let matrices = [&a.q, &a.k, &a.v, &a.o, &self.gate, &self.up, &self.down].map(|l| l.weight.clone());
+        let matrices = [&a.q, &a.k, &a.v, &a.o, &self.gate, &self.up, &self.down].map(|l| &l.weight);
         let norms = [&self.attention_norm, &a.q_norm, &a.k_norm, &self.post_attention_norm, &self.feed_forward_norm, &self.post_feed_forward_norm];
-        FrozenBlock { matrices, norms: norms.map(|n| n.scale.clone()) }
+        Ok(Arc::new(Held::new(matrices, norms.map(|n| &n.scale))?))
     }
 
     /// One block.
@@ -543,7 +564,7 @@ impl Geometry {
 impl Linear {
     fn forward(&self, x: Tensor<2>, adapters: Option<BlockAdapters<'_>>, projection: Projection) -> Tensor<2> {
         let low = adapters.and_then(|a| a.apply(projection, &x));
-        let y = x.matmul(self.weight.clone().transpose());
+        let y = x.clone().matmul(self.weight.tensor(&x.device().without_autodiff()).transpose());
         match low {
             Some(low) => y + low,
             None => y,

@@ -103,9 +103,10 @@ impl Storage {
         let (n, b) = self.block();
         let blocks = bytes.chunks_exact(b).zip(out.chunks_exact_mut(n));
         match self {
-            Self::F32 => blocks.for_each(|(x, y)| y[0] = f32::from_le_bytes([x[0], x[1], x[2], x[3]])),
-            Self::F16 => blocks.for_each(|(x, y)| y[0] = half(x, 0)),
-            Self::BF16 => blocks.for_each(|(x, y)| y[0] = bf16::from_le_bytes([x[0], x[1]]).to_f32()),
+            // of known length, so that the compiler can take many at a time
+            Self::F32 => bytes.as_chunks().0.iter().zip(out).for_each(|(x, y)| *y = f32::from_le_bytes(*x)),
+            Self::F16 => bytes.as_chunks().0.iter().zip(out).for_each(|(x, y)| *y = f16::from_le_bytes(*x).to_f32()),
+            Self::BF16 => bytes.as_chunks().0.iter().zip(out).for_each(|(x, y)| *y = bf16::from_le_bytes(*x).to_f32()),
             Self::Q8_0 => blocks.for_each(|(x, y)| q8_0(x, y)),
             Self::Q5_0 => blocks.for_each(|(x, y)| q5(x, &x[2..], y, |d, q| d * (q - 16) as f32)),
             Self::Q5_1 => blocks.for_each(|(x, y)| {

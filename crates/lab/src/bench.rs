@@ -5,11 +5,15 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
 use crate::recipe::Recipe;
-use data::Encoded;
 use data::encode::Mark;
-use gemma::{Adapters, Gemma, Head, LoraConfig, Weights};
+use data::{Batch, Encoded};
+use gemma::device::Kind;
+use gemma::{Adapters, Gemma, Head, Weights};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
+use train::step::Phase;
 use train::{Event, Observer, Plan, Tuned, Validation};
 
 /// What to measure.
@@ -27,6 +31,8 @@ pub struct Choice {
     pub targets: usize,
     /// Steps to time, after one that is not.
     pub steps: usize,
+    /// Changes of the recipe, `key=value`.
+    pub set: Vec<String>,
     /// Train a head of 12 classes instead of the completion, upon the blocks that the recipe puts it on.
     pub head: bool,
 }
@@ -42,8 +48,13 @@ pub struct Measured {
     pub first_step_seconds: f64,
     /// Steps timed.
     pub steps: usize,
-    /// Peak resident memory of the process.
+    /// Peak resident memory of the process at the end of the steps.
     pub peak_memory_bytes: u64,
+    /// Time that the step's matrix products alone take on this machine, right after the steps, over the median time of a step;
+    /// on the CPU only.
+    pub floor_share: Option<f64>,
+    /// Median seconds of each part of a step; on the CPU only, where a part has ended when the next begins.
+    pub phases: BTreeMap<Phase, f64>,
     /// Device id.
     pub device: String,
 }
@@ -73,9 +84,10 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     if choice.targets >= choice.time || choice.targets == 0 || choice.steps == 0 {
         return Err(Error::request("targets must be at least 1 and below the tokens of a row, steps at least 1"));
     }
+    let recipe = Recipe::resolve(data::Kind::Intent, None, if choice.head { "head" } else { "completion" }, &choice.set)?;
     let (info, device) = devices::open(home, &choice.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &choice.model)?)?);
-    let model = Gemma::load(weights, &device)?;
+    let model = recipe.load(weights, &device)?;
     let vocabulary = model.config().vocabulary as u64;
     // a fixed linear congruential sequence: the values do not matter, only that they spread
     let mut state = 1u64;
@@ -90,9 +102,8 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
             marks: vec![Mark { tokens: 0..choice.time, class: (i % 12) as u32 }],
         })
         .collect();
-    let recipe = Recipe::resolve(data::Kind::Intent, None, if choice.head { "head" } else { "completion" }, &[])?;
     let body = recipe.body(&model);
-    let adapters = Adapters::new(LoraConfig::default(), body.config(), 0, body.device())?;
+    let adapters = Adapters::new(recipe.lora.clone(), body.config(), 0, body.device())?;
     let head = choice.head.then(|| Head::new(body.config().hidden, 12, recipe.view(model.config().layers), 0, body.device()));
     let settings = train::Settings {
         epochs: 1,
@@ -116,16 +127,45 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     };
     let mut times = Times(Vec::new());
     let plan = Plan { model: &body, examples: &examples, settings: &settings, seed: 0 };
-    plan.run(plan.start(Tuned { adapters, head }), &mut times)?;
+    let tuned = Tuned { adapters, head };
+    plan.run(plan.start(tuned.clone()), &mut times)?;
+    let peak_memory_bytes = train::memory::peak();
     let first_step_seconds = times.0.remove(0);
-    times.0.sort_by(f64::total_cmp);
-    let median = times.0[times.0.len() / 2];
+    let seconds_per_step = median(&mut times.0);
+    let cpu = info.kind == Kind::Cpu;
+    let phases = if cpu { phases(&body, &tuned, &examples[..choice.rows], choice.steps)? } else { BTreeMap::new() };
+    let targets = if choice.head { 0 } else { choice.rows * choice.targets };
+    let floor_share = cpu.then(|| gemma::floor::seconds(body.config(), choice.rows * choice.time, targets) / seconds_per_step);
     Ok(Measured {
-        tokens_per_second: (choice.rows * choice.time) as f64 / median,
-        seconds_per_step: median,
+        tokens_per_second: (choice.rows * choice.time) as f64 / seconds_per_step,
+        seconds_per_step,
         first_step_seconds,
         steps: times.0.len(),
-        peak_memory_bytes: train::memory::peak(),
+        peak_memory_bytes,
+        floor_share,
+        phases,
         device: info.id,
     })
+}
+
+/// The middle one.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Seconds of each part of forward and backward on the same batch, over so many steps.
+fn phases(body: &Gemma, tuned: &Tuned, examples: &[Encoded], steps: usize) -> Result<BTreeMap<Phase, f64>> {
+    let rows: Vec<usize> = (0..examples.len()).collect();
+    let batch = Batch::new(examples, &rows, body.layout());
+    let total = train::step::targets(&batch, tuned.objective());
+    let mut all: BTreeMap<Phase, Vec<f64>> = BTreeMap::new();
+    for _ in 0..steps {
+        let mut begun = Instant::now();
+        train::step::forward_backward_seen(body, tuned, &batch, total, &mut |phase| {
+            all.entry(phase).or_default().push(begun.elapsed().as_secs_f64());
+            begun = Instant::now();
+        })?;
+    }
+    Ok(all.into_iter().map(|(phase, mut seconds)| (phase, median(&mut seconds))).collect())
 }

@@ -2,12 +2,14 @@
 
 use crate::error::{Error, Result};
 use data::Kind;
+use gemma::device::Device;
 use gemma::head::{Pool, View};
-use gemma::{Gemma, LoraConfig};
+use gemma::{Gemma, LoraConfig, Precision, Weights};
 use report::record::RunFile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use tasks::tagging::Cut;
 use toml::{Table, Value};
 use train::Settings;
@@ -58,6 +60,13 @@ impl Method {
 pub struct Recipe {
     /// How the model answers.
     pub method: Method,
+    /// How the frozen weights are held in memory; below `f32` only on the CPU.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether the backward pass always computes again what the forward pass could have kept: less memory, a third more
+    /// time. Otherwise only what the free memory has no room for is computed again.
+    #[serde(default)]
+    pub recompute: bool,
     /// Longest example, in tokens.
     pub max_tokens: usize,
     /// Longest answer that is not a label, in tokens.
@@ -189,6 +198,20 @@ impl Recipe {
     pub fn template(&self, language: &str) -> &str {
         let own = self.template.get(language).or_else(|| self.template.get("en")).or_else(|| self.template.values().next());
         own.map_or("{text}", String::as_str)
+    }
+
+    /// Loads a model as this recipe wants it.
+    ///
+    /// # Errors
+    /// As [`Gemma::load_at`].
+    pub fn load(&self, weights: Arc<Weights>, device: &Device) -> Result<Gemma> {
+        let model = Gemma::load_at(weights, device, self.precision)?;
+        let room = match self.recompute {
+            true => 0,
+            // half of what is free once the weights are there: moments, the loss and answers need the rest
+            false => train::memory::available().map_or(u64::MAX, |free| free / 2),
+        };
+        Ok(model.keeping(room))
     }
 
     /// The part of a model that this recipe trains: all of it, or the blocks below the head.

@@ -146,7 +146,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
         return Err(refusal(&long));
     }
-    let model = Gemma::load(weights.clone(), &device)?;
+    let model = recipe.load(weights.clone(), &device)?;
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
@@ -636,7 +636,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let (_, device) = devices::open(home, device)?;
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
-    let model = Gemma::load(weights, &device)?;
+    let model = recipe.load(weights, &device)?;
     let adapter = folder.join("adapter");
     let body = recipe.body(&model);
     let adapters = Adapters::load(&adapter, body.config(), body.device())?;

@@ -4,6 +4,7 @@ use burn::tensor::{Gradients, Int, Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::View;
 use gemma::{Adapters, Gemma, Head, loss};
+use serde::Serialize;
 
 /// What is trained: adapters below, and a head on top if the method has one.
 #[derive(Clone)]
@@ -68,16 +69,38 @@ pub fn targets(batch: &Batch, objective: Objective) -> usize {
     }
 }
 
+/// A part of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The blocks.
+    Forward,
+    /// From hidden states to the loss, and for completions back again.
+    Loss,
+    /// From the gradient of the hidden states to those of the adapters.
+    Backward,
+}
+
 /// Forward and backward. The gradients are those of the batch's loss sum divided by `total`, the
 /// targets of the whole optimiser step, so that micro-batches add up to the mean.
 ///
 /// # Errors
 /// If the batch does not fit the model, or a tensor cannot be read back from the device.
 pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize) -> gemma::Result<(Loss, Gradients)> {
+    forward_backward_seen(model, tuned, batch, total, &mut |_| {})
+}
+
+/// [`forward_backward`] that says when a part of it has ended; where a device works on while the program goes on, that is
+/// when its work was handed over.
+///
+/// # Errors
+/// As [`forward_backward`].
+pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize, ended: &mut dyn FnMut(Phase)) -> gemma::Result<(Loss, Gradients)> {
     let scale = 1.0 / total as f64;
     let (nll, seed) = match &tuned.head {
         None => {
             let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.adapters), true)?;
+            ended(Phase::Forward);
             let hidden = hidden.select(0, index(model, &batch.positions));
             let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
             // the gradient is known, so the graph starts from a product whose derivative it is
@@ -85,13 +108,16 @@ pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usiz
         }
         Some(head) => {
             let states = model.states(&batch.ids, &batch.rows, Some(&tuned.adapters), true, head.taps())?;
+            ended(Phase::Forward);
             let logits = head.forward(states, &batch.places);
             let nll = loss::class_nll(logits, &batch.classes, model.device());
             (nll.clone().inner(), nll.sum().mul_scalar(scale))
         }
     };
     let targets = targets(batch, tuned.objective());
+    ended(Phase::Loss);
     let gradients = seed.backward();
+    ended(Phase::Backward);
     Ok((Loss { sum: scalar(model, nll.sum())?, targets }, gradients))
 }
 

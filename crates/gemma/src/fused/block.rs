@@ -43,6 +43,18 @@ pub struct Shape {
     pub adapters: [Option<usize>; 7],
     /// Whether the gradient by the block's input is wanted.
     pub input_gradient: bool,
+    /// Whether what the backward pass needs is kept, or computed again when it is needed.
+    pub keep: bool,
+}
+
+impl Shape {
+    /// Bytes that [`Shape::keep`] takes, adapters aside: what [`Kept`] holds.
+    pub fn kept_bytes(&self) -> u64 {
+        let (q, kv) = (self.heads * self.head, self.kv_heads * self.head);
+        let width = 2 * q + 2 * kv + 2 * self.hidden + 2 * self.feed_forward;
+        let tokens: usize = self.rows.iter().map(Tree::tokens).sum();
+        4 * (tokens as u64) * (width as u64)
+    }
 }
 
 /// The frozen weights, matrices `[outputs, inputs]`.

@@ -12,7 +12,9 @@ mod arena;
 mod block;
 pub(crate) mod kernel;
 
+use crate::error::{Error, Result};
 use crate::lora::{BlockAdapters, Projection};
+use crate::packed::{Matrix, Packed};
 pub(crate) use arena::Arena;
 pub(crate) use block::Shape;
 use block::{Block, Frozen, Kept};
@@ -22,49 +24,60 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 pub(crate) use kernel::Rotary;
 use std::sync::Arc;
 
-/// The frozen tensors of a block: matrices `[outputs, inputs]`, norms as factors.
-#[derive(Clone, Debug, ExtensionType)]
-#[allow(missing_docs)]
-pub struct FrozenTensors<B: Backend> {
-    pub q: FloatTensor<B>,
-    pub k: FloatTensor<B>,
-    pub v: FloatTensor<B>,
-    pub o: FloatTensor<B>,
-    pub gate: FloatTensor<B>,
-    pub up: FloatTensor<B>,
-    pub down: FloatTensor<B>,
-    pub attention_norm: FloatTensor<B>,
-    pub q_norm: FloatTensor<B>,
-    pub k_norm: FloatTensor<B>,
-    pub post_attention_norm: FloatTensor<B>,
-    pub feed_forward_norm: FloatTensor<B>,
-    pub post_feed_forward_norm: FloatTensor<B>,
+/// The frozen tensors of a block as the CPU holds them.
+pub(crate) struct Held {
+    matrices: [Stored; 7],
+    norms: [Values; 6],
 }
 
-impl<B: Backend> FrozenTensors<B> {
-    /// From the matrices in the order of [`Projection::ALL`], and the norms in the order above.
-    fn new([q, k, v, o, gate, up, down]: [FloatTensor<B>; 7], norms: [FloatTensor<B>; 6]) -> Self {
-        let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = norms;
-        Self { q, k, v, o, gate, up, down, attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm }
+enum Stored {
+    Whole(Values),
+    Packed(Arc<Packed>),
+}
+
+impl Held {
+    /// From the matrices in the order of [`Projection::ALL`], and the norms in the order of [`Frozen`]'s fields.
+    ///
+    /// # Errors
+    /// If a tensor is not on the CPU.
+    pub fn new(matrices: [&Matrix; 7], norms: [&Tensor<1>; 6]) -> Result<Self> {
+        let matrices = matrices.map(|matrix| match matrix {
+            Matrix::Whole(tensor) => Values::on_cpu(tensor).map(Stored::Whole),
+            Matrix::Packed(packed) => Ok(Stored::Packed(packed.clone())),
+        });
+        Ok(Self { matrices: all(matrices)?, norms: all(norms.map(Values::on_cpu))? })
     }
 
-    /// What [`FrozenTensors::new`] takes.
-    fn into_parts(self) -> ([FloatTensor<B>; 7], [FloatTensor<B>; 6]) {
-        let matrices = [self.q, self.k, self.v, self.o, self.gate, self.up, self.down];
-        let norms = [self.attention_norm, self.q_norm, self.k_norm, self.post_attention_norm, self.feed_forward_norm, self.post_feed_forward_norm];
-        (matrices, norms)
+    /// Values that [`Held::whole`] has to unpack.
+    fn packed(&self) -> usize {
+        let packed = |m: &Stored| if let Stored::Packed(p) = m { p.len() } else { 0 };
+        self.matrices.iter().map(packed).sum()
+    }
+
+    /// All matrices as slices; the packed ones are written to `room` first, which has [`Held::packed`] values.
+    fn whole<'a>(&'a self, mut room: &'a mut [f32]) -> [&'a [f32]; 7] {
+        self.matrices.each_ref().map(|matrix| match matrix {
+            Stored::Whole(values) => values.get(),
+            Stored::Packed(packed) => {
+                let (own, rest) = std::mem::take(&mut room).split_at_mut(packed.len());
+                room = rest;
+                packed.unpack(own);
+                &*own
+            }
+        })
     }
 }
 
-/// The same tensors as the model holds them.
-pub(crate) struct FrozenBlock {
-    pub matrices: [Tensor<2>; 7],
-    pub norms: [Tensor<1>; 6],
+/// All results, or the first error.
+fn all<T, const N: usize>(results: [Result<T>; N]) -> Result<[T; N]> {
+    let values: Vec<T> = results.into_iter().collect::<Result<_>>()?;
+    // as many as there were
+    values.try_into().map_err(|_| Error::Request("a block lacks tensors".into()))
 }
 
 /// Everything about a call that is not a tensor.
@@ -73,6 +86,7 @@ pub struct Call {
     pub(crate) shape: Arc<Shape>,
     pub(crate) rotary: Arc<Rotary>,
     pub(crate) arena: Arc<Arena>,
+    pub(crate) held: Arc<Held>,
 }
 
 impl std::fmt::Debug for Call {
@@ -85,12 +99,12 @@ impl std::fmt::Debug for Call {
 #[backend_extension(Flex, Autodiff)]
 pub trait BlockOps: Backend {
     /// `x` is `[tokens, hidden]`, `adapters` is flat (see [`Shape::adapters`]); the result is shaped as `x`.
-    fn gemma_block(x: FloatTensor<Self>, adapters: FloatTensor<Self>, #[extension_type] frozen: FrozenTensors<Self>, call: Call) -> FloatTensor<Self>;
+    fn gemma_block(x: FloatTensor<Self>, adapters: FloatTensor<Self>, call: Call) -> FloatTensor<Self>;
 }
 
 impl BlockOps for Flex {
-    fn gemma_block(x: FlexTensor, adapters: FlexTensor, frozen: FrozenTensors<Self>, call: Call) -> FlexTensor {
-        forward(&x, &adapters, &frozen, &call, false).0
+    fn gemma_block(x: FlexTensor, adapters: FlexTensor, call: Call) -> FlexTensor {
+        forward(&x, &adapters, &call, false).0
     }
 }
 
@@ -100,6 +114,12 @@ struct Values(FlexTensor);
 impl Values {
     fn of(t: &FlexTensor) -> Self {
         Self(t.to_contiguous())
+    }
+
+    fn on_cpu<const D: usize>(t: &Tensor<D>) -> Result<Self> {
+        let flex = t.clone().try_into_primitive::<Flex>();
+        flex.map(|t| Self::of(&t))
+            .map_err(|e| Error::Device { device: format!("{:?}", t.device()), what: format!("a weight is not where it should be: {e:?}") })
     }
 
     fn get(&self) -> &[f32] {
@@ -113,26 +133,18 @@ fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 }
 
 /// Runs `f` with the block made of these tensors.
-fn with_block<R>(adapters: &FlexTensor, frozen: &FrozenTensors<Flex>, call: &Call, f: impl FnOnce(&Block<'_>) -> R) -> R {
-    let (matrices, norms) = frozen.clone().into_parts();
-    let (matrices, norms) = (matrices.each_ref().map(Values::of), norms.each_ref().map(Values::of));
-    let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = norms.each_ref().map(Values::get);
-    let frozen = Frozen {
-        matrices: matrices.each_ref().map(Values::get),
-        attention_norm,
-        q_norm,
-        k_norm,
-        post_attention_norm,
-        feed_forward_norm,
-        post_feed_forward_norm,
-    };
+fn with_block<R>(adapters: &FlexTensor, call: &Call, f: impl FnOnce(&Block<'_>) -> R) -> R {
+    let mut room = call.arena.take(call.held.packed());
+    let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = call.held.norms.each_ref().map(Values::get);
+    let frozen =
+        Frozen { matrices: call.held.whole(&mut room), attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm };
     let packed = Values::of(adapters);
     f(&Block::new(&call.shape, frozen, packed.get(), &call.rotary, &call.arena))
 }
 
-fn forward(x: &FlexTensor, adapters: &FlexTensor, frozen: &FrozenTensors<Flex>, call: &Call, keep: bool) -> (FlexTensor, Option<Vec<Kept>>) {
+fn forward(x: &FlexTensor, adapters: &FlexTensor, call: &Call, keep: bool) -> (FlexTensor, Option<Vec<Kept>>) {
     let x = Values::of(x);
-    let (out, kept) = with_block(adapters, frozen, call, |block| block.forward(x.get(), keep));
+    let (out, kept) = with_block(adapters, call, |block| block.forward(x.get(), keep));
     (tensor(out, &[x.get().len() / call.shape.hidden, call.shape.hidden]), kept)
 }
 
@@ -141,7 +153,6 @@ fn forward(x: &FlexTensor, adapters: &FlexTensor, frozen: &FrozenTensors<Flex>, 
 struct Saved {
     x: FlexTensor,
     adapters: FlexTensor,
-    frozen: FrozenTensors<Flex>,
     call: Call,
     /// Autodiff asks for a state that can be cloned; who comes first takes it out, and another one computes it again.
     kept: Arc<std::sync::Mutex<Option<Vec<Kept>>>>,
@@ -157,10 +168,10 @@ impl Backward<Flex, 2> for BlockBackward {
     fn backward(self, ops: Ops<Saved, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let [x_node, adapters_node] = ops.parents;
         let grad = Values::of(&grads.consume::<Flex>(&ops.node));
-        let Saved { x, adapters, frozen, call, kept } = ops.state;
+        let Saved { x, adapters, call, kept } = ops.state;
         let x = Values::of(&x);
         let kept = kept.lock().ok().and_then(|mut k| k.take());
-        let (dx, packed) = with_block(&adapters, &frozen, &call, |block| block.backward(x.get(), kept, grad.get()));
+        let (dx, packed) = with_block(&adapters, &call, |block| block.backward(x.get(), kept, grad.get()));
         if let Some(node) = adapters_node {
             let length = packed.len();
             grads.register::<Flex>(node.id, tensor(packed, &[length]));
@@ -173,18 +184,16 @@ impl Backward<Flex, 2> for BlockBackward {
 }
 
 impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
-    fn gemma_block(x: FloatTensor<Self>, adapters: FloatTensor<Self>, frozen: FrozenTensors<Self>, call: Call) -> FloatTensor<Self> {
-        let (matrices, norms) = frozen.into_parts();
-        let frozen = FrozenTensors::<Flex>::new(matrices.map(|t| t.into_primitive()), norms.map(|t| t.into_primitive()));
+    fn gemma_block(x: FloatTensor<Self>, adapters: FloatTensor<Self>, call: Call) -> FloatTensor<Self> {
         let (x, x_node) = x.into_parts();
         let (adapters, adapters_node) = adapters.into_parts();
         match BlockBackward.prepare::<C>([x_node, adapters_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (out, kept) = forward(&x, &adapters, &frozen, &call, true);
-                prep.finish(Saved { x, adapters, frozen, call, kept: Arc::new(std::sync::Mutex::new(kept)) }, out)
+                let (out, kept) = forward(&x, &adapters, &call, call.shape.keep);
+                prep.finish(Saved { x, adapters, call, kept: Arc::new(std::sync::Mutex::new(kept)) }, out)
             }
             OpsKind::UnTracked(prep) => {
-                let (out, _) = forward(&x, &adapters, &frozen, &call, false);
+                let (out, _) = forward(&x, &adapters, &call, false);
                 prep.finish(out)
             }
         }
@@ -192,14 +201,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
 }
 
 /// Runs a block; `shape` describes the batch, and the adapters are packed here.
-pub(crate) fn run(
-    x: Tensor<2>,
-    frozen: FrozenBlock,
-    adapters: Option<BlockAdapters<'_>>,
-    mut shape: Shape,
-    rotary: Arc<Rotary>,
-    arena: Arc<Arena>,
-) -> Tensor<2> {
+pub(crate) fn run(x: Tensor<2>, held: Arc<Held>, adapters: Option<BlockAdapters<'_>>, mut shape: Shape, rotary: Arc<Rotary>, arena: Arc<Arena>) -> Tensor<2> {
     let mut parts: Vec<Tensor<1>> = Vec::new();
     let mut at = 0;
     for (slot, projection) in Projection::ALL.into_iter().enumerate() {
@@ -215,7 +217,6 @@ pub(crate) fn run(
         true => Tensor::zeros([1], &x.device()),
         false => Tensor::cat(parts, 0),
     };
-    let frozen = FrozenTensors::<Dispatch>::new(frozen.matrices.map(Tensor::into_dispatch), frozen.norms.map(Tensor::into_dispatch));
-    let call = Call { shape: Arc::new(shape), rotary, arena };
-    Tensor::from_dispatch(Dispatch::gemma_block(x.into_dispatch(), adapters.into_dispatch(), frozen, call))
+    let call = Call { shape: Arc::new(shape), rotary, arena, held };
+    Tensor::from_dispatch(Dispatch::gemma_block(x.into_dispatch(), adapters.into_dispatch(), call))
 }
