@@ -111,7 +111,8 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 let embedded = embed(&home, &set, Some((split, row)), &under, out)?;
                 out.near(&vectors::near(&set, &embedded, split, row, limit)?);
             } else if let Some(file) = map {
-                vectors::save(&file, &vectors::map(&set, &embed(&home, &set, None, &under, out)?))?;
+                vectors::mappable(&file)?;
+                vectors::save(&file, &vectors::map(&set, &embed(&home, &set, None, &under, out)?), out.words.0)?;
                 out.path(&file);
             } else {
                 let measure = measure(&home, set.kind, &under)?.ok();
@@ -158,11 +159,16 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             }
         }
         Command::Eval(evaluate) => run_evaluation(&home, &evaluate, out)?,
-        Command::Predict { run, texts, device } => {
+        Command::Predict { run, texts, calibrated, abstain, device } => {
             ready(&home, &device, out)?;
             let opened = run::open(&home, &run, &device)?;
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            out.answers(&texts, &opened.predict(&texts)?);
+            out.answers(&texts, &if calibrated || abstain { opened.predict_calibrated(&texts, abstain)? } else { opened.predict(&texts)? });
+        }
+        Command::Calibrate { run, accuracy, validation, columns, device } => {
+            ready(&home, &device, out)?;
+            let columns = args::columns(columns.as_deref()).map_err(lab::Error::Request)?;
+            out.calibrated(&lab::calibrate::calibrate(&home, &run, accuracy, validation.as_deref().map(|file| (file, &columns)), &device)?);
         }
         Command::Report { runs, format, without, out: folder } => {
             for path in &runs {
@@ -179,8 +185,8 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             lab::export::write(&home, &run, format, &folder, out.words.0)?;
             out.path(&folder);
         }
-        Command::Compare { runs, format, out: folder } => {
-            let document = lab::reports::compare(&runs, out.words.0)?;
+        Command::Compare { runs, format, without, out: folder } => {
+            let document = lab::reports::compare(&runs, out.words.0)?.without(&without);
             match folder {
                 Some(folder) => lab::reports::save(&document, &format, &folder)?.iter().for_each(|path| out.path(path)),
                 None => out.document(document),
@@ -348,13 +354,19 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
 
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
     let columns = args::columns(e.columns.as_deref()).map_err(lab::Error::Request)?;
-    let (scores, predictions) = match (&e.run, &e.predictions, e.task) {
-        (Some(folder), None, _) => {
+    let (scores, predictions) = match (&e.run, &e.predictions, e.task, &e.test) {
+        (Some(folder), None, _, test) => {
             ready(home, &e.device, out)?;
-            run::open(home, folder, &e.device)?.evaluate(&e.test, &columns)?
+            let opened = run::open(home, folder, &e.device)?;
+            let examples = match test {
+                Some(file) => opened.read(file, &columns)?,
+                None => opened.examples(home, Split::Test)?,
+            };
+            let (metrics, predictions, _) = opened.score(&examples)?;
+            (metrics, predictions)
         }
-        (None, Some(file), Some(kind)) => {
-            let (file, test, schema, database) = (file.clone(), e.test.clone(), e.schema.clone(), e.database.clone());
+        (None, Some(file), Some(kind), Some(test)) => {
+            let (file, test, schema, database) = (file.clone(), test.clone(), e.schema.clone(), e.database.clone());
             elsewhere::score(home, &Answers { file, kind, test, columns, schema, database })?
         }
         _ => return Err(lab::Error::request(out.words.what_to_evaluate())),

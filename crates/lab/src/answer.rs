@@ -23,6 +23,8 @@ pub struct Answerer<'a> {
     task: &'a Task,
     recipe: &'a Recipe,
     template: String,
+    /// Tokens of examples that [`Mode::Shown`] puts before each question; empty if there are none.
+    shown: Vec<u32>,
     allowed: Allowed,
     /// The database that queries are about, to try them on.
     database: Option<RefCell<Sandbox>>,
@@ -47,18 +49,20 @@ pub struct Answer {
     pub answer: std::result::Result<Target, String>,
     /// Probability that the system gave to it, among what the constraint allowed.
     pub probability: f64,
+    /// Probabilities of all labels, in their order; empty where only that of the answer is known.
+    pub all: Vec<f32>,
 }
 
 impl From<Guess> for Answer {
     fn from(guess: Guess) -> Self {
-        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability }
+        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability, all: Vec::new() }
     }
 }
 
 impl Answer {
     /// Reads what a system put out about a text.
     pub fn read(kind: Kind, text: &str, output: String, probability: f64) -> Self {
-        Self { answer: answer::read(kind, text, &output), output, probability }
+        Self { answer: answer::read(kind, text, &output), output, probability, all: Vec::new() }
     }
 }
 
@@ -71,7 +75,14 @@ pub enum Mode {
     Free,
     /// By constrained completion of the base model, whatever was trained.
     Untuned,
+    /// As [`Self::Untuned`], with the examples of [`Answerer::showing`] before the question.
+    Shown,
 }
+
+/// Examples that are shown to an untuned model, at most.
+const SHOWN: usize = 12;
+/// Tokens of all of them, at most: they are read again at every question, which makes it about twice as dear.
+const SHOWN_TOKENS: usize = 128;
 
 /// What stands before the answer and the answer, where the model is to spell it.
 pub fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
@@ -127,7 +138,48 @@ impl<'a> Answerer<'a> {
             Kind::Custom => Allowed::Anything,
             _ => Allowed::Grammar(Vocabulary::new(&tokenizer.pieces(), EOS).map_err(Error::Request)?),
         };
-        Ok(Self { model, body: recipe.body(model), tokenizer, task, recipe, template: recipe.template(language).into(), allowed, database: None })
+        Ok(Self {
+            model,
+            body: recipe.body(model),
+            tokenizer,
+            task,
+            recipe,
+            template: recipe.template(language).into(),
+            shown: Vec::new(),
+            allowed,
+            database: None,
+        })
+    }
+
+    /// The same with a few training examples to put before a question, see [`Mode::Shown`]: drawn by the seed, of every
+    /// label one first, as many as leave room for the longest question and its answer.
+    ///
+    /// # Errors
+    /// If an example cannot be tokenized.
+    pub fn showing(mut self, training: &[Example], seed: u64) -> Result<Self> {
+        let (once, each) = prompt::parted(&self.template);
+        let mut shown = self.tokenizer.encode_with_bos(&once.replacen("{schema}", &self.task.schema(), 1))?;
+        let room = self.model.config().context.saturating_sub(self.recipe.max_tokens + self.answer_tokens());
+        let most = shown.len() + SHOWN_TOKENS.min(room.saturating_sub(shown.len()));
+        let mut count = 0;
+        for example in prompt::to_show(training, seed) {
+            let (prompt, completion) = spelled(example, each, self.task);
+            let one = [self.tokenizer.encode(&prompt)?, self.tokenizer.encode(&completion)?, vec![EOS]].concat();
+            if shown.len() + one.len() <= most {
+                shown.extend(one);
+                count += 1;
+            }
+            if count == SHOWN {
+                break;
+            }
+        }
+        self.shown = if count > 0 { shown } else { Vec::new() };
+        Ok(self)
+    }
+
+    /// Can [`Mode::Shown`] show anything?
+    pub fn shows(&self) -> bool {
+        !self.shown.is_empty()
     }
 
     /// The same with the database that queries are about: of several candidates the likeliest that runs is then answered.
@@ -168,13 +220,19 @@ impl<'a> Answerer<'a> {
         Encoder { tokenizer: self.tokenizer, max_tokens: self.recipe.max_tokens.min(self.model.config().context) }
     }
 
-    /// Encodes a bare text as a prompt of a completion, or as what a head reads; none if it has nothing to read.
+    /// Encodes a bare text as a prompt of a completion, behind examples or by itself, or as what a head reads; none if it
+    /// has nothing to read.
     ///
     /// # Errors
     /// If it is longer than the model's context.
-    fn question(&self, text: &str, completion: bool) -> Result<Option<Encoded>> {
+    fn question(&self, text: &str, completion: bool, shown: bool) -> Result<Option<Encoded>> {
         let encoder = self.encoder();
         let encoded = match self.recipe.method {
+            _ if shown => {
+                let own = self.tokenizer.encode(&prompt::fill(prompt::parted(&self.template).1, text, &self.task.schema()))?;
+                let ids = [&self.shown[..], &own].concat();
+                Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new() })
+            }
             _ if completion => encoder.encode(&prompt::fill(&self.template, text, &self.task.schema()), None),
             Method::Completion | Method::Head => encoder.classed(text, 0),
             Method::Tagging => {
@@ -197,7 +255,7 @@ impl<'a> Answerer<'a> {
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         let (mut asked, mut encoded) = (Vec::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
-            match self.question(text, !head)? {
+            match self.question(text, !head, mode == Mode::Shown)? {
                 Some(question) => {
                     asked.push(index);
                     encoded.push(question);
@@ -215,7 +273,7 @@ impl<'a> Answerer<'a> {
                 }
                 (Mode::Free, tuned) => self.complete(tuned, &about, &encoded, &rows, false)?,
                 (Mode::Best, tuned) => self.complete(tuned, &about, &encoded, &rows, true)?,
-                (Mode::Untuned, _) => self.complete(None, &about, &encoded, &rows, true)?,
+                (Mode::Untuned | Mode::Shown, _) => self.complete(None, &about, &encoded, &rows, true)?,
             };
             for (row, answer) in rows.into_iter().zip(answers) {
                 out[asked[row]] = Some(answer);
@@ -232,13 +290,13 @@ impl<'a> Answerer<'a> {
         }
     }
 
-    /// Lets the model write so many tokens after each of a batch of questions, whatever they are: for measuring. A label
-    /// may end earlier.
+    /// Lets the model write so many tokens after each of a batch of questions, with examples before them or without, whatever
+    /// the tokens are: for measuring. A label may end earlier.
     ///
     /// # Errors
     /// If a text is too long or the device fails.
-    pub fn write(&self, tuned: Option<&Tuned>, texts: &[&str], tokens: usize) -> Result<()> {
-        let prompts = texts.iter().map(|text| Ok(self.question(text, true)?.map(|e| e.ids).unwrap_or_default()));
+    pub fn write(&self, tuned: Option<&Tuned>, texts: &[&str], shown: bool, tokens: usize) -> Result<()> {
+        let prompts = texts.iter().map(|text| Ok(self.question(text, true, shown)?.map(|e| e.ids).unwrap_or_default()));
         let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_>>()?;
         let limits = Limits { tokens, stop: &[] };
         let constraint: &dyn Constraint = if let Allowed::Labels(trie) = &self.allowed { trie } else { &Free };
@@ -273,11 +331,11 @@ impl<'a> Answerer<'a> {
         if let (Kind::Intent, Some(p)) = (self.task.kind, probabilities.first()) {
             let best = head::likeliest(p);
             let name = names[best].clone();
-            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]) };
+            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]), all: p.clone() };
         }
         let (tags, probability) = tagging::decode(probabilities);
         let answer = Target::Entities(tagging::spans(text, &tagging::words(text, self.recipe.cut), &tags, names));
-        Answer { output: answer::show(&answer), answer: Ok(answer), probability }
+        Answer { output: answer::show(&answer), answer: Ok(answer), probability, all: Vec::new() }
     }
 
     /// Of the likeliest queries for each question the first that runs on the database, or the likeliest if none does.
@@ -341,7 +399,7 @@ impl<'a> Answerer<'a> {
                 _ => return Ok(Answer::read(self.task.kind, texts[row], output, probability)),
             };
             let answer = label.map(|l| Target::Label(self.task.labels.names()[l].clone())).ok_or_else(|| "no label".into());
-            Ok(Answer { output, answer, probability })
+            Ok(Answer { output, answer, probability, all: Vec::new() })
         };
         generated.into_iter().zip(rows).map(answer).collect()
     }

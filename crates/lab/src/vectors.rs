@@ -17,6 +17,9 @@ use data::set::{DataSet, Split};
 use data::{Batch, Encoded, Example, Kind, Target, batch};
 use gemma::head::{Pool, pool};
 use gemma::{Gemma, Tokenizer, Weights};
+use report::figure::{self, Figure, Placed, Variant};
+use report::record::write_atomically;
+use report::text::Lang;
 use serde::Serialize;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -270,10 +273,39 @@ fn short(target: &Target) -> String {
     }
 }
 
-/// Writes a map to a file, in the format that its name says: .json or .csv.
+/// The map as a picture.
+pub fn figure(points: &[Point], lang: Lang) -> Figure {
+    let place = |p: &Point| Placed { x: p.x.into(), y: p.y.into(), label: p.label.clone() };
+    figure::example_map(&points.iter().map(place).collect::<Vec<_>>(), lang)
+}
+
+/// What a map is written as.
+const FORMATS: [&str; 4] = ["json", "csv", "svg", "png"];
+
+/// The format that a file's name says.
+fn format(path: &Path) -> Option<&'static str> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    FORMATS.into_iter().find(|f| *f == ending)
+}
+
+/// Can a map be written to a file of this name? To be asked before the rows are read.
+///
+/// # Errors
+/// If not.
+pub fn mappable(path: &Path) -> Result<()> {
+    let refuse = || Error::request(format!("{}: a map is written as {}; use .json, .csv, .svg or .png", path.display(), FORMATS.join(", ")));
+    format(path).map(drop).ok_or_else(refuse)
+}
+
+/// Writes a map to a file, in the format that its name says: its points as .json or .csv, or a picture as .svg or .png.
 ///
 /// # Errors
 /// If the name says another format, or the disk refuses.
-pub fn save(path: &Path, points: &[Point]) -> Result<()> {
-    Ok(data::map::write(path, points)?)
+pub fn save(path: &Path, points: &[Point], lang: Lang) -> Result<()> {
+    mappable(path)?;
+    match format(path) {
+        Some("svg") => Ok(write_atomically(path, figure(points, lang).svg_for(Variant::Light).as_bytes())?),
+        Some("png") => Ok(write_atomically(path, &figure(points, lang).png(Variant::Light)?)?),
+        _ => Ok(data::map::write(path, points)?),
+    }
 }
