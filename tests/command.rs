@@ -351,19 +351,19 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
         b.write("train.jsonl", rows(0..12).as_bytes());
         b.write("validation.jsonl", rows(100..130).as_bytes());
         b.write("test.jsonl", rows(200..230).as_bytes());
-        let out = b.run(&b.train("out", &["--method", method, "--json"]));
+        let out = b.run(&b.train("run", &["--method", method, "--json"]));
         assert!(out.status.success(), "{}", text(&out.stderr));
-        let first = json(&b.path("out/calibration.json"));
+        let first = json(&b.path("run/calibration.json"));
         assert!(first["temperature"].as_f64().is_some_and(|t| t > 0.0), "{first}");
         assert_eq!((first["validation"]["examples"].as_u64(), first["test"]["examples"].as_u64()), (Some(30), Some(30)), "{first}");
         let kept = || -> Vec<serde_json::Value> {
-            let text = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
+            let text = std::fs::read_to_string(b.path("run/predictions.jsonl")).expect("predictions");
             text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
         };
         assert!(kept().iter().all(|p| p["calibrated"].as_f64().is_some_and(|c| (0.0..=1.0).contains(&c))));
 
         // the same again, now for an accuracy that half of the answers reach
-        let again = b.run(&["calibrate", "out", "--accuracy", "0.5", "--json"]);
+        let again = b.run(&["calibrate", "run", "--accuracy", "0.5", "--json"]);
         let again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&again.stderr)));
         let near = |a: &serde_json::Value, b: &serde_json::Value| (a.as_f64().unwrap_or(f64::NAN) - b.as_f64().unwrap_or(f64::NAN)).abs() < 1e-3;
         assert!(
@@ -371,12 +371,12 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
             "{again} {first}"
         );
         let threshold = again["threshold"]["threshold"].as_f64().unwrap_or_else(|| panic!("no threshold in {again}"));
-        assert_eq!(json(&b.path("out/calibration.json")), again);
-        assert!(b.run(&["calibrate", "out", "--accuracy", "0.5", "--language", "it"]).status.success());
+        assert_eq!(json(&b.path("run/calibration.json")), again);
+        assert!(b.run(&["calibrate", "run", "--accuracy", "0.5", "--language", "it"]).status.success());
 
         let texts: Vec<String> = kept().iter().map(|p| p["input"].as_str().expect("an input").to_string()).collect();
         let ask = |option: &str| -> Vec<serde_json::Value> {
-            let args: Vec<&str> = ["predict", "out", option, "--json"].into_iter().chain(texts.iter().map(String::as_str)).collect();
+            let args: Vec<&str> = ["predict", "run", option, "--json"].into_iter().chain(texts.iter().map(String::as_str)).collect();
             let asked = b.run(&args);
             assert!(asked.status.success(), "{}", text(&asked.stderr));
             text(&asked.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
@@ -394,15 +394,15 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
         let share = given as f64 / texts.len() as f64;
         assert!((share - again["threshold_on_test"]["coverage"].as_f64().expect("a share")).abs() < 0.05, "{share} {again}");
 
-        let report = b.run(&["report", "out", "--format", "md"]);
-        assert!(report.status.success() && std::fs::read_to_string(b.path("out/report.md")).expect("Markdown").contains("which had no part in it"));
+        let report = b.run(&["report", "run", "--format", "md"]);
+        assert!(report.status.success() && std::fs::read_to_string(b.path("run/report.md")).expect("Markdown").contains("which had no part in it"));
         // the test set may not choose, and too few examples settle nothing
-        b.refused(&["calibrate", "out", "--validation", "test.jsonl"], &["is the test set of this run"]);
+        b.refused(&["calibrate", "run", "--validation", "test.jsonl"], &["is the test set of this run"]);
         b.write("few.jsonl", rows(300..305).as_bytes());
-        b.refused(&["calibrate", "out", "--validation", "few.jsonl"], &["5 validation examples are too few"]);
-        b.refused(&["calibrate", "out", "--accuracy", "2"], &["between 0 and 1"]);
-        std::fs::remove_file(b.path("out/calibration.json")).expect("removed");
-        b.refused(&["predict", "out", "--calibrated", "ciao"], &["has not been calibrated"]);
+        b.refused(&["calibrate", "run", "--validation", "few.jsonl"], &["5 validation examples are too few"]);
+        b.refused(&["calibrate", "run", "--accuracy", "2"], &["between 0 and 1"]);
+        std::fs::remove_file(b.path("run/calibration.json")).expect("removed");
+        b.refused(&["predict", "run", "--calibrated", "ciao"], &["has not been calibrated"]);
     }
 }
 

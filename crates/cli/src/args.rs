@@ -122,7 +122,7 @@ pub enum Command {
         #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats())]
         format: Vec<Format>,
         /// Sections to leave out, by name: mistakes,health
-        #[arg(long, value_delimiter = ',', value_parser = SECTIONS)]
+        #[arg(long, value_delimiter = ',', value_parser = sections())]
         without: Vec<String>,
         /// Folder to write into [default: the run folder]
         #[arg(long)]
@@ -569,6 +569,12 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 /// What `--format` of a report takes.
 fn formats() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
+}
+
+/// What `--without` of a report takes: sections of runs and of studies.
+fn sections() -> PossibleValuesParser {
+    let of_studies = lab::report::study::SECTIONS.into_iter().filter(|s| !SECTIONS.contains(s));
+    PossibleValuesParser::new(SECTIONS.into_iter().chain(of_studies))
 }
 
 /// What `--format` of an edited data set takes.

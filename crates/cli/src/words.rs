@@ -762,6 +762,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("report", "runs", "Cartelle di esecuzione, o cartelle di studi"),
     ("report", "format", "Tipi di documento: html, pdf, md, csv, json, png"),
     ("report", "without", "Sezioni da tralasciare, per nome: mistakes,health"),
+    ("compare", "without", "Sezioni da tralasciare, per nome: mistakes,health"),
     ("report", "out", "Cartella in cui scrivere [predefinito: la cartella di esecuzione]"),
     ("compare", "", "Mette a confronto più esecuzioni; le altre si confrontano con la prima"),
     ("compare", "runs", "Cartelle di esecuzione"),

@@ -152,14 +152,18 @@ impl<'a> Answerer<'a> {
     }
 
     /// The same with a few training examples to put before a question, see [`Mode::Shown`]: drawn by the seed, of every
-    /// label one first, as many as leave room for the longest question and its answer.
+    /// label one first, as many as leave room for the longest of the questions and its answer.
     ///
     /// # Errors
     /// If an example cannot be tokenized.
-    pub fn showing(mut self, training: &[Example], seed: u64) -> Result<Self> {
+    pub fn showing(mut self, training: &[Example], questions: &[Example], seed: u64) -> Result<Self> {
         let (once, each) = prompt::parted(&self.template);
+        let mut longest = 0;
+        for question in questions {
+            longest = longest.max(self.tokenizer.encode(&prompt::fill(each, &question.text, &self.task.schema()))?.len());
+        }
         let mut shown = self.tokenizer.encode_with_bos(&once.replacen("{schema}", &self.task.schema(), 1))?;
-        let room = self.model.config().context.saturating_sub(self.recipe.max_tokens + self.answer_tokens());
+        let room = self.model.config().context.saturating_sub(longest + self.answer_tokens());
         let most = shown.len() + SHOWN_TOKENS.min(room.saturating_sub(shown.len()));
         let mut count = 0;
         for example in prompt::to_show(training, seed) {

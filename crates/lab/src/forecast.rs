@@ -115,7 +115,9 @@ pub(crate) fn measured(home: &Path, mut input: impl Read) -> Result<String> {
 fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let begun = Instant::now();
     let p = run::prepare(home, request, None)?;
-    let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?.showing(p.set.examples(Split::Train), request.seed)?;
+    let test = run::evaluated(&p.set).map_or(&[][..], |split| p.set.examples(split));
+    let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
+    let answerer = answerer.showing(p.set.examples(Split::Train), test, request.seed)?;
     let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     let body = answerer.body();
@@ -161,7 +163,6 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     }
     let training_seconds = all as f64 * thinned * dry.seconds_per_token + if validation.is_empty() { 0.0 } else { evaluations as f64 * evaluating };
 
-    let test = [Split::Test, Split::Validation].into_iter().map(|s| p.set.examples(s)).find(|e| !e.is_empty()).unwrap_or_default();
     let own = match tuned.head {
         Some(_) => tokens(answerer.encode(test)?.iter()) as f64 * forward,
         None if p.task.kind == Kind::Custom => writing.answers(test.len(), writing.expected),

@@ -181,7 +181,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     if p.task.kind == Kind::Sql {
         answerer = answerer.upon(&task::database(&p.set)?)?;
     }
-    answerer = answerer.showing(p.set.examples(Split::Train), request.seed)?;
+    answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
     let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
@@ -345,11 +345,15 @@ pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     Ok(write_atomically(&out.join("result.json"), text.as_bytes())?)
 }
 
+/// The part of a data set that a run is scored on: the test set, or the validation set without one.
+pub(crate) fn evaluated(set: &DataSet) -> Option<Split> {
+    [Split::Test, Split::Validation].into_iter().find(|s| !set.examples(*s).is_empty())
+}
+
 /// Scores of the tuned model and of the baselines on the test set (the validation set without one),
 /// and the predictions.
 fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path) -> Result<()> {
-    let split = [Split::Test, Split::Validation].into_iter().find(|s| !p.set.examples(*s).is_empty());
-    let Some(split) = split else { return Ok(()) };
+    let Some(split) = evaluated(&p.set) else { return Ok(()) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     let files = if p.task.kind == Kind::Sql { task::database(&p.set)? } else { Vec::new() };
