@@ -142,6 +142,11 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         let scored = b.run(&["eval", "out", "--test", "test.jsonl", "--json"]);
         let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&scored.stderr)));
         assert_eq!(scores["accuracy"], result["metrics"]["accuracy"]);
+        let taken = b.run(&["eval", "--predictions", "out/predictions.jsonl", "--like", "out", "--json"]);
+        let taken: serde_json::Value = serde_json::from_slice(&taken.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&taken.stderr)));
+        let compared = b.run(&["compare", "out", taken["path"].as_str().expect("a folder"), "--json", "--without", "choices"]);
+        let compared: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&compared.stderr)));
+        assert_eq!((compared["tables"]["paired"][0]["p"].as_f64(), compared["tables"]["choices"].is_null()), (Some(1.0), true));
         let elsewhere = b.run(&["eval", "--predictions", "out/predictions.jsonl", "--task", "intent", "--test", "test.jsonl", "--json"]);
         let scores: serde_json::Value = serde_json::from_slice(&elsewhere.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&elsewhere.stderr)));
         assert_eq!(scores["accuracy"], result["metrics"]["accuracy"]);
@@ -345,7 +350,7 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
         let row = |i: usize| {
             // words that half of the messages of either label have
             let (words, label) = if i.is_multiple_of(2) { ("dove si trova il pacco", "order_tracking") } else { ("voglio un rimborso", "return_refund") };
-            serde_json::json!({"text": format!("{} {i}", if i % 3 == 0 { "buongiorno a voi" } else { words }), "label": label}).to_string() + "\n"
+            serde_json::json!({"text": format!("{} {i}", if i.is_multiple_of(3) { "buongiorno a voi" } else { words }), "label": label}).to_string() + "\n"
         };
         let rows = |range: std::ops::Range<usize>| range.map(row).collect::<String>();
         b.write("train.jsonl", rows(0..12).as_bytes());

@@ -519,10 +519,13 @@ pub struct Evaluate {
     /// Run folder
     pub run: Option<PathBuf>,
     /// Answers of any other system, one JSON object a line: {"answer": "…", "probability": 0.9}
-    #[arg(long, value_name = "FILE", conflicts_with = "run", requires = "task")]
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
     pub predictions: Option<PathBuf>,
+    /// Take the answers in as a run of their own, to compare with this run; they answer the examples that it was measured on
+    #[arg(long, value_name = "RUN", requires = "predictions", conflicts_with_all = ["task", "test", "schema", "database", "columns", "out"])]
+    pub like: Option<PathBuf>,
     /// Task of the answers
-    #[arg(long, value_parser = kinds())]
+    #[arg(long, value_parser = kinds(), required_unless_present_any = ["run", "like"])]
     pub task: Option<Kind>,
     /// Script that makes the tables which queries are about
     #[arg(long, value_name = "FILE", requires = "predictions")]
@@ -531,7 +534,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE", requires = "predictions")]
     pub database: Option<PathBuf>,
     /// Examples to score on [default: the test set of the run]
-    #[arg(long, value_name = "FILE", required_unless_present = "run")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["run", "like"])]
     pub test: Option<PathBuf>,
     /// Which column plays which role: text=question,label=intent
     #[arg(long)]

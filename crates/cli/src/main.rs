@@ -19,6 +19,7 @@ use lab::edit::{self, Change, Editor};
 use lab::elsewhere::{self, Answers};
 use lab::job::Job;
 use lab::library::Library;
+use lab::report::record::RunResult;
 use lab::report::text::Lang;
 use lab::resume::{self, Resumed};
 use lab::search::Index;
@@ -353,6 +354,15 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
 }
 
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
+    if let (Some(file), Some(like)) = (&e.predictions, &e.like) {
+        let folder = elsewhere::take_in(home, file, like)?;
+        let result = RunResult::read(&folder)?;
+        out.result(&folder, &result);
+        if out.json {
+            out.path(&folder);
+        }
+        return Ok(());
+    }
     let columns = args::columns(e.columns.as_deref()).map_err(lab::Error::Request)?;
     let (scores, predictions) = match (&e.run, &e.predictions, e.task, &e.test) {
         (Some(folder), None, _, test) => {

@@ -747,6 +747,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("eval", "task", "Compito delle risposte"),
     ("eval", "schema", "Script che crea le tabelle a cui si riferiscono le interrogazioni"),
     ("eval", "database", "File SQLite di queste tabelle, o script che le riempie"),
+    ("eval", "like", "Accoglie le risposte come esecuzione a sé, da confrontare con questa; rispondono agli esempi su cui essa fu misurata"),
     ("eval", "test", "Esempi su cui valutare [predefinito: l’insieme di prova dell’esecuzione]"),
     ("eval", "out", "File in cui scrivere ogni risposta, un oggetto JSON per riga"),
     ("predict", "", "Interroga un modello addestrato"),

@@ -57,6 +57,18 @@ pub(crate) fn save(folder: &Path, calibration: &Calibration) -> Result<()> {
     Ok(write_atomically(&folder.join(record::CALIBRATION), text.as_bytes())?)
 }
 
+/// Removes what a run folder says of an earlier state of its model.
+///
+/// # Errors
+/// If the disk refuses.
+pub(crate) fn forget(folder: &Path) -> Result<()> {
+    let path = folder.join(record::CALIBRATION);
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Fits temperature and threshold of a finished run on validation examples, in `validation` or where the run found them, and
 /// keeps them in its folder. `wanted` is the accuracy that answers above the threshold should have, between 0 and 1.
 ///

@@ -118,7 +118,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         api: String::new(),
         driver: String::new(),
         parity: None,
-        parity_detail: String::new(),
+        parity_detail: None,
     };
     let accuracy = Some(metrics.main());
     let result = RunResult {

@@ -353,6 +353,7 @@ pub(crate) fn evaluated(set: &DataSet) -> Option<Split> {
 /// Scores of the tuned model and of the baselines on the test set (the validation set without one),
 /// and the predictions.
 fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path) -> Result<()> {
+    calibrate::forget(out)?;
     let Some(split) = evaluated(&p.set) else { return Ok(()) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
@@ -452,7 +453,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             id: p.device.id.clone(),
             name: p.device.name.clone(),
             parity: (p.device.kind != device::Kind::Cpu).then(|| word(&p.device.parity)),
-            parity_detail: if p.device.kind == device::Kind::Cpu { String::new() } else { p.device.detail.clone() },
+            parity_detail: Some(p.device.detail.clone()).filter(|detail| !detail.is_empty() && p.device.kind != device::Kind::Cpu),
             kind: word(&p.device.kind),
             api: p.device.api.clone(),
             driver: p.device.driver.clone(),

@@ -133,8 +133,9 @@ pub struct DeviceRecord {
     #[ts(optional)]
     pub parity: Option<String>,
     /// The numbers behind it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub parity_detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub parity_detail: Option<String>,
 }
 
 /// Everything that was chosen: `run.toml`.

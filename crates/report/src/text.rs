@@ -763,8 +763,10 @@ catalogue! {
         "No threshold on the probability reached {good} accuracy over at least {answers} answers.",
         "Nessuna soglia sulla probabilità ha raggiunto il {good} di accuratezza su almeno {answers} risposte.";
     use_threshold_validation:
-        "Withholding answers with a calibrated probability below {threshold}, as `lapidary predict --abstain` does, answers {share} of the test examples,          {accuracy} of them rightly. The threshold was chosen on the validation set, where it reached {good}.",
-        "Trattenendo le risposte con probabilità calibrata sotto {threshold}, come fa `lapidary predict --abstain`, si risponde al {share} degli esempi di          prova, giusto nel {accuracy} dei casi. La soglia è stata scelta sull’insieme di validazione, dove raggiungeva il {good}.";
+        "Withholding answers with a calibrated probability below {threshold}, as lapidary predict --abstain does, answers {share} of the test examples, \
+         {accuracy} of them rightly. The threshold was chosen on the validation set, where it reached {good}.",
+        "Trattenendo le risposte con probabilità calibrata sotto {threshold}, come fa lapidary predict --abstain, si risponde al {share} degli esempi di \
+         prova, giusto nel {accuracy} dei casi. La soglia è stata scelta sull’insieme di validazione, dove raggiungeva il {good}.";
     use_no_threshold_validation:
         "No threshold on the probability reached {good} accuracy on the validation set, so none is offered for abstaining.",
         "Nessuna soglia sulla probabilità ha raggiunto il {good} di accuratezza sull’insieme di validazione: non se ne propone alcuna per astenersi.";
@@ -917,8 +919,10 @@ catalogue! {
         "What was held against them, on the same examples",
         "Con che cosa si confrontano, sugli stessi esempi";
     study_note:
-        "The interval is of the mean over seeds (Student’s t, 95 %): it says how much chance in the training matters, not how much the choice of the test          examples does. Time: mean of the training.",
-        "L’intervallo è quello della media sui semi (t di Student, 95 %): dice quanto conta il caso nell’addestramento, non la scelta degli esempi di prova.          Tempo: media dell’addestramento.";
+        "The interval is of the mean over seeds (Student’s t, 95 %): it says how much chance in the training matters, not how much the choice of the test \
+         examples does. Time: mean of the training.",
+        "L’intervallo è quello della media sui semi (t di Student, 95 %): dice quanto conta il caso nell’addestramento, non la scelta degli esempi di prova. \
+         Tempo: media dell’addestramento.";
     study_examples:
         "Training examples",
         "Esempi di addestramento";
@@ -1406,8 +1410,8 @@ catalogue! {
         "That is no gain: take the probabilities as the model gives them.",
         "Non è un guadagno: meglio le probabilità come il modello le dà.";
     reliability_calibrated_caption:
-        "The same after calibration; these probabilities are what `lapidary predict --calibrated` gives.",
-        "Lo stesso dopo la calibrazione; sono le probabilità che dà `lapidary predict --calibrated`.";
+        "The same after calibration; these probabilities are what lapidary predict --calibrated gives.",
+        "Lo stesso dopo la calibrazione; sono le probabilità che dà lapidary predict --calibrated.";
     coverage_threshold_caption:
         "The ring is the threshold that was chosen on the validation set.",
         "L’anello è la soglia scelta sull’insieme di validazione.";

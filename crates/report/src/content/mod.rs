@@ -661,7 +661,10 @@ impl Page<'_> {
             Some("unchecked") => words.parity_unchecked.into(),
             Some(other) => clean(other, NAME_CHARS),
         };
-        if d.parity_detail.is_empty() { verdict } else { format!("{verdict} ({})", clean(&d.parity_detail, TEXT_CHARS)) }
+        match &d.parity_detail {
+            Some(detail) => format!("{verdict} ({})", clean(detail, TEXT_CHARS)),
+            None => verdict,
+        }
     }
 
     fn done(&self) -> Option<Vec<Block>> {

@@ -163,7 +163,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         api: "AVX-512".into(),
         driver: String::new(),
         parity: None,
-        parity_detail: String::new(),
+        parity_detail: None,
     };
     let settings =
         "learning_rate = 0.0002\nbatch_size = 32\nepochs = 3\nschedule = 'cosine'\n[lora]\nrank = 16\nalpha = 32.0\ntargets = ['q_proj', 'v_proj']\n";

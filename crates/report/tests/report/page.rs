@@ -1,6 +1,7 @@
 //! The HTML report: complete, bounded, harmless, in both languages, and silent on what was not measured.
 
 use crate::common::{answers, events, hostile_run, keep, labels, run, step};
+use crate::paper;
 use report::Run;
 use report::content;
 use report::html;
@@ -330,6 +331,11 @@ fn calibration_is_told_as_fitted_on_validation_and_measured_on_the_test() {
     let run = calibrated();
     let page = html::render(&content::run(&run, Lang::English));
     keep("calibrated.html", &page);
+    for lang in [Lang::English, Lang::Italian] {
+        let document = content::run(&run, lang);
+        paper::checked(&document);
+        paper::keep(&format!("calibrated-{}.pdf", lang.code()), &report::pdf::render(&document).unwrap());
+    }
     for said in [
         "a temperature of 1.7",
         "On the 600 test examples, which had no part in it",
@@ -356,7 +362,7 @@ fn what_a_device_was_found_to_compute_is_told() {
     let mut run = run(12, 600);
     assert!(!html::render(&content::run(&run, Lang::English)).contains("Device check"));
     run.run.device.parity = Some("unfused".into());
-    run.run.device.parity_detail = "fused: loss within 3e-1 <b>".into();
+    run.run.device.parity_detail = Some("fused: loss within 3e-1 <b>".into());
     let page = html::render(&content::run(&run, Lang::English));
     assert!(page.contains("Device check") && page.contains("with operations not fused") && page.contains("loss within 3e-1 &lt;b&gt;"));
     run.run.device.parity = Some("pass".into());
