@@ -74,7 +74,7 @@ impl Words {
             (_, "test") => "prova",
             (_, "majority") => "etichetta più comune",
             (_, "untuned") => "modello non specializzato",
-            (_, "few_shot") => "lo stesso, con esempi nel prompt",
+            (_, "few_shot") => "non specializzato, con esempi",
             (_, "accuracy") => "accuratezza",
             (_, "precision") => "precisione",
             (_, "recall") => "richiamo",

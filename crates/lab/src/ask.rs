@@ -6,9 +6,6 @@ use crate::run::Opened;
 use serde::Serialize;
 use ts_rs::TS;
 
-/// Labels that are shown beside an answer, at most.
-const ALTERNATIVES: usize = 5;
-
 /// An answer in words.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(rename = "Answer")]
@@ -54,13 +51,11 @@ impl Opened {
         let answerer = self.answerer()?;
         let tuned = answerer.answer(Some(&self.tuned), texts, Mode::Best)?;
         let base = answerer.answer(None, texts, Mode::Untuned)?;
-        let names = self.task().labels.names();
-        let view = |a: Answer| {
-            let mut alternatives: Vec<Alternative> =
-                names.iter().zip(&a.all).map(|(label, p)| Alternative { label: label.clone(), probability: f64::from(*p) }).collect();
-            alternatives.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-            alternatives.truncate(ALTERNATIVES);
-            AnswerView { label: a.answer.ok().map(|answer| tasks::answer::show(&answer)), output: a.output, probability: a.probability, alternatives }
+        let view = |a: Answer| AnswerView {
+            label: a.answer.ok().map(|answer| tasks::answer::show(&answer)),
+            output: a.output,
+            probability: a.probability,
+            alternatives: Vec::new(),
         };
         Ok(texts.iter().zip(tuned).zip(base).map(|((text, tuned), base)| Asked { text: (*text).into(), base: view(base), tuned: view(tuned) }).collect())
     }

@@ -11,32 +11,17 @@ use report::study::Outcome;
 use report::text::Lang;
 use std::path::{Path, PathBuf};
 
-/// The report of a run folder, or of the folder of a study, without the sections named in `without`.
-///
-/// # Errors
-/// If the folder is incomplete.
-pub fn document(folder: &Path, language: Lang, without: &[String]) -> Result<Document> {
-    let whole = match Outcome::read(folder)? {
-        Some(outcome) => report::study::report(&outcome, language),
-        None => report::content::run(&Run::open(folder)?, language),
-    };
-    Ok(whole.without(without))
-}
-
-/// Writes the report of a folder, see [`document`], in each of `formats`; the paths of its files.
+/// Writes the report of a run folder, or of the folder of a study, in each of `formats`, leaving out the sections named in
+/// `without`; the paths of its files.
 ///
 /// # Errors
 /// If the folder is incomplete or the disk refuses.
 pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path) -> Result<Vec<PathBuf>> {
-    save(&document(folder, language, without)?, formats, out)
-}
-
-/// The sections that the report of a run has, in their order: their names, as [`document`] leaves them out, and headings.
-///
-/// # Errors
-/// If the folder is incomplete.
-pub fn sections(folder: &Path, language: Lang) -> Result<Vec<(&'static str, String)>> {
-    Ok(document(folder, language, &[])?.sections.into_iter().map(|s| (s.id, s.heading)).collect())
+    let whole = match Outcome::read(folder)? {
+        Some(outcome) => report::study::report(&outcome, language),
+        None => report::content::run(&Run::open(folder)?, language),
+    };
+    save(&whole.without(without), formats, out)
 }
 
 /// Writes a document in each of `formats`; the paths of its files.

@@ -114,7 +114,8 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
     let words = lang.words();
     let n = |count: usize| lang.integer(count as u64);
     let title = measure(&outcome.metric, words).to_string();
-    let method = |name: &str| content::method(name, words);
+    // what a method does is told in the reports of its runs
+    let method = |name: &str| content::method(name, words).split(" (").next().unwrap_or_default().to_string();
     let percent = |share: f64| Cell::value(lang.percent(share), share);
     let time = |seconds: f64| if seconds > 0.0 { Cell::value(lang.duration(seconds), seconds) } else { Cell::empty() };
     let size = |examples: usize, rows: Option<usize>| match (examples, rows) {

@@ -1162,8 +1162,8 @@ catalogue! {
         "model before tuning",
         "modello non specializzato";
     few_shot:
-        "the same, shown examples",
-        "lo stesso, con esempi";
+        "before tuning, with examples",
+        "non specializzato, con esempi";
     results_note:
         "Accuracy is the share of examples answered correctly. Macro-F1 averages the F1 of all labels that occur, rare ones counting as much as common ones.",
         "L’accuratezza è la quota di esempi con risposta giusta. Il macro-F1 è la media dell’F1 di tutte le etichette presenti: le rare contano quanto le \

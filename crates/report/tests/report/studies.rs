@@ -63,7 +63,7 @@ fn a_study_has_a_line_for_each_method_and_its_numbers_in_a_table() {
     let text = markdown::render(&study::report(&outcome, Lang::English));
     assert!(text.contains("18 runs: 2 methods, 3 sizes of the training set, 3 seeds."), "{text}");
     assert!(text.contains("Highest mean accuracy: 95.2") && text.contains("on 120 training examples"), "{text}");
-    assert!(text.contains("the same, shown examples"), "{text}");
+    assert!(text.contains("before tuning, with examples"), "{text}");
     assert!(study::report(&outcome, Lang::English).without(&["runs".into()]).sections.iter().all(|s| s.id != "runs"));
 }
 
