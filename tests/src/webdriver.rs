@@ -193,6 +193,24 @@ impl Window {
         self.wait(&format!("`{option}` in the list `{label}`"), body, &[label.into(), option.into()]);
     }
 
+    /// Puts a value into the field that a label names, as a person who types it and goes on.
+    pub fn fill(&self, label: &str, value: &str) {
+        let body = "const field = [...document.querySelectorAll('main input')].find(e => e.checkVisibility() && \
+            [...e.labels].some(l => l.textContent.trim().startsWith(arguments[0]))); \
+            if (!field) return false; field.value = arguments[1]; \
+            for (const event of ['input', 'change']) field.dispatchEvent(new Event(event, {bubbles: true})); return true";
+        self.wait(&format!("the field `{label}`"), body, &[label.into(), value.into()]);
+    }
+
+    /// What the page is told instead of what a dialog of the platform would give, which no driver can reach.
+    pub fn answers(&self, command: &str, answer: &Value) {
+        let body = "window.told ??= {}; window.told[arguments[0]] = arguments[1]; if (window.asked) return; window.asked = window.fetch; \
+            window.fetch = (to, how) => { const command = String(to).split('/').pop(); if (!(command in window.told)) return window.asked(to, how); \
+            const headers = {'Tauri-Response': 'ok', 'Content-Type': 'application/json'}; \
+            return Promise.resolve(new Response(JSON.stringify(window.told[command]), {headers})); }";
+        self.script(body, &[command.into(), answer.clone()]);
+    }
+
     /// Types into what has the focus.
     pub fn types(&self, text: &str) {
         let press = |c: char| [json!({"type": "keyDown", "value": c.to_string()}), json!({"type": "keyUp", "value": c.to_string()})];

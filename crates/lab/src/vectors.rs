@@ -17,7 +17,10 @@ use data::set::{DataSet, Split};
 use data::{Batch, Encoded, Example, Kind, Target, batch};
 use gemma::head::{Pool, pool};
 use gemma::{Gemma, Tokenizer, Weights};
+use report::figure::{Figure, Placed, example_map};
+use report::text::Lang;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -252,6 +255,31 @@ pub fn map(set: &DataSet, embedded: &Embedded) -> Vec<Point> {
         Some(Point { x, y, label: short(&e.target), split, index, row: e.origin.to_string(), text: e.text.clone() })
     };
     embedded.vectors.layout().into_iter().zip(&embedded.rows).filter_map(point).collect()
+}
+
+/// A map as a face shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataMap {
+    /// The drawing.
+    pub figure: Figure,
+    /// Behind each point of the drawing, the number that the row has in its table.
+    pub rows: Vec<usize>,
+    /// Rows of the whole set.
+    pub of: usize,
+}
+
+/// Points that are drawn; of more, this many at even distances. No more than the figure itself would draw, so that
+/// every point has its row.
+const DRAWN: usize = 4000;
+
+/// The rows as a drawing. `numbers` are those that the rows of each part have in their table.
+pub fn draw(set: &DataSet, embedded: &Embedded, numbers: &BTreeMap<Split, Vec<usize>>, language: Lang) -> DataMap {
+    let points = map(set, embedded);
+    let number = |p: &Point| numbers.get(&p.split)?.get(p.index).copied();
+    let known: Vec<(usize, &Point)> = points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()).filter_map(|p| Some((number(p)?, p))).collect();
+    let shown = || known.iter().step_by(known.len().div_ceil(DRAWN).max(1));
+    let placed: Vec<Placed> = shown().map(|(_, p)| Placed { x: p.x.into(), y: p.y.into(), label: p.label.clone() }).collect();
+    DataMap { figure: example_map(&placed, language), rows: shown().map(|(row, _)| *row).collect(), of: embedded.of }
 }
 
 /// An answer by which points are coloured: a label, the types of entities, the first hashtag; nothing for
