@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::recipe::{Method, Recipe};
 use crate::task::{Scorer, Task};
 use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder};
-use gemma::generate::{Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
+use gemma::generate::{self, Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
 use gemma::{Gemma, Tokenizer, head};
 use std::cell::RefCell;
 use std::path::Path;
@@ -28,6 +28,25 @@ pub struct Answerer<'a> {
     allowed: Allowed,
     /// The database that queries are about, to try them on.
     database: Option<RefCell<Sandbox>>,
+    listener: Option<Listener<'a>>,
+}
+
+/// Hears the tokens of an answer so far, before each next one; the answer ends where it gives false.
+pub type Listener<'a> = &'a dyn Fn(&[u32]) -> bool;
+
+/// A constraint that lets somebody listen to the first row, or to the best of its beams.
+struct Heard<'a> {
+    of: &'a dyn Constraint,
+    listener: Option<Listener<'a>>,
+}
+
+impl Constraint for Heard<'_> {
+    fn next(&self, row: usize, generated: &[u32]) -> generate::Allowed {
+        match self.listener {
+            Some(listener) if row == 0 && !listener(generated) => generate::Allowed::Only(Vec::new()),
+            _ => self.of.next(row, generated),
+        }
+    }
 }
 
 /// What may be answered under constraint.
@@ -148,6 +167,7 @@ impl<'a> Answerer<'a> {
             shown: Vec::new(),
             allowed,
             database: None,
+            listener: None,
         })
     }
 
@@ -192,6 +212,11 @@ impl<'a> Answerer<'a> {
     /// If the files are wrong.
     pub fn upon(self, files: &[&Path]) -> Result<Self> {
         Ok(Self { database: Some(RefCell::new(Sandbox::open(files)?)), ..self })
+    }
+
+    /// The same with somebody who listens while the first of the questions is answered by completion.
+    pub fn heard_by(self, listener: Listener<'a>) -> Self {
+        Self { listener: Some(listener), ..self }
     }
 
     /// The part of the model that is trained, see [`Recipe::body`].
@@ -360,7 +385,8 @@ impl<'a> Answerer<'a> {
         for (prompts, rows) in prompts.chunks((batch::FORWARD_ROWS / width).max(1)).zip(rows.chunks((batch::FORWARD_ROWS / width).max(1))) {
             let grammars: Vec<String> = rows.iter().flat_map(|&r| std::iter::repeat_n(self.task.grammar(texts[r]), width)).collect();
             let constraint = vocabulary.rows(&grammars).map_err(Error::Request)?;
-            for (found, &row) in beams(self.model, adapters, prompts, limits, width, &constraint)?.into_iter().zip(rows) {
+            for (found, &row) in beams(self.model, adapters, prompts, limits, width, &Heard { of: &constraint, listener: self.listener })?.into_iter().zip(rows)
+            {
                 let mut answers = Vec::new();
                 for g in found {
                     answers.push(Answer::read(self.task.kind, texts[row], self.tokenizer.decode(&g.tokens)?, g.log_probability.exp()));
@@ -371,6 +397,32 @@ impl<'a> Answerer<'a> {
             }
         }
         Ok(out)
+    }
+
+    /// The likeliest labels for a text with their probabilities, likeliest first, as [`Mode::Best`] of a tuned model or
+    /// [`Mode::Untuned`] of the base model finds them; none where answers are no labels.
+    ///
+    /// # Errors
+    /// If the text is too long or the device fails.
+    pub fn likeliest(&self, tuned: Option<&Tuned>, text: &str, most: usize) -> Result<Vec<(String, f64)>> {
+        let names = self.task.labels.names();
+        let Allowed::Labels(trie) = &self.allowed else { return Ok(Vec::new()) };
+        let Some(question) = self.question(text, tuned.is_none_or(|t| t.head.is_none()), false)? else { return Ok(Vec::new()) };
+        let mut found: Vec<(String, f64)> = match tuned.filter(|t| t.head.is_some()) {
+            Some(tuned) => {
+                let probabilities = self.classify(tuned, &[question], &[0])?.into_iter().flatten().next().unwrap_or_default();
+                names.iter().cloned().zip(probabilities.into_iter().map(f64::from)).collect()
+            }
+            None => {
+                let limits = Limits { tokens: self.answer_tokens(), stop: &[EOS, END_OF_TURN] };
+                let beams = beams(self.model, tuned.map(|t| &t.adapters), &[question.ids], &limits, most, trie)?;
+                let label = |g: generate::Generated| Some((names.get(trie.answer(&g.tokens)?)?.clone(), g.log_probability.exp()));
+                beams.into_iter().flatten().filter_map(label).collect()
+            }
+        };
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        found.truncate(most);
+        Ok(found)
     }
 
     fn complete(&self, tuned: Option<&Tuned>, texts: &[&str], encoded: &[Encoded], rows: &[usize], constrained: bool) -> Result<Vec<Answer>> {
@@ -394,7 +446,7 @@ impl<'a> Answerer<'a> {
             }
             _ => &Free,
         };
-        let generated = generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, constraint)?;
+        let generated = generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, &Heard { of: constraint, listener: self.listener })?;
         let answer = |(g, &row): (gemma::generate::Generated, &usize)| {
             let (output, probability) = (self.tokenizer.decode(&g.tokens)?, g.log_probability.exp());
             let label = match &self.allowed {

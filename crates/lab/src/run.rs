@@ -658,7 +658,7 @@ pub struct Opened {
     recipe: Recipe,
     task: Task,
     model: Gemma,
-    tokenizer: Tokenizer,
+    pub(crate) tokenizer: Tokenizer,
     pub(crate) tuned: Tuned,
 }
 
