@@ -103,6 +103,7 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
             assert!(result["train"][key].is_number(), "{method}: no train.{key}");
         }
         assert!(result["baselines"]["majority"]["accuracy"].is_number() && result["baselines"]["untuned"]["accuracy"].is_number());
+        assert!(result["baselines"]["few_shot"]["accuracy"].is_number(), "{method}");
         assert_eq!(result["metrics_free"].is_object(), method == "completion");
         let predictions = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
         assert_eq!(predictions.lines().count(), 2);
@@ -141,6 +142,11 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         let scored = b.run(&["eval", "out", "--test", "test.jsonl", "--json"]);
         let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&scored.stderr)));
         assert_eq!(scores["accuracy"], result["metrics"]["accuracy"]);
+        let taken = b.run(&["eval", "--predictions", "out/predictions.jsonl", "--like", "out", "--json"]);
+        let taken: serde_json::Value = serde_json::from_slice(&taken.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&taken.stderr)));
+        let compared = b.run(&["compare", "out", taken["path"].as_str().expect("a folder"), "--json", "--without", "choices"]);
+        let compared: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&compared.stderr)));
+        assert_eq!((compared["tables"]["paired"][0]["p"].as_f64(), compared["tables"]["choices"].is_null()), (Some(1.0), true));
         let elsewhere = b.run(&["eval", "--predictions", "out/predictions.jsonl", "--task", "intent", "--test", "test.jsonl", "--json"]);
         let scores: serde_json::Value = serde_json::from_slice(&elsewhere.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&elsewhere.stderr)));
         assert_eq!(scores["accuracy"], result["metrics"]["accuracy"]);
@@ -281,7 +287,7 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             assert!(value.is_number() && ci.as_array().is_some_and(|ci| ci.len() == 2), "{task}: {metric} in {}", result["metrics"]);
         }
         assert_eq!(result["metrics_free"].is_object(), task != "custom");
-        for baseline in baselines.into_iter().chain(["untuned"]) {
+        for baseline in baselines.into_iter().chain(["untuned", "few_shot"]) {
             assert!(result["baselines"][baseline].is_object(), "{task}: no {baseline}");
         }
         // on the training questions themselves the nearest one is the same
@@ -309,6 +315,99 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
         assert_eq!(scores, result["metrics"], "{task}");
         let report = b.run(&["report", "out"]);
         assert!(report.status.success(), "{task}: {}", text(&report.stderr));
+
+        // packed, and unpacked where none of the data is, it is scored again: model, examples and database came with it
+        assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
+        for name in ["train.jsonl", "validation.jsonl", "test.jsonl", "schema.sql", "rows.sql", "dataset.toml", "out"] {
+            std::fs::rename(b.path(name), b.path(&format!("gone-{name}"))).expect("moved");
+        }
+        let unpacked = b.run(&["unpack", "run.lapidary", "--out", "again"]);
+        assert!(unpacked.status.success(), "{task}: {}", text(&unpacked.stderr));
+        let scored = b.run(&["eval", "again", "--json"]);
+        let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap_or_else(|e| panic!("{task}: {e}: {}", text(&scored.stderr)));
+        assert_eq!(scores, result["metrics"], "{task}");
+        let mut elsewhere = vec!["eval", "--predictions", "again/predictions.jsonl", "--task", task, "--test", "again/data/test.jsonl", "--json"];
+        if task == "sql" {
+            elsewhere.extend(["--schema", "again/data/schema.sql", "--database", "again/data/seed.sql"]);
+        }
+        let scored = b.run(&elsewhere);
+        let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap_or_else(|e| panic!("{task}: {e}: {}", text(&scored.stderr)));
+        let (name, _) = result["metrics"].as_object().and_then(|m| m.iter().find(|(_, v)| v.is_number())).expect("a metric");
+        assert_eq!(scores[name], result["metrics"][name], "{task}: {name}");
+        // what was changed on the way is not scored as if it were the same
+        b.write("again/data/test.jsonl", train.as_bytes());
+        if train != test {
+            b.refused(&["eval", "again"], &["has changed since the run began"]);
+        }
+    }
+}
+
+/// A run with validation examples enough is calibrated on them as it ends; `calibrate` does it again, `predict` applies it.
+#[test]
+fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withheld() {
+    for method in ["head", "completion"] {
+        let b = Bench::new();
+        let row = |i: usize| {
+            // words that half of the messages of either label have
+            let (words, label) = if i.is_multiple_of(2) { ("dove si trova il pacco", "order_tracking") } else { ("voglio un rimborso", "return_refund") };
+            serde_json::json!({"text": format!("{} {i}", if i.is_multiple_of(3) { "buongiorno a voi" } else { words }), "label": label}).to_string() + "\n"
+        };
+        let rows = |range: std::ops::Range<usize>| range.map(row).collect::<String>();
+        b.write("train.jsonl", rows(0..12).as_bytes());
+        b.write("validation.jsonl", rows(100..130).as_bytes());
+        b.write("test.jsonl", rows(200..230).as_bytes());
+        let out = b.run(&b.train("run", &["--method", method, "--json"]));
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        let first = json(&b.path("run/calibration.json"));
+        assert!(first["temperature"].as_f64().is_some_and(|t| t > 0.0), "{first}");
+        assert_eq!((first["validation"]["examples"].as_u64(), first["test"]["examples"].as_u64()), (Some(30), Some(30)), "{first}");
+        let kept = || -> Vec<serde_json::Value> {
+            let text = std::fs::read_to_string(b.path("run/predictions.jsonl")).expect("predictions");
+            text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
+        };
+        assert!(kept().iter().all(|p| p["calibrated"].as_f64().is_some_and(|c| (0.0..=1.0).contains(&c))));
+
+        // the same again, now for an accuracy that half of the answers reach
+        let again = b.run(&["calibrate", "run", "--accuracy", "0.5", "--json"]);
+        let again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&again.stderr)));
+        let near = |a: &serde_json::Value, b: &serde_json::Value| (a.as_f64().unwrap_or(f64::NAN) - b.as_f64().unwrap_or(f64::NAN)).abs() < 1e-3;
+        assert!(
+            near(&again["temperature"], &first["temperature"]) && near(&again["test"]["error_calibrated"], &first["test"]["error_calibrated"]),
+            "{again} {first}"
+        );
+        let threshold = again["threshold"]["threshold"].as_f64().unwrap_or_else(|| panic!("no threshold in {again}"));
+        assert_eq!(json(&b.path("run/calibration.json")), again);
+        assert!(b.run(&["calibrate", "run", "--accuracy", "0.5", "--language", "it"]).status.success());
+
+        let texts: Vec<String> = kept().iter().map(|p| p["input"].as_str().expect("an input").to_string()).collect();
+        let ask = |option: &str| -> Vec<serde_json::Value> {
+            let args: Vec<&str> = ["predict", "run", option, "--json"].into_iter().chain(texts.iter().map(String::as_str)).collect();
+            let asked = b.run(&args);
+            assert!(asked.status.success(), "{}", text(&asked.stderr));
+            text(&asked.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
+        };
+        for (answer, kept) in ask("--calibrated").iter().zip(kept()) {
+            assert!(near(&answer["probability"], &kept["calibrated"]) && answer["answer"] == kept["answer"], "{answer} {kept}");
+        }
+        let mut given = 0;
+        for answer in ask("--abstain") {
+            let sure = answer["probability"].as_f64().expect("a probability") >= threshold;
+            assert_eq!(answer["answer"].is_string(), sure, "{answer}, threshold {threshold}");
+            assert!(sure || answer["reason"].as_str().is_some_and(|r| r.starts_with("withheld")), "{answer}");
+            given += usize::from(sure);
+        }
+        let share = given as f64 / texts.len() as f64;
+        assert!((share - again["threshold_on_test"]["coverage"].as_f64().expect("a share")).abs() < 0.05, "{share} {again}");
+
+        let report = b.run(&["report", "run", "--format", "md"]);
+        assert!(report.status.success() && std::fs::read_to_string(b.path("run/report.md")).expect("Markdown").contains("which had no part in it"));
+        // the test set may not choose, and too few examples settle nothing
+        b.refused(&["calibrate", "run", "--validation", "test.jsonl"], &["is the test set of this run"]);
+        b.write("few.jsonl", rows(300..305).as_bytes());
+        b.refused(&["calibrate", "run", "--validation", "few.jsonl"], &["5 validation examples are too few"]);
+        b.refused(&["calibrate", "run", "--accuracy", "2"], &["between 0 and 1"]);
+        std::fs::remove_file(b.path("run/calibration.json")).expect("removed");
+        b.refused(&["predict", "run", "--calibrated", "ciao"], &["has not been calibrated"]);
     }
 }
 
@@ -608,7 +707,11 @@ fn rows_are_read_by_the_model() {
     assert!(show(&["--map", "map.json"]).status.success());
     assert_eq!(std::fs::read(b.path("map.json")).expect("a map"), first, "the map repeats");
     assert!(show(&["--map", "map.csv"]).status.success() && b.path("map.csv").exists());
-    b.refused(&["data", "show", ".", "--task", "intent", "--model", &model, "--map", "out"], &["use .json or .csv"]);
+    b.refused(&["data", "show", ".", "--task", "intent", "--model", &model, "--map", "out"], &["use .json, .csv, .svg or .png"]);
+    assert!(show(&["--map", "map.svg"]).status.success());
+    let svg = std::fs::read_to_string(b.path("map.svg")).expect("a picture");
+    assert!(svg.contains("<circle") && svg.contains("order_tracking"), "{svg}");
+    assert!(show(&["--map", "map.png"]).status.success() && std::fs::read(b.path("map.png")).expect("a picture").starts_with(b"\x89PNG"));
 
     let deep = b.run(&["data", "check", ".", "--task", "intent", "--model", &model, "--deep", "--json"]);
     let deep: serde_json::Value = serde_json::from_slice(&deep.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&deep.stderr)));
@@ -762,6 +865,13 @@ fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     assert_eq!((outcome["metric"].as_str(), outcome["cells"].as_array().map(Vec::len)), (Some("accuracy"), Some(4)));
     assert_eq!(outcome["summaries"][0]["rows"], 4);
     assert!(outcome["summaries"][1]["rows"].is_null() && outcome["summaries"][1]["interval"].is_array());
+    let examples = |i: usize| outcome["summaries"][i]["examples"].as_u64();
+    assert_eq!((examples(0), examples(1)), (Some(4), Some(8)));
+    let report = b.run(&["report", "study", "--format", "html,md", "--without", "runs"]);
+    assert!(report.status.success(), "{}", text(&report.stderr));
+    assert!(b.path("study/figures/learning.svg").exists());
+    let written = std::fs::read_to_string(b.path("study/report.md")).expect("Markdown");
+    assert!(written.contains("4 runs: 1 methods, 2 sizes") && !written.contains("## Runs"), "{written}");
     // a run of fewer rows took fewer steps
     let steps = |name: &str| json(&b.path("study").join(name).join("result.json"))["train"]["steps"].as_u64();
     assert_eq!((steps("head-4-seed0"), steps("head-all-seed0")), (Some(3), Some(6)));

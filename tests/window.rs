@@ -44,13 +44,19 @@ impl Desk {
 
     /// Opens the window with files, as if they had been dropped on it.
     fn open_with(&self, files: &[&Path]) -> Window {
+        self.open_sized(files, (1280, 800))
+    }
+
+    /// Opens the window on a screen of this size, which it fills.
+    fn open_sized(&self, files: &[&Path], size: (usize, usize)) -> Window {
         let text = |name: &str| self.path(name).display().to_string();
         let (home, datasets, own) = (text("home"), text("datasets"), text("own"));
         // the window's own files stay in here, too
         let variables = [("LAPIDARY_DATASETS", datasets.as_str()), ("XDG_DATA_HOME", &own), ("XDG_CONFIG_HOME", &own), ("XDG_CACHE_HOME", &own)];
         let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
         let args: Vec<&str> = ["--home", &home].into_iter().chain(files.iter().map(String::as_str)).collect();
-        let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &args, &variables, (1280, 800));
+        let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &args, &variables, size);
+        window.fill_screen(size);
         window.wait("the page", "return document.querySelector('nav') !== null", &[]);
         window
     }
@@ -103,7 +109,8 @@ fn from_three_choices_to_a_report() {
     let runs = window.ask("runs", &json!({})).expect("runs");
     assert_eq!((runs[0]["status"].as_str(), runs[0]["model"].as_str()), (Some("completed"), Some("tiny")), "{runs}");
     let run = runs[0]["path"].as_str().expect("a folder");
-    let written = window.ask("export_report", &json!({"run": run, "formats": ["html", "pdf"], "folder": run, "language": "it"})).expect("written");
+    let written =
+        window.ask("export_report", &json!({"run": run, "formats": ["html", "pdf"], "folder": run, "language": "it", "without": ["cite"]})).expect("written");
     let file = |i: usize| std::fs::read(written[i].as_str().expect("a file")).expect("there");
     let page = String::from_utf8(file(0)).expect("text");
     assert!(page.contains("lang=\"it\"") && page.contains("<svg"));
@@ -144,9 +151,174 @@ fn from_three_choices_to_a_report() {
 
 /// Asks for a run that does not end while a test looks at it.
 fn start_long(desk: &Desk, window: &Window) -> String {
+    start_long_with(desk, window, "tiny")
+}
+
+/// As [`start_long`], with a model of choice.
+fn start_long_with(desk: &Desk, window: &Window, model: &str) -> String {
     let data = json!({"task": "intent", "folder": desk.path("datasets/parcels")});
-    let request = json!({"data": data, "model": "tiny", "method": "completion", "device": "cpu", "seed": 1, "set": ["epochs=20000", "batch=4"]});
+    let request = json!({"data": data, "model": model, "method": "completion", "device": "cpu", "seed": 1, "set": ["epochs=20000", "batch=4"]});
     window.ask("start_run", &json!({"request": request})).expect("started").as_str().expect("a folder").into()
+}
+
+/// Rows of BANKING77, which nobody here wrote and which lie beside the repository where it is developed, with the column
+/// names gone that tell what they are, and a label misspelt; elsewhere rows of this test's own.
+fn table_of_others(path: &Path) {
+    let others = root().parent().map(|p| p.join("shared/data/banking77/train.csv")).filter(|p| p.exists());
+    let mut rows: Vec<(String, String)> = Vec::new();
+    if let Some(file) = &others {
+        let wanted = ["card_arrival", "lost_or_stolen_card", "exchange_rate"];
+        let all = lab::set::DataSet::open(&lab::set::Source { kind: Some(lab::Kind::Intent), train: Some(file.clone()), ..Default::default() });
+        let all = all.expect("opens");
+        let of = |label: &str| {
+            all.examples(lab::set::Split::Train).iter().filter(|e| e.label() == label).take(24).map(|e| (e.text.clone(), label.to_string())).collect()
+        };
+        rows.extend(wanted.iter().flat_map(|label| -> Vec<_> { of(label) }));
+    } else {
+        eprintln!("SKIPPED: BANKING77 is not here; real data sets are kept beside the repository. Rows of this test stand in for it");
+        let messages = ["card_arrival", "lost_or_stolen_card", "exchange_rate"].map(|l| (1..=24).map(move |i| (format!("{l}, message number {i}"), l.into())));
+        rows.extend(messages.into_iter().flatten());
+    }
+    assert_eq!(rows.len(), 72);
+    rows.push(("the row that is wrong".into(), "card_arival".into()));
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let lines: String = rows.iter().map(|(text, label)| format!("{},{}\n", quoted(text), quoted(label))).collect();
+    std::fs::write(path, format!("q,c\n{lines}")).expect("written");
+}
+
+/// The path that the window is made for, from a file to a report, step by step, in one sitting.
+fn walk(italian: bool) {
+    if !can_drive() {
+        return;
+    }
+    let t = |english: &'static str, its: &'static str| if italian { its } else { english };
+    let desk = Desk::new();
+    let table = desk.path("messages.csv");
+    table_of_others(&table);
+    let before = std::fs::read(&table).expect("there");
+    let window = desk.open_with(&[&table]);
+    if italian {
+        window.ask("save_settings", &json!({"settings": {"language": "it"}})).expect("saved");
+        window.reload();
+        window.shows("Che cosa deve imparare Gemma?");
+        // a page that was loaded anew has not been told of the file; it is asked for in the dialog
+        window.answers("pick_file", &json!(table));
+        window.click("main button", "Apri file");
+        window.click("main button", "Indica le colonne");
+    }
+
+    // the task, and which column holds what
+    window.shows(t("Which column holds what?", "Quale colonna contiene che cosa?"));
+    window.click("nav button", t("Start", "Inizio"));
+    window.click("label.choice", t("Intents", "Intenti"));
+    window.click("nav button", t("Data", "Dati"));
+    window.choose(t("Text", "Testo"), "q");
+    window.choose(t("Label", "Etichetta"), "c");
+    window.click("main button", t("Read the file", "Leggi il file"));
+    window.shows(t("73 rows", "73 righe"));
+
+    // a bad row: found, mended, that taken back, mended again
+    window.click("aside button.pick", "card_arival");
+    window.click("[role=row]", "the row that is wrong");
+    let label = t("Label", "Etichetta");
+    window.choose(label, "card_arrival");
+    window.shows(t("1 change, used in training", "1 modifica usata"));
+    window.click("header button", t("Undo", "Annulla"));
+    let untouched = "return !document.querySelector('main header').innerText.includes(arguments[0])";
+    window.wait("the undo", untouched, &[t("1 change", "1 modifica").into()]);
+    window.click("aside button.pick", "card_arival");
+    window.click("[role=row]", "the row that is wrong");
+    window.choose(label, "card_arrival");
+    window.shows(t("1 change, used in training", "1 modifica usata"));
+    window.click("aside button", t("Divide", "Dividi"));
+    window.click("aside button", t("Divide and open", "Dividi e apri"));
+    window.wait("three parts", "return [...document.querySelectorAll('.segments label')].length === 4", &[]);
+
+    // the examples as a map, and a row from it
+    window.click("main .segments label", t("Map", "Mappa"));
+    window.wait("the map", "const layer = document.querySelector('.map .layer'); layer?.focus(); return layer !== null", &[]);
+    window.press(Key::Right);
+    window.press(Key::Enter);
+    window.wait("the row", "return document.querySelectorAll('.tokens li').length > 2", &[]);
+    picture(&window, t("map", "mappa"));
+
+    // what it will cost, as measured
+    window.click("nav button", t("Start", "Inizio"));
+    window.click("label.choice", "tiny");
+    let cost = if italian { "circa" } else { "about" };
+    window.wait("a forecast", "return document.querySelector('.go')?.innerText.includes(arguments[0]) ?? false", &[cost.into()]);
+    window.click("main button", t("Start", "Avvia"));
+    window.click("main button", t("See the result", "Vedi il risultato"));
+    window.shows("95 %");
+
+    // a second, longer run: its curve moves; it waits and goes on
+    window.click("nav button", t("Start", "Inizio"));
+    window.click("main summary", t("Details", "Dettagli"));
+    window.fill("train.epochs", "2000");
+    window.click("main button", t("Start", "Avvia"));
+    let curve = "return document.querySelector('main figure svg[role=img]')?.outerHTML ?? null";
+    let first = window.wait("the curve", curve, &[]);
+    let moved = "const now = document.querySelector('main figure svg[role=img]')?.outerHTML; return now !== undefined && now !== arguments[0]";
+    window.wait("the curve moving", moved, &[first]);
+    window.click("main button", t("Pause", "Pausa"));
+    window.shows(t("Everything is on disk", "Tutto è su disco"));
+    let step = |text: String| text.lines().find(|l| l.starts_with(t("Step ", "Passo "))).map(String::from);
+    let paused = step(window.text()).expect("the step at which it waits");
+    window.click("main button", t("Go on", "Continua"));
+    let on = "return ![...document.querySelectorAll('main strong')].some(e => e.innerText.trim() === arguments[0])";
+    window.wait("a step after the pause", on, &[paused.into()]);
+    window.click("main button", t("Stop and keep the best", "Ferma e tieni il meglio"));
+    window.click("main button", t("See the result", "Vedi il risultato"));
+
+    // who was taken for whom, one of the answers, and its row in the data
+    window.click("main button.cell", "");
+    window.click("main .answers button", t("Find in Data", "Trova in Dati"));
+    window.shows(t("1 of 73 rows", "1 di 73 righe"));
+    window.click("[role=row][aria-rowindex='2']", "");
+    window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
+
+    window.click("nav button", t("Try", "Prova"));
+    window.click("main textarea", "");
+    window.types("where is my card");
+    window.click("main button", t("Ask", "Chiedi"));
+    let sure = "return (document.querySelector('main').innerText.match(arguments[0] === 'it' ? /sicuro al/g : /% sure/g) ?? []).length >= 2";
+    window.wait("both answers", sure, &[t("en", "it").into()]);
+
+    window.click("nav button", t("Compare", "Confronto"));
+    for _ in 0..2 {
+        window.click("main input[type=checkbox]:not(:checked)[aria-label]", t("Compare ", "Confronta "));
+    }
+    window.wait("a verdict", "return document.querySelector('section[aria-labelledby=test]')?.innerText.includes('p = ') ?? false", &[]);
+
+    // the report as a PDF, by the button that a person presses
+    window.click("nav button", t("Report", "Rapporto"));
+    window.wait("the report", "return (document.querySelector('iframe')?.srcdoc ?? '').includes('<svg')", &[]);
+    window.click("main summary", t("Sections", "Sezioni"));
+    window.click("main details label", t("Training", "Addestramento"));
+    window.wait("a report without it", "return !document.querySelector('iframe').srcdoc.includes('id=\"training\"')", &[]);
+    let out = desk.path("home/runs");
+    window.answers("pick_folder", &json!(out));
+    window.click("main label", "PDF");
+    window.click("main button", t("Export", "Esporta"));
+    let written = window.wait(
+        "what was written",
+        "return [...document.querySelectorAll('.written li')].map(e => e.innerText.trim()).find(f => f.endsWith('.pdf')) ?? null",
+        &[],
+    );
+    let pdf = std::fs::read(written.as_str().expect("a path")).expect("there");
+    assert!(pdf.starts_with(b"%PDF"));
+    picture(&window, t("walked", "percorso"));
+    assert_eq!(std::fs::read(&table).expect("there"), before, "the file of others is as it was");
+}
+
+#[test]
+fn from_a_file_of_others_to_a_pdf() {
+    walk(false);
+}
+
+#[test]
+fn from_a_file_of_others_to_a_pdf_in_italian() {
+    walk(true);
 }
 
 #[test]
@@ -178,6 +350,25 @@ fn a_run_outlives_its_page_and_a_killed_one_is_found_again() {
     let window = desk.open();
     window.shows("Interrupted");
     assert_eq!(window.ask("runs", &json!({})).expect("runs")[0]["status"], "interrupted");
+    // and it goes on from where it was last saved, to a result
+    window.click("main table button", "Go on");
+    window.wait("a step", "return /Step [1-9]/.test(document.querySelector('main').innerText)", &[]);
+    assert_eq!(window.ask("runs", &json!({})).expect("runs")[0]["status"], "running");
+    window.click("main button", "Stop and keep the best");
+    window.click("main button", "See the result");
+    window.shows("on 2 examples of the test set");
+
+    // its model says its answer word by word
+    window.click("nav button", "Try");
+    window.click("main textarea", "");
+    window.types("dove sei pacco");
+    let watch = "window.heard = []; new MutationObserver(() => window.heard.push(document.querySelector('.answer.main .so-far')?.innerText ?? '')) \
+        .observe(document.querySelector('main'), {childList: true, characterData: true, subtree: true})";
+    window.script(watch, &[]);
+    window.click("main button", "Ask");
+    window.wait("both answers", "return (document.querySelector('main').innerText.match(/% sure/g) ?? []).length >= 2", &[]);
+    let heard = window.script("return window.heard.filter(text => text !== '').length", &[]);
+    assert!(heard.as_u64().is_some_and(|n| n > 0), "nothing was heard of the answer before it was whole");
 }
 
 #[test]
@@ -295,29 +486,168 @@ fn axe_complains_of_no_screen_in_either_language_or_theme() {
         return;
     }
     let desk = Desk::new();
-    let window = desk.open();
-    window.shows("8 messages, 2 labels");
-    window.click("main button", "Start");
-    window.click("main button", "See the result");
-    window.shows("on 2 examples of the test set");
     let mut complaints = Vec::new();
-    for language in ["en", "it"] {
-        for theme in ["light", "dark"] {
+    for size in [(1280, 800), (1920, 1080)] {
+        let window = desk.open_sized(&[], size);
+        window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+        if size.0 == 1280 {
+            window.shows("8 messages, 2 labels");
+            window.click("main button", "Start");
+            window.click("main button", "See the result");
+            window.shows("on 2 examples of the test set");
+        }
+        for (language, theme) in [("en", "light"), ("en", "dark"), ("it", "light"), ("it", "dark")] {
             window.ask("save_settings", &json!({"settings": {"language": language, "theme": theme}})).expect("saved");
             window.reload();
             window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+            let mut look = |screen: &str| {
+                std::thread::sleep(std::time::Duration::from_millis(400));
+                let name = format!("{screen}-{language}-{theme}-{}", size.0);
+                complaints.extend(window.complaints().into_iter().map(|c| format!("{name}: {c}")));
+                picture(&window, &name);
+            };
             for (i, screen) in ["start", "data", "train", "results", "try", "compare", "report", "models"].iter().enumerate() {
                 window.script(CONTROL, &[(i + 1).to_string().into()]);
                 if *screen == "data" {
+                    window.click("main .segments label", if language == "it" { "Mappa" } else { "Map" });
+                    window.wait("the map", "return document.querySelector('.map .layer') !== null", &[]);
+                    look("map");
+                    window.click("main .segments label", if language == "it" { "Tabella" } else { "Table" });
                     window.click("[role=row][aria-rowindex='3']", "");
                     window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
                 }
-                std::thread::sleep(std::time::Duration::from_millis(400));
-                let name = format!("{screen}-{language}-{theme}");
-                complaints.extend(window.complaints().into_iter().map(|c| format!("{name}: {c}")));
-                picture(&window, &name);
+                look(screen);
             }
         }
+        window.kill();
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// One round of what a person does, each act measured from its event until the page has drawn what follows from it.
+const ROUND: &str = r"
+const done = arguments[arguments.length - 1], times = [];
+const one = (selector, text = '') => [...document.querySelectorAll(selector)].find(e => e.textContent.trim().startsWith(text));
+const sleep = ms => new Promise(r => setTimeout(r, ms));
+const drawn = () => new Promise(r => requestAnimationFrame(() => setTimeout(r, 0)));
+const act = async (name, go, follows) => {
+  await sleep(120);
+  const began = performance.now();
+  go();
+  while (!follows()) {
+    if (performance.now() - began > 20000) throw new Error(name + ' has no answer');
+    await sleep(1);
+  }
+  await drawn();
+  times.push([name, performance.now() - began]);
+};
+const there = (selector, text) => () => one(selector, text) !== undefined;
+const count = () => one('.tools [aria-live]')?.textContent;
+const first = () => one(`[role=row][aria-rowindex='2']`)?.textContent;
+const changes = (read) => { const before = read(); return () => read() !== undefined && read() !== before; };
+const type = (text) => { const field = one('.search input'); field.value = text; field.dispatchEvent(new Event('input', {bubbles: true})); };
+(async () => {
+  for (const screen of ['Start', 'Train', 'Results', 'Try', 'Compare', 'Report', 'Models', 'Data'])
+    await act('another screen', () => one('nav button', screen).click(), () => one('nav button[aria-current]')?.textContent.trim().startsWith(screen) && one('h1') !== undefined);
+  while (!first()) await sleep(5);
+  let moved = changes(count);
+  await act('a search as typed', () => type('card'), moved);
+  moved = changes(count);
+  await act('all rows again', () => type(''), moved);
+  moved = changes(count);
+  await act('one part of the data', () => one('.segments label', 'Test').click(), moved);
+  moved = changes(count);
+  await act('all parts again', () => one('.segments label', 'All').click(), moved);
+  moved = changes(first);
+  await act('another order', () => one('[role=columnheader] button', 'Text').click(), moved);
+  moved = changes(first);
+  await act('the order of the file', () => one('[role=columnheader] button', 'Row').click(), moved);
+  await act('a row', () => one(`[role=row][aria-rowindex='4']`).click(), there('.one .text'));
+  await act('the end of the table', () => { const port = one('[role=grid]'); port.scrollTop = port.scrollHeight; }, () => {
+    const rows = [...document.querySelectorAll('.whole [role=row]')];
+    return Number(rows.at(-1)?.ariaRowIndex ?? rows.at(-1)?.getAttribute('aria-rowindex')) === Number(one('[role=grid]').getAttribute('aria-rowcount')) && !rows.at(-1).textContent.includes('…');
+  });
+  one('nav button', 'Results').click();
+  while (!one('main button.cell')) await sleep(5);
+  moved = changes(() => one('main .answers')?.textContent);
+  await act('a cell of the matrix', () => one('main button.cell').click(), moved);
+  one('nav button', 'Train').click();
+  while (!one('main [role=slider]')) await sleep(5);
+  await act('a value of the curve', () => { const layer = one('main [role=slider]'), box = layer.getBoundingClientRect();
+    layer.dispatchEvent(new PointerEvent('pointermove', {clientX: box.left + box.width / 2, clientY: box.top + box.height / 2, bubbles: true})); }, there('.values'));
+  done(times);
+})().catch(e => done(String(e)));
+";
+
+/// How soon the window answers while a run trains on every core. Prints figures and asserts none of them:
+///
+///     cargo nextest run -p lapidary -p lapidary-window --test window --run-ignored only -E 'test(how_soon)' --no-capture
+///
+/// With `LAPIDARY_TEST_WEIGHTS` the real model is trained, else the tiny one; with BANKING77 beside the repository its
+/// 10 003 rows are on Data, else a few.
+#[test]
+#[ignore = "measures the machine that it runs on"]
+fn how_soon_the_window_answers_while_a_run_uses_every_core() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let model = acceptance::real_weights().map_or("tiny", |path| {
+        models::import(&Home::open(Some(&desk.path("home"))).expect("a library"), "real", &path).expect("the real model");
+        "real"
+    });
+    let window = desk.open();
+    window.shows("8 messages, 2 labels");
+    window.click("label.choice", "tiny");
+    window.click("main button", "Start");
+    window.click("main button", "See the result");
+    window.shows("on 2 examples of the test set");
+    let others = root().parent().map(|p| p.join("shared/data/banking77/train.csv")).filter(|p| p.exists());
+    window.kill();
+
+    let window = desk.open_with(&others.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    window.wait("rows", "return document.querySelector('nav') !== null", &[]);
+    let run = start_long_with(&desk, &window, model);
+    let steps = || std::fs::read_to_string(Path::new(&run).join("events.jsonl")).unwrap_or_default().matches("\"type\":\"step\"").count();
+    let began = std::time::Instant::now();
+    while steps() < 3 {
+        assert!(began.elapsed().as_secs() < 300, "the run does not begin");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let (before, began) = (steps(), std::time::Instant::now());
+    let mut acts: Vec<(String, f64)> = Vec::new();
+    for _ in 0..15 {
+        let times = window.later(ROUND, &[]);
+        for act in times.as_array().unwrap_or_else(|| panic!("{times}: {}", window.text())) {
+            acts.push((act[0].as_str().unwrap_or_default().into(), act[1].as_f64().unwrap_or(f64::NAN)));
+        }
+    }
+    let (trained, seconds) = (steps() - before, began.elapsed().as_secs_f64());
+    let at = |mut times: Vec<f64>, share: f64| {
+        times.sort_by(f64::total_cmp);
+        times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1]
+    };
+    let mut names: Vec<&String> = acts.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    println!("model {model}, {} rows; {trained} steps were trained in the {seconds:.0} s of measuring", if others.is_some() { "10 003" } else { "12" });
+    for name in names {
+        let of: Vec<f64> = acts.iter().filter(|(n, _)| n == name).map(|(_, t)| *t).collect();
+        println!(
+            "{name:>24}: {:>3} times, median {:>4.0} ms, 95 % within {:>4.0} ms, at most {:>4.0} ms",
+            of.len(),
+            at(of.clone(), 0.5),
+            at(of.clone(), 0.95),
+            at(of, 1.0)
+        );
+    }
+    let all: Vec<f64> = acts.iter().map(|(_, t)| *t).collect();
+    println!(
+        "{:>24}: {:>3} times, median {:>4.0} ms, 95 % within {:>4.0} ms, at most {:>4.0} ms",
+        "all",
+        all.len(),
+        at(all.clone(), 0.5),
+        at(all.clone(), 0.95),
+        at(all, 1.0)
+    );
 }

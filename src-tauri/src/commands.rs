@@ -5,7 +5,7 @@
 
 use crate::shell::{self, Ending, Failure, Shell, lock};
 use crate::{menu, words};
-use lab::ask::Asked;
+use lab::ask::{Asked, Said};
 use lab::compare::Comparison;
 use lab::divide::Shares;
 use lab::forecast::Forecast;
@@ -13,7 +13,8 @@ use lab::look::ColumnsView;
 use lab::report::figure::Figure;
 use lab::report::text::Lang;
 use lab::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
-use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
+use lab::vectors::{DataMap, Reader};
+use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PageView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
 use lab::{device, devices, models};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -39,6 +40,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         pick_file,
         pick_folder,
         devices,
+        ready_device,
         tasks,
         models,
         get_model,
@@ -56,6 +58,8 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         divide_data,
         microscope,
         lengths,
+        data_map,
+        cancel_data_map,
         query_row,
         run_query,
         forecast,
@@ -71,6 +75,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         predictions,
         figure,
         predict,
+        cancel_predict,
         compare,
         import_predictions,
         report_page,
@@ -161,7 +166,7 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
         resume: true,
         edit: true,
         microscope: true,
-        map: false,
+        map: true,
         predict: true,
         compare: true,
         import_predictions: true,
@@ -280,6 +285,18 @@ async fn models(shell: State<'_, Shell>) -> Answer<Vec<ModelView>> {
     work(&shell, "models", move || view::models(&home)).await
 }
 
+/// What a device is called that is being tried.
+#[tauri::command]
+async fn ready_device(shell: State<'_, Shell>, device: String, checking: Channel<String>) -> Answer<Vec<device::Info>> {
+    let desk = shell.desk.clone();
+    let make = move || {
+        // a page that has gone away does not end it
+        desk.ready(&device, &mut |info| drop(checking.send(info.name.clone())))?;
+        devices::list(desk.home())
+    };
+    work(&shell, "ready device", make).await
+}
+
 /// Progress of a download or an export.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Progress {
@@ -325,9 +342,7 @@ async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Prog
 
 #[tauri::command]
 fn cancel_get_model(shell: State<'_, Shell>, name: String) {
-    if let Some(cancelled) = lock(&shell.downloads).get(&name) {
-        cancelled.store(true, Ordering::Relaxed);
-    }
+    shell.cancel(&name);
 }
 
 #[tauri::command]
@@ -411,6 +426,29 @@ async fn microscope(shell: State<'_, Shell>, data: String, row: usize, model: St
 async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: String, set: Vec<String>) -> Answer<Lengths> {
     let desk = shell.desk.clone();
     work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
+}
+
+/// What a map is kept under among the downloads.
+fn mapped(data: &str) -> String {
+    format!("map of {data}")
+}
+
+#[tauri::command]
+async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
+    let (desk, cancelled, key) = (shell.desk.clone(), Ending::default(), mapped(&data));
+    lock(&shell.downloads).insert(key.clone(), cancelled.clone());
+    let draw = move || {
+        let mut tell = |done: usize, total: usize| drop(progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() }));
+        desk.map(&data, Reader { model: &model, device: "auto" }, language, &cancelled, &mut tell)
+    };
+    let outcome = work(&shell, "data map", draw).await;
+    lock(&shell.downloads).remove(&key);
+    outcome
+}
+
+#[tauri::command]
+fn cancel_data_map(shell: State<'_, Shell>, data: String) {
+    shell.cancel(&mapped(&data));
 }
 
 #[tauri::command]
@@ -542,10 +580,24 @@ async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: L
 }
 
 #[tauri::command]
-async fn predict(shell: State<'_, Shell>, run: PathBuf, texts: Vec<String>) -> Answer<Vec<Asked>> {
+async fn predict(shell: State<'_, Shell>, run: PathBuf, text: String, said: Channel<Said>) -> Answer<Asked> {
     shell.grants.check(&run)?;
-    let desk = shell.desk.clone();
-    work(&shell, "predict", move || desk.ask(&run, &texts.iter().map(String::as_str).collect::<Vec<_>>())).await
+    let (desk, cancelled, key) = (shell.desk.clone(), Ending::default(), answering(&run));
+    lock(&shell.downloads).insert(key.clone(), cancelled.clone());
+    let ask = move || desk.ask(&run, &text, &mut |words| said.send(words).is_ok() && !cancelled.load(Ordering::Relaxed));
+    let outcome = work(&shell, "predict", ask).await;
+    lock(&shell.downloads).remove(&key);
+    outcome
+}
+
+/// What an answer is kept under among the downloads.
+fn answering(run: &Path) -> String {
+    format!("answer of {}", run.display())
+}
+
+#[tauri::command]
+fn cancel_predict(shell: State<'_, Shell>, run: PathBuf) {
+    shell.cancel(&answering(&run));
 }
 
 #[tauri::command]
@@ -594,9 +646,7 @@ fn exported(run: &Path) -> String {
 
 #[tauri::command]
 fn cancel_export(shell: State<'_, Shell>, run: PathBuf) {
-    if let Some(cancelled) = lock(&shell.downloads).get(&exported(&run)) {
-        cancelled.store(true, Ordering::Relaxed);
-    }
+    shell.cancel(&exported(&run));
 }
 
 #[tauri::command]
@@ -615,16 +665,23 @@ async fn unpack_run(shell: State<'_, Shell>, path: PathBuf) -> Answer<PathBuf> {
 }
 
 #[tauri::command]
-async fn report_page(shell: State<'_, Shell>, run: PathBuf, language: Lang) -> Answer<String> {
+async fn report_page(shell: State<'_, Shell>, run: PathBuf, language: Lang, without: Vec<String>) -> Answer<PageView> {
     shell.grants.check(&run)?;
-    work(&shell, "report", move || view::report_page(&run, language)).await
+    work(&shell, "report", move || view::report_page(&run, language, &without)).await
 }
 
 #[tauri::command]
-async fn export_report(shell: State<'_, Shell>, run: PathBuf, formats: Vec<String>, folder: PathBuf, language: Lang) -> Answer<Vec<PathBuf>> {
+async fn export_report(
+    shell: State<'_, Shell>,
+    run: PathBuf,
+    formats: Vec<String>,
+    folder: PathBuf,
+    language: Lang,
+    without: Vec<String>,
+) -> Answer<Vec<PathBuf>> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    work(&shell, "export report", move || view::export_report(&run, &formats, language, &folder)).await
+    work(&shell, "export report", move || view::export_report(&run, &formats, language, &without, &folder)).await
 }
 
 /// Every type that crosses the door, for the generator of TypeScript.
@@ -661,6 +718,8 @@ pub mod types {
         PredictionFilter::export_all(config)?;
         PredictionPage::export_all(config)?;
         lab::compare::PairTest::export_all(config)?;
+        PageView::export_all(config)?;
+        Said::export_all(config)?;
         Asked::export_all(config)
     }
 }

@@ -16,7 +16,7 @@ mod shell;
 mod words;
 
 use shell::Shell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tauri::{Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
@@ -33,6 +33,10 @@ fn main() -> ExitCode {
     if let Some(code) = lab::child::as_child(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()) {
         return code;
     }
+    // packages hold one program under two names
+    if called(std::env::args_os().next().as_deref()) == Some(COMMAND.into()) {
+        return lapidary::main();
+    }
     let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from));
     let shell = match lab::Home::open(home.as_deref()) {
         Ok(home) => Shell::new(home),
@@ -48,6 +52,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The name under which this program is the command and no window.
+const COMMAND: &str = "lapidary";
+
+/// The name that this program was called by.
+fn called(word: Option<&std::ffi::OsStr>) -> Option<std::ffi::OsString> {
+    Path::new(word?).file_stem().map(Into::into)
 }
 
 /// `[--home DIR] [FILE OR FOLDER]…`; the home may also stand in `LAPIDARY_HOME`.
@@ -114,12 +126,19 @@ fn remembered() -> tauri_plugin_window_state::StateFlags {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-    use std::path::Path;
 
     #[test]
     fn a_command_line_names_a_home_and_files() {
         let (home, paths) = arguments(["--home", "h", "/a.csv", "/b"].map(PathBuf::from).into_iter());
         assert_eq!((home, paths), (Some("h".into()), vec!["/a.csv".into(), "/b".into()]));
+    }
+
+    #[test]
+    fn it_knows_the_name_that_it_was_called_by() {
+        for (word, name) in [("lapidary", "lapidary"), ("/usr/bin/lapidary", "lapidary"), ("./lapidary-window", "lapidary-window")] {
+            assert_eq!(called(Some(word.as_ref())), Some(name.into()));
+        }
+        assert_eq!(called(None), None);
     }
 
     fn files(folder: &Path) -> BTreeMap<String, String> {

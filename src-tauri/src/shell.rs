@@ -70,7 +70,7 @@ pub struct Shell {
     pub shipped: Option<PathBuf>,
     subscriptions: Mutex<HashMap<u32, Ending>>,
     next: AtomicU32,
-    /// Downloads by model, and exports of runs.
+    /// What can be cancelled: downloads by model, and exports, answers and maps under names of their own.
     pub downloads: Mutex<HashMap<String, Ending>>,
     /// Files from the command line that the page has not been told of, and whether it listens.
     waiting: Mutex<(Vec<PathBuf>, bool)>,
@@ -110,6 +110,13 @@ impl Shell {
     pub fn offer(&self, paths: Vec<PathBuf>) {
         self.grants.add(&paths);
         lock(&self.waiting).0.extend(paths);
+    }
+
+    /// Asks long work to end, by what it is kept under; nothing if it has ended.
+    pub fn cancel(&self, key: &str) {
+        if let Some(cancelled) = lock(&self.downloads).get(key) {
+            cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Registers a subscription.

@@ -136,11 +136,16 @@ impl Window {
         value
     }
 
+    /// Runs a function body in the page that calls its last argument when it is done, and gives what it calls it with.
+    pub fn later(&self, body: &str, args: &[Value]) -> Value {
+        self.post("/execute/async", &json!({"script": body, "args": args}))
+    }
+
     /// Asks the program behind the page, as the page itself does, and gives the answer; a failure is its message.
     pub fn ask(&self, command: &str, args: &Value) -> Result<Value, String> {
         let body = "const done = arguments[2]; window.__TAURI_INTERNALS__.invoke(arguments[0], arguments[1]) \
             .then(value => done({value: value ?? null}), failure => done({failure: failure.message ?? String(failure)}))";
-        let mut answer = self.post("/execute/async", &json!({"script": body, "args": [command, args]}));
+        let mut answer = self.later(body, &[command.into(), args.clone()]);
         match answer["failure"].as_str() {
             Some(failure) => Err(failure.into()),
             None => Ok(answer["value"].take()),
@@ -178,10 +183,18 @@ impl Window {
     pub fn click(&self, selector: &str, name: &str) {
         let body = "return [...document.querySelectorAll(arguments[0])].find(e => e.checkVisibility() && !e.disabled && \
             (!arguments[1] || [e.innerText, e.textContent, e.getAttribute('aria-label'), e.title].some(t => (t ?? '').trim().includes(arguments[1])))) ?? null";
-        let element = self.wait(&format!("{selector} `{name}`"), body, &[selector.into(), name.into()]);
-        let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("no element: {element}"));
-        let outcome = self.post(&format!("/element/{id}/click"), &json!({}));
-        assert!(outcome.is_null(), "{selector} `{name}` cannot be clicked: {outcome}");
+        let began = Instant::now();
+        loop {
+            let element = self.wait(&format!("{selector} `{name}`"), body, &[selector.into(), name.into()]);
+            let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("no element: {element}"));
+            let outcome = self.post(&format!("/element/{id}/click"), &json!({}));
+            // a page that has just drawn itself anew has another element in its place
+            if outcome["error"] == "stale element reference" && began.elapsed() < PATIENCE {
+                continue;
+            }
+            assert!(outcome.is_null(), "{selector} `{name}` cannot be clicked: {outcome}");
+            return;
+        }
     }
 
     /// Chooses an option, by its text, of the selection list that a label names.
@@ -191,6 +204,24 @@ impl Window {
             [...e.labels].some(l => l.textContent.trim().startsWith(arguments[0]))); \
             if (!list) return false; list.selectedIndex = at(list); list.dispatchEvent(new Event('change', {bubbles: true})); return true";
         self.wait(&format!("`{option}` in the list `{label}`"), body, &[label.into(), option.into()]);
+    }
+
+    /// Puts a value into the field that a label names, as a person who types it and goes on.
+    pub fn fill(&self, label: &str, value: &str) {
+        let body = "const field = [...document.querySelectorAll('main input')].find(e => e.checkVisibility() && \
+            [...e.labels].some(l => l.textContent.trim().startsWith(arguments[0]))); \
+            if (!field) return false; field.value = arguments[1]; \
+            for (const event of ['input', 'change']) field.dispatchEvent(new Event(event, {bubbles: true})); return true";
+        self.wait(&format!("the field `{label}`"), body, &[label.into(), value.into()]);
+    }
+
+    /// What the page is told instead of what a dialog of the platform would give, which no driver can reach.
+    pub fn answers(&self, command: &str, answer: &Value) {
+        let body = "window.told ??= {}; window.told[arguments[0]] = arguments[1]; if (window.asked) return; window.asked = window.fetch; \
+            window.fetch = (to, how) => { const command = String(to).split('/').pop(); if (!(command in window.told)) return window.asked(to, how); \
+            const headers = {'Tauri-Response': 'ok', 'Content-Type': 'application/json'}; \
+            return Promise.resolve(new Response(JSON.stringify(window.told[command]), {headers})); }";
+        self.script(body, &[command.into(), answer.clone()]);
     }
 
     /// Types into what has the focus.
@@ -218,9 +249,15 @@ impl Window {
         }
         let body = "const done = arguments[0]; axe.run(document, {iframes: false}).then(r => done(r.violations.map(v => \
             `${v.id}: ${v.help}: ${v.nodes.map(n => n.html.slice(0, 200) + ' ' + (n.any[0]?.message ?? '')).slice(0, 3).join(' | ')}`)), e => done([String(e)]))";
-        let found = self.post("/execute/async", &json!({"script": body, "args": []}));
+        let found = self.later(body, &[]);
         let list = found.as_array().unwrap_or_else(|| panic!("axe-core did not run: {found}"));
         list.iter().map(|v| v.as_str().unwrap_or_default().to_string()).collect()
+    }
+
+    /// Gives the window the whole of a screen of this size.
+    pub fn fill_screen(&self, (width, height): (usize, usize)) {
+        let outcome = self.post("/window/rect", &json!({"x": 0, "y": 0, "width": width, "height": height}));
+        assert!(outcome.get("error").is_none(), "the window cannot be made as large as the screen: {outcome}");
     }
 
     /// Loads the page anew.

@@ -70,6 +70,16 @@ for (const [width, height] of sizes) {
       }
       if (screen === 'results') await page.waitForSelector('.cell');
       await shoot(page, `${screen}-${end}`);
+      if (screen === 'data') {
+        await page.locator('.segments label').nth(1).click();
+        await page.waitForSelector('.map .layer');
+        await page.locator('.map .layer').hover({ position: { x: 300, y: 200 } });
+        await shoot(page, `map-${end}`);
+      }
+      if (screen === 'report') {
+        await page.locator('aside details summary').click();
+        await shoot(page, `report-sections-${end}`);
+      }
       if (screen === 'start') {
         await page.locator('details summary').click();
         await shoot(page, `start-details-${end}`);

@@ -177,13 +177,13 @@ describe('the door with Tauri behind it', () => {
     await tauri.openData({ task: 'intent', folder: 'f' });
     await tauri.startRun(REQUEST);
     await tauri.predictions('r', { right: false }, 0, 50);
-    await tauri.exportReport('r', ['html'], 'f', 'it');
+    await tauri.exportReport('r', ['html'], 'f', 'it', ['cite']);
     expect(calls).toEqual([
       ['capabilities', {}],
       ['open_data', { source: { task: 'intent', folder: 'f' } }],
       ['start_run', { request: REQUEST }],
       ['predictions', { run: 'r', filter: { right: false }, offset: 0, limit: 50 }],
-      ['export_report', { run: 'r', formats: ['html'], folder: 'f', language: 'it' }],
+      ['export_report', { run: 'r', formats: ['html'], folder: 'f', language: 'it', without: ['cite'] }],
     ]);
   });
 

@@ -265,6 +265,29 @@ describe('data', () => {
     expect(app.screen).toBe('data');
   });
 
+  it('is a map whose points open rows, one by one or those drawn around', async () => {
+    const { app } = await open();
+    await go('Data');
+    await click(await screen.findByRole('radio', { name: 'Map' }));
+    const map = await screen.findByRole('group', { name: words.en.data.map.hint });
+    expect(await complaints()).toEqual([]);
+    await fireEvent.keyDown(map, { key: 'ArrowRight' });
+    await fireEvent.keyDown(map, { key: 'Enter' });
+    const one = await screen.findByRole('region', { name: 'Selected row' });
+    await waitFor(() => expect(within(one).getByRole('button', { name: 'Delete row' })).toBeTruthy());
+    // around everything: a hand draws, and jsdom lays nothing out, so the layer is told its size
+    map.getBoundingClientRect = () => ({ left: 0, top: 0, width: 560, height: 560 }) as DOMRect;
+    map.setPointerCapture = () => undefined;
+    const draw = (type: string, x: number, y: number): Promise<boolean> => fireEvent(map, new MouseEvent(type, { clientX: x, clientY: y, buttons: type === 'pointerup' ? 0 : 1, bubbles: true }));
+    await draw('pointerdown', 0, 0);
+    for (const [x, y] of [[560, 0], [560, 280], [0, 280]] as const) await draw('pointermove', x, y);
+    await draw('pointerup', 0, 280);
+    await screen.findByText(/^\d+ of 300 rows$/);
+    await click(screen.getByRole('button', { name: 'Show all rows' }));
+    await screen.findByText('300 rows');
+    expect(app.data?.changes).toBe(0);
+  });
+
   it('is found from a mistake', async () => {
     await open();
     await go('Results');
@@ -274,13 +297,26 @@ describe('data', () => {
 });
 
 describe('asking', () => {
+  it('ends where a person stops it, and says nothing of it', async () => {
+    await open({ pace: 50 });
+    await go('Try');
+    await click(await screen.findByText('Quel pigiama lo fate anche in 5XL?'));
+    await click(await screen.findByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(screen.queryByRole('region', { name: 'After training' })).toBeNull());
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
   it('shows the answers before and after, and says what the engine refuses', async () => {
     await open();
     await go('Try');
     await click(await screen.findByText('Quel pigiama lo fate anche in 5XL?'));
-    const after = await screen.findByRole('region', { name: 'After training' });
-    expect(after.textContent).toContain('product_availability');
-    expect(after.textContent).toContain('74.3% sure');
+    // what it says is there while it says it
+    const after = (): string => screen.getByRole('region', { name: 'After training' }).textContent;
+    await waitFor(() => expect(after()).toMatch(/After training .+/));
+    expect(after()).not.toContain('sure');
+    await waitFor(() => expect(after()).toContain('74.3% sure'));
+    expect(after()).toContain('product_availability');
+    await waitFor(() => expect(screen.queryByRole('button', { name: 'Stop' })).toBeNull());
     await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'unheard of' } });
     await click(screen.getByRole('button', { name: 'Ask' }));
     expect((await screen.findByRole('alert')).textContent).toContain('the recording knows only');
@@ -311,9 +347,13 @@ describe('the report', () => {
     const frame = await screen.findByTitle<HTMLIFrameElement>('Preview of the report');
     expect(frame.getAttribute('sandbox')).toBe('');
     expect(frame.srcdoc.slice(0, 15).toLowerCase()).toBe('<!doctype html>');
+    await click(screen.getByText('Sections', { selector: 'summary' }));
+    await click(screen.getByRole('checkbox', { name: 'Training' }));
+    await waitFor(() => expect(frame.srcdoc).not.toContain('id="training"'));
+    expect(frame.srcdoc).toContain('id="mistakes"');
     await click(screen.getByRole('button', { name: 'Export…' }));
     await screen.findByText('datasets/intents-it/report.html');
-    expect(door.calls).toContain('exportReport');
+    expect(door.calls).toContain('exportReport without training');
   });
 
   it('has the model beside it, which is written for other programs, or not where a person stops it', async () => {

@@ -1,4 +1,4 @@
-//! `cargo xtask package`: a Debian package of the window and the command, with everything a desktop wants to know.
+//! `cargo xtask package`: a Debian package of the window, which is the command, too, with everything a desktop wants to know.
 //!
 //! For AppImage, .msi and .dmg, `src-tauri/tauri.conf.json` holds the configuration that Tauri's own bundler reads
 //! (`cargo install tauri-cli`, then `cargo tauri build`).
@@ -44,13 +44,13 @@ const MIME: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 </mime-info>
 ";
 
-/// Builds the user interface and both programs, and packs them. The package's path is the last line on standard output.
+/// Builds the user interface and the window, and packs them. The package's path is the last line on standard output.
 pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
     setup::ensure(&[Need::CCompiler, Need::WebView, Need::Node, Need::DpkgDeb], &[], place)?;
     interface::build(place)?;
     let profile = if fast { "dev" } else { "release" };
     let mut build = place.cargo();
-    build.args(["build", "--profile", profile]).args(SELECTION);
+    build.args(["build", "--profile", profile, "--bin", "lapidary-window"]).args(SELECTION);
     expect(&mut build, "Building Lapidary failed")?;
 
     let target = place.target_folder();
@@ -60,12 +60,14 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
     if root.exists() {
         fs::remove_dir_all(&root).map_err(|e| disk(&root, &e))?;
     }
-    for program in ["lapidary", "lapidary-window"] {
-        let from = target.join(if fast { "debug" } else { "release" }).join(program);
-        let to = root.join("usr/bin").join(program);
-        copy(&from, &to)?;
-        expect(Command::new("strip").arg(&to), "Leaving out symbols failed")?;
-    }
+    let bin = root.join("usr/bin");
+    let program = bin.join("lapidary-window");
+    copy(&target.join(if fast { "debug" } else { "release" }).join("lapidary-window"), &program)?;
+    // the release profile has left them out already
+    expect(Command::new("strip").arg(&program), "Leaving out symbols failed")?;
+    // the window is the command, too, when it is called by its name: a second program would be as large again
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("lapidary-window", bin.join("lapidary")).map_err(|e| disk(&bin, &e))?;
     tree(&place.root.join("datasets"), &root.join("usr/share/lapidary/datasets"))?;
     let icons = root.join("usr/share/icons/hicolor");
     for (file, size) in [("32x32.png", "32x32"), ("128x128.png", "128x128"), ("128x128@2x.png", "256x256"), ("icon.png", "512x512")] {
@@ -157,7 +159,8 @@ fn tree(from: &Path, to: &Path) -> Result<(), Failure> {
 /// Bytes of all files in a folder.
 fn size(folder: &Path) -> Result<u64, Failure> {
     entries(folder)?.iter().try_fold(0, |sum, path| {
-        let own = if path.is_dir() { size(path)? } else { path.metadata().map_err(|e| disk(path, &e))?.len() };
+        // a link takes no room of what it leads to
+        let own = if path.is_dir() { size(path)? } else { path.symlink_metadata().map_err(|e| disk(path, &e))?.len() };
         Ok(sum + own)
     })
 }

@@ -86,20 +86,43 @@ pub enum Command {
         /// Texts to answer
         #[arg(required = true)]
         texts: Vec<String>,
+        /// Probabilities as they were calibrated on the validation set
+        #[arg(long)]
+        calibrated: bool,
+        /// Withhold answers whose calibrated probability is below the threshold of the run
+        #[arg(long)]
+        abstain: bool,
         /// Device: auto, cpu, gpu or an id from `lapidary devices`
         #[arg(long, default_value = "auto")]
         device: String,
     },
-    /// Write the report of runs
+    /// Fit what a run's probabilities are worth, and a threshold for abstaining, on its validation set
+    Calibrate {
+        /// Run folder
+        run: PathBuf,
+        /// Accuracy that answers above the threshold should have, between 0 and 1
+        #[arg(long, default_value_t = lab::calibrate::WANTED, value_name = "SHARE")]
+        accuracy: f64,
+        /// Validation examples [default: those of the run]
+        #[arg(long, value_name = "FILE")]
+        validation: Option<PathBuf>,
+        /// Which column plays which role: text=question,label=intent
+        #[arg(long, requires = "validation")]
+        columns: Option<String>,
+        /// Device: auto, cpu, gpu or an id from `lapidary devices`
+        #[arg(long, default_value = "auto")]
+        device: String,
+    },
+    /// Write the report of runs, or of a study
     Report {
-        /// Run folders
+        /// Run folders, or folders of studies
         #[arg(required = true)]
         runs: Vec<PathBuf>,
         /// Kinds of document: html, pdf, md, csv, json, png
         #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats())]
         format: Vec<Format>,
         /// Sections to leave out, by name: mistakes,health
-        #[arg(long, value_delimiter = ',', value_parser = SECTIONS)]
+        #[arg(long, value_delimiter = ',', value_parser = sections())]
         without: Vec<String>,
         /// Folder to write into [default: the run folder]
         #[arg(long)]
@@ -124,6 +147,9 @@ pub enum Command {
         /// Kinds of document: html, pdf, md, csv, json, png
         #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats(), requires = "out")]
         format: Vec<Format>,
+        /// Sections to leave out, by name: mistakes,health
+        #[arg(long, value_delimiter = ',', value_parser = lab::report::compare::SECTIONS)]
+        without: Vec<String>,
         /// Folder to write a report into; without it, it is printed
         #[arg(long)]
         out: Option<PathBuf>,
@@ -228,7 +254,7 @@ pub enum DataCommand {
         /// Show the rows that the model finds most like one instead: PART:NUMBER, counted from 0
         #[arg(long, value_name = "ROW", value_parser = row, conflicts_with_all = ["search", "tokens"])]
         near: Option<(Split, usize)>,
-        /// Write the rows as points on a plane instead, those alike to the model near each other; .json or .csv
+        /// Write the rows as points on a plane instead, those alike to the model near each other; .json, .csv, or a picture: .svg, .png
         #[arg(long, value_name = "FILE", conflicts_with_all = ["search", "tokens", "near"])]
         map: Option<PathBuf>,
         #[command(flatten)]
@@ -496,10 +522,13 @@ pub struct Evaluate {
     /// Run folder
     pub run: Option<PathBuf>,
     /// Answers of any other system, one JSON object a line: {"answer": "…", "probability": 0.9}
-    #[arg(long, value_name = "FILE", conflicts_with = "run", requires = "task")]
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
     pub predictions: Option<PathBuf>,
+    /// Take the answers in as a run of their own, to compare with this run; they answer the examples that it was measured on
+    #[arg(long, value_name = "RUN", requires = "predictions", conflicts_with_all = ["task", "test", "schema", "database", "columns", "out"])]
+    pub like: Option<PathBuf>,
     /// Task of the answers
-    #[arg(long, value_parser = kinds())]
+    #[arg(long, value_parser = kinds(), required_unless_present_any = ["run", "like"])]
     pub task: Option<Kind>,
     /// Script that makes the tables which queries are about
     #[arg(long, value_name = "FILE", requires = "predictions")]
@@ -507,9 +536,9 @@ pub struct Evaluate {
     /// SQLite file of these tables, or the script that fills them
     #[arg(long, value_name = "FILE", requires = "predictions")]
     pub database: Option<PathBuf>,
-    /// Examples to score on
-    #[arg(long, value_name = "FILE")]
-    pub test: PathBuf,
+    /// Examples to score on [default: the test set of the run]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["run", "like"])]
+    pub test: Option<PathBuf>,
     /// Which column plays which role: text=question,label=intent
     #[arg(long)]
     pub columns: Option<String>,
@@ -546,6 +575,12 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 /// What `--format` of a report takes.
 fn formats() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
+}
+
+/// What `--without` of a report takes: sections of runs and of studies.
+fn sections() -> PossibleValuesParser {
+    let of_studies = lab::report::study::SECTIONS.into_iter().filter(|s| !SECTIONS.contains(s));
+    PossibleValuesParser::new(SECTIONS.into_iter().chain(of_studies))
 }
 
 /// What `--format` of an edited data set takes.

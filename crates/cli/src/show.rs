@@ -8,7 +8,7 @@ use lab::forecast::Forecast;
 use lab::look::Checked;
 use lab::models::Listed;
 use lab::report::document::Document;
-use lab::report::record::RunResult;
+use lab::report::record::{Calibration, RunResult};
 use lab::set::{DataSet, Split};
 use lab::study::Outcome;
 use lab::tasks::Metrics;
@@ -245,9 +245,34 @@ impl Output {
         for (text, a) in texts.iter().zip(answers) {
             let answer = a.answer.as_ref().ok().map(lab::tasks::answer::show);
             if self.json {
-                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability}));
+                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability, "reason": a.answer.as_ref().err()}));
             } else {
-                line(&format!("{:<24} {:>7}  {text}", answer.as_deref().unwrap_or(self.words.no_label()), self.words.percent(a.probability)));
+                let none = a.answer.as_ref().err().map(|reason| format!("({})", self.words.0.reason(reason)));
+                let answer = answer.or(none).unwrap_or_default();
+                line(&format!("{answer:<24} {:>7}  {text}", self.words.percent(a.probability)));
+            }
+        }
+    }
+
+    /// What a run's probabilities are worth.
+    pub fn calibrated(self, c: &Calibration) {
+        if self.json {
+            return json_line(c);
+        }
+        let words = self.words;
+        line(&words.temperature(c.temperature, c.validation.examples));
+        for (name, a) in [("validation", Some(c.validation)), ("test", c.test)] {
+            if let Some(a) = a {
+                line(&format!("  {}", words.agreement(name, a.error, a.error_calibrated)));
+            }
+        }
+        line(&match c.threshold {
+            Some(p) => words.threshold(p.threshold, c.wanted),
+            None => words.no_threshold(c.wanted),
+        });
+        for (name, point) in [("validation", c.threshold), ("test", c.threshold_on_test)] {
+            if let Some(p) = point {
+                line(&format!("  {}", words.above_threshold(name, p.coverage, p.accuracy)));
             }
         }
     }

@@ -74,6 +74,7 @@ impl Words {
             (_, "test") => "prova",
             (_, "majority") => "etichetta più comune",
             (_, "untuned") => "modello non specializzato",
+            (_, "few_shot") => "non specializzato, con esempi",
             (_, "accuracy") => "accuratezza",
             (_, "precision") => "precisione",
             (_, "recall") => "richiamo",
@@ -474,9 +475,42 @@ impl Words {
         )
     }
 
-    /// In the place of a label, for an answer that is none.
-    pub fn no_label(self) -> &'static str {
-        self.pick("(no answer)", "(nessuna risposta)")
+    /// The temperature of a run, and on how many examples it was fitted.
+    pub fn temperature(self, temperature: f64, examples: usize) -> String {
+        let t = self.0.significant(temperature);
+        both!(self, "temperature {t}, fitted on {examples} validation examples", "temperatura {t}, adattata a {examples} esempi di validazione")
+    }
+
+    /// The calibration error of a part of the data before and after.
+    pub fn agreement(self, part: &str, before: f64, after: f64) -> String {
+        let (part, before, after) = (self.said(part), self.percent(before), self.percent(after));
+        both!(self, "{part}: calibration error {before}, calibrated {after}", "{part}: errore di calibrazione {before}, calibrato {after}")
+    }
+
+    /// The threshold for abstaining.
+    pub fn threshold(self, threshold: f64, wanted: f64) -> String {
+        let (threshold, wanted) = (self.percent(threshold), self.percent(wanted));
+        both!(
+            self,
+            "threshold {threshold}: the lowest at which {wanted} of the answers to the validation set are right",
+            "soglia {threshold}: la più bassa a cui il {wanted} delle risposte alla validazione è giusto"
+        )
+    }
+
+    /// That there is none.
+    pub fn no_threshold(self, wanted: f64) -> String {
+        let wanted = self.percent(wanted);
+        both!(
+            self,
+            "no threshold at which {wanted} of the answers to the validation set are right; try a lower --accuracy",
+            "nessuna soglia a cui il {wanted} delle risposte alla validazione sia giusto; provare con una --accuracy più bassa"
+        )
+    }
+
+    /// What the threshold does.
+    pub fn above_threshold(self, part: &str, coverage: f64, accuracy: f64) -> String {
+        let (part, coverage, accuracy) = (self.said(part), self.percent(coverage), self.percent(accuracy));
+        both!(self, "{part}: answers {coverage}, of these right {accuracy}", "{part}: risposte {coverage}, di queste giuste {accuracy}")
     }
 
     /// How many examples the scores are of.
@@ -653,7 +687,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("show", "limit", "Righe da mostrare"),
     ("show", "tokens", "Mostra invece ciò che un modello legge di una riga, token per token: PARTE:NUMERO, contando da 0"),
     ("show", "near", "Mostra invece le righe che il modello trova più simili a una: PARTE:NUMERO, contando da 0"),
-    ("show", "map", "Scrive invece le righe come punti su un piano, vicine quelle che il modello trova simili; .json o .csv"),
+    ("show", "map", "Scrive invece le righe come punti su un piano, vicine quelle che il modello trova simili; .json, .csv, o un’immagine: .svg, .png"),
     ("check", "deep", "Fa leggere ogni riga anche al modello, e indica le righe che somigliano a quelle di un’altra etichetta"),
     ("check", "model", "Nome o percorso del modello [predefinito: gemma-3-270m, se è su questo computer]"),
     ("check", "method", "Come risponde il modello"),
@@ -720,15 +754,23 @@ const HELP: &[(&str, &str, &str)] = &[
     ("eval", "task", "Compito delle risposte"),
     ("eval", "schema", "Script che crea le tabelle a cui si riferiscono le interrogazioni"),
     ("eval", "database", "File SQLite di queste tabelle, o script che le riempie"),
-    ("eval", "test", "Esempi su cui valutare"),
+    ("eval", "like", "Accoglie le risposte come esecuzione a sé, da confrontare con questa; rispondono agli esempi su cui essa fu misurata"),
+    ("eval", "test", "Esempi su cui valutare [predefinito: l’insieme di prova dell’esecuzione]"),
     ("eval", "out", "File in cui scrivere ogni risposta, un oggetto JSON per riga"),
     ("predict", "", "Interroga un modello addestrato"),
     ("predict", "run", "Cartella di esecuzione"),
     ("predict", "texts", "Testi a cui rispondere"),
-    ("report", "", "Scrive il rapporto di una o più esecuzioni"),
-    ("report", "runs", "Cartelle di esecuzione"),
+    ("predict", "calibrated", "Probabilità come sono state calibrate sull’insieme di validazione"),
+    ("predict", "abstain", "Trattiene le risposte con probabilità calibrata sotto la soglia dell’esecuzione"),
+    ("calibrate", "", "Adatta all’insieme di validazione ciò che valgono le probabilità di un’esecuzione, e una soglia per astenersi"),
+    ("calibrate", "run", "Cartella di esecuzione"),
+    ("calibrate", "accuracy", "Accuratezza che devono avere le risposte sopra la soglia, fra 0 e 1"),
+    ("calibrate", "validation", "Esempi di validazione [predefinito: quelli dell’esecuzione]"),
+    ("report", "", "Scrive il rapporto di una o più esecuzioni, o di uno studio"),
+    ("report", "runs", "Cartelle di esecuzione, o cartelle di studi"),
     ("report", "format", "Tipi di documento: html, pdf, md, csv, json, png"),
     ("report", "without", "Sezioni da tralasciare, per nome: mistakes,health"),
+    ("compare", "without", "Sezioni da tralasciare, per nome: mistakes,health"),
     ("report", "out", "Cartella in cui scrivere [predefinito: la cartella di esecuzione]"),
     ("compare", "", "Mette a confronto più esecuzioni; le altre si confrontano con la prima"),
     ("compare", "runs", "Cartelle di esecuzione"),
@@ -907,7 +949,11 @@ mod tests {
             w.result("x", 1, "test"),
             w.free_decoding().into(),
             w.ended("completed", &TrainRecord::default()),
-            w.no_label().into(),
+            w.temperature(1.5, 24),
+            w.agreement("test", 0.1, 0.05),
+            w.threshold(0.7, 0.9),
+            w.no_threshold(0.9),
+            w.above_threshold("test", 0.8, 0.9),
             w.on_examples(1),
             w.entity_errors(1, 1, 1, 1),
             w.unreadable(1),
@@ -942,6 +988,7 @@ mod tests {
             "test",
             "majority",
             "untuned",
+            "few_shot",
             "accuracy",
             "precision",
             "recall",

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::recipe::{Method, Recipe};
 use crate::task::{Scorer, Task};
 use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder};
-use gemma::generate::{Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
+use gemma::generate::{self, Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
 use gemma::{Gemma, Tokenizer, head};
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -25,11 +25,32 @@ pub struct Answerer<'a> {
     task: &'a Task,
     recipe: &'a Recipe,
     template: String,
+    /// Tokens of examples that [`Mode::Shown`] puts before each question; empty if there are none.
+    shown: Vec<u32>,
     allowed: Allowed,
     /// The names that queries may use, and where.
     scope: Option<Scope>,
     /// The database that queries are about, to try them on.
     database: Option<RefCell<Sandbox>>,
+    listener: Option<Listener<'a>>,
+}
+
+/// Hears the tokens of an answer so far, before each next one; the answer ends where it gives false.
+pub type Listener<'a> = &'a dyn Fn(&[u32]) -> bool;
+
+/// A constraint that lets somebody listen to the first row, or to the best of its beams.
+struct Heard<'a> {
+    of: &'a dyn Constraint,
+    listener: Option<Listener<'a>>,
+}
+
+impl Constraint for Heard<'_> {
+    fn next(&self, row: usize, generated: &[u32]) -> generate::Allowed {
+        match self.listener {
+            Some(listener) if row == 0 && !listener(generated) => generate::Allowed::Only(Vec::new()),
+            _ => self.of.next(row, generated),
+        }
+    }
 }
 
 /// What may be answered under constraint.
@@ -51,18 +72,20 @@ pub struct Answer {
     pub answer: std::result::Result<Target, String>,
     /// Probability that the system gave to it, among what the constraint allowed.
     pub probability: f64,
+    /// Probabilities of all labels, in their order; empty where only that of the answer is known.
+    pub all: Vec<f32>,
 }
 
 impl From<Guess> for Answer {
     fn from(guess: Guess) -> Self {
-        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability }
+        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability, all: Vec::new() }
     }
 }
 
 impl Answer {
     /// Reads what a system put out about a text.
     pub fn read(kind: Kind, text: &str, output: String, probability: f64) -> Self {
-        Self { answer: answer::read(kind, text, &output), output, probability }
+        Self { answer: answer::read(kind, text, &output), output, probability, all: Vec::new() }
     }
 }
 
@@ -75,7 +98,14 @@ pub enum Mode {
     Free,
     /// By constrained completion of the base model, whatever was trained.
     Untuned,
+    /// As [`Self::Untuned`], with the examples of [`Answerer::showing`] before the question.
+    Shown,
 }
+
+/// Examples that are shown to an untuned model, at most.
+const SHOWN: usize = 12;
+/// Tokens of all of them, at most: they are read again at every question, which makes it about twice as dear.
+const SHOWN_TOKENS: usize = 128;
 
 /// What stands before the answer and the answer, where the model is to spell it.
 pub fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
@@ -132,7 +162,54 @@ impl<'a> Answerer<'a> {
             _ => Allowed::Grammar(Vocabulary::new(&tokenizer.pieces(), EOS).map_err(Error::Request)?),
         };
         let scope = (task.kind == Kind::Sql).then(|| Scope::new(&task.tables, task.labels.names()));
-        Ok(Self { model, body: recipe.body(model), tokenizer, task, recipe, template: recipe.template(language).into(), allowed, scope, database: None })
+        Ok(Self {
+            model,
+            body: recipe.body(model),
+            tokenizer,
+            task,
+            recipe,
+            template: recipe.template(language).into(),
+            shown: Vec::new(),
+            allowed,
+            scope,
+            database: None,
+            listener: None,
+        })
+    }
+
+    /// The same with a few training examples to put before a question, see [`Mode::Shown`]: drawn by the seed, of every
+    /// label one first, as many as leave room for the longest of the questions and its answer.
+    ///
+    /// # Errors
+    /// If an example cannot be tokenized.
+    pub fn showing(mut self, training: &[Example], questions: &[Example], seed: u64) -> Result<Self> {
+        let (once, each) = prompt::parted(&self.template);
+        let mut longest = 0;
+        for question in questions {
+            longest = longest.max(self.tokenizer.encode(&self.task.prompt(each, &question.text))?.len());
+        }
+        let mut shown = self.tokenizer.encode_with_bos(&self.task.prompt(once, ""))?;
+        let room = self.model.config().context.saturating_sub(longest + self.answer_tokens());
+        let most = shown.len() + SHOWN_TOKENS.min(room.saturating_sub(shown.len()));
+        let mut count = 0;
+        for example in prompt::to_show(training, seed) {
+            let (prompt, completion) = spelled(example, each, self.task);
+            let one = [self.tokenizer.encode(&prompt)?, self.tokenizer.encode(&completion)?, vec![EOS]].concat();
+            if shown.len() + one.len() <= most {
+                shown.extend(one);
+                count += 1;
+            }
+            if count == SHOWN {
+                break;
+            }
+        }
+        self.shown = if count > 0 { shown } else { Vec::new() };
+        Ok(self)
+    }
+
+    /// Can [`Mode::Shown`] show anything?
+    pub fn shows(&self) -> bool {
+        !self.shown.is_empty()
     }
 
     /// The same with the database that queries are about: queries then end only where they are whole, and of several
@@ -142,6 +219,11 @@ impl<'a> Answerer<'a> {
     /// If the files are wrong.
     pub fn upon(self, files: &[&Path]) -> Result<Self> {
         Ok(Self { database: Some(RefCell::new(Sandbox::open(files)?)), ..self })
+    }
+
+    /// The same with somebody who listens while the first of the questions is answered by completion.
+    pub fn heard_by(self, listener: Listener<'a>) -> Self {
+        Self { listener: Some(listener), ..self }
     }
 
     /// The part of the model that is trained, see [`Recipe::body`].
@@ -174,13 +256,19 @@ impl<'a> Answerer<'a> {
         Encoder { tokenizer: self.tokenizer, max_tokens: self.recipe.max_tokens.min(self.model.config().context) }
     }
 
-    /// Encodes a bare text as a prompt of a completion, or as what a head reads; none if it has nothing to read.
+    /// Encodes a bare text as a prompt of a completion, behind examples or by itself, or as what a head reads; none if it
+    /// has nothing to read.
     ///
     /// # Errors
     /// If it is longer than the model's context.
-    fn question(&self, text: &str, completion: bool) -> Result<Option<Encoded>> {
+    fn question(&self, text: &str, completion: bool, shown: bool) -> Result<Option<Encoded>> {
         let encoder = self.encoder();
         let encoded = match self.recipe.method {
+            _ if shown => {
+                let own = self.tokenizer.encode(&self.task.prompt(prompt::parted(&self.template).1, text))?;
+                let ids = [&self.shown[..], &own].concat();
+                Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new() })
+            }
             _ if completion => encoder.encode(&self.task.prompt(&self.template, text), None),
             Method::Completion | Method::Head => encoder.classed(text, 0),
             Method::Tagging => {
@@ -203,7 +291,7 @@ impl<'a> Answerer<'a> {
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         let (mut asked, mut encoded) = (Vec::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
-            match self.question(text, !head)? {
+            match self.question(text, !head, mode == Mode::Shown)? {
                 Some(question) => {
                     asked.push(index);
                     encoded.push(question);
@@ -221,7 +309,7 @@ impl<'a> Answerer<'a> {
                 }
                 (Mode::Free, tuned) => self.complete(tuned, &about, &encoded, &rows, false)?,
                 (Mode::Best, tuned) => self.complete(tuned, &about, &encoded, &rows, true)?,
-                (Mode::Untuned, _) => self.complete(None, &about, &encoded, &rows, true)?,
+                (Mode::Untuned | Mode::Shown, _) => self.complete(None, &about, &encoded, &rows, true)?,
             };
             for (row, answer) in rows.into_iter().zip(answers) {
                 out[asked[row]] = Some(answer);
@@ -238,13 +326,13 @@ impl<'a> Answerer<'a> {
         }
     }
 
-    /// Lets the model write so many tokens after each of a batch of questions, whatever they are: for measuring. A label
-    /// may end earlier.
+    /// Lets the model write so many tokens after each of a batch of questions, with examples before them or without, whatever
+    /// the tokens are: for measuring. A label may end earlier.
     ///
     /// # Errors
     /// If a text is too long or the device fails.
-    pub fn write(&self, tuned: Option<&Tuned>, texts: &[&str], tokens: usize) -> Result<()> {
-        let prompts = texts.iter().map(|text| Ok(self.question(text, true)?.map(|e| e.ids).unwrap_or_default()));
+    pub fn write(&self, tuned: Option<&Tuned>, texts: &[&str], shown: bool, tokens: usize) -> Result<()> {
+        let prompts = texts.iter().map(|text| Ok(self.question(text, true, shown)?.map(|e| e.ids).unwrap_or_default()));
         let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_>>()?;
         let limits = Limits { tokens, stop: &[] };
         let constraint: &dyn Constraint = if let Allowed::Labels(trie) = &self.allowed { trie } else { &Free };
@@ -279,11 +367,11 @@ impl<'a> Answerer<'a> {
         if let (Kind::Intent, Some(p)) = (self.task.kind, probabilities.first()) {
             let best = head::likeliest(p);
             let name = names[best].clone();
-            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]) };
+            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]), all: p.clone() };
         }
         let (tags, probability) = tagging::decode(probabilities);
         let answer = Target::Entities(tagging::spans(text, &tagging::words(text, self.recipe.cut), &tags, names));
-        Answer { output: answer::show(&answer), answer: Ok(answer), probability }
+        Answer { output: answer::show(&answer), answer: Ok(answer), probability, all: Vec::new() }
     }
 
     /// What the grammars allow a batch: of queries only those whose names are in scope, of hashtags none twice.
@@ -313,7 +401,9 @@ impl<'a> Answerer<'a> {
         for (prompts, texts) in prompts.chunks(at_once).zip(texts.chunks(at_once)) {
             let grammars: Vec<String> = texts.iter().flat_map(|text| std::iter::repeat_n(self.task.grammar(text), width)).collect();
             let constraint = self.constraint(vocabulary, &grammars)?;
-            for (found, text) in beams(self.model, adapters, prompts, limits, width, constraint.as_ref())?.into_iter().zip(texts) {
+            for (found, text) in
+                beams(self.model, adapters, prompts, limits, width, &Heard { of: constraint.as_ref(), listener: self.listener })?.into_iter().zip(texts)
+            {
                 let mut answers = Vec::new();
                 for g in found {
                     answers.push(Answer::read(self.task.kind, text, self.tokenizer.decode(&g.tokens)?, g.log_probability.exp()));
@@ -328,6 +418,32 @@ impl<'a> Answerer<'a> {
             }
         }
         Ok(out)
+    }
+
+    /// The likeliest labels for a text with their probabilities, likeliest first, as [`Mode::Best`] of a tuned model or
+    /// [`Mode::Untuned`] of the base model finds them; none where answers are no labels.
+    ///
+    /// # Errors
+    /// If the text is too long or the device fails.
+    pub fn likeliest(&self, tuned: Option<&Tuned>, text: &str, most: usize) -> Result<Vec<(String, f64)>> {
+        let names = self.task.labels.names();
+        let Allowed::Labels(trie) = &self.allowed else { return Ok(Vec::new()) };
+        let Some(question) = self.question(text, tuned.is_none_or(|t| t.head.is_none()), false)? else { return Ok(Vec::new()) };
+        let mut found: Vec<(String, f64)> = match tuned.filter(|t| t.head.is_some()) {
+            Some(tuned) => {
+                let probabilities = self.classify(tuned, &[question], &[0])?.into_iter().flatten().next().unwrap_or_default();
+                names.iter().cloned().zip(probabilities.into_iter().map(f64::from)).collect()
+            }
+            None => {
+                let limits = Limits { tokens: self.answer_tokens(), stop: &[EOS, END_OF_TURN] };
+                let beams = beams(self.model, tuned.map(|t| &t.adapters), &[question.ids], &limits, most, trie)?;
+                let label = |g: generate::Generated| Some((names.get(trie.answer(&g.tokens)?)?.clone(), g.log_probability.exp()));
+                beams.into_iter().flatten().filter_map(label).collect()
+            }
+        };
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        found.truncate(most);
+        Ok(found)
     }
 
     fn complete(&self, tuned: Option<&Tuned>, texts: &[&str], encoded: &[Encoded], rows: &[usize], constrained: bool) -> Result<Vec<Answer>> {
@@ -352,7 +468,7 @@ impl<'a> Answerer<'a> {
             }
             _ => &Free,
         };
-        let generated = generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, constraint)?;
+        let generated = generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, &Heard { of: constraint, listener: self.listener })?;
         let answer = |(g, &row): (gemma::generate::Generated, &usize)| {
             let (output, probability) = (self.tokenizer.decode(&g.tokens)?, g.log_probability.exp());
             let label = match &self.allowed {
@@ -361,7 +477,7 @@ impl<'a> Answerer<'a> {
                 _ => return Ok(Answer::read(self.task.kind, texts[row], output, probability)),
             };
             let answer = label.map(|l| Target::Label(self.task.labels.names()[l].clone())).ok_or_else(|| "no label".into());
-            Ok(Answer { output, answer, probability })
+            Ok(Answer { output, answer, probability, all: Vec::new() })
         };
         generated.into_iter().zip(rows).map(answer).collect()
     }

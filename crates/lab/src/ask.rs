@@ -1,9 +1,10 @@
 //! The same question to a run's model and to the base model it was made from.
 
 use crate::answer::{Answer, Mode};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::run::Opened;
 use serde::Serialize;
+use std::cell::{Cell, RefCell};
 use ts_rs::TS;
 
 /// An answer in words.
@@ -17,7 +18,7 @@ pub struct AnswerView {
     /// Probability that the model gave to it.
     #[ts(type = "number | null")]
     pub probability: f64,
-    /// The likeliest labels, likeliest first, this one included; empty where they are not known.
+    /// The likeliest labels, likeliest first; empty where answers are no labels.
     pub alternatives: Vec<Alternative>,
 }
 
@@ -42,21 +43,58 @@ pub struct Asked {
     pub tuned: AnswerView,
 }
 
+/// What a model has said so far.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Said {
+    /// The run's model, or else the base model.
+    pub tuned: bool,
+    /// Its words so far.
+    pub output: String,
+    /// Its answer, once it is whole.
+    pub answer: Option<AnswerView>,
+}
+
+/// Labels that are shown of those that a model could have chosen.
+const ALTERNATIVES: usize = 5;
+
 impl Opened {
-    /// Answers texts with both models.
+    /// Answers a text with both models, the run's first. `tell` hears what they say while they say it; where it gives
+    /// false, they stop.
     ///
     /// # Errors
-    /// If a text is too long or the device fails.
-    pub fn ask(&self, texts: &[&str]) -> Result<Vec<Asked>> {
-        let answerer = self.answerer()?;
-        let tuned = answerer.answer(Some(&self.tuned), texts, Mode::Best)?;
-        let base = answerer.answer(None, texts, Mode::Untuned)?;
-        let view = |a: Answer| AnswerView {
-            label: a.answer.ok().map(|answer| tasks::answer::show(&answer)),
-            output: a.output,
-            probability: a.probability,
-            alternatives: Vec::new(),
+    /// If the text is too long, the device fails, or it was stopped.
+    pub fn ask(&self, text: &str, tell: &mut dyn FnMut(Said) -> bool) -> Result<Asked> {
+        let (tell, stopped, turn) = (RefCell::new(tell), Cell::new(false), Cell::new(true));
+        let say = |said: Said| {
+            stopped.set(stopped.get() || !(*tell.borrow_mut())(said));
+            !stopped.get()
         };
-        Ok(texts.iter().zip(tuned).zip(base).map(|((text, tuned), base)| Asked { text: (*text).into(), base: view(base), tuned: view(tuned) }).collect())
+        let hear = |tokens: &[u32]| match self.tokenizer.decode(tokens) {
+            Ok(output) if !tokens.is_empty() => say(Said { tuned: turn.get(), output, answer: None }),
+            _ => !stopped.get(),
+        };
+        let answerer = self.answerer()?.heard_by(&hear);
+        let answer = |tuned: bool| -> Result<AnswerView> {
+            turn.set(tuned);
+            let (model, mode) = if tuned { (Some(&self.tuned), Mode::Best) } else { (None, Mode::Untuned) };
+            let found = answerer.answer(model, &[text], mode)?;
+            if stopped.get() {
+                return Err(Error::request("the models were stopped before they had answered"));
+            }
+            let alternatives = answerer.likeliest(model, text, ALTERNATIVES)?;
+            let mut view = view(found.into_iter().next().ok_or_else(|| Error::request("the model gave no answer; ask it again"))?);
+            view.alternatives = alternatives.into_iter().map(|(label, probability)| Alternative { label, probability }).collect();
+            if !say(Said { tuned, output: view.output.clone(), answer: Some(view.clone()) }) {
+                return Err(Error::request("the models were stopped before they had answered"));
+            }
+            Ok(view)
+        };
+        let tuned = answer(true)?;
+        Ok(Asked { text: text.into(), base: answer(false)?, tuned })
     }
+}
+
+fn view(a: Answer) -> AnswerView {
+    let label = a.answer.ok().map(|answer| tasks::answer::show(&answer));
+    AnswerView { label, output: a.output, probability: a.probability, alternatives: Vec::new() }
 }

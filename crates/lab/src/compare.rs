@@ -110,6 +110,7 @@ mod tests {
             answer: Some("a".into()),
             score: *score,
             probability: 1.0,
+            calibrated: None,
             reason: None,
         };
         scores.iter().enumerate().map(one).collect()

@@ -4,7 +4,7 @@
 //! and not to whoever looks at it, so it goes on when the window is closed, hidden or reloaded: [`Desk::events`] tells
 //! its story from any event on.
 
-use crate::ask::Asked;
+use crate::ask::{Asked, Said};
 use crate::child::Children;
 use crate::compare::Comparison;
 use crate::edit;
@@ -17,8 +17,9 @@ use crate::recipe::Recipe;
 use crate::resume;
 use crate::run::{self, Opened, Request};
 use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet};
+use crate::vectors::{self, DataMap, Reader};
 use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
-use crate::{compare, elsewhere, export, library::Library, models, reports};
+use crate::{compare, devices, elsewhere, export, library::Library, models, reports};
 use data::check;
 use data::divide::Shares;
 use data::write::Layout;
@@ -298,18 +299,18 @@ impl Desk {
         view::delete_run(&self.home, folder)
     }
 
-    /// Answers texts with a run's model and with its base model.
+    /// Answers a text with a run's model and with its base model, see [`Opened::ask`].
     ///
     /// # Errors
-    /// If the run cannot be opened, a text is too long, or the device fails.
-    pub fn ask(&self, folder: &Path, texts: &[&str]) -> Result<Vec<Asked>> {
+    /// If the run cannot be opened, or as [`Opened::ask`].
+    pub fn ask(&self, folder: &Path, text: &str, tell: &mut dyn FnMut(Said) -> bool) -> Result<Asked> {
         let mut answering = lock(&self.answering);
         let opened = match answering.take().filter(|(open, _)| open == folder) {
             Some((_, opened)) => opened,
             None => run::open(&self.home, folder, "auto")?,
         };
         let (_, opened) = answering.insert((folder.into(), opened));
-        opened.ask(texts)
+        opened.ask(text, tell)
     }
 
     /// Holds runs against each other, each pair.
@@ -500,6 +501,29 @@ impl Desk {
         let tokenizer = Arc::new(look::tokenizer(&self.home, model)?);
         *last = Some((model.into(), tokenizer.clone()));
         Ok(tokenizer)
+    }
+
+    /// An open data set as points on a plane, near ones alike to a model, with the number of the row behind each point;
+    /// none if it was stopped. `progress` is called with how many rows are read, and of how many.
+    ///
+    /// # Errors
+    /// If it is not open, or as [`vectors::embed`].
+    pub fn map(&self, data: &str, reader: Reader<'_>, language: Lang, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<DataMap>> {
+        let sheet = self.sheet(data)?;
+        let (set, numbers) = {
+            let sheet = lock(&sheet);
+            (sheet.snapshot().0, sheet.numbers())
+        };
+        let Some(embedded) = vectors::embed(&self.home, reader, &set, None, stop, progress)? else { return Ok(None) };
+        Ok(Some(vectors::draw(&set, &embedded, &numbers, language)))
+    }
+
+    /// Makes a device ready: one that has not been held against the CPU is tried, of which `on_check` is told before.
+    ///
+    /// # Errors
+    /// As [`devices::find`].
+    pub fn ready(&self, device: &str, on_check: &mut dyn FnMut(&gemma::device::Info)) -> Result<()> {
+        devices::find(&self.home, device, &Children::own()?, on_check).map(drop)
     }
 
     /// Runs the query of a row of an open data set.

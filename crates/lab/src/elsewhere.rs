@@ -103,13 +103,23 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         Ok(Example { text: p.input.clone(), target, origin })
     };
     let examples = asked.iter().enumerate().map(example).collect::<Result<Vec<_>>>()?;
-    let (metrics, predictions) = judge(file, kind, &examples, Labels::new(run.data.labels.clone()), &task::database_of(&run))?;
+    let database = task::database_of(&run, like);
+    let database: Vec<&Path> = database.iter().map(PathBuf::as_path).collect();
+    let (metrics, predictions) = judge(file, kind, &examples, Labels::new(run.data.labels.clone()), &database)?;
 
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let out = home.free_run(&name);
     let model = ModelRecord { name, files: Vec::new(), parameters: 0, storage: String::new(), hidden: 0, layers: 0, license: None };
-    let device = DeviceRecord { id: METHOD.into(), name: METHOD.into(), kind: METHOD.into(), api: String::new(), driver: String::new() };
+    let device = DeviceRecord {
+        id: METHOD.into(),
+        name: METHOD.into(),
+        kind: METHOD.into(),
+        api: String::new(),
+        driver: String::new(),
+        parity: None,
+        parity_detail: None,
+    };
     let accuracy = Some(metrics.main());
     let result = RunResult {
         method: METHOD.into(),

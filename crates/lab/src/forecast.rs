@@ -7,6 +7,7 @@
 //! answer of the training set is assumed for the tuned model and the longest allowed one for the untuned.
 
 use crate::answer::Answerer;
+use crate::calibrate;
 use crate::child::{Children, Failed};
 use crate::error::{Error, Result};
 use crate::home::Home;
@@ -21,6 +22,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use tasks::score::calibration::FEWEST;
 use train::{Command, Event, Observer, Plan, Settings, Snapshot, Tuned, Validation};
 use ts_rs::TS;
 
@@ -43,7 +45,8 @@ pub struct Forecast {
     pub seconds: f64,
     /// Of these, training with its evaluations on the validation set: what the result calls its seconds.
     pub training_seconds: f64,
-    /// Of these, answering the test set with the tuned model and the untuned one.
+    /// Of these, answering the test set with the tuned model and the untuned one, with examples in its prompt and without; and the
+    /// validation set once more, where probabilities are calibrated.
     pub scoring_seconds: f64,
     /// Optimiser steps.
     pub steps: usize,
@@ -112,7 +115,9 @@ pub(crate) fn measured(home: &Path, mut input: impl Read) -> Result<String> {
 fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let begun = Instant::now();
     let p = run::prepare(home, request, None)?;
+    let test = run::evaluated(&p.set).map_or(&[][..], |split| p.set.examples(split));
     let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
+    let answerer = answerer.showing(p.set.examples(Split::Train), test, request.seed)?;
     let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     let body = answerer.body();
@@ -158,14 +163,21 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     }
     let training_seconds = all as f64 * thinned * dry.seconds_per_token + if validation.is_empty() { 0.0 } else { evaluations as f64 * evaluating };
 
-    let test = [Split::Test, Split::Validation].into_iter().map(|s| p.set.examples(s)).find(|e| !e.is_empty()).unwrap_or_default();
     let own = match tuned.head {
         Some(_) => tokens(answerer.encode(test)?.iter()) as f64 * forward,
         None if p.task.kind == Kind::Custom => writing.answers(test.len(), writing.expected),
         // once under the constraint and once without
         None => 2.0 * writing.answers(test.len(), writing.expected),
     };
-    let scoring_seconds = own + writing.answers(test.len(), writing.longest);
+    let calibrated = if p.set.examples(Split::Test).is_empty() || !calibrate::possible(p.task.kind) || validation.len() < FEWEST {
+        0.0
+    } else if tuned.head.is_some() {
+        tokens(validation.iter()) as f64 * forward
+    } else {
+        writing.answers(validation.len(), writing.expected)
+    };
+    let shown = if answerer.shows() { writing.answers_after(writing.first_shown, test.len(), writing.longest) } else { 0.0 };
+    let scoring_seconds = own + calibrated + writing.answers(test.len(), writing.longest) + shown;
     let (peak_memory_bytes, available_memory_bytes) = (train::memory::peak(), train::memory::available());
     Ok(Forecast {
         device: p.device.name.clone(),
@@ -248,6 +260,8 @@ fn dry_run(p: &Prepared, body: &gemma::Gemma, encoded: &[Encoded], seed: u64, tu
 struct Writing {
     /// Seconds until the first token of a batch of questions.
     first: f64,
+    /// The same with examples before them.
+    first_shown: f64,
     /// Seconds of each further token of a batch.
     next: f64,
     /// Rows of a batch.
@@ -263,28 +277,37 @@ impl Writing {
         let texts: Vec<&str> = p.set.examples(Split::Train).iter().map(|e| e.text.as_str()).collect();
         let some: Vec<&str> = texts.into_iter().take(batch::FORWARD_ROWS).collect();
         let of_head = tuned.head.is_some();
-        let timed = |tokens: usize| -> Result<f64> {
+        let timed = |shown: bool, tokens: usize| -> Result<f64> {
             let begun = Instant::now();
-            answerer.write(if of_head { None } else { Some(tuned) }, &some, tokens)?;
+            answerer.write(if of_head || shown { None } else { Some(tuned) }, &some, shown, tokens)?;
             Ok(begun.elapsed().as_secs_f64())
         };
         // the longest questions of all come in one batch, and that is where memory peaks
         let mut long: Vec<&str> = p.set.splits.values().flat_map(|file| &file.examples).map(|e| e.text.as_str()).collect();
         long.sort_by_key(|text| std::cmp::Reverse(text.len()));
         long.truncate(batch::FORWARD_ROWS);
-        answerer.write(if of_head { None } else { Some(tuned) }, &long, 1)?;
-        let first = timed(1)?;
-        let next = (timed(4)? - first).max(0.0) / 3.0;
+        answerer.write(if of_head { None } else { Some(tuned) }, &long, false, 1)?;
+        if answerer.shows() {
+            answerer.write(None, &long, true, 1)?;
+        }
+        let first = timed(false, 1)?;
+        let next = (timed(false, 4)? - first).max(0.0) / 3.0;
+        let first_shown = if answerer.shows() { timed(true, 1)? } else { first };
         let longest = answerer.answer_tokens();
         let mut lengths: Vec<usize> = encoded.iter().map(|e| e.ids.len() - e.prompt).collect();
         lengths.sort_unstable();
         // a batch goes on until its longest answer ends
         let long = lengths.get(lengths.len() * 9 / 10).copied().unwrap_or(0);
-        Ok(Self { first, next, rows: some.len().max(1), expected: if long == 0 { longest } else { long.min(longest) }, longest })
+        Ok(Self { first, first_shown, next, rows: some.len().max(1), expected: if long == 0 { longest } else { long.min(longest) }, longest })
     }
 
     /// Seconds of answering so many questions with answers of so many tokens.
     fn answers(&self, questions: usize, tokens: usize) -> f64 {
-        questions.div_ceil(self.rows) as f64 * (self.first + tokens.saturating_sub(1) as f64 * self.next)
+        self.answers_after(self.first, questions, tokens)
+    }
+
+    /// The same, where the first token of a batch takes so long.
+    fn answers_after(&self, first: f64, questions: usize, tokens: usize) -> f64 {
+        questions.div_ceil(self.rows) as f64 * (first + tokens.saturating_sub(1) as f64 * self.next)
     }
 }

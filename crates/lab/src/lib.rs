@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod ask;
 pub mod bench;
+pub mod calibrate;
 pub mod child;
 mod command;
 pub mod compare;

@@ -6,7 +6,7 @@ use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::sheet::QueryResult;
-use crate::task::Task;
+use crate::task::{self, Task};
 use crate::vectors::no_row;
 use data::batch::{self, Padding};
 use data::check::{self, Finding, Limit};
@@ -305,8 +305,8 @@ pub fn query(set: &DataSet, sql: &str) -> Result<QueryResult> {
 /// # Errors
 /// If the run's data has no database any more, or the query has no result.
 pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
-    let files = RunFile::read(folder)?.data.files;
-    let file = |role: &str| files.get(role).map(|f| PathBuf::from(&f.path));
+    let run = RunFile::read(folder)?;
+    let file = |role: &str| task::file_of(&run, folder, role);
     let database = match file("database") {
         Some(file) => Database::open(&file)?,
         None => {

@@ -7,16 +7,21 @@ use report::Run;
 use report::archive::{self, Entry};
 use report::document::Document;
 use report::output::Format;
+use report::study::Outcome;
 use report::text::Lang;
 use std::path::{Path, PathBuf};
 
-/// Writes the report of a run folder in each of `formats`, leaving out the sections named in `without`; the
-/// paths of its files.
+/// Writes the report of a run folder, or of the folder of a study, in each of `formats`, leaving out the sections named in
+/// `without`; the paths of its files.
 ///
 /// # Errors
 /// If the folder is incomplete or the disk refuses.
 pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path) -> Result<Vec<PathBuf>> {
-    save(&report::content::run(&Run::open(folder)?, language).without(without), formats, out)
+    let whole = match Outcome::read(folder)? {
+        Some(outcome) => report::study::report(&outcome, language),
+        None => report::content::run(&Run::open(folder)?, language),
+    };
+    save(&whole.without(without), formats, out)
 }
 
 /// Writes a document in each of `formats`; the paths of its files.

@@ -4,6 +4,7 @@
 //! written as it happens, and whatever happens `result.json` says how the run ended.
 
 use crate::answer::{Answer, Answerer, Mode};
+use crate::calibrate;
 use crate::devices;
 use crate::edit;
 use crate::error::{Error, Result};
@@ -14,10 +15,11 @@ use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::task::{self, Scorer, Task};
 use data::check::{self, Finding, Severity};
+use data::read::Columns;
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{DataRecord, DeviceRecord, FileRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::intent::Labels;
 use tasks::sandbox::Sandbox;
+use tasks::score::calibration;
 use tasks::values::Values;
 use tasks::{Metrics, baseline};
 use train::energy::Meter;
@@ -180,6 +183,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     if p.task.kind == Kind::Sql {
         answerer = answerer.upon(&task::database(&p.set)?)?;
     }
+    answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
     let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
@@ -343,18 +347,35 @@ pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     Ok(write_atomically(&out.join("result.json"), text.as_bytes())?)
 }
 
+/// The part of a data set that a run is scored on: the test set, or the validation set without one.
+pub(crate) fn evaluated(set: &DataSet) -> Option<Split> {
+    [Split::Test, Split::Validation].into_iter().find(|s| !set.examples(*s).is_empty())
+}
+
 /// Scores of the tuned model and of the baselines on the test set (the validation set without one),
 /// and the predictions.
 fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path) -> Result<()> {
-    let split = [Split::Test, Split::Validation].into_iter().find(|s| !p.set.examples(*s).is_empty());
-    let Some(split) = split else { return Ok(()) };
+    calibrate::forget(out)?;
+    let Some(split) = evaluated(&p.set) else { return Ok(()) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     let files = if p.task.kind == Kind::Sql { task::database(&p.set)? } else { Vec::new() };
     let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &files)?;
-    let (metrics, predictions) = scorer.score(examples, &answerer.answer(Some(tuned), &texts, Mode::Best)?)?;
+    let said = answerer.answer(Some(tuned), &texts, Mode::Best)?;
+    let (metrics, mut predictions) = scorer.score(examples, &said)?;
     result.evaluated_on = split.name().into();
     result.metrics = Some(metrics);
+    let validation = p.set.examples(Split::Validation);
+    if split == Split::Test && calibrate::possible(p.task.kind) && validation.len() >= calibration::FEWEST {
+        let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
+        let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
+        let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &files)?.score(validation, &answers)?;
+        // validation answers that settle nothing leave the run without a calibration, which is no fault of it
+        if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, validation, &answers, &scored), calibrate::WANTED) {
+            let test = calibrate::judged(&p.task, examples, &said, &predictions);
+            calibrate::save(out, &calibrate::measured(fitted, &test, &mut predictions))?;
+        }
+    }
     save_predictions(&out.join("predictions.jsonl"), &predictions)?;
     // nothing constrains a custom task, so its free answers are those above
     if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
@@ -365,6 +386,9 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
         result.baselines.insert(name.into(), scorer.score(examples, &answers)?.0);
     }
     result.baselines.insert("untuned".into(), scorer.score(examples, &answerer.answer(None, &texts, Mode::Untuned)?)?.0);
+    if answerer.shows() {
+        result.baselines.insert("few_shot".into(), scorer.score(examples, &answerer.answer(None, &texts, Mode::Shown)?)?.0);
+    }
     Ok(())
 }
 
@@ -379,6 +403,11 @@ pub fn save_predictions(path: &Path, predictions: &[Prediction]) -> Result<()> {
         text.push('\n');
     }
     Ok(write_atomically(path, text.as_bytes())?)
+}
+
+/// A value of few words as files have it.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
 }
 
 fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFile> {
@@ -402,7 +431,9 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
         let sha256 = data::set::sha256_of(changes.as_bytes());
         files.insert("changes".into(), FileRecord { path: path.display().to_string(), sha256, count: changes.lines().count() as u64 });
     }
-    let kind = serde_json::to_value(p.device.kind).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
+    // the files alone may be read again elsewhere, without the card that says what their columns are
+    let columns = request.data.columns.or_card(&p.set.card.columns);
+    let request = Request { data: Source { columns, ..request.data.clone() }, ..request.clone() };
     Ok(RunFile {
         task: request.task.clone(),
         method: p.recipe.method.name().into(),
@@ -420,9 +451,17 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             lengths: None,
             files,
         },
-        device: DeviceRecord { id: p.device.id.clone(), name: p.device.name.clone(), kind, api: p.device.api.clone(), driver: p.device.driver.clone() },
+        device: DeviceRecord {
+            id: p.device.id.clone(),
+            name: p.device.name.clone(),
+            parity: (p.device.kind != device::Kind::Cpu).then(|| word(&p.device.parity)),
+            parity_detail: Some(p.device.detail.clone()).filter(|detail| !detail.is_empty() && p.device.kind != device::Kind::Cpu),
+            kind: word(&p.device.kind),
+            api: p.device.api.clone(),
+            driver: p.device.driver.clone(),
+        },
         settings: p.recipe.to_table()?,
-        request: toml::Table::try_from(request).map_err(|e| Error::request(format!("the request cannot be written: {e}")))?,
+        request: toml::Table::try_from(&request).map_err(|e| Error::request(format!("the request cannot be written: {e}")))?,
     })
 }
 
@@ -616,11 +655,12 @@ fn save_adapter(folder: &Path, tuned: &Tuned, base: &str) -> gemma::Result<()> {
 
 /// A finished run made ready to answer.
 pub struct Opened {
+    folder: PathBuf,
     run: RunFile,
     recipe: Recipe,
     task: Task,
     model: Gemma,
-    tokenizer: Tokenizer,
+    pub(crate) tokenizer: Tokenizer,
     pub(crate) tuned: Tuned,
 }
 
@@ -648,7 +688,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let files = task::database_of(&run);
     let values = if !files.is_empty() && files.iter().all(|f| f.exists()) { Values::of(&mut Sandbox::open(&files)?) } else { Values::default() };
     let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values };
-    Ok(Opened { task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
+    Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
 }
 
 /// The base model of a run, found by name or path, which must have the hashes that the run recorded.
@@ -668,10 +708,36 @@ pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path) -> Result<Arc<Weig
 }
 
 impl Opened {
+    /// What was chosen for the run.
+    pub fn record(&self) -> &RunFile {
+        &self.run
+    }
+
+    /// The run's task.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// Does it answer by a head, which knows the probabilities of all labels?
+    pub fn has_head(&self) -> bool {
+        self.tuned.head.is_some()
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files of the run's database.
+    fn database(&self) -> Vec<PathBuf> {
+        task::database_of(&self.run, &self.folder)
+    }
+
     pub(crate) fn answerer(&self) -> Result<Answerer<'_>> {
         let answerer = Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)?;
-        let files = task::database_of(&self.run);
-        // a run that was copied to another machine still answers, with the likeliest query
+        let files = self.database();
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        // a run that was copied to another machine without its data still answers, with the likeliest query
         if files.is_empty() || !files.iter().all(|f| f.exists()) { Ok(answerer) } else { answerer.upon(&files) }
     }
 
@@ -683,16 +749,55 @@ impl Opened {
         self.answerer()?.answer(Some(&self.tuned), texts, Mode::Best)
     }
 
-    /// Scores the run on a file of examples; queries on the database of the run.
+    /// The request that began the run.
+    fn request(&self) -> Result<Request> {
+        let fail = |e: toml::de::Error| Error::request(format!("{}: cannot be read ({e})", self.folder.join("run.toml").display()));
+        let request: Request = self.run.request.clone().try_into().map_err(fail)?;
+        Ok(Request { out: self.folder.clone(), ..request })
+    }
+
+    /// Reads a file of examples, its columns as `columns` or else the run's own data say.
     ///
     /// # Errors
-    /// If the file is malformed or has a label that the run does not know.
-    pub fn evaluate(&self, test: &Path, columns: &data::read::Columns) -> Result<(Metrics, Vec<Prediction>)> {
-        let examples = data::read::examples(test, self.task.kind, columns)?;
-        let mut scorer = Scorer::new(self.task.kind, &examples, self.task.labels.clone(), &task::database_of(&self.run))?;
+    /// If the file is missing or malformed.
+    pub fn read(&self, file: &Path, columns: &Columns) -> Result<Vec<Example>> {
+        let own = self.request()?.data.columns;
+        Ok(data::read::examples(file, self.task.kind, if *columns == Columns::default() { &own } else { columns })?)
+    }
+
+    /// The examples of a part of the run's data: those that came with it from elsewhere, or those that it read here.
+    ///
+    /// # Errors
+    /// If the run has no such part, or it is missing or no longer the same.
+    pub fn examples(&self, home: &Home, split: Split) -> Result<Vec<Example>> {
+        let none = || Error::request(format!("{} has no {} examples of its own; name a file of them", self.folder.display(), split.name()));
+        let recorded = self.run.data.files.get(split.name()).ok_or_else(none)?;
+        let changed = || Error::request(format!("{} has changed since the run began; restore it, or name a file of examples", recorded.path));
+        let request = self.request()?;
+        let file = task::file_of(&self.run, &self.folder, split.name()).filter(|f| *f != Path::new(&recorded.path));
+        if let Some(file) = file.filter(|_| !request.edited) {
+            return if data::set::sha256(&file)? == recorded.sha256 { self.read(&file, &Columns::default()) } else { Err(changed()) };
+        }
+        let (set, _, _) = data_of(home, &request, true)?;
+        match set.splits.get(&split) {
+            Some(part) if part.sha256 == recorded.sha256 => Ok(part.examples.clone()),
+            _ => Err(changed()),
+        }
+    }
+
+    /// Answers examples and scores the answers; queries on the database of the run.
+    ///
+    /// # Errors
+    /// If an example is too long or has a label that the run does not know, or the device fails.
+    pub fn score(&self, examples: &[Example]) -> Result<(Metrics, Vec<Prediction>, Vec<Answer>)> {
+        let files = self.database();
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        let mut scorer = Scorer::new(self.task.kind, examples, self.task.labels.clone(), &files)?;
         let answerer = self.answerer()?;
-        answerer.encode(&examples)?;
+        answerer.encode(examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-        scorer.score(&examples, &answerer.answer(Some(&self.tuned), &texts, Mode::Best)?)
+        let said = answerer.answer(Some(&self.tuned), &texts, Mode::Best)?;
+        let (metrics, predictions) = scorer.score(examples, &said)?;
+        Ok((metrics, predictions, said))
     }
 }

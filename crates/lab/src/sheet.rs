@@ -295,6 +295,8 @@ pub struct RowFilter {
     pub finding: Option<usize>,
     /// Only those that a person has changed or added.
     pub changed: Option<bool>,
+    /// Only these, by their numbers.
+    pub among: Option<Vec<usize>>,
 }
 
 /// What the table is sorted by.
@@ -453,10 +455,7 @@ impl Sheet {
         if turn != self.turn {
             return;
         }
-        let mut numbers: BTreeMap<Split, Vec<usize>> = BTreeMap::new();
-        for &row in &self.there {
-            numbers.entry(self.example(row).0).or_default().push(row);
-        }
+        let numbers = self.numbers();
         let rows = |finding: &Finding| {
             let mut rows: Vec<usize> = finding.places.iter().filter_map(|p| numbers.get(&p.split)?.get(p.index).copied()).collect();
             rows.sort_unstable();
@@ -466,6 +465,15 @@ impl Sheet {
         self.found = findings.iter().map(rows).collect();
         self.findings = findings;
         self.shown = None;
+    }
+
+    /// Numbers of the rows of each part, in the order in which [`Sheet::snapshot`] has them.
+    pub fn numbers(&self) -> BTreeMap<Split, Vec<usize>> {
+        let mut numbers: BTreeMap<Split, Vec<usize>> = BTreeMap::new();
+        for &row in &self.there {
+            numbers.entry(self.example(row).0).or_default().push(row);
+        }
+        numbers
     }
 
     /// A row that is not deleted.
@@ -609,9 +617,11 @@ impl Sheet {
             Some(f) => self.found.get(f).cloned().ok_or_else(|| Error::request(format!("there is no finding number {f}; open the data set again")))?,
             None => self.there.clone(),
         };
+        let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());
         numbers.retain(|&row| {
             let (split, example) = self.example(row);
-            filter.split.is_none_or(|s| s == split)
+            among.as_ref().is_none_or(|rows| rows.contains(&row))
+                && filter.split.is_none_or(|s| s == split)
                 && filter.label.as_ref().is_none_or(|l| names(example).contains(&l.as_str()))
                 && filter.changed.is_none_or(|c| c == self.changed.contains(&row))
                 && (search.is_empty() || example.text.to_lowercase().contains(search) || answer::show(&example.target).to_lowercase().contains(search))
@@ -705,6 +715,7 @@ mod tests {
         assert_eq!(ask(&mut sheet, RowFilter { label: Some("b".into()), ..all.clone() }, "", SortBy::Row, false), [1, 3]);
         let duplicate = sheet.summary().findings.iter().position(|f| f.kind == "duplicate").expect("found");
         assert_eq!(ask(&mut sheet, RowFilter { finding: Some(duplicate), ..all.clone() }, "", SortBy::Row, false), [0, 2]);
+        assert_eq!(ask(&mut sheet, RowFilter { among: Some(vec![3, 1, 77]), ..all.clone() }, "", SortBy::Row, false), [1, 3]);
         let query = RowQuery { data: "d1".into(), offset: 1, limit: 2, filter: all, search: String::new(), sort: Sort { by: SortBy::Row, descending: false } };
         let page = sheet.rows(&query).expect("a page");
         assert_eq!((page.total, page.rows[0].id, page.rows.len()), (5, 1, 2));

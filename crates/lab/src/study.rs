@@ -9,8 +9,10 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::resume::{Resumed, resume};
 use crate::run::{self, CHECKPOINTS, Request};
+use data::set::Split;
 use report::record::{RunResult, write_atomically};
-use serde::Serialize;
+use report::study::FILE;
+pub use report::study::{Outcome, StudyRun, Summary};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::Metrics;
@@ -31,53 +33,6 @@ pub struct Study {
     pub out: PathBuf,
 }
 
-/// One run of a study.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cell {
-    /// Its method as it was asked for.
-    pub method: String,
-    /// Its training rows; none means all there are.
-    pub rows: Option<usize>,
-    /// Its seed.
-    pub seed: u64,
-    /// Its folder.
-    pub folder: PathBuf,
-    /// Its main metric on the test set, or the validation set without one.
-    pub value: f64,
-    /// Its seconds of training.
-    pub seconds: f64,
-}
-
-/// What the runs of one method and size came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    /// The method.
-    pub method: String,
-    /// Training rows; none means all there are.
-    pub rows: Option<usize>,
-    /// Runs.
-    pub runs: usize,
-    /// Mean of the main metric.
-    pub mean: f64,
-    /// 95 % interval of the mean over seeds (Student's t); none for a single run.
-    pub interval: Option<[f64; 2]>,
-    /// Mean seconds of training.
-    pub seconds: f64,
-}
-
-/// The outcome of a study.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Outcome {
-    /// Name of the main metric.
-    pub metric: String,
-    /// Baselines by name: their main metric on the same examples.
-    pub baselines: std::collections::BTreeMap<String, f64>,
-    /// By method and size, in the order in which they were asked for.
-    pub summaries: Vec<Summary>,
-    /// Every run.
-    pub cells: Vec<Cell>,
-}
-
 impl Study {
     /// Runs what is not finished yet, and sums up. A stop ends the run that is under way and the study with it; the same
     /// study goes on from there.
@@ -89,7 +44,15 @@ impl Study {
             return Err(Error::request("a study needs at least one method, one size and one seed"));
         }
         std::fs::create_dir_all(&self.out).map_err(|e| Error::io(&self.out, e))?;
-        let mut outcome = Outcome { metric: String::new(), baselines: std::collections::BTreeMap::new(), summaries: Vec::new(), cells: Vec::new() };
+        let mut outcome = Outcome {
+            task: self.common.task.clone(),
+            data: String::new(),
+            version: crate::VERSION.into(),
+            metric: String::new(),
+            baselines: std::collections::BTreeMap::new(),
+            summaries: Vec::new(),
+            cells: Vec::new(),
+        };
         for method in &self.methods {
             for &rows in &self.sizes {
                 let mut cells = Vec::new();
@@ -106,8 +69,10 @@ impl Study {
                     };
                     outcome.metric = metrics.headline()[0].0.into();
                     outcome.baselines = result.baselines.iter().map(|(name, m)| (name.clone(), m.main())).collect();
+                    outcome.data.clone_from(&result.data.name);
                     let folder = self.folder(method, rows, seed);
-                    cells.push(Cell { method: method.clone(), rows, seed, folder, value: Metrics::main(metrics), seconds: result.train.seconds });
+                    let examples = result.data.files.get(Split::Train.name()).map_or(0, |f| f.count as usize);
+                    cells.push(StudyRun { method: method.clone(), rows, examples, seed, folder, value: Metrics::main(metrics), seconds: result.train.seconds });
                 }
                 outcome.summaries.push(summary(&cells));
                 outcome.cells.append(&mut cells);
@@ -141,8 +106,8 @@ impl Study {
     }
 
     fn write(&self, outcome: &Outcome) -> Result<()> {
-        let text = serde_json::to_string_pretty(outcome).map_err(|e| Error::request(format!("study.json cannot be written: {e}")))?;
-        Ok(write_atomically(&self.out.join("study.json"), text.as_bytes())?)
+        let text = serde_json::to_string_pretty(outcome).map_err(|e| Error::request(format!("{FILE} cannot be written: {e}")))?;
+        Ok(write_atomically(&self.out.join(FILE), text.as_bytes())?)
     }
 }
 
@@ -154,7 +119,7 @@ fn remove_begun(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn summary(cells: &[Cell]) -> Summary {
+fn summary(cells: &[StudyRun]) -> Summary {
     let n = cells.len() as f64;
     let mean = cells.iter().map(|c| c.value).sum::<f64>() / n;
     let deviation = (cells.iter().map(|c| (c.value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
@@ -162,6 +127,7 @@ fn summary(cells: &[Cell]) -> Summary {
     Summary {
         method: cells[0].method.clone(),
         rows: cells[0].rows,
+        examples: cells[0].examples,
         runs: cells.len(),
         mean,
         interval: (cells.len() > 1).then_some([(mean - reach).max(0.0), (mean + reach).min(1.0)]),
@@ -180,8 +146,8 @@ fn student(freedom: usize) -> f64 {
 mod tests {
     use super::*;
 
-    fn cell(value: f64, seed: u64) -> Cell {
-        Cell { method: "head".into(), rows: Some(60), seed, folder: "f".into(), value, seconds: 10.0 * (seed + 1) as f64 }
+    fn cell(value: f64, seed: u64) -> StudyRun {
+        StudyRun { method: "head".into(), rows: Some(60), examples: 60, seed, folder: "f".into(), value, seconds: 10.0 * (seed + 1) as f64 }
     }
 
     #[test]

@@ -102,10 +102,21 @@ pub fn database(set: &DataSet) -> Result<Vec<&Path>> {
     if files.is_empty() { Err(Error::request(NO_DATABASE)) } else { Ok(files) }
 }
 
-/// The files of the database that a run's queries are about, where they lay when it began; empty if the task has none.
-pub fn database_of(run: &RunFile) -> Vec<&Path> {
-    ["schema", "seed", "database"].iter().filter_map(|role| run.data.files.get(*role)).map(|f| Path::new(&f.path)).collect()
+/// A file of a run's data by the part it played: what came with the run if it was unpacked from elsewhere, else where it lay
+/// when the run began.
+pub fn file_of(run: &RunFile, folder: &Path, role: &str) -> Option<PathBuf> {
+    let recorded = PathBuf::from(&run.data.files.get(role)?.path);
+    let packed = report::archive::place(role, &recorded).map(|place| folder.join(place)).filter(|path| path.exists());
+    Some(packed.unwrap_or(recorded))
 }
+
+/// The files of the database that a run's queries are about, see [`file_of`]; empty if the task has none.
+pub fn database_of(run: &RunFile, folder: &Path) -> Vec<PathBuf> {
+    ["schema", "seed", "database"].iter().filter_map(|role| file_of(run, folder, role)).collect()
+}
+
+/// Why an answer that a model gave is none: it is less sure than the threshold of its run.
+pub(crate) const WITHHELD: &str = "withheld: less sure than the threshold";
 
 const NO_DATABASE: &str =
     "queries are about a database; name the script of the tables with --schema, and the database or the script that fills it with --database";
@@ -197,6 +208,7 @@ impl Scorer {
             answer: said.answer.as_ref().ok().map(answer::show),
             score,
             probability: said.probability,
+            calibrated: None,
             reason,
         };
         Ok((metrics, examples.iter().zip(said).zip(shares).zip(reasons).map(prediction).collect()))

@@ -17,7 +17,11 @@ use data::set::{DataSet, Split};
 use data::{Batch, Encoded, Example, Kind, Target, batch};
 use gemma::head::{Pool, pool};
 use gemma::{Gemma, Tokenizer, Weights};
+use report::figure::{Figure, Placed, Variant, example_map};
+use report::record::write_atomically;
+use report::text::Lang;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -254,6 +258,30 @@ pub fn map(set: &DataSet, embedded: &Embedded) -> Vec<Point> {
     embedded.vectors.layout().into_iter().zip(&embedded.rows).filter_map(point).collect()
 }
 
+/// A map as a face shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataMap {
+    /// The drawing.
+    pub figure: Figure,
+    /// Behind each point of the drawing, the number that the row has in its table.
+    pub rows: Vec<usize>,
+    /// Rows of the whole set.
+    pub of: usize,
+}
+
+/// Points that are drawn; of more, this many at even distances. No more than the figure itself would draw, so that
+/// every point has its row.
+const DRAWN: usize = 4000;
+
+/// The rows as a drawing. `numbers` are those that the rows of each part have in their table.
+pub fn draw(set: &DataSet, embedded: &Embedded, numbers: &BTreeMap<Split, Vec<usize>>, language: Lang) -> DataMap {
+    let points = map(set, embedded);
+    let number = |p: &Point| numbers.get(&p.split)?.get(p.index).copied();
+    let known: Vec<(usize, &Point)> = points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()).filter_map(|p| Some((number(p)?, p))).collect();
+    let shown = || known.iter().step_by(known.len().div_ceil(DRAWN).max(1));
+    DataMap { figure: picture(shown().map(|(_, point)| *point), language), rows: shown().map(|(row, _)| *row).collect(), of: embedded.of }
+}
+
 /// An answer by which points are coloured: a label, the types of entities, the first hashtag; nothing for
 /// answers that are all different.
 fn short(target: &Target) -> String {
@@ -270,10 +298,38 @@ fn short(target: &Target) -> String {
     }
 }
 
-/// Writes a map to a file, in the format that its name says: .json or .csv.
+/// Points as a picture.
+fn picture<'a>(points: impl Iterator<Item = &'a Point>, language: Lang) -> Figure {
+    example_map(&points.map(|p| Placed { x: p.x.into(), y: p.y.into(), label: p.label.clone() }).collect::<Vec<_>>(), language)
+}
+
+/// What a map is written as.
+const FORMATS: [&str; 4] = ["json", "csv", "svg", "png"];
+
+/// The format that a file's name says.
+fn format(path: &Path) -> Option<&'static str> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    FORMATS.into_iter().find(|f| *f == ending)
+}
+
+/// Can a map be written to a file of this name? To be asked before the rows are read.
+///
+/// # Errors
+/// If not.
+pub fn mappable(path: &Path) -> Result<()> {
+    let refuse = || Error::request(format!("{}: a map is written as {}; use .json, .csv, .svg or .png", path.display(), FORMATS.join(", ")));
+    format(path).map(drop).ok_or_else(refuse)
+}
+
+/// Writes a map to a file, in the format that its name says: its points as .json or .csv, or a picture as .svg or .png.
 ///
 /// # Errors
 /// If the name says another format, or the disk refuses.
-pub fn save(path: &Path, points: &[Point]) -> Result<()> {
-    Ok(data::map::write(path, points)?)
+pub fn save(path: &Path, points: &[Point], language: Lang) -> Result<()> {
+    mappable(path)?;
+    match format(path) {
+        Some("svg") => Ok(write_atomically(path, picture(points.iter(), language).svg_for(Variant::Light).as_bytes())?),
+        Some("png") => Ok(write_atomically(path, &picture(points.iter(), language).png(Variant::Light)?)?),
+        _ => Ok(data::map::write(path, points)?),
+    }
 }

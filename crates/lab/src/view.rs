@@ -215,21 +215,43 @@ pub fn figure(folder: &Path, name: &str, lang: Lang) -> Result<figure::Figure> {
     found.map(|(_, figure)| figure).ok_or_else(|| Error::request(format!("{} has no figure `{name}`", folder.display())))
 }
 
-/// The report of a run as one HTML page.
+/// A part of a report that can be left out.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(rename = "ReportSection")]
+pub struct SectionView {
+    /// Name by which it is left out.
+    pub id: &'static str,
+    /// Its heading.
+    pub heading: String,
+}
+
+/// A report to be looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(rename = "ReportPage")]
+pub struct PageView {
+    /// The page.
+    pub html: String,
+    /// All sections that this run has, those that were left out included.
+    pub sections: Vec<SectionView>,
+}
+
+/// The report of a run as one HTML page without some of its sections.
 ///
 /// # Errors
 /// If the folder is incomplete.
-pub fn report_page(folder: &Path, lang: Lang) -> Result<String> {
-    Ok(html::render(&report::content::run(&Run::open(folder)?, lang)))
+pub fn report_page(folder: &Path, lang: Lang, without: &[String]) -> Result<PageView> {
+    let document = report::content::run(&Run::open(folder)?, lang);
+    let sections = document.sections.iter().map(|s| SectionView { id: s.id, heading: s.heading.clone() }).collect();
+    Ok(PageView { html: html::render(&document.without(without)), sections })
 }
 
-/// Writes a report into a folder; the files that were written.
+/// Writes a report into a folder, without some of its sections; the files that were written.
 ///
 /// # Errors
 /// If the run's folder is incomplete, a format is unknown, or the disk refuses.
-pub fn export_report(folder: &Path, formats: &[String], lang: Lang, out: &Path) -> Result<Vec<PathBuf>> {
+pub fn export_report(folder: &Path, formats: &[String], lang: Lang, without: &[String], out: &Path) -> Result<Vec<PathBuf>> {
     let formats = formats.iter().map(|f| f.parse()).collect::<std::result::Result<Vec<Format>, _>>().map_err(Error::Request)?;
-    crate::reports::write(folder, lang, &formats, &[], out)
+    crate::reports::write(folder, lang, &formats, without, out)
 }
 
 /// A model in the list of models.

@@ -5,7 +5,7 @@
 //! else: a name that is not listed, that leaves the folder or comes twice, a size or a hash that differs, or
 //! more bytes than listed, and nothing is left behind. The hashes find damage, not forgery: nobody signs them.
 
-use crate::record::{Error, Run, RunFile};
+use crate::record::{self, Error, Run, RunFile};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const FILES: usize = 1000;
 /// Bytes of a run, unpacked: more than any adapter with its data needs, less than fills a disk.
 const BYTES: u64 = 8 << 30;
 /// The files at the top of a run folder.
-const TOP: [&str; 4] = ["run.toml", "result.json", "events.jsonl", "predictions.jsonl"];
+const TOP: [&str; 5] = ["run.toml", "result.json", "events.jsonl", "predictions.jsonl", record::CALIBRATION];
 
 /// A file of an archive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,17 +137,22 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
     Ok(entries)
 }
 
+/// Where a data file lies in a run that was unpacked, by the part it played and its name elsewhere; none if these make no path.
+pub fn place(role: &str, path: &Path) -> Option<String> {
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("txt");
+    // a part's name comes from a file and becomes a path
+    let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    (plain(role) && plain(ending)).then(|| format!("data/{role}.{ending}"))
+}
+
 /// Data files that are still those of the run: name in the archive, place, entry.
 fn data(run: &RunFile) -> Vec<(String, PathBuf, Entry)> {
     let found = run.data.files.iter().filter_map(|(split, record)| {
         let path = PathBuf::from(&record.path);
         let mut file = File::open(&path).ok()?;
         let (sha256, bytes) = copy(&mut file, &mut std::io::sink(), u64::MAX).ok()?;
-        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("txt");
-        // a split's name comes from a file and becomes a path
-        let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        let name = format!("data/{split}.{ending}");
-        (sha256 == record.sha256 && plain(split) && plain(ending)).then(|| (name.clone(), path, Entry { path: name, bytes, sha256 }))
+        let name = place(split, &path).filter(|_| sha256 == record.sha256)?;
+        Some((name.clone(), path, Entry { path: name, bytes, sha256 }))
     });
     found.collect()
 }

@@ -6,13 +6,16 @@
 use crate::content::scores::{inside, measure};
 use crate::content::{self, NAME_CHARS};
 use crate::document::{Banner, Block, Cell, Column, Document, Kind, Role, Row, Section, Table, plain};
-use crate::figure::{self, Compared, Learnt};
+use crate::figure::{self, Compared, Learnt, Series};
 use crate::record::{Prediction, Run};
 use crate::text::{Lang, clean, fill};
 use std::collections::BTreeSet;
 use tasks::Metrics;
 use tasks::score::Interval;
 use tasks::score::paired::{self, uneven};
+
+/// Names of all sections of a comparison, in their order.
+pub const SECTIONS: [&str; 4] = ["summary", "results", "paired", "choices"];
 
 /// Below this the difference of two runs is called settled.
 const SETTLED: f64 = 0.05;
@@ -142,7 +145,7 @@ fn by_size(runs: &[Run], scored: &[usize]) -> Vec<Learnt> {
         if !sizes.insert(examples) {
             return Vec::new();
         }
-        out.push(Learnt { examples, score, interval });
+        out.push(Learnt { examples, score, interval: Some(interval) });
     }
     if out.len() < SIZES { Vec::new() } else { out }
 }
@@ -166,7 +169,7 @@ pub fn runs(runs: &[Run], lang: Lang) -> Document {
     }
     let sizes = by_size(runs, &scored);
     if !sizes.is_empty() {
-        figures.push(("learning".to_string(), figure::learning_curve(&sizes, title_of_score, lang)));
+        figures.push(("learning".to_string(), figure::learning_curve(&[Series { name: String::new(), points: sizes.clone() }], title_of_score, lang)));
     }
     let paired: Vec<(usize, Option<Against>)> =
         scored.iter().filter(|&&i| i != 0 && scored.contains(&0)).map(|&i| (i, against(&runs[i].predictions, &runs[0].predictions, graded))).collect();

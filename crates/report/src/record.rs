@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+pub use tasks::score::calibration::Calibration;
 use tasks::{Classification, Metrics};
 use train::Event;
 use ts_rs::TS;
@@ -126,6 +127,15 @@ pub struct DeviceRecord {
     pub api: String,
     /// Driver, where there is one.
     pub driver: String,
+    /// Whether it computes what the CPU computes, as was found before the run: `pass`, `unfused` (only with operations not
+    /// fused) or `unchecked`; nothing of the CPU, which is what others are held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub parity: Option<String>,
+    /// The numbers behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub parity_detail: Option<String>,
 }
 
 /// Everything that was chosen: `run.toml`.
@@ -201,7 +211,8 @@ pub struct RunResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub metrics_free: Option<Metrics>,
-    /// Scores of reference classifiers on the same examples: `majority`, `untuned`.
+    /// Scores of reference classifiers on the same examples: `majority`, `untuned`, `few_shot` (untuned, with examples in its
+    /// prompt).
     pub baselines: BTreeMap<String, Metrics>,
     /// Figures of the training.
     pub train: TrainRecord,
@@ -241,6 +252,9 @@ pub struct Prediction {
     pub score: f64,
     /// Probability that the model gave to its answer.
     pub probability: f64,
+    /// The same as it was calibrated on the validation set, see [`Calibration`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<f64>,
     /// Why the output is no answer, or not the right query, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -266,6 +280,8 @@ pub struct Run {
     pub events: Vec<Event>,
     /// Predictions on the test set.
     pub predictions: Vec<Prediction>,
+    /// What its probabilities are worth, where that was measured.
+    pub calibration: Option<Calibration>,
 }
 
 impl Run {
@@ -276,7 +292,8 @@ impl Run {
     /// `events.jsonl` that was cut off by a crash is left out.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (run, result) = (RunFile::read(path)?, RunResult::read(path)?);
-        Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)? })
+        let calibration = calibration(path)?;
+        Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)?, calibration })
     }
 }
 
@@ -317,6 +334,27 @@ pub fn events(folder: &Path) -> Result<Vec<Event>, Error> {
 pub fn predictions(folder: &Path) -> Result<Vec<Prediction>, Error> {
     let path = folder.join("predictions.jsonl");
     if path.exists() { lines(&path, false) } else { Ok(Vec::new()) }
+}
+
+/// File of a run folder with what its probabilities are worth.
+pub const CALIBRATION: &str = "calibration.json";
+
+/// Reads what the probabilities of a run are worth; nothing where that was not measured.
+///
+/// # Errors
+/// If the file is damaged.
+pub fn calibration(folder: &Path) -> Result<Option<Calibration>, Error> {
+    let path = folder.join(CALIBRATION);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let read: Calibration = serde_json::from_str(&read(&path)?)
+        .map_err(|e| Error::Format { path: path.clone(), what: format!("is not a calibration ({e}); calibrate the run again") })?;
+    // a temperature divides
+    if !(read.temperature.is_finite() && read.temperature > 0.0) {
+        return Err(Error::Format { path, what: "has a temperature that is not above 0; calibrate the run again".into() });
+    }
+    Ok(Some(read))
 }
 
 fn read(path: &Path) -> Result<String, Error> {

@@ -99,6 +99,7 @@ impl Lang {
             ("not a list of hashtags", _) => "non è una lista di hashtag".into(),
             ("no hashtag", _) => "nessun hashtag".into(),
             ("no answer", _) => "nessuna risposta".into(),
+            ("withheld: less sure than the threshold", _) => "trattenuta: meno sicura della soglia".into(),
             ("it holds a NUL character", _) => "contiene un carattere NUL".into(),
             ("it is not a query that reads", _) => "non è una query che legge".into(),
             ("it is more than one statement", _) => "è più di un’istruzione".into(),
@@ -453,6 +454,9 @@ catalogue! {
     pointer_learning:
         "{examples} examples: {score} ({interval}).",
         "{examples} esempi: {score} ({interval}).";
+    pointer_learning_alone:
+        "{examples} examples: {score}.",
+        "{examples} esempi: {score}.";
     learning_axis:
         "training examples",
         "esempi di addestramento";
@@ -562,6 +566,9 @@ catalogue! {
     summary_untuned:
         "The same model before tuning gets {accuracy}.",
         "Lo stesso modello prima della specializzazione ottiene {accuracy}.";
+    summary_few_shot:
+        "Shown a few training examples before each question, it gets {accuracy}.",
+        "Con alcuni esempi di addestramento davanti a ogni domanda ottiene {accuracy}.";
     summary_better:
         "This model is above {others}: the intervals do not overlap.",
         "Questo modello è sopra {others}: gli intervalli non si sovrappongono.";
@@ -702,6 +709,9 @@ catalogue! {
     the_untuned:
         "the model before tuning",
         "il modello non specializzato";
+    the_few_shot:
+        "the model before tuning with examples in its prompt",
+        "il modello non specializzato con esempi nel prompt";
     status_failed_symptom:
         "The first sign of trouble came at step {step}: {message}",
         "Il primo segno di difficoltà è comparso al passo {step}: {message}";
@@ -752,6 +762,14 @@ catalogue! {
     use_no_threshold:
         "No threshold on the probability reached {good} accuracy over at least {answers} answers.",
         "Nessuna soglia sulla probabilità ha raggiunto il {good} di accuratezza su almeno {answers} risposte.";
+    use_threshold_validation:
+        "Withholding answers with a calibrated probability below {threshold}, as lapidary predict --abstain does, answers {share} of the test examples, \
+         {accuracy} of them rightly. The threshold was chosen on the validation set, where it reached {good}.",
+        "Trattenendo le risposte con probabilità calibrata sotto {threshold}, come fa lapidary predict --abstain, si risponde al {share} degli esempi di \
+         prova, giusto nel {accuracy} dei casi. La soglia è stata scelta sull’insieme di validazione, dove raggiungeva il {good}.";
+    use_no_threshold_validation:
+        "No threshold on the probability reached {good} accuracy on the validation set, so none is offered for abstaining.",
+        "Nessuna soglia sulla probabilità ha raggiunto il {good} di accuratezza sull’insieme di validazione: non se ne propone alcuna per astenersi.";
     use_calibration:
         "Its probabilities are {error} off on average, more than {limit}: do not read them as chances of being right.",
         "Le sue probabilità sbagliano in media del {error}, più del {limit}: non vanno lette come probabilità di avere ragione.";
@@ -882,6 +900,38 @@ catalogue! {
     worse:
         "Worse",
         "Peggio";
+    study_title:
+        "Study",
+        "Studio";
+    study_lead:
+        "{runs} runs: {methods} methods, {sizes} sizes of the training set, {seeds} seeds.",
+        "{runs} esecuzioni: metodi {methods}, dimensioni dell’addestramento {sizes}, semi {seeds}.";
+    study_best:
+        "Highest mean {measure}: {score}, by {method} on {examples} training examples.",
+        "Media più alta ({measure}): {score}, con {method} su {examples} esempi di addestramento.";
+    study_caption:
+        "{measure} by the number of training examples: mean over the seeds, with its 95 % interval.",
+        "{measure} per numero di esempi di addestramento: media sui semi, con intervallo al 95 %.";
+    study_results_caption:
+        "Means over the seeds",
+        "Medie sui semi";
+    study_baselines_caption:
+        "What was held against them, on the same examples",
+        "Con che cosa si confrontano, sugli stessi esempi";
+    study_note:
+        "The interval is of the mean over seeds (Student’s t, 95 %): it says how much chance in the training matters, not how much the choice of the test \
+         examples does. Time: mean of the training.",
+        "L’intervallo è quello della media sui semi (t di Student, 95 %): dice quanto conta il caso nell’addestramento, non la scelta degli esempi di prova. \
+         Tempo: media dell’addestramento.";
+    study_examples:
+        "Training examples",
+        "Esempi di addestramento";
+    study_runs:
+        "Runs",
+        "Esecuzioni";
+    study_all:
+        "all",
+        "tutti";
     learning_caption:
         "{measure} by the number of training examples; all else was chosen alike.",
         "{measure} per numero di esempi di addestramento; tutto il resto è stato scelto allo stesso modo.";
@@ -968,6 +1018,18 @@ catalogue! {
     tables:
         "Tables",
         "Tabelle";
+    parity_pass:
+        "computes what the processor computes",
+        "calcola ciò che calcola il processore";
+    parity_unfused:
+        "computes what the processor computes with operations not fused, as it was used",
+        "calcola ciò che calcola il processore con operazioni non fuse, come è stato usato";
+    parity_unchecked:
+        "was not compared with the processor",
+        "non è stato confrontato con il processore";
+    parity:
+        "Device check",
+        "Verifica del dispositivo";
     device:
         "Device",
         "Dispositivo";
@@ -1099,6 +1161,9 @@ catalogue! {
     untuned:
         "model before tuning",
         "modello non specializzato";
+    few_shot:
+        "before tuning, with examples",
+        "non specializzato, con esempi";
     results_note:
         "Accuracy is the share of examples answered correctly. Macro-F1 averages the F1 of all labels that occur, rare ones counting as much as common ones.",
         "L’accuratezza è la quota di esempi con risposta giusta. Il macro-F1 è la media dell’F1 di tutte le etichette presenti: le rare contano quanto le \
@@ -1335,6 +1400,21 @@ catalogue! {
     reliability_caption:
         "Reliability. Area of a point: number of answers. Points under the diagonal: the model was surer than it was right.",
         "Affidabilità. Area del punto: numero di risposte. Punti sotto la diagonale: il modello era più sicuro che giusto.";
+    calibrated_text:
+        "Fitted on the {examples} validation examples, a temperature of {temperature} takes the calibration error there from {before} to {after}.",
+        "Adattata ai {examples} esempi di validazione, una temperatura di {temperature} vi porta l’errore di calibrazione da {before} a {after}.";
+    calibrated_test:
+        "On the {examples} test examples, which had no part in it, it takes the error from {before} to {after}.",
+        "Sui {examples} esempi di prova, che non vi hanno avuto parte, porta l’errore da {before} a {after}.";
+    calibrated_worse:
+        "That is no gain: take the probabilities as the model gives them.",
+        "Non è un guadagno: meglio le probabilità come il modello le dà.";
+    reliability_calibrated_caption:
+        "The same after calibration; these probabilities are what lapidary predict --calibrated gives.",
+        "Lo stesso dopo la calibrazione; sono le probabilità che dà lapidary predict --calibrated.";
+    coverage_threshold_caption:
+        "The ring is the threshold that was chosen on the validation set.",
+        "L’anello è la soglia scelta sull’insieme di validazione.";
     training_heading:
         "Training",
         "Addestramento";

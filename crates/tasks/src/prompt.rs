@@ -2,7 +2,11 @@
 //! their own words (see [`crate::intent`]).
 
 use crate::sandbox::Table;
-use data::example::{Span, Target};
+use data::example::{Example, Span, Target};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
 
 /// Puts a text, the schema that it is about and the [values](crate::values) that it names into a template's `{text}`,
 /// `{schema}` and `{values}`.
@@ -20,6 +24,29 @@ pub fn fill(template: &str, text: &str, schema: &str, values: &[String]) -> Stri
         rest = &from[place.len()..];
     }
     out + rest
+}
+
+/// A template in two parts: what is said once before several texts, which is all before the line with `{text}`, and what
+/// is said with each of them.
+pub fn parted(template: &str) -> (&str, &str) {
+    let text = template.find("{text}").unwrap_or(0);
+    template.split_at(template[..text].rfind('\n').map_or(0, |line| line + 1))
+}
+
+/// Training examples in the order in which they are shown to a model that is not trained: by chance, but one of every label
+/// before a second of any.
+pub fn to_show(training: &[Example], seed: u64) -> Vec<&Example> {
+    let mut order: Vec<&Example> = training.iter().collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut turns: Vec<(usize, &Example)> = Vec::new();
+    for example in order {
+        let turn = seen.entry(example.label()).or_default();
+        turns.push((*turn, example));
+        *turn += 1;
+    }
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, example)| example).collect()
 }
 
 /// The tables as a model reads them, one a line: `clienti(id, nome, citta)`, and after an arrow the
@@ -87,6 +114,27 @@ mod tests {
         let values = ["a='{text}'".to_string(), "b='2'".to_string()];
         assert_eq!(fill("{x} {text}: {values}", "t", "", &values), "{x} t: a='{text}'; b='2'");
         assert_eq!(fill("{text} ({values})", "t", "", &[]), "t (-)");
+    }
+
+    #[test]
+    fn a_template_is_parted_before_the_line_of_the_text() {
+        assert_eq!(parted("{schema}\nDomanda: {text}\nSQL:"), ("{schema}\n", "Domanda: {text}\nSQL:"));
+        assert_eq!(parted("Testo: {text}\nEntità:"), ("", "Testo: {text}\nEntità:"));
+        assert_eq!((parted("{text}"), parted("no text")), (("", "{text}"), ("", "no text")));
+    }
+
+    #[test]
+    fn every_label_is_shown_before_a_second_example_of_any_and_the_seed_decides_which() {
+        let origin = || data::Origin { file: std::sync::Arc::new("train.jsonl".into()), line: 1 };
+        let example = |i: usize| Example { text: i.to_string(), target: Target::Label(["a", "b", "c"][i % 3].into()), origin: origin() };
+        let training: Vec<Example> = (0..30).map(example).collect();
+        let texts = |seed| to_show(&training, seed).iter().map(|e| e.text.clone()).collect::<Vec<_>>();
+        for shown in to_show(&training, 1).chunks(3) {
+            let labels: std::collections::BTreeSet<&str> = shown.iter().map(|e| e.label()).collect();
+            assert_eq!(labels.len(), 3, "{labels:?}");
+        }
+        assert_eq!(texts(1), texts(1));
+        assert_ne!(texts(1), texts(2));
     }
 
     #[test]

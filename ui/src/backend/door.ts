@@ -21,6 +21,7 @@ import type {
   ColumnsView,
   Command,
   Comparison,
+  DataMap,
   DataOffer,
   DataSummary,
   Device,
@@ -36,11 +37,13 @@ import type {
   PredictionPage,
   Progress,
   QueryResult,
+  ReportPage,
   RowPage,
   RowQuery,
   Run,
   RunRequest,
   RunRow,
+  Said,
   Settings,
   Source,
   Task,
@@ -66,6 +69,8 @@ export interface Door {
   pickFolder(title: string): Promise<string | null>;
 
   devices(): Promise<Device[]>;
+  /** Tries a device that has not been held against the processor yet, of which `onCheck` is told by name; gives all devices as they are then. */
+  readyDevice(device: string, onCheck: (name: string) => void): Promise<Device[]>;
   tasks(): Promise<Task[]>;
 
   models(): Promise<Model[]>;
@@ -93,6 +98,8 @@ export interface Door {
   microscope(data: string, row: number, model: string, method: string, set: string[]): Promise<Microscope>;
   /** How long the training rows are in tokens, with a method and settings as for the microscope. */
   lengths(data: string, model: string, method: string, set: string[]): Promise<Lengths>;
+  /** Draws the rows as points, near ones alike to a model; `null` if it was stopped. What was read is kept. */
+  dataMap(data: string, model: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataMap | null>;
   /** Runs the query of a row; it can only read. */
   queryRow(data: string, row: number): Promise<QueryResult>;
 
@@ -116,15 +123,16 @@ export interface Door {
   runQuery(run: string, sql: string): Promise<QueryResult>;
   /** Draws a figure of a run, of a running one too. Axes and text are `currentColor`. */
   figure(run: string, name: string, language: Language): Promise<Figure>;
-  predict(run: string, texts: string[]): Promise<Answered[]>;
+  /** Asks both models; `onSaid` hears what they say while they say it. Aborting stops them. */
+  predict(run: string, text: string, onSaid: (said: Said) => void, signal: AbortSignal): Promise<Answered>;
   compare(runs: string[], language: Language): Promise<Comparison>;
   /** A file of another system's answers, as a row of its own beside the runs. */
   importPredictions(path: string, like: string): Promise<RunRow>;
 
-  /** The report as one HTML page without scripts. */
-  reportPage(run: string, language: Language): Promise<string>;
-  /** Writes into a folder; gives the files written. */
-  exportReport(run: string, formats: string[], folder: string, language: Language): Promise<string[]>;
+  /** The report as one HTML page without scripts, and the sections that can be left out of it. */
+  reportPage(run: string, language: Language, without: string[]): Promise<ReportPage>;
+  /** Writes into a folder, without some sections; gives the files written. */
+  exportReport(run: string, formats: string[], folder: string, language: Language, without: string[]): Promise<string[]>;
   /** Writes the trained model for other programs as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
   exportModel(run: string, format: string, folder: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** Packs a run into one file inside `folder`; gives its path. */

@@ -193,7 +193,7 @@ export class Double implements Door {
       resume: true,
       edit: true,
       microscope: false,
-      map: false,
+      map: true,
       predict: true,
       compare: true,
       import_predictions: true,
@@ -235,6 +235,10 @@ export class Double implements Door {
   devices(): ReturnType<Door['devices']> {
     const { id, name, api, driver } = HEAD.run.device;
     return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, memory_bytes: null, f16: false, subgroups: false, parity: 'pass', detail: '', speed: null }]);
+  }
+
+  readyDevice(): ReturnType<Door['readyDevice']> {
+    return this.devices();
   }
 
   tasks(): ReturnType<Door['tasks']> {
@@ -356,6 +360,7 @@ export class Double implements Door {
       (row) =>
         (!query.filter.split || row.split === query.filter.split) &&
         (!query.filter.label || label(row) === query.filter.label) &&
+        (query.filter.among?.includes(row.id) ?? true) &&
         (query.filter.changed === undefined || row.changed === query.filter.changed) &&
         (finding === undefined || row.findings.includes(finding)) &&
         (search === '' || row.text.toLowerCase().includes(search) || label(row).includes(search)),
@@ -417,6 +422,24 @@ export class Double implements Door {
     const longest = counts.reduce((most, n) => Math.max(most, n), 0);
     const bins = Array.from({ length: longest }, (_, i) => ({ to: i + 1, count: counts.filter((n) => n === i + 1).length }));
     return give({ bins, longest, limit: 24, over_limit: counts.filter((n) => n > 24).length, measured: counts.length });
+  }
+  /** The recording holds no states of the model: the rows of a label stand in a ring about it. */
+  async dataMap(...[, , , onProgress, signal]: Parameters<Door['dataMap']>): ReturnType<Door['dataMap']> {
+    const rows = this.#rows.slice(0, 4000);
+    for (let part = 0; part <= 4; part += 1) {
+      onProgress({ done: Math.round((rows.length * part) / 4), total: rows.length, what: '' });
+      await new Promise((done) => setTimeout(done, this.#pace));
+      if (signal.aborted) return null;
+    }
+    const names = [...new Set(rows.map(label))];
+    const points = rows.map((row, i) => {
+      const [turn, ring] = [(names.indexOf(label(row)) / names.length) * 2 * Math.PI, (i * 2.4) % (2 * Math.PI)];
+      const far = 12 + ((i * 37) % 50);
+      return { x: 280 + 190 * Math.cos(turn) + far * Math.cos(ring), y: 280 + 190 * Math.sin(turn) + far * Math.sin(ring), text: label(row) };
+    });
+    const dots = points.map((p) => `<circle cx="${p.x.toFixed(1)}" cy="${p.y.toFixed(1)}" r="3" fill="currentColor" fill-opacity="0.4"/>`).join('');
+    const svg = `<svg width="560" height="560" viewBox="0 0 560 560" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="map">${dots}</svg>`;
+    return give({ figure: { svg, alt: '', data: { kind: 'map', pointer: { points } }, width: 560, height: 560 }, rows: rows.map((row) => row.id), of: this.#rows.length });
   }
   queryRow(): Promise<never> {
     return fail('the recording holds no database');
@@ -558,20 +581,26 @@ export class Double implements Door {
     return give(stage ? stage[language] : whole);
   }
 
-  predict(run: string, texts: string[]): ReturnType<Door['predict']> {
+  async predict(...[run, text, onSaid, signal]: Parameters<Door['predict']>): ReturnType<Door['predict']> {
     const recorded = (prediction: Omit<Prediction, 'index'>): Answer => ({
       output: prediction.output,
       label: prediction.answer,
       probability: prediction.probability,
       alternatives: [],
     });
-    const answers = texts.map((text) => {
-      const tuned = this.#played(run).recording.predictions.find((p) => p.input === text);
-      const base = COMPLETION.predictions.find((p) => p.input === text);
-      return tuned && base ? { text, base: recorded(base), tuned: recorded(tuned) } : undefined;
-    });
-    const known = answers.filter((a) => a !== undefined);
-    return known.length === texts.length ? give(known) : fail('the recording knows only the messages of the test set; take one of the examples');
+    const tuned = this.#played(run).recording.predictions.find((p) => p.input === text);
+    const base = COMPLETION.predictions.find((p) => p.input === text);
+    if (!tuned || !base) return fail('the recording knows only the messages of the test set; take one of the examples');
+    for (const said of [tuned, base]) {
+      // a piece at a time, as a model writes it
+      for (let end = 4; end < said.output.length; end += 4) {
+        onSaid({ tuned: said === tuned, output: said.output.slice(0, end), answer: null });
+        await new Promise((done) => setTimeout(done, this.#pace));
+        if (signal.aborted) return fail('the models were stopped before they had answered');
+      }
+      onSaid({ tuned: said === tuned, output: said.output, answer: recorded(said) });
+    }
+    return give({ text, base: recorded(base), tuned: recorded(tuned) });
   }
   /** Counted off the recorded answers, by the normal approximation; p says only on which side of 5 % the difference lies. */
   compare(runs: string[]): ReturnType<Door['compare']> {
@@ -591,11 +620,16 @@ export class Double implements Door {
     return give({ ...this.#add(COMPLETION, 'runs/other-system', 'completed').row });
   }
 
-  reportPage(_run: string, language: Language): Promise<string> {
-    return give((pages as Record<Language, string>)[language]);
+  /** The recorded page without the sections that are left out, whose headings carry their names. */
+  reportPage(_run: string, language: Language, without: string[]): ReturnType<Door['reportPage']> {
+    const page = new DOMParser().parseFromString((pages as Record<Language, string>)[language], 'text/html');
+    const all = [...page.querySelectorAll('section[id]')];
+    const sections = all.map((section) => ({ id: section.id, heading: section.querySelector('h2')?.textContent.trim() ?? section.id }));
+    for (const section of all) if (without.includes(section.id)) section.remove();
+    return give({ html: `<!doctype html>${page.documentElement.outerHTML}`, sections });
   }
-  exportReport(_run: string, formats: string[], folder: string): Promise<string[]> {
-    this.calls.push('exportReport');
+  exportReport(_run: string, formats: string[], folder: string, _language: Language, without: string[]): Promise<string[]> {
+    this.calls.push(without.length > 0 ? `exportReport without ${without.join(', ')}` : 'exportReport');
     return give(formats.map((format) => `${folder}/report.${format}`));
   }
   async exportModel(...[run, format, folder, , onProgress, signal]: Parameters<Door['exportModel']>): Promise<string> {

@@ -35,19 +35,24 @@ function registered(listening: Promise<Unsubscribe>): Unsubscribe {
   };
 }
 
-/** Long work that reports its progress and can be cancelled. */
-async function watched<T>(
-  onProgress: (progress: Progress) => void,
+/** A channel on which somebody listens. */
+function heard<T>(listener: (message: T) => void): Channel<T> {
+  const channel = new Channel<T>();
+  channel.onmessage = listener;
+  return channel;
+}
+
+/** Long work that tells of itself and can be cancelled. */
+async function watched<T, News = Progress>(
+  onNews: (news: News) => void,
   signal: AbortSignal,
-  work: (progress: Channel<Progress>) => Promise<T>,
+  work: (news: Channel<News>) => Promise<T>,
   end: () => Promise<void>,
 ): Promise<T> {
-  const progress = new Channel<Progress>();
-  progress.onmessage = onProgress;
   const cancel = (): void => void end().catch(() => undefined);
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    return await work(progress);
+    return await work(heard(onNews));
   } finally {
     signal.removeEventListener('abort', cancel);
   }
@@ -74,6 +79,7 @@ export const tauri: Door = {
   pickFolder: (title) => call('pick_folder', { title }),
 
   devices: () => call('devices'),
+  readyDevice: (device, onCheck) => call('ready_device', { device, checking: heard(onCheck) }),
   tasks: () => call('tasks'),
 
   models: () => call('models'),
@@ -92,6 +98,8 @@ export const tauri: Door = {
   divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
   microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
   lengths: (data, model, method, set) => call('lengths', { data, model, method, set }),
+  dataMap: (data, model, language, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress }), () => call('cancel_data_map', { data })),
   queryRow: (data, row) => call('query_row', { data, row }),
 
   forecast: (request) => call('forecast', { request }),
@@ -102,8 +110,7 @@ export const tauri: Door = {
   runs: () => call('runs'),
   run: (run) => call('run', { run }),
   subscribe: async (run, from, onBatch) => {
-    const channel = new Channel<EventBatch>();
-    channel.onmessage = onBatch;
+    const channel = heard<EventBatch>(onBatch);
     const id = await call<number>('subscribe', { run, from, channel });
     return () => {
       channel.onmessage = () => undefined;
@@ -115,12 +122,12 @@ export const tauri: Door = {
   predictions: (run, filter, offset, limit) => call('predictions', { run, filter, offset, limit }),
   runQuery: (run, sql) => call('run_query', { run, sql }),
   figure: (run, name, language) => call('figure', { run, name, language }),
-  predict: (run, texts) => call('predict', { run, texts }),
+  predict: (run, text, onSaid, signal) => watched(onSaid, signal, (said) => call('predict', { run, text, said }), () => call('cancel_predict', { run })),
   compare: (runs, language) => call('compare', { runs, language }),
   importPredictions: (path, like) => call('import_predictions', { path, like }),
 
-  reportPage: (run, language) => call('report_page', { run, language }),
-  exportReport: (run, formats, folder, language) => call('export_report', { run, formats, folder, language }),
+  reportPage: (run, language, without) => call('report_page', { run, language, without }),
+  exportReport: (run, formats, folder, language, without) => call('export_report', { run, formats, folder, language, without }),
   exportModel: (run, format, folder, language, onProgress, signal) =>
     watched(onProgress, signal, (progress) => call('export_model', { run, format, folder, language, progress }), () => call('cancel_export', { run })),
   packRun: (run, folder) => call('pack_run', { run, folder }),

@@ -14,6 +14,17 @@ export interface Figure {
   svg: string;
   alt: string;
   data: FigureData;
+  width: number;
+  height: number;
+}
+
+/** The examples as points on a plane. */
+export interface DataMap {
+  figure: Figure;
+  /** Behind each point, the number of its row. */
+  rows: number[];
+  /** Rows of the whole set. */
+  of: number;
 }
 
 export type FigureData =
@@ -33,6 +44,8 @@ export type FigureData =
   | { kind: 'series'; name: string; unit: string; points: [number, number | null][] }
   /** Losses of several runs. */
   | { kind: 'curves'; curves: { name: string; training: [number, number | null][]; validation: [number, number | null][] }[] }
+  /** Examples: `pointer.points` says where each stands, in pixels of the drawing. */
+  | { kind: 'map'; pointer: { points: { x: number; y: number; text: string }[] } }
   | { kind: 'reliability' | 'comparison' | 'other'; [key: string]: unknown };
 
 /** Runs held against each other. */

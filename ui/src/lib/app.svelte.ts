@@ -94,6 +94,8 @@ export class App {
   readonly set = new SvelteMap<string, string>();
   forecast = $state.raw<Forecast | null>(null);
   forecastBusy = $state(false);
+  /** Name of the device that is being tried before its first use. */
+  checking = $state<string | null>(null);
 
   /** The run that Train, Results, Try and Report show. */
   selected = $state<string | null>(null);
@@ -109,6 +111,8 @@ export class App {
   readonly #hidden = new SvelteMap<string, ReturnType<typeof setTimeout>>();
   #settings: Settings = { language: null, theme: 'system' };
   #media: MediaQueryList | null = null;
+  /** Devices that are ready, or on the way to it. */
+  readonly #ready: Record<string, Promise<void>> = {};
   #toasts = 0;
   #forecasts = 0;
 
@@ -454,6 +458,24 @@ export class App {
       this.tell(this.words.train.done, { action: { text: this.words.train.see, run: () => this.show(story.run, 'results') }, stay: 15000 });
   }
 
+  /** Sees to it that a device has been held against the processor; that takes a while the first time, and `checking` says so. */
+  ready(device: string): Promise<void> {
+    const make = async (): Promise<void> => {
+      try {
+        this.devices = await this.door.readyDevice(device, (name) => (this.checking = name));
+      } finally {
+        this.checking = null;
+      }
+    };
+    const known = this.#ready[device];
+    if (known) return known;
+    const made = make();
+    this.#ready[device] = made;
+    // what failed is tried anew the next time
+    made.catch(() => Reflect.deleteProperty(this.#ready, device));
+    return made;
+  }
+
   async measure(): Promise<void> {
     const request = this.request;
     this.#forecasts += 1;
@@ -462,6 +484,8 @@ export class App {
     if (!request || !this.can.forecast || this.active) return;
     this.forecastBusy = true;
     try {
+      await this.ready(request.device);
+      if (number !== this.#forecasts) return;
       const forecast = await this.door.forecast(request);
       if (number === this.#forecasts) this.forecast = forecast;
     } catch {
@@ -476,6 +500,7 @@ export class App {
     const request = this.request;
     if (!request) return null;
     try {
+      await this.ready(request.device);
       const path = await this.door.startRun(request);
       await this.refreshRuns();
       this.story(path);

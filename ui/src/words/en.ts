@@ -15,6 +15,18 @@ export const en = {
   dismiss: 'Dismiss this message',
   skip: 'Skip to content',
 
+  /** What to do, where the engine's own advice is about its command line. */
+  advice: {
+    settings: 'Settings are on Start, under Details.',
+    method: 'On Start, under Details, choose the method Completion.',
+    device: 'On Start, under Details, choose a device.',
+    deviceOrDriver: 'On Start, under Details, choose another device, or update the driver.',
+    data: 'Open a file or a folder on Start.',
+    columns: 'Say on Data which column holds what.',
+    database: 'Open the file anew on Data and name its tables and its database there.',
+    model: 'Get it on Models.',
+  },
+
   screens: {
     label: 'Screens',
     start: 'Start',
@@ -94,6 +106,7 @@ export const en = {
     tooLarge: (needed: string, free: string) => `This needs ${needed} of memory, and ${free} are free. Close other programs, or choose a smaller batch.`,
     useSmaller: (settings: string) => `Train with ${settings}, which was measured to fit`,
     refused: 'does not compute rightly',
+    checking: (name: string) => `Comparing ${name} with the processor before its first use. This happens once and can take minutes.`,
     measuring: 'measuring how long it will take…',
     go: 'Start',
     missingModel: 'Get a model first: the card on the right offers one.',
@@ -215,6 +228,17 @@ export const en = {
     cutOne: 'beyond the limit',
     query: 'What the query finds',
     queryRows: (shown: number, all: number) => (shown < all ? `the first ${f.whole(shown)} of ${many(all, 'row', 'rows')}` : many(all, 'row', 'rows')),
+    map: {
+      view: 'Show as',
+      table: 'Table',
+      title: 'Map',
+      note: 'Each point is an example; those that the untuned model finds alike lie close together. Click one to open it, or draw around several.',
+      sample: (shown: number, all: number) => `${f.whole(shown)} of ${f.whole(all)} are shown.`,
+      hint: 'Map of the examples: arrow keys go from point to point, Enter opens one',
+      loading: 'Laying out the map…',
+      reading: (done: number, all: number) => (done < all ? `The model has read ${f.whole(done)} of ${many(all, 'row', 'rows')}…` : 'Laying out the map…'),
+      draw: 'Draw the map',
+    },
     oneFile: 'Everything is in one part: there is nothing to measure the result on.',
     divide: 'Divide…',
     divideTitle: 'Divide into training, validation and test',
@@ -490,6 +514,8 @@ export const en = {
     emptyLead: 'A finished run can be written up: what was chosen, how it learned, what it got wrong.',
     preview: 'Preview of the report',
     language: 'Language of the report',
+    sections: 'Sections',
+    chosen: (n: number, all: number) => (n === all ? 'all' : `${f.whole(n)} of ${f.whole(all)}`),
     formats: 'Write as',
     format: { html: 'HTML, one file', pdf: 'PDF', md: 'Markdown', csv: 'CSV', json: 'JSON', figures: 'Figures (SVG)', png: 'Figures (PNG)' },
     export: 'Export…',

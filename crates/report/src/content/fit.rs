@@ -80,6 +80,23 @@ impl Page<'_> {
     /// What refusing unsure answers would bring.
     fn threshold_fit(&self, items: &mut Vec<Text>) {
         let (words, lang) = (self.words, self.lang);
+        // what was chosen on the validation set says more than what would have been best here
+        if let Some(c) = self.run.calibration.as_ref().filter(|c| c.test.is_some()) {
+            let good = lang.percent(c.wanted);
+            items.push(plain(match c.threshold_on_test {
+                Some(p) => fill(
+                    words.use_threshold_validation,
+                    &[
+                        ("threshold", &lang.percent(p.threshold)),
+                        ("share", &lang.percent(p.coverage)),
+                        ("accuracy", &lang.percent(p.accuracy)),
+                        ("good", &good),
+                    ],
+                ),
+                None => fill(words.use_no_threshold_validation, &[("good", &good)]),
+            }));
+            return;
+        }
         let Some(curve) = coverage(&self.run.predictions) else { return };
         let accuracy = |p: &figure::Covered| p.right as f64 / p.answered as f64;
         let good = lang.percent(ACCURACY);

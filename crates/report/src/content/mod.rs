@@ -16,6 +16,7 @@ use crate::record::{FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
 use scores::{by_label, faults, inside, measure, systems};
 use tasks::Metrics;
+use tasks::score::calibration::Agreement;
 use train::Event;
 
 /// Mistakes that are shown.
@@ -131,10 +132,14 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     if faults.iter().any(|f| f.wrong() > 0) {
         add("errors", figure::entity_errors(&faults, lang));
     }
+    if let Some(answers) = calibrated(&run.predictions).filter(|_| run.calibration.is_some()) {
+        add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), lang));
+    }
     // an answer of several parts is hardly ever wholly right, so there its probability tells little
     let whole = !matches!(run.result.metrics, Some(Metrics::Entities(_) | Metrics::Tags(_)));
     if let Some(curve) = coverage(&run.predictions).filter(|_| whole) {
-        add("coverage", figure::coverage(&curve, lang));
+        let chosen = run.calibration.as_ref().and_then(|c| c.threshold_on_test);
+        add("coverage", figure::coverage(&curve, chosen, lang));
     }
     if let Some(lengths) = &run.run.data.lengths {
         let bin = |(i, &count): (usize, &usize)| {
@@ -243,23 +248,30 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
     }
 }
 
-/// Share answered and share of those right, surest answers first: one point an answer.
+/// Calibrated probabilities of answers, and whether each was right; `None` unless all are known.
+fn calibrated(predictions: &[Prediction]) -> Option<Vec<(f64, bool)>> {
+    let all: Option<Vec<_>> = predictions.iter().map(|p| Some((p.calibrated.filter(|c| c.is_finite())?, p.right()))).collect();
+    all.filter(|all| !all.is_empty())
+}
+
+/// Share answered and share of those right, surest answers first: one point an answer. By calibrated probabilities, where
+/// they are known.
 ///
 /// `None` where nothing was answered or a probability is no number.
 fn coverage(predictions: &[Prediction]) -> Option<Vec<figure::Covered>> {
-    let mut order: Vec<&Prediction> = predictions.iter().collect();
-    if order.is_empty() || order.iter().any(|p| !p.probability.is_finite()) {
+    let mut order = calibrated(predictions).unwrap_or_else(|| predictions.iter().map(|p| (p.probability, p.right())).collect());
+    if order.is_empty() || order.iter().any(|(p, _)| !p.is_finite()) {
         return None;
     }
-    order.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    order.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut right = 0usize;
     let mut out: Vec<figure::Covered> = Vec::new();
-    for (i, p) in order.iter().enumerate() {
-        right += usize::from(p.right());
-        let point = figure::Covered { probability: p.probability, answered: i + 1, of: order.len(), right };
+    for (i, &(probability, is_right)) in order.iter().enumerate() {
+        right += usize::from(is_right);
+        let point = figure::Covered { probability, answered: i + 1, of: order.len(), right };
         // equally sure answers are taken or left together
         match out.last_mut() {
-            Some(last) if last.probability == p.probability => *last = point,
+            Some(last) if last.probability == probability => *last = point,
             _ => out.push(point),
         }
     }
@@ -371,6 +383,7 @@ impl Page<'_> {
             ("gazetteer", words.summary_gazetteer),
             ("nearest", words.summary_nearest),
             ("untuned", words.summary_untuned),
+            ("few_shot", words.summary_few_shot),
         ] {
             if let Some((_, scores)) = self.baselines().find(|(n, _)| *n == name) {
                 text.push(fill(template, &[("accuracy", &lang.percent(scores.main()))]));
@@ -417,6 +430,7 @@ impl Page<'_> {
             "gazetteer" => self.words.the_gazetteer.into(),
             "nearest" => self.words.the_nearest.into(),
             "untuned" => self.words.the_untuned.into(),
+            "few_shot" => self.words.the_few_shot.into(),
             "tf_idf_logistic" => self.words.tf_idf_logistic.into(),
             other => clean(other, NAME_CHARS),
         }
@@ -458,27 +472,44 @@ impl Page<'_> {
 
     fn calibration(&self) -> Option<Vec<Block>> {
         let (words, lang) = (self.words, self.lang);
-        let Some(metrics) = self.run.result.classes() else {
-            return self.figure("coverage", words.coverage_caption).map(|figure| vec![figure]);
-        };
-        let count: usize = metrics.reliability.iter().map(|b| b.count).sum();
-        if count == 0 {
-            return None;
+        let mut blocks = Vec::new();
+        if let Some(metrics) = self.run.result.classes() {
+            let count: usize = metrics.reliability.iter().map(|b| b.count).sum();
+            if count == 0 {
+                return None;
+            }
+            let confidence = metrics.reliability.iter().map(|b| b.confidence * b.count as f64).sum::<f64>() / count as f64;
+            let text = fill(
+                words.calibration_text,
+                &[
+                    ("confidence", &lang.percent(confidence)),
+                    ("accuracy", &lang.percent(metrics.accuracy)),
+                    ("ece", &lang.percent(metrics.expected_calibration_error)),
+                    ("interval", &lang.percent_range(metrics.expected_calibration_error_ci)),
+                ],
+            );
+            blocks.push(Block::Paragraph { text: plain(text), role: Role::Body });
+            blocks.extend(self.figure("reliability", words.reliability_caption));
         }
-        let confidence = metrics.reliability.iter().map(|b| b.confidence * b.count as f64).sum::<f64>() / count as f64;
-        let text = fill(
-            words.calibration_text,
-            &[
-                ("confidence", &lang.percent(confidence)),
-                ("accuracy", &lang.percent(metrics.accuracy)),
-                ("ece", &lang.percent(metrics.expected_calibration_error)),
-                ("interval", &lang.percent_range(metrics.expected_calibration_error_ci)),
-            ],
-        );
-        let mut blocks = vec![Block::Paragraph { text: plain(text), role: Role::Body }];
-        blocks.extend(self.figure("reliability", words.reliability_caption));
-        blocks.extend(self.figure("coverage", words.coverage_caption));
-        Some(blocks)
+        if let Some(calibration) = &self.run.calibration {
+            let said = |template: &str, a: &Agreement| {
+                let (before, after, temperature) = (lang.percent(a.error), lang.percent(a.error_calibrated), lang.significant(calibration.temperature));
+                fill(template, &[("examples", &self.n(a.examples)), ("temperature", &temperature), ("before", &before), ("after", &after)])
+            };
+            let mut text = vec![said(words.calibrated_text, &calibration.validation)];
+            if let Some(test) = &calibration.test {
+                text.push(said(words.calibrated_test, test));
+                if test.error_calibrated >= test.error {
+                    text.push(words.calibrated_worse.into());
+                }
+            }
+            blocks.push(Block::Paragraph { text: plain(text.join(" ")), role: Role::Body });
+            blocks.extend(self.figure("reliability_calibrated", words.reliability_calibrated_caption));
+        }
+        let chosen = self.run.calibration.as_ref().is_some_and(|c| c.threshold_on_test.is_some());
+        let caption = if chosen { format!("{} {}", words.coverage_caption, words.coverage_threshold_caption) } else { words.coverage_caption.into() };
+        blocks.extend(self.figure("coverage", caption));
+        (!blocks.is_empty()).then_some(blocks)
     }
 
     fn training(&self) -> Option<Vec<Block>> {
@@ -620,6 +651,22 @@ impl Page<'_> {
         Some(blocks)
     }
 
+    /// Whether the device computes what the processor computes; empty where nothing was recorded of it.
+    fn parity(&self) -> String {
+        let (words, d) = (self.words, &self.run.run.device);
+        let verdict = match d.parity.as_deref() {
+            None => return String::new(),
+            Some("pass") => words.parity_pass.to_string(),
+            Some("unfused") => words.parity_unfused.into(),
+            Some("unchecked") => words.parity_unchecked.into(),
+            Some(other) => clean(other, NAME_CHARS),
+        };
+        match &d.parity_detail {
+            Some(detail) => format!("{verdict} ({})", clean(detail, TEXT_CHARS)),
+            None => verdict,
+        }
+    }
+
     fn done(&self) -> Option<Vec<Block>> {
         let (words, run) = (self.words, &self.run.run);
         let d = &run.device;
@@ -631,6 +678,7 @@ impl Page<'_> {
             (words.model, clean(&run.model.name, NAME_CHARS)),
             (words.data, clean(&run.data.name, NAME_CHARS)),
             (words.device, device),
+            (words.parity, self.parity()),
             (words.seed, run.seed.to_string()),
             (words.started, moment(&run.started)),
             (words.version, clean(&run.version, NAME_CHARS)),

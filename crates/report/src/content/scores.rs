@@ -16,7 +16,7 @@ use tasks::score::{ClassScore, entities};
 const MEASURES: usize = 3;
 
 /// A measure of [`Metrics::headline`] as a table names it.
-pub(crate) fn measure(name: &'static str, words: &Words) -> &'static str {
+pub(crate) fn measure<'a>(name: &'a str, words: &Words) -> &'a str {
     match name {
         "accuracy" => words.accuracy,
         "macro_f1" => words.macro_f1,
@@ -60,7 +60,8 @@ pub(crate) fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
     out.extend(result.metrics_free.as_ref().map(|scores| System { key: "model_free", name: words.this_model_free.into(), scores, main: false }));
     // the nearer relative first
     let mut baselines: Vec<_> = result.baselines.iter().collect();
-    baselines.sort_by_key(|(name, _)| (name.as_str() == "majority", name.as_str() != "untuned"));
+    let order = |name: &str| ["untuned", "few_shot"].iter().position(|n| *n == name).unwrap_or(if name == "majority" { 3 } else { 2 });
+    baselines.sort_by_key(|(name, _)| order(name));
     out.extend(baselines.into_iter().map(|(name, scores)| System { key: name, name: baseline(name, &run.run.task, words), scores, main: false }));
     // of another kind they cannot stand in one table
     if let Some(first) = out.first().map(|s| std::mem::discriminant(s.scores)) {
@@ -69,11 +70,13 @@ pub(crate) fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
     out
 }
 
-fn baseline(name: &str, task: &str, words: &Words) -> String {
+/// A baseline as a table names it.
+pub(crate) fn baseline(name: &str, task: &str, words: &Words) -> String {
     match name {
         "majority" if task == "hashtags" => words.commonest_tags.into(),
         "majority" => words.majority.into(),
         "untuned" => words.untuned.into(),
+        "few_shot" => words.few_shot.into(),
         "tf_idf_logistic" => words.tf_idf_logistic.into(),
         "gazetteer" => words.gazetteer.into(),
         "nearest" => words.nearest.into(),

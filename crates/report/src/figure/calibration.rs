@@ -8,6 +8,7 @@ use crate::text::{Lang, fill};
 use serde::Serialize;
 use serde_json::json;
 use tasks::score::ReliabilityBin;
+use tasks::score::calibration::CoveragePoint;
 
 /// How far the model's probabilities can be taken at their word. The area of a point is its number of answers.
 pub fn reliability(bins: &[ReliabilityBin], lang: Lang) -> Figure {
@@ -75,8 +76,8 @@ pub struct Covered {
     pub right: usize,
 }
 
-/// Accuracy of the surest answers by the share of examples that they are.
-pub fn coverage(curve: &[Covered], lang: Lang) -> Figure {
+/// Accuracy of the surest answers by the share of examples that they are, with a ring where a threshold was chosen.
+pub fn coverage(curve: &[Covered], chosen: Option<CoveragePoint>, lang: Lang) -> Figure {
     let words = lang.words();
     let share = |p: &Covered| p.answered as f64 / p.of.max(1) as f64;
     let accuracy = |p: &Covered| p.right as f64 / p.answered.max(1) as f64;
@@ -131,6 +132,9 @@ pub fn coverage(curve: &[Covered], lang: Lang) -> Figure {
         c.text(words.coverage_axis, (left + width / 2.0, bottom + 35.0), 12.0, At::Middle, INK);
         c.upright(words.accuracy_axis, (12.0, top + height / 2.0), 12.0, At::Middle, INK);
         c.path(&thinned, stroke(BLUE, 1.0, 2.0));
+        if let Some(chosen) = chosen.filter(|p| p.coverage.is_finite() && p.accuracy >= floor) {
+            c.circle((x.at(chosen.coverage), y.at(chosen.accuracy)), 6.0, stroke(VERMILLION, 1.0, 2.0));
+        }
         if let (Some(&end), Some(last)) = (thinned.last(), curve.last()) {
             c.circle(end, 4.0, tint(BLUE, 1.0));
             c.bold(&lang.percent(accuracy(last)), (end.0 + 9.0, end.1), 12.0, At::Left, INK);

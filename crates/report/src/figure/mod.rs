@@ -27,7 +27,7 @@ pub use comparison::{Compared, comparison};
 pub use confusion::confusion_matrix;
 pub(crate) use confusion::pairs;
 pub use errors::{Faults, entity_errors};
-pub use learning::{Learnt, learning_curve};
+pub use learning::{Learnt, Series, learning_curve};
 pub use lengths::{Bin, length_histogram};
 pub use loss::loss_curve;
 pub(crate) use loss::{MarkKind, marks};

@@ -156,7 +156,15 @@ pub fn run(classes: usize, examples: usize) -> Run {
             ("test".into(), file("datasets/intents-it/test.jsonl", examples as u64, "d")),
         ]),
     };
-    let device = DeviceRecord { id: "cpu".into(), name: "AMD Ryzen 7 7840U".into(), kind: "cpu".into(), api: "AVX-512".into(), driver: String::new() };
+    let device = DeviceRecord {
+        id: "cpu".into(),
+        name: "AMD Ryzen 7 7840U".into(),
+        kind: "cpu".into(),
+        api: "AVX-512".into(),
+        driver: String::new(),
+        parity: None,
+        parity_detail: None,
+    };
     let settings =
         "learning_rate = 0.0002\nbatch_size = 32\nepochs = 3\nschedule = 'cosine'\n[lora]\nrank = 16\nalpha = 32.0\ntargets = ['q_proj', 'v_proj']\n";
     let predictions = tuned
@@ -169,6 +177,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
             answer: s.answered.map(|a| labels[a].clone()),
             score: f64::from(u8::from(s.answered == Some(s.expected))),
             probability: s.probability,
+            calibrated: None,
             reason: None,
         })
         .collect();
@@ -213,7 +222,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         version: "0.1.0".into(),
         error: None,
     };
-    Run { path: "runs/intents".into(), run, result, events: events(450), predictions }
+    Run { path: "runs/intents".into(), run, result, events: events(450), predictions, calibration: None }
 }
 
 /// What data sets and models may hold.
@@ -252,6 +261,7 @@ pub fn hostile_run() -> Run {
                 answer: (i % 3 == 0).then(|| format!("{text}!")),
                 score: 0.0,
                 probability: f64::NAN,
+                calibrated: None,
                 reason: (i % 2 == 0).then(|| text.clone()),
             }
         })

@@ -116,7 +116,7 @@ fn runs_that_differ_in_their_size_alone_make_a_learning_curve() {
     let runs = [sized("small", 50), sized("large", 4800), sized("middle", 500)];
     let document = compare::runs(&runs, Lang::Italian);
     let figure = document.figure("learning").unwrap();
-    let sizes: Vec<u64> = figure.data["points"].as_array().unwrap().iter().map(|p| p["examples"].as_u64().unwrap()).collect();
+    let sizes: Vec<u64> = figure.data["series"][0]["points"].as_array().unwrap().iter().map(|p| p["examples"].as_u64().unwrap()).collect();
     assert_eq!(sizes, [50, 500, 4800]);
     keep("compare-sizes.html", &html::render(&document));
     // a size that occurs twice, too few sizes, another setting

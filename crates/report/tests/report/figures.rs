@@ -2,8 +2,8 @@
 
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
 use report::figure::{
-    Bin, Compared, Covered, Faults, Figure, Learnt, Placed, Plot, Quantity, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage,
-    entity_errors, example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
+    Bin, Compared, Covered, Faults, Figure, Learnt, Placed, Plot, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix,
+    coverage, entity_errors, example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
 };
 use report::text::Lang;
 use roxmltree::{Document, Node};
@@ -348,12 +348,12 @@ fn coverage_begins_where_it_is_more_than_luck() {
         (0..n).map(|i| Covered { probability: 1.0 - i as f64 / n as f64, answered: i + 1, of: n, right: right(i) }).collect()
     };
     for n in [1, 5, 200, 2000] {
-        let figure = coverage(&curve(n), Lang::Italian);
+        let figure = coverage(&curve(n), None, Lang::Italian);
         keep(&format!("coverage-{n}.svg"), &figure.svg);
         checked(&figure);
         assert!(figure.data["curve"].as_array().unwrap().len() <= 401);
     }
-    checked(&coverage(&[], Lang::English));
+    checked(&coverage(&[], None, Lang::English));
 }
 
 #[test]
@@ -471,16 +471,26 @@ fn lengths_hold_every_text_and_show_the_limit() {
 
 #[test]
 fn a_learning_curve_is_in_decades_where_sizes_differ_much() {
-    let learnt = |examples, score: f64| Learnt { examples, score, interval: [score - 0.05, score + 0.04] };
-    let wide = learning_curve(&[learnt(800, 0.81), learnt(50, 0.4), learnt(200, 0.66)], "Accuracy", Lang::English);
-    assert_eq!((wide.data["scale"].as_str(), wide.data["points"][0]["examples"].as_u64()), (Some("log"), Some(50)), "in the order of size");
+    let learnt = |examples, score: f64| Learnt { examples, score, interval: Some([score - 0.05, score + 0.04]) };
+    let series = |name: &str, points: &[Learnt]| Series { name: name.into(), points: points.to_vec() };
+    let curve = |points: &[Learnt], measure, lang| learning_curve(&[series("", points)], measure, lang);
+    let wide = curve(&[learnt(800, 0.81), learnt(50, 0.4), learnt(200, 0.66)], "Accuracy", Lang::English);
+    assert_eq!((wide.data["scale"].as_str(), wide.data["series"][0]["points"][0]["examples"].as_u64()), (Some("log"), Some(50)), "in the order of size");
     assert!(wide.alt.contains("200 examples: 66.0"), "{}", wide.alt);
     assert_eq!(elements(&checked(&wide), "circle").len(), 3);
-    let near = learning_curve(&[learnt(100, 0.4), learnt(200, 0.5)], "F1", Lang::Italian);
+    let near = curve(&[learnt(100, 0.4), learnt(200, 0.5)], "F1", Lang::Italian);
     assert_eq!(near.data["scale"], "linear");
     checked(&near);
+    // several lines are named at their ends, and ends that meet keep apart
+    let alone = |examples, score| Learnt { examples, score, interval: None };
+    let lines = [series("head", &[learnt(100, 0.5), learnt(800, 0.9)]), series("completion", &[alone(100, 0.3), alone(800, 0.9)])];
+    let both = learning_curve(&lines, "F1", Lang::English);
+    assert!(both.alt.contains("head: 100 examples: 50.0") && both.alt.contains("completion: 800 examples: 90.0"), "{}", both.alt);
+    let document = checked(&both);
+    let ends: Vec<f64> = elements(&document, "text").into_iter().filter(|t| t.text().is_some_and(|t| t.starts_with("90.0"))).map(|t| number(t, "y")).collect();
+    assert!(ends.len() == 2 && (ends[0] - ends[1]).abs() >= 14.0 * 4.0, "{ends:?}");
     for points in [vec![], vec![learnt(0, 0.1)], vec![learnt(5, f64::NAN)], vec![learnt(1, 2.0), learnt(usize::MAX, -3.0)]] {
-        checked(&learning_curve(&points, "F1", Lang::English));
+        checked(&curve(&points, "F1", Lang::English));
     }
 }
 

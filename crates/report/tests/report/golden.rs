@@ -5,11 +5,12 @@
 use crate::common::{answers, events, labels};
 use crate::figures::placed;
 use report::figure::{
-    Bin, Compared, Covered, Faults, Figure, Learnt, Quantity, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage, entity_errors,
-    example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
+    Bin, Compared, Covered, Faults, Figure, Learnt, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage,
+    entity_errors, example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
 };
 use report::text::Lang;
 use std::path::Path;
+use tasks::score::calibration::CoveragePoint;
 use tasks::score::classification;
 
 fn all(lang: Lang) -> Vec<(&'static str, Figure)> {
@@ -26,7 +27,10 @@ fn all(lang: Lang) -> Vec<(&'static str, Figure)> {
     let curve: Vec<Covered> =
         (1..=60).map(|i| Covered { probability: 1.0 - i as f64 / 80.0, answered: i, of: 60, right: i - (i / 5).saturating_sub(2) }).collect();
     let bins: Vec<Bin> = (0..20).map(|i| Bin { from: 8 * i, to: 8 * i + 7, count: (90 * (20 - i) * i) / (100 + i * i) }).collect();
-    let learnt = [(40, 0.41), (80, 0.58), (160, 0.71), (480, 0.8)].map(|(examples, score)| Learnt { examples, score, interval: [score - 0.07, score + 0.06] });
+    let learnt =
+        [(40, 0.41), (80, 0.58), (160, 0.71), (480, 0.8)].map(|(examples, score)| Learnt { examples, score, interval: Some([score - 0.07, score + 0.06]) });
+    let series = |name: &str, points: &[Learnt]| Series { name: name.into(), points: points.to_vec() };
+    let flat: Vec<Learnt> = learnt.iter().map(|l| Learnt { score: 0.3 + l.score / 2.0, interval: None, ..*l }).collect();
     let compared = [("this model", 0.86, true), ("before tuning", 0.22, false), ("TF-IDF", 0.71, false)].map(|(name, score, main)| Compared {
         name: name.into(),
         score,
@@ -42,11 +46,13 @@ fn all(lang: Lang) -> Vec<(&'static str, Figure)> {
         ("classes", class_scores(&metrics.per_class, lang)),
         ("balance", class_balance(&metrics.per_class, lang)),
         ("reliability", reliability(&metrics.reliability, lang)),
-        ("coverage", coverage(&curve, lang)),
+        ("coverage", coverage(&curve, None, lang)),
+        ("coverage_threshold", coverage(&curve, Some(CoveragePoint { threshold: 0.6, coverage: 0.52, accuracy: 0.87 }), lang)),
         ("comparison", comparison(&compared, "F1", lang)),
         ("errors", entity_errors(&[faults("all", [60, 7, 3, 5, 8]), faults("people", [30, 2, 3, 1, 6]), faults("dates", [30, 5, 0, 4, 2])], lang)),
         ("lengths", length_histogram(&bins, Some(128), lang)),
-        ("learning", learning_curve(&learnt, "F1", lang)),
+        ("learning", learning_curve(&[series("", &learnt)], "F1", lang)),
+        ("learning_methods", learning_curve(&[series("head", &learnt), series("completion", &flat)], "F1", lang)),
         ("map", example_map(&placed(30), lang)),
     ]
 }

@@ -78,6 +78,7 @@ fn scored(kind: Kind, set: &[Example], said: &[Said], judge: &mut Option<Judge>)
             answer: s.answer.as_ref().ok().map(answer::show),
             score,
             probability: s.probability,
+            calibrated: None,
             reason,
         })
         .collect();

@@ -9,4 +9,5 @@ mod golden;
 mod made;
 mod page;
 mod paper;
+mod studies;
 mod tasks;

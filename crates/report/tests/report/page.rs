@@ -1,12 +1,15 @@
 //! The HTML report: complete, bounded, harmless, in both languages, and silent on what was not measured.
 
 use crate::common::{answers, events, hostile_run, keep, labels, run, step};
+use crate::paper;
 use report::Run;
 use report::content;
 use report::html;
 use report::output::{Format, write};
+use report::record::Calibration;
 use report::text::Lang;
 use roxmltree::{Document, Node};
+use tasks::score::calibration::{Agreement, CoveragePoint};
 use tasks::score::classification;
 use train::Event;
 
@@ -303,4 +306,65 @@ fn what_it_is_good_for_follows_from_the_numbers() {
     assert!(said(&run).contains("No threshold"), "{}", said(&run));
     run.result.baselines.insert("untuned".into(), run.result.metrics.clone().unwrap());
     assert!(said(&run).contains("not shown to be better than the model before tuning"), "{}", said(&run));
+}
+
+/// A run whose probabilities were calibrated: the temperature makes them a little less sure.
+fn calibrated() -> Run {
+    let mut run = run(12, 600);
+    for p in &mut run.predictions {
+        p.calibrated = Some(p.probability * 0.9);
+    }
+    let point = |coverage, accuracy| CoveragePoint { threshold: 0.62, coverage, accuracy };
+    run.calibration = Some(Calibration {
+        temperature: 1.7,
+        validation: Agreement { examples: 60, error: 0.12, error_calibrated: 0.05 },
+        test: Some(Agreement { examples: 600, error: 0.11, error_calibrated: 0.06 }),
+        wanted: 0.9,
+        threshold: Some(point(0.8, 0.91)),
+        threshold_on_test: Some(point(0.75, 0.93)),
+    });
+    run
+}
+
+#[test]
+fn calibration_is_told_as_fitted_on_validation_and_measured_on_the_test() {
+    let run = calibrated();
+    let page = html::render(&content::run(&run, Lang::English));
+    keep("calibrated.html", &page);
+    for lang in [Lang::English, Lang::Italian] {
+        let document = content::run(&run, lang);
+        paper::checked(&document);
+        paper::keep(&format!("calibrated-{}.pdf", lang.code()), &report::pdf::render(&document).unwrap());
+    }
+    for said in [
+        "a temperature of 1.7",
+        "On the 600 test examples, which had no part in it",
+        "The threshold was chosen on the validation set",
+        "The ring is the threshold",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    let figures: Vec<String> = content::figures(&run, Lang::English).into_iter().map(|(name, _)| name).collect();
+    assert!(figures.contains(&"reliability_calibrated".to_string()), "{figures:?}");
+    assert!(!page.contains("this is the widest choice"), "a threshold chosen on the test set is not offered beside it");
+    let mut worse = run.clone();
+    worse.calibration.as_mut().unwrap().test = Some(Agreement { examples: 600, error: 0.04, error_calibrated: 0.06 });
+    worse.calibration.as_mut().unwrap().threshold_on_test = None;
+    let page = html::render(&content::run(&worse, Lang::Italian));
+    assert!(page.contains("Non è un guadagno") && page.contains("non se ne propone alcuna per astenersi"));
+    // without one, nothing of it is said
+    let page = html::render(&content::run(&crate::common::run(12, 600), Lang::English));
+    assert!(!page.contains("temperature") && !page.contains("validation set, where it reached"));
+}
+
+#[test]
+fn what_a_device_was_found_to_compute_is_told() {
+    let mut run = run(12, 600);
+    assert!(!html::render(&content::run(&run, Lang::English)).contains("Device check"));
+    run.run.device.parity = Some("unfused".into());
+    run.run.device.parity_detail = Some("fused: loss within 3e-1 <b>".into());
+    let page = html::render(&content::run(&run, Lang::English));
+    assert!(page.contains("Device check") && page.contains("with operations not fused") && page.contains("loss within 3e-1 &lt;b&gt;"));
+    run.run.device.parity = Some("pass".into());
+    assert!(html::render(&content::run(&run, Lang::Italian)).contains("calcola ciò che calcola il processore"));
 }

@@ -150,12 +150,17 @@ fn macro_f1(classes: &[ClassScore]) -> f64 {
 }
 
 fn reliability(scored: &[Scored]) -> Vec<ReliabilityBin> {
+    bins(scored.iter().map(|s| (s.probability, s.answered == Some(s.expected))))
+}
+
+/// The bins of the reliability diagram of answers: their probabilities, and whether they were right. Empty bins are left out.
+pub fn bins(answers: impl IntoIterator<Item = (f64, bool)>) -> Vec<ReliabilityBin> {
     let mut bins = vec![(0.0, 0usize, 0usize); BINS];
-    for s in scored {
-        let p = s.probability.clamp(0.0, 1.0);
+    for (p, right) in answers {
+        let p = p.clamp(0.0, 1.0);
         let bin = &mut bins[((p * BINS as f64) as usize).min(BINS - 1)];
         bin.0 += p;
-        bin.1 += usize::from(s.answered == Some(s.expected));
+        bin.1 += usize::from(right);
         bin.2 += 1;
     }
     bins.into_iter()
@@ -164,7 +169,8 @@ fn reliability(scored: &[Scored]) -> Vec<ReliabilityBin> {
         .collect()
 }
 
-fn calibration_error(bins: &[ReliabilityBin], examples: usize) -> f64 {
+/// Expected calibration error: how far mean probability and share of right answers lie apart in the bins, by the answers in them.
+pub fn calibration_error(bins: &[ReliabilityBin], examples: usize) -> f64 {
     bins.iter().map(|b| ratio(b.count, examples) * (b.confidence - b.accuracy).abs()).sum()
 }
 

@@ -13,7 +13,7 @@ pub mod sql;
 pub mod tags;
 pub mod text;
 
-pub use classes::{ClassScore, Classification, Confusion, ReliabilityBin, Scored, classification, majority};
+pub use classes::{ClassScore, Classification, Confusion, ReliabilityBin, Scored, bins, calibration_error, classification, majority};
 
 pub use entities::Entities;
 pub use sql::Sql;

@@ -18,6 +18,6 @@ label: string | null,
  */
 probability: number | null, 
 /**
- * The likeliest labels, likeliest first, this one included; empty where they are not known.
+ * The likeliest labels, likeliest first; empty where answers are no labels.
  */
 alternatives: Array<Alternative>, };

@@ -23,4 +23,13 @@ api: string,
 /**
  * Driver, where there is one.
  */
-driver: string, };
+driver: string, 
+/**
+ * Whether it computes what the CPU computes, as was found before the run: `pass`, `unfused` (only with operations not
+ * fused) or `unchecked`; nothing of the CPU, which is what others are held against.
+ */
+parity?: string, 
+/**
+ * The numbers behind it.
+ */
+parity_detail?: string, };

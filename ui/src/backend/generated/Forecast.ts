@@ -17,7 +17,8 @@ seconds: number,
  */
 training_seconds: number, 
 /**
- * Of these, answering the test set with the tuned model and the untuned one.
+ * Of these, answering the test set with the tuned model and the untuned one, with examples in its prompt and without; and the
+ * validation set once more, where probabilities are calibrated.
  */
 scoring_seconds: number, 
 /**

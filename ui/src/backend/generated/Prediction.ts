@@ -33,6 +33,10 @@ score: number,
  */
 probability: number, 
 /**
+ * The same as it was calibrated on the validation set, see [`Calibration`].
+ */
+calibrated?: number | null, 
+/**
  * Why the output is no answer, or not the right query, where that is known.
  */
 reason?: string | null, };

@@ -20,4 +20,8 @@ finding?: number,
 /**
  * Only those that a person has changed or added.
  */
-changed?: boolean, };
+changed?: boolean, 
+/**
+ * Only these, by their numbers.
+ */
+among?: Array<number>, };

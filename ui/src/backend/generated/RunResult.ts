@@ -34,7 +34,8 @@ evaluated_on: string,
  */
 metrics_free?: Metrics, 
 /**
- * Scores of reference classifiers on the same examples: `majority`, `untuned`.
+ * Scores of reference classifiers on the same examples: `majority`, `untuned`, `few_shot` (untuned, with examples in its
+ * prompt).
  */
 baselines: { [key in string]: Metrics }, 
 /**

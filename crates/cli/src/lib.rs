@@ -1,0 +1,386 @@
+//! The `lapidary` command: the application without a window. A library, so that an installed window can be the command,
+//! too, when it is called by its name: together they would be twice as large.
+//!
+//! [`args`] is the command line, [`show`] everything that is printed (and [`description`] the tables of
+//! a data set), [`progress`] the bar on a terminal, [`words`] what they say in English and Italian. The work is done by `lab`; a command
+//! here is a few lines. Results go to standard output, progress and errors to standard error; exit
+//! code 0 is done, 1 failed, 2 wrong usage.
+
+mod args;
+mod description;
+mod progress;
+mod show;
+mod words;
+
+use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Under};
+use clap::{CommandFactory, FromArgMatches};
+use lab::child::Children;
+use lab::devices;
+use lab::edit::{self, Change, Editor};
+use lab::elsewhere::{self, Answers};
+use lab::job::Job;
+use lab::library::Library;
+use lab::report::record::RunResult;
+use lab::report::text::Lang;
+use lab::resume::{self, Resumed};
+use lab::search::Index;
+use lab::set::{DataSet, Split};
+use lab::study::Study;
+use lab::{Event, Home, Kind, Result, forecast, look, models, run, vectors};
+use show::Output;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use words::Words;
+
+/// Does what the command line of this process says.
+pub fn main() -> ExitCode {
+    // what a driver may crash, or what must be measured from nothing, this program does in another process of itself
+    if let Some(code) = lab::child::as_child(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()) {
+        return code;
+    }
+    let line: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let lang = words::spoken(&line, |name| std::env::var(name).ok());
+    let parsed = words::localised(Args::command(), lang).try_get_matches();
+    let args = match parsed.and_then(|mut matches| Args::from_arg_matches_mut(&mut matches)) {
+        Ok(args) => args,
+        Err(e) => return explain(&e, lang),
+    };
+    let out = Output { json: args.json, quiet: args.quiet, words: Words(args.language.unwrap_or(lang)) };
+    match dispatch(args, out) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("{}", out.words.error(e));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Sees to it that a device has been compared with the processor before it is used, which takes a while the first time.
+fn ready(home: &Home, device: &str, out: Output) -> Result<()> {
+    devices::find(home, device, &Children::own()?, &mut |info| out.note(&out.words.checking(info))).map(drop)
+}
+
+/// Prints what the parser has instead of a command to carry out: help, the version, or what is wrong.
+fn explain(e: &clap::Error, lang: Lang) -> ExitCode {
+    if lang == Lang::English {
+        e.exit();
+    }
+    let wrong = e.use_stderr();
+    let terminal = if wrong { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    // clap prints only its own text; it would also teach colours to a Windows console, which is left plain here
+    let coloured = terminal && cfg!(unix) && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let styled = e.render();
+    let text = words::translated(&if coloured { styled.ansi().to_string() } else { styled.to_string() });
+    // a reader that has gone away is no error
+    if wrong {
+        let _ = write!(std::io::stderr().lock(), "{text}");
+        ExitCode::from(2)
+    } else {
+        let _ = write!(std::io::stdout().lock(), "{text}");
+        ExitCode::SUCCESS
+    }
+}
+
+fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
+    let home = Home::open(args.home.as_deref())?;
+    match args.command {
+        Command::Devices { check } => {
+            let mut devices = devices::list(&home)?;
+            if check {
+                let children = Children::own()?;
+                for device in &mut devices {
+                    out.note(&out.words.checking(device));
+                    *device = devices::check(&home, device.clone(), &children)?;
+                }
+            }
+            out.devices(&devices);
+        }
+        Command::Models { command } => manage_models(&home, command, out)?,
+        Command::Data { command: DataCommand::Check { looked, deep, under } } => return check_data(&home, &looked, deep, &under, out),
+        Command::Data { command: DataCommand::Show { looked, search, limit, tokens, near, map, under } } => {
+            let set = read_data(&looked, out)?;
+            if let Some(words) = search {
+                out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?);
+            } else if let Some((split, row)) = tokens {
+                let measure = measure(&home, set.kind, &under)?.map_err(lab::Error::Request)?;
+                out.tokens(&look::tokens(&set, measure.recipe(), measure.tokenizer(), split, row)?);
+            } else if let Some((split, row)) = near {
+                let embedded = embed(&home, &set, Some((split, row)), &under, out)?;
+                out.near(&vectors::near(&set, &embedded, split, row, limit)?);
+            } else if let Some(file) = map {
+                vectors::mappable(&file)?;
+                vectors::save(&file, &vectors::map(&set, &embed(&home, &set, None, &under, out)?), out.words.0)?;
+                out.path(&file);
+            } else {
+                let measure = measure(&home, set.kind, &under)?.ok();
+                // queries without their database have no prompt, and so no length
+                let batches = measure.as_ref().and_then(|m| look::batches(&set, m).ok());
+                out.description(&look::describe(&set, measure.as_ref().map(look::Measure::tokenizer)), batches.as_ref());
+            }
+        }
+        Command::Data { command: DataCommand::Edit { looked, action } } => edit_data(&home, &looked, action, out)?,
+        Command::Data { command: DataCommand::Split { looked, out: folder, validation, test, seed } } => {
+            let shares = lab::divide::Shares::new(validation, test).map_err(lab::Error::Request)?;
+            let set = read_data(&looked, out)?;
+            out.divided(&folder, &look::split(&set, shares, seed, &folder)?);
+        }
+        Command::Train(train) => {
+            let only_measure = train.forecast;
+            let request = train.request()?;
+            ready(&home, &request.device, out)?;
+            if only_measure {
+                // Ctrl-C ends the whole group, the child that measures included
+                out.forecast(&forecast::forecast(&home, &request, &Children::own()?, &AtomicBool::new(false))?);
+                return Ok(ExitCode::SUCCESS);
+            }
+            let folder = request.out.clone();
+            let result = watched(out, move |on_event, stop| run::train(&home, &request, on_event, stop))?;
+            out.result(&folder, &result);
+        }
+        Command::Study { train, methods, sizes, seeds } => {
+            let common = train.request()?;
+            ready(&home, &common.device, out)?;
+            let methods = if methods.is_empty() { vec![common.method.clone()] } else { methods };
+            let sizes = if sizes.is_empty() { vec![None] } else { sizes.into_iter().map(|s| s.0).collect() };
+            let study = Study { methods, sizes, seeds, out: common.out.clone(), common };
+            let folder = study.out.clone();
+            let outcome = watched(out, move |on_event, stop| study.run(&home, on_event, stop))?;
+            out.study(&folder, &outcome);
+        }
+        Command::Pause { run } => resume::pause(&run)?,
+        Command::Resume { run } => {
+            let folder = run.clone();
+            match watched(out, move |on_event, stop| resume::resume(&home, &run, on_event, stop))? {
+                Resumed::Here(result) => out.result(&folder, &result),
+                Resumed::Elsewhere => out.note(out.words.resumed_elsewhere()),
+            }
+        }
+        Command::Eval(evaluate) => run_evaluation(&home, &evaluate, out)?,
+        Command::Predict { run, texts, calibrated, abstain, device } => {
+            ready(&home, &device, out)?;
+            let opened = run::open(&home, &run, &device)?;
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            out.answers(&texts, &if calibrated || abstain { opened.predict_calibrated(&texts, abstain)? } else { opened.predict(&texts)? });
+        }
+        Command::Calibrate { run, accuracy, validation, columns, device } => {
+            ready(&home, &device, out)?;
+            let columns = args::columns(columns.as_deref()).map_err(lab::Error::Request)?;
+            out.calibrated(&lab::calibrate::calibrate(&home, &run, accuracy, validation.as_deref().map(|file| (file, &columns)), &device)?);
+        }
+        Command::Report { runs, format, without, out: folder } => {
+            for path in &runs {
+                let target = match (&folder, runs.len()) {
+                    (None, _) => path.clone(),
+                    (Some(folder), 1) => folder.clone(),
+                    // several reports in one folder need a folder each
+                    (Some(folder), _) => folder.join(path.file_name().unwrap_or(path.as_os_str())),
+                };
+                lab::reports::write(path, out.words.0, &format, &without, &target)?.iter().for_each(|path| out.path(path));
+            }
+        }
+        Command::Export { run, format, out: folder } => {
+            lab::export::write(&home, &run, format, &folder, out.words.0)?;
+            out.path(&folder);
+        }
+        Command::Compare { runs, format, without, out: folder } => {
+            let document = lab::reports::compare(&runs, out.words.0)?.without(&without);
+            match folder {
+                Some(folder) => lab::reports::save(&document, &format, &folder)?.iter().for_each(|path| out.path(path)),
+                None => out.document(document),
+            }
+        }
+        Command::Pack { run, out: file, without_data } => {
+            lab::reports::pack(&run, &file, without_data)?;
+            out.path(&file);
+        }
+        Command::Unpack { file, out: folder } => {
+            lab::reports::unpack(&home, &file, &folder)?;
+            out.path(&folder);
+        }
+        Command::Bench { device, model, shape, targets, steps, method, set } => {
+            let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
+            ready(&home, &device, out)?;
+            let choice = lab::bench::Choice { model, device, rows, time, targets, steps, set, head: method == "head" };
+            out.bench(&lab::bench::step(&home, &choice)?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()> {
+    match command {
+        ModelsCommand::List => out.models(&models::list(home)?),
+        ModelsCommand::Get { name } => {
+            if let Some(entry) = models::catalogue()?.into_iter().find(|e| e.id == name) {
+                out.note(&out.words.license(&entry.title, &entry.license, &entry.license_url));
+            }
+            let mut bar = progress::Download::new(out);
+            let row = models::get(home, &name, &mut |file, done, total| bar.update(file, done, total))?;
+            bar.finish();
+            out.path(&row.path);
+        }
+        ModelsCommand::Import { path, name } => {
+            let name = name.unwrap_or_else(|| path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default());
+            out.path(&models::import(home, &name, &path)?.path);
+        }
+        ModelsCommand::Export { name, out: folder } => {
+            models::export(home, &name, &folder)?;
+            out.path(&folder);
+        }
+    }
+    Ok(())
+}
+
+/// Reads a data set with a bar, and says which rows were passed over.
+fn read_data(looked: &Looked, out: Output) -> Result<DataSet> {
+    let mut bar = progress::Reading::new(out);
+    let set = look::open_with(&looked.task, &looked.source()?, &mut |path, done, total| bar.update(path, done, total));
+    bar.finish();
+    let set = set?;
+    for file in set.splits.values().filter(|f| f.skipped.count > 0) {
+        out.note(&out.words.skipped(file.skipped.count, &file.path.display().to_string()));
+        file.skipped.first.iter().for_each(|row| out.note(&format!("  {row}")));
+    }
+    Ok(set)
+}
+
+/// What says how long examples are; or why there is nothing, where no model was named and the usual one is not here.
+fn measure(home: &Home, kind: Kind, under: &Under) -> Result<std::result::Result<look::Measure, String>> {
+    match look::Measure::open(home, under.reader().model, under.recipe(kind)?) {
+        Err(e) if under.model.is_none() => Ok(Err(e.to_string())),
+        opened => opened.map(Ok),
+    }
+}
+
+/// Reads the rows of a data set with a model, with a bar.
+fn embed(home: &Home, set: &DataSet, with: Option<(Split, usize)>, under: &Under, out: Output) -> Result<vectors::Embedded> {
+    let mut bar = progress::Rows::new(out);
+    let never = AtomicBool::new(false);
+    let embedded = vectors::embed(home, under.reader(), set, with, &never, &mut |done, total| bar.update(done, total));
+    bar.finish();
+    let embedded = embedded?.ok_or_else(|| lab::Error::request(out.words.stopped()))?;
+    if embedded.rows.len() < embedded.of {
+        out.note(&out.words.sampled(embedded.rows.len(), embedded.of));
+    }
+    Ok(embedded)
+}
+
+fn check_data(home: &Home, looked: &Looked, deep: bool, under: &Under, out: Output) -> Result<ExitCode> {
+    let set = read_data(looked, out)?;
+    let measure = measure(home, set.kind, under)?;
+    let mut checked = look::check(&set, measure.as_ref().map_err(String::clone))?;
+    let mut doubts = None;
+    if deep {
+        let (rows, finding) = vectors::doubts(&set, &embed(home, &set, None, under, out)?);
+        checked.findings.extend(finding);
+        doubts = Some(rows);
+    }
+    out.findings(&set, &checked, doubts.as_deref());
+    let bad = checked.findings.iter().any(|f| f.severity == lab::check::Severity::Error);
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn edit_data(home: &Home, looked: &Looked, action: EditCommand, out: Output) -> Result<()> {
+    let mut editor = Editor::of(Library::open(home)?, read_data(looked, out)?)?;
+    let kind = editor.kind();
+    let read = |text: &str, answer: &str| edit::answer(kind, text, answer);
+    let done = editor.changes().count();
+    let change = match action {
+        EditCommand::Relabel { row, answer } => {
+            let row = editor.locate(&row)?;
+            Change::Relabel { row, target: read(&editor.rows()[row].example.text, &answer)? }
+        }
+        EditCommand::Delete { row } => Change::Delete { row: editor.locate(&row)? },
+        EditCommand::Move { row, to } => Change::Move { row: editor.locate(&row)?, to },
+        EditCommand::Add { to, text, answer } => Change::Add { split: to, target: read(&text, &answer)?, text },
+        EditCommand::Undo => {
+            editor.undo()?.ok_or_else(|| lab::Error::request(out.words.nothing_to_undo()))?;
+            out.changes(&editor, done - 1..done);
+            return Ok(());
+        }
+        EditCommand::Redo => {
+            editor.redo()?.ok_or_else(|| lab::Error::request(out.words.nothing_to_redo()))?;
+            out.changes(&editor, done..done + 1);
+            return Ok(());
+        }
+        EditCommand::List => {
+            out.changes(&editor, 0..usize::MAX);
+            return Ok(());
+        }
+        EditCommand::Export { out: folder, format } => {
+            editor.export(&folder, format)?;
+            out.path(&folder);
+            return Ok(());
+        }
+    };
+    editor.apply(change)?;
+    out.changes(&editor, done..done + 1);
+    Ok(())
+}
+
+/// Carries out a training off this thread, shows its events, and passes an interrupt on as a wish to stop.
+fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<T> + Send + 'static) -> Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;
+    runtime.block_on(async {
+        let mut job = Job::start(work);
+        let mut bar = progress::Training::new(out);
+        let mut interrupted = false;
+        loop {
+            tokio::select! {
+                event = job.next() => match event {
+                    Some(event) => {
+                        out.event(&event);
+                        bar.event(&event);
+                    }
+                    None => break,
+                },
+                signal = tokio::signal::ctrl_c(), if !interrupted => {
+                    interrupted = true;
+                    if signal.is_ok() {
+                        bar.say(out.words.stopping());
+                        job.stop();
+                    }
+                }
+            }
+        }
+        bar.finish();
+        job.finish().await
+    })
+}
+
+fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
+    if let (Some(file), Some(like)) = (&e.predictions, &e.like) {
+        let folder = elsewhere::take_in(home, file, like)?;
+        let result = RunResult::read(&folder)?;
+        out.result(&folder, &result);
+        if out.json {
+            out.path(&folder);
+        }
+        return Ok(());
+    }
+    let columns = args::columns(e.columns.as_deref()).map_err(lab::Error::Request)?;
+    let (scores, predictions) = match (&e.run, &e.predictions, e.task, &e.test) {
+        (Some(folder), None, _, test) => {
+            ready(home, &e.device, out)?;
+            let opened = run::open(home, folder, &e.device)?;
+            let examples = match test {
+                Some(file) => opened.read(file, &columns)?,
+                None => opened.examples(home, Split::Test)?,
+            };
+            let (metrics, predictions, _) = opened.score(&examples)?;
+            (metrics, predictions)
+        }
+        (None, Some(file), Some(kind), Some(test)) => {
+            let (file, test, schema, database) = (file.clone(), test.clone(), e.schema.clone(), e.database.clone());
+            elsewhere::score(home, &Answers { file, kind, test, columns, schema, database })?
+        }
+        _ => return Err(lab::Error::request(out.words.what_to_evaluate())),
+    };
+    if let Some(path) = &e.out {
+        run::save_predictions(path, &predictions)?;
+    }
+    out.scores(&scores);
+    Ok(())
+}

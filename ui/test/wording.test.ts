@@ -1,0 +1,62 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { inside, nearest, nextPoint } from '../src/lib/points';
+import { wording } from '../src/lib/wording';
+import { words } from '../src/words';
+
+const ROOMS = ['lab', 'train', 'tasks', 'data', 'gemma'];
+
+/** Commands that are written down for somebody to repeat, and what is said before there is a window. */
+const FOR_THE_COMMAND_LINE = [/^lapidary (train|eval) --/, /name a row as `lapidary data check` does/, /with --home DIR/, /^--skip-bad-rows$/, /^--edited$/];
+
+/** Texts in Rust that name a flag or a command of the command line, tests left out. */
+function flagged(): string[] {
+  const found = ROOMS.flatMap((room) => {
+    const folder = join('..', 'crates', room, 'src');
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.rs') && !file.includes('tests'))
+      .flatMap((file) => {
+        const code = (readFileSync(join(folder, file), 'utf8').split('#[cfg(test)]')[0] ?? '').replace(/^\s*\/\/.*$/gm, '');
+        return [...code.matchAll(/"((?:[^"\\]|\\.)*)"/gs)].map((m) => (m[1] ?? '').replace(/\\\n\s*/g, '').replaceAll('\\"', '"'));
+      });
+  });
+  return found.filter((text) => /(^|[ (`])--[a-z]|`lapidary /.test(text) && !FOR_THE_COMMAND_LINE.some((known) => known.test(text)));
+}
+
+describe('what the engine says', () => {
+  it('names no flag and no command in the window, whatever it is', () => {
+    const texts = flagged();
+    expect(texts.length).toBeGreaterThan(12);
+    for (const text of texts) {
+      // what stands in braces is filled in: a name, a number
+      const message = text.replace(/\{[^}]*\}/g, 'x');
+      for (const language of ['en', 'it'] as const) expect(wording(message, words[language]), message).not.toMatch(/(^|[ (`])--[a-z]|`lapidary /);
+    }
+  });
+
+  it('advises what there is in the window, in its language', () => {
+    const said = 'mine.csv:1: no column looks like the label; the columns are a, b: say which one with --columns label=NAME';
+    expect(wording(said, words.en)).toBe('mine.csv:1: no column looks like the label; the columns are a, b. Say on Data which column holds what.');
+    expect(wording(said, words.it)).toMatch(/a, b\. Indica in Dati/);
+    expect(wording('--set epoch=x: there is no such setting', words.en)).toBe('epoch=x: there is no such setting');
+    expect(wording('the disk is full', words.it)).toBe('the disk is full');
+  });
+});
+
+describe('points', () => {
+  const points = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }, { x: 40, y: 5 }];
+
+  it('are met within reach, and walked in a direction', () => {
+    expect(nearest(points, { x: 9, y: 1 }, 5)).toBe(1);
+    expect(nearest(points, { x: 25, y: 25 }, 5)).toBeNull();
+    expect(nextPoint(points, 0, [1, 0])).toBe(1);
+    expect(nextPoint(points, 1, [0, 1])).toBe(2);
+    expect(nextPoint(points, 3, [1, 0])).toBe(3);
+  });
+
+  it('are drawn around', () => {
+    const loop = [{ x: -1, y: -1 }, { x: 12, y: -1 }, { x: 12, y: 5 }, { x: -1, y: 5 }];
+    expect(points.map((p) => inside(loop, p))).toEqual([true, true, false, false]);
+  });
+});
