@@ -148,6 +148,31 @@ impl Observer for Losses {
     }
 }
 
+/// A loop without warm-up, decays or extras, of one epoch.
+fn plain() -> Settings {
+    Settings {
+        epochs: 1,
+        batch: 4,
+        accumulate: 1,
+        learning_rate: 1e-3,
+        head_learning_rate: 1e-3,
+        layer_decay: 1.0,
+        warmup: 0.0,
+        decay: Decay::Constant,
+        clip: 1.0,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        evaluations_per_epoch: 1,
+        thin: 0.0,
+        checkpoint_every: 0,
+        patience: 0,
+        average: 0,
+        repairs: 0,
+    }
+}
+
 fn check_lora(model: &Gemma, file: &Path) {
     let reference: LoraSteps = json(file);
     let examples: Vec<Encoded> = reference
@@ -176,26 +201,7 @@ fn check_lora(model: &Gemma, file: &Path) {
     });
     assert_eq!(compared, 2 * first.adapter_grad_l2.len());
 
-    let settings = Settings {
-        epochs: reference.steps.len(),
-        batch: examples.len(),
-        accumulate: 1,
-        learning_rate: 1e-3,
-        head_learning_rate: 1e-3,
-        warmup: 0.0,
-        decay: Decay::Constant,
-        clip: 1.0,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.0,
-        evaluations_per_epoch: 1,
-        thin: 0.0,
-        checkpoint_every: 0,
-        patience: 0,
-        average: 0,
-        repairs: 0,
-    };
+    let settings = Settings { epochs: reference.steps.len(), batch: examples.len(), ..plain() };
     let mut losses = Losses(Vec::new());
     let plan = Plan { model, examples: &examples, settings: &settings, seed: 0 };
     plan.run(plan.start(tuned), &mut losses).expect("trains");
@@ -412,6 +418,30 @@ fn packed_weights_give_the_numbers_of_what_they_hold() {
         let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
         assert!(apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
     }
+}
+
+/// The first step of Adam moves every value by its learning rate, so the steps show the rates: each block's is the
+/// decay's share of the one above it.
+#[test]
+fn lower_blocks_learn_at_their_share_of_the_rate() {
+    let (_, model) = open(&tiny(), "cpu");
+    let mut tuned = Tuned { adapters: formula(&model, 4, 2.0), head: None };
+    let mut before = BTreeMap::new();
+    tuned.visit(&mut |path, t| drop(before.insert(path.to_string(), floats(t.clone().inner()))));
+    let settings = Settings { layer_decay: 0.5, ..plain() };
+    let rows = some_rows();
+    let plan = Plan { model: &model, examples: &rows, settings: &settings, seed: 0 };
+    let mut after = plan.run(plan.start(tuned), &mut Losses(Vec::new())).expect("trains").tuned;
+    let layers = model.config().layers;
+    let mut seen = 0;
+    after.visit(&mut |path, t| {
+        let moved = floats(t.clone().inner()).iter().zip(&before[path]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let layer: usize = path.split('.').nth(1).and_then(|n| n.parse().ok()).expect("a block's number");
+        let own = settings.learning_rate * 0.5f64.powi((layers - 1 - layer) as i32);
+        close(&format!("step of {path} as a share of its rate"), moved / own, 1.0, 2e-2);
+        seen += 1;
+    });
+    assert_eq!(seen, layers * 14);
 }
 
 /// Rows that share a trunk have the loss and the gradients of the same rows apart, also where the trunk is longer than the

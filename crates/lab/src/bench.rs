@@ -111,6 +111,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         accumulate: 1,
         learning_rate: 1e-4,
         head_learning_rate: 1e-4,
+        layer_decay: 1.0,
         warmup: 0.0,
         decay: train::schedule::Decay::Constant,
         clip: 1.0,

@@ -28,6 +28,10 @@ pub struct Settings {
     pub learning_rate: f64,
     /// Peak learning rate of the head.
     pub head_learning_rate: f64,
+    /// The rate of each block's adapters as a share of that of the block above; 1 for one rate everywhere. Below 1 the
+    /// lower blocks, which hold what all tasks share, change less.
+    #[serde(default = "everywhere_the_same")]
+    pub layer_decay: f64,
     /// Share of the steps during which the rate rises.
     pub warmup: f64,
     /// How the rate falls afterwards.
@@ -61,6 +65,11 @@ pub struct Settings {
     pub repairs: usize,
 }
 
+/// What stands for [`Settings::layer_decay`] in runs that had none.
+fn everywhere_the_same() -> f64 {
+    1.0
+}
+
 impl Settings {
     /// Checks that the values make sense.
     ///
@@ -80,6 +89,9 @@ impl Settings {
             if !(0.0..1.0).contains(&share) {
                 return Err(format!("{name} must be at least 0 and below 1"));
             }
+        }
+        if !(self.layer_decay > 0.0 && self.layer_decay <= 1.0) {
+            return Err("layer_decay must be above 0 and at most 1".into());
         }
         if !self.clip.is_finite() || self.clip < 0.0 {
             return Err("clip must be 0 (off) or a positive number".into());
@@ -355,7 +367,8 @@ impl Run<'_> {
         // reading weights back costs a wait on a GPU, so only some steps are looked at closely
         let close = step < 5 || step % 10 == 9;
         let before = close.then(|| self.state.tuned.clone());
-        apply(&mut self.state, sums, clip_factor(norm, s.clip), |path| rate * if path.starts_with("head.") { s.head_learning_rate } else { s.learning_rate });
+        let layers = model.config().layers;
+        apply(&mut self.state, sums, clip_factor(norm, s.clip), |path| rate * own_rate(s, path, layers));
         let (update_ratio, b_norm) = match before {
             Some(mut before) => changes(model, &mut before, &mut self.state.tuned)?,
             None => (0.0, 1.0),
@@ -566,6 +579,16 @@ fn global_norm(model: &Gemma, gradients: &BTreeMap<String, Tensor<2>>) -> gemma:
 /// What gradients of this norm are multiplied by, as `torch.nn.utils.clip_grad_norm_` does.
 fn clip_factor(norm: f64, clip: f64) -> f64 {
     if clip == 0.0 { 1.0 } else { (clip / (norm + 1e-6)).min(1.0) }
+}
+
+/// Peak learning rate of a parameter in a model of so many blocks.
+fn own_rate(s: &Settings, path: &str, layers: usize) -> f64 {
+    if path.starts_with("head.") {
+        return s.head_learning_rate;
+    }
+    let block = path.strip_prefix("layers.").and_then(|rest| rest.split('.').next()).and_then(|n| n.parse::<usize>().ok());
+    let below_the_top = block.map_or(0, |b| layers.saturating_sub(b + 1));
+    s.learning_rate * s.layer_decay.powf(below_the_top as f64)
 }
 
 fn apply(state: &mut State, mut gradients: BTreeMap<String, Tensor<2>>, factor: f64, rate: impl Fn(&str) -> f64) {
