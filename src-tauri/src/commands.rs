@@ -3,7 +3,7 @@
 //! Everything that touches a disk, a model or a device runs off the window's thread. A command that crashes fails
 //! with a sentence like any other; the place of the crash is in the log.
 
-use crate::shell::{self, Ending, Failure, Shell, lock};
+use crate::shell::{self, Failure, Shell};
 use crate::{menu, words};
 use lab::ask::{Asked, Said};
 use lab::compare::Comparison;
@@ -197,6 +197,7 @@ async fn save_settings(app: AppHandle, shell: State<'_, Shell>, settings: Map<St
     let desk = shell.desk.clone();
     let before = shell.language();
     work(&shell, "save settings", move || desk.save_settings(settings)).await?;
+    app.set_theme(shell.theme());
     let language = shell.language();
     if language != before
         && let Err(e) = menu::build(&app, language).and_then(|menu| app.set_menu(menu))
@@ -313,9 +314,8 @@ struct Cancelled;
 
 #[tauri::command]
 async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Progress>) -> Answer<()> {
-    let (home, cancelled) = (shell.desk.home().clone(), Ending::default());
-    lock(&shell.downloads).insert(name.clone(), cancelled.clone());
-    let wanted = name.clone();
+    let (home, ending, wanted) = (shell.desk.home().clone(), shell.begin(&name), name.clone());
+    let cancelled = ending.clone();
     let fetch = move || {
         let mut last: Option<Instant> = None;
         let mut tell = |file: &str, done: u64, total: u64| {
@@ -336,7 +336,7 @@ async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Prog
         }
     };
     let outcome = work(&shell, "get model", fetch).await;
-    lock(&shell.downloads).remove(&name);
+    shell.end(&name, &ending);
     outcome
 }
 
@@ -428,21 +428,22 @@ async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: S
     work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
 }
 
-/// What a map is kept under among the downloads.
+/// What a map is kept under, to be cancelled.
 fn mapped(data: &str) -> String {
     format!("map of {data}")
 }
 
 #[tauri::command]
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
-    let (desk, cancelled, key) = (shell.desk.clone(), Ending::default(), mapped(&data));
-    lock(&shell.downloads).insert(key.clone(), cancelled.clone());
+    let (desk, key) = (shell.desk.clone(), mapped(&data));
+    let ending = shell.begin(&key);
+    let cancelled = ending.clone();
     let draw = move || {
         let mut tell = |done: usize, total: usize| drop(progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() }));
         desk.map(&data, Reader { model: &model, device: "auto" }, language, &cancelled, &mut tell)
     };
     let outcome = work(&shell, "data map", draw).await;
-    lock(&shell.downloads).remove(&key);
+    shell.end(&key, &ending);
     outcome
 }
 
@@ -582,15 +583,16 @@ async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: L
 #[tauri::command]
 async fn predict(shell: State<'_, Shell>, run: PathBuf, text: String, said: Channel<Said>) -> Answer<Asked> {
     shell.grants.check(&run)?;
-    let (desk, cancelled, key) = (shell.desk.clone(), Ending::default(), answering(&run));
-    lock(&shell.downloads).insert(key.clone(), cancelled.clone());
+    let (desk, key) = (shell.desk.clone(), answering(&run));
+    let ending = shell.begin(&key);
+    let cancelled = ending.clone();
     let ask = move || desk.ask(&run, &text, &mut |words| said.send(words).is_ok() && !cancelled.load(Ordering::Relaxed));
     let outcome = work(&shell, "predict", ask).await;
-    lock(&shell.downloads).remove(&key);
+    shell.end(&key, &ending);
     outcome
 }
 
-/// What an answer is kept under among the downloads.
+/// What an answer is kept under, to be cancelled.
 fn answering(run: &Path) -> String {
     format!("answer of {}", run.display())
 }
@@ -619,9 +621,9 @@ async fn import_predictions(shell: State<'_, Shell>, path: PathBuf, like: PathBu
 async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, folder: PathBuf, language: Lang, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let (desk, cancelled) = (shell.desk.clone(), Ending::default());
-    let key = exported(&run);
-    lock(&shell.downloads).insert(key.clone(), cancelled.clone());
+    let (desk, key) = (shell.desk.clone(), exported(&run));
+    let ending = shell.begin(&key);
+    let cancelled = ending.clone();
     let write = move || {
         let mut last: Option<Instant> = None;
         let mut tell = |done: u64, total: Option<u64>| {
@@ -635,11 +637,11 @@ async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, fol
         desk.export_model(&run, &format, &folder, language, &mut tell)
     };
     let outcome = work(&shell, "export model", write).await;
-    lock(&shell.downloads).remove(&key);
+    shell.end(&key, &ending);
     outcome
 }
 
-/// What an export is kept under among the downloads, whose names are those of models.
+/// What an export is kept under, to be cancelled; downloads have the names of models.
 fn exported(run: &Path) -> String {
     format!("export of {}", run.display())
 }

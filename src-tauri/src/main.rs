@@ -101,6 +101,8 @@ fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
         .setup(|app| {
             let language = app.state::<Shell>().language();
             app.set_menu(menu::build(app.handle(), language)?)?;
+            // what the system draws around the page has the page's colours
+            app.handle().set_theme(app.state::<Shell>().theme());
             WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
                 .title("Lapidary")
                 .inner_size(1280.0, 800.0)

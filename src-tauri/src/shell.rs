@@ -71,7 +71,7 @@ pub struct Shell {
     subscriptions: Mutex<HashMap<u32, Ending>>,
     next: AtomicU32,
     /// What can be cancelled: downloads by model, and exports, answers and maps under names of their own.
-    pub downloads: Mutex<HashMap<String, Ending>>,
+    underway: Mutex<HashMap<String, Ending>>,
     /// Files from the command line that the page has not been told of, and whether it listens.
     waiting: Mutex<(Vec<PathBuf>, bool)>,
 }
@@ -94,7 +94,7 @@ impl Shell {
             shipped,
             subscriptions: Mutex::default(),
             next: AtomicU32::new(1),
-            downloads: Mutex::default(),
+            underway: Mutex::default(),
             waiting: Mutex::default(),
         }
     }
@@ -106,16 +106,40 @@ impl Shell {
         chosen.unwrap_or_else(|| system().and_then(|l| l.parse().ok()).unwrap_or_default())
     }
 
+    /// The colours that the person chose in the page; none are the system's.
+    pub fn theme(&self) -> Option<tauri::Theme> {
+        match self.desk.settings().get("theme").and_then(|t| t.as_str()) {
+            Some("light") => Some(tauri::Theme::Light),
+            Some("dark") => Some(tauri::Theme::Dark),
+            _ => None,
+        }
+    }
+
     /// Files that were named on a command line: as good as dropped on the window.
     pub fn offer(&self, paths: Vec<PathBuf>) {
         self.grants.add(&paths);
         lock(&self.waiting).0.extend(paths);
     }
 
-    /// Asks long work to end, by what it is kept under; nothing if it has ended.
+    /// Keeps long work under a name, by which it can be cancelled.
+    pub fn begin(&self, key: &str) -> Ending {
+        let ending = Ending::default();
+        lock(&self.underway).insert(key.into(), ending.clone());
+        ending
+    }
+
+    /// Asks long work to end, by its name; nothing if it has ended.
     pub fn cancel(&self, key: &str) {
-        if let Some(cancelled) = lock(&self.downloads).get(key) {
-            cancelled.store(true, Ordering::Relaxed);
+        if let Some(ending) = lock(&self.underway).get(key) {
+            ending.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The work has ended; another one that has taken its name meanwhile has not.
+    pub fn end(&self, key: &str, ending: &Ending) {
+        let mut underway = lock(&self.underway);
+        if underway.get(key).is_some_and(|other| Arc::ptr_eq(other, ending)) {
+            underway.remove(key);
         }
     }
 
@@ -189,11 +213,28 @@ pub fn show(app: &AppHandle) {
     }
 }
 
-/// The folder `datasets`: named by `LAPIDARY_DATASETS`, or beside the program as packages lay it out.
+/// The folder `datasets`: named by `LAPIDARY_DATASETS`, or beside the program as our package and Tauri's own lay it out.
 fn shipped() -> Option<PathBuf> {
     let named = std::env::var_os("LAPIDARY_DATASETS").map(PathBuf::from);
     let program = std::env::current_exe().ok();
     let beside = |relative: &str| program.as_deref().and_then(Path::parent).map(|p| p.join(relative));
-    let places = [named, beside("../share/lapidary/datasets"), beside("../Resources/datasets"), beside("datasets")];
+    let places = [named, beside("../share/lapidary/datasets"), beside("../lib/Lapidary/datasets"), beside("../Resources/datasets"), beside("datasets")];
     places.into_iter().flatten().find(|p| p.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_cancelled_by_name_and_an_old_one_does_not_end_a_new_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let shell = Shell::new(Home::open(Some(dir.path())).expect("a library"));
+        let (old, new) = (shell.begin("map of 0"), shell.begin("map of 0"));
+        shell.end("map of 0", &old);
+        shell.cancel("map of 0");
+        assert!(new.load(Ordering::Relaxed) && !old.load(Ordering::Relaxed));
+        shell.end("map of 0", &new);
+        shell.cancel("map of 0");
+    }
 }

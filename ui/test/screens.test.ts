@@ -63,6 +63,14 @@ describe('a newcomer', () => {
     expect(door.calls.filter((call) => call !== 'listening')).toEqual(['getModel', 'startRun']);
   });
 
+  it('is told that a device is tried before it is used for the first time, and then what the run will cost', async () => {
+    await open({ untried: 'Iris Xe', pace: 400 });
+    await screen.findByText(words.en.start.checking('Iris Xe'));
+    expect(await complaints()).toEqual([]);
+    await screen.findByText(/^about .* of memory$/);
+    expect(screen.queryByText(words.en.start.checking('Iris Xe'))).toBeNull();
+  });
+
   it('is told why Start cannot be pressed', async () => {
     await open({ first: true });
     await screen.findByText(words.en.start.missingModel);

@@ -54,8 +54,11 @@ impl Live {
         self.news.notify_all();
     }
 
+    /// Whether it is over. Once its last event is told everything is on disk, though its process may take a moment more to
+    /// give back its memory.
     fn ended(&self) -> bool {
-        lock(&self.story).1
+        let story = lock(&self.story);
+        story.1 || matches!(story.0.last(), Some(Event::Completed { .. } | Event::Failed { .. }))
     }
 
     fn status(&self) -> RunStatus {

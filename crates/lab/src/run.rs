@@ -685,7 +685,8 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
         Method::Completion => None,
     };
     // a run that was copied to another machine still answers, without the values that a question names
-    let files = task::database_of(&run);
+    let files = task::database_of(&run, folder);
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let values = if !files.is_empty() && files.iter().all(|f| f.exists()) { Values::of(&mut Sandbox::open(&files)?) } else { Values::default() };
     let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values };
     Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })

@@ -66,6 +66,8 @@ export interface DoubleOptions {
   settings?: Partial<Settings>;
   /** The first run that is started ends badly after so many steps. */
   failAt?: number;
+  /** A device of this name is tried before the first use. */
+  untried?: string;
   /** There is a run that was cut off after so many steps. */
   cutOffAt?: number;
 }
@@ -108,6 +110,7 @@ function label(row: Row): string {
 export class Double implements Door {
   readonly #pace: number;
   readonly #failAt: number | undefined;
+  #untried: string | undefined;
   readonly #runs = new Map<string, Played>();
   readonly #commands = new Set<(command: Command) => void>();
   readonly #drops = new Set<(paths: string[]) => void>();
@@ -123,6 +126,7 @@ export class Double implements Door {
   constructor(options: DoubleOptions = {}) {
     this.#pace = options.pace ?? 120;
     this.#failAt = options.failAt;
+    this.#untried = options.untried;
     this.#hasModel = !options.first;
     this.#settings = { language: null, theme: 'system', ...options.settings };
     const train = parse(trainRows, 'train', 0);
@@ -237,7 +241,12 @@ export class Double implements Door {
     return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, memory_bytes: null, f16: false, subgroups: false, parity: 'pass', detail: '', speed: null }]);
   }
 
-  readyDevice(): ReturnType<Door['readyDevice']> {
+  async readyDevice(_device: string, onCheck: (name: string) => void): ReturnType<Door['readyDevice']> {
+    if (this.#untried !== undefined) {
+      onCheck(this.#untried);
+      await new Promise((done) => setTimeout(done, this.#pace));
+      this.#untried = undefined;
+    }
     return this.devices();
   }
 

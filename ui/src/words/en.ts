@@ -550,5 +550,7 @@ export const en = {
     downloading: (name: string) => `Getting ${name}`,
     use: 'Use',
     inUse: 'In use',
+    /** What the library notes of a model that came from a file. */
+    known: { imported: 'a file that was opened', 'as its owner states': 'as its owner states' },
   },
 } as const;

@@ -557,5 +557,6 @@ export const it: Words = {
     downloading: (name) => `Scarico ${name}`,
     use: 'Usa',
     inUse: 'In uso',
+    known: { imported: 'un file aperto', 'as its owner states': 'quella indicata da chi lo possiede' },
   },
 };
