@@ -84,6 +84,7 @@ impl Packed {
 
 /// A frozen matrix of a block, `[outputs, inputs]`.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "seven for each block, not one for each number")]
 pub(crate) enum Matrix {
     /// Whole, on the model's device.
     Whole(Tensor<2>),

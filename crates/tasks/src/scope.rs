@@ -101,6 +101,8 @@ struct State {
     /// The quotation mark that is open.
     quote: Option<char>,
     expect: Expect,
+    /// Names that AS gave anywhere before.
+    given: Vec<String>,
     /// Names cannot be told: a WITH gave some of its own.
     lenient: bool,
 }
@@ -128,7 +130,8 @@ impl Scope {
     }
 
     fn read(&self, text: &str) -> Option<State> {
-        let mut state = State { frames: Vec::new(), word: String::new(), qualifier: None, quote: None, expect: Expect::Column, lenient: false };
+        let mut state =
+            State { frames: Vec::new(), word: String::new(), qualifier: None, quote: None, expect: Expect::Column, given: Vec::new(), lenient: false };
         self.feed(&mut state, text).then_some(state)
     }
 
@@ -279,7 +282,8 @@ impl Scope {
                 fits
             }
             (Expect::Given, Some(Frame::Select(select))) => {
-                select.given.push(word);
+                select.given.push(word.clone());
+                state.given.push(word);
                 true
             }
             // the type of a CAST
@@ -305,8 +309,8 @@ impl Scope {
     }
 
     /// Is it a column that only a sub-query can have, which gives it by AS?
-    fn may_be_given(&self, column: &str) -> bool {
-        self.aliases.iter().any(|a| a == column) && !(0..self.tables.len()).any(|t| self.has(t, column))
+    fn may_be_given(&self, state: &State, column: &str) -> bool {
+        self.aliases.iter().chain(&state.given).any(|a| a == column) && !(0..self.tables.len()).any(|t| self.has(t, column))
     }
 
     /// Does the first table of a list have a column that was asked for, if columns were asked for without saying whose?
@@ -343,21 +347,21 @@ impl Scope {
         let selects = selects(state);
         let Some((own, outer)) = selects.split_first() else { return false };
         (match own.clause {
-            Clause::Results => self.can_come(own, qualifier, column),
+            Clause::Results => self.can_come(state, own, qualifier, column),
             Clause::Tables | Clause::Rest => self.found(own, qualifier, column),
         }) || outer.iter().any(|s| s.clause == Clause::Results || self.found(s, qualifier, column))
     }
 
     /// Is there a choice of tables for this column and those before it?
-    fn can_come(&self, select: &Select, qualifier: Option<&str>, column: &str) -> bool {
+    fn can_come(&self, state: &State, select: &Select, qualifier: Option<&str>, column: &str) -> bool {
         let all = || select.pending.iter().map(|(q, c)| (q.as_deref(), c.as_str())).chain([(qualifier, column)]);
         let count = self.tables.len();
         match qualifier {
-            Some(own) => self.may_be_given(column) || (0..count).any(|t| all().filter(|(q, _)| *q == Some(own)).all(|(_, c)| self.has(t, c))),
+            Some(own) => self.may_be_given(state, column) || (0..count).any(|t| all().filter(|(q, _)| *q == Some(own)).all(|(_, c)| self.has(t, c))),
             None => {
                 // each in exactly one of at most two tables, or it would be ambiguous
                 let fits = |a: usize, b: usize| {
-                    let mut columns = all().filter(|(q, c)| q.is_none() && !self.may_be_given(c));
+                    let mut columns = all().filter(|(q, c)| q.is_none() && !self.may_be_given(state, c));
                     columns.all(|(_, c)| (self.has(a, c) != self.has(b, c)) || (a == b && self.has(a, c)))
                 };
                 (0..count).any(|a| (a..count).any(|b| fits(a, b)))
@@ -421,7 +425,7 @@ impl Names {
     /// What may stand where a word begins; the word of `state` itself is not looked at.
     fn of(scope: &Scope, state: &State) -> Self {
         let columns = |qualifier: Option<&str>| {
-            let mut all: Vec<&String> = scope.tables.iter().flat_map(|(_, columns)| columns).collect();
+            let mut all: Vec<&String> = scope.tables.iter().flat_map(|(_, columns)| columns).chain(&scope.aliases).chain(&state.given).collect();
             all.sort_unstable();
             all.dedup();
             all.into_iter().filter(|c| scope.resolves(state, qualifier, c)).cloned().collect::<Vec<_>>()
@@ -460,7 +464,6 @@ impl Names {
             Expect::Alias | Expect::Given => Self { names, words: true, unfinished, any: usize::MAX },
             Expect::Column => {
                 names = columns(None);
-                names.extend(scope.aliases.iter().filter(|a| scope.resolves(state, None, a)).cloned());
                 let open = selects(state);
                 let early = open.iter().any(|s| s.clause == Clause::Results);
                 if early {
@@ -524,10 +527,12 @@ impl Constraint for Scoped<'_> {
         // what stands before a word decides what the word may be: found once for all tokens that begin alike
         let mut known: HashMap<String, Option<(State, Names)>> = HashMap::new();
         let mut fits = |token: u32| {
-            let Ok(piece) = std::str::from_utf8(self.vocabulary.piece(token)) else { return true };
-            if state.lenient || (state.quote == Some('\'') && !piece.contains('\'')) {
+            let bytes = self.vocabulary.piece(token);
+            // within a text most of the vocabulary may follow, so this comes first
+            if state.lenient || (state.quote == Some('\'') && !bytes.contains(&b'\'')) {
                 return true;
             }
+            let Ok(piece) = std::str::from_utf8(bytes) else { return true };
             let head = piece.find(|c: char| c.is_alphanumeric() || c == '_').unwrap_or(piece.len());
             let (head, word) = piece.split_at(head);
             if state.quote.is_some() || word.is_empty() || word.contains(|c: char| !(c.is_alphanumeric() || c == '_')) {
