@@ -204,7 +204,7 @@ describe('comparing', () => {
 
 describe('the catalogues', () => {
   /** Words that are the same in both languages. */
-  const SHARED = new Set(['Lapidary', 'Test', 'Token', 'Hashtag', 'SQL', 'F1', 'PDF', 'Markdown', 'CSV', 'JSON', 'GGUF', 'ROUGE-L', 'chrF', 'Status']);
+  const SHARED = new Set(['Lapidary', 'Test', 'Token', 'Hashtag', 'SQL', 'F1', 'PDF', 'Markdown', 'CSV', 'TSV', 'JSON', 'JSON Lines', 'Parquet', 'Alpaca', 'fastText', 'GGUF', 'ROUGE-L', 'chrF', 'Status']);
 
   function texts(value: unknown, path: string): [string, string][] {
     if (typeof value === 'string') return [[path, value]];

@@ -19,17 +19,20 @@ const STEM: usize = 5;
 /// So many letters at the end may differ then.
 const ENDING: usize = 2;
 
+/// How a value is written, and the columns that hold it, as `table.column`.
+type Written = (String, Vec<String>);
+
 /// The texts of a database, to be found in questions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Values {
-    /// A value in lower case; how it is written; the columns that hold it, as `table.column`.
-    texts: BTreeMap<String, (String, Vec<String>)>,
+    /// By the value in lower case.
+    texts: BTreeMap<String, Written>,
 }
 
 impl Values {
     /// Reads the values of all columns of text. What cannot be read is left out.
     pub fn of(database: &mut Sandbox) -> Self {
-        let mut texts: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
+        let mut texts: BTreeMap<String, Written> = BTreeMap::new();
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         for table in database.tables().to_vec() {
             for column in &table.columns {
@@ -54,7 +57,7 @@ impl Values {
     /// in one another the longest counts.
     pub fn named(&self, text: &str) -> Vec<String> {
         let lower = text.to_lowercase();
-        let mut found: Vec<(usize, usize, &(String, Vec<String>))> = Vec::new();
+        let mut found: Vec<(usize, usize, &Written)> = Vec::new();
         for (start, word) in words(&lower) {
             // values that begin with this word, or with what is left of it without its ending
             let stem: String = word.chars().take(word.chars().count().saturating_sub(ENDING).max(STEM - 1)).collect();

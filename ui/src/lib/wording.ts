@@ -29,6 +29,7 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; train with --edited to heed them/g, ''],
   [/; leave --edited out, or see `lapidary data edit`/g, ''],
   [/ with --(out|home)\b/g, ''],
+  [/; use `lapidary calibrate` first/g, ''],
 ];
 
 export function wording(message: string, words: Words): string {
