@@ -30,6 +30,7 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; leave --edited out, or see `lapidary data edit`/g, ''],
   [/ with --(out|home)\b/g, ''],
   [/; use `lapidary calibrate` first/g, ''],
+  [/; calibrate it for a lower --accuracy/g, ''],
 ];
 
 export function wording(message: string, words: Words): string {
