@@ -10,39 +10,130 @@
 use crate::grammar::{Rows, Vocabulary};
 use crate::sandbox::{Sandbox, Table};
 use gemma::generate::{Allowed, Constraint};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
-/// Words of queries that are no names.
-const KEYWORDS: &str = "select distinct from join inner left outer cross on using where and or not in is null like glob between exists as group by having \
-    order asc desc limit offset union all intersect except case when then else end cast integer real text with over partition collate nocase nulls first last";
+/// Words of queries that are no names. These lists are sorted: a mask asks them for thousands of tokens.
+const KEYWORDS: &[&str] = &[
+    "all",
+    "and",
+    "as",
+    "asc",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "collate",
+    "cross",
+    "desc",
+    "distinct",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "first",
+    "from",
+    "glob",
+    "group",
+    "having",
+    "in",
+    "inner",
+    "integer",
+    "intersect",
+    "is",
+    "join",
+    "last",
+    "left",
+    "like",
+    "limit",
+    "nocase",
+    "not",
+    "null",
+    "nulls",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "outer",
+    "over",
+    "partition",
+    "real",
+    "select",
+    "text",
+    "then",
+    "union",
+    "using",
+    "when",
+    "where",
+    "with",
+];
 /// Functions, which are followed by a parenthesis.
-const FUNCTIONS: &str = "count sum avg min max total round abs length lower upper substr trim ltrim rtrim replace instr coalesce ifnull nullif iif strftime date \
-    time julianday datetime group_concat printf row_number rank dense_rank ntile lag lead first_value last_value";
+const FUNCTIONS: &[&str] = &[
+    "abs",
+    "avg",
+    "coalesce",
+    "count",
+    "date",
+    "datetime",
+    "dense_rank",
+    "first_value",
+    "group_concat",
+    "ifnull",
+    "iif",
+    "instr",
+    "julianday",
+    "lag",
+    "last_value",
+    "lead",
+    "length",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "ntile",
+    "nullif",
+    "printf",
+    "rank",
+    "replace",
+    "round",
+    "row_number",
+    "rtrim",
+    "strftime",
+    "substr",
+    "sum",
+    "time",
+    "total",
+    "trim",
+    "upper",
+];
 /// Words that end a list of tables.
-const AFTER_TABLES: &str = "where group order limit union intersect except";
+const AFTER_TABLES: &[&str] = &["except", "group", "intersect", "limit", "order", "union", "where"];
 /// Words that go on with it.
-const WITHIN_TABLES: &str = "join inner left outer cross on using as";
+const WITHIN_TABLES: &[&str] = &["as", "cross", "inner", "join", "left", "on", "outer", "using"];
 
+/// Most tables of a schema whose columns are told apart.
+const MOST: usize = 128;
 /// Most tables of one SELECT.
 const TABLES: usize = 8;
 /// Longest name that a query may give without AS, in characters, as in the grammar.
 const SHORT: usize = 3;
 
 /// Is there one of these words that begins so?
-fn begins(words: &str, with: &str) -> bool {
-    words.split_whitespace().any(|w| w.starts_with(with))
+fn begins(words: &[&str], with: &str) -> bool {
+    words.get(words.partition_point(|&w| w < with)).is_some_and(|w| w.starts_with(with))
 }
 
 /// Is it one of these words?
-fn among(words: &str, word: &str) -> bool {
-    words.split_whitespace().any(|w| w == word)
+fn among(words: &[&str], word: &str) -> bool {
+    words.binary_search(&word).is_ok()
 }
 
 /// The names that queries may use.
 pub struct Scope {
     /// Tables with their columns, in lower case.
     tables: Vec<(String, Vec<String>)>,
+    /// The tables that have a column of this name, a bit for each.
+    homes: HashMap<String, u128>,
     /// Names that queries give by AS, so that a sub-query may have such a column.
     aliases: Vec<String>,
 }
@@ -110,11 +201,15 @@ struct State {
 impl Scope {
     /// The names of a schema, and those that queries give by AS.
     pub fn new(tables: &[Table], aliases: &[String]) -> Self {
-        let lower = |names: &mut dyn Iterator<Item = &str>| names.map(str::to_lowercase).collect();
-        Self {
-            aliases: lower(&mut aliases.iter().map(String::as_str)),
-            tables: tables.iter().map(|t| (t.name.to_lowercase(), lower(&mut t.columns.iter().map(|c| c.name.as_str())))).collect(),
+        let lower = |names: &mut dyn Iterator<Item = &str>| names.map(str::to_lowercase).collect::<Vec<_>>();
+        let aliases = lower(&mut aliases.iter().map(String::as_str));
+        let tables: Vec<(String, Vec<String>)> =
+            tables.iter().map(|t| (t.name.to_lowercase(), lower(&mut t.columns.iter().map(|c| c.name.as_str())))).collect();
+        let mut homes: HashMap<String, u128> = HashMap::new();
+        for (at, (_, columns)) in tables.iter().enumerate().take(MOST) {
+            columns.iter().for_each(|c| *homes.entry(c.clone()).or_default() |= 1 << at);
         }
+        Self { tables, homes, aliases }
     }
 
     /// Can this become a query whose names are all in scope?
@@ -130,8 +225,15 @@ impl Scope {
     }
 
     fn read(&self, text: &str) -> Option<State> {
-        let mut state =
-            State { frames: Vec::new(), word: String::new(), qualifier: None, quote: None, expect: Expect::Column, given: Vec::new(), lenient: false };
+        let mut state = State {
+            frames: Vec::new(),
+            word: String::new(),
+            qualifier: None,
+            quote: None,
+            expect: Expect::Column,
+            given: Vec::new(),
+            lenient: self.tables.len() > MOST,
+        };
         self.feed(&mut state, text).then_some(state)
     }
 
@@ -303,14 +405,19 @@ impl Scope {
         }
     }
 
+    /// The tables that have the column, a bit for each.
+    fn homes_of(&self, column: &str) -> u128 {
+        if column == "*" { u128::MAX } else { self.homes.get(column).copied().unwrap_or(0) }
+    }
+
     /// Has the table a column?
     fn has(&self, table: usize, column: &str) -> bool {
-        column == "*" || self.tables[table].1.iter().any(|c| c == column)
+        self.homes_of(column) >> table & 1 == 1
     }
 
     /// Is it a column that only a sub-query can have, which gives it by AS?
     fn may_be_given(&self, state: &State, column: &str) -> bool {
-        self.aliases.iter().chain(&state.given).any(|a| a == column) && !(0..self.tables.len()).any(|t| self.has(t, column))
+        self.aliases.iter().chain(&state.given).any(|a| a == column) && self.homes_of(column) == 0
     }
 
     /// Does the first table of a list have a column that was asked for, if columns were asked for without saying whose?
@@ -360,10 +467,8 @@ impl Scope {
             Some(own) => self.may_be_given(state, column) || (0..count).any(|t| all().filter(|(q, _)| *q == Some(own)).all(|(_, c)| self.has(t, c))),
             None => {
                 // each in exactly one of at most two tables, or it would be ambiguous
-                let fits = |a: usize, b: usize| {
-                    let mut columns = all().filter(|(q, c)| q.is_none() && !self.may_be_given(state, c));
-                    columns.all(|(_, c)| (self.has(a, c) != self.has(b, c)) || (a == b && self.has(a, c)))
-                };
+                let homes: Vec<u128> = all().filter(|(q, c)| q.is_none() && !self.may_be_given(state, c)).map(|(_, c)| self.homes_of(c)).collect();
+                let fits = |a: usize, b: usize| homes.iter().all(|h| if a == b { h >> a & 1 == 1 } else { (h >> a ^ h >> b) & 1 == 1 });
                 (0..count).any(|a| (a..count).any(|b| fits(a, b)))
             }
         }
@@ -406,7 +511,7 @@ impl Scope {
             return true;
         }
         let word = state.word.as_str();
-        word.is_empty() && state.qualifier.is_none() || Names::of(self, state).allow(word)
+        word.is_empty() || Names::of(self, state).allow(word)
     }
 }
 
@@ -489,6 +594,11 @@ impl Names {
     }
 }
 
+/// Bytes of the letter that stands there.
+fn letter(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(0, char::len_utf8)
+}
+
 /// The SELECTs that are open, the innermost first.
 fn selects(state: &State) -> Vec<&Select> {
     state.frames.iter().rev().filter_map(|f| if let Frame::Select(s) = f { Some(s) } else { None }).collect()
@@ -524,8 +634,8 @@ impl Constraint for Scoped<'_> {
         let bytes: Vec<u8> = generated.iter().flat_map(|&t| self.vocabulary.piece(t)).copied().collect();
         let text = String::from_utf8_lossy(&bytes);
         let Some(state) = self.scope.read(&text) else { return Allowed::Only(tokens) };
-        // what stands before a word decides what the word may be: found once for all tokens that begin alike
-        let mut known: HashMap<String, Option<(State, Names)>> = HashMap::new();
+        // what stands before its last word decides what this word may be: found once for all tokens that begin alike
+        let mut known: HashMap<&str, Option<(State, OnceCell<Names>)>> = HashMap::new();
         let mut fits = |token: u32| {
             let bytes = self.vocabulary.piece(token);
             // within a text most of the vocabulary may follow, so this comes first
@@ -533,20 +643,14 @@ impl Constraint for Scoped<'_> {
                 return true;
             }
             let Ok(piece) = std::str::from_utf8(bytes) else { return true };
-            let head = piece.find(|c: char| c.is_alphanumeric() || c == '_').unwrap_or(piece.len());
-            let (head, word) = piece.split_at(head);
-            if state.quote.is_some() || word.is_empty() || word.contains(|c: char| !(c.is_alphanumeric() || c == '_')) {
+            let (head, word) = piece.split_at(piece.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + letter(piece, at)));
+            let before = known.entry(head).or_insert_with(|| {
                 let mut after = state.clone();
-                return self.scope.feed(&mut after, piece) && self.scope.goes_on(&after);
-            }
-            let before = known.entry(head.to_string()).or_insert_with(|| {
-                let mut after = state.clone();
-                self.scope.feed(&mut after, head).then(|| {
-                    let names = Names::of(self.scope, &after);
-                    (after, names)
-                })
+                self.scope.feed(&mut after, head).then(|| (after, OnceCell::new()))
             });
-            before.as_ref().is_some_and(|(after, names)| after.quote.is_some() || names.allow(&(after.word.clone() + &word.to_lowercase())))
+            let Some((after, names)) = before else { return false };
+            let whole = after.word.clone() + &word.to_lowercase();
+            after.lenient || after.quote.is_some() || whole.is_empty() || names.get_or_init(|| Names::of(self.scope, after)).allow(&whole)
         };
         let kept: Vec<u32> = tokens.iter().copied().filter(|&t| if t == self.vocabulary.stop() { self.may_end(&text) } else { fits(t) }).collect();
         // an answer that leads nowhere may end, rather than be thrown away
@@ -584,6 +688,13 @@ mod tests {
                 assert!(scope.viable(&query[..at]), "{query}: stuck at {:?}", &query[..at]);
             }
             assert!(scope.complete(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn the_lists_of_words_are_sorted() {
+        for words in [KEYWORDS, FUNCTIONS, AFTER_TABLES, WITHIN_TABLES] {
+            assert!(words.is_sorted(), "{words:?}");
         }
     }
 
