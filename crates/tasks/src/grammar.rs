@@ -5,6 +5,7 @@
 //! a batch, because the entities of a text can only be words of this text.
 
 use crate::sandbox::Table;
+use crate::scope::FUNCTIONS;
 use gemma::generate::{Allowed, Constraint};
 use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
@@ -55,6 +56,12 @@ impl Vocabulary {
     pub fn piece(&self, token: u32) -> &[u8] {
         let trie = self.env.tok_trie();
         if (token as usize) < trie.vocab_size() { trie.token(token) } else { &[] }
+    }
+
+    /// What tokens spell; bytes that are no UTF-8 yet are marks of replacement.
+    pub fn text(&self, tokens: &[u32]) -> String {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|&t| self.piece(t)).copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The constraint of a batch: `grammars[i]` is what may follow prompt `i`.
@@ -129,17 +136,12 @@ impl<'a> Distinct<'a> {
     pub fn new(rows: Rows, vocabulary: &'a Vocabulary) -> Self {
         Self { rows, vocabulary }
     }
-
-    fn text(&self, tokens: &[u32]) -> String {
-        let bytes: Vec<u8> = tokens.iter().flat_map(|&t| self.vocabulary.piece(t)).copied().collect();
-        String::from_utf8_lossy(&bytes).to_lowercase()
-    }
 }
 
 impl Constraint for Distinct<'_> {
     fn next(&self, row: usize, generated: &[u32]) -> Allowed {
         let Allowed::Only(tokens) = self.rows.next(row, generated) else { return Allowed::Any };
-        let text = self.text(generated);
+        let text = self.vocabulary.text(generated).to_lowercase();
         let mut tags: Vec<&str> = text.split_whitespace().collect();
         let repeated = tags.pop().is_some_and(|last| tags.contains(&last));
         if !repeated {
@@ -176,9 +178,6 @@ pub fn entities(input: &str, types: &[String]) -> String {
     )
 }
 
-/// Functions that queries call. Each is read-only and known to every SQLite.
-const FUNCTIONS: &str = "COUNT SUM AVG MIN MAX TOTAL ROUND ABS LENGTH LOWER UPPER SUBSTR TRIM LTRIM RTRIM REPLACE INSTR COALESCE IFNULL NULLIF IIF STRFTIME \
-    DATE TIME JULIANDAY DATETIME GROUP_CONCAT PRINTF ROW_NUMBER RANK DENSE_RANK NTILE LAG LEAD FIRST_VALUE LAST_VALUE";
 /// Words that end or join the parts of a query, so that no short name can be taken for one of them.
 const RESERVED: &str = "AS ON OR IN BY IS AND NOT END ASC ALL SET USE";
 
@@ -202,7 +201,7 @@ pub fn sql(tables: &[Table], aliases: &[String]) -> String {
     let columns = any(&mut tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())));
     let given = any(&mut aliases.iter().map(String::as_str));
     let given = if given.is_empty() { String::new() } else { format!(" | {given}") };
-    let functions = any(&mut FUNCTIONS.split_whitespace());
+    let functions = any(&mut FUNCTIONS.iter().copied());
     let reserved = RESERVED.replace(' ', "|");
     format!(
         r#"start: " " with? query

@@ -67,8 +67,8 @@ const KEYWORDS: &[&str] = &[
     "where",
     "with",
 ];
-/// Functions, which are followed by a parenthesis.
-const FUNCTIONS: &[&str] = &[
+/// Functions that queries call, followed by a parenthesis. Each is read-only and known to every SQLite.
+pub(crate) const FUNCTIONS: &[&str] = &[
     "abs",
     "avg",
     "coalesce",
@@ -256,7 +256,7 @@ impl Scope {
             Some(_) => return true,
             None => {}
         }
-        if c.is_alphanumeric() || c == '_' {
+        if of_word(c) {
             state.word.extend(c.to_lowercase());
             return true;
         }
@@ -594,9 +594,9 @@ impl Names {
     }
 }
 
-/// Bytes of the letter that stands there.
-fn letter(text: &str, at: usize) -> usize {
-    text[at..].chars().next().map_or(0, char::len_utf8)
+/// May the character stand in a name or a number?
+fn of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 /// The SELECTs that are open, the innermost first.
@@ -631,8 +631,7 @@ impl<'a> Scoped<'a> {
 impl Constraint for Scoped<'_> {
     fn next(&self, row: usize, generated: &[u32]) -> Allowed {
         let Allowed::Only(tokens) = self.rows.next(row, generated) else { return Allowed::Any };
-        let bytes: Vec<u8> = generated.iter().flat_map(|&t| self.vocabulary.piece(t)).copied().collect();
-        let text = String::from_utf8_lossy(&bytes);
+        let text = self.vocabulary.text(generated);
         let Some(state) = self.scope.read(&text) else { return Allowed::Only(tokens) };
         // what stands before its last word decides what this word may be: found once for all tokens that begin alike
         let mut known: HashMap<&str, Option<(State, OnceCell<Names>)>> = HashMap::new();
@@ -643,7 +642,7 @@ impl Constraint for Scoped<'_> {
                 return true;
             }
             let Ok(piece) = std::str::from_utf8(bytes) else { return true };
-            let (head, word) = piece.split_at(piece.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + letter(piece, at)));
+            let (head, word) = piece.split_at(piece.trim_end_matches(of_word).len());
             let before = known.entry(head).or_insert_with(|| {
                 let mut after = state.clone();
                 self.scope.feed(&mut after, head).then(|| (after, OnceCell::new()))
