@@ -8,7 +8,6 @@ use gemma::generate::{self, Constraint, END_OF_TURN, EOS, Free, Limits, Sampling
 use gemma::{Gemma, Tokenizer, head};
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::path::Path;
 use tasks::baseline::Guess;
 use tasks::constraint::Trie;
 use tasks::grammar::{Distinct, Vocabulary};
@@ -214,11 +213,8 @@ impl<'a> Answerer<'a> {
 
     /// The same with the database that queries are about: queries then end only where they are whole, and of several
     /// candidates the likeliest that finds something is answered, or else the likeliest that runs.
-    ///
-    /// # Errors
-    /// If the files are wrong.
-    pub fn upon(self, files: &[&Path]) -> Result<Self> {
-        Ok(Self { database: Some(RefCell::new(Sandbox::open(files)?)), ..self })
+    pub fn upon(self, database: Sandbox) -> Self {
+        Self { database: Some(RefCell::new(database)), ..self }
     }
 
     /// The same with somebody who listens while the first of the questions is answered by completion.

@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::run::{self, Opened};
 use crate::task::{self, Task};
+use data::Kind;
 use data::read::Columns;
 use data::set::Split;
-use data::{Example, Kind};
 use report::record::{self, Calibration, Prediction, RunResult, write_atomically};
 use std::path::Path;
 use tasks::score::calibration::{Judged, logits};
@@ -28,15 +28,17 @@ pub(crate) fn possible(kind: Kind) -> bool {
 }
 
 /// Answers with what was right, ready to be calibrated.
-pub(crate) fn judged(task: &Task, examples: &[Example], said: &[Answer], predictions: &[Prediction]) -> Vec<Judged> {
-    let one = |((example, said), prediction): ((&Example, &Answer), &Prediction)| {
-        let logits = logits(&said.all, said.probability);
-        if said.all.is_empty() {
-            return Judged { logits, answered: 0, expected: Some(usize::from(!prediction.right())) };
-        }
-        Judged { logits, answered: gemma::head::likeliest(&said.all), expected: task.labels.index(example.label()) }
-    };
-    examples.iter().zip(said).zip(predictions).map(one).collect()
+pub(crate) fn judged(task: &Task, said: &[Answer], predictions: &[Prediction]) -> Vec<Judged> {
+    said.iter().zip(predictions).map(|(said, prediction)| judge(task, &said.all, prediction)).collect()
+}
+
+/// One of them; `all` are the probabilities of the labels, where they are known.
+fn judge(task: &Task, all: &[f32], prediction: &Prediction) -> Judged {
+    let logits = logits(all, prediction.probability);
+    if all.is_empty() {
+        return Judged { logits, answered: 0, expected: Some(usize::from(!prediction.right())) };
+    }
+    Judged { logits, answered: gemma::head::likeliest(all), expected: task.labels.index(&prediction.expected) }
 }
 
 /// Measures a calibration on the answers to the test set, and writes down what it makes of their probabilities.
@@ -95,7 +97,7 @@ pub fn calibrate(home: &Home, folder: &Path, wanted: f64, validation: Option<(&P
         None => opened.examples(home, Split::Validation)?,
     };
     let (_, predictions, said) = opened.score(&examples)?;
-    let fitted = Calibration::fit(&judged(opened.task(), &examples, &said, &predictions), wanted).map_err(Error::Request)?;
+    let fitted = Calibration::fit(&judged(opened.task(), &said, &predictions), wanted).map_err(Error::Request)?;
     if result.evaluated_on != Split::Test.name() {
         save(folder, &fitted)?;
         return Ok(fitted);
@@ -104,16 +106,7 @@ pub fn calibrate(home: &Home, folder: &Path, wanted: f64, validation: Option<(&P
     let mut kept = record::predictions(folder)?;
     let texts: Vec<&str> = kept.iter().map(|p| p.input.as_str()).collect();
     let said = if opened.has_head() { opened.predict(&texts)? } else { Vec::new() };
-    let test: Vec<Judged> = kept
-        .iter()
-        .enumerate()
-        .map(|(i, p)| match said.get(i).filter(|a| !a.all.is_empty()) {
-            Some(a) => {
-                Judged { logits: logits(&a.all, a.probability), answered: gemma::head::likeliest(&a.all), expected: opened.task().labels.index(&p.expected) }
-            }
-            None => Judged { logits: logits(&[], p.probability), answered: 0, expected: Some(usize::from(!p.right())) },
-        })
-        .collect();
+    let test: Vec<Judged> = kept.iter().enumerate().map(|(i, p)| judge(opened.task(), said.get(i).map_or(&[], |a| &a.all), p)).collect();
     let calibration = measured(fitted, &test, &mut kept);
     run::save_predictions(&folder.join("predictions.jsonl"), &kept)?;
     save(folder, &calibration)?;

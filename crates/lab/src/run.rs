@@ -181,7 +181,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let p = prepare(home, request, going_on.as_ref())?;
     let mut answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     if p.task.kind == Kind::Sql {
-        answerer = answerer.upon(&task::database(&p.set)?)?;
+        answerer = answerer.upon(Sandbox::open(&task::database(&p.set)?)?);
     }
     answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
     let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
@@ -371,8 +371,8 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
         let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
         let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &files)?.score(validation, &answers)?;
         // validation answers that settle nothing leave the run without a calibration, which is no fault of it
-        if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, validation, &answers, &scored), calibrate::WANTED) {
-            let test = calibrate::judged(&p.task, examples, &said, &predictions);
+        if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
+            let test = calibrate::judged(&p.task, &said, &predictions);
             calibrate::save(out, &calibrate::measured(fitted, &test, &mut predictions))?;
         }
     }
@@ -684,12 +684,17 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
         Method::Head | Method::Tagging => Some(Head::load(&adapter, body.config().hidden, recipe.view(model.config().layers), model.device())?),
         Method::Completion => None,
     };
-    // a run that was copied to another machine still answers, without the values that a question names
-    let files = task::database_of(&run, folder);
-    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let values = if !files.is_empty() && files.iter().all(|f| f.exists()) { Values::of(&mut Sandbox::open(&files)?) } else { Values::default() };
+    let values = sandbox(&run, folder)?.as_mut().map(Values::of).unwrap_or_default();
     let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values };
     Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
+}
+
+/// The database of a run, if it has one and its files are there: a run that was copied to another machine without them
+/// still answers, with the likeliest query and without the values that a question names.
+fn sandbox(run: &RunFile, folder: &Path) -> Result<Option<Sandbox>> {
+    let files = task::database_of(run, folder);
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    Ok(if !files.is_empty() && files.iter().all(|f| f.exists()) { Some(Sandbox::open(&files)?) } else { None })
 }
 
 /// The base model of a run, found by name or path, which must have the hashes that the run recorded.
@@ -729,17 +734,12 @@ impl Opened {
         &self.folder
     }
 
-    /// The files of the run's database.
-    fn database(&self) -> Vec<PathBuf> {
-        task::database_of(&self.run, &self.folder)
-    }
-
     pub(crate) fn answerer(&self) -> Result<Answerer<'_>> {
         let answerer = Answerer::new(&self.model, &self.tokenizer, &self.task, &self.recipe, &self.run.data.language)?;
-        let files = self.database();
-        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        // a run that was copied to another machine without its data still answers, with the likeliest query
-        if files.is_empty() || !files.iter().all(|f| f.exists()) { Ok(answerer) } else { answerer.upon(&files) }
+        Ok(match sandbox(&self.run, &self.folder)? {
+            Some(database) => answerer.upon(database),
+            None => answerer,
+        })
     }
 
     /// Answers texts.
@@ -791,7 +791,7 @@ impl Opened {
     /// # Errors
     /// If an example is too long or has a label that the run does not know, or the device fails.
     pub fn score(&self, examples: &[Example]) -> Result<(Metrics, Vec<Prediction>, Vec<Answer>)> {
-        let files = self.database();
+        let files = task::database_of(&self.run, &self.folder);
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
         let mut scorer = Scorer::new(self.task.kind, examples, self.task.labels.clone(), &files)?;
         let answerer = self.answerer()?;
