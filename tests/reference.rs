@@ -13,7 +13,6 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use train::schedule::Decay;
 use train::{Event, Observer, Plan, Settings, Tuned, Validation, step};
 
 #[derive(Deserialize)]
@@ -150,27 +149,7 @@ impl Observer for Losses {
 
 /// A loop without warm-up, decays or extras, of one epoch.
 fn plain() -> Settings {
-    Settings {
-        epochs: 1,
-        batch: 4,
-        accumulate: 1,
-        learning_rate: 1e-3,
-        head_learning_rate: 1e-3,
-        layer_decay: 1.0,
-        warmup: 0.0,
-        decay: Decay::Constant,
-        clip: 1.0,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.0,
-        evaluations_per_epoch: 1,
-        thin: 0.0,
-        checkpoint_every: 0,
-        patience: 0,
-        average: 0,
-        repairs: 0,
-    }
+    Settings::steady(4, 1e-3)
 }
 
 fn check_lora(model: &Gemma, file: &Path) {

@@ -105,27 +105,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     let body = recipe.body(&model);
     let adapters = Adapters::new(recipe.lora.clone(), body.config(), 0, body.device())?;
     let head = choice.head.then(|| Head::new(body.config().hidden, 12, recipe.view(model.config().layers), 0, body.device()));
-    let settings = train::Settings {
-        epochs: 1,
-        batch: choice.rows,
-        accumulate: 1,
-        learning_rate: 1e-4,
-        head_learning_rate: 1e-4,
-        layer_decay: 1.0,
-        warmup: 0.0,
-        decay: train::schedule::Decay::Constant,
-        clip: 1.0,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-        evaluations_per_epoch: 1,
-        thin: 0.0,
-        checkpoint_every: 0,
-        patience: 0,
-        average: 0,
-        repairs: 0,
-    };
+    let settings = train::Settings { weight_decay: 0.01, ..train::Settings::steady(choice.rows, 1e-4) };
     let mut times = Times(Vec::new());
     let plan = Plan { model: &body, examples: &examples, settings: &settings, seed: 0 };
     let tuned = Tuned { adapters, head };

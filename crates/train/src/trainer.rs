@@ -71,6 +71,32 @@ fn everywhere_the_same() -> f64 {
 }
 
 impl Settings {
+    /// One epoch at one rate for everything, with AdamW's usual moments and nothing else: no warm-up, no decay of rate or
+    /// weights, nothing saved, averaged or repaired. For measuring a step rather than for training.
+    pub fn steady(batch: usize, rate: f64) -> Self {
+        Self {
+            epochs: 1,
+            batch,
+            accumulate: 1,
+            learning_rate: rate,
+            head_learning_rate: rate,
+            layer_decay: everywhere_the_same(),
+            warmup: 0.0,
+            decay: Decay::Constant,
+            clip: 1.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            evaluations_per_epoch: 1,
+            thin: 0.0,
+            checkpoint_every: 0,
+            patience: 0,
+            average: 0,
+            repairs: 0,
+        }
+    }
+
     /// Checks that the values make sense.
     ///
     /// # Errors
