@@ -3,7 +3,7 @@
 //! Everything that touches a disk, a model or a device runs off the window's thread. A command that crashes fails
 //! with a sentence like any other; the place of the crash is in the log.
 
-use crate::shell::{self, Failure, Shell};
+use crate::shell::{self, Ending, Failure, Shell};
 use crate::{menu, words};
 use lab::ask::{Asked, Said};
 use lab::compare::Comparison;
@@ -96,6 +96,15 @@ async fn work<T: Send + 'static>(shell: &Shell, what: &str, work: impl FnOnce() 
     if let Err(failure) = &outcome {
         shell.log.line(&format!("{what}: {}", failure.message));
     }
+    outcome
+}
+
+/// [`work`] that can be cancelled by the name it is kept under: it is given what tells it so.
+async fn cancellable<T: Send + 'static>(shell: &Shell, key: &str, what: &str, long: impl FnOnce(&Ending) -> lab::Result<T> + Send + 'static) -> Answer<T> {
+    let ending = shell.begin(key);
+    let cancelled = ending.clone();
+    let outcome = work(shell, what, move || long(&cancelled)).await;
+    shell.end(key, &ending);
     outcome
 }
 
@@ -314,9 +323,8 @@ struct Cancelled;
 
 #[tauri::command]
 async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Progress>) -> Answer<()> {
-    let (home, ending, wanted) = (shell.desk.home().clone(), shell.begin(&name), name.clone());
-    let cancelled = ending.clone();
-    let fetch = move || {
+    let (home, wanted) = (shell.desk.home().clone(), name.clone());
+    let fetch = move |cancelled: &Ending| {
         let mut last: Option<Instant> = None;
         let mut tell = |file: &str, done: u64, total: u64| {
             if cancelled.load(Ordering::Relaxed) {
@@ -335,9 +343,7 @@ async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Prog
             Err(defect) => std::panic::resume_unwind(defect),
         }
     };
-    let outcome = work(&shell, "get model", fetch).await;
-    shell.end(&name, &ending);
-    outcome
+    cancellable(&shell, &name, "get model", fetch).await
 }
 
 #[tauri::command]
@@ -436,15 +442,11 @@ fn mapped(data: &str) -> String {
 #[tauri::command]
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
     let (desk, key) = (shell.desk.clone(), mapped(&data));
-    let ending = shell.begin(&key);
-    let cancelled = ending.clone();
-    let draw = move || {
+    let draw = move |cancelled: &Ending| {
         let mut tell = |done: usize, total: usize| drop(progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() }));
-        desk.map(&data, Reader { model: &model, device: "auto" }, language, &cancelled, &mut tell)
+        desk.map(&data, Reader { model: &model, device: "auto" }, language, cancelled, &mut tell)
     };
-    let outcome = work(&shell, "data map", draw).await;
-    shell.end(&key, &ending);
-    outcome
+    cancellable(&shell, &key, "data map", draw).await
 }
 
 #[tauri::command]
@@ -584,12 +586,8 @@ async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: L
 async fn predict(shell: State<'_, Shell>, run: PathBuf, text: String, said: Channel<Said>) -> Answer<Asked> {
     shell.grants.check(&run)?;
     let (desk, key) = (shell.desk.clone(), answering(&run));
-    let ending = shell.begin(&key);
-    let cancelled = ending.clone();
-    let ask = move || desk.ask(&run, &text, &mut |words| said.send(words).is_ok() && !cancelled.load(Ordering::Relaxed));
-    let outcome = work(&shell, "predict", ask).await;
-    shell.end(&key, &ending);
-    outcome
+    let ask = move |cancelled: &Ending| desk.ask(&run, &text, &mut |words| said.send(words).is_ok() && !cancelled.load(Ordering::Relaxed));
+    cancellable(&shell, &key, "predict", ask).await
 }
 
 /// What an answer is kept under, to be cancelled.
@@ -622,9 +620,7 @@ async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, fol
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
     let (desk, key) = (shell.desk.clone(), exported(&run));
-    let ending = shell.begin(&key);
-    let cancelled = ending.clone();
-    let write = move || {
+    let write = move |cancelled: &Ending| {
         let mut last: Option<Instant> = None;
         let mut tell = |done: u64, total: Option<u64>| {
             if last.is_none_or(|l| l.elapsed() > BEAT) {
@@ -636,9 +632,7 @@ async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, fol
         };
         desk.export_model(&run, &format, &folder, language, &mut tell)
     };
-    let outcome = work(&shell, "export model", write).await;
-    shell.end(&key, &ending);
-    outcome
+    cancellable(&shell, &key, "export model", write).await
 }
 
 /// What an export is kept under, to be cancelled; downloads have the names of models.
