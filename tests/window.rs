@@ -468,6 +468,8 @@ fn a_table_is_mapped_repaired_and_trained_on_as_it_was_repaired() {
 
     // a row with a misspelt label: found by what was found, looked at, repaired, and that taken back
     window.click("aside button.pick", "order_trackin");
+    // the row stands in the whole table too, which goes away with what is open in it
+    window.shows("1 of 13 rows");
     window.click("[role=row]", "non so che dire");
     window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 3", &[]);
     picture(&window, "microscope");
