@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     if called(std::env::args_os().next().as_deref()) == Some(COMMAND.into()) {
         return lapidary::main();
     }
+    lab::background::workers_step_back();
     let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from));
     let shell = match lab::Home::open(home.as_deref()) {
         Ok(home) => Shell::new(home),

@@ -5,6 +5,7 @@
 //! its story from any event on.
 
 use crate::ask::{Asked, Said};
+use crate::background;
 use crate::child::Children;
 use crate::compare::Comparison;
 use crate::edit;
@@ -211,7 +212,10 @@ impl Desk {
         if let Some(folder) = self.running() {
             return Err(Error::request(format!("{} is being trained; stop it or wait for its end", folder.display())));
         }
-        let mut job = Job::start(work);
+        let mut job = Job::start(move |tell, stop| {
+            background::step_back();
+            work(tell, stop)
+        });
         let Some(first) = job.next().await else {
             job.finish().await?;
             return Ok(false);

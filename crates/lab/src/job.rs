@@ -1,29 +1,34 @@
 //! Long work off the caller's thread: events come out, a stop goes in.
 
 use crate::error::{Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 use train::Event;
 
 /// A running piece of work.
 pub struct Job<T> {
     events: mpsc::UnboundedReceiver<Event>,
     stop: Arc<AtomicBool>,
-    done: JoinHandle<Result<T>>,
+    done: oneshot::Receiver<Result<T>>,
 }
 
 impl<T: Send + 'static> Job<T> {
-    /// Starts work on a thread of its own; needs a tokio runtime.
+    /// Starts work on a thread of its own, which ends with it.
     pub fn start(work: impl FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<T> + Send + 'static) -> Self {
         let (send, events) = mpsc::unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let (end, done) = oneshot::channel();
+        let body = move || {
             // a receiver that has gone away does not end the work
-            work(&mut |event| drop(send.send(event.clone())), &flag)
-        });
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut |event| drop(send.send(event.clone())), &flag)));
+            drop(send);
+            drop(end.send(outcome.unwrap_or_else(|panic| Err(crashed(&message(panic.as_ref()))))));
+        };
+        // a thread that cannot be started drops both senders, which `finish` reports
+        let _ = std::thread::Builder::new().name("job".into()).spawn(body);
         Self { events, stop, done }
     }
 
@@ -47,6 +52,16 @@ impl<T: Send + 'static> Job<T> {
     /// # Errors
     /// The work's own error, or that it crashed.
     pub async fn finish(self) -> Result<T> {
-        self.done.await.map_err(|e| Error::request(format!("the work ended unexpectedly ({e}); this is a defect of Lapidary: please report it")))?
+        self.done.await.map_err(|_| crashed("no thread could be started for it"))?
     }
+}
+
+/// What a crash says for itself.
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "it says no more".into())
+}
+
+fn crashed(why: &str) -> Error {
+    Error::request(format!("the work ended unexpectedly ({why}); this is a defect of Lapidary: please report it"))
 }

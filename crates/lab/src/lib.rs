@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod ask;
+pub mod background;
 pub mod bench;
 pub mod calibrate;
 pub mod child;
