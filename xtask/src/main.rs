@@ -62,7 +62,7 @@ enum Command {
         #[arg(last = true, requires = "headless")]
         extra: Vec<OsString>,
     },
-    /// Build a Debian package of the window and the command.
+    /// Build a Debian package and an AppImage of the window and the command.
     Package {
         /// Pack the programs that `run` and `test` build, instead of building them anew for a release
         #[arg(long)]

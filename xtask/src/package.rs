@@ -1,6 +1,7 @@
-//! `cargo xtask package`: a Debian package of the window, which is the command, too, with everything a desktop wants to know.
+//! `cargo xtask package`: a Debian package and an AppImage of the window, which is the command, too, with everything a
+//! desktop wants to know.
 //!
-//! For AppImage, .msi and .dmg, `src-tauri/tauri.conf.json` holds the configuration that Tauri's own bundler reads
+//! For .msi and .dmg, `src-tauri/tauri.conf.json` holds the configuration that Tauri's own bundler reads
 //! (`cargo install tauri-cli`, then `cargo tauri build`).
 
 use std::fs;
@@ -44,9 +45,12 @@ const MIME: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 </mime-info>
 ";
 
-/// Builds the user interface and the window, and packs them. The package's path is the last line on standard output.
+/// The name of the desktop entry, which the window's identifier gives.
+const ENTRY: &str = "org.lapidary.desktop.desktop";
+
+/// Builds the user interface and the window, and packs them. Each package's path is a line on standard output.
 pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
-    setup::ensure(&[Need::CCompiler, Need::WebView, Need::Node, Need::DpkgDeb], &[], place)?;
+    setup::ensure(&[Need::CCompiler, Need::WebView, Need::Node, Need::DpkgDeb, Need::Squashfs], &[], place)?;
     interface::build(place)?;
     let profile = if fast { "dev" } else { "release" };
     let mut build = place.cargo();
@@ -74,7 +78,7 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
         copy(&place.root.join("src-tauri/icons").join(file), &icons.join(size).join("apps/lapidary.png"))?;
     }
     copy(&place.root.join("assets/icon.svg"), &icons.join("scalable/apps/lapidary.svg"))?;
-    write(&root.join("usr/share/applications/org.lapidary.desktop.desktop"), DESKTOP)?;
+    write(&root.join("usr/share/applications").join(ENTRY), DESKTOP)?;
     write(&root.join("usr/share/mime/packages/lapidary.xml"), MIME)?;
     let doc = root.join("usr/share/doc/lapidary");
     write(&doc.join("copyright"), "Lapidary is licensed under the MIT licence or the Apache License 2.0, at your option; both texts are beside this file.\n")?;
@@ -84,19 +88,53 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
 
     let installed = size(&root)?;
     write(&root.join("DEBIAN/control"), &control(version, &architecture, installed))?;
-    let package = root.with_file_name(format!("lapidary_{version}_{architecture}.deb"));
+    let package = beside(&root, "deb");
     let mut pack = Command::new("dpkg-deb");
     pack.args(["--root-owner-group", "--build"]).arg(&root).arg(&package).stdout(std::io::stderr());
     expect(&mut pack, "Packing failed")?;
     eprintln!("{:.1} MB installed", installed as f64 / 1e6);
-    if installed > MOST {
+    // what is only tried out may be larger
+    if installed > MOST && !fast {
         return Err(Failure::new(
             format!("The package installs {installed} bytes, more than the {MOST} that Lapidary allows itself."),
             format!("look for what grew: du -ah {}", root.display()),
         ));
     }
     println!("{}", package.display());
+    if cfg!(target_arch = "x86_64") {
+        println!("{}", image(place, &root)?.display());
+    } else {
+        eprintln!("No AppImage: the runtime at hand is for x86-64 only.");
+    }
     Ok(())
+}
+
+/// Makes an AppImage of the tree of the Debian package. WebKitGTK is the system's, as it is for that package: with it inside, the
+/// file would be three times as large.
+fn image(place: &Place, root: &Path) -> Result<PathBuf, Failure> {
+    let folder = beside(root, "image");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|e| disk(&folder, &e))?;
+    }
+    fs::create_dir_all(&folder).map_err(|e| disk(&folder, &e))?;
+    expect(Command::new("cp").arg("-a").arg(root.join("usr")).arg(&folder), "Copying the programs failed")?;
+    copy(&root.join("usr/share/applications").join(ENTRY), &folder.join(ENTRY))?;
+    copy(&root.join("usr/share/icons/hicolor/256x256/apps/lapidary.png"), &folder.join("lapidary.png"))?;
+    #[cfg(unix)]
+    for (link, to) in [("AppRun", "usr/bin/lapidary-window"), (".DirIcon", "lapidary.png")] {
+        std::os::unix::fs::symlink(to, folder.join(link)).map_err(|e| disk(&folder, &e))?;
+    }
+    let file = beside(root, "AppImage");
+    let mut join = place.cargo();
+    join.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(place.root.join("xtask/appimage/Cargo.toml"));
+    join.arg("--").arg(&folder).arg("lapidary").arg(&file).stdout(std::io::stderr());
+    expect(&mut join, "Joining the AppImage failed")?;
+    Ok(file)
+}
+
+/// What lies beside the tree under its name with an ending (`with_extension` would cut the version, which holds points).
+fn beside(root: &Path, ending: &str) -> PathBuf {
+    root.with_file_name(format!("{}.{ending}", root.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 fn control(version: &str, architecture: &str, installed: u64) -> String {

@@ -23,6 +23,8 @@ pub enum Need {
     WindowDriver,
     /// `dpkg-deb` and `strip`, which make packages (Debian and its relatives).
     DpkgDeb,
+    /// `mksquashfs`, which makes the file system inside an AppImage.
+    Squashfs,
     /// `cargo fmt`.
     Rustfmt,
     /// `cargo clippy`.
@@ -47,6 +49,7 @@ impl Need {
             Need::Node => "Node.js 20.19 or newer with npm, which build the user interface",
             Need::WindowDriver => "WebKitWebDriver, Xvfb and dbus-run-session, for tests in the real window",
             Need::DpkgDeb => "dpkg-deb and strip, which pack a Debian package",
+            Need::Squashfs => "mksquashfs, which packs an AppImage",
             Need::Rustfmt => "cargo fmt, which checks the formatting",
             Need::Clippy => "cargo clippy, which checks for likely mistakes",
             Need::Nextest => "cargo nextest, which runs the tests",
@@ -63,6 +66,7 @@ impl Need {
             Need::Node => node_version().is_some_and(|version| version >= OLDEST_NODE) && succeeds(npm().arg("--version")),
             Need::WindowDriver => !cfg!(target_os = "linux") || ["WebKitWebDriver", "Xvfb", "dbus-run-session"].into_iter().all(on_path),
             Need::DpkgDeb => ["dpkg", "dpkg-deb", "strip"].into_iter().all(on_path),
+            Need::Squashfs => on_path("mksquashfs"),
             Need::Rustfmt => succeeds(place.cargo().args(["fmt", "--version"])),
             Need::Clippy => succeeds(place.cargo().args(["clippy", "--version"])),
             Need::Nextest => succeeds(place.cargo().args(["nextest", "--version"])),
@@ -87,6 +91,8 @@ impl Need {
             (Need::Node, Manager::Winget) => &["OpenJS.NodeJS.LTS"],
             (Need::WindowDriver, Manager::Apt) => &["webkit2gtk-driver", "xvfb", "dbus"],
             (Need::DpkgDeb, Manager::Apt) => &["dpkg", "binutils"],
+            (Need::Squashfs, Manager::Apt | Manager::Dnf | Manager::Pacman) => &["squashfs-tools"],
+            (Need::Squashfs, Manager::Zypper | Manager::Brew) => &["squashfs"],
             (Need::Vulkan, Manager::Apt) => &["libvulkan1", "mesa-vulkan-drivers"],
             (Need::Vulkan, Manager::Dnf) => &["vulkan-loader", "mesa-vulkan-drivers"],
             (Need::Vulkan, Manager::Pacman) => &["vulkan-icd-loader", "vulkan-swrast"],
@@ -184,7 +190,7 @@ pub fn ensure(needs: &[Need], wishes: &[Need], place: &Place) -> Result<(), Fail
             Need::Rustfmt => rustup_add("rustfmt"),
             Need::Clippy => rustup_add("clippy"),
             Need::Nextest => install_nextest(place),
-            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb => {}
+            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs => {}
         }
     }
     // What counts is what is there now, not whether an installer was content.
@@ -221,10 +227,10 @@ fn unmet(needs: &[Need], manager: Manager) -> Failure {
             // a system whose package manager we do not know: its person does
             // what distributions carry is often too old
             Need::Node if manager.line(&[*need]).is_none() => lines.push("(from https://nodejs.org, or with nvm) install Node.js 22".into()),
-            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::WindowDriver | Need::DpkgDeb if manager.line(&[*need]).is_none() => {
+            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs if manager.line(&[*need]).is_none() => {
                 lines.push(format!("(with your package manager) install {}", need.reason()))
             }
-            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb => {}
+            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs => {}
         }
     }
     Failure::new(what, format!("type this, then run the same command again:\n  {}", lines.join("\n  ")))
