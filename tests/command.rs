@@ -855,6 +855,49 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
 }
 
 #[test]
+fn a_sweep_chooses_on_validation_alone_and_goes_on_where_it_stopped() {
+    let b = Bench::new();
+    let mut args = b.train("sweep", &["--try", "learning_rate=1e-2,1e-6", "--try", "rank=2,4", "--set", "epochs=4", "--method", "head", "--json"]);
+    args[0] = "sweep";
+    let out = b.run(&args);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let outcome = json(&b.path("sweep/sweep.json"));
+    // four of one epoch, two of two, one of four
+    let trials = outcome["trials"].as_array().expect("trials");
+    let shape: Vec<(u64, u64)> = trials.iter().map(|t| (t["round"].as_u64().expect("a round"), t["epochs"].as_u64().expect("epochs"))).collect();
+    assert_eq!(shape, [(1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (3, 4)]);
+    assert_eq!(outcome["best"], trials[6]["set"]);
+    // within a round the better one stands first, and those that went on are the first ones of the round before
+    let value = |t: &serde_json::Value| t["value"].as_f64().expect("a value");
+    assert!(value(&trials[0]) >= value(&trials[3]), "{outcome}");
+    let went_on: Vec<&serde_json::Value> = trials[4..6].iter().map(|t| &t["set"]).collect();
+    assert!(trials[..2].iter().all(|t| went_on.contains(&&t["set"])), "{outcome}");
+    // no trial has seen the test set, nor asked anybody else
+    for trial in trials {
+        let folder = std::path::PathBuf::from(trial["folder"].as_str().expect("a folder"));
+        let result = json(&b.path("sweep").join(folder.file_name().expect("a name")).join("result.json"));
+        assert_eq!((result["evaluated_on"].as_str(), result["baselines"].as_object().map(serde_json::Map::len)), (Some("validation"), Some(0)), "{result}");
+        assert!(result["data"]["files"].get("test").is_none(), "{result}");
+    }
+    // what is finished is not trained again, and what was asked differently is not taken for it
+    let first = b.path("sweep").join(std::path::Path::new(trials[6]["folder"].as_str().expect("a folder")).file_name().expect("a name"));
+    let kept = std::fs::metadata(first.join("result.json")).and_then(|m| m.modified()).expect("a time");
+    assert!(b.run(&args).status.success());
+    assert_eq!(std::fs::metadata(first.join("result.json")).and_then(|m| m.modified()).expect("a time"), kept);
+    let mut other = args.clone();
+    other.extend(["--seed", "5"]);
+    let refused = b.run(&other);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("other settings"), "{}", text(&refused.stderr));
+    // a setting that does not exist is refused before anything is trained
+    let mut wrong = b.train("sweep2", &["--try", "learning_rat=1,2", "--method", "head"]);
+    wrong[0] = "sweep";
+    let refused = b.run(&wrong);
+    assert!(text(&refused.stderr).contains("did you mean learning_rate"), "{}", text(&refused.stderr));
+    assert!(!b.path("sweep2").exists());
+}
+
+#[test]
 fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     let b = Bench::new();
     let mut args = b.train("study", &["--sizes", "4,all", "--seeds", "0,1", "--method", "head", "--json"]);

@@ -227,7 +227,9 @@ fn unmet(needs: &[Need], manager: Manager) -> Failure {
             // a system whose package manager we do not know: its person does
             // what distributions carry is often too old
             Need::Node if manager.line(&[*need]).is_none() => lines.push("(from https://nodejs.org, or with nvm) install Node.js 22".into()),
-            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs if manager.line(&[*need]).is_none() => {
+            Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs
+                if manager.line(&[*need]).is_none() =>
+            {
                 lines.push(format!("(with your package manager) install {}", need.reason()))
             }
             Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs => {}

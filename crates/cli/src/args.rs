@@ -8,6 +8,7 @@ use lab::report::content::SECTIONS;
 use lab::report::output::Format;
 use lab::report::text::Lang;
 use lab::set::{Source, Split};
+use lab::sweep::Dimension;
 use lab::vectors::Reader;
 use lab::write::Layout;
 use lab::{Columns, Kind, Result};
@@ -66,6 +67,18 @@ pub enum Command {
         /// Seeds, separated by commas
         #[arg(long, value_delimiter = ',', default_value = "0,1,2")]
         seeds: Vec<u64>,
+    },
+    /// Find settings by trying: all combinations briefly, the best of them longer, by the validation set alone; the same command
+    /// goes on after a stop
+    Sweep {
+        #[command(flatten)]
+        train: Train,
+        /// A setting and the values to try, key=value,value (with semicolons if a value holds commas); may be repeated
+        #[arg(long = "try", value_name = "KEY=VALUES", required = true)]
+        dimensions: Vec<Dimension>,
+        /// One of so many goes on to a round that is so many times as long
+        #[arg(long, value_name = "TRIALS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(2..))]
+        halving: u64,
     },
     /// Let a running training wait, with everything on disk
     Pause {
@@ -472,6 +485,9 @@ pub struct Train {
     /// Train on the data as it was edited with `data edit`, instead of as its files are
     #[arg(long)]
     edited: bool,
+    /// For choosing settings: leave the test set out, and score the tuned model alone, on the validation set
+    #[arg(long)]
+    trial: bool,
     /// Run folder to make
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -509,6 +525,7 @@ impl Train {
             rows: self.rows,
             seed: self.seed,
             edited: self.edited,
+            trial: self.trial,
             out: self.out,
             command: String::new(),
         };

@@ -26,6 +26,7 @@ use lab::resume::{self, Resumed};
 use lab::search::Index;
 use lab::set::{DataSet, Split};
 use lab::study::Study;
+use lab::sweep::Sweep;
 use lab::{Event, Home, Kind, Result, forecast, look, models, run, vectors};
 use show::Output;
 use std::io::{IsTerminal, Write};
@@ -147,6 +148,14 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             let folder = study.out.clone();
             let outcome = watched(out, move |on_event, stop| study.run(&home, on_event, stop))?;
             out.study(&folder, &outcome);
+        }
+        Command::Sweep { train, dimensions, halving } => {
+            let common = train.request()?;
+            ready(&home, &common.device, out)?;
+            let sweep = Sweep { dimensions, halving: usize::try_from(halving).unwrap_or(usize::MAX), out: common.out.clone(), common };
+            let folder = sweep.out.clone();
+            let outcome = watched(out, move |on_event, stop| sweep.run(&home, on_event, stop))?;
+            out.sweep(&folder, &outcome);
         }
         Command::Pause { run } => resume::pause(&run)?,
         Command::Resume { run } => {

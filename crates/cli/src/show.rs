@@ -11,6 +11,7 @@ use lab::report::document::Document;
 use lab::report::record::{Calibration, RunResult};
 use lab::set::{DataSet, Split};
 use lab::study::Outcome;
+use lab::sweep;
 use lab::tasks::Metrics;
 use lab::vectors::{Doubt, Near};
 use lab::{Event, bench};
@@ -227,6 +228,20 @@ impl Output {
             line(&format!("  {}: {}", words.said(name), words.percent(*value)));
         }
         line(&folder.join("study.json").display().to_string());
+    }
+
+    /// What a sweep found, each round from the best to the worst.
+    pub fn sweep(self, folder: &Path, outcome: &sweep::Outcome) {
+        if self.json {
+            return json_line(outcome);
+        }
+        let words = self.words;
+        for t in &outcome.trials {
+            line(&words.trial(t, words.said(&outcome.metric)));
+        }
+        let set: Vec<String> = outcome.best.iter().map(|s| format!("--set {s}")).collect();
+        line(&words.best_trial(&set.join(" ")));
+        line(&folder.join(sweep::FILE).display().to_string());
     }
 
     /// What a run would cost.

@@ -14,6 +14,7 @@ use lab::forecast::Forecast;
 use lab::microscope::Role;
 use lab::report::record::TrainRecord;
 use lab::report::text::Lang;
+use lab::sweep::Trial;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -221,6 +222,23 @@ impl Words {
             "{method}, {rows} examples, {runs} seeds: {metric} {value}, {seconds} s of training each",
             "{method}, {rows} esempi, {runs} semi: {metric} {value}, {seconds} s di addestramento ciascuno"
         )
+    }
+
+    /// One trial of a sweep.
+    pub fn trial(self, t: &Trial, metric: &str) -> String {
+        let value = t.value.map_or_else(|| self.pick("failed", "fallita").to_string(), |v| self.percent(v));
+        let loss = t.loss.map_or_else(|| "-".to_string(), |l| self.0.decimal(l, 3));
+        let (round, epochs, set, seconds) = (t.round, t.epochs, t.set.join(" "), self.0.decimal(t.seconds, 0));
+        both!(
+            self,
+            "round {round}, {epochs} epochs, {set}: {metric} {value}, validation loss {loss}, {seconds} s",
+            "turno {round}, {epochs} epoche, {set}: {metric} {value}, perdita di validazione {loss}, {seconds} s"
+        )
+    }
+
+    /// What a sweep recommends.
+    pub fn best_trial(self, set: &str) -> String {
+        both!(self, "best on the validation set: {set}", "il migliore sulla validazione: {set}")
     }
 
     /// What a run would cost.
@@ -637,8 +655,8 @@ pub fn translated(text: &str) -> String {
 
 fn help(command: &str, argument: &str) -> Option<&'static str> {
     let of = |command: &str| HELP.iter().find(|(c, a, _)| *a == argument && (*c == command || *c == ANY)).map(|(_, _, text)| *text);
-    // a study is described as the run that its runs have in common
-    of(command).or_else(|| if command == "study" { of("train") } else { None })
+    // a study and a sweep are described as the run that their runs have in common
+    of(command).or_else(|| if ["study", "sweep"].contains(&command) { of("train") } else { None })
 }
 
 fn placeholder(english: &str) -> Option<&'static str> {
@@ -741,11 +759,19 @@ const HELP: &[(&str, &str, &str)] = &[
     ("study", "methods", "Metodi, separati da virgole [predefinito: quello di --method]"),
     ("study", "sizes", "Dimensioni dell’addestramento in righe, separate da virgole; `all` vuol dire tutte [predefinito: all]"),
     ("study", "seeds", "Semi, separati da virgole"),
+    (
+        "sweep",
+        "",
+        "Trova le impostazioni provando: tutte le combinazioni in breve, le migliori più a lungo, secondo la sola validazione; lo stesso comando prosegue dopo un arresto",
+    ),
+    ("sweep", "dimensions", "Un’impostazione e i valori da provare, chiave=valore,valore (con punti e virgola se un valore contiene virgole); si può ripetere"),
+    ("sweep", "halving", "Ne passa una su tante, a un turno tante volte più lungo"),
     ("train", "rows", "Addestra solo su tante righe, scelte dal seme"),
     ("train", "forecast", "Misura soltanto quanto costerebbe: tempo, memoria e disco"),
     ("train", "recipe", "Una ricetta al posto di quella del compito"),
     ("train", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
     ("train", "seed", "Seme di tutto ciò che è casuale"),
+    ("train", "trial", "Per scegliere le impostazioni: lascia da parte l’insieme di prova e valuta il solo modello addestrato, sulla validazione"),
     ("train", "edited", "Addestra sui dati come sono stati modificati con `data edit`, invece che come sono nei file"),
     ("train", "out", "Cartella di esecuzione da creare"),
     ("eval", "", "Valuta un’esecuzione, o le risposte di un altro sistema, su un file di prova"),
@@ -801,6 +827,8 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("FOLDER", "CARTELLA"),
     ("FORMAT", "FORMATO"),
     ("KEY=VALUE", "CHIAVE=VALORE"),
+    ("KEY=VALUES", "CHIAVE=VALORI"),
+    ("TRIALS", "PROVE"),
     ("LANGUAGE", "LINGUA"),
     ("LIMIT", "LIMITE"),
     ("METHOD", "METODO"),

@@ -17,7 +17,7 @@ impl Request {
         let named = |role: Role| Some(format!("{}={}", role.name(), self.data.columns.get(role)?));
         let columns: Vec<String> = Role::ALL.into_iter().filter_map(named).collect();
         add("columns", Some(columns.join(",")).filter(|c| !c.is_empty()).map(|c| quoted(&c, '"')));
-        for (flag, on) in [("--skip-bad-rows", self.data.skip_bad_rows), ("--edited", self.edited)] {
+        for (flag, on) in [("--skip-bad-rows", self.data.skip_bad_rows), ("--edited", self.edited), ("--trial", self.trial)] {
             parts.extend(on.then(|| flag.to_string()));
         }
         let mut add = |flag: &str, value: Option<String>| parts.extend(value.map(|v| format!("--{flag} {v}")));
@@ -60,12 +60,13 @@ mod tests {
             rows: Some(60),
             seed: 7,
             edited: true,
+            trial: true,
             out: "runs/a".into(),
             command: String::new(),
         };
         assert_eq!(
             request.as_command(),
-            "lapidary train --task intent --data \"my data\" --columns text=q,label=k --edited --model m --method head --device cpu --set epochs=3 --set \
+            "lapidary train --task intent --data \"my data\" --columns text=q,label=k --edited --trial --model m --method head --device cpu --set epochs=3 --set \
              'template.it={text} →' --rows 60 --seed 7 --out runs/a"
         );
     }

@@ -259,6 +259,7 @@ impl Desk {
             rows: None,
             seed: wish.seed,
             edited,
+            trial: false,
             out,
             command: String::new(),
         };

@@ -31,6 +31,7 @@ pub mod run;
 pub mod search;
 pub mod sheet;
 pub mod study;
+pub mod sweep;
 pub mod task;
 pub mod vectors;
 pub mod view;

@@ -59,6 +59,10 @@ pub struct Request {
     /// Train on the data as it was edited (see [`crate::edit`]) instead of as its files are.
     #[serde(default)]
     pub edited: bool,
+    /// For choosing settings: the test set is left out, and on the validation set the tuned model alone is scored, without
+    /// reference methods and free answers.
+    #[serde(default)]
+    pub trial: bool,
     /// Run folder to make.
     pub out: PathBuf,
     /// The command that repeats the run.
@@ -130,6 +134,9 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     };
     let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
     let findings = check::findings(&set, None)?;
+    if request.trial {
+        set.splits.remove(&Split::Test);
+    }
     if let Some(rows) = request.rows {
         set.keep_training(rows, request.seed);
     }
@@ -315,7 +322,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             energy_joules,
         };
         let mut result = blank(if outcome.stopped { "stopped" } else { "completed" }, train);
-        measure(&mut result, &p, &answerer, &outcome.tuned, &out)?;
+        measure(&mut result, &p, &answerer, &outcome.tuned, &out, request.trial)?;
         Ok(result)
     });
     match finished {
@@ -352,9 +359,9 @@ pub(crate) fn evaluated(set: &DataSet) -> Option<Split> {
     [Split::Test, Split::Validation].into_iter().find(|s| !set.examples(*s).is_empty())
 }
 
-/// Scores of the tuned model and of the baselines on the test set (the validation set without one),
+/// Scores of the tuned model and, but for a trial, of the baselines on the test set (the validation set without one),
 /// and the predictions.
-fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path) -> Result<()> {
+fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, trial: bool) -> Result<()> {
     calibrate::forget(out)?;
     let Some(split) = evaluated(&p.set) else { return Ok(()) };
     let examples = p.set.examples(split);
@@ -377,6 +384,9 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
         }
     }
     save_predictions(&out.join("predictions.jsonl"), &predictions)?;
+    if trial {
+        return Ok(());
+    }
     // nothing constrains a custom task, so its free answers are those above
     if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
         result.metrics_free = Some(scorer.score(examples, &answerer.answer(Some(tuned), &texts, Mode::Free)?)?.0);

@@ -10,10 +10,10 @@ use crate::home::Home;
 use crate::resume::{Resumed, resume};
 use crate::run::{self, CHECKPOINTS, Request};
 use data::set::Split;
-use report::record::{RunResult, write_atomically};
+use report::record::{RunFile, RunResult, write_atomically};
 use report::study::FILE;
 pub use report::study::{Outcome, StudyRun, Summary};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::Metrics;
 use train::{Event, checkpoint};
@@ -87,22 +87,8 @@ impl Study {
     }
 
     fn one(&self, home: &Home, method: &str, rows: Option<usize>, seed: u64, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
-        let folder = self.folder(method, rows, seed);
-        if let Ok(result) = RunResult::read(&folder)
-            && result.status == "completed"
-        {
-            return Ok(result);
-        }
-        if checkpoint::latest(&folder.join(CHECKPOINTS)).0.is_some() {
-            return match resume(home, &folder, on_event, stop)? {
-                Resumed::Here(result) => Ok(*result),
-                Resumed::Elsewhere => Err(Error::request(format!("{} is being trained by another process; wait for it", folder.display()))),
-            };
-        }
-        remove_begun(&folder)?;
-        let mut request = Request { method: method.into(), rows, seed, out: folder, ..self.common.clone() };
-        request.command = request.as_command();
-        run::train(home, &request, on_event, stop)
+        let out = self.folder(method, rows, seed);
+        finished(home, Request { method: method.into(), rows, seed, out, ..self.common.clone() }, on_event, stop)
     }
 
     fn write(&self, outcome: &Outcome) -> Result<()> {
@@ -111,12 +97,36 @@ impl Study {
     }
 }
 
-/// Removes a run folder of this study that was begun and has nothing to go on from.
-fn remove_begun(folder: &Path) -> Result<()> {
+/// The result of a run that is one of many: read if it is finished, else the run is gone on with or made.
+///
+/// # Errors
+/// If it fails or is refused, or another process is at it.
+pub(crate) fn finished(home: &Home, mut request: Request, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+    let folder = &request.out;
+    if let Ok(made) = RunFile::read(folder) {
+        // neither a finished nor an interrupted run answers another question than it was made for
+        let asked = |r: &Request| (r.task.clone(), r.model.clone(), r.method.clone(), r.recipe.clone(), r.set.clone(), r.rows, r.seed, r.edited, r.trial);
+        if made.request.try_into::<Request>().is_ok_and(|made| asked(&made) != asked(&request)) {
+            return Err(Error::request(format!("{} holds a run with other settings; choose another folder with --out", folder.display())));
+        }
+    }
+    if let Ok(result) = RunResult::read(folder)
+        && result.status == "completed"
+    {
+        return Ok(result);
+    }
+    if checkpoint::latest(&folder.join(CHECKPOINTS)).0.is_some() {
+        return match resume(home, folder, on_event, stop)? {
+            Resumed::Here(result) => Ok(*result),
+            Resumed::Elsewhere => Err(Error::request(format!("{} is being trained by another process; wait for it", folder.display()))),
+        };
+    }
+    // begun, and nothing to go on from
     if folder.join("run.toml").exists() {
         std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
-    Ok(())
+    request.command = request.as_command();
+    run::train(home, &request, on_event, stop)
 }
 
 fn summary(cells: &[StudyRun]) -> Summary {
