@@ -203,7 +203,7 @@ fn check_head(model: &Gemma, file: &Path) {
     let batch = Batch::new(&examples, &[0, 1, 2], model.layout());
     let hidden = model.forward(&batch.ids, &batch.rows, None, false).expect("runs");
     for (kind, theirs) in [(Pool::Mean, reference.mean), (Pool::Last, reference.last)] {
-        let ours = floats(pool(hidden.clone(), &batch.places, kind));
+        let ours = floats(pool(hidden.clone(), &batch.ids, &batch.places, kind));
         for (a, b) in ours.iter().zip(theirs.iter().flatten()) {
             assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{kind:?}: {a} is not {b}");
         }

@@ -28,7 +28,7 @@ fn gradients_of_tagged_words_are_those_of_the_loss() {
     let examples = ["Anna va a Roma.", "Il 3 maggio, forse, no", "東京"].map(encode);
     let batch = Batch::new(&examples, &[0, 1, 2], model.layout());
     for body in [model.shortened(2), model.shortened(2).unfused()] {
-        for pool in [Pool::Mean, Pool::Last] {
+        for pool in [Pool::Mean, Pool::Last, Pool::Rare] {
             let config = LoraConfig { rank: 4, ..LoraConfig::default() };
             let adapters = Adapters::new(config, body.config(), 1, body.device()).expect("adapters");
             let head = Head::new(body.config().hidden, count(2), View { taps: vec![1, 2], pool }, 1, body.device());

@@ -4,6 +4,7 @@
 //! cheaper than by completion, and every class gets a probability from one forward pass.
 
 use crate::error::{Error, Result};
+use crate::generate::BOS;
 use crate::lora::{TensorFile, leaf, uniform, values};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -17,6 +18,9 @@ use std::path::Path;
 pub enum Pool {
     /// The mean over all positions of the place.
     Mean,
+    /// The mean in which rare tokens count more, the first positions less, and the token that begins every text not at
+    /// all, see [`weight`].
+    Rare,
     /// The last position, which has seen the whole place.
     Last,
 }
@@ -67,12 +71,18 @@ impl Head {
     /// # Shapes
     /// - `states`: `[examples, width]`, pooled; not tracked
     /// - `classes`: one per example, below `count`
-    pub fn fit(states: Tensor<2>, classes: &[u32], count: usize, view: View, ridge: f64) -> Self {
+    /// - `weights`: how much each example counts; all 1 for the plain regression
+    pub fn fit(states: Tensor<2>, classes: &[u32], weights: &[f32], count: usize, view: View, ridge: f64) -> Self {
         let ([examples, width], device) = (states.dims(), states.device());
-        let mean = states.clone().mean_dim(0);
-        let deviation = (states.clone() - mean.clone()).square().mean_dim(0).sqrt().add_scalar(1e-6);
+        let weights: Tensor<2> = Tensor::from_data(TensorData::new(weights.to_vec(), [examples, 1]), &device);
+        let average = |t: Tensor<2>| (t * weights.clone()).sum_dim(0) / weights.clone().sum_dim(0);
+        let mean = average(states.clone());
+        let deviation = average((states.clone() - mean.clone()).square()).sqrt().add_scalar(1e-6);
         let ones = Tensor::ones([examples, 1], &device);
-        let x = Tensor::cat(vec![(states - mean.clone()) / deviation.clone(), ones], 1);
+        // a row that counts w times is √w times itself in XᵀX
+        let root = weights.clone().sqrt();
+        let plain = Tensor::cat(vec![(states - mean.clone()) / deviation.clone(), ones], 1);
+        let x = plain.clone() * root.clone();
         let mut expected = vec![0.0f32; examples * count];
         for (row, &class) in classes.iter().enumerate() {
             expected[row * count + class as usize] = 1.0;
@@ -88,13 +98,13 @@ impl Head {
             direction = next.div_scalar(largest);
         }
         let curvature = 0.5 * 1.1 * largest + ridge;
-        let root = (curvature / ridge).sqrt();
-        let momentum = (root - 1.0) / (root + 1.0);
+        let ratio = (curvature / ridge).sqrt();
+        let momentum = (ratio - 1.0) / (ratio + 1.0);
         let mut weight: Tensor<2> = Tensor::zeros([width + 1, count], &device);
         let mut ahead = weight.clone();
-        // the error falls by (1 - 1/root) a step: e^-12 is far below what training changes
-        for _ in 0..((12.0 * root) as usize).clamp(50, 2000) {
-            let miss = softmax(x.clone().matmul(ahead.clone()), 1) - expected.clone();
+        // the error falls by (1 - 1/ratio) a step: e^-12 is far below what training changes
+        for _ in 0..((12.0 * ratio) as usize).clamp(50, 2000) {
+            let miss = (softmax(plain.clone().matmul(ahead.clone()), 1) - expected.clone()) * root.clone();
             let gradient = transposed.clone().matmul(miss) + ahead.clone().mul_scalar(ridge);
             let next = ahead - gradient.div_scalar(curvature);
             ahead = next.clone() + (next.clone() - weight).mul_scalar(momentum);
@@ -114,10 +124,11 @@ impl Head {
     ///
     /// # Shapes
     /// - `states`: `[positions, width]`, of the head's taps
+    /// - `ids`: the token at each position
     /// - `places`: the positions of each place; at least one, none empty
     /// - result: `[places, classes]`
-    pub fn forward(&self, states: Tensor<2>, places: &[Range<usize>]) -> Tensor<2> {
-        let states = (pool(states, places, self.view.pool) - self.mean.clone()) / self.deviation.clone();
+    pub fn forward(&self, states: Tensor<2>, ids: &[u32], places: &[Range<usize>]) -> Tensor<2> {
+        let states = (pool(states, ids, places, self.view.pool) - self.mean.clone()) / self.deviation.clone();
         states.matmul(self.weight.clone()) + self.bias.clone()
     }
 
@@ -164,18 +175,47 @@ impl Head {
 
 /// Pools `[positions, hidden]` to `[places, hidden]` as one product with a constant matrix, so padding
 /// gets the weight zero and the backward pass is one product too.
-pub fn pool(hidden: Tensor<2>, places: &[Range<usize>], pool: Pool) -> Tensor<2> {
+pub fn pool(hidden: Tensor<2>, ids: &[u32], places: &[Range<usize>], pool: Pool) -> Tensor<2> {
     let (count, total) = (places.len(), hidden.dims()[0]);
     let mut matrix = vec![0.0f32; count * total];
     for (row, place) in matrix.chunks_exact_mut(total).zip(places) {
         match pool {
             Pool::Mean => row[place.clone()].fill(1.0 / place.len() as f32),
+            Pool::Rare => {
+                let row = &mut row[place.clone()];
+                let mut seen = 0;
+                for (weight, &id) in row.iter_mut().zip(&ids[place.clone()]) {
+                    seen += usize::from(id != BOS);
+                    *weight = self::weight(id, seen);
+                }
+                let sum: f32 = row.iter().sum();
+                let even = 1.0 / row.len() as f32;
+                // a text of nothing but its beginning has no weights
+                row.iter_mut().for_each(|w| *w = if sum > 0.0 { *w / sum } else { even });
+            }
             Pool::Last => row[place.end - 1] = 1.0,
         }
     }
     let device = hidden.device().without_autodiff();
     let matrix: Tensor<2> = Tensor::from_data(TensorData::new(matrix, [count, total]), &device);
     matrix.matmul(hidden)
+}
+
+/// How much a token counts in [`Pool::Rare`]; `seen` is its number in its place, from 1.
+///
+/// Gemma's vocabulary was built by merging the commonest pair again and again (after 240-odd ids for control and single
+/// bytes), so the logarithm of an id grows as its token gets rarer; the last ids are single characters, which stand where
+/// nothing longer fits, and punctuation among them: they count as common ones do. A token among the first has seen too little before
+/// it to say much. BENCHMARKS.md has what each of these brought.
+fn weight(id: u32, seen: usize) -> f32 {
+    /// Where merged pieces begin and end in the vocabulary.
+    const MERGED: (u32, u32) = (240, 236_000);
+    const SETTLED: usize = 4;
+    if id == BOS {
+        return 0.0;
+    }
+    let rarity = if id < MERGED.1 { (id.max(MERGED.0 + 60) as f32 - MERGED.0 as f32 + std::f32::consts::E).ln() } else { 2.0 };
+    rarity * seen.min(SETTLED) as f32 / SETTLED as f32
 }
 
 /// Probabilities of the classes on the host, one vector per place.
@@ -216,14 +256,14 @@ mod tests {
     }
 
     fn answers(head: &Head, states: Tensor<2>) -> Vec<Vec<f32>> {
-        probabilities(head.forward(states, &each(30)))
+        probabilities(head.forward(states, &[0; 30], &each(30)))
     }
 
     #[test]
     fn a_fitted_head_answers_what_it_was_fitted_to_and_more_ridge_makes_it_doubt() {
         let (seen, classes) = states(0);
         let sure = |ridge: f64| {
-            let head = Head::fit(seen.clone(), &classes, 3, view(), ridge);
+            let head = Head::fit(seen.clone(), &classes, &[1.0; 30], 3, view(), ridge);
             let (fresh, _) = states(9);
             for (p, &class) in answers(&head, fresh).iter().zip(&classes) {
                 assert!((0..3).all(|c| p[c] <= p[class as usize]), "{p:?} is not of class {class}");
@@ -237,19 +277,22 @@ mod tests {
     #[test]
     fn the_fit_is_where_the_penalised_gradient_vanishes() {
         let (seen, classes) = states(0);
-        let head = Head::fit(seen.clone(), &classes, 3, view(), 2.0);
+        // rows count differently, as they do in XᵀX and in the residuals
+        let weights: Vec<f32> = (0..30).map(|i| 0.25 + 0.5 * (i % 4) as f32).collect();
+        let head = Head::fit(seen.clone(), &classes, &weights, 3, view(), 2.0);
         let x = (seen.clone() - head.mean.clone()) / head.deviation.clone();
         let expected: Vec<f32> = classes.iter().flat_map(|&c| (0..3).map(move |k| if k == c { 1.0 } else { 0.0 })).collect();
-        let p = softmax(head.forward(seen, &each(30)).inner(), 1);
-        let gradient =
-            x.transpose().matmul(p - Tensor::from_data(TensorData::new(expected, [30, 3]), &Device::flex())) + head.weight.clone().inner().mul_scalar(2.0);
+        let p = softmax(head.forward(seen, &[0; 30], &each(30)).inner(), 1);
+        let on_host = |values: Vec<f32>, columns| -> Tensor<2> { Tensor::from_data(TensorData::new(values, [30, columns]), &Device::flex()) };
+        let miss = (p - on_host(expected, 3)) * on_host(weights, 1);
+        let gradient = x.transpose().matmul(miss) + head.weight.clone().inner().mul_scalar(2.0);
         assert!(values(gradient).iter().all(|g| g.abs() < 1e-3));
     }
 
     #[test]
     fn a_saved_head_answers_as_before() {
         let (seen, classes) = states(0);
-        let head = Head::fit(seen.clone(), &classes, 3, view(), 2.0);
+        let head = Head::fit(seen.clone(), &classes, &[1.0; 30], 3, view(), 2.0);
         let folder = tempfile::tempdir().expect("a folder");
         TensorFile::write(&folder.path().join(FILE), &head.to_tensors()).expect("writes");
         let back = Head::load(folder.path(), 16, view(), &Device::flex()).expect("reads");
@@ -262,7 +305,22 @@ mod tests {
     fn a_place_is_pooled_from_its_own_positions_alone() {
         let hidden: Tensor<2> = Tensor::from_data(TensorData::new((0..10).map(|v| v as f32).collect(), [5, 2]), &Device::flex());
         let places = [0..2, 3..4, 1..5];
-        assert_eq!(values(pool(hidden.clone(), &places, Pool::Last)), [2.0, 3.0, 6.0, 7.0, 8.0, 9.0]);
-        assert_eq!(values(pool(hidden, &places, Pool::Mean)), [1.0, 2.0, 6.0, 7.0, 5.0, 6.0]);
+        let ids = [7; 5];
+        assert_eq!(values(pool(hidden.clone(), &ids, &places, Pool::Last)), [2.0, 3.0, 6.0, 7.0, 8.0, 9.0]);
+        assert_eq!(values(pool(hidden, &ids, &places, Pool::Mean)), [1.0, 2.0, 6.0, 7.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn rare_tokens_count_more_and_the_beginning_not_at_all() {
+        let hidden: Tensor<2> = Tensor::from_data(TensorData::new(vec![100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 100.0], [7, 1]), &Device::flex());
+        let ids = [BOS, 1000, 200_000, 1000, 1000, 240_000, BOS];
+        let (common, rare) = ((760.0 + std::f32::consts::E).ln(), (199_760.0 + std::f32::consts::E).ln());
+        // the fourth token is the first of full weight, single characters count as much as the commonest pieces
+        let weights = [0.25 * common, 0.5 * rare, 0.75 * common, common, 2.0];
+        let mean = weights.iter().zip(1..).map(|(w, v)| w * v as f32).sum::<f32>() / weights.iter().sum::<f32>();
+        let pooled = values(pool(hidden, &ids, &[0..6, 6..7], Pool::Rare));
+        assert!((pooled[0] - mean).abs() < 1e-5, "{pooled:?} is not {mean}");
+        // a text without a token
+        assert_eq!(pooled[1], 100.0);
     }
 }

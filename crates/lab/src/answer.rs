@@ -6,6 +6,7 @@ use crate::task::{Scorer, Task};
 use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder};
 use gemma::generate::{self, Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
 use gemma::{Gemma, Tokenizer, head};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use tasks::baseline::Guess;
@@ -13,7 +14,7 @@ use tasks::constraint::Trie;
 use tasks::grammar::{Distinct, Vocabulary};
 use tasks::sandbox::Sandbox;
 use tasks::scope::{Scope, Scoped};
-use tasks::{answer, prompt, tagging};
+use tasks::{answer, intent, prompt, tagging};
 use train::Tuned;
 
 /// A model made ready to answer one task.
@@ -239,6 +240,27 @@ impl<'a> Answerer<'a> {
     pub fn encode(&self, examples: &[Example]) -> Result<Vec<Encoded>> {
         let encoder = self.encoder();
         examples.iter().map(|e| encode(e, &encoder, self.recipe, &self.template, self.task)).collect()
+    }
+
+    /// What a head is fitted to before it is trained, and how much each text counts: the encoded examples, and, where the recipe
+    /// wants it, each sentence of a text by itself, so that the head also knows texts shorter than those it is shown. A text
+    /// counts half, its sentences the other half together.
+    ///
+    /// # Errors
+    /// As [`Answerer::encode`].
+    pub fn fitted<'e>(&self, examples: &[Example], encoded: &'e [Encoded]) -> Result<(Cow<'e, [Encoded]>, Vec<f32>)> {
+        if self.recipe.method != Method::Head || !self.recipe.sentences {
+            return Ok((Cow::Borrowed(encoded), vec![1.0; encoded.len()]));
+        }
+        let (mut all, mut weights) = (encoded.to_vec(), vec![0.5; encoded.len()]);
+        for example in examples {
+            let sentences = intent::sentences(&example.text);
+            for sentence in &sentences {
+                all.extend(self.encode(&[Example { text: (*sentence).into(), ..example.clone() }])?);
+                weights.push(0.5 / sentences.len() as f32);
+            }
+        }
+        Ok((Cow::Owned(all), weights))
     }
 
     /// Rows whose entities tags cannot say; none under another method.

@@ -129,7 +129,7 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
         Method::Head | Method::Tagging => {
             let some = &encoded[..encoded.len().min(FITTED)];
             let begun = Instant::now();
-            let head = train::step::fit_head(body, some, p.task.classes(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?;
+            let head = train::step::fit_head(body, some, &vec![1.0; some.len()], p.task.classes(), p.recipe.view(p.model.config().layers), p.recipe.ridge)?;
             (Some(head), begun.elapsed().as_secs_f64() * encoded.len() as f64 / some.len().max(1) as f64)
         }
     };

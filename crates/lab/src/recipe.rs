@@ -93,6 +93,9 @@ pub struct Recipe {
     /// What is tagged as one.
     #[serde(default)]
     pub cut: Cut,
+    /// Whether a head is fitted to the sentences of a text by themselves, too, see [`crate::answer::Answerer::fitted`].
+    #[serde(default)]
+    pub sentences: bool,
     /// Prompt of completions by language; `{text}` is the message. A head reads the bare message.
     pub template: BTreeMap<String, String>,
     /// The adapters.

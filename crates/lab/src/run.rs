@@ -191,7 +191,8 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         answerer = answerer.upon(Sandbox::open(&task::database(&p.set)?)?);
     }
     answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
-    let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
+    let training = task::training(&p.set, p.recipe.grow, request.seed)?;
+    let encoded = answerer.encode(&training)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
@@ -199,7 +200,10 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let view = p.recipe.view(p.model.config().layers);
     let head = match (p.recipe.method, &going_on) {
         (Method::Completion, _) => None,
-        (Method::Head | Method::Tagging, None) => Some(train::step::fit_head(body, &encoded, p.task.classes(), view, p.recipe.ridge)?),
+        (Method::Head | Method::Tagging, None) => {
+            let (fitted, weights) = answerer.fitted(&training, &encoded)?;
+            Some(train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge)?)
+        }
         // its values come from the checkpoint
         (Method::Head | Method::Tagging, Some(_)) => Some(Head::new(body.config().hidden, p.task.classes(), view, request.seed, body.device())),
     };

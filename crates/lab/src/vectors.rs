@@ -118,7 +118,7 @@ fn states(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBoo
         }
         let batch = Batch::new(&encoded, &rows, body.layout());
         let states = body.states(&batch.ids, &batch.rows, None, false, &[tap])?;
-        let pooled = gemma::lora::values(pool(states, &batch.places, Pool::Mean));
+        let pooled = gemma::lora::values(pool(states, &batch.ids, &batch.places, Pool::Mean));
         if pooled.len() != rows.len() * width {
             return Err(Error::request("the device did not give back what it computed; choose another with --device"));
         }

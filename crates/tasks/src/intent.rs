@@ -5,6 +5,16 @@
 
 use crate::constraint::Trie;
 use data::example::Example;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Fewest words of a sentence that can say what a text is about.
+const WORDS: usize = 3;
+
+/// The sentences of a text (Unicode Standard Annex 29) that have at least three words; the whole text if none has.
+pub fn sentences(text: &str) -> Vec<&str> {
+    let long: Vec<&str> = text.split_sentence_bounds().map(str::trim).filter(|s| s.split_whitespace().count() >= WORDS).collect();
+    if long.is_empty() { vec![text] } else { long }
+}
 
 /// The labels of a task and the words that stand for them in a completion.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +79,13 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_falls_into_its_sentences_and_is_never_lost() {
+        assert_eq!(sentences("Dov'è il pacco? Aspetto da ieri!  Boh. Non arriva più…"), ["Dov'è il pacco?", "Aspetto da ieri!", "Non arriva più…"]);
+        assert_eq!(sentences("pacco perso"), ["pacco perso"]);
+        assert_eq!(sentences(""), [""]);
+    }
 
     #[test]
     fn labels_are_spelled_and_read_back() {

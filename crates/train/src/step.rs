@@ -109,7 +109,7 @@ pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total:
         Some(head) => {
             let states = model.states(&batch.ids, &batch.rows, Some(&tuned.adapters), true, head.taps())?;
             ended(Phase::Forward);
-            let logits = head.forward(states, &batch.places);
+            let logits = head.forward(states, &batch.ids, &batch.places);
             let nll = loss::class_nll(logits, &batch.classes, model.device());
             (nll.clone().inner(), nll.sum().mul_scalar(scale))
         }
@@ -137,22 +137,23 @@ pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Lo
 /// As [`forward_backward`].
 pub fn classify(model: &Gemma, adapters: &Adapters, head: &Head, batch: &Batch) -> gemma::Result<Tensor<2>> {
     let states = model.states(&batch.ids, &batch.rows, Some(adapters), false, head.taps())?.inner();
-    Ok(head.forward(states, &batch.places).inner())
+    Ok(head.forward(states, &batch.ids, &batch.places).inner())
 }
 
-/// A head fitted to what the untuned model makes of the examples, see [`Head::fit`].
+/// A head fitted to what the untuned model makes of the examples, each of which counts as `weights` says, see [`Head::fit`].
 ///
 /// # Errors
 /// If an example does not fit the model.
-pub fn fit_head(model: &Gemma, examples: &[Encoded], classes: usize, view: View, ridge: f64) -> gemma::Result<Head> {
-    let (mut states, mut labels) = (Vec::new(), Vec::new());
+pub fn fit_head(model: &Gemma, examples: &[Encoded], weights: &[f32], classes: usize, view: View, ridge: f64) -> gemma::Result<Head> {
+    let (mut states, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for rows in data::batch::sorted(examples) {
         let batch = Batch::new(examples, &rows, model.layout());
         let all = model.states(&batch.ids, &batch.rows, None, false, &view.taps)?;
-        states.push(gemma::head::pool(all, &batch.places, view.pool));
+        states.push(gemma::head::pool(all, &batch.ids, &batch.places, view.pool));
         labels.extend(batch.classes);
+        counts.extend(rows.iter().flat_map(|&i| examples[i].marks.iter().map(move |_| weights[i])));
     }
-    Ok(Head::fit(Tensor::cat(states, 0), &labels, classes, view, ridge))
+    Ok(Head::fit(Tensor::cat(states, 0), &labels, &counts, classes, view, ridge))
 }
 
 fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {
