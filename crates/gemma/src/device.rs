@@ -85,7 +85,11 @@ pub fn list() -> Vec<Info> {
     match std::panic::catch_unwind(adapters) {
         Ok(found) => out.extend(found.into_iter().map(|(info, _)| info)),
         Err(panic) => {
-            let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or(say::pick("it gave no reason", "non ha detto perché"));
+            let what = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or(say::pick("it gave no reason", "non ha detto perché"));
             let detail = say!("the graphics driver failed: {what}; update it", "il driver grafico ha ceduto: {what}; aggiornalo");
             out.push(Info { id: "gpu".into(), name: "?".into(), kind: Kind::Gpu, api: String::new(), parity: Parity::Refused, detail, ..cpu() });
         }

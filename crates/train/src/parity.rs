@@ -11,6 +11,7 @@ use data::Batch;
 use data::encode::{Encoded, Mark};
 use gemma::head::{Pool, View};
 use gemma::{Adapters, Config, Error, Gemma, Head, LoraConfig, Result, Weights};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -146,7 +147,7 @@ impl Ready {
             Some(Ok(values)) => found.push((path.to_string(), values)),
             Some(Err(what)) => failed = Some(what),
             // silent otherwise: the parameter would simply never learn
-            None => failed = Some(format!("computed no gradient for {path}")),
+            None => failed = Some(say!("computed no gradient for {path}", "non ha calcolato il gradiente di {path}")),
         });
         match failed {
             Some(what) => Err(Error::Device { device, what }),
@@ -156,7 +157,10 @@ impl Ready {
 }
 
 fn values(t: Tensor<2>) -> std::result::Result<Vec<f32>, String> {
-    t.try_into_data().map_err(|e| format!("a gradient could not be read back: {e:?}"))?.try_to_vec().map_err(|e| format!("{e:?}"))
+    t.try_into_data()
+        .map_err(|e| say!("a gradient could not be read back: {e:?}", "un gradiente non si è potuto rileggere: {e:?}"))?
+        .try_to_vec()
+        .map_err(|e| format!("{e:?}"))
 }
 
 /// Runs the cases on a device and on the CPU.

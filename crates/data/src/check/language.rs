@@ -64,10 +64,10 @@ const LANGUAGES: [(&str, Lang, &str, &str); 32] = [
 
 /// `code` is the set's language, if its card says one.
 pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
-    let detector = Detector::with_allowlist(LANGUAGES.iter().map(|(_, lang, _)| *lang).collect());
+    let detector = Detector::with_allowlist(LANGUAGES.iter().map(|(_, lang, ..)| *lang).collect());
     let sample: Vec<&str> = rows.iter().step_by(rows.len().div_ceil(SAMPLE).max(1)).map(|r| r.example.text.as_str()).collect();
     let code = code.split(['-', '_']).next().unwrap_or_default().to_lowercase();
-    let ours = LANGUAGES.iter().find(|(c, _, _)| *c == code).map(|(_, lang, _)| *lang).or_else(|| guess(&detector, &sample))?;
+    let ours = LANGUAGES.iter().find(|(c, ..)| *c == code).map(|(_, lang, ..)| *lang).or_else(|| guess(&detector, &sample))?;
     let common = common(&sample);
     let foreign = |r: &Row<'_>| {
         let text = normalized(&r.example.text);
