@@ -9,6 +9,7 @@ use crate::library::Library;
 use data::set::{DataSet, File, Source, Split};
 use data::write::{self, Layout, NewCard};
 use data::{Example, Kind, Origin, Target};
+use report::text::Lang;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -139,8 +140,10 @@ pub fn parse(journal: &str) -> Result<Vec<Change>> {
 /// # Errors
 /// If it is no answer of the kind, or names an entity that is not in the text.
 pub fn answer(kind: Kind, text: &str, given: &str) -> Result<Target> {
-    let target = tasks::answer::read(kind, text, given)
-        .map_err(|why| Error::request(say!("`{given}` is no answer for {kind}: {why}", "`{given}` non è una risposta per {kind}: {why}")))?;
+    let target = tasks::answer::read(kind, text, given).map_err(|why| {
+        let why = Lang::spoken().reason(&why);
+        Error::request(say!("`{given}` is no answer for {kind}: {why}", "`{given}` non è una risposta per {kind}: {why}"))
+    })?;
     match &target {
         Target::Entities(spans) if spans.iter().any(|s| s.of(text).is_none()) => Err(Error::request(say!(
             "`{given}`: not all of these entities are in the text: {text}",

@@ -9,6 +9,7 @@ use crate::{models, run};
 use data::read::{Columns, Record};
 use data::{Example, Kind, Origin, Target};
 use report::record::{self, DeviceRecord, ModelRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
+use report::text::Lang;
 use say::say;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -105,6 +106,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         let target = answer::read(kind, &p.input, &p.expected);
         let origin = Origin { file: origin.clone(), line: i + 1 };
         let target = target.map_err(|why| {
+            let why = Lang::spoken().reason(&why);
             Error::request(say!(
                 "{origin}: what was expected cannot be read ({why}); evaluate the run again",
                 "{origin}: la risposta attesa non si può leggere ({why}); valuta di nuovo l’esecuzione"

@@ -21,6 +21,7 @@ use data::write::{self, NewCard};
 use data::{Encoded, Example, Kind};
 use gemma::{Layout, Tokenizer, Weights};
 use report::record::RunFile;
+use report::text::Lang;
 use say::say;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -335,7 +336,10 @@ pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
 }
 
 fn answer_of(database: &Database, sql: &str) -> Result<QueryResult> {
-    let found = database.query(sql).map_err(|reason| Error::request(say!("the query has no result: {reason}", "la query non ha risultato: {reason}")))?;
+    let found = database.query(sql).map_err(|reason| {
+        let reason = Lang::spoken().reason(&reason.to_string());
+        Error::request(say!("the query has no result: {reason}", "la query non ha risultato: {reason}"))
+    })?;
     Ok(QueryResult::of(found))
 }
 

@@ -97,6 +97,7 @@ impl Lang {
             ("an entity is not of the form {\"type\": \"words\"}", _) => "un’entità non ha la forma {\"tipo\": \"parole\"}".into(),
             ("not a list of hashtags", _) => "non è una lista di hashtag".into(),
             ("no hashtag", _) => "nessun hashtag".into(),
+            ("no label", _) => "nessuna etichetta".into(),
             ("no answer", _) => "nessuna risposta".into(),
             ("withheld: less sure than the threshold", _) => "trattenuta: meno sicura della soglia".into(),
             ("it holds a NUL character", _) => "contiene un carattere NUL".into(),
