@@ -94,7 +94,10 @@ impl Files {
         // markup of JSON and SVG is ASCII, which the font has: only texts change
         files.insert("report.json".into(), Bytes::from_string(font::printable(&report, Fonts::WithEmoji)));
         Ok(Self {
-            main: Source::new(file_id("report.typ").ok_or_else(|| defect(say!("its layout has no name", "la sua impaginazione non ha nome")))?, LAYOUT.into()),
+            main: Source::new(
+                file_id("report.typ").ok_or_else(|| defect(say::pick("its layout has no name", "la sua impaginazione non ha nome")))?,
+                LAYOUT.into(),
+            ),
             files,
         })
     }
