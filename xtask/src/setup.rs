@@ -233,7 +233,7 @@ fn missing(needs: &[Need], place: &Place) -> Vec<Need> {
 
 /// The failure for needs that are still missing: what, why, and the lines to type.
 fn unmet(needs: &[Need], manager: Manager) -> Failure {
-    let mut what = String::from(say!("This machine lacks:", "A questo computer manca:"));
+    let mut what = say!("This machine lacks:", "A questo computer manca:");
     for need in needs {
         what += &format!("\n  - {}", need.reason());
     }

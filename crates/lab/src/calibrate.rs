@@ -19,8 +19,6 @@ use tasks::score::calibration::{Judged, logits};
 /// The accuracy that answers should have where nobody says otherwise: the one that reports call good.
 pub const WANTED: f64 = 0.9;
 
-/// What is said of a run whose calibration is asked for and that has none.
-
 /// Can probabilities of answers of this kind be calibrated? Answers of several parts are hardly ever wholly right, and their
 /// probability is of the whole.
 pub(crate) fn possible(kind: Kind) -> bool {
@@ -50,7 +48,7 @@ pub(crate) fn measured(fitted: Calibration, test: &[Judged], predictions: &mut [
     fitted.measured(&both)
 }
 
-/// What is said of a run whose probabilities are still as the model gives them.
+/// What is said of a run whose calibration is asked for and that has none.
 fn not_calibrated() -> String {
     say!("has not been calibrated; use `lapidary calibrate` first", "non è stata calibrata; usa prima `lapidary calibrate`")
 }

@@ -77,8 +77,8 @@ fn cases() -> Vec<Case> {
     };
     let rows = vec![40, 23, 31, 7];
     vec![
-        Case { name: "small model", config: small.clone(), rows: rows.clone(), targets: 5, head: None },
-        Case { name: "small model with a head", config: small, rows, targets: 0, head: Some(vec![2, 6]) },
+        Case { name: say::pick("small model", "modello piccolo"), config: small.clone(), rows: rows.clone(), targets: 5, head: None },
+        Case { name: say::pick("small model with a head", "modello piccolo con testa"), config: small, rows, targets: 0, head: Some(vec![2, 6]) },
         block(),
     ]
 }
@@ -102,7 +102,7 @@ fn block() -> Case {
         query_scalar: 256.0,
         epsilon: 1e-6,
     };
-    Case { name: "block of real sizes", config, rows: vec![64; 8], targets: 8, head: None }
+    Case { name: say::pick("block of real sizes", "blocco di dimensioni reali"), config, rows: vec![64; 8], targets: 8, head: None }
 }
 
 /// Every gradient by its parameter's path.

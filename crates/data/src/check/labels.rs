@@ -43,10 +43,11 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
     }
     for (name, few) in by_name.iter().filter(|(_, rows)| rows.len() < FEW) {
         let message = |n| {
-            let (what, examples) = (word(1, what), count(n, TRAINING));
+            let (examples, una) = (count(n, TRAINING), if what == LABEL { "uniscila a un’altra" } else { "uniscilo a un altro" });
+            let what = word(1, what);
             say!(
                 "{what} `{name}` has only {examples}; add more, or merge it with another",
-                "{what} `{name}` ha solo {examples}; aggiungine altri, oppure uniscilo a un altro gruppo"
+                "{what} `{name}` ha solo {examples}; aggiungine altri, oppure {una}"
             )
         };
         let fix = |n| {
@@ -113,7 +114,7 @@ fn spellings(by_name: &BTreeMap<&str, Vec<Row<'_>>>, what: Noun) -> Vec<Finding>
         let message = |_| {
             say!(
                 "{several} {listed} differ only in how they are written; give them one spelling",
-                "{several} {listed} differiscono solo nella grafia; scrivi sempre allo stesso modo"
+                "{several} {listed} differiscono solo nella grafia; usane una sola"
             )
         };
         let fix = |n| {
