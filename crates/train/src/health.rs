@@ -219,6 +219,14 @@ pub fn examine(examples: &[Encoded], objective: Objective) -> Vec<Trouble> {
     out
 }
 
+/// That a trouble is over.
+pub fn recovered(language: Language) -> String {
+    match language {
+        Language::English => format!("All has been well for {CALM} steps."),
+        Language::Italian => format!("Tutto bene da {CALM} passi."),
+    }
+}
+
 impl Trouble {
     /// What it means and what was done, in a sentence for a person.
     pub fn message(&self, language: Language, step: usize) -> String {

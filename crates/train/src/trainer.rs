@@ -434,7 +434,7 @@ impl Run<'_> {
         }
         if self.troubled.is_some_and(|t| step == t + health::CALM) {
             self.troubled = None;
-            let message = say!("All has been well for {} steps.", "Tutto bene da {} passi.", health::CALM);
+            let message = health::recovered(say::language());
             self.observer.event(Event::Health { step: step + 1, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message });
         }
         Ok(Step::Done)
