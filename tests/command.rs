@@ -548,6 +548,36 @@ fn the_command_speaks_italian_where_it_is_asked_to() {
 }
 
 #[test]
+fn the_libraries_say_in_italian_what_is_wrong_where_they_are_asked_to() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    let good = "{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"b\"}\n";
+    b.write("bad.jsonl", format!("{good}{{\"text\":").as_bytes());
+    b.write("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes());
+    let cases: [(&str, &[&str], &str, &str); 4] = [
+        ("missing.jsonl", &[], "check that the path exists and can be read", "controlla che il percorso esista e si possa leggere"),
+        (
+            "bad.jsonl",
+            &[],
+            "bad.jsonl:3: column 8: not valid JSON: EOF while parsing a value; each line must be one complete object",
+            "bad.jsonl:3: colonna 8: JSON non valido: manca un valore alla fine; ogni riga dev’essere un oggetto completo",
+        ),
+        ("blank.jsonl", &[], "blank.jsonl:3: 1 row has an empty text", "blank.jsonl:3: 1 riga ha un testo vuoto; eliminala o completala"),
+        ("bad.jsonl", &["--set", "epoch=x"], "epoch: there is no such setting", "epoch: questa impostazione non esiste; forse intendevi epochs?"),
+    ];
+    for (file, more, english, italian) in cases {
+        let args = [&["train", "--task", "intent", "--train", file, "--model", &model, "--device", "cpu", "--out", "out"][..], more].concat();
+        b.refused(&args, &["error: ", english]);
+        b.refused(&[&args[..], &["--language", "it"]].concat(), &["errore: ", italian]);
+        let by_locale = b.command(&args).env("LC_ALL", "it_IT.UTF-8").output().expect("the command runs");
+        assert!(text(&by_locale.stderr).contains(italian), "{}", text(&by_locale.stderr));
+    }
+    if cfg!(unix) {
+        b.refused(&["data", "check", "missing.jsonl", "--task", "intent", "--language", "it"], &["file o cartella inesistente"]);
+    }
+}
+
+#[test]
 fn a_file_is_divided_and_bad_rows_are_passed_over_only_when_asked() {
     let b = Bench::new();
     let row = |i: usize| format!("{{\"testo\":\"messaggio numero {} di {}\",\"etichetta\":\"{}\"}}\n", i * 7919, i * i * 104_729, ["a", "b"][i % 2]);

@@ -16,6 +16,7 @@ use lab::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
 use lab::vectors::{DataMap, Reader};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PageView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
 use lab::{device, devices, models};
+use say::say;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -91,7 +92,13 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
 async fn work<T: Send + 'static>(shell: &Shell, what: &str, work: impl FnOnce() -> lab::Result<T> + Send + 'static) -> Answer<T> {
     let outcome = match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome.map_err(Failure::from),
-        Err(_) => Err(Failure { message: format!("Lapidary has a defect and could not do this ({what}); what happened is in {}", shell.log.path().display()) }),
+        Err(_) => Err(Failure {
+            message: say!(
+                "Lapidary has a defect and could not do this ({what}); what happened is in {}",
+                "Lapidary ha un difetto e non ha potuto farlo ({what}); che cosa è successo è scritto in {}",
+                shell.log.path().display()
+            ),
+        }),
     };
     if let Err(failure) = &outcome {
         shell.log.line(&format!("{what}: {}", failure.message));
@@ -208,6 +215,7 @@ async fn save_settings(app: AppHandle, shell: State<'_, Shell>, settings: Map<St
     work(&shell, "save settings", move || desk.save_settings(settings)).await?;
     app.set_theme(shell.theme());
     let language = shell.language();
+    say::speak(language.into());
     if language != before
         && let Err(e) = menu::build(&app, language).and_then(|menu| app.set_menu(menu))
     {
@@ -339,7 +347,9 @@ async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Prog
         };
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| models::get(&home, &wanted, &mut tell))) {
             Ok(outcome) => outcome.map(|_| ()),
-            Err(reason) if reason.is::<Cancelled>() => Err(lab::Error::request("cancelled; what has arrived is kept")),
+            Err(reason) if reason.is::<Cancelled>() => {
+                Err(lab::Error::request(say!("cancelled; what has arrived is kept", "annullato; ciò che è arrivato resta")))
+            }
             Err(defect) => std::panic::resume_unwind(defect),
         }
     };

@@ -3,6 +3,7 @@
 //! shows foreign text; whatever that text might make it do, it cannot make it read another file.
 
 use crate::shell::{Failure, lock};
+use say::say;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -31,7 +32,13 @@ impl Grants {
     /// Refuses a path that nobody granted.
     pub fn check(&self, path: &Path) -> Result<(), Failure> {
         let granted = path.is_absolute() && whole(path).is_some_and(|p| p.ancestors().any(|a| lock(&self.0).contains(a)));
-        let refusal = || Failure { message: format!("{}: choose this file in the dialog, or drop it on the window", path.display()) };
+        let refusal = || Failure {
+            message: say!(
+                "{}: choose this file in the dialog, or drop it on the window",
+                "{}: scegli questo file nella finestra di dialogo, o trascinalo sulla finestra",
+                path.display()
+            ),
+        };
         if granted { Ok(()) } else { Err(refusal()) }
     }
 }

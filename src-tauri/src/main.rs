@@ -15,6 +15,7 @@ mod menu;
 mod shell;
 mod words;
 
+use say::{Language, say};
 use shell::Shell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
     }
     lab::background::workers_step_back();
     let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from));
+    // until the library is open, and with it the person's own choice
+    say::speak(Language::of_locale(|name| std::env::var(name).ok()));
     let shell = match lab::Home::open(home.as_deref()) {
         Ok(home) => Shell::new(home),
         Err(e) => {
@@ -46,10 +49,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    say::speak(shell.language().into());
     match run(shell, paths) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("the window cannot be opened: {e}");
+            eprintln!("{}", say!("the window cannot be opened: {e}", "la finestra non si può aprire: {e}"));
             ExitCode::FAILURE
         }
     }

@@ -5,6 +5,7 @@ use crate::log::Log;
 use lab::desk::Desk;
 use lab::report::text::Lang;
 use lab::{Home, view};
+use say::Language;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -102,8 +103,7 @@ impl Shell {
     /// The language that the person chose in the page, else the system's.
     pub fn language(&self) -> Lang {
         let chosen = self.desk.settings().get("language").and_then(|l| l.as_str()?.parse().ok());
-        let system = || ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
-        chosen.unwrap_or_else(|| system().and_then(|l| l.parse().ok()).unwrap_or_default())
+        chosen.unwrap_or_else(|| Language::of_locale(|name| std::env::var(name).ok()).into())
     }
 
     /// The colours that the person chose in the page; none are the system's.

@@ -8,7 +8,7 @@ import { words } from '../src/words';
 const ROOMS = ['lab', 'train', 'tasks', 'data', 'gemma'];
 
 /** Commands that are written down for somebody to repeat, and what is said before there is a window. */
-const FOR_THE_COMMAND_LINE = [/^lapidary (train|eval) --/, /name a row as `lapidary data check` does/, /with --home DIR/, /^--skip-bad-rows$/, /^--edited$/];
+const FOR_THE_COMMAND_LINE = [/^lapidary (train|eval) --/, /name a row as `lapidary data check` does/, /indica una riga come fa `lapidary data check`/, /with --home DIR/, /con --home CARTELLA/, /^--skip-bad-rows$/, /^--edited$/];
 
 /** Texts in Rust that name a flag or a command of the command line, tests left out. */
 function flagged(): string[] {
@@ -39,6 +39,8 @@ describe('what the engine says', () => {
     const said = 'mine.csv:1: no column looks like the label; the columns are a, b: say which one with --columns label=NAME';
     expect(wording(said, words.en)).toBe('mine.csv:1: no column looks like the label; the columns are a, b. Say on Data which column holds what.');
     expect(wording(said, words.it)).toMatch(/a, b\. Indica in Dati/);
+    const detto = 'mine.csv:1: nessuna colonna sembra avere il ruolo label; le colonne sono a, b: indica quale con --columns label=NOME';
+    expect(wording(detto, words.it)).toBe('mine.csv:1: nessuna colonna sembra avere il ruolo label; le colonne sono a, b. Indica in Dati quale colonna contiene che cosa.');
     expect(wording('--set epoch=x: there is no such setting', words.en)).toBe('epoch=x: there is no such setting');
     expect(wording('the disk is full', words.it)).toBe('the disk is full');
   });

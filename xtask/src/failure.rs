@@ -1,5 +1,6 @@
 //! The one error type of xtask: what happened, and what the person can do about it.
 
+use say::say;
 use std::fmt;
 
 /// Something went wrong; printed by `main` as two parts, so that nobody has to guess the second one.
@@ -20,6 +21,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\nWhat to do: {}", self.what, self.advice)
+        let Self { what, advice } = self;
+        f.write_str(&say!("{what}\nWhat to do: {advice}", "{what}\nChe cosa fare: {advice}"))
     }
 }

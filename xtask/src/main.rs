@@ -4,7 +4,7 @@
 //! fetches the weights of Gemma 3 270M and opens the window. With `--headless` it trains on a small data set that
 //! ships with the repository instead; the last line it prints is the path of the report. `cargo xtask test` checks
 //! everything. There is one file per command: `setup.rs`, `weights.rs`, `run.rs`, `test.rs` and `package.rs`; `interface.rs` builds
-//! what the window shows, `place.rs` knows where things lie (the
+//! what the window shows, `words.rs` has the help in Italian, `place.rs` knows where things lie (the
 //! repository, the person's library of models and runs) and how to call cargo, and `failure.rs` is what all of
 //! them return when something goes wrong. xtask itself knows nothing of models or training: it calls cargo, pip
 //! and the finished `lapidary` command, just as a person would.
@@ -17,12 +17,14 @@ mod run;
 mod setup;
 mod test;
 mod weights;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use say::Language;
 
 use crate::failure::Failure;
 use crate::place::Place;
@@ -86,7 +88,13 @@ struct Home {
 }
 
 fn main() -> ExitCode {
-    match work(Cli::parse().command) {
+    // it speaks as the system does
+    say::speak(Language::of_locale(|name| std::env::var(name).ok()));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return words::explain(&error),
+    };
+    match work(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("\n{failure}");

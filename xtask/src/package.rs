@@ -4,6 +4,7 @@
 //! For .msi and .dmg, `src-tauri/tauri.conf.json` holds the configuration that Tauri's own bundler reads
 //! (`cargo install tauri-cli`, then `cargo tauri build`).
 
+use say::say;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,7 +56,7 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
     let profile = if fast { "dev" } else { "release" };
     let mut build = place.cargo();
     build.args(["build", "--profile", profile, "--bin", "lapidary-window"]).args(SELECTION);
-    expect(&mut build, "Building Lapidary failed")?;
+    expect(&mut build, &say!("Building Lapidary failed", "La costruzione di Lapidary non è riuscita"))?;
 
     let target = place.target_folder();
     let version = env!("CARGO_PKG_VERSION");
@@ -68,7 +69,7 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
     let program = bin.join("lapidary-window");
     copy(&target.join(if fast { "debug" } else { "release" }).join("lapidary-window"), &program)?;
     // the release profile has left them out already
-    expect(Command::new("strip").arg(&program), "Leaving out symbols failed")?;
+    expect(Command::new("strip").arg(&program), &say!("Leaving out symbols failed", "Togliere i simboli non è riuscito"))?;
     // the window is the command, too, when it is called by its name: a second program would be as large again
     #[cfg(unix)]
     std::os::unix::fs::symlink("lapidary-window", bin.join("lapidary")).map_err(|e| disk(&bin, &e))?;
@@ -91,20 +92,23 @@ pub fn command(place: &Place, fast: bool) -> Result<(), Failure> {
     let package = beside(&root, "deb");
     let mut pack = Command::new("dpkg-deb");
     pack.args(["--root-owner-group", "--build"]).arg(&root).arg(&package).stdout(std::io::stderr());
-    expect(&mut pack, "Packing failed")?;
-    eprintln!("{:.1} MB installed", installed as f64 / 1e6);
+    expect(&mut pack, &say!("Packing failed", "La creazione del pacchetto non è riuscita"))?;
+    eprintln!("{}", say!("{:.1} MB installed", "{:.1} MB installati", installed as f64 / 1e6));
     // what is only tried out may be larger
     if installed > MOST && !fast {
         return Err(Failure::new(
-            format!("The package installs {installed} bytes, more than the {MOST} that Lapidary allows itself."),
-            format!("look for what grew: du -ah {}", root.display()),
+            say!(
+                "The package installs {installed} bytes, more than the {MOST} that Lapidary allows itself.",
+                "Il pacchetto installa {installed} byte, più dei {MOST} che Lapidary si concede."
+            ),
+            say!("look for what grew: du -ah {}", "guarda che cosa è cresciuto: du -ah {}", root.display()),
         ));
     }
     println!("{}", package.display());
     if cfg!(target_arch = "x86_64") {
         println!("{}", image(place, &root)?.display());
     } else {
-        eprintln!("No AppImage: the runtime at hand is for x86-64 only.");
+        eprintln!("{}", say!("No AppImage: the runtime at hand is for x86-64 only.", "Nessun AppImage: il runtime disponibile è solo per x86-64."));
     }
     Ok(())
 }
@@ -117,7 +121,7 @@ fn image(place: &Place, root: &Path) -> Result<PathBuf, Failure> {
         fs::remove_dir_all(&folder).map_err(|e| disk(&folder, &e))?;
     }
     fs::create_dir_all(&folder).map_err(|e| disk(&folder, &e))?;
-    expect(Command::new("cp").arg("-a").arg(root.join("usr")).arg(&folder), "Copying the programs failed")?;
+    expect(Command::new("cp").arg("-a").arg(root.join("usr")).arg(&folder), &say!("Copying the programs failed", "La copia dei programmi non è riuscita"))?;
     copy(&root.join("usr/share/applications").join(ENTRY), &folder.join(ENTRY))?;
     copy(&root.join("usr/share/icons/hicolor/256x256/apps/lapidary.png"), &folder.join("lapidary.png"))?;
     #[cfg(unix)]
@@ -128,7 +132,7 @@ fn image(place: &Place, root: &Path) -> Result<PathBuf, Failure> {
     let mut join = place.cargo();
     join.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(place.root.join("xtask/appimage/Cargo.toml"));
     join.arg("--").arg(&folder).arg("lapidary").arg(&file).stdout(std::io::stderr());
-    expect(&mut join, "Joining the AppImage failed")?;
+    expect(&mut join, &say!("Joining the AppImage failed", "La creazione dell’AppImage non è riuscita"))?;
     Ok(file)
 }
 
@@ -159,12 +163,23 @@ Description: fine-tunes Gemma 3 on the machine in front of you
 
 fn output(command: &mut Command) -> Result<String, Failure> {
     let typed = as_typed(command);
-    let output = command.output().map_err(|e| Failure::new(format!("{typed} could not be started: {e}."), "check that it is installed."))?;
+    let output = command.output().map_err(|e| {
+        Failure::new(
+            say!("{typed} could not be started: {e}.", "{typed} non si è potuto avviare: {e}."),
+            say!("check that it is installed.", "controlla che sia installato."),
+        )
+    })?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn disk(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("{}: {error}.", path.display()), "check that the build folder can be written to and that the disk is not full.")
+    Failure::new(
+        format!("{}: {error}.", path.display()),
+        say!(
+            "check that the build folder can be written to and that the disk is not full.",
+            "controlla che si possa scrivere nella cartella di costruzione e che il disco non sia pieno."
+        ),
+    )
 }
 
 fn make_way(path: &Path) -> Result<(), Failure> {

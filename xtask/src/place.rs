@@ -1,5 +1,6 @@
 //! Where things lie (the repository, the library, the build folder) and how other programs are called.
 
+use say::say;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,11 +34,18 @@ impl Place {
         };
         let home = home.or_else(|| cache.map(|cache| cache.join("home"))).or_else(|| Some(dirs::data_dir()?.join("lapidary")));
         let Some(home) = home else {
-            return Err(Failure::new("This system does not say where a program may keep its data.", "choose a folder: --home DIR, or set LAPIDARY_HOME."));
+            return Err(Failure::new(
+                say!("This system does not say where a program may keep its data.", "Questo sistema non dice dove un programma può tenere i suoi dati."),
+                say!("choose a folder: --home DIR, or set LAPIDARY_HOME.", "scegli una cartella: --home CARTELLA, oppure imposta LAPIDARY_HOME."),
+            ));
         };
         // `lapidary` is called from the repository's root, so a relative path would mean another folder there
-        let home = std::path::absolute(&home)
-            .map_err(|error| Failure::new(format!("{} cannot be used as the library: {error}.", home.display()), "choose another folder with --home DIR."))?;
+        let home = std::path::absolute(&home).map_err(|error| {
+            Failure::new(
+                say!("{} cannot be used as the library: {error}.", "{} non si può usare come libreria: {error}.", home.display()),
+                say!("choose another folder with --home DIR.", "scegli un’altra cartella con --home CARTELLA."),
+            )
+        })?;
         Ok(Self { root, home, target })
     }
 
@@ -92,8 +100,14 @@ pub fn expect(command: &mut Command, otherwise: &str) -> Result<(), Failure> {
     let typed = as_typed(command);
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::new(format!("{otherwise} ({status}); the reason is above."), format!("to repeat this step alone: {typed}"))),
-        Err(error) => Err(Failure::new(format!("{otherwise}: it could not be started ({error})."), format!("check that this works: {typed}"))),
+        Ok(status) => Err(Failure::new(
+            say!("{otherwise} ({status}); the reason is above.", "{otherwise} ({status}); il motivo è qui sopra."),
+            say!("to repeat this step alone: {typed}", "per ripetere solo questo passo: {typed}"),
+        )),
+        Err(error) => Err(Failure::new(
+            say!("{otherwise}: it could not be started ({error}).", "{otherwise}: non si è potuto avviare ({error})."),
+            say!("check that this works: {typed}", "controlla che questo funzioni: {typed}"),
+        )),
     }
 }
 

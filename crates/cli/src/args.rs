@@ -12,6 +12,7 @@ use lab::sweep::Dimension;
 use lab::vectors::Reader;
 use lab::write::Layout;
 use lab::{Columns, Kind, Result};
+use say::say;
 use std::path::PathBuf;
 
 /// Fine-tunes Gemma 3 on this machine.
@@ -389,12 +390,14 @@ const METHODS: [&str; 4] = ["auto", "completion", "head", "tagging"];
 /// A row of `--tokens` and `--near`.
 fn row(text: &str) -> std::result::Result<(Split, usize), String> {
     let parsed = text.split_once(':').and_then(|(name, row)| Some((part(name).ok()?, row.parse().ok()?)));
-    parsed.ok_or_else(|| "write train:0, validation:0 or test:0 for the first row of a part".into())
+    parsed.ok_or_else(|| {
+        say!("write train:0, validation:0 or test:0 for the first row of a part", "scrivi train:0, validation:0 o test:0 per la prima riga di una parte")
+    })
 }
 
 /// A part of a data set.
 fn part(name: &str) -> std::result::Result<Split, String> {
-    Split::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| "write train, validation or test".into())
+    Split::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| say!("write train, validation or test", "scrivi train, validation o test"))
 }
 
 /// The data set that a command looks at.
@@ -575,7 +578,7 @@ fn size(word: &str) -> std::result::Result<Size, String> {
     match word.parse() {
         _ if word == "all" => Ok(Size(None)),
         Ok(rows) if rows > 0 => Ok(Size(Some(rows))),
-        _ => Err("a number of rows, or all".into()),
+        _ => Err(say!("a number of rows, or all", "un numero di righe, oppure all")),
     }
 }
 

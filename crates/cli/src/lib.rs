@@ -42,6 +42,8 @@ pub fn main() -> ExitCode {
     }
     let line: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let lang = words::spoken(&line, |name| std::env::var(name).ok());
+    // before anything can fail: all rooms speak it
+    say::speak(lang.into());
     let parsed = words::localised(Args::command(), lang).try_get_matches();
     let args = match parsed.and_then(|mut matches| Args::from_arg_matches_mut(&mut matches)) {
         Ok(args) => args,

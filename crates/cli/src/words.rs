@@ -2,8 +2,8 @@
 //!
 //! [`Words`] has a method for each sentence with both languages side by side, so that no sentence can
 //! be added in one alone and each language has its own word order. What a program or another command
-//! reads (`--json`, device ids, methods, licences) is never translated; messages of the rooms below
-//! come in English.
+//! reads (`--json`, device ids, methods, licences) is never translated. The rooms below speak the language of the
+//! process ([`say`]), which [`crate::main`] sets before anything else.
 //!
 //! The help texts are the comments of [`crate::args`]; [`localised`] puts the Italian ones of [`HELP`]
 //! in their place. What `clap` itself writes around them, and what it says of a wrong command line, it
@@ -15,6 +15,7 @@ use lab::microscope::Role;
 use lab::report::record::TrainRecord;
 use lab::report::text::Lang;
 use lab::sweep::Trial;
+use say::Language;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -29,13 +30,7 @@ pub fn spoken(args: &[String], variable: impl Fn(&str) -> Option<String>) -> Lan
         let value = if arg == "--language" { args.get(i + 1).map(String::as_str) } else { arg.strip_prefix("--language=") };
         asked = value.and_then(|v| v.parse::<Lang>().ok()).or(asked);
     }
-    asked.unwrap_or_else(|| of_environment(variable))
-}
-
-/// The language of the locale, by the order that POSIX gives to the variables: the first that says anything decides.
-fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Lang {
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
-    if locale.is_some_and(|l| l.starts_with("it")) { Lang::Italian } else { Lang::English }
+    asked.unwrap_or_else(|| Language::of_locale(variable).into())
 }
 
 /// A sentence in the language of `$words`; the braces take what is in scope where it is written.
@@ -89,6 +84,8 @@ impl Words {
             (_, "words") => "parole",
             (_, "tokens") => "token",
             (_, "hashtags") => "hashtag",
+            (_, "as its owner states") => "quella indicata da chi lo possiede",
+            (_, "see the repository") => "vedi il repository",
             (_, other) => other,
         }
     }
@@ -930,17 +927,6 @@ mod tests {
     }
 
     #[test]
-    fn the_locale_chooses_the_language() {
-        let chosen = |set: &[(&str, &str)]| of_environment(environment(set));
-        assert_eq!(chosen(&[]), Lang::English);
-        assert_eq!(chosen(&[("LANG", "it_IT.UTF-8")]), Lang::Italian);
-        assert_eq!(chosen(&[("LANG", "it_IT.UTF-8"), ("LC_MESSAGES", "en_GB.UTF-8")]), Lang::English);
-        assert_eq!(chosen(&[("LANG", "en_GB.UTF-8"), ("LC_MESSAGES", "it"), ("LC_ALL", "")]), Lang::Italian);
-        assert_eq!(chosen(&[("LANG", "it_IT.UTF-8"), ("LC_ALL", "C")]), Lang::English);
-        assert_eq!(chosen(&[("LC_ALL", "de_DE.UTF-8")]), Lang::English);
-    }
-
-    #[test]
     fn the_command_line_overrides_the_locale() {
         let chosen = |text: &str| spoken(&line(text), environment(&[("LANG", "it_IT.UTF-8")]));
         assert_eq!(chosen("lapidary devices"), Lang::Italian);
@@ -1027,6 +1013,8 @@ mod tests {
             "valid_sql",
             "at_least_one_hit",
             "token_f1",
+            "as its owner states",
+            "see the repository",
         ];
         all.extend(records.map(|name| w.said(name).to_string()));
         all

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use say::say;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,8 +44,8 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Wrong(what) => f.write_str(what),
-            Self::Writes => f.write_str("it is not a single query that only reads"),
-            Self::Endless => f.write_str("it does not end within two seconds and 100 000 rows"),
+            Self::Writes => f.write_str(&say!("it is not a single query that only reads", "non è una sola query che legge e basta")),
+            Self::Endless => f.write_str(&say!("it does not end within two seconds and 100 000 rows", "non finisce entro due secondi e 100 000 righe")),
         }
     }
 }
@@ -64,7 +65,7 @@ impl Database {
     /// # Errors
     /// If a script cannot be read or run.
     pub fn from_scripts(scripts: &[&Path]) -> Result<Self> {
-        let connection = Connection::open_in_memory().map_err(|e| Error::file("SQLite", format!("cannot be started: {e}")))?;
+        let connection = Connection::open_in_memory().map_err(|e| Error::file("SQLite", say!("cannot be started: {e}", "non si avvia: {e}")))?;
         for path in scripts {
             let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
             connection.execute_batch(&text).map_err(|e| {
@@ -72,7 +73,11 @@ impl Database {
                     rusqlite::Error::SqlInputError { offset, .. } => text.get(..usize::try_from(*offset).unwrap_or(0)).unwrap_or_default(),
                     _ => "",
                 };
-                let what = format!("SQLite refuses the script: {e}; correct it (`sqlite3 :memory: < {}` repeats this)", path.display());
+                let what = say!(
+                    "SQLite refuses the script: {e}; correct it (`sqlite3 :memory: < {}` repeats this)",
+                    "SQLite rifiuta lo script: {e}; correggilo (`sqlite3 :memory: < {}` ripete l’errore)",
+                    path.display()
+                );
                 if before.is_empty() { Error::file(path, what) } else { Error::row(path, before.matches('\n').count() + 1, what) }
             })?;
         }
@@ -85,14 +90,22 @@ impl Database {
     /// If there is no such file or it is no database.
     pub fn open(path: &Path) -> Result<Self> {
         std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        let fail = |e: rusqlite::Error| Error::file(path, format!("is no SQLite database that can be read: {e}; name the file that holds the tables"));
+        let fail = |e: rusqlite::Error| {
+            Error::file(
+                path,
+                say!(
+                    "is no SQLite database that can be read: {e}; name the file that holds the tables",
+                    "non è un database SQLite leggibile: {e}; indica il file che contiene le tabelle"
+                ),
+            )
+        };
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(fail)?;
         Self::read_only(connection, path)
     }
 
     fn read_only(mut connection: Connection, path: &Path) -> Result<Self> {
-        let fail = |e: rusqlite::Error| Error::file(path, format!("cannot be opened for reading: {e}"));
+        let fail = |e: rusqlite::Error| Error::file(path, say!("cannot be opened for reading: {e}", "non si apre in lettura: {e}"));
         let (deadline, began) = (Arc::new(AtomicU64::new(u64::MAX)), Instant::now());
         let clock = deadline.clone();
         connection.progress_handler(STEPS, Some(move || began.elapsed().as_millis() as u64 > clock.load(Ordering::Relaxed))).map_err(fail)?;

@@ -11,6 +11,7 @@ use crate::part::Split;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use say::say;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -33,7 +34,10 @@ impl Shares {
         if sound(validation) && sound(test) && validation + test < 1.0 && validation + test > 0.0 {
             return Ok(Self { validation, test });
         }
-        Err(format!("the shares of validation ({validation}) and test ({test}) must lie between 0 and 1 and leave something for training, such as 0.1 and 0.2"))
+        Err(say!(
+            "the shares of validation ({validation}) and test ({test}) must lie between 0 and 1 and leave something for training, such as 0.1 and 0.2",
+            "le quote di validazione ({validation}) e prova ({test}) devono stare fra 0 e 1 e lasciare qualcosa all’addestramento, per esempio 0.1 e 0.2"
+        ))
     }
 }
 
@@ -48,7 +52,12 @@ pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64) -> R
         groups.entry(root).or_default().push(i);
     }
     if groups.len() < 3 {
-        let what = format!("holds {} examples of {} different texts, which cannot be divided; add more", examples.len(), groups.len());
+        let what = say!(
+            "holds {} examples of {} different texts, which cannot be divided; add more",
+            "contiene {} esempi di {} testi diversi, che non si possono dividere; aggiungine altri",
+            examples.len(),
+            groups.len()
+        );
         return Err(Error::file(path, what));
     }
     let mut strata: BTreeMap<String, Vec<Vec<usize>>> = BTreeMap::new();

@@ -2,6 +2,7 @@
 
 use gemma::generate::{BOS, EOS};
 use gemma::{Error, Result, Tokenizer};
+use say::say;
 use std::ops::Range;
 
 /// One example as tokens.
@@ -75,7 +76,7 @@ impl Encoder<'_> {
     /// As [`Encoder::encode`], or if there is no word.
     pub fn words(&self, text: &str, words: &[(Range<usize>, u32)], copies: usize) -> Result<Encoded> {
         if words.is_empty() {
-            return Err(Error::Request("the text has no word; remove the row".into()));
+            return Err(Error::Request(say!("the text has no word; remove the row", "il testo non contiene parole; elimina la riga")));
         }
         let (mut once, mut marks, mut from) = (Vec::new(), Vec::new(), 0);
         for (word, class) in words {
@@ -99,8 +100,9 @@ impl Encoder<'_> {
 
     fn fits(&self, ids: &[u32]) -> Result<()> {
         if ids.len() > self.max_tokens {
-            let what = format!(
+            let what = say!(
                 "the example is {} tokens long, {} are allowed; shorten it, or raise max_tokens (--set max_tokens=…) if the model's context permits",
+                "l’esempio è lungo {} token, ne sono ammessi {}; accorcialo, oppure alza max_tokens (--set max_tokens=…) se il contesto del modello lo permette",
                 ids.len(),
                 self.max_tokens
             );

@@ -1,5 +1,6 @@
 //! What can be wrong with a data set's files.
 
+use say::say;
 use std::path::{Path, PathBuf};
 
 /// Result of everything that reads data.
@@ -9,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to open or read a file.
-    #[error("{path}: {source}; check that the path exists and can be read")]
+    #[error("{}", refused(.path, .source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -51,4 +52,9 @@ impl Error {
     pub fn row(path: impl AsRef<Path>, line: usize, what: impl Into<String>) -> Self {
         Self::Row { path: path.as_ref().into(), line, what: what.into() }
     }
+}
+
+fn refused(path: &Path, source: &std::io::Error) -> String {
+    let (path, source) = (path.display(), say::system(source));
+    say!("{path}: {source}; check that the path exists and can be read", "{path}: {source}; controlla che il percorso esista e si possa leggere")
 }

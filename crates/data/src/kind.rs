@@ -1,5 +1,6 @@
 //! What kind of answer a data set is made for.
 
+use say::say;
 use serde::{Deserialize, Serialize};
 
 /// A kind of task, as far as reading and checking examples is concerned.
@@ -45,6 +46,9 @@ impl std::str::FromStr for Kind {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let names = Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| format!("`{name}` is no task; the tasks are {names}"))
+        Self::ALL
+            .into_iter()
+            .find(|k| k.name() == name)
+            .ok_or_else(|| say!("`{name}` is no task; the tasks are {names}", "`{name}` non è un compito; i compiti sono {names}"))
     }
 }

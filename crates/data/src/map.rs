@@ -17,6 +17,7 @@ use linfa::traits::{Fit, Predict};
 use linfa_reduction::Pca;
 use ndarray::Array2;
 use rayon::prelude::*;
+use say::say;
 use serde::Serialize;
 use std::path::Path;
 
@@ -242,7 +243,12 @@ pub fn write(path: &Path, points: &[Point]) -> Result<()> {
             points.iter().try_for_each(|p| rows.serialize(p))?;
             rows.flush()
         }),
-        _ => return Err(Error::file(path, "is of no format that a map is written in; use .json or .csv")),
+        _ => {
+            return Err(Error::file(
+                path,
+                say!("is of no format that a map is written in; use .json or .csv", "ha un formato in cui non si scrive una mappa; usa .json o .csv"),
+            ));
+        }
     };
     written.map_err(|e| Error::io(path, e))
 }

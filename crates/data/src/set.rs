@@ -5,6 +5,7 @@ use crate::example::Example;
 use crate::kind::Kind;
 pub use crate::part::Split;
 use crate::read::{self, Columns, Format};
+use say::say;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -225,7 +226,7 @@ impl DataSet {
 pub const CARD: &str = "dataset.toml";
 
 fn no_kind(source: &Source) -> Error {
-    let what = format!("says of no task what it is for; name one: {}", Kind::ALL.map(Kind::name).join(", "));
+    let what = say!("says of no task what it is for; name one: {}", "non dice per quale compito è; indicane uno: {}", Kind::ALL.map(Kind::name).join(", "));
     let named = [&source.folder, &source.train, &source.validation, &source.test].into_iter().flatten().next();
     Error::file(named.cloned().unwrap_or_default(), what)
 }
@@ -244,7 +245,7 @@ pub fn read_card(folder: &Path) -> Result<Card> {
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     toml::from_str(&text).map_err(|e| {
         let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
-        Error::row(&path, line, format!("not a data set card: {}", e.message()))
+        Error::row(&path, line, say!("not a data set card: {}", "non è una scheda di un insieme di dati: {}", e.message()))
     })
 }
 
@@ -253,7 +254,10 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
     let mut found = BTreeMap::new();
     for (name, path) in &card.files {
         let Some(split) = Split::ALL.into_iter().find(|s| s.name() == name) else {
-            return Err(Error::file(folder.join(CARD), format!("names a part `{name}`; the parts are train, validation and test")));
+            return Err(Error::file(
+                folder.join(CARD),
+                say!("names a part `{name}`; the parts are train, validation and test", "nomina una parte `{name}`; le parti sono train, validation e test"),
+            ));
         };
         found.insert(split, inside(folder, path)?);
     }
@@ -275,7 +279,13 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
                 found.insert(split, inside(folder, one)?);
             }
             [one, other, ..] => {
-                let what = format!("has both {} and {} for {name}; name one with --{name}", one.display(), other.display(), name = split.name());
+                let what = say!(
+                    "has both {} and {} for {name}; name one with --{name}",
+                    "ha sia {} sia {} per {name}; indicane uno con --{name}",
+                    one.display(),
+                    other.display(),
+                    name = split.name()
+                );
                 return Err(Error::file(folder, what));
             }
         }
@@ -286,7 +296,13 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
         (true, [only]) => Ok(BTreeMap::from([(Split::Train, inside(folder, only)?)])),
         (true, _) => {
             let endings = read::ENDINGS.map(|(e, _)| format!(".{e}")).join(", ");
-            Err(Error::file(folder, format!("holds no dataset.toml and no file called train, validation or test ({endings})")))
+            Err(Error::file(
+                folder,
+                say!(
+                    "holds no dataset.toml and no file called train, validation or test ({endings})",
+                    "non contiene dataset.toml né file di nome train, validation o test ({endings})"
+                ),
+            ))
         }
     }
 }
@@ -294,7 +310,12 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
 /// A file of a folder, which is data from elsewhere: neither by its path nor by a symbolic link may it
 /// reach outside.
 fn inside(folder: &Path, path: &Path) -> Result<PathBuf> {
-    let outside = || Error::file(folder, format!("its file {} lies outside of it; move the file into it", path.display()));
+    let outside = || {
+        Error::file(
+            folder,
+            say!("its file {} lies outside of it; move the file into it", "il suo file {} sta fuori dalla cartella; spostalo al suo interno", path.display()),
+        )
+    };
     if !path.components().all(|c| matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)) {
         return Err(outside());
     }

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::gguf::Header;
+use say::say;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -51,26 +52,45 @@ impl Config {
     /// If the file cannot be read, is of another architecture, or asks for something unsupported.
     pub fn from_json(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
-        let whole: Value = serde_json::from_str(&text).map_err(|e| Error::format(file, format!("not valid JSON ({e}); fetch the model again")))?;
+        let whole: Value = serde_json::from_str(&text)
+            .map_err(|e| Error::format(file, say!("not valid JSON ({e}); fetch the model again", "JSON non valido ({e}); scarica di nuovo il modello")))?;
         let kind = whole["model_type"].as_str().unwrap_or("unknown");
         let json = match kind {
             "gemma3_text" => &whole,
             "gemma3" => &whole["text_config"],
-            other => return Err(Error::format(file, format!("the model is of type `{other}`; Lapidary trains Gemma 3 (`gemma3_text` or `gemma3`)"))),
+            other => {
+                return Err(Error::format(
+                    file,
+                    say!(
+                        "the model is of type `{other}`; Lapidary trains Gemma 3 (`gemma3_text` or `gemma3`)",
+                        "il modello è di tipo `{other}`; Lapidary addestra Gemma 3 (`gemma3_text` o `gemma3`)"
+                    ),
+                ));
+            }
         };
         let fail = |what: String| Error::format(file, what);
         let int = |key: &str, default: Option<usize>| match json.get(key) {
-            None | Some(Value::Null) => default.ok_or_else(|| fail(format!("has no `{key}`; fetch the model again"))),
-            Some(v) => v.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(|| fail(format!("`{key}` is not a whole number; fetch the model again"))),
+            None | Some(Value::Null) => {
+                default.ok_or_else(|| fail(say!("has no `{key}`; fetch the model again", "non ha `{key}`; scarica di nuovo il modello")))
+            }
+            Some(v) => v.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(|| {
+                fail(say!("`{key}` is not a whole number; fetch the model again", "`{key}` non è un numero intero; scarica di nuovo il modello"))
+            }),
         };
         let float = |v: &Value, default: f64| v.as_f64().unwrap_or(default);
         for key in ["attn_logit_softcapping", "final_logit_softcapping"] {
             if json[key].as_f64().is_some() {
-                return Err(fail(format!("`{key}` is set, which no published Gemma 3 does and this version does not compute")));
+                return Err(fail(say!(
+                    "`{key}` is set, which no published Gemma 3 does and this version does not compute",
+                    "`{key}` è impostato, cosa che nessun Gemma 3 pubblicato fa e che questa versione non calcola"
+                )));
             }
         }
         if json["attention_bias"].as_bool() == Some(true) || json["tie_word_embeddings"].as_bool() == Some(false) {
-            return Err(fail("attention biases and untied output embeddings are not supported".into()));
+            return Err(fail(say!(
+                "attention biases and untied output embeddings are not supported",
+                "termini additivi nell’attenzione e incorporamenti d’uscita separati non sono supportati"
+            )));
         }
         let layers = int("num_hidden_layers", None)?;
         check_layers(layers).map_err(fail)?;
@@ -86,7 +106,12 @@ impl Config {
         let rope_factor = match rope_type {
             "default" => 1.0,
             "linear" => float(&scaling["factor"], 1.0),
-            other => return Err(fail(format!("rotary scaling `{other}` is not supported (linear is)"))),
+            other => {
+                return Err(fail(say!(
+                    "rotary scaling `{other}` is not supported (linear is)",
+                    "la scalatura rotatoria `{other}` non è supportata (lo è linear)"
+                )));
+            }
         };
         let (heads, head) = (int("num_attention_heads", Some(8))?, int("head_dim", Some(256))?);
         let config = Self {
@@ -118,10 +143,18 @@ impl Config {
         let fail = |what: String| Error::format(file, what);
         let architecture = header.str("general.architecture").unwrap_or("unknown");
         if architecture != "gemma3" {
-            return Err(fail(format!("the model is of architecture `{architecture}`; Lapidary trains Gemma 3 (`gemma3`)")));
+            return Err(fail(say!(
+                "the model is of architecture `{architecture}`; Lapidary trains Gemma 3 (`gemma3`)",
+                "il modello ha architettura `{architecture}`; Lapidary addestra Gemma 3 (`gemma3`)"
+            )));
         }
         let int = |key: &str| {
-            header.int(&format!("gemma3.{key}")).ok_or_else(|| fail(format!("has no `gemma3.{key}`; convert the model again with a current llama.cpp")))
+            header.int(&format!("gemma3.{key}")).ok_or_else(|| {
+                fail(say!(
+                    "has no `gemma3.{key}`; convert the model again with a current llama.cpp",
+                    "non ha `gemma3.{key}`; converti di nuovo il modello con un llama.cpp recente"
+                ))
+            })
         };
         let float = |key: &str, default: f64| header.float(&format!("gemma3.{key}")).unwrap_or(default);
         let (layers, hidden, heads, head) = (int("block_count")?, int("embedding_length")?, int("attention.head_count")?, int("attention.key_length")?);
@@ -189,20 +222,40 @@ impl Config {
     fn check(&self) -> std::result::Result<(), String> {
         let sizes = [self.hidden, self.layers, self.heads, self.kv_heads, self.head, self.feed_forward, self.vocabulary, self.context, self.window];
         if sizes.contains(&0) {
-            return Err("a size in the configuration is 0; fetch the model again".into());
+            return Err(say!(
+                "a size in the configuration is 0; fetch the model again",
+                "una dimensione nella configurazione è 0; scarica di nuovo il modello"
+            ));
         }
         if sizes.iter().any(|&s| s > 1 << 24) {
-            return Err("a size in the configuration is impossibly large; fetch the model again".into());
+            return Err(say!(
+                "a size in the configuration is impossibly large; fetch the model again",
+                "una dimensione nella configurazione è troppo grande per essere vera; scarica di nuovo il modello"
+            ));
         }
         if !self.heads.is_multiple_of(self.kv_heads) || !self.head.is_multiple_of(2) {
-            return Err(format!("{} query heads over {} key/value heads of width {} do not fit; fetch the model again", self.heads, self.kv_heads, self.head));
+            return Err(say!(
+                "{} query heads over {} key/value heads of width {} do not fit; fetch the model again",
+                "{} teste di query su {} teste di chiavi e valori larghe {} non sono compatibili; scarica di nuovo il modello",
+                self.heads,
+                self.kv_heads,
+                self.head
+            ));
         }
         if self.global.len() != self.layers {
-            return Err(format!("`layer_types` lists {} layers, the model has {}; fetch the model again", self.global.len(), self.layers));
+            return Err(say!(
+                "`layer_types` lists {} layers, the model has {}; fetch the model again",
+                "`layer_types` elenca {} strati, il modello ne ha {}; scarica di nuovo il modello",
+                self.global.len(),
+                self.layers
+            ));
         }
         let positive = [self.theta_global, self.theta_local, self.rope_factor, self.query_scalar, self.epsilon];
         if positive.iter().any(|x| !x.is_finite() || *x <= 0.0) {
-            return Err("a rotary, scaling or epsilon value is not a positive number; fetch the model again".into());
+            return Err(say!(
+                "a rotary, scaling or epsilon value is not a positive number; fetch the model again",
+                "un valore rotatorio, di scala o epsilon non è un numero positivo; scarica di nuovo il modello"
+            ));
         }
         Ok(())
     }
@@ -210,5 +263,12 @@ impl Config {
 
 /// Refuses absurd depths before anything is allocated per layer.
 fn check_layers(layers: usize) -> std::result::Result<(), String> {
-    if layers > 1024 { Err(format!("{layers} layers cannot be; the file is damaged, fetch it again")) } else { Ok(()) }
+    if layers > 1024 {
+        Err(say!(
+            "{layers} layers cannot be; the file is damaged, fetch it again",
+            "{layers} strati non sono possibili; il file è danneggiato, scaricalo di nuovo"
+        ))
+    } else {
+        Ok(())
+    }
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 pub use burn::tensor::Device;
 use burn::tensor::DeviceKind;
 use burn_std::config::{BurnConfig, RuntimeConfig};
+use say::say;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -84,8 +85,12 @@ pub fn list() -> Vec<Info> {
     match std::panic::catch_unwind(adapters) {
         Ok(found) => out.extend(found.into_iter().map(|(info, _)| info)),
         Err(panic) => {
-            let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason");
-            let detail = format!("the graphics driver failed: {what}; update it");
+            let what = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or(say::pick("it gave no reason", "non ha detto perché"));
+            let detail = say!("the graphics driver failed: {what}; update it", "il driver grafico ha ceduto: {what}; aggiornalo");
             out.push(Info { id: "gpu".into(), name: "?".into(), kind: Kind::Gpu, api: String::new(), parity: Parity::Refused, detail, ..cpu() });
         }
     }
@@ -101,7 +106,10 @@ pub fn open(id: &str) -> Result<(Info, Device)> {
         return Ok((cpu(), Device::flex()));
     }
     let found = adapters().into_iter().find(|(info, _)| if id == "gpu" { info.kind == Kind::Gpu } else { info.id == id });
-    let (info, kind) = found.ok_or_else(|| Error::Device { device: id.into(), what: "is not on this machine; `lapidary devices` lists what is".into() })?;
+    let (info, kind) = found.ok_or_else(|| Error::Device {
+        device: id.into(),
+        what: say!("is not on this machine; `lapidary devices` lists what is", "non è su questo computer; `lapidary devices` elenca quelli presenti"),
+    })?;
     Ok((info, Device::wgpu(kind)))
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong with a model's files, said so that a person can act on it.
 
+use say::say;
 use std::path::{Path, PathBuf};
 
 /// Result of everything in this crate that touches a file or a device.
@@ -9,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to open, read or write a file.
-    #[error("{path}: {source}; check that the path exists and can be read and written")]
+    #[error("{}", refused(.path, .source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -25,7 +26,7 @@ pub enum Error {
         what: String,
     },
     /// A tensor is missing, misshapen or of a type that is not supported.
-    #[error("{path}: tensor `{tensor}`: {what}")]
+    #[error("{path}: {} `{tensor}`: {what}", say::pick("tensor", "tensore"))]
     Tensor {
         /// The file that should hold it.
         path: PathBuf,
@@ -38,7 +39,7 @@ pub enum Error {
     #[error("{0}")]
     Request(String),
     /// The device failed while computing.
-    #[error("device {device}: {what}")]
+    #[error("{} {device}: {what}", say::pick("device", "dispositivo"))]
     Device {
         /// The device, as the user names it.
         device: String,
@@ -62,4 +63,12 @@ impl Error {
     pub fn tensor(path: impl AsRef<Path>, tensor: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Tensor { path: path.as_ref().into(), tensor: tensor.into(), what: what.into() }
     }
+}
+
+fn refused(path: &Path, source: &std::io::Error) -> String {
+    let (path, source) = (path.display(), say::system(source));
+    say!(
+        "{path}: {source}; check that the path exists and can be read and written",
+        "{path}: {source}; controlla che il percorso esista e che vi si possa leggere e scrivere"
+    )
 }

@@ -13,6 +13,7 @@ use crate::quant::Storage;
 use crate::tokenizer::{Entry, Tokenizer};
 use crate::weights::{BLOCK_NAMES, EMBEDDINGS, Raw, Weights, gguf_name};
 use half::f16;
+use say::say;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -50,7 +51,13 @@ impl Export<'_> {
     /// never whole in memory.
     fn rows(&self, name: &str, raw: Raw<'_>, change: Option<&[f32]>, mut each: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
         let width = *raw.shape.last().unwrap_or(&1);
-        let damaged = || Error::tensor(self.weights.path(), name, "rows do not fill whole blocks; fetch the file again");
+        let damaged = || {
+            Error::tensor(
+                self.weights.path(),
+                name,
+                say!("rows do not fill whole blocks; fetch the file again", "le righe non riempiono blocchi interi; scarica di nuovo il file"),
+            )
+        };
         let bytes = raw.storage.bytes(width).filter(|b| *b > 0).ok_or_else(damaged)?;
         let mut values = vec![0.0f32; width];
         for (row, stored) in raw.bytes.chunks_exact(bytes).enumerate() {
@@ -127,7 +134,8 @@ impl Export<'_> {
         let mut at = 0u64;
         for name in self.names() {
             let raw = weights.raw(&name)?;
-            let own = gguf_name(&name).ok_or_else(|| Error::tensor(weights.path(), &name, "has no name in a GGUF file"))?;
+            let own =
+                gguf_name(&name).ok_or_else(|| Error::tensor(weights.path(), &name, say!("has no name in a GGUF file", "non ha un nome in un file GGUF")))?;
             let storage = match self.change(&name) {
                 Some(change) => self.narrow(&name, raw, &change)?,
                 None if raw.shape.len() == 1 => Storage::F32,
@@ -202,7 +210,7 @@ impl<'a> Out<'a> {
         if self.length - self.told >= BEAT {
             self.told = self.length;
             if !(self.watch)(self.length as u64) {
-                return Err(Error::io(self.path, std::io::Error::other("the writing was ended")));
+                return Err(Error::io(self.path, std::io::Error::other(say!("the writing was ended", "la scrittura è stata interrotta"))));
             }
         }
         self.file.write_all(bytes).map_err(|e| Error::io(self.path, e))

@@ -9,6 +9,7 @@ use crate::model::{Cache, Gemma};
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use say::say;
 
 /// Token that ends a text.
 pub const EOS: u32 = 1;
@@ -42,10 +43,13 @@ impl Sampling {
     /// With a sentence that names the setting.
     pub fn check(&self) -> Result<()> {
         if !self.temperature.is_finite() || self.temperature < 0.0 {
-            return Err(Error::Request("temperature must be 0 (greedy) or a positive number".into()));
+            return Err(Error::Request(say!(
+                "temperature must be 0 (greedy) or a positive number",
+                "temperature dev’essere 0 (la scelta più probabile) o un numero positivo"
+            )));
         }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return Err(Error::Request("top_p must be above 0 and at most 1".into()));
+            return Err(Error::Request(say!("top_p must be above 0 and at most 1", "top_p dev’essere maggiore di 0 e al massimo 1")));
         }
         Ok(())
     }
@@ -153,7 +157,10 @@ pub fn generate(
 /// Reads the prompts: the cache behind them, and the hidden state at the end of each, `[prompts, hidden]`.
 fn read(model: &Gemma, adapters: Option<&Adapters>, prompts: &[Vec<u32>]) -> Result<(Cache, Tensor<2>)> {
     if prompts.iter().any(Vec::is_empty) {
-        return Err(Error::Request("a prompt is empty; it must hold at least the token that begins a text".into()));
+        return Err(Error::Request(say!(
+            "a prompt is empty; it must hold at least the token that begins a text",
+            "un prompt è vuoto; deve contenere almeno il token che comincia un testo"
+        )));
     }
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let padding: Vec<usize> = prompts.iter().map(|p| longest - p.len()).collect();

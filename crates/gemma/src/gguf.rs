@@ -7,6 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::quant::Storage;
+use say::say;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -139,11 +140,17 @@ impl Header {
 pub fn parse(data: &[u8]) -> std::result::Result<Header, String> {
     let mut r = Reader { data, at: 0 };
     if r.take(4).ok() != Some(b"GGUF".as_slice()) {
-        return Err("not a GGUF file (it does not begin with the letters GGUF); choose a .gguf file or a Hugging Face folder".into());
+        return Err(say!(
+            "not a GGUF file (it does not begin with the letters GGUF); choose a .gguf file or a Hugging Face folder",
+            "non è un file GGUF (non comincia con le lettere GGUF); scegli un file .gguf o una cartella Hugging Face"
+        ));
     }
     let version = r.u32()?;
     if !(2..=3).contains(&version) {
-        return Err(format!("GGUF version {version} is not supported (2 and 3 are); convert the file with a current llama.cpp"));
+        return Err(say!(
+            "GGUF version {version} is not supported (2 and 3 are); convert the file with a current llama.cpp",
+            "GGUF versione {version} non è supportato (2 e 3 lo sono); converti il file con un llama.cpp recente"
+        ));
     }
     let (tensors, pairs) = (r.u64()?, r.u64()?);
     let mut header = Header::default();
@@ -160,11 +167,14 @@ pub fn parse(data: &[u8]) -> std::result::Result<Header, String> {
         let name = r.string()?;
         let rank = r.u32()?;
         if !(1..=4).contains(&rank) {
-            return Err(format!("tensor `{name}` has {rank} dimensions, 1 to 4 are possible; the file is damaged, fetch it again"));
+            return Err(say!(
+                "tensor `{name}` has {rank} dimensions, 1 to 4 are possible; the file is damaged, fetch it again",
+                "il tensore `{name}` ha {rank} dimensioni, ne sono possibili da 1 a 4; il file è danneggiato, scaricalo di nuovo"
+            ));
         }
         let mut shape = Vec::new();
         for _ in 0..rank {
-            shape.push(usize::try_from(r.u64()?).map_err(|_| damaged("a dimension is too large"))?);
+            shape.push(usize::try_from(r.u64()?).map_err(|_| damaged(&say!("a dimension is too large", "una dimensione è troppo grande")))?);
         }
         shape.reverse();
         let kind = r.u32()?;
@@ -173,32 +183,43 @@ pub fn parse(data: &[u8]) -> std::result::Result<Header, String> {
     }
     let alignment = header.alignment();
     if !alignment.is_power_of_two() || alignment > 1 << 20 {
-        return Err(damaged("the alignment is not a power of two"));
+        return Err(damaged(&say!("the alignment is not a power of two", "l’allineamento non è una potenza di due")));
     }
-    let start = r.at.checked_next_multiple_of(alignment).ok_or_else(|| damaged("the header is too long"))?;
+    let start = r.at.checked_next_multiple_of(alignment).ok_or_else(|| damaged(&say!("the header is too long", "l’intestazione è troppo lunga")))?;
     for (name, shape, kind, offset) in described {
         let storage = Storage::from_ggml(kind).ok_or_else(|| {
-            format!("tensor `{name}` is stored as ggml type {kind}, which is not supported; use a file in F32, F16, BF16, Q8_0, Q5_0, Q5_1, Q4_0, Q4_1, Q4_K, Q5_K or Q6_K")
+            say!(
+                "tensor `{name}` is stored as ggml type {kind}, which is not supported; use a file in F32, F16, BF16, Q8_0, Q5_0, Q5_1, Q4_0, Q4_1, Q4_K, Q5_K or Q6_K",
+                "il tensore `{name}` è nel tipo ggml {kind}, che non è supportato; usa un file in F32, F16, BF16, Q8_0, Q5_0, Q5_1, Q4_0, Q4_1, Q4_K, Q5_K o Q6_K"
+            )
         })?;
         let row = *shape.last().unwrap_or(&0);
         let values = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let length = values.filter(|_| row % storage.block().0 == 0).and_then(|n| storage.bytes(n));
-        let length =
-            length.ok_or_else(|| format!("tensor `{name}` of shape {shape:?} does not fill whole {storage:?} blocks; the file is damaged, fetch it again"))?;
+        let length = length.ok_or_else(|| {
+            say!(
+                "tensor `{name}` of shape {shape:?} does not fill whole {storage:?} blocks; the file is damaged, fetch it again",
+                "il tensore `{name}` di forma {shape:?} non riempie blocchi {storage:?} interi; il file è danneggiato, scaricalo di nuovo"
+            )
+        })?;
         let begin = usize::try_from(offset).ok().and_then(|o| start.checked_add(o));
         let range = begin.and_then(|b| Some(b..b.checked_add(length)?)).filter(|r| r.end <= data.len());
         let bytes = range.ok_or_else(|| {
-            format!("tensor `{name}` lies beyond the end of the file ({} bytes): the file is truncated or damaged, fetch it again", data.len())
+            say!(
+                "tensor `{name}` lies beyond the end of the file ({} bytes): the file is truncated or damaged, fetch it again",
+                "il tensore `{name}` sta oltre la fine del file ({} byte): il file è incompleto o danneggiato, scaricalo di nuovo",
+                data.len()
+            )
         })?;
         if header.tensors.insert(name.clone(), Info { shape, storage, bytes }).is_some() {
-            return Err(damaged(&format!("tensor `{name}` is listed twice")));
+            return Err(damaged(&say!("tensor `{name}` is listed twice", "il tensore `{name}` è elencato due volte")));
         }
     }
     Ok(header)
 }
 
 fn damaged(what: &str) -> String {
-    format!("{what}: the file is truncated or damaged, fetch it again")
+    say!("{what}: the file is truncated or damaged, fetch it again", "{what}: il file è incompleto o danneggiato, scaricalo di nuovo")
 }
 
 struct Reader<'a> {
@@ -209,14 +230,15 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, n: usize) -> std::result::Result<&'a [u8], String> {
         let end = self.at.checked_add(n).filter(|&e| e <= self.data.len());
-        let end = end.ok_or_else(|| damaged(&format!("the header ends early, at byte {}", self.data.len())))?;
+        let end =
+            end.ok_or_else(|| damaged(&say!("the header ends early, at byte {}", "l’intestazione finisce troppo presto, al byte {}", self.data.len())))?;
         let out = &self.data[self.at..end];
         self.at = end;
         Ok(out)
     }
 
     fn array<const N: usize>(&mut self) -> std::result::Result<[u8; N], String> {
-        self.take(N)?.try_into().map_err(|_| damaged("the header ends early"))
+        self.take(N)?.try_into().map_err(|_| damaged(&say!("the header ends early", "l’intestazione finisce troppo presto")))
     }
 
     fn u32(&mut self) -> std::result::Result<u32, String> {
@@ -228,10 +250,10 @@ impl<'a> Reader<'a> {
     }
 
     fn string(&mut self) -> std::result::Result<String, String> {
-        let n = usize::try_from(self.u64()?).map_err(|_| damaged("a string is too long"))?;
+        let n = usize::try_from(self.u64()?).map_err(|_| damaged(&say!("a string is too long", "una stringa è troppo lunga")))?;
         let at = self.at;
         let bytes = self.take(n)?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| damaged(&format!("the string at byte {at} is not UTF-8")))
+        String::from_utf8(bytes.to_vec()).map_err(|_| damaged(&say!("the string at byte {at} is not UTF-8", "la stringa al byte {at} non è UTF-8")))
     }
 
     fn value(&mut self, kind: u32) -> std::result::Result<Value, String> {
@@ -249,7 +271,7 @@ impl<'a> Reader<'a> {
             10 => Value::Int(self.u64()?.into()),
             11 => Value::Int(i64::from_le_bytes(self.array()?).into()),
             12 => Value::Float(f64::from_le_bytes(self.array()?)),
-            _ => return Err(damaged(&format!("metadata of unknown type {kind} at byte {}", self.at))),
+            _ => return Err(damaged(&say!("metadata of unknown type {kind} at byte {}", "metadati di tipo sconosciuto {kind} al byte {}", self.at))),
         })
     }
 
@@ -257,7 +279,7 @@ impl<'a> Reader<'a> {
         let kind = self.u32()?;
         let n = self.u64()?;
         if kind == 9 {
-            return Err(damaged("an array of arrays in the metadata"));
+            return Err(damaged(&say!("an array of arrays in the metadata", "una lista di liste nei metadati")));
         }
         // the count is only a claim: nothing is reserved before its bytes have been seen
         if kind == 8 {
@@ -273,7 +295,9 @@ impl<'a> Reader<'a> {
                 Value::Int(i) => i as f64,
                 Value::Float(f) => f,
                 Value::Bool(b) => f64::from(u8::from(b)),
-                Value::Str(_) | Value::Strings(_) | Value::Numbers(_) => return Err(damaged("a mixed array in the metadata")),
+                Value::Str(_) | Value::Strings(_) | Value::Numbers(_) => {
+                    return Err(damaged(&say!("a mixed array in the metadata", "una lista mista nei metadati")));
+                }
             });
         }
         Ok(Value::Numbers(out))

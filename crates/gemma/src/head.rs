@@ -8,6 +8,7 @@ use crate::generate::BOS;
 use crate::lora::{TensorFile, leaf, uniform, values};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
@@ -162,7 +163,7 @@ impl Head {
         let file = TensorFile::open(&folder.join(FILE))?;
         let classes = file.shape("head.weight").and_then(|s| s.first().copied()).unwrap_or(0);
         if classes == 0 {
-            return Err(Error::tensor(folder.join(FILE), "head.weight", "is missing or empty; train again"));
+            return Err(Error::tensor(folder.join(FILE), "head.weight", say!("is missing or empty; train again", "manca o è vuoto; ripeti l’addestramento")));
         }
         let weight = file.values("head.weight", [classes, width])?;
         let bias = file.values("head.bias", [1, classes])?;

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::quant::Storage;
 use safetensors::{Dtype, SafeTensors};
+use say::say;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -34,21 +35,37 @@ impl Folder {
         let index = path.join("model.safetensors.index.json");
         if index.exists() {
             let text = std::fs::read_to_string(&index).map_err(|e| Error::io(&index, e))?;
-            let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::format(&index, format!("not valid JSON ({e}); fetch it again")))?;
-            let map = json["weight_map"].as_object().ok_or_else(|| Error::format(&index, "has no `weight_map`; fetch it again"))?;
+            let json: serde_json::Value = serde_json::from_str(&text)
+                .map_err(|e| Error::format(&index, say!("not valid JSON ({e}); fetch it again", "JSON non valido ({e}); scaricalo di nuovo")))?;
+            let map = json["weight_map"]
+                .as_object()
+                .ok_or_else(|| Error::format(&index, say!("has no `weight_map`; fetch it again", "non ha `weight_map`; scaricalo di nuovo")))?;
             let mut names: Vec<&str> = map.values().filter_map(|v| v.as_str()).collect();
             names.sort_unstable();
             names.dedup();
             for name in names {
                 // an index is data from elsewhere: it must not reach outside its folder
                 if name.contains(['/', '\\']) || name == ".." {
-                    return Err(Error::format(&index, format!("names a shard outside its folder (`{name}`); do not trust this model")));
+                    return Err(Error::format(
+                        &index,
+                        say!(
+                            "names a shard outside its folder (`{name}`); do not trust this model",
+                            "nomina una parte fuori dalla sua cartella (`{name}`); non fidarti di questo modello"
+                        ),
+                    ));
                 }
                 out.add(&path.join(name))?;
             }
             for key in map.keys() {
                 if !out.tensors.contains_key(key) {
-                    return Err(Error::tensor(&index, key, "is listed in the index but in no shard; fetch the folder again"));
+                    return Err(Error::tensor(
+                        &index,
+                        key,
+                        say!(
+                            "is listed in the index but in no shard; fetch the folder again",
+                            "è elencato nell’indice ma non è in nessuna parte; scarica di nuovo la cartella"
+                        ),
+                    ));
                 }
             }
         } else {
@@ -65,7 +82,7 @@ impl Folder {
         let shard = self.shards.len();
         for (name, shape, storage, bytes) in parsed {
             if self.tensors.insert(name.clone(), Info { shard, shape, storage, bytes }).is_some() {
-                return Err(Error::tensor(file, name, "is in two shards; fetch the folder again"));
+                return Err(Error::tensor(file, name, say!("is in two shards; fetch the folder again", "è in due parti; scarica di nuovo la cartella")));
             }
         }
         self.shards.push((file.into(), map));
@@ -104,7 +121,8 @@ pub type Entry = (String, Vec<usize>, Storage, Range<usize>);
 /// # Errors
 /// If the header contradicts itself or the length of `data`.
 pub fn parse(data: &[u8]) -> std::result::Result<Vec<Entry>, String> {
-    let file = SafeTensors::deserialize(data).map_err(|e| format!("not a complete safetensors file ({e}); fetch it again"))?;
+    let file = SafeTensors::deserialize(data)
+        .map_err(|e| say!("not a complete safetensors file ({e}); fetch it again", "non è un file safetensors completo ({e}); scaricalo di nuovo"))?;
     let mut out = Vec::new();
     for (name, view) in file.iter() {
         let storage = match view.dtype() {

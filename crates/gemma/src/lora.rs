@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -96,18 +97,21 @@ impl LoraConfig {
     /// # Errors
     /// With a sentence that names the setting.
     pub fn check(&self) -> Result<()> {
-        let fail = |what: &str| Err(Error::Request(what.into()));
+        let fail = |what: String| Err(Error::Request(what));
         if self.rank == 0 || self.rank > 1024 {
-            return fail("lora.rank must be between 1 and 1024");
+            return fail(say!("lora.rank must be between 1 and 1024", "lora.rank dev’essere fra 1 e 1024"));
         }
         if !self.alpha.is_finite() || self.alpha <= 0.0 {
-            return fail("lora.alpha must be a positive number");
+            return fail(say!("lora.alpha must be a positive number", "lora.alpha dev’essere un numero positivo"));
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return fail("lora.dropout must be at least 0 and below 1");
+            return fail(say!("lora.dropout must be at least 0 and below 1", "lora.dropout dev’essere almeno 0 e minore di 1"));
         }
         if self.targets.is_empty() {
-            return fail("lora.targets must name at least one of q, k, v, o, gate, up, down");
+            return fail(say!(
+                "lora.targets must name at least one of q, k, v, o, gate, up, down",
+                "lora.targets deve contenere almeno uno fra q, k, v, o, gate, up, down"
+            ));
         }
         Ok(())
     }
@@ -281,10 +285,11 @@ impl Adapters {
     pub fn load(folder: &Path, model: &Config, device: &Device) -> Result<Self> {
         let file = folder.join("adapter_config.json");
         let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?;
-        let json: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| Error::format(&file, format!("not valid JSON ({e}); export the adapter again")))?;
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| {
+            Error::format(&file, say!("not valid JSON ({e}); export the adapter again", "JSON non valido ({e}); esporta di nuovo l’adattatore"))
+        })?;
         if json["peft_type"].as_str() != Some("LORA") || json["use_dora"].as_bool() == Some(true) {
-            return Err(Error::format(&file, "only plain LoRA adapters are supported"));
+            return Err(Error::format(&file, say!("only plain LoRA adapters are supported", "solo gli adattatori LoRA semplici sono supportati")));
         }
         let modules: Vec<&str> = json["target_modules"].as_array().map(|a| a.iter().filter_map(|m| m.as_str()).collect()).unwrap_or_default();
         let targets = Projection::ALL.into_iter().filter(|p| modules.iter().any(|m| p.path().ends_with(m))).collect();
@@ -348,9 +353,19 @@ impl TensorFile {
     /// # Errors
     /// If it is missing or of another shape.
     pub fn values(&self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>> {
-        let (own, values) = self.tensors.get(name).ok_or_else(|| Error::tensor(&self.path, name, "is missing; save the adapter again"))?;
+        let (own, values) = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| Error::tensor(&self.path, name, say!("is missing; save the adapter again", "manca; salva di nuovo l’adattatore")))?;
         if own != &shape {
-            return Err(Error::tensor(&self.path, name, format!("has shape {own:?} where {shape:?} is needed; it belongs to another model")));
+            return Err(Error::tensor(
+                &self.path,
+                name,
+                say!(
+                    "has shape {own:?} where {shape:?} is needed; it belongs to another model",
+                    "ha forma {own:?} dove serve {shape:?}; appartiene a un altro modello"
+                ),
+            ));
         }
         Ok(values.clone())
     }

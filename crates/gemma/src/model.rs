@@ -21,6 +21,7 @@ use crate::table::Table;
 use crate::weights::Weights;
 use burn::tensor::activation::{gelu_approximate, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use say::say;
 use std::sync::Arc;
 
 /// A score so low that its softmax is exactly zero, yet finite, so that no row can become NaN.
@@ -447,7 +448,11 @@ impl Gemma {
 
     fn fits(&self, time: usize) -> Result<()> {
         if time > self.config.context {
-            return Err(Error::Request(format!("an input of {time} tokens is longer than the model's context of {}; shorten it", self.config.context)));
+            return Err(Error::Request(say!(
+                "an input of {time} tokens is longer than the model's context of {}; shorten it",
+                "un testo di {time} token supera il contesto del modello, {}; accorcialo",
+                self.config.context
+            )));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::weights::Weights;
 use burn::tensor::{Device, Tensor, TensorData};
 use half::bf16;
 use rayon::prelude::*;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -103,7 +104,10 @@ impl Matrix {
             return Ok(Self::Whole(Tensor::from_data(TensorData::new(values, shape), device)));
         }
         if !crate::device::is_cpu(device) {
-            return Err(Error::Request("precision can only be lower than f32 on the CPU; set precision=f32, or choose the device cpu".into()));
+            return Err(Error::Request(say!(
+                "precision can only be lower than f32 on the CPU; set precision=f32, or choose the device cpu",
+                "la precisione può essere inferiore a f32 solo sulla CPU; imposta precision=f32, oppure scegli il dispositivo cpu"
+            )));
         }
         Ok(Self::Packed(Arc::new(Packed::new(weights, name, shape, precision)?)))
     }

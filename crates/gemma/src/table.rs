@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::weights::{EMBEDDINGS, Weights};
 use burn::tensor::{Device, Tensor, TensorData};
+use say::say;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -50,7 +51,11 @@ impl Table {
     pub fn row(&self, token: u32, out: &mut Vec<f32>) -> Result<()> {
         let i = token as usize;
         if i >= self.rows {
-            return Err(Error::Request(format!("token {token} is outside the model's vocabulary of {}; the tokenizer belongs to another model", self.rows)));
+            return Err(Error::Request(say!(
+                "token {token} is outside the model's vocabulary of {}; the tokenizer belongs to another model",
+                "il token {token} non è nel vocabolario del modello, che ne ha {}; il tokenizer appartiene a un altro modello",
+                self.rows
+            )));
         }
         self.range(i..i + 1, out)
     }
@@ -61,10 +66,13 @@ impl Table {
     /// If the file cannot supply them.
     pub(crate) fn range(&self, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
         let raw = self.weights.raw(EMBEDDINGS)?;
-        let row = raw
-            .storage
-            .bytes(self.width)
-            .ok_or_else(|| Error::tensor(self.weights.path(), EMBEDDINGS, "rows do not fill whole blocks; fetch the file again"))?;
+        let row = raw.storage.bytes(self.width).ok_or_else(|| {
+            Error::tensor(
+                self.weights.path(),
+                EMBEDDINGS,
+                say!("rows do not fill whole blocks; fetch the file again", "le righe non riempiono blocchi interi; scarica di nuovo il file"),
+            )
+        })?;
         let start = out.len();
         out.resize(start + range.len() * self.width, 0.0);
         raw.storage.dequantize(&raw.bytes[range.start * row..range.end * row], &mut out[start..]);

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::generate::BOS;
 use crate::gguf::{Header, Value};
 use crate::weights::Weights;
+use say::say;
 use std::collections::HashMap;
 use std::path::Path;
 use tokenizers::models::bpe::BPE;
@@ -37,7 +38,13 @@ impl Tokenizer {
         match (file, weights.gguf()) {
             (Some(file), _) => Self::from_file(&file, weights.config().vocabulary),
             (None, Some(gguf)) => Self::from_gguf(gguf.path(), gguf.header()),
-            (None, None) => Err(Error::format(path, "has no tokenizer.json; put the model's tokenizer.json into the folder")),
+            (None, None) => Err(Error::format(
+                path,
+                say!(
+                    "has no tokenizer.json; put the model's tokenizer.json into the folder",
+                    "non ha tokenizer.json; metti nella cartella il tokenizer.json del modello"
+                ),
+            )),
         }
     }
 
@@ -48,9 +55,16 @@ impl Tokenizer {
     /// If the file cannot be read or is no tokenizer.
     pub fn from_file(file: &Path, vocabulary: usize) -> Result<Self> {
         let bytes = std::fs::read(file).map_err(|e| Error::io(file, e))?;
-        let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| Error::format(file, format!("is not a tokenizer ({e}); fetch it again")))?;
+        let inner = tokenizers::Tokenizer::from_bytes(bytes)
+            .map_err(|e| Error::format(file, say!("is not a tokenizer ({e}); fetch it again", "non è un tokenizer ({e}); scaricalo di nuovo")))?;
         if inner.token_to_id("<bos>") != Some(BOS) {
-            return Err(Error::format(file, "is not Gemma's tokenizer (token 2 is not <bos>); use the file that belongs to the model"));
+            return Err(Error::format(
+                file,
+                say!(
+                    "is not Gemma's tokenizer (token 2 is not <bos>); use the file that belongs to the model",
+                    "non è il tokenizer di Gemma (il token 2 non è <bos>); usa il file che appartiene al modello"
+                ),
+            ));
         }
         Ok(Self { inner, vocabulary })
     }
@@ -60,15 +74,23 @@ impl Tokenizer {
     /// # Errors
     /// If the metadata lack the vocabulary or contradict themselves.
     pub fn from_gguf(file: &Path, header: &Header) -> Result<Self> {
-        let fail = |what: String| Error::format(file, format!("its tokenizer cannot be rebuilt: {what}; put the model's tokenizer.json beside the file"));
+        let fail = |what: String| {
+            Error::format(
+                file,
+                say!(
+                    "its tokenizer cannot be rebuilt: {what}; put the model's tokenizer.json beside the file",
+                    "il suo tokenizer non si può ricostruire: {what}; metti accanto al file il tokenizer.json del modello"
+                ),
+            )
+        };
         let pieces = pieces(header).map_err(&fail)?;
         let vocabulary = pieces.len();
         let vocab: HashMap<&str, u32> = pieces.iter().zip(0..).map(|(p, i)| (p.text.as_str(), i)).collect();
         if vocab.len() != vocabulary {
-            return Err(fail("a piece occurs twice".into()));
+            return Err(fail(say!("a piece occurs twice", "un pezzo compare due volte")));
         }
         if vocab.get("<bos>") != Some(&BOS) {
-            return Err(fail("token 2 is not <bos>".into()));
+            return Err(fail(say!("token 2 is not <bos>", "il token 2 non è <bos>")));
         }
         let merges = merges(&pieces, &vocab);
         let added: Vec<AddedToken> =
@@ -104,7 +126,10 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer refuses the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::Request(format!("a text cannot be tokenized: {e}")))?;
+        let encoding = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|e| Error::Request(say!("a text cannot be tokenized: {e}", "un testo non si può dividere in token: {e}")))?;
         Ok(encoding.get_ids().iter().map(|&id| if (id as usize) < self.vocabulary { id } else { UNKNOWN }).collect())
     }
 
@@ -138,7 +163,10 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer refuses the text.
     pub fn offsets(&self, text: &str) -> Result<Vec<std::ops::Range<usize>>> {
-        let encoding = self.inner.encode(text, false).map_err(|e| Error::Request(format!("a text cannot be tokenized: {e}")))?;
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|e| Error::Request(say!("a text cannot be tokenized: {e}", "un testo non si può dividere in token: {e}")))?;
         Ok(encoding.get_offsets().iter().map(|&(start, end)| start..end).collect())
     }
 
@@ -176,7 +204,7 @@ impl Tokenizer {
     /// # Errors
     /// If the disk refuses.
     pub fn save(&self, file: &Path) -> Result<()> {
-        self.inner.save(file, false).map_err(|e| Error::format(file, format!("cannot be written ({e})")))
+        self.inner.save(file, false).map_err(|e| Error::format(file, say!("cannot be written ({e})", "non si può scrivere ({e})")))
     }
 
     /// The text of tokens, special tokens left out.
@@ -184,7 +212,9 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer refuses the tokens.
     pub fn decode(&self, tokens: &[u32]) -> Result<String> {
-        self.inner.decode(tokens, true).map_err(|e| Error::Request(format!("tokens cannot be turned into text: {e}")))
+        self.inner
+            .decode(tokens, true)
+            .map_err(|e| Error::Request(say!("tokens cannot be turned into text: {e}", "i token non si possono trasformare in testo: {e}")))
     }
 }
 
@@ -231,15 +261,15 @@ fn pieces(header: &Header) -> std::result::Result<Vec<Piece>, String> {
     const CONTROL: f64 = Role::Control as i32 as f64;
     const USER_DEFINED: f64 = Role::UserDefined as i32 as f64;
     if header.str("tokenizer.ggml.model") != Some("llama") {
-        return Err("`tokenizer.ggml.model` is not `llama`".into());
+        return Err(say!("`tokenizer.ggml.model` is not `llama`", "`tokenizer.ggml.model` non è `llama`"));
     }
     let strings = match header.metadata.get("tokenizer.ggml.tokens") {
         Some(Value::Strings(s)) if !s.is_empty() => s,
-        _ => return Err("`tokenizer.ggml.tokens` is missing".into()),
+        _ => return Err(say!("`tokenizer.ggml.tokens` is missing", "`tokenizer.ggml.tokens` manca")),
     };
     let numbers = |key: &str| match header.metadata.get(key) {
         Some(Value::Numbers(n)) if n.len() == strings.len() => Ok(n),
-        _ => Err(format!("`{key}` is missing or of another length than the tokens")),
+        _ => Err(say!("`{key}` is missing or of another length than the tokens", "`{key}` manca o ha una lunghezza diversa dai token")),
     };
     let (scores, kinds) = (numbers("tokenizer.ggml.scores")?, numbers("tokenizer.ggml.token_type")?);
     let piece = |((text, &score), &kind): ((&String, &f64), &f64)| {

@@ -10,6 +10,7 @@ use crate::hf::Folder;
 use crate::quant::Storage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use say::say;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -147,7 +148,16 @@ impl Weights {
     /// # Errors
     /// If the file has no such tensor.
     pub fn raw(&self, name: &str) -> Result<Raw<'_>> {
-        let missing = || Error::tensor(self.path(), name, "is missing; the model is incomplete or of another architecture, fetch it again");
+        let missing = || {
+            Error::tensor(
+                self.path(),
+                name,
+                say!(
+                    "is missing; the model is incomplete or of another architecture, fetch it again",
+                    "manca; il modello è incompleto o di un’altra architettura, scaricalo di nuovo"
+                ),
+            )
+        };
         match &self.source {
             Source::Gguf(file) => {
                 let (info, bytes) = gguf_name(name).and_then(|n| file.tensor(&n)).ok_or_else(missing)?;
@@ -174,7 +184,14 @@ impl Weights {
         let mut out = vec![0.0; shape.iter().product()];
         raw.storage.dequantize(raw.bytes, &mut out);
         if let Some(i) = out.iter().position(|x| !x.is_finite()) {
-            return Err(Error::tensor(self.path(), name, format!("value {i} is not a finite number; the file is damaged, fetch it again")));
+            return Err(Error::tensor(
+                self.path(),
+                name,
+                say!(
+                    "value {i} is not a finite number; the file is damaged, fetch it again",
+                    "il valore {i} non è un numero finito; il file è danneggiato, scaricalo di nuovo"
+                ),
+            ));
         }
         Ok(out)
     }
@@ -197,7 +214,11 @@ impl Weights {
             return Err(Error::tensor(
                 self.path(),
                 name,
-                format!("has shape {:?}, the configuration wants {shape:?}; the files do not belong together, fetch them again", raw.shape),
+                say!(
+                    "has shape {:?}, the configuration wants {shape:?}; the files do not belong together, fetch them again",
+                    "ha forma {:?}, la configurazione vuole {shape:?}; i file non vanno insieme, scaricali di nuovo",
+                    raw.shape
+                ),
             ));
         }
         Ok(raw)
@@ -249,7 +270,13 @@ fn lone_gguf(folder: &Path) -> Result<PathBuf> {
     let mut found: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "gguf")).collect();
     match (found.pop(), found.is_empty()) {
         (Some(file), true) => Ok(file),
-        (Some(_), false) => Err(Error::format(folder, "holds several .gguf files; name one of them")),
-        (None, _) => Err(Error::format(folder, "holds neither config.json nor a .gguf file; choose a Hugging Face folder or a GGUF file")),
+        (Some(_), false) => Err(Error::format(folder, say!("holds several .gguf files; name one of them", "contiene più file .gguf; indicane uno"))),
+        (None, _) => Err(Error::format(
+            folder,
+            say!(
+                "holds neither config.json nor a .gguf file; choose a Hugging Face folder or a GGUF file",
+                "non contiene né config.json né un file .gguf; scegli una cartella Hugging Face o un file GGUF"
+            ),
+        )),
     }
 }

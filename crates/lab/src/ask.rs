@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Mode};
 use crate::error::{Error, Result};
 use crate::run::Opened;
+use say::say;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use ts_rs::TS;
@@ -74,21 +75,25 @@ impl Opened {
             _ => !stopped.get(),
         };
         let answerer = self.answerer()?.heard_by(&hear);
-        let answer = |tuned: bool| -> Result<AnswerView> {
-            turn.set(tuned);
-            let (model, mode) = if tuned { (Some(&self.tuned), Mode::Best) } else { (None, Mode::Untuned) };
-            let found = answerer.answer(model, &[text], mode)?;
-            if stopped.get() {
-                return Err(Error::request("the models were stopped before they had answered"));
-            }
-            let alternatives = answerer.likeliest(model, text, ALTERNATIVES)?;
-            let mut view = view(found.into_iter().next().ok_or_else(|| Error::request("the model gave no answer; ask it again"))?);
-            view.alternatives = alternatives.into_iter().map(|(label, probability)| Alternative { label, probability }).collect();
-            if !say(Said { tuned, output: view.output.clone(), answer: Some(view.clone()) }) {
-                return Err(Error::request("the models were stopped before they had answered"));
-            }
-            Ok(view)
-        };
+        let answer =
+            |tuned: bool| -> Result<AnswerView> {
+                turn.set(tuned);
+                let (model, mode) = if tuned { (Some(&self.tuned), Mode::Best) } else { (None, Mode::Untuned) };
+                let found = answerer.answer(model, &[text], mode)?;
+                if stopped.get() {
+                    return Err(Error::request(say!("the models were stopped before they had answered", "i modelli sono stati fermati prima di rispondere")));
+                }
+                let alternatives = answerer.likeliest(model, text, ALTERNATIVES)?;
+                let mut view =
+                    view(found.into_iter().next().ok_or_else(|| {
+                        Error::request(say!("the model gave no answer; ask it again", "il modello non ha dato risposta; interrogalo di nuovo"))
+                    })?);
+                view.alternatives = alternatives.into_iter().map(|(label, probability)| Alternative { label, probability }).collect();
+                if !say(Said { tuned, output: view.output.clone(), answer: Some(view.clone()) }) {
+                    return Err(Error::request(say!("the models were stopped before they had answered", "i modelli sono stati fermati prima di rispondere")));
+                }
+                Ok(view)
+            };
         let tuned = answer(true)?;
         Ok(Asked { text: text.into(), base: answer(false)?, tuned })
     }

@@ -9,6 +9,7 @@ use data::encode::Mark;
 use data::{Batch, Encoded};
 use gemma::device::Kind;
 use gemma::{Adapters, Gemma, Head, Weights};
+use say::say;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,7 +83,10 @@ impl Observer for Times {
 /// If the model or the device cannot be opened, or the shape does not fit.
 pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     if choice.targets >= choice.time || choice.targets == 0 || choice.steps == 0 {
-        return Err(Error::request("targets must be at least 1 and below the tokens of a row, steps at least 1"));
+        return Err(Error::request(say!(
+            "targets must be at least 1 and below the tokens of a row, steps at least 1",
+            "i bersagli devono essere almeno 1 e meno dei token di una riga, i passi almeno 1"
+        )));
     }
     let recipe = Recipe::resolve(data::Kind::Intent, None, if choice.head { "head" } else { "completion" }, &choice.set)?;
     let (info, device) = devices::open(home, &choice.device)?;

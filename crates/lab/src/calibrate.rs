@@ -12,14 +12,12 @@ use data::Kind;
 use data::read::Columns;
 use data::set::Split;
 use report::record::{self, Calibration, Prediction, RunResult, write_atomically};
+use say::say;
 use std::path::Path;
 use tasks::score::calibration::{Judged, logits};
 
 /// The accuracy that answers should have where nobody says otherwise: the one that reports call good.
 pub const WANTED: f64 = 0.9;
-
-/// What is said of a run whose calibration is asked for and that has none.
-const NOT_CALIBRATED: &str = "has not been calibrated; use `lapidary calibrate` first";
 
 /// Can probabilities of answers of this kind be calibrated? Answers of several parts are hardly ever wholly right, and their
 /// probability is of the whole.
@@ -50,12 +48,18 @@ pub(crate) fn measured(fitted: Calibration, test: &[Judged], predictions: &mut [
     fitted.measured(&both)
 }
 
+/// What is said of a run whose calibration is asked for and that has none.
+fn not_calibrated() -> String {
+    say!("has not been calibrated; use `lapidary calibrate` first", "non è stata calibrata; usa prima `lapidary calibrate`")
+}
+
 /// Writes a calibration into a run folder.
 ///
 /// # Errors
 /// If the disk refuses.
 pub(crate) fn save(folder: &Path, calibration: &Calibration) -> Result<()> {
-    let text = serde_json::to_string_pretty(calibration).map_err(|e| Error::request(format!("{} cannot be written: {e}", record::CALIBRATION)))?;
+    let text = serde_json::to_string_pretty(calibration)
+        .map_err(|e| Error::request(say!("{} cannot be written: {e}", "{} non si può scrivere: {e}", record::CALIBRATION)))?;
     Ok(write_atomically(&folder.join(record::CALIBRATION), text.as_bytes())?)
 }
 
@@ -79,18 +83,28 @@ pub(crate) fn forget(folder: &Path) -> Result<()> {
 /// the test examples; or the device fails.
 pub fn calibrate(home: &Home, folder: &Path, wanted: f64, validation: Option<(&Path, &Columns)>, device: &str) -> Result<Calibration> {
     if !(wanted > 0.0 && wanted <= 1.0) {
-        return Err(Error::request(format!("the accuracy that answers should have lies between 0 and 1, such as {WANTED}; it is {wanted}")));
+        return Err(Error::request(say!(
+            "the accuracy that answers should have lies between 0 and 1, such as {WANTED}; it is {wanted}",
+            "l’accuratezza che le risposte devono avere sta fra 0 e 1, per esempio {WANTED}; è {wanted}"
+        )));
     }
     let result = RunResult::read(folder)?;
     let opened = run::open(home, folder, device)?;
     if !possible(opened.task().kind) {
-        return Err(Error::request("answers of several parts are hardly ever wholly right, so their probability cannot be calibrated"));
+        return Err(Error::request(say!(
+            "answers of several parts are hardly ever wholly right, so their probability cannot be calibrated",
+            "le risposte di più parti non sono quasi mai tutte giuste, quindi la loro probabilità non si può calibrare"
+        )));
     }
     let examples = match validation {
         Some((file, columns)) => {
             let hash = data::set::sha256(file)?;
             if opened.record().data.files.get(Split::Test.name()).is_some_and(|test| test.sha256 == hash) {
-                return Err(Error::request(format!("{} is the test set of this run, which must not choose anything; name another file", file.display())));
+                return Err(Error::request(say!(
+                    "{} is the test set of this run, which must not choose anything; name another file",
+                    "{} è l’insieme di prova di questa esecuzione, che non deve decidere nulla; indica un altro file",
+                    file.display()
+                )));
             }
             opened.read(file, columns)?
         }
@@ -119,14 +133,15 @@ impl Opened {
     /// # Errors
     /// If the run was not calibrated or, for abstaining, has no threshold; a text is too long; or the device fails.
     pub fn predict_calibrated(&self, texts: &[&str], abstain: bool) -> Result<Vec<Answer>> {
-        let refuse = |what: &str| Error::request(format!("{} {what}", self.folder().display()));
-        let calibration = record::calibration(self.folder())?.ok_or_else(|| refuse(NOT_CALIBRATED))?;
+        let refuse = |what: String| Error::request(format!("{} {what}", self.folder().display()));
+        let calibration = record::calibration(self.folder())?.ok_or_else(|| refuse(not_calibrated()))?;
         let threshold = match (abstain, calibration.threshold) {
             (false, _) => None,
             (true, Some(point)) => Some(point.threshold),
             (true, None) => {
-                return Err(refuse(&format!(
+                return Err(refuse(say!(
                     "has no threshold above which {} % of its validation answers are right; calibrate it for a lower --accuracy",
+                    "non ha una soglia sopra la quale sia giusto il {} % delle risposte alla validazione; calibrala per una --accuracy più bassa",
                     calibration.wanted * 100.0
                 )));
             }

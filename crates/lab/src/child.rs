@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::{devices, forecast};
+use say::say;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub(crate) enum Failed {
 impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Cancelled => f.write_str("it was no longer wanted"),
+            Self::Cancelled => f.write_str(&say!("it was no longer wanted", "non serviva più")),
             Self::Because { ended, last } if ended.is_empty() => f.write_str(last),
             Self::Because { ended, last } if last.is_empty() => f.write_str(ended),
             Self::Because { ended, last } => write!(f, "{ended}: {last}"),
@@ -56,19 +57,27 @@ impl Children {
     /// # Errors
     /// If the system does not tell where it is.
     pub fn own() -> Result<Self> {
-        let program = std::env::current_exe().map_err(|e| Error::request(format!("this program cannot be found, to start another process of it: {e}")))?;
+        let program = std::env::current_exe().map_err(|e| {
+            Error::request(say!(
+                "this program cannot be found, to start another process of it: {e}",
+                "non si trova questo programma, per avviarne un altro processo: {e}"
+            ))
+        })?;
         Ok(Self { program, patience: Duration::from_secs(900) })
     }
 
     /// What a child answers; it is ended when `cancel` is set.
     pub(crate) fn answer(&self, words: &[&OsStr], input: &str, cancel: &AtomicBool) -> std::result::Result<String, Failed> {
         let mut command = Command::new(&self.program);
+        // it speaks as its parent does
+        command.env(say::VARIABLE, say::language().code());
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
             // Vulkan wants some writable folder where no session has set one
             command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
         }
-        let mut child = command.spawn().map_err(|e| because(format!("{} could not be started: {e}", self.program.display())))?;
+        let mut child =
+            command.spawn().map_err(|e| because(say!("{} could not be started: {e}", "{} non si è potuto avviare: {e}", self.program.display())))?;
         let (said, complained) = (reader(child.stdout.take()), reader(child.stderr.take()));
         if let Some(mut to) = child.stdin.take() {
             // a child that does not listen ends by itself, and its end says more than this would
@@ -79,7 +88,14 @@ impl Children {
         if status.success() {
             return Ok(said);
         }
-        let last = complained.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it gave no reason").chars().take(400).collect();
+        let last = complained
+            .lines()
+            .rev()
+            .find(|l| !l.trim().is_empty())
+            .unwrap_or(say::pick("it gave no reason", "non ha detto perché"))
+            .chars()
+            .take(400)
+            .collect();
         Err(Failed::Because { ended: ended(status), last })
     }
 
@@ -88,9 +104,11 @@ impl Children {
         let failed = loop {
             match child.try_wait() {
                 Ok(Some(status)) => return Ok(status),
-                Err(e) => break because(format!("its process was lost: {e}")),
+                Err(e) => break because(say!("its process was lost: {e}", "il suo processo è andato perso: {e}")),
                 Ok(None) if cancel.load(Ordering::Relaxed) => break Failed::Cancelled,
-                Ok(None) if begun.elapsed() >= self.patience => break because(format!("it did not answer within {} s", self.patience.as_secs())),
+                Ok(None) if begun.elapsed() >= self.patience => {
+                    break because(say!("it did not answer within {} s", "non ha risposto entro {} s", self.patience.as_secs()));
+                }
                 Ok(None) => std::thread::sleep(Duration::from_millis(20)),
             }
         };
@@ -117,12 +135,12 @@ fn reader(from: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<S
 fn ended(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return format!("its process crashed (signal {signal})");
+        return say!("its process crashed (signal {signal})", "il suo processo si è interrotto (segnale {signal})");
     }
     match status.code() {
         Some(1) => String::new(),
-        Some(code) => format!("its process ended with code {code}"),
-        None => "its process was ended".into(),
+        Some(code) => say!("its process ended with code {code}", "il suo processo è terminato con il codice {code}"),
+        None => say!("its process was ended", "il suo processo è stato terminato"),
     }
 }
 
@@ -130,7 +148,11 @@ fn ended(status: ExitStatus) -> String {
 /// the answer goes to `out`, what failed to `err`. A program asks before it does anything else.
 pub fn as_child(words: impl Iterator<Item = OsString>, out: &mut impl Write, err: &mut impl Write) -> Option<ExitCode> {
     let words: Vec<OsString> = words.skip(1).collect();
-    let done = match (words.first()?.to_str()?, &words[1..]) {
+    let word = words.first()?.to_str()?;
+    if let (devices::PROBE | forecast::MEASURE, Ok(code)) = (word, std::env::var(say::VARIABLE)) {
+        say::speak(say::Language::of_code(&code));
+    }
+    let done = match (word, &words[1..]) {
         (devices::PROBE, [id, fusion]) => devices::probe(&id.to_string_lossy(), fusion == "fused"),
         (forecast::MEASURE, [home]) => forecast::measured(home.as_ref(), std::io::stdin()),
         _ => return None,

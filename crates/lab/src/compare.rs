@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use report::figure::{self, Figure};
 use report::record::{self, Prediction, RunResult};
 use report::text::Lang;
+use say::say;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tasks::score::{Interval, paired};
@@ -50,7 +51,10 @@ pub struct Comparison {
 /// If a folder is incomplete, or there are more than eight runs.
 pub fn runs(folders: &[PathBuf], lang: Lang) -> Result<Comparison> {
     if folders.len() > 8 {
-        return Err(Error::request("more than eight runs make too many pairs; choose fewer"));
+        return Err(Error::request(say!(
+            "more than eight runs make too many pairs; choose fewer",
+            "più di otto esecuzioni formano troppe coppie; scegline di meno"
+        )));
     }
     let read = |folder: &PathBuf| Ok((RunResult::read(folder)?, record::predictions(folder)?));
     let all = folders.iter().map(read).collect::<Result<Vec<_>>>()?;

@@ -27,6 +27,7 @@ use data::write::Layout;
 use gemma::Tokenizer;
 use report::record;
 use report::text::Lang;
+use say::say;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -141,11 +142,17 @@ impl Desk {
         let desk = self.clone();
         // whether it was changed is known only once it has been read
         let prepared = tokio::task::spawn_blocking(move || desk.request(wish)).await;
-        let request = prepared.map_err(|e| Error::request(format!("the training could not be prepared ({e}); please report this")))??;
+        let request = prepared.map_err(|e| {
+            Error::request(say!("the training could not be prepared ({e}); please report this", "l’addestramento non si è potuto preparare ({e}); segnalalo"))
+        })??;
         self.end_measuring();
         let (home, out) = (self.home.clone(), request.out.clone());
         let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
-        if begun { out.canonicalize().map_err(|e| Error::io(&out, e)) } else { Err(Error::request("the training ended before it began; please report this")) }
+        if begun {
+            out.canonicalize().map_err(|e| Error::io(&out, e))
+        } else {
+            Err(Error::request(say!("the training ended before it began; please report this", "l’addestramento è finito prima di cominciare; segnalalo")))
+        }
     }
 
     /// Measures what a training would cost; a measurement that was under way is ended, as its answer is no longer wanted.
@@ -154,7 +161,11 @@ impl Desk {
     /// As [`forecast::forecast`], or if a training is under way, which the measurement would disturb and be disturbed by.
     pub fn forecast(&self, wish: RunRequest) -> Result<Forecast> {
         if let Some(folder) = self.running() {
-            return Err(Error::request(format!("{} is being trained; what another training would cost can be measured afterwards", folder.display())));
+            return Err(Error::request(say!(
+                "{} is being trained; what another training would cost can be measured afterwards",
+                "{} è in addestramento; quanto costerebbe un altro addestramento si può misurare dopo",
+                folder.display()
+            )));
         }
         let request = self.request(wish)?;
         let cancel = self.end_measuring();
@@ -198,7 +209,7 @@ impl Desk {
         W: FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<()> + Send + 'static,
     {
         if self.starting.swap(true, Ordering::AcqRel) {
-            return Err(Error::request("a training is being started; wait for it"));
+            return Err(Error::request(say!("a training is being started; wait for it", "sta per cominciare un addestramento; aspettalo")));
         }
         let begun = self.follow(out, before, work).await;
         self.starting.store(false, Ordering::Release);
@@ -210,7 +221,11 @@ impl Desk {
         W: FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<()> + Send + 'static,
     {
         if let Some(folder) = self.running() {
-            return Err(Error::request(format!("{} is being trained; stop it or wait for its end", folder.display())));
+            return Err(Error::request(say!(
+                "{} is being trained; stop it or wait for its end",
+                "{} è in addestramento; fermalo o aspetta che finisca",
+                folder.display()
+            )));
         }
         let mut job = Job::start(move |tell, stop| {
             background::step_back();
@@ -278,7 +293,7 @@ impl Desk {
 
     fn live_at(&self, folder: &Path) -> Result<Arc<Live>> {
         let live = lock(&self.live).as_ref().filter(|l| l.folder == folder && !l.ended()).cloned();
-        live.ok_or_else(|| Error::request(format!("{} is not being trained", folder.display())))
+        live.ok_or_else(|| Error::request(say!("{} is not being trained", "{} non è in addestramento", folder.display())))
     }
 
     /// A run's events from number `from` on, and whether more can come. While it runs, waits up to `patience` for news.
@@ -301,7 +316,7 @@ impl Desk {
     /// If it is being trained, or holds no run.
     pub fn delete_run(&self, folder: &Path) -> Result<()> {
         if self.running().is_some_and(|r| r == folder) {
-            return Err(Error::request(format!("{} is being trained; stop it first", folder.display())));
+            return Err(Error::request(say!("{} is being trained; stop it first", "{} è in addestramento; fermalo prima", folder.display())));
         }
         lock(&self.answering).take_if(|(open, _)| open == folder);
         view::delete_run(&self.home, folder)
@@ -357,7 +372,7 @@ impl Desk {
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let file =
             (1..=usize::MAX).map(|n| folder.join(if n == 1 { format!("{name}.lapidary") } else { format!("{name}-{n}.lapidary") })).find(|p| !p.exists());
-        let file = file.ok_or_else(|| Error::request(format!("{} is full; choose another folder", folder.display())))?;
+        let file = file.ok_or_else(|| Error::request(say!("{} is full; choose another folder", "{} è piena; scegli un’altra cartella", folder.display())))?;
         reports::pack(run, &file, false)?;
         Ok(file)
     }
@@ -398,7 +413,7 @@ impl Desk {
 
     fn sheet(&self, data: &str) -> Result<Arc<Mutex<Sheet>>> {
         let sheet = data.parse().ok().and_then(|number: usize| lock(&self.sheets).get(&number).cloned());
-        sheet.ok_or_else(|| Error::request("this data set is no longer open; open it again"))
+        sheet.ok_or_else(|| Error::request(say!("this data set is no longer open; open it again", "questo insieme di dati non è più aperto; aprilo di nuovo")))
     }
 
     /// Columns of a data set that may not be readable yet, for a person to say which is which.

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::Library;
 use gemma::device::{self, Device, Info, Kind, Parity};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -55,7 +56,7 @@ pub(crate) fn probe(id: &str, fusion: bool) -> Result<String> {
 fn try_device(children: &Children, id: &str, fusion: bool) -> std::result::Result<Probe, String> {
     let words = [PROBE.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref()];
     let said = children.answer(&words, "", &AtomicBool::new(false)).map_err(|e| e.to_string())?;
-    serde_json::from_str(said.trim()).map_err(|e| format!("its answer cannot be read: {e}"))
+    serde_json::from_str(said.trim()).map_err(|e| say!("its answer cannot be read: {e}", "la sua risposta non si può leggere: {e}"))
 }
 
 /// The devices with what is remembered of them.
@@ -95,9 +96,13 @@ pub fn check(home: &Home, info: Info, children: &Children) -> Result<Info> {
 /// What follows from trying a device with fused operations and without.
 fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Result<Probe, String>) -> Verdict {
     let sentence = |what: &str, tried: &std::result::Result<Probe, String>| match tried {
-        Ok(p) => format!(
+        Ok(p) => say!(
             "{what}: loss within {:.0e}, {} gradients within {:.0e} of the CPU's ({})",
-            p.difference.loss, p.difference.gradients, p.difference.gradient, p.difference.at
+            "{what}: perdita entro {:.0e}, {} gradienti entro {:.0e} da quelli della CPU ({})",
+            p.difference.loss,
+            p.difference.gradients,
+            p.difference.gradient,
+            p.difference.at
         ),
         Err(reason) => format!("{what}: {reason}"),
     };
@@ -107,7 +112,7 @@ fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Resu
         (false, true) => (Parity::Unfused, unfused.as_ref().ok()),
         (false, false) => (Parity::Refused, None),
     };
-    let detail = format!("{}; {}", sentence("fused", fused), sentence("not fused", unfused));
+    let detail = format!("{}; {}", sentence(say::pick("fused", "fuso"), fused), sentence(say::pick("not fused", "non fuso"), unfused));
     Verdict { parity, detail, speed: used.map(|p| p.speed), version: crate::VERSION.into() }
 }
 
@@ -130,7 +135,10 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
     let all = list(home)?;
     if id != "auto" {
         let named = all.iter().find(|i| if id == "gpu" { i.kind == Kind::Gpu } else { i.id == id });
-        let info = named.ok_or_else(|| gemma::Error::Device { device: id.into(), what: "is not on this machine; `lapidary devices` lists what is".into() })?;
+        let info = named.ok_or_else(|| gemma::Error::Device {
+            device: id.into(),
+            what: say!("is not on this machine; `lapidary devices` lists what is", "non è su questo computer; `lapidary devices` elenca quelli presenti"),
+        })?;
         return known(info.clone(), false);
     }
     let (cpu, gpus): (Vec<Info>, Vec<Info>) =
@@ -160,12 +168,19 @@ pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
     let fail = |what: String| Error::from(gemma::Error::Device { device: info.id.clone(), what });
     match info.parity {
         Parity::Refused => {
-            return Err(fail(format!("cannot be used ({}); use --device cpu, or update the driver and run `lapidary devices --check`", info.detail)));
+            return Err(fail(say!(
+                "cannot be used ({}); use --device cpu, or update the driver and run `lapidary devices --check`",
+                "non si può usare ({}); usa --device cpu, oppure aggiorna il driver ed esegui `lapidary devices --check`",
+                info.detail
+            )));
         }
         Parity::Pass | Parity::Unfused | Parity::Unchecked => {}
     }
     if info.kind != Kind::Cpu && !device::prepare(info.parity != Parity::Unfused) {
-        return Err(fail("needs other settings than the device that was used before it; close Lapidary and start it again".into()));
+        return Err(fail(say!(
+            "needs other settings than the device that was used before it; close Lapidary and start it again",
+            "richiede altre impostazioni rispetto al dispositivo usato prima; chiudi Lapidary e riavvialo"
+        )));
     }
     let (_, device) = device::open(&info.id)?;
     Ok((info, device))

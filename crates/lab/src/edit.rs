@@ -9,6 +9,8 @@ use crate::library::Library;
 use data::set::{DataSet, File, Source, Split};
 use data::write::{self, Layout, NewCard};
 use data::{Example, Kind, Origin, Target};
+use report::text::Lang;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -109,11 +111,12 @@ pub fn changes(library: &Library, set: &DataSet) -> Result<Vec<Change>> {
 }
 
 fn read(text: &str) -> Result<Change> {
-    serde_json::from_str(text).map_err(|e| Error::request(format!("a change to the data cannot be read ({e}): {text}")))
+    serde_json::from_str(text)
+        .map_err(|e| Error::request(say!("a change to the data cannot be read ({e}): {text}", "una modifica ai dati non si può leggere ({e}): {text}")))
 }
 
 fn written(change: &Change) -> Result<String> {
-    serde_json::to_string(change).map_err(|e| Error::request(format!("a change cannot be written: {e}")))
+    serde_json::to_string(change).map_err(|e| Error::request(say!("a change cannot be written: {e}", "una modifica non si può scrivere: {e}")))
 }
 
 /// Changes as text, a JSON object a line, which [`parse`] reads back.
@@ -137,11 +140,15 @@ pub fn parse(journal: &str) -> Result<Vec<Change>> {
 /// # Errors
 /// If it is no answer of the kind, or names an entity that is not in the text.
 pub fn answer(kind: Kind, text: &str, given: &str) -> Result<Target> {
-    let target = tasks::answer::read(kind, text, given).map_err(|why| Error::request(format!("`{given}` is no answer for {kind}: {why}")))?;
+    let target = tasks::answer::read(kind, text, given).map_err(|why| {
+        let why = Lang::spoken().reason(&why);
+        Error::request(say!("`{given}` is no answer for {kind}: {why}", "`{given}` non è una risposta per {kind}: {why}"))
+    })?;
     match &target {
-        Target::Entities(spans) if spans.iter().any(|s| s.of(text).is_none()) => {
-            Err(Error::request(format!("`{given}`: not all of these entities are in the text: {text}")))
-        }
+        Target::Entities(spans) if spans.iter().any(|s| s.of(text).is_none()) => Err(Error::request(say!(
+            "`{given}`: not all of these entities are in the text: {text}",
+            "`{given}`: non tutte queste entità sono nel testo: {text}"
+        ))),
         _ => Ok(target),
     }
 }
@@ -194,12 +201,23 @@ impl State {
             Change::Add { target, .. } => (None, Some(target)),
         };
         if let Some(target) = target.filter(|t| t.kind() != self.set.kind) {
-            return Err(Error::request(format!("an answer of the kind {} was given where the set is of {}", target.kind(), self.set.kind)));
+            return Err(Error::request(say!(
+                "an answer of the kind {} was given where the set is of {}",
+                "la risposta data è di tipo {}, l’insieme è di tipo {}",
+                target.kind(),
+                self.set.kind
+            )));
         }
         let Some(row) = row else { return Ok(None) };
         match self.rows.get(row) {
-            None => Err(Error::request(format!("there is no row {row}; the rows are 0 to {}", self.rows.len().saturating_sub(1)))),
-            Some(Edited { split: None, .. }) => Err(Error::request(format!("row {row} is deleted; undo that first"))),
+            None => Err(Error::request(say!(
+                "there is no row {row}; the rows are 0 to {}",
+                "non c’è una riga {row}; le righe vanno da 0 a {}",
+                self.rows.len().saturating_sub(1)
+            ))),
+            Some(Edited { split: None, .. }) => {
+                Err(Error::request(say!("row {row} is deleted; undo that first", "la riga {row} è eliminata; annulla prima l’eliminazione")))
+            }
             Some(found) => Ok(Some(found.clone())),
         }
     }
@@ -268,21 +286,30 @@ impl Editor {
     /// # Errors
     /// If there is none, or several.
     pub fn locate(&self, name: &str) -> Result<Row> {
-        let wrong =
-            |what: String| Error::request(format!("{name}: {what}; name a row as `lapidary data check` does, file:line, or by part and number, train:0"));
-        let (place, number) = name.rsplit_once(':').and_then(|(place, n)| Some((place, n.parse::<usize>().ok()?))).ok_or_else(|| wrong("is no row".into()))?;
+        let wrong = |what: String| {
+            Error::request(say!(
+                "{name}: {what}; name a row as `lapidary data check` does, file:line, or by part and number, train:0",
+                "{name}: {what}; indica una riga come fa `lapidary data check`, file:riga, oppure con parte e numero, train:0"
+            ))
+        };
+        let (place, number) =
+            name.rsplit_once(':').and_then(|(place, n)| Some((place, n.parse::<usize>().ok()?))).ok_or_else(|| wrong(say!("is no row", "non è una riga")))?;
         if let Some(split) = Split::ALL.into_iter().find(|s| s.name() == place) {
             let size = |s: Split| self.state.sizes.get(&s).copied().unwrap_or(0);
             let before: usize = Split::ALL.into_iter().take_while(|s| *s != split).map(size).sum();
             let size = size(split);
-            return if number < size { Ok(before + number) } else { Err(wrong(format!("the {place} part has {size} rows in its file"))) };
+            return if number < size {
+                Ok(before + number)
+            } else {
+                Err(wrong(say!("the {place} part has {size} rows in its file", "la parte {place} ha {size} righe nel suo file")))
+            };
         }
         let stands = |e: &Edited| e.example.origin.line == number && (e.example.origin.path() == Path::new(place) || e.example.origin.path().ends_with(place));
         let found: Vec<Row> = self.state.rows.iter().enumerate().filter(|(_, e)| stands(e)).map(|(row, _)| row).collect();
         match found.as_slice() {
             [row] => Ok(*row),
-            [] => Err(wrong("there is no such row".into())),
-            several => Err(wrong(format!("stands for {} rows", several.len()))),
+            [] => Err(wrong(say!("there is no such row", "non esiste una riga simile"))),
+            several => Err(wrong(say!("stands for {} rows", "indica {} righe", several.len()))),
         }
     }
 
@@ -361,8 +388,16 @@ impl Editor {
     /// If the format cannot say an answer, the folder holds files already, or the disk refuses.
     pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
         let set = &self.state.set;
-        let new =
-            NewCard { how_it_was_made: format!("Edited with Lapidary {}: {} changes to {}.", crate::VERSION, self.done, set.card.name), ..NewCard::of(set) };
+        let new = NewCard {
+            how_it_was_made: say!(
+                "Edited with Lapidary {}: {} changes to {}.",
+                "Modificato con Lapidary {}: {} modifiche a {}.",
+                crate::VERSION,
+                self.done,
+                set.card.name
+            ),
+            ..NewCard::of(set)
+        };
         let parts: BTreeMap<Split, Vec<&Example>> = Split::ALL.map(|s| (s, self.examples(s).collect())).into();
         Ok(write::folder(out, set.kind, layout, new, &parts)?)
     }

@@ -9,6 +9,8 @@ use crate::{models, run};
 use data::read::{Columns, Record};
 use data::{Example, Kind, Origin, Target};
 use report::record::{self, DeviceRecord, ModelRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
+use report::text::Lang;
+use say::say;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,13 +95,23 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let asked = record::predictions(like)?;
     if asked.is_empty() {
-        return Err(Error::request(format!("{} was measured on nothing; choose a run with a result", like.display())));
+        return Err(Error::request(say!(
+            "{} was measured on nothing; choose a run with a result",
+            "{} non è stata misurata su nulla; scegli un’esecuzione con un risultato",
+            like.display()
+        )));
     }
     let origin = Arc::new(like.join("predictions.jsonl"));
     let example = |(i, p): (usize, &Prediction)| {
         let target = answer::read(kind, &p.input, &p.expected);
         let origin = Origin { file: origin.clone(), line: i + 1 };
-        let target = target.map_err(|why| Error::request(format!("{origin}: what was expected cannot be read ({why}); evaluate the run again")))?;
+        let target = target.map_err(|why| {
+            let why = Lang::spoken().reason(&why);
+            Error::request(say!(
+                "{origin}: what was expected cannot be read ({why}); evaluate the run again",
+                "{origin}: la risposta attesa non si può leggere ({why}); valuta di nuovo l’esecuzione"
+            ))
+        })?;
         Ok(Example { text: p.input.clone(), target, origin })
     };
     let examples = asked.iter().enumerate().map(example).collect::<Result<Vec<_>>>()?;
@@ -146,7 +158,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         ..run
     };
     models::new_folder(&out, |out| {
-        let text = toml::to_string(&run).map_err(|e| Error::request(format!("run.toml cannot be written: {e}")))?;
+        let text = toml::to_string(&run).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
         write_atomically(&out.join("run.toml"), text.as_bytes())?;
         run::write_result(out, &result)?;
         run::save_predictions(&out.join("predictions.jsonl"), &predictions)?;
@@ -162,12 +174,15 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
 fn pair<'a>(file: &Path, records: &'a [Record], examples: &[Example]) -> Result<Vec<&'a Record>> {
     let refuse = |what: String| Err(Error::request(format!("{}{what}", file.display())));
     let Some(first) = records.first() else {
-        return refuse(" holds no answer; give one for each example, such as {\"answer\": \"…\"}".into());
+        return refuse(say!(
+            " holds no answer; give one for each example, such as {{\"answer\": \"…\"}}",
+            " non contiene risposte; danne una per ogni esempio, per esempio {{\"answer\": \"…\"}}"
+        ));
     };
     let has = |r: &Record, names: &[&str]| r.fields.iter().any(|(n, _)| names.contains(&n.as_str()));
     if !records.iter().any(|r| has(r, &ANSWER)) {
         let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
-        return refuse(format!(":{}: has no `answer`; its fields are {}", first.line, names.join(", ")));
+        return refuse(say!(":{}: has no `answer`; its fields are {}", ":{}: non ha `answer`; i suoi campi sono {}", first.line, names.join(", ")));
     }
     let input = |r: &'a Record| INPUT.iter().find_map(|n| r.fields.iter().find(|(f, _)| f == n)).map(|(_, v)| v.trim());
     if records.iter().all(|r| input(r).is_some()) {
@@ -177,14 +192,22 @@ fn pair<'a>(file: &Path, records: &'a [Record], examples: &[Example]) -> Result<
         }
         let own = |e: &Example| match by_text.get_mut(e.text.trim()).and_then(VecDeque::pop_front) {
             Some(record) => Ok(record),
-            None => Err(Error::request(format!("{} has no answer with the text of {}; give one for each example", file.display(), e.origin))),
+            None => Err(Error::request(say!(
+                "{} has no answer with the text of {}; give one for each example",
+                "{} non ha una risposta con il testo di {}; danne una per ogni esempio",
+                file.display(),
+                e.origin
+            ))),
         };
         return examples.iter().map(own).collect();
     }
     if records.len() != examples.len() {
         let (have, want) = (records.len(), examples.len());
         let asked = examples.first().map_or_else(String::new, |e| e.origin.path().display().to_string());
-        return refuse(format!(" holds {have} answers, {asked} holds {want} examples; give one answer for each, in the same order or with its `input`"));
+        return refuse(say!(
+            " holds {have} answers, {asked} holds {want} examples; give one answer for each, in the same order or with its `input`",
+            " contiene {have} risposte, {asked} contiene {want} esempi; dai una risposta per ciascuno, nello stesso ordine o con il suo `input`"
+        ));
     }
     Ok(records.iter().collect())
 }

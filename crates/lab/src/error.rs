@@ -1,5 +1,6 @@
 //! One error for everything the application does; each message is one sentence for a person.
 
+use say::say;
 use std::path::{Path, PathBuf};
 
 /// Result of the application's work.
@@ -21,7 +22,7 @@ pub enum Error {
     #[error(transparent)]
     Sandbox(#[from] tasks::sandbox::Error),
     /// In the library.
-    #[error("the library {path}: {source}; if it is damaged, move it away and a new one is made")]
+    #[error("{}", unreadable(.path, .source))]
     Library {
         /// The database file.
         path: PathBuf,
@@ -29,7 +30,7 @@ pub enum Error {
         source: rusqlite::Error,
     },
     /// The operating system refused something.
-    #[error("{path}: {source}; check that the path exists and can be read and written")]
+    #[error("{}", refused(.path, .source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -51,4 +52,20 @@ impl Error {
     pub fn request(what: impl Into<String>) -> Self {
         Self::Request(what.into())
     }
+}
+
+fn unreadable(path: &Path, source: &rusqlite::Error) -> String {
+    let path = path.display();
+    say!(
+        "the library {path}: {source}; if it is damaged, move it away and a new one is made",
+        "la libreria {path}: {source}; se è danneggiata, spostala altrove e ne viene creata una nuova"
+    )
+}
+
+fn refused(path: &Path, source: &std::io::Error) -> String {
+    let (path, source) = (path.display(), say::system(source));
+    say!(
+        "{path}: {source}; check that the path exists and can be read and written",
+        "{path}: {source}; controlla che il percorso esista e che vi si possa leggere e scrivere"
+    )
 }

@@ -12,6 +12,7 @@ use crate::run;
 use gemma::{Adapters, Export, Tokenizer, device, head};
 use report::record::{RunFile, write_atomically};
 use report::text::Lang;
+use say::say;
 use std::path::Path;
 use std::str::FromStr;
 use tasks::tagging;
@@ -40,7 +41,7 @@ impl FromStr for Format {
             "adapter" => Ok(Self::Adapter),
             "safetensors" => Ok(Self::Safetensors),
             "gguf" => Ok(Self::Gguf),
-            _ => Err(format!("`{name}` is no format; use one of {}", Self::NAMES.join(", "))),
+            _ => Err(say!("`{name}` is no format; use one of {}", "`{name}` non è un formato; usa uno fra {}", Self::NAMES.join(", "))),
         }
     }
 }
@@ -65,8 +66,9 @@ pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lan
     let adapter = folder.join("adapter");
     let with_head = adapter.join(head::FILE).exists();
     if with_head && format == Format::Gguf {
-        return Err(Error::request(format!(
+        return Err(Error::request(say!(
             "{} answers with a linear layer on the model's states, and a GGUF file has no place for it; export it as safetensors or adapter, or train with --method completion",
+            "{} risponde con uno strato lineare sugli stati del modello, per cui un file GGUF non ha posto; esportala come safetensors o adapter, oppure addestra con --method completion",
             folder.display()
         )));
     }
@@ -99,7 +101,7 @@ pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lan
         }
         Ok(write_atomically(&out.join("README.md"), page(&run, &recipe, lang).as_bytes())?)
     });
-    if ended { Err(Error::request("cancelled; nothing was written")) } else { written }
+    if ended { Err(Error::request(say!("cancelled; nothing was written", "annullato; non è stato scritto nulla"))) } else { written }
 }
 
 fn gguf_name(run: &RunFile) -> String {

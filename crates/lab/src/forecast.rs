@@ -17,6 +17,7 @@ use crate::task;
 use data::set::Split;
 use data::{Batch, Encoded, Kind, batch};
 use gemma::Adapters;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
@@ -91,13 +92,17 @@ fn setting(request: &Request, name: &str) -> Result<usize> {
 }
 
 fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
-    let input = serde_json::to_string(request).map_err(|e| Error::request(format!("the request cannot be written: {e}")))?;
+    let input =
+        serde_json::to_string(request).map_err(|e| Error::request(say!("the request cannot be written: {e}", "la richiesta non si può scrivere: {e}")))?;
     let said = children.answer(&[MEASURE.as_ref(), home.path().as_os_str()], &input, cancel).map_err(|failed| match failed {
         // the reason why the run itself would be refused
         Failed::Because { ended, last } if ended.is_empty() => Error::Request(last),
-        other => Error::request(format!("the run could not be measured: {other}; if memory is short, choose a smaller batch or max_tokens")),
+        other => Error::request(say!(
+            "the run could not be measured: {other}; if memory is short, choose a smaller batch or max_tokens",
+            "l’addestramento non si è potuto misurare: {other}; se la memoria è poca, scegli un batch o un max_tokens più piccolo"
+        )),
     })?;
-    serde_json::from_str(said.trim()).map_err(|e| Error::request(format!("the measurement cannot be read: {e}")))
+    serde_json::from_str(said.trim()).map_err(|e| Error::request(say!("the measurement cannot be read: {e}", "la misura non si può leggere: {e}")))
 }
 
 /// Measures in this process, which must be new: what the child does. The request is read from `input`.
@@ -106,8 +111,9 @@ fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool)
 /// As the run itself, before it begins.
 pub(crate) fn measured(home: &Path, mut input: impl Read) -> Result<String> {
     let mut text = String::new();
-    input.read_to_string(&mut text).map_err(|e| Error::request(format!("the request cannot be read: {e}")))?;
-    let request: Request = serde_json::from_str(&text).map_err(|e| Error::request(format!("the request cannot be read: {e}")))?;
+    input.read_to_string(&mut text).map_err(|e| Error::request(say!("the request cannot be read: {e}", "la richiesta non si può leggere: {e}")))?;
+    let request: Request =
+        serde_json::from_str(&text).map_err(|e| Error::request(say!("the request cannot be read: {e}", "la richiesta non si può leggere: {e}")))?;
     let forecast = measure(&Home::open(Some(home))?, &request)?;
     serde_json::to_string(&forecast).map_err(|e| Error::request(e.to_string()))
 }

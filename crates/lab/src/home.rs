@@ -1,6 +1,7 @@
 //! The folder where the library lives.
 
 use crate::error::{Error, Result};
+use say::say;
 use std::path::{Path, PathBuf};
 
 /// The library's folder: `library.sqlite`, `models/`, `runs/`.
@@ -18,7 +19,12 @@ impl Home {
         let path = match named {
             Some(path) => path.to_path_buf(),
             None => dirs::data_dir()
-                .ok_or_else(|| Error::request("this system names no folder for application data; say where the library shall live with --home DIR"))?
+                .ok_or_else(|| {
+                    Error::request(say!(
+                        "this system names no folder for application data; say where the library shall live with --home DIR",
+                        "questo sistema non indica una cartella per i dati dei programmi; indica dove mettere la libreria con --home CARTELLA"
+                    ))
+                })?
                 .join("lapidary"),
         };
         std::fs::create_dir_all(&path).map_err(|e| Error::io(&path, e))?;

@@ -1,6 +1,7 @@
 //! Long work off the caller's thread: events come out, a stop goes in.
 
 use crate::error::{Error, Result};
+use say::say;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,16 +53,19 @@ impl<T: Send + 'static> Job<T> {
     /// # Errors
     /// The work's own error, or that it crashed.
     pub async fn finish(self) -> Result<T> {
-        self.done.await.map_err(|_| crashed("no thread could be started for it"))?
+        self.done.await.map_err(|_| crashed(&say!("no thread could be started for it", "non si è potuto avviare un thread")))?
     }
 }
 
 /// What a crash says for itself.
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "it says no more".into())
+    text.unwrap_or_else(|| say!("it says no more", "non dice altro"))
 }
 
 fn crashed(why: &str) -> Error {
-    Error::request(format!("the work ended unexpectedly ({why}); this is a defect of Lapidary: please report it"))
+    Error::request(say!(
+        "the work ended unexpectedly ({why}); this is a defect of Lapidary: please report it",
+        "il lavoro è finito in modo inatteso ({why}); è un difetto di Lapidary: segnalalo"
+    ))
 }

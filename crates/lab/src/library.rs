@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use rusqlite::{Connection, OptionalExtension, params};
+use say::say;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -79,8 +80,9 @@ impl Library {
         let version: i64 = change.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(fail)?;
         let version = usize::try_from(version).unwrap_or(usize::MAX);
         if version > MIGRATIONS.len() {
-            return Err(Error::request(format!(
+            return Err(Error::request(say!(
                 "the library {} was made by a newer Lapidary; update this one, or choose another folder with --home",
+                "la libreria {} è di un Lapidary più recente; aggiorna questo, oppure scegli un’altra cartella con --home",
                 path.display()
             )));
         }
@@ -231,7 +233,10 @@ impl Library {
         };
         match run().map_err(|e| self.fail(e))? {
             true => Ok(()),
-            false => Err(Error::request("the data set was edited elsewhere in the meantime; open it again")),
+            false => Err(Error::request(say!(
+                "the data set was edited elsewhere in the meantime; open it again",
+                "l’insieme di dati è stato modificato altrove nel frattempo; aprilo di nuovo"
+            ))),
         }
     }
 

@@ -21,6 +21,8 @@ use data::write::{self, NewCard};
 use data::{Encoded, Example, Kind};
 use gemma::{Layout, Tokenizer, Weights};
 use report::record::RunFile;
+use report::text::Lang;
+use say::say;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,11 +54,15 @@ pub fn open_with(task: &str, source: &Source, progress: &mut dyn FnMut(&Path, u6
 pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTreeMap<Split, usize>> {
     let (file, rest) = match set.splits.iter().collect::<Vec<_>>().as_slice() {
         [(_, file), rest @ ..] => (*file, rest.len()),
-        [] => return Err(Error::request("no examples to divide; name a file")),
+        [] => return Err(Error::request(say!("no examples to divide; name a file", "non ci sono esempi da dividere; indica un file"))),
     };
     if rest > 0 {
         let names = set.splits.keys().map(|s| s.name()).collect::<Vec<_>>().join(", ");
-        return Err(Error::request(format!("{} is divided already, into {names}; name the file of one part", set.card.name)));
+        return Err(Error::request(say!(
+            "{} is divided already, into {names}; name the file of one part",
+            "{} è già diviso, in {names}; indica il file di una parte",
+            set.card.name
+        )));
     }
     let of = divide(&file.path, &file.examples, shares, seed)?;
     let mut parts: BTreeMap<Split, Vec<&Example>> = BTreeMap::new();
@@ -65,8 +71,9 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
     }
     let name = file.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let card = NewCard {
-        how_it_was_made: format!(
+        how_it_was_made: say!(
             "Divided by Lapidary {} from {name} (SHA-256 {}) with seed {seed}: {} for validation, {} for the test; nearly equal texts are in one part.",
+            "Diviso da Lapidary {} a partire da {name} (SHA-256 {}) con il seme {seed}: {} alla validazione, {} alla prova; i testi quasi uguali stanno in una stessa parte.",
             crate::VERSION,
             file.sha256,
             shares.validation,
@@ -295,8 +302,12 @@ fn first_file(source: &crate::view::Source) -> Result<Option<PathBuf>> {
 /// # Errors
 /// If the set has no database, or the query has no result.
 pub fn query(set: &DataSet, sql: &str) -> Result<QueryResult> {
-    let database =
-        data::check::database(set)?.ok_or_else(|| Error::request("the data set names no database; choose one, or a script that makes its tables"))?;
+    let database = data::check::database(set)?.ok_or_else(|| {
+        Error::request(say!(
+            "the data set names no database; choose one, or a script that makes its tables",
+            "l’insieme di dati non indica un database; sceglilo, oppure scegli uno script che ne crei le tabelle"
+        ))
+    })?;
     answer_of(&database, sql)
 }
 
@@ -312,7 +323,11 @@ pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
         None => {
             let scripts: Vec<PathBuf> = ["schema", "seed"].into_iter().filter_map(file).collect();
             if scripts.is_empty() {
-                return Err(Error::request(format!("{} was not trained on questions about a database", folder.display())));
+                return Err(Error::request(say!(
+                    "{} was not trained on questions about a database",
+                    "{} non è stata addestrata su domande a un database",
+                    folder.display()
+                )));
             }
             Database::from_scripts(&scripts.iter().map(PathBuf::as_path).collect::<Vec<_>>())?
         }
@@ -321,7 +336,10 @@ pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
 }
 
 fn answer_of(database: &Database, sql: &str) -> Result<QueryResult> {
-    let found = database.query(sql).map_err(|reason| Error::request(format!("the query has no result: {reason}")))?;
+    let found = database.query(sql).map_err(|reason| {
+        let reason = Lang::spoken().reason(&reason.to_string());
+        Error::request(say!("the query has no result: {reason}", "la query non ha risultato: {reason}"))
+    })?;
     Ok(QueryResult::of(found))
 }
 

@@ -8,6 +8,7 @@ use gemma::{Export, Tokenizer, Weights};
 use hf_hub::api::Progress;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use report::record::{FileRecord, ModelRecord};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -44,8 +45,8 @@ struct Catalogue {
 /// # Errors
 /// Never in practice: the catalogue is compiled in, and a test reads it.
 pub fn catalogue() -> Result<Vec<Entry>> {
-    let parsed: Catalogue =
-        toml::from_str(include_str!("../../../assets/models.toml")).map_err(|e| Error::request(format!("the model catalogue is damaged: {e}")))?;
+    let parsed: Catalogue = toml::from_str(include_str!("../../../assets/models.toml"))
+        .map_err(|e| Error::request(say!("the model catalogue is damaged: {e}", "il catalogo dei modelli è danneggiato: {e}")))?;
     Ok(parsed.model)
 }
 
@@ -117,14 +118,23 @@ fn size(path: &Path) -> u64 {
 pub fn find(home: &Home, name: &str) -> Result<PathBuf> {
     let listed = list(home)?;
     if let Some(model) = listed.iter().find(|m| m.name == name) {
-        return model.path.clone().ok_or_else(|| Error::request(format!("the model {name} is not on this machine; get it with `lapidary models get {name}`")));
+        return model.path.clone().ok_or_else(|| {
+            Error::request(say!(
+                "the model {name} is not on this machine; get it with `lapidary models get {name}`",
+                "il modello {name} non è su questo computer; scaricalo con `lapidary models get {name}`"
+            ))
+        });
     }
     let path = Path::new(name);
     if path.exists() {
         return Ok(path.into());
     }
     let here: Vec<&str> = listed.iter().map(|m| m.name.as_str()).collect();
-    Err(Error::request(format!("there is no model called {name} and no file or folder of that name; known models are {}", here.join(", "))))
+    Err(Error::request(say!(
+        "there is no model called {name} and no file or folder of that name; known models are {}",
+        "non c’è un modello di nome {name}, né un file o una cartella con quel nome; i modelli noti sono {}",
+        here.join(", ")
+    )))
 }
 
 /// What a run records about a model: its files with their hashes, and its size.
@@ -185,8 +195,9 @@ pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<Mode
     let entry = catalogue()?.into_iter().find(|e| e.id == name);
     let hub = entry.as_ref().map_or(name, |e| e.hub.as_str());
     if hub.split('/').filter(|p| !p.is_empty()).count() != 2 {
-        return Err(Error::request(format!(
-            "`{name}` is neither a model of the catalogue nor an owner/repository of the hub; `lapidary models list` shows the catalogue"
+        return Err(Error::request(say!(
+            "`{name}` is neither a model of the catalogue nor an owner/repository of the hub; `lapidary models list` shows the catalogue",
+            "`{name}` non è né un modello del catalogo né un proprietario/repository dell’hub; `lapidary models list` mostra il catalogo"
         )));
     }
     let fail = |e: ApiError| Error::request(explain(hub, &e));
@@ -205,7 +216,10 @@ pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<Mode
         wanted = names.iter().copied().filter(|f| f.ends_with(".gguf")).take(1).collect();
     }
     if wanted.is_empty() {
-        return Err(Error::request(format!("{hub} holds neither .safetensors nor .gguf files; choose another repository")));
+        return Err(Error::request(say!(
+            "{hub} holds neither .safetensors nor .gguf files; choose another repository",
+            "{hub} non contiene file .safetensors né .gguf; scegli un altro repository"
+        )));
     }
     let mut folder = None;
     for file in wanted {
@@ -213,7 +227,7 @@ pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<Mode
         let path = repository.download_with_progress(file, forward).map_err(fail)?;
         folder = path.parent().map(Path::to_path_buf);
     }
-    let folder = folder.ok_or_else(|| Error::request(format!("{hub} sent nothing")))?;
+    let folder = folder.ok_or_else(|| Error::request(say!("{hub} sent nothing", "{hub} non ha inviato nulla")))?;
     let license = entry.as_ref().map_or("see the repository", |e| e.license.as_str());
     register(home, name, &folder, &format!("hub: {hub}"), license)
 }
@@ -222,12 +236,18 @@ pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<Mode
 fn explain(hub: &str, error: &ApiError) -> String {
     let text = error.to_string();
     if text.contains("401") || text.contains("403") {
-        return format!("the hub does not let you have {hub}: accept its licence on the hub's page of the model, make a token there and set HF_TOKEN to it");
+        return say!(
+            "the hub does not let you have {hub}: accept its licence on the hub's page of the model, make a token there and set HF_TOKEN to it",
+            "l’hub non ti dà {hub}: accetta la sua licenza nella pagina del modello sull’hub, crea lì un token e mettilo in HF_TOKEN"
+        );
     }
     if text.contains("404") {
-        return format!("the hub has no {hub}; check the name");
+        return say!("the hub has no {hub}; check the name", "l’hub non ha {hub}; controlla il nome");
     }
-    format!("{hub} could not be got from the hub ({text}); check the connection and try again: what has arrived is kept")
+    say!(
+        "{hub} could not be got from the hub ({text}); check the connection and try again: what has arrived is kept",
+        "{hub} non si è potuto scaricare dall’hub ({text}); controlla la connessione e riprova: ciò che è arrivato resta"
+    )
 }
 
 /// Adds a model that is on disk to the library under a name; the files stay where they are.
@@ -236,7 +256,10 @@ fn explain(hub: &str, error: &ApiError) -> String {
 /// If the files are no Gemma 3 that this version reads.
 pub fn import(home: &Home, name: &str, path: &Path) -> Result<ModelRow> {
     if name.is_empty() || name.contains(['/', '\\']) {
-        return Err(Error::request(format!("`{name}` is no name for a model; use letters, digits, - and .")));
+        return Err(Error::request(say!(
+            "`{name}` is no name for a model; use letters, digits, - and .",
+            "`{name}` non è un nome per un modello; usa lettere, cifre, - e ."
+        )));
     }
     let path = path.canonicalize().map_err(|e| Error::io(path, e))?;
     register(home, name, &path, "imported", "as its owner states")
@@ -269,7 +292,7 @@ pub fn export(home: &Home, name: &str, out: &Path) -> Result<()> {
 /// If the folder exists or the disk refuses, or what `fill` says.
 pub(crate) fn new_folder(out: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if out.exists() {
-        return Err(Error::request(format!("{} exists; choose a new folder", out.display())));
+        return Err(Error::request(say!("{} exists; choose a new folder", "{} esiste; scegli una cartella nuova", out.display())));
     }
     folder_atomically(out, |path, e| Error::io(path, e), fill)
 }

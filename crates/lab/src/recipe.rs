@@ -6,6 +6,7 @@ use gemma::device::Device;
 use gemma::head::{Pool, View};
 use gemma::{Gemma, LoraConfig, Precision, Weights};
 use report::record::RunFile;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,14 +44,24 @@ impl Method {
     fn of(name: &str, kind: Kind) -> Result<Self> {
         let all = [Self::Completion, Self::Head, Self::Tagging];
         let Some(method) = all.into_iter().find(|m| m.name() == name) else {
-            return Err(Error::request(format!("`{name}` is no method that this version trains; use completion, head or tagging")));
+            return Err(Error::request(say!(
+                "`{name}` is no method that this version trains; use completion, head or tagging",
+                "`{name}` non è un metodo che questa versione addestri; usa completion, head o tagging"
+            )));
         };
         let (own, what) = match method {
             Self::Completion => return Ok(method),
-            Self::Head => (Kind::Intent, "a head answers with one label"),
-            Self::Tagging => (Kind::Entities, "tags mark parts of the text"),
+            Self::Head => (Kind::Intent, say::pick("a head answers with one label", "una testa risponde con una sola etichetta")),
+            Self::Tagging => (Kind::Entities, say::pick("tags mark parts of the text", "il tagging segna parti del testo")),
         };
-        if kind == own { Ok(method) } else { Err(Error::request(format!("{what}, and {kind} needs something else; use --method completion"))) }
+        if kind == own {
+            Ok(method)
+        } else {
+            Err(Error::request(say!(
+                "{what}, and {kind} needs something else; use --method completion",
+                "{what}, e {kind} richiede altro; usa --method completion"
+            )))
+        }
     }
 }
 
@@ -150,7 +161,7 @@ impl Recipe {
     pub fn resolve(kind: Kind, file: Option<&Path>, method: &str, set: &[String]) -> Result<Self> {
         let (name, text) = match file {
             Some(file) => (file.display().to_string(), std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?),
-            None => ("the built-in recipe".into(), built_in(kind).into()),
+            None => (say!("the built-in recipe", "la ricetta predefinita"), built_in(kind).into()),
         };
         let fail = |e: String| Error::request(format!("{name}: {e}"));
         let mut table: Table = toml::from_str(&text).map_err(|e: toml::de::Error| fail(e.to_string().trim().to_string()))?;
@@ -173,18 +184,21 @@ impl Recipe {
         recipe.lora.check()?;
         recipe.train.check().map_err(Error::Request)?;
         if recipe.taps.is_empty() || recipe.taps.iter().any(|&t| !(t > 0.0 && t <= 1.0)) {
-            return Err(fail("taps must be a list of shares of the model's blocks, each above 0 and at most 1".into()));
+            return Err(fail(say!(
+                "taps must be a list of shares of the model's blocks, each above 0 and at most 1",
+                "taps dev’essere una lista di quote dei blocchi del modello, ciascuna maggiore di 0 e al massimo 1"
+            )));
         }
         if !(recipe.ridge.is_finite() && recipe.ridge > 0.0) {
-            return Err(fail("ridge must be a positive number".into()));
+            return Err(fail(say!("ridge must be a positive number", "ridge dev’essere un numero positivo")));
         }
         for (name, value) in [("answer_tokens", recipe.answer_tokens), ("copies", recipe.copies), ("beams", recipe.beams)] {
             if value == 0 {
-                return Err(fail(format!("{name} must be at least 1")));
+                return Err(fail(say!("{name} must be at least 1", "{name} dev’essere almeno 1")));
             }
         }
         if recipe.template.is_empty() || recipe.template.values().any(|t| t.matches("{text}").count() != 1) {
-            return Err(fail("each template must hold {text} exactly once".into()));
+            return Err(fail(say!("each template must hold {{text}} exactly once", "ogni template deve contenere {{text}} una volta sola")));
         }
         Ok(recipe)
     }
@@ -194,7 +208,13 @@ impl Recipe {
     /// # Errors
     /// If `run.toml` holds settings that this version does not know.
     pub fn of_run(run: &RunFile, folder: &Path) -> Result<Self> {
-        run.settings.clone().try_into().map_err(|e| Error::request(format!("{}: its settings are not readable ({e})", folder.join("run.toml").display())))
+        run.settings.clone().try_into().map_err(|e| {
+            Error::request(say!(
+                "{}: its settings are not readable ({e})",
+                "{}: le impostazioni non si possono leggere ({e})",
+                folder.join("run.toml").display()
+            ))
+        })
     }
 
     /// The prompt for a language, English if it has none of its own.
@@ -243,7 +263,7 @@ impl Recipe {
     /// # Errors
     /// Never in practice: every recipe is a table.
     pub fn to_table(&self) -> Result<Table> {
-        Table::try_from(self).map_err(|e| Error::request(format!("the settings cannot be written: {e}")))
+        Table::try_from(self).map_err(|e| Error::request(say!("the settings cannot be written: {e}", "le impostazioni non si possono scrivere: {e}")))
     }
 }
 
@@ -259,14 +279,19 @@ fn merge(into: &mut Table, changes: Table) {
 }
 
 fn apply(table: &mut Table, change: &str) -> Result<()> {
-    let (key, text) = change.split_once('=').ok_or_else(|| Error::request(format!("--set {change}: write key=value")))?;
+    let (key, text) = change.split_once('=').ok_or_else(|| Error::request(say!("--set {change}: write key=value", "--set {change}: scrivi chiave=valore")))?;
     let (key, text) = (key.trim(), text.trim());
     let path = locate(table, key)?;
     let mut at = &mut *table;
     for part in &path[..path.len() - 1] {
-        at = at.get_mut(part).and_then(Value::as_table_mut).ok_or_else(|| Error::request(format!("--set {key}: there is no such setting")))?;
+        at = at
+            .get_mut(part)
+            .and_then(Value::as_table_mut)
+            .ok_or_else(|| Error::request(say!("--set {key}: there is no such setting", "--set {key}: questa impostazione non esiste")))?;
     }
-    let old = at.get(&path[path.len() - 1]).ok_or_else(|| Error::request(format!("--set {key}: there is no such setting")))?;
+    let old = at
+        .get(&path[path.len() - 1])
+        .ok_or_else(|| Error::request(say!("--set {key}: there is no such setting", "--set {key}: questa impostazione non esiste")))?;
     // a bare word is a string; a whole number is welcome where a fraction is meant
     let parsed = toml::from_str::<Table>(&format!("v = {text}")).ok().and_then(|mut t| t.remove("v"));
     let value = match (old, parsed) {
@@ -276,7 +301,7 @@ fn apply(table: &mut Table, change: &str) -> Result<()> {
         (_, None) => Value::String(text.into()),
     };
     if old.type_str() != value.type_str() {
-        return Err(Error::request(format!("--set {key}: `{text}` is not of type {}", old.type_str())));
+        return Err(Error::request(say!("--set {key}: `{text}` is not of type {}", "--set {key}: `{text}` non è di tipo {}", old.type_str())));
     }
     at.insert(path[path.len() - 1].clone(), value);
     Ok(())
@@ -293,11 +318,12 @@ fn locate(table: &Table, key: &str) -> Result<Vec<String>> {
         [] => {
             let all = table.values().filter_map(Value::as_table).flat_map(Table::keys).chain(table.keys());
             let near = all.map(|k| (strsim::damerau_levenshtein(k, key), k)).min().filter(|(d, _)| *d <= 3);
-            let hint = near.map_or(String::new(), |(_, k)| format!("; did you mean {k}?"));
-            Err(Error::request(format!("--set {key}: there is no such setting{hint}")))
+            let hint = near.map_or(String::new(), |(_, k)| say!("; did you mean {k}?", "; forse intendevi {k}?"));
+            Err(Error::request(say!("--set {key}: there is no such setting{hint}", "--set {key}: questa impostazione non esiste{hint}")))
         }
-        _ => Err(Error::request(format!(
+        _ => Err(Error::request(say!(
             "--set {key}: several settings end so; write one of {}",
+            "--set {key}: più impostazioni finiscono così; scrivine una fra {}",
             owners.iter().map(|o| format!("{o}.{key}")).collect::<Vec<_>>().join(", ")
         ))),
     }

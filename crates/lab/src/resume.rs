@@ -5,6 +5,7 @@ use crate::home::Home;
 use crate::recipe::Recipe;
 use crate::run::{CHECKPOINTS, GoingOn, PAUSE, Request, RunLock, train_from};
 use report::record::{RunFile, RunResult};
+use say::say;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use train::{Event, checkpoint};
@@ -24,7 +25,11 @@ pub enum Resumed {
 pub fn pause(folder: &Path) -> Result<()> {
     RunFile::read(folder)?;
     if RunLock::take(folder).is_ok() {
-        return Err(Error::request(format!("{} is not being trained now; lapidary resume goes on with it", folder.display())));
+        return Err(Error::request(say!(
+            "{} is not being trained now; lapidary resume goes on with it",
+            "{} non è in addestramento ora; lapidary resume prosegue",
+            folder.display()
+        )));
     }
     let path = folder.join(PAUSE);
     std::fs::write(&path, b"").map_err(|e| Error::io(&path, e))
@@ -55,17 +60,28 @@ pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop
     drop(RunLock::take(folder)?);
     // a run that was cut off has no result
     if RunResult::read(folder).is_ok_and(|r| r.status == "completed") {
-        return Err(Error::request(format!("{} is finished; lapidary report writes its report", folder.display())));
+        return Err(Error::request(say!(
+            "{} is finished; lapidary report writes its report",
+            "{} è finita; lapidary report ne scrive il rapporto",
+            folder.display()
+        )));
     }
-    let fail = |e: toml::de::Error| Error::request(format!("{}: cannot be read ({e}); train again", folder.join("run.toml").display()));
+    let fail = |e: toml::de::Error| {
+        Error::request(say!("{}: cannot be read ({e}); train again", "{}: non si può leggere ({e}); ripeti l’addestramento", folder.join("run.toml").display()))
+    };
     let mut request: Request = record.request.clone().try_into().map_err(fail)?;
     let recipe = Recipe::of_run(&record, folder)?;
     // the folder may have been moved since
     request.out = folder.into();
     let (snapshot, damaged) = checkpoint::latest(&folder.join(CHECKPOINTS));
     let Some(snapshot) = snapshot else {
-        let why = damaged.first().map_or_else(|| "it was interrupted before its first one".into(), Clone::clone);
-        return Err(Error::request(format!("{} has no checkpoint to go on from ({why}); train again: {}", folder.display(), record.command)));
+        let why = damaged.first().map_or_else(|| say!("it was interrupted before its first one", "è stata interrotta prima del primo"), Clone::clone);
+        return Err(Error::request(say!(
+            "{} has no checkpoint to go on from ({why}); train again: {}",
+            "{} non ha un checkpoint da cui proseguire ({why}); ripeti l’addestramento: {}",
+            folder.display(),
+            record.command
+        )));
     };
     let going_on = GoingOn { record, recipe, snapshot, damaged };
     Ok(Resumed::Here(Box::new(train_from(home, &request, Some(going_on), on_event, stop)?)))

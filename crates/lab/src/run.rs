@@ -20,6 +20,7 @@ use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
 use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -111,7 +112,11 @@ fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, O
         edit::changes(&Library::open(home)?, &set)?
     };
     if changes.is_empty() {
-        return Err(Error::request(format!("{} has not been edited; leave --edited out, or see `lapidary data edit`", set.card.name)));
+        return Err(Error::request(say!(
+            "{} has not been edited; leave --edited out, or see `lapidary data edit`",
+            "{} non è stato modificato; togli --edited, oppure vedi `lapidary data edit`",
+            set.card.name
+        )));
     }
     set = edit::edited(set, &changes)?;
     Ok((set, Some(edit::journal(&changes)?), 0))
@@ -119,7 +124,7 @@ fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, O
 
 /// A finding that ends a run before it begins.
 fn refusal(finding: &Finding) -> Error {
-    Error::request(format!("{}: {}", finding.rows.first().map_or("the data set", String::as_str), finding.message))
+    Error::request(format!("{}: {}", finding.rows.first().map_or(say::pick("the data set", "l’insieme di dati"), String::as_str), finding.message))
 }
 
 /// Loads and checks everything that a run needs, and writes nothing.
@@ -141,14 +146,21 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         set.keep_training(rows, request.seed);
     }
     if set.examples(Split::Train).is_empty() {
-        return Err(Error::request("no training examples; name a file with --train, or a folder with --data"));
+        return Err(Error::request(say!(
+            "no training examples; name a file with --train, or a folder with --data",
+            "non ci sono esempi di addestramento; indica un file con --train, oppure una cartella con --data"
+        )));
     }
     if let Some(error) = findings.iter().find(|f| f.severity == Severity::Error) {
         return Err(refusal(error));
     }
     let task = Task::of(&set)?;
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
-        return Err(Error::request(format!("{} already holds files; choose another folder with --out", request.out.display())));
+        return Err(Error::request(say!(
+            "{} already holds files; choose another folder with --out",
+            "{} contiene già dei file; scegli un’altra cartella con --out",
+            request.out.display()
+        )));
     }
     let (info, device) = devices::open(home, &request.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
@@ -224,7 +236,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             if let Some(changes) = &p.changes {
                 write_atomically(&out.join(CHANGES), changes.as_bytes())?;
             }
-            let text = toml::to_string(&record).map_err(|e| Error::request(format!("run.toml cannot be written: {e}")))?;
+            let text = toml::to_string(&record).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
             write_atomically(&out.join("run.toml"), text.as_bytes())?;
         }
     }
@@ -267,10 +279,21 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             });
             for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
                 let first = file.skipped.first.first().map_or("", String::as_str);
-                watch.event(Event::Warning { message: format!("{}: {} rows passed over, the first because {first}", file.path.display(), file.skipped.count) });
+                watch.event(Event::Warning {
+                    message: say!(
+                        "{}: {} rows passed over, the first because {first}",
+                        "{}: {} righe saltate, la prima perché {first}",
+                        file.path.display(),
+                        file.skipped.count
+                    ),
+                });
             }
             if p.unheeded > 0 {
-                let message = format!("this data set was edited, and {} changes to it are not heeded; train with --edited to heed them", p.unheeded);
+                let message = say!(
+                    "this data set was edited, and {} changes to it are not heeded; train with --edited to heed them",
+                    "questo insieme di dati è stato modificato, e di {} modifiche non si tiene conto; addestra con --edited per tenerne conto",
+                    p.unheeded
+                );
                 watch.event(Event::Warning { message });
             }
             for finding in &p.findings {
@@ -278,9 +301,11 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             }
             let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
             if let Some(first) = beyond.first() {
-                let message = format!(
+                let message = say!(
                     "{} rows have entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
                      (first: {first}); --set cut=characters tags every character by itself",
+                    "{} righe hanno entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
+                     un tipo che nessuna riga di addestramento ha (la prima: {first}); --set cut=characters dà un tag a ogni carattere",
                     beyond.len()
                 );
                 watch.event(Event::Warning { message });
@@ -290,7 +315,12 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             for message in earlier.damaged {
                 watch.event(Event::Warning { message });
             }
-            start.restore(earlier.snapshot).map_err(|e| Error::request(format!("the checkpoint does not belong to this run: {e}; train again")))?;
+            start.restore(earlier.snapshot).map_err(|e| {
+                Error::request(say!(
+                    "the checkpoint does not belong to this run: {e}; train again",
+                    "il checkpoint non appartiene a questa esecuzione: {e}; ripeti l’addestramento"
+                ))
+            })?;
             watch.event(Event::Resumed { step: start.progress.steps });
         }
     }
@@ -354,7 +384,8 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
 }
 
 pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
-    let text = serde_json::to_string_pretty(result).map_err(|e| Error::request(format!("result.json cannot be written: {e}")))?;
+    let text =
+        serde_json::to_string_pretty(result).map_err(|e| Error::request(say!("result.json cannot be written: {e}", "result.json non si può scrivere: {e}")))?;
     Ok(write_atomically(&out.join("result.json"), text.as_bytes())?)
 }
 
@@ -413,7 +444,8 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
 pub fn save_predictions(path: &Path, predictions: &[Prediction]) -> Result<()> {
     let mut text = String::new();
     for prediction in predictions {
-        text += &serde_json::to_string(prediction).map_err(|e| Error::request(format!("a prediction cannot be written: {e}")))?;
+        text += &serde_json::to_string(prediction)
+            .map_err(|e| Error::request(say!("a prediction cannot be written: {e}", "una risposta non si può scrivere: {e}")))?;
         text.push('\n');
     }
     Ok(write_atomically(path, text.as_bytes())?)
@@ -475,7 +507,8 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             driver: p.device.driver.clone(),
         },
         settings: p.recipe.to_table()?,
-        request: toml::Table::try_from(&request).map_err(|e| Error::request(format!("the request cannot be written: {e}")))?,
+        request: toml::Table::try_from(&request)
+            .map_err(|e| Error::request(say!("the request cannot be written: {e}", "la richiesta non si può scrivere: {e}")))?,
     })
 }
 
@@ -490,11 +523,19 @@ impl GoingOn {
     /// Is what the run would read now what it read then?
     fn same(&self, now: &RunFile) -> Result<()> {
         if !now.model.has_the_files_of(&self.record.model) {
-            return Err(Error::request(format!("the model {} has changed since the run began; restore it, or train again", now.model.name)));
+            return Err(Error::request(say!(
+                "the model {} has changed since the run began; restore it, or train again",
+                "il modello {} è cambiato dall’inizio dell’esecuzione; ripristinalo, oppure ripeti l’addestramento",
+                now.model.name
+            )));
         }
         for (split, then) in &self.record.data.files {
             if now.data.files.get(split).map(|f| &f.sha256) != Some(&then.sha256) {
-                return Err(Error::request(format!("{} has changed since the run began; restore it, or train again", then.path)));
+                return Err(Error::request(say!(
+                    "{} has changed since the run began; restore it, or train again",
+                    "{} è cambiato dall’inizio dell’esecuzione; ripristinalo, oppure ripeti l’addestramento",
+                    then.path
+                )));
             }
         }
         Ok(())
@@ -514,9 +555,11 @@ impl RunLock {
         let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| Error::io(&path, e))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(Error::request(format!("{} is being trained by another process; wait for it, or stop it first", folder.display())))
-            }
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::request(say!(
+                "{} is being trained by another process; wait for it, or stop it first",
+                "{} è in addestramento in un altro processo; aspettalo, oppure fermalo prima",
+                folder.display()
+            ))),
             Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path, e)),
         }
     }
@@ -547,7 +590,8 @@ impl EventLog {
         if let Event::Step { step, .. } = event {
             self.steps = *step;
         }
-        let mut line = serde_json::to_string(event).map_err(|e| Error::request(format!("an event cannot be written: {e}")))?;
+        let mut line =
+            serde_json::to_string(event).map_err(|e| Error::request(say!("an event cannot be written: {e}", "un evento non si può scrivere: {e}")))?;
         line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(|e| Error::io(&self.path, e))
     }
@@ -584,7 +628,7 @@ impl Observer for Watch<'_> {
         }
         // a full disk must not end a run whose weights can still be kept; the listener hears of it
         if let Err(e) = self.log.write(&event) {
-            (self.on_event)(&Event::Warning { message: format!("an event could not be written: {e}") });
+            (self.on_event)(&Event::Warning { message: say!("an event could not be written: {e}", "un evento non si è potuto scrivere: {e}") });
         }
         (self.on_event)(&event);
     }
@@ -720,8 +764,9 @@ pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path) -> Result<Arc<Weig
     if models::record(&Library::open(home)?, &run.model.name, &weights)?.has_the_files_of(&run.model) {
         return Ok(weights);
     }
-    Err(Error::request(format!(
+    Err(Error::request(say!(
         "the model {} is not the one that {} was trained on (its files have another SHA-256); restore the original",
+        "il modello {} non è quello su cui è stata addestrata {} (i suoi file hanno un altro SHA-256); ripristina l’originale",
         run.model.name,
         folder.display()
     )))
@@ -766,7 +811,8 @@ impl Opened {
 
     /// The request that began the run.
     fn request(&self) -> Result<Request> {
-        let fail = |e: toml::de::Error| Error::request(format!("{}: cannot be read ({e})", self.folder.join("run.toml").display()));
+        let fail =
+            |e: toml::de::Error| Error::request(say!("{}: cannot be read ({e})", "{}: non si può leggere ({e})", self.folder.join("run.toml").display()));
         let request: Request = self.run.request.clone().try_into().map_err(fail)?;
         Ok(Request { out: self.folder.clone(), ..request })
     }
@@ -785,9 +831,22 @@ impl Opened {
     /// # Errors
     /// If the run has no such part, or it is missing or no longer the same.
     pub fn examples(&self, home: &Home, split: Split) -> Result<Vec<Example>> {
-        let none = || Error::request(format!("{} has no {} examples of its own; name a file of them", self.folder.display(), split.name()));
+        let none = || {
+            Error::request(say!(
+                "{} has no {} examples of its own; name a file of them",
+                "{} non ha esempi suoi per {}; indica un file che li contenga",
+                self.folder.display(),
+                split.name()
+            ))
+        };
         let recorded = self.run.data.files.get(split.name()).ok_or_else(none)?;
-        let changed = || Error::request(format!("{} has changed since the run began; restore it, or name a file of examples", recorded.path));
+        let changed = || {
+            Error::request(say!(
+                "{} has changed since the run began; restore it, or name a file of examples",
+                "{} è cambiato dall’inizio dell’esecuzione; ripristinalo, oppure indica un file di esempi",
+                recorded.path
+            ))
+        };
         let request = self.request()?;
         let file = task::file_of(&self.run, &self.folder, split.name()).filter(|f| *f != Path::new(&recorded.path));
         if let Some(file) = file.filter(|_| !request.edited) {

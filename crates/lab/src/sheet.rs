@@ -19,6 +19,7 @@ use data::set::{self, DataSet, Split};
 use data::write::Layout;
 use data::{Example, Kind};
 use gemma::Tokenizer;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -403,7 +404,7 @@ impl Sheet {
         if let Edit::Add { text, .. } = &edit
             && text.trim().is_empty()
         {
-            return Err(Error::request("the new row has no text; write one"));
+            return Err(Error::request(say!("the new row has no text; write one", "la nuova riga non ha testo; scrivilo")));
         }
         self.editor.apply(edit.into())?;
         self.take_in();
@@ -485,7 +486,11 @@ impl Sheet {
     /// The same for a number that comes from outside.
     fn existing(&self, row: usize) -> Result<&Example> {
         let there = self.there.binary_search(&row).is_ok();
-        if there { Ok(self.example(row).1) } else { Err(Error::request(format!("there is no row {row} any more; choose another one"))) }
+        if there {
+            Ok(self.example(row).1)
+        } else {
+            Err(Error::request(say!("there is no row {row} any more; choose another one", "la riga {row} non c’è più; scegline un’altra")))
+        }
     }
 
     /// What is in it.
@@ -535,7 +540,9 @@ impl Sheet {
         if self.task.is_none() {
             self.task = Some(Task::of(&self.editor.set())?);
         }
-        let task = self.task.as_ref().ok_or_else(|| Error::request("the data set says nothing of its task; open it again"))?;
+        let task = self.task.as_ref().ok_or_else(|| {
+            Error::request(say!("the data set says nothing of its task; open it again", "l’insieme di dati non dice nulla del suo compito; aprilo di nuovo"))
+        })?;
         look::example_tokens(self.existing(row)?, &self.set.card.language, task, recipe, tokenizer)
     }
 
@@ -553,7 +560,9 @@ impl Sheet {
     /// # Errors
     /// If the row holds no query, the set has no database, or the query has no result.
     pub fn query(&self, row: usize) -> Result<QueryResult> {
-        let data::Target::Sql(sql) = &self.existing(row)?.target else { return Err(Error::request("this row holds no query")) };
+        let data::Target::Sql(sql) = &self.existing(row)?.target else {
+            return Err(Error::request(say!("this row holds no query", "questa riga non contiene una query")));
+        };
         look::query(&self.set, sql)
     }
 
@@ -614,7 +623,12 @@ impl Sheet {
     /// Numbers of the rows that a choice leaves, in its order.
     fn choose(&self, (filter, search, sort): &Choice) -> Result<Vec<usize>> {
         let mut numbers = match filter.finding {
-            Some(f) => self.found.get(f).cloned().ok_or_else(|| Error::request(format!("there is no finding number {f}; open the data set again")))?,
+            Some(f) => self.found.get(f).cloned().ok_or_else(|| {
+                Error::request(say!(
+                    "there is no finding number {f}; open the data set again",
+                    "non c’è un risultato del controllo numero {f}; apri di nuovo l’insieme di dati"
+                ))
+            })?,
             None => self.there.clone(),
         };
         let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());

@@ -13,6 +13,7 @@ use data::set::Split;
 use report::record::{RunFile, RunResult, write_atomically};
 use report::study::FILE;
 pub use report::study::{Outcome, StudyRun, Summary};
+use say::say;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::Metrics;
@@ -41,7 +42,10 @@ impl Study {
     /// If nothing was named to try, a run fails or is refused, or the study was stopped.
     pub fn run(&self, home: &Home, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Outcome> {
         if self.methods.is_empty() || self.sizes.is_empty() || self.seeds.is_empty() {
-            return Err(Error::request("a study needs at least one method, one size and one seed"));
+            return Err(Error::request(say!(
+                "a study needs at least one method, one size and one seed",
+                "a uno studio servono almeno un metodo, una dimensione e un seme"
+            )));
         }
         std::fs::create_dir_all(&self.out).map_err(|e| Error::io(&self.out, e))?;
         let mut outcome = Outcome {
@@ -59,13 +63,17 @@ impl Study {
                 for &seed in &self.seeds {
                     let result = self.one(home, method, rows, seed, on_event, stop)?;
                     if stop.load(Ordering::Relaxed) {
-                        return Err(Error::request(format!(
+                        return Err(Error::request(say!(
                             "the study was stopped; the same command goes on with it, finished runs are in {}",
+                            "lo studio è stato fermato; lo stesso comando prosegue, le esecuzioni finite sono in {}",
                             self.out.display()
                         )));
                     }
                     let Some(metrics) = &result.metrics else {
-                        return Err(Error::request("there is nothing to score the runs on; name a test or a validation set"));
+                        return Err(Error::request(say!(
+                            "there is nothing to score the runs on; name a test or a validation set",
+                            "non c’è nulla su cui valutare le esecuzioni; indica un insieme di prova o di validazione"
+                        )));
                     };
                     outcome.metric = metrics.headline()[0].0.into();
                     outcome.baselines = result.baselines.iter().map(|(name, m)| (name.clone(), m.main())).collect();
@@ -92,7 +100,8 @@ impl Study {
     }
 
     fn write(&self, outcome: &Outcome) -> Result<()> {
-        let text = serde_json::to_string_pretty(outcome).map_err(|e| Error::request(format!("{FILE} cannot be written: {e}")))?;
+        let text =
+            serde_json::to_string_pretty(outcome).map_err(|e| Error::request(say!("{FILE} cannot be written: {e}", "{FILE} non si può scrivere: {e}")))?;
         Ok(write_atomically(&self.out.join(FILE), text.as_bytes())?)
     }
 }
@@ -107,7 +116,11 @@ pub(crate) fn finished(home: &Home, mut request: Request, on_event: &mut dyn FnM
         // neither a finished nor an interrupted run answers another question than it was made for
         let asked = |r: &Request| (r.task.clone(), r.model.clone(), r.method.clone(), r.recipe.clone(), r.set.clone(), r.rows, r.seed, r.edited, r.trial);
         if made.request.try_into::<Request>().is_ok_and(|made| asked(&made) != asked(&request)) {
-            return Err(Error::request(format!("{} holds a run with other settings; choose another folder with --out", folder.display())));
+            return Err(Error::request(say!(
+                "{} holds a run with other settings; choose another folder with --out",
+                "{} contiene un’esecuzione con altre impostazioni; scegli un’altra cartella con --out",
+                folder.display()
+            )));
         }
     }
     if let Ok(result) = RunResult::read(folder)
@@ -118,7 +131,11 @@ pub(crate) fn finished(home: &Home, mut request: Request, on_event: &mut dyn FnM
     if checkpoint::latest(&folder.join(CHECKPOINTS)).0.is_some() {
         return match resume(home, folder, on_event, stop)? {
             Resumed::Here(result) => Ok(*result),
-            Resumed::Elsewhere => Err(Error::request(format!("{} is being trained by another process; wait for it", folder.display()))),
+            Resumed::Elsewhere => Err(Error::request(say!(
+                "{} is being trained by another process; wait for it",
+                "{} è in addestramento in un altro processo; aspettalo",
+                folder.display()
+            ))),
         };
     }
     // begun, and nothing to go on from

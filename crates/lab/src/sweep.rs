@@ -13,6 +13,7 @@ use crate::run::Request;
 use crate::study;
 use data::Kind;
 use report::record::{self, RunResult, write_atomically};
+use say::say;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +37,7 @@ impl std::str::FromStr for Dimension {
 
     /// Reads `key=value,value`; where a value holds commas itself, `key=value;value`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let wrong = || format!("`{text}` is not of the form key=value,value");
+        let wrong = || say!("`{text}` is not of the form key=value,value", "`{text}` non ha la forma chiave=valore,valore");
         let (key, values) = text.split_once('=').ok_or_else(wrong)?;
         let between = if values.contains(';') { ';' } else { ',' };
         let values: Vec<String> = values.split(between).map(|v| v.trim().to_string()).collect();
@@ -105,7 +106,10 @@ impl Sweep {
     /// that fails by itself is a trial that is not chosen.
     pub fn run(&self, home: &Home, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Outcome> {
         if self.dimensions.is_empty() || self.halving < 2 {
-            return Err(Error::request("a sweep needs settings to try, and lets at most one of two go on"));
+            return Err(Error::request(say!(
+                "a sweep needs settings to try, and lets at most one of two go on",
+                "servono impostazioni da provare, e ne passa al più una su due"
+            )));
         }
         // what is refused is refused before the first hour of training
         let kind = self.common.task.parse::<Kind>().map_err(Error::Request)?;
@@ -163,7 +167,9 @@ impl Sweep {
             outcome.trials.sort_by(|a, b| a.round.cmp(&b.round).then(order(b).partial_cmp(&order(a)).unwrap_or(std::cmp::Ordering::Equal)));
             if round == rounds {
                 let winner = tried.first().filter(|(trial, _)| trial.value.is_some());
-                let (winner, _) = winner.ok_or_else(|| Error::request("every trial failed; its folder says why"))?;
+                let (winner, _) = winner.ok_or_else(|| {
+                    Error::request(say!("every trial failed; its folder says why", "tutte le prove sono fallite; le loro cartelle dicono perché"))
+                })?;
                 outcome.best.clone_from(&winner.set);
             }
             self.write(&outcome)?;
@@ -179,17 +185,24 @@ impl Sweep {
             outcome => outcome?,
         };
         if stop.load(Ordering::Relaxed) {
-            let what = format!("the sweep was stopped; the same command goes on with it, finished trials are in {}", self.out.display());
-            return Err(Error::request(what));
+            return Err(Error::request(say!(
+                "the sweep was stopped; the same command goes on with it, finished trials are in {}",
+                "la ricerca è stata fermata; lo stesso comando la prosegue, le prove finite sono in {}",
+                self.out.display()
+            )));
         }
         if result.metrics.is_none() && result.status != "failed" {
-            return Err(Error::request("there is nothing to choose by; name a validation set"));
+            return Err(Error::request(say!(
+                "there is nothing to choose by; name a validation set",
+                "non c’è nulla con cui scegliere; indica un insieme di validazione"
+            )));
         }
         Ok(result)
     }
 
     fn write(&self, outcome: &Outcome) -> Result<()> {
-        let text = serde_json::to_string_pretty(outcome).map_err(|e| Error::request(format!("{FILE} cannot be written: {e}")))?;
+        let text =
+            serde_json::to_string_pretty(outcome).map_err(|e| Error::request(say!("{FILE} cannot be written: {e}", "{FILE} non si può scrivere: {e}")))?;
         Ok(write_atomically(&self.out.join(FILE), text.as_bytes())?)
     }
 }

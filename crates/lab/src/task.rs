@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use data::set::{DataSet, Split};
 use data::{Example, Kind, Target};
 use report::record::{Prediction, RunFile};
+use say::say;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ pub fn training(set: &DataSet, copies: usize, seed: u64) -> Result<Cow<'_, [Exam
 /// If it names none.
 pub fn database(set: &DataSet) -> Result<Vec<&Path>> {
     let files: Vec<&Path> = [&set.schema, &set.seed, &set.database].into_iter().flatten().map(PathBuf::as_path).collect();
-    if files.is_empty() { Err(Error::request(NO_DATABASE)) } else { Ok(files) }
+    if files.is_empty() { Err(Error::request(no_database())) } else { Ok(files) }
 }
 
 /// A file of a run's data by the part it played: what came with the run if it was unpacked from elsewhere, else where it lay
@@ -118,8 +119,12 @@ pub fn database_of(run: &RunFile, folder: &Path) -> Vec<PathBuf> {
 /// Why an answer that a model gave is none: it is less sure than the threshold of its run.
 pub(crate) const WITHHELD: &str = "withheld: less sure than the threshold";
 
-const NO_DATABASE: &str =
-    "queries are about a database; name the script of the tables with --schema, and the database or the script that fills it with --database";
+fn no_database() -> String {
+    say!(
+        "queries are about a database; name the script of the tables with --schema, and the database or the script that fills it with --database",
+        "le query riguardano un database; indica lo script delle tabelle con --schema, e il database o lo script che lo riempie con --database"
+    )
+}
 
 /// Scores answers of one task. Queries need the database that they are about.
 pub struct Scorer {
@@ -136,7 +141,7 @@ impl Scorer {
     /// If there is no such database, or its files are wrong.
     pub fn new(kind: Kind, examples: &[Example], labels: Labels, files: &[&Path]) -> Result<Self> {
         let judge = match kind {
-            Kind::Sql if files.is_empty() => return Err(Error::request(NO_DATABASE)),
+            Kind::Sql if files.is_empty() => return Err(Error::request(no_database())),
             Kind::Sql => {
                 let queries = examples.iter().filter_map(|e| if let Target::Sql(q) = &e.target { Some(q.as_str()) } else { None });
                 Some(Judge::new(Sandbox::open(files)?, queries)?)
@@ -161,7 +166,13 @@ impl Scorer {
                     let answered = said.answer.as_ref().ok().and_then(|a| if let Target::Label(l) = a { self.labels.index(l) } else { None });
                     // a label that may not be answered would be scored as another one
                     let expected = self.labels.index(example.label()).ok_or_else(|| {
-                        Error::request(format!("{}: the label `{}` is not one of {}", example.origin, example.label(), self.labels.names().join(", ")))
+                        Error::request(say!(
+                            "{}: the label `{}` is not one of {}",
+                            "{}: l’etichetta `{}` non è fra {}",
+                            example.origin,
+                            example.label(),
+                            self.labels.names().join(", ")
+                        ))
                     })?;
                     shares.push(f64::from(answered == Some(expected)));
                     rows.push(Scored { expected, answered, probability: said.probability });
@@ -187,7 +198,10 @@ impl Scorer {
                 Metrics::Text(text::free_text(&expected, &answered))
             }
             Kind::Sql => {
-                let judge = self.judge.as_mut().ok_or_else(|| Error::request("queries need their database to be scored"))?;
+                let judge = self
+                    .judge
+                    .as_mut()
+                    .ok_or_else(|| Error::request(say!("queries need their database to be scored", "per valutare le query serve il loro database")))?;
                 let mut verdicts = Vec::new();
                 for ((example, said), reason) in examples.iter().zip(said).zip(&mut reasons) {
                     let produced = said.answer.as_ref().map(answer::show).unwrap_or_default();

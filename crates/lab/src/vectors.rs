@@ -20,6 +20,7 @@ use gemma::{Gemma, Tokenizer, Weights};
 use report::figure::{Figure, Placed, Variant, example_map};
 use report::record::write_atomically;
 use report::text::Lang;
+use say::say;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -90,7 +91,12 @@ pub fn embed(
             flat
         }
     };
-    let vectors = Vectors::new(flat, width).ok_or_else(|| Error::request("the model's states of this data are not finite; choose another device or model"))?;
+    let vectors = Vectors::new(flat, width).ok_or_else(|| {
+        Error::request(say!(
+            "the model's states of this data are not finite; choose another device or model",
+            "gli stati del modello su questi dati non sono numeri finiti; scegli un altro dispositivo o modello"
+        ))
+    })?;
     Ok(Some(Embedded { vectors, rows, of: all.len() }))
 }
 
@@ -120,7 +126,10 @@ fn states(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBoo
         let states = body.states(&batch.ids, &batch.rows, None, false, &[tap])?;
         let pooled = gemma::lora::values(pool(states, &batch.ids, &batch.places, Pool::Mean));
         if pooled.len() != rows.len() * width {
-            return Err(Error::request("the device did not give back what it computed; choose another with --device"));
+            return Err(Error::request(say!(
+                "the device did not give back what it computed; choose another with --device",
+                "il dispositivo non ha restituito ciò che ha calcolato; scegline un altro con --device"
+            )));
         }
         for (&row, state) in rows.iter().zip(pooled.chunks(width)) {
             flat[row * width..][..width].copy_from_slice(state);
@@ -246,7 +255,11 @@ pub fn near(set: &DataSet, embedded: &Embedded, split: Split, index: usize, most
 /// What to say where a part has no row of a number.
 pub(crate) fn no_row(set: &DataSet, split: Split, index: usize) -> Error {
     let rows = set.examples(split).len();
-    Error::request(format!("the {} part has {rows} rows and none with the number {index}, counted from 0", split.name()))
+    Error::request(say!(
+        "the {} part has {rows} rows and none with the number {index}, counted from 0",
+        "la parte {} ha {rows} righe e nessuna con il numero {index}, contando da 0",
+        split.name()
+    ))
 }
 
 /// The rows as points on a plane, those that are alike to the model near each other.
@@ -317,7 +330,14 @@ fn format(path: &Path) -> Option<&'static str> {
 /// # Errors
 /// If not.
 pub fn mappable(path: &Path) -> Result<()> {
-    let refuse = || Error::request(format!("{}: a map is written as {}; use .json, .csv, .svg or .png", path.display(), FORMATS.join(", ")));
+    let refuse = || {
+        Error::request(say!(
+            "{}: a map is written as {}; use .json, .csv, .svg or .png",
+            "{}: una mappa si scrive come {}; usa .json, .csv, .svg o .png",
+            path.display(),
+            FORMATS.join(", ")
+        ))
+    };
     format(path).map(drop).ok_or_else(refuse)
 }
 

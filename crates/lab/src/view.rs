@@ -14,6 +14,7 @@ use report::output::Format;
 use report::record::{self, Prediction, RunFile, RunResult};
 use report::text::Lang;
 use report::{Run, figure, html};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -212,7 +213,7 @@ pub fn figure(folder: &Path, name: &str, lang: Lang) -> Result<figure::Figure> {
         return Ok(figure::loss_curve(&record::events(folder)?, lang));
     }
     let found = report::content::figures(&Run::open(folder)?, lang).into_iter().find(|(n, _)| n == name);
-    found.map(|(_, figure)| figure).ok_or_else(|| Error::request(format!("{} has no figure `{name}`", folder.display())))
+    found.map(|(_, figure)| figure).ok_or_else(|| Error::request(say!("{} has no figure `{name}`", "{} non ha una figura `{name}`", folder.display())))
 }
 
 /// A part of a report that can be left out.
@@ -311,7 +312,10 @@ pub fn models(home: &Home) -> Result<Vec<ModelView>> {
 pub fn import_model(home: &Home, path: &Path) -> Result<ModelView> {
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     models::import(home, &name, path)?;
-    models(home)?.into_iter().find(|m| m.name == name).ok_or_else(|| Error::request(format!("{name} is not in the library; import it again")))
+    models(home)?
+        .into_iter()
+        .find(|m| m.name == name)
+        .ok_or_else(|| Error::request(say!("{name} is not in the library; import it again", "{name} non è nella libreria; importalo di nuovo")))
 }
 
 /// A setting of a task's recipe.
@@ -462,7 +466,7 @@ impl Source {
             train: from.train,
             validation: from.validation,
             test: from.test,
-            columns: columns.map_err(|e| Error::request(format!("the columns: {e}")))?,
+            columns: columns.map_err(|e| Error::request(say!("the columns: {e}", "le colonne: {e}")))?,
             schema: from.schema,
             database: from.database,
             skip_bad_rows: from.skip_bad_rows,
@@ -480,7 +484,9 @@ impl Source {
             train: self.train.clone(),
             validation: self.validation.clone(),
             test: self.test.clone(),
-            columns: serde_json::to_value(&self.columns).and_then(serde_json::from_value).map_err(|e| Error::request(format!("the columns: {e}")))?,
+            columns: serde_json::to_value(&self.columns)
+                .and_then(serde_json::from_value)
+                .map_err(|e| Error::request(say!("the columns: {e}", "le colonne: {e}")))?,
             kind,
             schema: self.schema.clone(),
             database: self.database.clone(),

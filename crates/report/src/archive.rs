@@ -6,6 +6,7 @@
 //! more bytes than listed, and nothing is left behind. The hashes find damage, not forgery: nobody signs them.
 
 use crate::record::{self, Error, Run, RunFile};
+use say::say;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64) -> std::io::Resu
 pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<Entry>, Error> {
     let run = Run::open(folder)?;
     if archive.exists() {
-        return Err(bad(archive, "exists already; choose another name"));
+        return Err(bad(archive, say!("exists already; choose another name", "esiste già; scegli un altro nome")));
     }
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     files.extend(TOP.iter().map(|name| ((*name).to_string(), folder.join(name))).filter(|(_, path)| path.exists()));
@@ -114,7 +115,7 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
     temporary.push(".part");
     let temporary = PathBuf::from(temporary);
     let pack = || -> Result<(), Error> {
-        let broken = |e: zip::result::ZipError| bad(archive, format!("cannot be written ({e})"));
+        let broken = |e: zip::result::ZipError| bad(archive, say!("cannot be written ({e})", "non si può scrivere ({e})"));
         let mut zip = ZipWriter::new(BufWriter::new(File::create(&temporary).map_err(io(&temporary))?));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
         zip.start_file("manifest.json", options).map_err(broken)?;
@@ -123,7 +124,13 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
             zip.start_file(name.as_str(), options).map_err(broken)?;
             let (sha256, _) = copy(&mut File::open(path).map_err(io(path))?, &mut zip, u64::MAX).map_err(io(path))?;
             if sha256 != entry.sha256 {
-                return Err(bad(path, "changed while it was packed; try again when the run is at rest"));
+                return Err(bad(
+                    path,
+                    say!(
+                        "changed while it was packed; try again when the run is at rest",
+                        "è cambiato mentre veniva impacchettato; riprova quando l’esecuzione è ferma"
+                    ),
+                ));
             }
         }
         let file = zip.finish().map_err(broken)?.into_inner().map_err(|e| io(archive)(e.into_error()))?;
@@ -163,10 +170,11 @@ fn data(run: &RunFile) -> Vec<(String, PathBuf, Entry)> {
 /// If the archive is damaged, is no run, or would write anywhere else; `folder` does not exist then.
 pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
     if folder.exists() {
-        return Err(bad(folder, "exists already; choose another folder"));
+        return Err(bad(folder, say!("exists already; choose another folder", "esiste già; scegli un’altra cartella")));
     }
     let file = File::open(archive).map_err(io(archive))?;
-    let damaged = |e: zip::result::ZipError| bad(archive, format!("is not a whole archive ({e}); get it again"));
+    let damaged =
+        |e: zip::result::ZipError| bad(archive, say!("is not a whole archive ({e}); get it again", "non è un archivio completo ({e}); procuratelo di nuovo"));
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let manifest = manifest(archive, &mut zip)?;
     let mut listed: BTreeMap<&str, &Entry> = manifest.files.iter().map(|f| (f.path.as_str(), f)).collect();
@@ -184,7 +192,11 @@ pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
                 let Some(wanted) = listed.remove(name.as_str()) else {
                     return Err(bad(
                         archive,
-                        format!("holds `{}`, which its manifest does not list, or holds it twice; get it again", crate::text::clean(&name, 100)),
+                        say!(
+                            "holds `{}`, which its manifest does not list, or holds it twice; get it again",
+                            "contiene `{}`, che il suo elenco non nomina o che compare due volte; procuratelo di nuovo",
+                            crate::text::clean(&name, 100)
+                        ),
                     ));
                 };
                 let path = temporary.join(&wanted.path);
@@ -195,14 +207,22 @@ pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
                 // one byte more than listed is enough to know
                 let (sha256, bytes) = copy(&mut entry, &mut out, wanted.bytes.saturating_add(1)).map_err(io(archive))?;
                 if bytes != wanted.bytes || sha256 != wanted.sha256 {
-                    return Err(bad(archive, format!("`{}` is not what the manifest lists (size or SHA-256 differs); get it again", wanted.path)));
+                    return Err(bad(
+                        archive,
+                        say!(
+                            "`{}` is not what the manifest lists (size or SHA-256 differs); get it again",
+                            "`{}` non è ciò che l’elenco indica (dimensione o SHA-256 diversi); procuratelo di nuovo",
+                            wanted.path
+                        ),
+                    ));
                 }
             }
             if let Some(missing) = listed.keys().next() {
-                return Err(bad(archive, format!("lacks `{missing}`; get it again")));
+                return Err(bad(archive, say!("lacks `{missing}`; get it again", "manca `{missing}`; procuratelo di nuovo")));
             }
             // what it is named for
-            Run::open(temporary).map_err(|e| bad(archive, format!("holds no run that this version reads ({e})")))?;
+            Run::open(temporary)
+                .map_err(|e| bad(archive, say!("holds no run that this version reads ({e})", "non contiene un’esecuzione che questa versione legga ({e})")))?;
             Ok(())
         },
     )?;
@@ -212,26 +232,54 @@ pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
 /// The list of files, held to what any run needs.
 fn manifest<R: Read + std::io::Seek>(archive: &Path, zip: &mut ZipArchive<R>) -> Result<Manifest, Error> {
     let mut text = Vec::new();
-    let entry = zip.by_name("manifest.json").map_err(|_| bad(archive, "is no run of Lapidary: it has no manifest.json"))?;
+    let entry = zip
+        .by_name("manifest.json")
+        .map_err(|_| bad(archive, say!("is no run of Lapidary: it has no manifest.json", "non è un’esecuzione di Lapidary: non ha manifest.json")))?;
     entry.take(MANIFEST_BYTES + 1).read_to_end(&mut text).map_err(io(archive))?;
     if text.len() as u64 > MANIFEST_BYTES {
-        return Err(bad(archive, format!("its manifest is larger than {MANIFEST_BYTES} bytes; no run of Lapidary has such a one")));
+        return Err(bad(
+            archive,
+            say!(
+                "its manifest is larger than {MANIFEST_BYTES} bytes; no run of Lapidary has such a one",
+                "il suo elenco supera {MANIFEST_BYTES} byte; nessuna esecuzione di Lapidary ne ha uno così"
+            ),
+        ));
     }
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| bad(archive, format!("its manifest cannot be read ({e})")))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&text).map_err(|e| bad(archive, say!("its manifest cannot be read ({e})", "il suo elenco non si può leggere ({e})")))?;
     if manifest.format != FORMAT || manifest.version > VERSION {
-        let what = format!("is a `{}` of version {}; this version reads {FORMAT} up to {VERSION}", crate::text::clean(&manifest.format, 40), manifest.version);
+        let what = say!(
+            "is a `{}` of version {}; this version reads {FORMAT} up to {VERSION}",
+            "è un `{}` di versione {}; questa versione legge {FORMAT} fino alla {VERSION}",
+            crate::text::clean(&manifest.format, 40),
+            manifest.version
+        );
         return Err(bad(archive, what));
     }
     let total = manifest.files.iter().try_fold(0u64, |sum, f| sum.checked_add(f.bytes));
     if manifest.files.len() > FILES || total.is_none_or(|t| t > BYTES) {
-        return Err(bad(archive, format!("would unpack more than {FILES} files or {} GiB; no run of Lapidary does", BYTES >> 30)));
+        return Err(bad(
+            archive,
+            say!(
+                "would unpack more than {FILES} files or {} GiB; no run of Lapidary does",
+                "estrarrebbe più di {FILES} file o {} GiB; nessuna esecuzione di Lapidary lo fa",
+                BYTES >> 30
+            ),
+        ));
     }
     for f in &manifest.files {
         // names that mean the same on every system, and nothing but a place inside the folder
         let inside = Path::new(&f.path).components().all(|c| matches!(c, Component::Normal(_)));
         let plain = f.path.split('/').all(|part| !part.is_empty() && !part.ends_with(['.', ' '])) && !f.path.contains(['\\', ':', '\0']);
         if !inside || !plain || f.path == "manifest.json" {
-            return Err(bad(archive, format!("`{}` is no place inside a run folder; the archive was not made by Lapidary", crate::text::clean(&f.path, 100))));
+            return Err(bad(
+                archive,
+                say!(
+                    "`{}` is no place inside a run folder; the archive was not made by Lapidary",
+                    "`{}` non è un posto dentro una cartella di esecuzione; l’archivio non è stato creato da Lapidary",
+                    crate::text::clean(&f.path, 100)
+                ),
+            ));
         }
     }
     Ok(manifest)

@@ -4,6 +4,7 @@ use crate::document::Document;
 use crate::figure::Variant;
 use crate::record::{self, Error};
 use crate::{html, markdown, pdf, tables};
+use say::say;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -40,7 +41,12 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
             "png" => Ok(Self::Png),
-            _ => Err(format!("no report format `{}`; choose among {}", crate::text::clean(name, 20), Self::NAMES.join(", "))),
+            _ => Err(say!(
+                "no report format `{}`; choose among {}",
+                "nessun formato di rapporto `{}`; scegli fra {}",
+                crate::text::clean(name, 20),
+                Self::NAMES.join(", ")
+            )),
         }
     }
 }

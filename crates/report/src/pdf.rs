@@ -8,6 +8,7 @@ use crate::document::Document;
 use crate::figure::Variant;
 use crate::font::{self, Fonts};
 use crate::record::Error;
+use say::say;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use typst::diag::{FileError, FileResult, SourceDiagnostic};
@@ -48,11 +49,17 @@ pub fn lay_out(document: &Document) -> Result<PagedDocument, Error> {
 }
 
 fn diagnosed(errors: &[SourceDiagnostic]) -> Error {
-    defect(errors.first().map_or("nothing was said", |e| e.message.as_str()))
+    defect(errors.first().map_or(say::pick("nothing was said", "non è stato detto nulla"), |e| e.message.as_str()))
 }
 
 fn defect(what: &str) -> Error {
-    Error::Format { path: "report.pdf".into(), what: format!("cannot be set ({what}); this is a defect of Lapidary: please report it with the run folder") }
+    Error::Format {
+        path: "report.pdf".into(),
+        what: say!(
+            "cannot be set ({what}); this is a defect of Lapidary: please report it with the run folder",
+            "non si può comporre ({what}); è un difetto di Lapidary: segnalalo con la cartella di esecuzione"
+        ),
+    }
 }
 
 /// Fonts and library, made once.
@@ -86,7 +93,13 @@ impl Files {
         let report = serde_json::to_string(&report).map_err(|e| defect(&e.to_string()))?;
         // markup of JSON and SVG is ASCII, which the font has: only texts change
         files.insert("report.json".into(), Bytes::from_string(font::printable(&report, Fonts::WithEmoji)));
-        Ok(Self { main: Source::new(file_id("report.typ").ok_or_else(|| defect("its layout has no name"))?, LAYOUT.into()), files })
+        Ok(Self {
+            main: Source::new(
+                file_id("report.typ").ok_or_else(|| defect(say::pick("its layout has no name", "la sua impaginazione non ha nome")))?,
+                LAYOUT.into(),
+            ),
+            files,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The files of a run folder as Rust values: `run.toml`, `result.json`, `predictions.jsonl`,
 //! `events.jsonl`. The folder alone is enough to report on a run anywhere.
 
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use ts_rs::TS;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{path}: {source}; check that the run folder is complete and writable")]
+    #[error("{}", refused(.path, .source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -28,6 +29,14 @@ pub enum Error {
         /// What is wrong and what to do.
         what: String,
     },
+}
+
+fn refused(path: &Path, source: &std::io::Error) -> String {
+    let (path, source) = (path.display(), say::system(source));
+    say!(
+        "{path}: {source}; check that the run folder is complete and writable",
+        "{path}: {source}; controlla che la cartella di esecuzione sia completa e che vi si possa scrivere"
+    )
 }
 
 /// A file that went into a run.
@@ -304,7 +313,8 @@ impl RunFile {
     /// If it is missing or damaged.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("run.toml");
-        toml::from_str(&read(&path)?).map_err(|e| Error::Format { path, what: format!("is not a run description ({e})") })
+        toml::from_str(&read(&path)?)
+            .map_err(|e| Error::Format { path, what: say!("is not a run description ({e})", "non è la descrizione di un’esecuzione ({e})") })
     }
 }
 
@@ -315,7 +325,10 @@ impl RunResult {
     /// If it is missing or damaged.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("result.json");
-        serde_json::from_str(&read(&path)?).map_err(|e| Error::Format { path, what: format!("is not a result ({e}); evaluate the run again") })
+        serde_json::from_str(&read(&path)?).map_err(|e| Error::Format {
+            path,
+            what: say!("is not a result ({e}); evaluate the run again", "non è un risultato ({e}); valuta di nuovo l’esecuzione"),
+        })
     }
 }
 
@@ -348,11 +361,19 @@ pub fn calibration(folder: &Path) -> Result<Option<Calibration>, Error> {
     if !path.exists() {
         return Ok(None);
     }
-    let read: Calibration = serde_json::from_str(&read(&path)?)
-        .map_err(|e| Error::Format { path: path.clone(), what: format!("is not a calibration ({e}); calibrate the run again") })?;
+    let read: Calibration = serde_json::from_str(&read(&path)?).map_err(|e| Error::Format {
+        path: path.clone(),
+        what: say!("is not a calibration ({e}); calibrate the run again", "non è una calibrazione ({e}); calibra di nuovo l’esecuzione"),
+    })?;
     // a temperature divides
     if !(read.temperature.is_finite() && read.temperature > 0.0) {
-        return Err(Error::Format { path, what: "has a temperature that is not above 0; calibrate the run again".into() });
+        return Err(Error::Format {
+            path,
+            what: say!(
+                "has a temperature that is not above 0; calibrate the run again",
+                "ha una temperatura che non è maggiore di 0; calibra di nuovo l’esecuzione"
+            ),
+        });
     }
     Ok(Some(read))
 }

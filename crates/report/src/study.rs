@@ -6,6 +6,7 @@ use crate::document::{Block, Cell, Column, Document, Kind, Role, Row, Section, T
 use crate::figure::{self, Learnt, Series};
 use crate::record::Error;
 use crate::text::{Lang, clean, fill};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -91,7 +92,10 @@ impl Outcome {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Error::Io { path, source }),
         };
-        serde_json::from_str(&text).map(Some).map_err(|e| Error::Format { path, what: format!("is not the outcome of a study ({e}); run the study again") })
+        serde_json::from_str(&text).map(Some).map_err(|e| Error::Format {
+            path,
+            what: say!("is not the outcome of a study ({e}); run the study again", "non è il risultato di uno studio ({e}); esegui di nuovo lo studio"),
+        })
     }
 
     /// Scores by the size of the training set, a line for each method that has several sizes.

@@ -5,6 +5,7 @@
 
 use crate::document::{Document, Kind, Table};
 use crate::record::Error;
+use say::say;
 use serde_json::{Value, json};
 
 /// A table as CSV (RFC 4180) with a line of column names. An interval is two columns, `…_low` and `…_high`.
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 /// If the writer refuses, which it does only for want of memory.
 pub fn csv(table: &Table) -> Result<Vec<u8>, Error> {
     let mut out = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
-    let failed = |e: String| Error::Format { path: format!("{}.csv", table.name).into(), what: format!("cannot be written ({e})") };
+    let failed = |e: String| Error::Format { path: format!("{}.csv", table.name).into(), what: say!("cannot be written ({e})", "non si può scrivere ({e})") };
     let head: Vec<String> = table
         .columns
         .iter()

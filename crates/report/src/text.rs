@@ -5,6 +5,7 @@
 //! readers write them. [`clean`] makes text from data sets and models harmless to look at: escaping keeps
 //! markup inert, but a NUL or a right-to-left override would still break a file or disguise a line.
 
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use tasks::score::sql::Failure;
@@ -36,12 +37,35 @@ impl FromStr for Lang {
         match code.split(['-', '_', '.']).next().unwrap_or_default().to_ascii_lowercase().as_str() {
             "en" => Ok(Self::English),
             "it" => Ok(Self::Italian),
-            _ => Err(format!("no reports in language `{}`; choose en or it", clean(code, 20))),
+            _ => Err(say!("no reports in language `{}`; choose en or it", "nessun rapporto nella lingua `{}`; scegli en o it", clean(code, 20))),
+        }
+    }
+}
+
+impl From<Lang> for say::Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::English => Self::English,
+            Lang::Italian => Self::Italian,
+        }
+    }
+}
+
+impl From<say::Language> for Lang {
+    fn from(language: say::Language) -> Self {
+        match language {
+            say::Language::English => Self::English,
+            say::Language::Italian => Self::Italian,
         }
     }
 }
 
 impl Lang {
+    /// The language that the program speaks.
+    pub fn spoken() -> Self {
+        say::language().into()
+    }
+
     /// Its code: `en` or `it`.
     pub fn code(self) -> &'static str {
         match self {
@@ -52,32 +76,7 @@ impl Lang {
 
     /// What the health guard saw, what it means and what was done, in a sentence.
     pub fn health(self, symptom: Symptom, remedy: Remedy, step: usize, seen: &str) -> String {
-        if self == Self::English {
-            return Trouble { symptom, remedy, seen: seen.into() }.message(step);
-        }
-        let what = match symptom {
-            Symptom::LossNotFinite => "La perdita non è più un numero",
-            Symptom::GradientNotFinite => "I gradienti non sono più numeri",
-            Symptom::LossZero => "La perdita è esattamente 0: non si impara nulla, come accade quando gli obiettivi sono solo riempimento o mascherati",
-            Symptom::Diverging => "La perdita è sfuggita: il tasso di apprendimento è troppo alto",
-            Symptom::GradientSpike => "Un lotto ha un gradiente molto più grande degli altri; guardatene gli esempi",
-            Symptom::AdapterStill => "Gli adattatori non si muovono: nessun gradiente li raggiunge",
-            Symptom::UpdateTooLarge => "Un aggiornamento ha sostituito quasi tutta una matrice: il tasso di apprendimento è troppo alto",
-            Symptom::NoTargets => "Esempi senza alcun token da imparare: la risposta è vuota o è stata tagliata",
-            Symptom::EmptyTargets => "Esempi la cui risposta è solo riempimento o fine del testo",
-            Symptom::DoubledStart => "Esempi che cominciano due volte con il token di inizio testo; toglietelo dai testi",
-            Symptom::Contradiction => "Lo stesso testo compare con risposte diverse: nessun modello può impararle entrambe",
-            Symptom::MemoryGrowing => "La memoria cresce di passo in passo",
-            Symptom::Collapse => "Il modello dà la stessa risposta a tutto",
-        };
-        let done = match remedy {
-            Remedy::None => "",
-            Remedy::SkipBatch => " Il lotto è stato tralasciato.",
-            Remedy::HalveRate => " L’addestramento è tornato all’ultimo stato buono, con metà del tasso di apprendimento.",
-            Remedy::Stop => " L’addestramento è stato fermato.",
-        };
-        let at = if step == 0 { "prima del primo passo".to_string() } else { format!("passo {step}") };
-        format!("{what} ({at}: {seen}).{done}")
+        Trouble { symptom, remedy, seen: seen.into() }.message(self.into(), step)
     }
 
     /// Why an answer is none, or not the right one, as [`tasks`] says it. What SQLite says of a query stays as it is
@@ -98,6 +97,7 @@ impl Lang {
             ("an entity is not of the form {\"type\": \"words\"}", _) => "un’entità non ha la forma {\"tipo\": \"parole\"}".into(),
             ("not a list of hashtags", _) => "non è una lista di hashtag".into(),
             ("no hashtag", _) => "nessun hashtag".into(),
+            ("no label", _) => "nessuna etichetta".into(),
             ("no answer", _) => "nessuna risposta".into(),
             ("withheld: less sure than the threshold", _) => "trattenuta: meno sicura della soglia".into(),
             ("it holds a NUL character", _) => "contiene un carattere NUL".into(),

@@ -10,6 +10,7 @@ use gemma::generate::{Allowed, Constraint};
 use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
+use say::say;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ impl Vocabulary {
     pub fn new(pieces: &[Vec<u8>], stop: u32) -> Result<Self, String> {
         let size = u32::try_from(pieces.len()).map_err(|e| e.to_string())?;
         if stop >= size {
-            return Err(format!("token {stop} ends a text and is not among the {size} tokens"));
+            return Err(say!("token {stop} ends a text and is not among the {size} tokens", "il token {stop} termina un testo e non è fra i {size} token"));
         }
         let trie = TokTrie::from(&TokRxInfo::new(size, stop), pieces);
         let env: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
@@ -72,7 +73,7 @@ impl Vocabulary {
         let row = |lark: &String| {
             let matcher = Matcher::new(self.factory.create_parser(TopLevelGrammar::from_lark(lark.clone())));
             match matcher.get_error() {
-                Some(e) => Err(format!("a grammar cannot be used: {e}")),
+                Some(e) => Err(say!("a grammar cannot be used: {e}", "una grammatica non si può usare: {e}")),
                 None => Ok(RefCell::new(Row { ended: matcher.is_stopped(), matcher, seen: Vec::new() })),
             }
         };

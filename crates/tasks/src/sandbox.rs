@@ -13,6 +13,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Batch, Connection, ErrorCode, OpenFlags};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -103,8 +104,8 @@ impl Sandbox {
     /// If a file cannot be read, a script fails, takes too long or tries to reach out of its database,
     /// or there is no table.
     pub fn open(files: &[&Path]) -> Result<Self, Error> {
-        let last = files.last().copied().unwrap_or(Path::new("the data set"));
-        let fail = |e: rusqlite::Error| Error::new(last, format!("a database in memory cannot be made ({e})"));
+        let last = files.last().copied().unwrap_or(Path::new(say::pick("the data set", "l’insieme di dati")));
+        let fail = |e: rusqlite::Error| Error::new(last, say!("a database in memory cannot be made ({e})", "non si può creare un database in memoria ({e})"));
         let mut db = Connection::open_in_memory().map_err(fail)?;
         match files.iter().find(|f| is_database(f)) {
             Some(file) => copy_file(file, &mut db)?,
@@ -116,11 +117,19 @@ impl Sandbox {
                 db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).map_err(fail)?;
             }
         }
-        let tables = tables(&db).map_err(|e| Error::new(last, format!("its tables cannot be listed ({e}); is it an SQLite database?")))?;
+        let tables = tables(&db).map_err(|e| {
+            Error::new(
+                last,
+                say!("its tables cannot be listed ({e}); is it an SQLite database?", "le sue tabelle non si possono elencare ({e}); è un database SQLite?"),
+            )
+        })?;
         if tables.is_empty() {
             return Err(Error::new(
                 last,
-                "makes no table; name the script of the tables with --schema, and the database or the script that fills it with --database",
+                say!(
+                    "makes no table; name the script of the tables with --schema, and the database or the script that fills it with --database",
+                    "non crea tabelle; indica lo script delle tabelle con --schema, e il database o lo script che lo riempie con --database"
+                ),
             ));
         }
         Self::seal(db, tables).map_err(fail)
@@ -232,7 +241,9 @@ impl Sandbox {
     /// # Errors
     /// If there is no memory for it.
     pub fn changed(&self, seed: u64, literals: &[(String, Value)]) -> Result<Self, Error> {
-        let fail = |e: rusqlite::Error| Error::new(Path::new("the database"), format!("cannot be copied and changed ({e})"));
+        let fail = |e: rusqlite::Error| {
+            Error::new(Path::new(say::pick("the database", "il database")), say!("cannot be copied and changed ({e})", "non si può copiare e modificare ({e})"))
+        };
         let mut db = Connection::open_in_memory().map_err(fail)?;
         copy(&self.db, &mut db).map_err(fail)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).map_err(fail)?;
@@ -322,11 +333,28 @@ fn is_database(file: &Path) -> bool {
 }
 
 fn copy_file(file: &Path, into: &mut Connection) -> Result<(), Error> {
-    let bytes = std::fs::metadata(file).map_err(|e| Error::new(file, format!("{e}; check that the file can be read")))?.len();
+    let bytes = std::fs::metadata(file)
+        .map_err(|e| Error::new(file, say!("{}; check that the file can be read", "{}; controlla che il file si possa leggere", say::system(&e))))?
+        .len();
     if bytes > FILE {
-        return Err(Error::new(file, format!("is larger than {} MiB, and queries run on a copy in memory; give a smaller database", FILE >> 20)));
+        return Err(Error::new(
+            file,
+            say!(
+                "is larger than {} MiB, and queries run on a copy in memory; give a smaller database",
+                "supera {} MiB, e le query si eseguono su una copia in memoria; usa un database più piccolo",
+                FILE >> 20
+            ),
+        ));
     }
-    let fail = |e: rusqlite::Error| Error::new(file, format!("cannot be read as an SQLite database ({e}); is it damaged or in use?"));
+    let fail = |e: rusqlite::Error| {
+        Error::new(
+            file,
+            say!(
+                "cannot be read as an SQLite database ({e}); is it damaged or in use?",
+                "non si può leggere come database SQLite ({e}); è danneggiato o in uso?"
+            ),
+        )
+    };
     let from = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
     copy(&from, into).map_err(fail)
 }
@@ -336,8 +364,11 @@ fn copy(from: &Connection, into: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn run_script(script: &Path, db: &mut Connection) -> Result<(), Error> {
-    let bytes = std::fs::read(script).map_err(|e| Error::new(script, format!("{e}; check that the file can be read")))?;
-    let text = String::from_utf8(bytes).map_err(|_| Error::new(script, "is neither an SQLite database nor an SQL script in UTF-8"))?;
+    let bytes = std::fs::read(script)
+        .map_err(|e| Error::new(script, say!("{}; check that the file can be read", "{}; controlla che il file si possa leggere", say::system(&e))))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::new(script, say!("is neither an SQLite database nor an SQL script in UTF-8", "non è né un database SQLite né uno script SQL in UTF-8"))
+    })?;
     let started = Instant::now();
     let text = text.trim_start_matches('\u{feff}');
     db.progress_handler(10_000, Some(move || started.elapsed() > LOADING)).map_err(|e| Error::new(script, e.to_string()))?;
@@ -356,7 +387,12 @@ fn run_script(script: &Path, db: &mut Connection) -> Result<(), Error> {
         match done {
             Ok(None) => return Ok(()),
             Ok(Some(length)) => at += length,
-            Err(_) if started.elapsed() > LOADING => return Err(Error::new(script, format!("took longer than {} s and was stopped", LOADING.as_secs()))),
+            Err(_) if started.elapsed() > LOADING => {
+                return Err(Error::new(
+                    script,
+                    say!("took longer than {} s and was stopped", "ha impiegato più di {} s ed è stato fermato", LOADING.as_secs()),
+                ));
+            }
             Err(e) => {
                 at += text[at..].len() - text[at..].trim_start().len();
                 let line = text[..at].bytes().filter(|b| *b == b'\n').count() + 1;
@@ -365,7 +401,7 @@ fn run_script(script: &Path, db: &mut Connection) -> Result<(), Error> {
                     rusqlite::Error::SqliteFailure(_, Some(msg)) => msg,
                     other => other.to_string(),
                 };
-                return Err(Error::new(script, format!("the statement at line {line} fails: {what}")));
+                return Err(Error::new(script, say!("the statement at line {line} fails: {what}", "l’istruzione alla riga {line} fallisce: {what}")));
             }
         }
     }

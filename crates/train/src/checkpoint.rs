@@ -8,6 +8,7 @@ use crate::health::Guard;
 use crate::state::{Matrix, Progress, Snapshot};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use say::say;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,10 @@ impl Writer {
         let gone = self.send.as_ref().is_none_or(|s| s.send(snapshot).is_err());
         let mut out: Vec<String> = self.failures.try_iter().collect();
         if gone {
-            out.push("the thread that writes checkpoints has ended; free some memory and resume the run".into());
+            out.push(say!(
+                "the thread that writes checkpoints has ended; free some memory and resume the run",
+                "il thread che scrive i checkpoint è terminato; libera memoria e riprendi l’esecuzione"
+            ));
         }
         out
     }
@@ -89,7 +93,13 @@ fn digest(tensors: &[&Matrix]) -> String {
 /// With a sentence if the disk refuses; earlier checkpoints are then still there.
 pub fn write(folder: &Path, snapshot: &Snapshot) -> Result<(), String> {
     let path = folder.join(format!("step-{:08}.safetensors", snapshot.progress.steps));
-    let fail = |what: String| format!("{}: the checkpoint could not be written ({what}); the run goes on, free some space", path.display());
+    let fail = |what: String| {
+        say!(
+            "{}: the checkpoint could not be written ({what}); the run goes on, free some space",
+            "{}: il checkpoint non si è potuto scrivere ({what}); l’addestramento prosegue, libera spazio",
+            path.display()
+        )
+    };
     std::fs::create_dir_all(folder).map_err(|e| fail(e.to_string()))?;
     // safetensors files keep an order of their own
     let mut tensors: Vec<&Matrix> = snapshot.tensors.iter().collect();
@@ -125,26 +135,26 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// With a sentence if the file is damaged.
 pub fn read(path: &Path) -> Result<Snapshot, String> {
-    let fail = |what: String| format!("{}: is not a whole checkpoint ({what})", path.display());
+    let fail = |what: String| say!("{}: is not a whole checkpoint ({what})", "{}: non è un checkpoint completo ({what})", path.display());
     let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let text = |key: &str| metadata.get(key).map(String::as_str).ok_or_else(|| fail(format!("it has no {key}")));
+    let text = |key: &str| metadata.get(key).map(String::as_str).ok_or_else(|| fail(say!("it has no {key}", "manca {key}")));
     let progress: Progress = serde_json::from_str(text("progress")?).map_err(|e| fail(e.to_string()))?;
     let guard: Guard = serde_json::from_str(text("guard")?).map_err(|e| fail(e.to_string()))?;
     let mut tensors = Vec::new();
     for (name, view) in file.iter() {
-        let [rows, columns] = *view.shape() else { return Err(fail(format!("{name} is no matrix"))) };
+        let [rows, columns] = *view.shape() else { return Err(fail(say!("{name} is no matrix", "{name} non è una matrice"))) };
         if view.dtype() != Dtype::F32 {
-            return Err(fail(format!("{name} is not f32")));
+            return Err(fail(say!("{name} is not f32", "{name} non è f32")));
         }
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         tensors.push((name.to_string(), [rows, columns], values));
     }
     tensors.sort_by(|a: &Matrix, b| a.0.cmp(&b.0));
     if metadata.get("sha256") != Some(&digest(&tensors.iter().collect::<Vec<_>>())) {
-        return Err(fail("its hash is another".into()));
+        return Err(fail(say!("its hash is another", "la sua impronta è un’altra")));
     }
     Ok(Snapshot { tensors, progress, guard })
 }

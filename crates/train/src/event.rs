@@ -102,7 +102,7 @@ pub enum Event {
         /// Numbers or rows that were seen, as they stand in the message.
         #[serde(default)]
         seen: String,
-        /// What was seen, what it means and what was done, in English.
+        /// What was seen, what it means and what was done, in the language that the program spoke.
         message: String,
     },
     /// The run waits.

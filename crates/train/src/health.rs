@@ -10,6 +10,7 @@ use crate::step::Objective;
 use data::Encoded;
 use data::encode::Mark;
 use gemma::generate::{BOS, EOS, PAD};
+use say::Language;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use ts_rs::TS;
@@ -218,9 +219,24 @@ pub fn examine(examples: &[Encoded], objective: Objective) -> Vec<Trouble> {
     out
 }
 
+/// That a trouble is over.
+pub fn recovered(language: Language) -> String {
+    match language {
+        Language::English => format!("All has been well for {CALM} steps."),
+        Language::Italian => format!("Tutto bene da {CALM} passi."),
+    }
+}
+
 impl Trouble {
-    /// What it means and what was done, in a sentence for a person, in English.
-    pub fn message(&self, step: usize) -> String {
+    /// What it means and what was done, in a sentence for a person.
+    pub fn message(&self, language: Language, step: usize) -> String {
+        match language {
+            Language::English => self.english(step),
+            Language::Italian => self.italian(step),
+        }
+    }
+
+    fn english(&self, step: usize) -> String {
         let what = match self.symptom {
             Symptom::LossNotFinite => "The loss is no longer a number",
             Symptom::GradientNotFinite => "Gradients are no longer numbers",
@@ -245,6 +261,64 @@ impl Trouble {
         let at = if step == 0 { "before the first step".to_string() } else { format!("step {step}") };
         format!("{what} ({at}: {}).{done}", self.seen)
     }
+
+    fn italian(&self, step: usize) -> String {
+        let what = match self.symptom {
+            Symptom::LossNotFinite => "La perdita non è più un numero",
+            Symptom::GradientNotFinite => "I gradienti non sono più numeri",
+            Symptom::LossZero => "La perdita è esattamente 0: non si impara nulla, come accade quando gli obiettivi sono solo riempimento o mascherati",
+            Symptom::Diverging => "La perdita è sfuggita: il tasso di apprendimento è troppo alto",
+            Symptom::GradientSpike => "Un lotto ha un gradiente molto più grande degli altri; guardane gli esempi",
+            Symptom::AdapterStill => "Gli adattatori non si muovono: nessun gradiente li raggiunge",
+            Symptom::UpdateTooLarge => "Un aggiornamento ha sostituito quasi tutta una matrice: il tasso di apprendimento è troppo alto",
+            Symptom::NoTargets => "Esempi senza alcun token da imparare: la risposta è vuota o è stata tagliata",
+            Symptom::EmptyTargets => "Esempi la cui risposta è solo riempimento o fine del testo",
+            Symptom::DoubledStart => "Esempi che cominciano due volte con il token di inizio testo; toglilo dai testi",
+            Symptom::Contradiction => "Lo stesso testo compare con risposte diverse: nessun modello può impararle entrambe",
+            Symptom::MemoryGrowing => "La memoria cresce di passo in passo",
+            Symptom::Collapse => "Il modello dà la stessa risposta a tutto",
+        };
+        let done = match self.remedy {
+            Remedy::None => "",
+            Remedy::SkipBatch => " Il lotto è stato tralasciato.",
+            Remedy::HalveRate => " L’addestramento è tornato all’ultimo stato buono, con metà del tasso di apprendimento.",
+            Remedy::Stop => " L’addestramento è stato fermato.",
+        };
+        let at = if step == 0 { "prima del primo passo".to_string() } else { format!("passo {step}") };
+        format!("{what} ({at}: {}).{done}", self.seen_in_italian())
+    }
+
+    /// What was seen is kept in English, with the run; of its few forms each has its Italian here.
+    fn seen_in_italian(&self) -> String {
+        let seen = self.seen.as_str();
+        let between = |before: &str, middle: &str, after: &str| {
+            let (a, b) = seen.strip_prefix(before)?.strip_suffix(after)?.split_once(middle)?;
+            Some((a.to_string(), b.to_string()))
+        };
+        if seen == "on the validation set" {
+            "sull’insieme di validazione".into()
+        } else if seen == "a weight became NaN or infinite" {
+            "un peso è diventato NaN o infinito".into()
+        } else if let Some((norm, usual)) = between("gradient norm ", ", usually ", "") {
+            format!("norma del gradiente {norm}, di solito {usual}")
+        } else if let Some(norm) = seen.strip_prefix("gradient norm ") {
+            format!("norma del gradiente {norm}")
+        } else if let Some((loss, was)) = between("loss ", ", was ", "") {
+            format!("perdita {loss}, era {was}")
+        } else if let Some(loss) = seen.strip_prefix("loss ") {
+            format!("perdita {loss}")
+        } else if let Some((times, _)) = between("an update of ", " times", " its weights") {
+            format!("un aggiornamento pari a {times} volte i suoi pesi")
+        } else if let Some((steps, _)) = between("all B are 0 after ", " ", "steps") {
+            format!("tutte le B sono 0 dopo {steps} passi")
+        } else if let Some((now, was)) = between("", " MiB, was ", " MiB") {
+            format!("{now} MiB, erano {was} MiB")
+        } else if let Some((found, rest)) = between("", " of ", "").filter(|(_, rest)| rest.contains(" examples (")) {
+            format!("{found} di {}", rest.replacen(" examples (", " esempi (", 1))
+        } else {
+            seen.into()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -262,6 +336,28 @@ mod tests {
             assert_eq!(guard.after_update(step, calm(2.0 - 0.05 * step as f64)), None);
         }
         guard
+    }
+
+    #[test]
+    fn every_trouble_is_told_in_italian() {
+        let seens = [
+            ("loss NaN", "perdita NaN"),
+            ("gradient norm inf", "norma del gradiente inf"),
+            ("gradient norm 150.000, usually 1.000", "norma del gradiente 150.000, di solito 1.000"),
+            ("a weight became NaN or infinite", "un peso è diventato NaN o infinito"),
+            ("an update of 1.50 times its weights", "un aggiornamento pari a 1.50 volte i suoi pesi"),
+            ("loss 9.000, was 1.000", "perdita 9.000, era 1.000"),
+            ("all B are 0 after 3 steps", "tutte le B sono 0 dopo 3 passi"),
+            ("2048 MiB, was 1024 MiB", "2048 MiB, erano 1024 MiB"),
+            ("2 of 9 examples (1, 4)", "2 di 9 esempi (1, 4)"),
+            ("on the validation set", "sull’insieme di validazione"),
+        ];
+        for (seen, expected) in seens {
+            let told = Trouble { symptom: Symptom::Diverging, remedy: Remedy::HalveRate, seen: seen.into() };
+            let (english, italian) = (told.message(Language::English, 7), told.message(Language::Italian, 7));
+            assert!(english.contains(&format!("(step 7: {seen})")), "{english}");
+            assert!(italian.contains(&format!("(passo 7: {expected})")), "{italian}");
+        }
     }
 
     fn seen(t: Option<Trouble>) -> Option<(Symptom, Remedy)> {

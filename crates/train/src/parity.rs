@@ -11,6 +11,7 @@ use data::Batch;
 use data::encode::{Encoded, Mark};
 use gemma::head::{Pool, View};
 use gemma::{Adapters, Config, Error, Gemma, Head, LoraConfig, Result, Weights};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,8 +77,8 @@ fn cases() -> Vec<Case> {
     };
     let rows = vec![40, 23, 31, 7];
     vec![
-        Case { name: "small model", config: small.clone(), rows: rows.clone(), targets: 5, head: None },
-        Case { name: "small model with a head", config: small, rows, targets: 0, head: Some(vec![2, 6]) },
+        Case { name: say::pick("small model", "modello piccolo"), config: small.clone(), rows: rows.clone(), targets: 5, head: None },
+        Case { name: say::pick("small model with a head", "modello piccolo con testa"), config: small, rows, targets: 0, head: Some(vec![2, 6]) },
         block(),
     ]
 }
@@ -101,7 +102,7 @@ fn block() -> Case {
         query_scalar: 256.0,
         epsilon: 1e-6,
     };
-    Case { name: "block of real sizes", config, rows: vec![64; 8], targets: 8, head: None }
+    Case { name: say::pick("block of real sizes", "blocco di dimensioni reali"), config, rows: vec![64; 8], targets: 8, head: None }
 }
 
 /// Every gradient by its parameter's path.
@@ -146,7 +147,7 @@ impl Ready {
             Some(Ok(values)) => found.push((path.to_string(), values)),
             Some(Err(what)) => failed = Some(what),
             // silent otherwise: the parameter would simply never learn
-            None => failed = Some(format!("computed no gradient for {path}")),
+            None => failed = Some(say!("computed no gradient for {path}", "non ha calcolato il gradiente di {path}")),
         });
         match failed {
             Some(what) => Err(Error::Device { device, what }),
@@ -156,7 +157,10 @@ impl Ready {
 }
 
 fn values(t: Tensor<2>) -> std::result::Result<Vec<f32>, String> {
-    t.try_into_data().map_err(|e| format!("a gradient could not be read back: {e:?}"))?.try_to_vec().map_err(|e| format!("{e:?}"))
+    t.try_into_data()
+        .map_err(|e| say!("a gradient could not be read back: {e:?}", "un gradiente non si è potuto rileggere: {e:?}"))?
+        .try_to_vec()
+        .map_err(|e| format!("{e:?}"))
 }
 
 /// Runs the cases on a device and on the CPU.

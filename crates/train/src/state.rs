@@ -8,6 +8,7 @@ use crate::health::Guard;
 use crate::optimizer::AdamW;
 use crate::step::Tuned;
 use burn::tensor::{Tensor, TensorData};
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -186,7 +187,7 @@ impl State {
         self.guard = snapshot.guard;
         self.progress = snapshot.progress;
         match wrong {
-            Some(name) => Err(format!("{name} is missing or of another shape")),
+            Some(name) => Err(say!("{name} is missing or of another shape", "{name} manca o ha un’altra forma")),
             None => Ok(()),
         }
     }

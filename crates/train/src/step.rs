@@ -4,6 +4,7 @@ use burn::tensor::{Gradients, Int, Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::View;
 use gemma::{Adapters, Gemma, Head, loss};
+use say::say;
 use serde::Serialize;
 
 /// What is trained: adapters below, and a head on top if the method has one.
@@ -167,7 +168,8 @@ fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {
 /// # Errors
 /// If the device failed.
 pub(crate) fn scalar(model: &Gemma, t: Tensor<1>) -> gemma::Result<f64> {
-    t.try_into_scalar::<f32>()
-        .map(f64::from)
-        .map_err(|e| gemma::Error::Device { device: format!("{:?}", model.device()), what: format!("a result could not be read back: {e:?}") })
+    t.try_into_scalar::<f32>().map(f64::from).map_err(|e| gemma::Error::Device {
+        device: format!("{:?}", model.device()),
+        what: say!("a result could not be read back: {e:?}", "un risultato non si è potuto rileggere: {e:?}"),
+    })
 }

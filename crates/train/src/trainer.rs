@@ -10,6 +10,7 @@ use crate::step::{self, Tuned};
 use burn::tensor::Tensor;
 use data::{Batch, Encoded, batch};
 use gemma::Gemma;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -104,23 +105,23 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         let positive = [("epochs", self.epochs), ("batch", self.batch), ("accumulate", self.accumulate), ("evaluations_per_epoch", self.evaluations_per_epoch)];
         if let Some((name, _)) = positive.iter().find(|(_, v)| *v == 0) {
-            return Err(format!("{name} must be at least 1"));
+            return Err(say!("{name} must be at least 1", "{name} dev’essere almeno 1"));
         }
         for (name, rate) in [("learning_rate", self.learning_rate), ("head_learning_rate", self.head_learning_rate), ("epsilon", self.epsilon)] {
             if !rate.is_finite() || rate <= 0.0 {
-                return Err(format!("{name} must be a positive number"));
+                return Err(say!("{name} must be a positive number", "{name} dev’essere un numero positivo"));
             }
         }
         for (name, share) in [("warmup", self.warmup), ("beta1", self.beta1), ("beta2", self.beta2), ("weight_decay", self.weight_decay), ("thin", self.thin)] {
             if !(0.0..1.0).contains(&share) {
-                return Err(format!("{name} must be at least 0 and below 1"));
+                return Err(say!("{name} must be at least 0 and below 1", "{name} dev’essere almeno 0 e minore di 1"));
             }
         }
         if !(self.layer_decay > 0.0 && self.layer_decay <= 1.0) {
-            return Err("layer_decay must be above 0 and at most 1".into());
+            return Err(say!("layer_decay must be above 0 and at most 1", "layer_decay dev’essere maggiore di 0 e al massimo 1"));
         }
         if !self.clip.is_finite() || self.clip < 0.0 {
-            return Err("clip must be 0 (off) or a positive number".into());
+            return Err(say!("clip must be 0 (off) or a positive number", "clip dev’essere 0 (nessun limite) o un numero positivo"));
         }
         Ok(())
     }
@@ -265,7 +266,7 @@ impl Run<'_> {
             for trouble in health::examine(self.plan.examples, objective) {
                 self.tell(0, &trouble);
                 if trouble.remedy == Remedy::Stop {
-                    return Err(gemma::Error::Request(trouble.message(0)));
+                    return Err(gemma::Error::Request(trouble.message(say::language(), 0)));
                 }
             }
             if objective == step::Objective::Head {
@@ -433,14 +434,14 @@ impl Run<'_> {
         }
         if self.troubled.is_some_and(|t| step == t + health::CALM) {
             self.troubled = None;
-            let message = format!("All has been well for {} steps.", health::CALM);
+            let message = health::recovered(say::language());
             self.observer.event(Event::Health { step: step + 1, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message });
         }
         Ok(Step::Done)
     }
 
     fn tell(&mut self, step: usize, trouble: &Trouble) {
-        let message = trouble.message(step);
+        let message = trouble.message(say::language(), step);
         self.observer.event(Event::Health { step, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen.clone(), message });
     }
 
@@ -456,7 +457,7 @@ impl Run<'_> {
         self.tell(step + 1, &trouble);
         match trouble.remedy {
             Remedy::None => return Ok(Step::Done),
-            Remedy::Stop => return Err(gemma::Error::Request(trouble.message(step + 1))),
+            Remedy::Stop => return Err(gemma::Error::Request(trouble.message(say::language(), step + 1))),
             Remedy::SkipBatch => {
                 // leaving batches out ends by itself, so it is not counted
                 self.state.progress.skipped.insert(step);
@@ -591,7 +592,10 @@ fn add_gradients(tuned: &mut Tuned, mut gradients: burn::tensor::Gradients, sums
         None => missing = Some(path.to_string()),
     });
     match missing {
-        Some(path) => Err(gemma::Error::Request(format!("no gradient reached {path}; this is a defect of Lapidary: please report it with the run folder"))),
+        Some(path) => Err(gemma::Error::Request(say!(
+            "no gradient reached {path}; this is a defect of Lapidary: please report it with the run folder",
+            "nessun gradiente è arrivato a {path}; è un difetto di Lapidary: segnalalo con la cartella di esecuzione"
+        ))),
         None => Ok(()),
     }
 }

@@ -1,6 +1,8 @@
 /**
  * What the engine says, as the window says it. The engine also speaks to people at a command line and names flags and
- * commands in its advice; here the same advice names what there is in the window, in the window's language.
+ * commands in its advice; here the same advice names what there is in the window, in the window's language. The engine
+ * speaks English or Italian, and what it said earlier (in a run, in a list of findings) may be in the other one, so both
+ * are known: each line has the English and, where the words differ, the Italian.
  */
 import type { Words } from '../words';
 
@@ -13,24 +15,30 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/ \(--set [^)]*\)/g, '', 'settings'],
   // choices that Start offers
   [/(;|,) (or )?(use|train with) --method completion/g, '', 'method'],
+  [/(;|,) (oppure )?(usa|addestra con) --method completion/g, '', 'method'],
   [/(;|,) use --device cpu, or update the driver and run `lapidary devices --check`/g, '', 'deviceOrDriver'],
-  [/; `lapidary devices` lists what is/g, '', 'device'],
-  [/; choose another with --device/g, '', 'device'],
+  [/; usa --device cpu, oppure aggiorna il driver ed esegui `lapidary devices --check`/g, '', 'deviceOrDriver'],
+  [/; `lapidary devices` (lists what is|elenca quelli presenti)/g, '', 'device'],
+  [/; (choose another|scegline un altro) (with|con) --device/g, '', 'device'],
   [/; name a file with --train, or a folder with --data/g, '', 'data'],
-  [/; name one with --(train|validation|test)/g, '', 'data'],
+  [/; indica un file con --train, oppure una cartella con --data/g, '', 'data'],
+  [/; (name one with|indicane uno con) --(train|validation|test)/g, '', 'data'],
   // which column is which, and the database that queries are about
-  [/: say which one with --columns \S+/g, '', 'columns'],
+  [/: (say which one with|indica quale con) --columns \S+/g, '', 'columns'],
   [/; name the script of the tables with --schema, and the database or the script that fills it with --database/g, '', 'database'],
-  [/, or say which database with --schema/g, '', 'database'],
+  [/; indica lo script delle tabelle con --schema, e il database o lo script che lo riempie con --database/g, '', 'database'],
+  [/, (or say which database with|oppure indica il database con) --schema/g, '', 'database'],
   // models
-  [/; get it with `lapidary models get [^`]*`/g, '', 'model'],
-  [/; `lapidary models list` shows the catalogue/g, '', 'model'],
+  [/; (get it with|scaricalo con) `lapidary models get [^`]*`/g, '', 'model'],
+  [/; `lapidary models list` (shows the catalogue|mostra il catalogo)/g, '', 'model'],
   // what the window sees to by itself
   [/; train with --edited to heed them/g, ''],
+  [/; addestra con --edited per tenerne conto/g, ''],
   [/; leave --edited out, or see `lapidary data edit`/g, ''],
-  [/ with --(out|home)\b/g, ''],
-  [/; use `lapidary calibrate` first/g, ''],
-  [/; calibrate it for a lower --accuracy/g, ''],
+  [/; togli --edited, oppure vedi `lapidary data edit`/g, ''],
+  [/ (with|con) --(out|home)\b( CARTELLA| DIR)?/g, ''],
+  [/; (use `lapidary calibrate` first|usa prima `lapidary calibrate`)/g, ''],
+  [/; (calibrate it for a lower|calibrala per una) --accuracy( più bassa)?/g, ''],
 ];
 
 export function wording(message: string, words: Words): string {

@@ -551,6 +551,11 @@ export const en = {
     use: 'Use',
     inUse: 'In use',
     /** What the library notes of a model that came from a file. */
-    known: { imported: 'a file that was opened', 'as its owner states': 'as its owner states' },
+    known: {
+      imported: 'a file that was opened',
+      'as its owner states': 'as its owner states',
+      'placed in the models folder': 'placed in the models folder',
+      'see the repository': 'see the repository',
+    },
   },
 } as const;

@@ -557,6 +557,11 @@ export const it: Words = {
     downloading: (name) => `Scarico ${name}`,
     use: 'Usa',
     inUse: 'In uso',
-    known: { imported: 'un file aperto', 'as its owner states': 'quella indicata da chi lo possiede' },
+    known: {
+      imported: 'un file aperto',
+      'as its owner states': 'quella indicata da chi lo possiede',
+      'placed in the models folder': 'messo nella cartella dei modelli',
+      'see the repository': 'vedi il repository',
+    },
   },
 };

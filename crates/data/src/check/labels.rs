@@ -1,20 +1,25 @@
 //! Labels, and types of entities: too few examples, unknown to training, or spelled in two ways.
 
-use super::{Finding, Row, Severity, count, found, verb};
+use super::{Finding, Noun, ROW, Row, Severity, count, found, verb, word};
 use crate::example::Target;
 use crate::near::normalized;
 use crate::set::{DataSet, Split};
+use say::say;
 use std::collections::BTreeMap;
 
 /// Fewer training examples of a label than this are called out: with one or two, half of what the
 /// label means is not seen.
 const FEW: usize = 3;
 
+const LABEL: Noun = ["label", "labels", "etichetta", "etichette"];
+const KIND: Noun = ["entity type", "entity types", "tipo di entità", "tipi di entità"];
+const TRAINING: Noun = ["training example", "training examples", "esempio di addestramento", "esempi di addestramento"];
+
 pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
     let mut out = Vec::new();
     let Some(what) = rows.iter().find_map(|r| match r.example.target {
-        Target::Label(_) => Some("label"),
-        Target::Entities(_) => Some("entity type"),
+        Target::Label(_) => Some(LABEL),
+        Target::Entities(_) => Some(KIND),
         _ => None,
     }) else {
         return out;
@@ -26,35 +31,55 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
         }
     }
     let train = set.examples(Split::Train);
-    if what == "label" && set.splits.contains_key(&Split::Train) && by_name.len() < 2 {
+    if what == LABEL && set.splits.contains_key(&Split::Train) && by_name.len() < 2 {
         let first: Vec<Row<'_>> = rows.iter().filter(|r| r.split == Split::Train).take(1).copied().collect();
-        let labels = count(by_name.len(), "label");
-        let message = format!("the training set has {labels}; a classifier needs at least two: add examples of another label");
-        let fix = "With a second label there is something to tell apart.";
-        out.extend(found("single_label", Severity::Error, &first, |_| message.clone(), |_| fix.into()));
+        let labels = count(by_name.len(), LABEL);
+        let message = say!(
+            "the training set has {labels}; a classifier needs at least two: add examples of another label",
+            "l’insieme di addestramento ha {labels}; a un classificatore ne servono almeno due: aggiungi esempi di un’altra etichetta"
+        );
+        let fix = say!("With a second label there is something to tell apart.", "Con una seconda etichetta c’è qualcosa da distinguere.");
+        out.extend(found("single_label", Severity::Error, &first, |_| message.clone(), |_| fix.clone()));
     }
     for (name, few) in by_name.iter().filter(|(_, rows)| rows.len() < FEW) {
-        let message = |n| format!("{what} `{name}` has only {}; add more, or merge it with another", count(n, "training example"));
-        let fix = |n| format!("{} more would make {FEW}, the least from which something can be learnt; ten are better.", FEW - n);
+        let message = |n| {
+            let (examples, una) = (count(n, TRAINING), if what == LABEL { "uniscila a un’altra" } else { "uniscilo a un altro" });
+            let what = word(1, what);
+            say!(
+                "{what} `{name}` has only {examples}; add more, or merge it with another",
+                "{what} `{name}` ha solo {examples}; aggiungine altri, oppure {una}"
+            )
+        };
+        let fix = |n| {
+            say!(
+                "{} more would make {FEW}, the least from which something can be learnt; ten are better.",
+                "Con altri {} diventano {FEW}, il minimo da cui si impara qualcosa; dieci è meglio.",
+                FEW - n
+            )
+        };
         out.extend(found("few_examples", Severity::Warning, few, message, fix));
     }
     out.extend(spellings(&by_name, what));
     if train.is_empty() {
         return out;
     }
+    let label = what == LABEL;
     for split in [Split::Validation, Split::Test] {
         let unknown: Vec<Row<'_>> = rows.iter().filter(|r| r.split == split && strange(r, &by_name).is_some()).copied().collect();
         let Some(first) = unknown.first() else { continue };
         let (name, origin) = (strange(first, &by_name).unwrap_or_default(), &first.example.origin);
         let message = |n| {
-            let (part, has) = (split.name(), verb(n, "has", "have"));
-            format!(
-                "{} of {part} {has} a {what} that no training row has (the first is `{name}` at {origin}); correct it or add training examples of it",
-                count(n, "row")
+            let (rows, part, what) = (count(n, ROW), split.name(), word(1, what));
+            let (has, ha, un) = (verb(n, "has", "have"), verb(n, "ha", "hanno"), if label { "un’" } else { "un " });
+            say!(
+                "{rows} of {part} {has} a {what} that no training row has (the first is `{name}` at {origin}); correct it or add training examples of it",
+                "{rows} di {part} {ha} {un}{what} che nessuna riga di addestramento ha (la prima è `{name}` a {origin}); correggi, oppure aggiungi esempi di addestramento"
             )
         };
-        let kind = if what == "label" { "unknown_label" } else { "unknown_type" };
-        out.extend(found(kind, Severity::Error, &unknown, message, |_| "The result then counts only what could be learnt.".into()));
+        let kind = if label { "unknown_label" } else { "unknown_type" };
+        out.extend(found(kind, Severity::Error, &unknown, message, |_| {
+            say!("The result then counts only what could be learnt.", "Il risultato conta allora solo ciò che si poteva imparare.")
+        }));
     }
     out
 }
@@ -77,16 +102,26 @@ fn strange<'a>(row: &Row<'a>, known: &BTreeMap<&str, Vec<Row<'_>>>) -> Option<&'
 }
 
 /// Names that differ only in case, spaces or punctuation.
-fn spellings(by_name: &BTreeMap<&str, Vec<Row<'_>>>, what: &str) -> Vec<Finding> {
+fn spellings(by_name: &BTreeMap<&str, Vec<Row<'_>>>, what: Noun) -> Vec<Finding> {
     let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for name in by_name.keys().filter(|n| !normalized(n).is_empty()) {
         alike.entry(normalized(name)).or_default().push(name);
     }
     let warn = |names: &Vec<&str>| {
-        let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" and ");
+        let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(say::pick(" and ", " e "));
         let rarest = names.iter().min_by_key(|n| by_name[*n].len())?;
-        let message = |_| format!("{what}s {listed} differ only in how they are written; give them one spelling");
-        found("spelling", Severity::Warning, &by_name[rarest], message, |n| format!("Respelling {} makes one {what} of {}.", count(n, "row"), names.len()))
+        let (one, several, of) = (word(1, what), word(2, what), names.len());
+        let message = |_| {
+            say!(
+                "{several} {listed} differ only in how they are written; give them one spelling",
+                "{several} {listed} differiscono solo nella grafia; usane una sola"
+            )
+        };
+        let fix = |n| {
+            let (rows, un) = (count(n, ROW), if what == LABEL { "una sola" } else { "un solo" });
+            say!("Respelling {rows} makes one {one} of {of}.", "Riscrivendo {rows} resta {un} {one} al posto di {of}.")
+        };
+        found("spelling", Severity::Warning, &by_name[rarest], message, fix)
     };
     alike.values().filter(|names| names.len() > 1).filter_map(warn).collect()
 }

@@ -3,9 +3,10 @@
 //! A guesser of languages (whatlang) is often wrong on a few words, so it is asked only about texts
 //! that hold few of the words which are common in this very set, and believed only if it is sure.
 
-use super::{Finding, Row, Severity, count, found, verb};
+use super::{Finding, ROW, Row, Severity, TEXT, count, found, verb};
 use crate::near::normalized;
 use rayon::prelude::*;
+use say::say;
 use std::collections::{HashMap, HashSet};
 use whatlang::{Detector, Lang};
 
@@ -26,47 +27,47 @@ const LETTERS: usize = 40;
 
 /// The languages that are told apart: those of Europe with many speakers, and those with a script of
 /// their own. Each rare language more makes short texts look like it.
-const LANGUAGES: [(&str, Lang, &str); 32] = [
-    ("it", Lang::Ita, "Italian"),
-    ("en", Lang::Eng, "English"),
-    ("fr", Lang::Fra, "French"),
-    ("de", Lang::Deu, "German"),
-    ("es", Lang::Spa, "Spanish"),
-    ("pt", Lang::Por, "Portuguese"),
-    ("nl", Lang::Nld, "Dutch"),
-    ("pl", Lang::Pol, "Polish"),
-    ("ro", Lang::Ron, "Romanian"),
-    ("cs", Lang::Ces, "Czech"),
-    ("hu", Lang::Hun, "Hungarian"),
-    ("sv", Lang::Swe, "Swedish"),
-    ("da", Lang::Dan, "Danish"),
-    ("nb", Lang::Nob, "Norwegian"),
-    ("fi", Lang::Fin, "Finnish"),
-    ("tr", Lang::Tur, "Turkish"),
-    ("hr", Lang::Hrv, "Croatian"),
-    ("vi", Lang::Vie, "Vietnamese"),
-    ("id", Lang::Ind, "Indonesian"),
-    ("ru", Lang::Rus, "Russian"),
-    ("uk", Lang::Ukr, "Ukrainian"),
-    ("bg", Lang::Bul, "Bulgarian"),
-    ("el", Lang::Ell, "Greek"),
-    ("ar", Lang::Ara, "Arabic"),
-    ("fa", Lang::Pes, "Persian"),
-    ("he", Lang::Heb, "Hebrew"),
-    ("hi", Lang::Hin, "Hindi"),
-    ("bn", Lang::Ben, "Bengali"),
-    ("th", Lang::Tha, "Thai"),
-    ("ko", Lang::Kor, "Korean"),
-    ("ja", Lang::Jpn, "Japanese"),
-    ("zh", Lang::Cmn, "Chinese"),
+const LANGUAGES: [(&str, Lang, &str, &str); 32] = [
+    ("it", Lang::Ita, "Italian", "italiano"),
+    ("en", Lang::Eng, "English", "inglese"),
+    ("fr", Lang::Fra, "French", "francese"),
+    ("de", Lang::Deu, "German", "tedesco"),
+    ("es", Lang::Spa, "Spanish", "spagnolo"),
+    ("pt", Lang::Por, "Portuguese", "portoghese"),
+    ("nl", Lang::Nld, "Dutch", "olandese"),
+    ("pl", Lang::Pol, "Polish", "polacco"),
+    ("ro", Lang::Ron, "Romanian", "rumeno"),
+    ("cs", Lang::Ces, "Czech", "ceco"),
+    ("hu", Lang::Hun, "Hungarian", "ungherese"),
+    ("sv", Lang::Swe, "Swedish", "svedese"),
+    ("da", Lang::Dan, "Danish", "danese"),
+    ("nb", Lang::Nob, "Norwegian", "norvegese"),
+    ("fi", Lang::Fin, "Finnish", "finlandese"),
+    ("tr", Lang::Tur, "Turkish", "turco"),
+    ("hr", Lang::Hrv, "Croatian", "croato"),
+    ("vi", Lang::Vie, "Vietnamese", "vietnamita"),
+    ("id", Lang::Ind, "Indonesian", "indonesiano"),
+    ("ru", Lang::Rus, "Russian", "russo"),
+    ("uk", Lang::Ukr, "Ukrainian", "ucraino"),
+    ("bg", Lang::Bul, "Bulgarian", "bulgaro"),
+    ("el", Lang::Ell, "Greek", "greco"),
+    ("ar", Lang::Ara, "Arabic", "arabo"),
+    ("fa", Lang::Pes, "Persian", "persiano"),
+    ("he", Lang::Heb, "Hebrew", "ebraico"),
+    ("hi", Lang::Hin, "Hindi", "hindi"),
+    ("bn", Lang::Ben, "Bengali", "bengalese"),
+    ("th", Lang::Tha, "Thai", "thailandese"),
+    ("ko", Lang::Kor, "Korean", "coreano"),
+    ("ja", Lang::Jpn, "Japanese", "giapponese"),
+    ("zh", Lang::Cmn, "Chinese", "cinese"),
 ];
 
 /// `code` is the set's language, if its card says one.
 pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
-    let detector = Detector::with_allowlist(LANGUAGES.iter().map(|(_, lang, _)| *lang).collect());
+    let detector = Detector::with_allowlist(LANGUAGES.iter().map(|(_, lang, ..)| *lang).collect());
     let sample: Vec<&str> = rows.iter().step_by(rows.len().div_ceil(SAMPLE).max(1)).map(|r| r.example.text.as_str()).collect();
     let code = code.split(['-', '_']).next().unwrap_or_default().to_lowercase();
-    let ours = LANGUAGES.iter().find(|(c, _, _)| *c == code).map(|(_, lang, _)| *lang).or_else(|| guess(&detector, &sample))?;
+    let ours = LANGUAGES.iter().find(|(c, ..)| *c == code).map(|(_, lang, ..)| *lang).or_else(|| guess(&detector, &sample))?;
     let common = common(&sample);
     let foreign = |r: &Row<'_>| {
         let text = normalized(&r.example.text);
@@ -94,15 +95,21 @@ pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
         Severity::Warning,
         &strange.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
         |n| {
+            let (texts, ours, names) = (count(n, TEXT), name(ours), names.join(", "));
             let (seem, they, them) = (verb(n, "seems", "seem"), verb(n, "it", "they"), verb(n, "it", "them"));
-            format!(
-                "{} {seem} not to be {} ({}); translate {them}, or delete {them} if {they} came in by mistake",
-                count(n, "text"),
-                name(ours),
-                names.join(", ")
+            let (sembra, lo, finito) = (verb(n, "sembra", "sembrano"), verb(n, "lo", "li"), verb(n, "è finito", "sono finiti"));
+            say!(
+                "{texts} {seem} not to be {ours} ({names}); translate {them}, or delete {them} if {they} came in by mistake",
+                "{texts} non {sembra} in {ours} ({names}); traduci{lo}, oppure elimina{lo} se {finito} qui per errore"
             )
         },
-        |n| format!("Training then spends nothing on {n} of {}, and the test asks only for the language in use.", count(rows.len(), "row")),
+        |n| {
+            let rows = count(rows.len(), ROW);
+            say!(
+                "Training then spends nothing on {n} of {rows}, and the test asks only for the language in use.",
+                "L’addestramento non spende allora nulla su {n} di {rows}, e la prova chiede solo la lingua in uso."
+            )
+        },
     )
 }
 
@@ -143,5 +150,6 @@ fn alike(a: Lang, b: Lang) -> bool {
 }
 
 fn name(lang: Lang) -> &'static str {
-    LANGUAGES.iter().find(|(_, l, _)| *l == lang).map_or("another language", |(_, _, name)| name)
+    let (_, _, english, italian) = LANGUAGES.iter().find(|(_, l, ..)| *l == lang).copied().unwrap_or(("", lang, "another language", "un’altra lingua"));
+    say::pick(english, italian)
 }

@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::map::Suspect;
 use crate::set::{DataSet, Split};
+use say::say;
 use serde::Serialize;
 use std::path::Path;
 use ts_rs::TS;
@@ -110,23 +111,28 @@ pub fn suspicious(set: &DataSet, rows: &[(Split, usize)], suspects: &[Suspect]) 
         Some(Row { split, index, example: set.examples(split).get(index)? })
     };
     let found_rows: Vec<(Row<'_>, &Suspect)> = suspects.iter().filter_map(|s| Some((row(s)?, s))).collect();
-    let one = |(r, s): &(Row<'_>, &Suspect)| format!("{} has `{}` and resembles `{}`", r.example.origin, r.example.label(), s.label);
+    let one =
+        |(r, s): &(Row<'_>, &Suspect)| say!("{} has `{}` and resembles `{}`", "{} ha `{}` e somiglia a `{}`", r.example.origin, r.example.label(), s.label);
     let named: Vec<String> = found_rows.iter().take(3).map(one).collect();
     found(
         "suspicious_label",
         Severity::Warning,
         &found_rows.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
         |n| {
-            let (resembles, its) = (verb(n, "resembles", "resemble"), verb(n, "its label is", "their labels are"));
-            let more = if n > named.len() { "; …" } else { "" };
-            format!(
-                "{} {resembles}, to the model, rows of another label more than rows of {} own ({}{more}); look whether {its} right",
-                count(n, "row"),
-                verb(n, "its", "their"),
-                named.join("; ")
+            let (rows, named, more) = (count(n, ROW), named.join("; "), if n > named.len() { "; …" } else { "" });
+            let (resembles, own, its) = (verb(n, "resembles", "resemble"), verb(n, "its", "their"), verb(n, "its label is", "their labels are"));
+            let (somiglia, sue) = (verb(n, "somiglia", "somigliano"), verb(n, "la sua etichetta è giusta", "le loro etichette sono giuste"));
+            say!(
+                "{rows} {resembles}, to the model, rows of another label more than rows of {own} own ({named}{more}); look whether {its} right",
+                "{rows}, secondo il modello, {somiglia} più a righe di un’altra etichetta che a quelle della propria ({named}{more}); guarda se {sue}"
             )
         },
-        |_| "Each wrong label that is corrected is one row less that teaches the opposite of the others.".into(),
+        |_| {
+            say!(
+                "Each wrong label that is corrected is one row less that teaches the opposite of the others.",
+                "Ogni etichetta sbagliata che si corregge è una riga in meno che insegna il contrario delle altre."
+            )
+        },
     )
 }
 
@@ -161,9 +167,22 @@ fn found(kind: &'static str, severity: Severity, rows: &[Row<'_>], message: impl
     (!rows.is_empty()).then(|| Finding { kind, severity, message: message(rows.len()), fix: fix(rows.len()), rows, places })
 }
 
-/// `1 row`, `2 rows`.
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+/// What is counted: singular and plural in English, then in Italian.
+type Noun = [&'static str; 4];
+
+const ROW: Noun = ["row", "rows", "riga", "righe"];
+const TEXT: Noun = ["text", "texts", "testo", "testi"];
+const EXAMPLE: Noun = ["example", "examples", "esempio", "esempi"];
+const QUERY: Noun = ["query", "queries", "query", "query"];
+
+/// `1 row`, `2 rows`, in the language spoken.
+fn count(n: usize, noun: Noun) -> String {
+    format!("{n} {}", word(n, noun))
+}
+
+/// The noun for so many, in the language spoken.
+fn word(n: usize, [one, many, uno, molti]: Noun) -> &'static str {
+    say::pick(verb(n, one, many), verb(n, uno, molti))
 }
 
 /// The plural of a verb or the singular, by number.

@@ -1,10 +1,11 @@
 //! SQL that does not parse, does not run, does more than read, or finds nothing.
 
-use super::{Finding, Row, Severity, count, found, verb};
+use super::{Finding, QUERY, ROW, Row, Severity, count, found, verb};
 use crate::database::{Database, Refusal, Table};
 use crate::error::Result;
 use crate::example::Target;
 use rusqlite::types::Value;
+use say::say;
 use std::collections::HashMap;
 
 /// How a query fares.
@@ -43,45 +44,73 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
     let wrong = of(&|f| matches!(f, Fate::Refused(Refusal::Wrong(_))));
     let first = first.unwrap_or_default();
     out.extend(if database.is_some() {
-        let message = |n| format!("{} {} not run on the database (the first: {first}); correct {}", queries(n), verb(n, "does", "do"), verb(n, "it", "them"));
-        found("sql_fails", Severity::Error, &wrong, message, |_| "Every answer can then be compared by what it finds.".into())
-    } else {
         let message = |n| {
-            format!(
-                "{} {} not SQL as SQLite understands it (the first: {first}); correct {}, or say which database with --schema",
-                queries(n),
-                verb(n, "is", "are"),
-                verb(n, "it", "them")
+            let (queries, does, it) = (count(n, QUERY), verb(n, "does", "do"), verb(n, "it", "them"));
+            let (funziona, correggi) = (verb(n, "funziona", "funzionano"), verb(n, "correggila", "correggile"));
+            say!(
+                "{queries} {does} not run on the database (the first: {first}); correct {it}",
+                "{queries} non {funziona} sul database (la prima: {first}); {correggi}"
             )
         };
-        found("sql_syntax", Severity::Warning, &wrong, message, |_| "The model learns only queries that could run.".into())
+        found("sql_fails", Severity::Error, &wrong, message, |_| {
+            say!("Every answer can then be compared by what it finds.", "Di ogni risposta si può allora confrontare ciò che trova.")
+        })
+    } else {
+        let message = |n| {
+            let (queries, is, it) = (count(n, QUERY), verb(n, "is", "are"), verb(n, "it", "them"));
+            let (e, correggi) = (verb(n, "è", "sono"), verb(n, "correggila", "correggile"));
+            say!(
+                "{queries} {is} not SQL as SQLite understands it (the first: {first}); correct {it}, or say which database with --schema",
+                "{queries} non {e} SQL che SQLite capisca (la prima: {first}); {correggi}, oppure indica il database con --schema"
+            )
+        };
+        found("sql_syntax", Severity::Warning, &wrong, message, |_| {
+            say!("The model learns only queries that could run.", "Il modello impara così solo query che si possono eseguire.")
+        })
     });
     out.extend(found(
         "sql_writes",
         Severity::Error,
         &of(&|f| *f == Fate::Refused(Refusal::Writes)),
-        |n| format!("{} {} more than a single query that reads; make it one SELECT", count(n, "row"), verb(n, "holds", "hold")),
-        |_| "Lapidary never runs anything that writes, so such answers cannot be scored.".into(),
+        |n| {
+            let (rows, holds, contiene) = (count(n, ROW), verb(n, "holds", "hold"), verb(n, "contiene", "contengono"));
+            say!(
+                "{rows} {holds} more than a single query that reads; make it one SELECT",
+                "{rows} {contiene} più di una sola query che legge; lascia una sola SELECT"
+            )
+        },
+        |_| {
+            say!(
+                "Lapidary never runs anything that writes, so such answers cannot be scored.",
+                "Lapidary non esegue mai nulla che scriva, quindi risposte simili non si possono valutare."
+            )
+        },
     ));
     out.extend(found(
         "sql_endless",
         Severity::Error,
         &of(&|f| *f == Fate::Refused(Refusal::Endless)),
-        |n| format!("{} {} not end within two seconds and 100 000 rows; look for a join without a condition", queries(n), verb(n, "does", "do")),
-        |_| "Evaluation runs each query; it would wait for these in vain.".into(),
+        |n| {
+            let (queries, does, finisce) = (count(n, QUERY), verb(n, "does", "do"), verb(n, "finisce", "finiscono"));
+            say!(
+                "{queries} {does} not end within two seconds and 100 000 rows; look for a join without a condition",
+                "{queries} non {finisce} entro due secondi e 100 000 righe; cerca un join senza condizione"
+            )
+        },
+        |_| say!("Evaluation runs each query; it would wait for these in vain.", "La valutazione esegue ogni query; queste le aspetterebbe invano."),
     ));
     out.extend(found(
         "sql_empty",
         Severity::Warning,
         &of(&|f| *f == Fate::Empty),
         |n| {
-            format!(
-                "{} {} nothing in the database; any wrong query that finds nothing would count as right: change the question or the rows",
-                queries(n),
-                verb(n, "finds", "find")
+            let (queries, finds, trova) = (count(n, QUERY), verb(n, "finds", "find"), verb(n, "trova", "trovano"));
+            say!(
+                "{queries} {finds} nothing in the database; any wrong query that finds nothing would count as right: change the question or the rows",
+                "{queries} non {trova} nulla nel database; ogni query sbagliata che non trova nulla varrebbe come giusta: cambia la domanda o le righe"
             )
         },
-        |_| "Only a query that finds something shows that it is right.".into(),
+        |_| say!("Only a query that finds something shows that it is right.", "Solo una query che trova qualcosa mostra di essere giusta."),
     ));
     Ok(out)
 }
@@ -89,8 +118,4 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
 /// Whether a result has no value but NULL.
 fn blank(table: &Table) -> bool {
     table.rows.iter().flatten().all(|v| *v == Value::Null)
-}
-
-fn queries(n: usize) -> String {
-    format!("{n} {}", verb(n, "query", "queries"))
 }

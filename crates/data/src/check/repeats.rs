@@ -1,9 +1,10 @@
 //! Rows that repeat other rows, contradict them, or carry what is tested into training.
 
-use super::{Finding, Place, Row, Severity, count, verb};
+use super::{Finding, Place, ROW, Row, Severity, TEXT, count};
 use crate::example::{Example, Target};
 use crate::near::{self, normalized};
 use crate::set::Split;
+use say::say;
 
 /// Share of common 4-grams from which two different labels for two texts are worth a look.
 const ALMOST: f64 = 0.9;
@@ -126,31 +127,68 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
     let (kind, what, fix) = match trouble {
         Trouble::Contradiction => (
             "contradiction",
-            "have the same text with different answers; decide which answer is right",
-            format!("One answer for each of the {} makes them teach, and be counted, the same.", count(groups.len(), "text")),
+            say!(
+                "have the same text with different answers; decide which answer is right",
+                "hanno lo stesso testo e risposte diverse; decidi quale risposta è giusta"
+            ),
+            say!(
+                "One answer for each of the {} makes them teach, and be counted, the same.",
+                "Con una sola risposta per ciascuno ({}), insegnano e valgono tutte lo stesso.",
+                count(groups.len(), TEXT)
+            ),
         ),
         Trouble::NearContradiction => (
             "near_contradiction",
-            "have almost the same text with different labels; look whether both labels are right",
-            format!("If a label is wrong, correcting it removes {} from what the model must learn by heart.", count(groups.len(), "exception")),
+            say!(
+                "have almost the same text with different labels; look whether both labels are right",
+                "hanno quasi lo stesso testo ed etichette diverse; guarda se entrambe le etichette sono giuste"
+            ),
+            say!(
+                "If a label is wrong, correcting it removes {} from what the model must learn by heart.",
+                "Se un’etichetta è sbagliata, correggerla toglie {} da ciò che il modello deve imparare a memoria.",
+                count(groups.len(), ["exception", "exceptions", "eccezione", "eccezioni"])
+            ),
         ),
         Trouble::Leakage => (
             "leakage",
-            "are in more than one of training, validation and test; the result would look better than it is: delete them from one",
-            format!("Deleting them from training leaves {} of validation and test that training has not seen.", count(held, "row")),
+            say!(
+                "are in more than one of training, validation and test; the result would look better than it is: delete them from one",
+                "sono in più di una parte fra addestramento, validazione e prova; il risultato sembrerebbe migliore di quel che è: eliminale da una"
+            ),
+            say!(
+                "Deleting them from training leaves {} of validation and test that training has not seen.",
+                "Eliminandole dall’addestramento restano {} di validazione e prova che l’addestramento non ha visto.",
+                count(held, ROW)
+            ),
         ),
         Trouble::NearLeakage => (
             "near_leakage",
-            "are nearly the same in more than one of training, validation and test; the result may look better than it is: keep each on one side",
-            format!("Moving them to one side leaves {} of validation and test that training has not nearly seen.", count(held, "row")),
+            say!(
+                "are nearly the same in more than one of training, validation and test; the result may look better than it is: keep each on one side",
+                "sono quasi uguali in più di una parte fra addestramento, validazione e prova; il risultato può sembrare migliore di quel che è: tienile da una parte sola"
+            ),
+            say!(
+                "Moving them to one side leaves {} of validation and test that training has not nearly seen.",
+                "Spostandole da una parte sola restano {} di validazione e prova di cui l’addestramento non ha visto nulla di simile.",
+                count(held, ROW)
+            ),
         ),
-        Trouble::Duplicate => {
-            ("duplicate", "repeat a text within one file; delete the copies", format!("Deleting all but the first of each leaves {}.", count(left, "row")))
-        }
+        Trouble::Duplicate => (
+            "duplicate",
+            say!("repeat a text within one file; delete the copies", "ripetono un testo nello stesso file; elimina le copie"),
+            say!("Deleting all but the first of each leaves {}.", "Tenendo solo la prima di ciascuna restano {}.", count(left, ROW)),
+        ),
         Trouble::NearDuplicate => (
             "near_duplicate",
-            "are nearly the same as another; keep one of each if they say the same",
-            format!("Keeping one of each leaves {}, and training gives no text more weight than another.", count(left, "row")),
+            say!(
+                "are nearly the same as another; keep one of each if they say the same",
+                "sono quasi uguali a un’altra; tienine una di ciascuna, se dicono la stessa cosa"
+            ),
+            say!(
+                "Keeping one of each leaves {}, and training gives no text more weight than another.",
+                "Tenendone una di ciascuna restano {}, e l’addestramento non dà a un testo più peso che a un altro.",
+                count(left, ROW)
+            ),
         ),
     };
     let mut places = Vec::with_capacity(n);
@@ -162,6 +200,6 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
             named.push(row.example.origin.to_string());
         }
     }
-    let message = format!("{n} {} {what}", verb(n, "row", "rows"));
+    let message = format!("{} {what}", count(n, ROW));
     Finding { kind, severity: Severity::Warning, rows: named, places, message, fix }
 }

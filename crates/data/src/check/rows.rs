@@ -1,8 +1,9 @@
 //! Rows that are wrong whatever the others are: empty, damaged, without a word, far too long.
 
-use super::{Finding, Limit, Row, Severity, count, found, verb};
+use super::{EXAMPLE, Finding, Limit, ROW, Row, Severity, TEXT, count, found, verb};
 use crate::example::Target;
 use rayon::prelude::*;
+use say::say;
 
 /// A text this many times as long as the median, and three times as long as 95 % of the texts, is
 /// more likely a damaged file than a long text.
@@ -13,65 +14,83 @@ const SHORT: usize = 20;
 pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     let of = |test: &(dyn Fn(&Row<'_>) -> bool + Sync)| -> Vec<Row<'_>> { rows.par_iter().filter(|r| test(r)).copied().collect() };
     let text = |r: &Row<'_>| r.example.text.trim().to_string();
-    let deleted = |n: usize| format!("Deleting {} leaves {}.", verb(n, "it", "them"), count(rows.len() - n, "row"));
+    let deleted = |n: usize| {
+        let (it, la, left) = (verb(n, "it", "them"), verb(n, "la", "le"), count(rows.len() - n, ROW));
+        say!("Deleting {it} leaves {left}.", "Eliminando{la} restano {left}.")
+    };
     let mut out = Vec::new();
     out.extend(found(
         "empty_text",
         Severity::Error,
         &of(&|r| r.example.text.trim().is_empty()),
-        |n| format!("{} {} an empty text; delete {} or fill {} in", count(n, "row"), verb(n, "has", "have"), verb(n, "it", "them"), verb(n, "it", "them")),
+        |n| empty(n, say::pick("an empty text", "un testo vuoto")),
         deleted,
     ));
-    for (kind, what) in [("empty_label", "label"), ("empty_query", "query"), ("no_tags", "list of hashtags"), ("empty_completion", "completion")] {
-        out.extend(found(
-            kind,
-            Severity::Error,
-            &of(&|r| empty_target(&r.example.target) == Some(kind)),
-            |n| {
-                format!("{} {} an empty {what}; delete {} or fill {} in", count(n, "row"), verb(n, "has", "have"), verb(n, "it", "them"), verb(n, "it", "them"))
-            },
-            deleted,
-        ));
+    for (kind, what) in [
+        ("empty_label", say::pick("an empty label", "un’etichetta vuota")),
+        ("empty_query", say::pick("an empty query", "una query vuota")),
+        ("no_tags", say::pick("an empty list of hashtags", "una lista di hashtag vuota")),
+        ("empty_completion", say::pick("an empty completion", "un completamento vuoto")),
+    ] {
+        out.extend(found(kind, Severity::Error, &of(&|r| empty_target(&r.example.target) == Some(kind)), |n| empty(n, what), deleted));
     }
     out.extend(found(
         "control_characters",
         Severity::Warning,
         &of(&|r| r.example.text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c))),
         |n| {
-            format!("{} {} control characters, often a sign of a damaged export; look at {}", count(n, "text"), verb(n, "holds", "hold"), verb(n, "it", "them"))
+            let (texts, holds, it) = (count(n, TEXT), verb(n, "holds", "hold"), verb(n, "it", "them"));
+            let (contiene, lo) = (verb(n, "contiene", "contengono"), verb(n, "lo", "li"));
+            say!(
+                "{texts} {holds} control characters, often a sign of a damaged export; look at {it}",
+                "{texts} {contiene} caratteri di controllo, spesso segno di un’esportazione danneggiata; guarda{lo}"
+            )
         },
-        |_| "Exporting the rows again, or removing the characters, lets the model see what people write.".into(),
+        |_| {
+            say!(
+                "Exporting the rows again, or removing the characters, lets the model see what people write.",
+                "Esportando di nuovo le righe, o togliendo i caratteri, il modello vede ciò che si scrive davvero."
+            )
+        },
     ));
     out.extend(found(
         "damaged_text",
         Severity::Warning,
         &of(&|r| damaged(&r.example.text)),
         |n| {
-            format!(
-                "{} {} letters of a wrong encoding (such as \u{c3}\u{a8} for è); read the source with its own encoding again",
-                count(n, "text"),
-                verb(n, "holds", "hold")
+            let (texts, holds, contiene) = (count(n, TEXT), verb(n, "holds", "hold"), verb(n, "contiene", "contengono"));
+            say!(
+                "{texts} {holds} letters of a wrong encoding (such as \u{c3}\u{a8} for è); read the source with its own encoding again",
+                "{texts} {contiene} lettere di una codifica sbagliata (per esempio \u{c3}\u{a8} al posto di è); rileggi l’originale con la sua codifica"
             )
         },
-        |_| "The words become the ones that the model knows and that people will write.".into(),
+        |_| {
+            say!(
+                "The words become the ones that the model knows and that people will write.",
+                "Le parole tornano quelle che il modello conosce e che si scriveranno."
+            )
+        },
     ));
     out.extend(found(
         "no_words",
         Severity::Warning,
         &of(&|r| !text(r).is_empty() && !r.example.text.chars().any(char::is_alphanumeric)),
         |n| {
-            format!(
-                "{} {} neither a letter nor a digit; delete {} if {} not meant",
-                count(n, "text"),
-                verb(n, "holds", "hold"),
-                verb(n, "it", "them"),
-                verb(n, "it is", "they are")
-            )
+            let (texts, holds, it, is) = (count(n, TEXT), verb(n, "holds", "hold"), verb(n, "it", "them"), verb(n, "it is", "they are"));
+            let (contiene, elimina) = (verb(n, "contiene", "contengono"), verb(n, "eliminalo se non è voluto", "eliminali se non sono voluti"));
+            say!("{texts} {holds} neither a letter nor a digit; delete {it} if {is} not meant", "{texts} non {contiene} né lettere né cifre; {elimina}")
         },
         deleted,
     ));
     out.extend(extreme(rows));
     out
+}
+
+/// What is said of rows where something is empty.
+fn empty(n: usize, what: &str) -> String {
+    let (rows, has, it) = (count(n, ROW), verb(n, "has", "have"), verb(n, "it", "them"));
+    let (ha, la) = (verb(n, "ha", "hanno"), verb(n, "la", "le"));
+    say!("{rows} {has} {what}; delete {it} or fill {it} in", "{rows} {ha} {what}; elimina{la} o completa{la}")
 }
 
 fn empty_target(target: &Target) -> Option<&'static str> {
@@ -106,13 +125,18 @@ fn extreme(rows: &[Row<'_>]) -> Option<Finding> {
         Severity::Warning,
         &long,
         |n| {
-            format!(
-                "{} {} longer than {most} characters, where half of the texts have at most {median}; look whether several rows ran into one",
-                count(n, "text"),
-                verb(n, "is", "are")
+            let (texts, is, supera) = (count(n, TEXT), verb(n, "is", "are"), verb(n, "supera", "superano"));
+            say!(
+                "{texts} {is} longer than {most} characters, where half of the texts have at most {median}; look whether several rows ran into one",
+                "{texts} {supera} i {most} caratteri, mentre metà dei testi ne ha al massimo {median}; guarda se più righe sono finite in una"
             )
         },
-        |_| "Splitting or deleting makes batches shorter and training faster.".into(),
+        |_| {
+            say!(
+                "Splitting or deleting makes batches shorter and training faster.",
+                "Dividendoli o eliminandoli i lotti si accorciano e l’addestramento è più veloce."
+            )
+        },
     )
 }
 
@@ -120,22 +144,30 @@ pub(super) fn too_long(rows: &[Row<'_>], limit: &Limit<'_>) -> Option<Finding> {
     let (long, lengths): (Vec<Row<'_>>, Vec<usize>) =
         rows.par_iter().filter_map(|r| Some((*r, (limit.count)(r.example).filter(|n| *n > limit.tokens)?))).collect::<Vec<_>>().into_iter().unzip();
     let (longest, allowed, context) = (lengths.iter().copied().max()?, limit.tokens, limit.context);
-    let way_out = if allowed < context { format!(", or raise max_tokens, up to {context}") } else { String::new() };
+    let way_out = if allowed < context { say!(", or raise max_tokens, up to {context}", ", oppure alza max_tokens, fino a {context}") } else { String::new() };
     found(
         "too_long",
         Severity::Error,
         &long,
         |n| {
-            let (is, it, its) = (verb(n, "is", "are"), verb(n, "it", "them"), verb(n, "its answer", "their answers"));
-            format!(
-                "{} {is} longer than the {allowed} tokens allowed for prompt and answer together (the longest has {longest}); training refuses {it}, \
+            let (examples, is, it, its) = (count(n, EXAMPLE), verb(n, "is", "are"), verb(n, "it", "them"), verb(n, "its answer", "their answers"));
+            let (supera, lo, sua) = (verb(n, "supera", "superano"), verb(n, "lo", "li"), verb(n, "dalla sua risposta", "dalle loro risposte"));
+            say!(
+                "{examples} {is} longer than the {allowed} tokens allowed for prompt and answer together (the longest has {longest}); training refuses {it}, \
                  because cutting would take from {its}: shorten {it}{way_out}",
-                count(n, "example")
+                "{examples} {supera} i {allowed} token ammessi per prompt e risposta insieme (il più lungo ne ha {longest}); l’addestramento {lo} rifiuta, \
+                 perché il taglio toglierebbe qualcosa {sua}: accorcia{lo}{way_out}"
             )
         },
         |_| match longest <= context {
-            true => format!("With --set max_tokens={longest} every example fits as it is, at more memory and time a step; shortened, they cost neither."),
-            false => format!("Every answer is learnt whole; what is beyond {context} tokens this model cannot read at all."),
+            true => say!(
+                "With --set max_tokens={longest} every example fits as it is, at more memory and time a step; shortened, they cost neither.",
+                "Con --set max_tokens={longest} ogni esempio ci sta così com’è, ma ogni passo richiede più memoria e tempo; accorciandoli non costa né l’una né l’altro."
+            ),
+            false => say!(
+                "Every answer is learnt whole; what is beyond {context} tokens this model cannot read at all.",
+                "Ogni risposta viene imparata per intero; oltre {context} token questo modello non legge."
+            ),
         },
     )
 }

@@ -1,8 +1,9 @@
 //! Entities that do not lie where they say.
 
-use super::{Finding, Row, Severity, count, found, verb};
+use super::{Finding, ROW, Row, Severity, count, found, verb};
 use crate::example::{Span, Target};
 use rayon::prelude::*;
+use say::say;
 
 /// What can be wrong with the spans of a row.
 #[derive(Clone, Copy, Default)]
@@ -27,33 +28,41 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
         Severity::Error,
         &of(|f| f.outside),
         |n| {
-            format!(
-                "{} {} an entity that is empty or leaves the text; offsets count Unicode characters, and `end` is the first one after it",
-                count(n, "row"),
-                verb(n, "marks", "mark")
+            let (rows, marks, segna) = (count(n, ROW), verb(n, "marks", "mark"), verb(n, "segna", "segnano"));
+            say!(
+                "{rows} {marks} an entity that is empty or leaves the text; offsets count Unicode characters, and `end` is the first one after it",
+                "{rows} {segna} un’entità vuota o che esce dal testo; le posizioni contano i caratteri Unicode, ed `end` è il primo dopo l’entità"
             )
         },
-        |_| "The right offsets make every entity a part of its text.".into(),
+        |_| say!("The right offsets make every entity a part of its text.", "Con le posizioni giuste ogni entità è una parte del suo testo."),
     ));
     out.extend(found(
         "span_overlap",
         Severity::Warning,
         &of(|f| f.overlap),
-        |n| format!("{} {} entities that overlap; keep the one that is meant", count(n, "row"), verb(n, "has", "have")),
-        |_| "Each word then has one type.".into(),
+        |n| {
+            let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
+            say!("{rows} {has} entities that overlap; keep the one that is meant", "{rows} {ha} entità che si sovrappongono; tieni quella voluta")
+        },
+        |_| say!("Each word then has one type.", "Ogni parola ha allora un solo tipo."),
     ));
     out.extend(found(
         "span_edges",
         Severity::Warning,
         &of(|f| f.edges),
         |n| {
-            format!(
-                "{} {} an entity that cuts a word or begins or ends with a space; the offsets are probably off by a few",
-                count(n, "row"),
-                verb(n, "marks", "mark")
+            let (rows, marks, segna) = (count(n, ROW), verb(n, "marks", "mark"), verb(n, "segna", "segnano"));
+            say!(
+                "{rows} {marks} an entity that cuts a word or begins or ends with a space; the offsets are probably off by a few",
+                "{rows} {segna} un’entità che taglia una parola o che comincia o finisce con uno spazio; le posizioni sono probabilmente spostate di poco"
             )
         },
-        |_| "Whole words are what a model can find again; an answer is right only if both ends are.".into(),
+        |_| {
+            say!(
+                "Whole words are what a model can find again; an answer is right only if both ends are.",
+                "Il modello può ritrovare solo parole intere; una risposta è giusta solo se lo sono entrambi gli estremi."
+            )
+        },
     ));
     out
 }

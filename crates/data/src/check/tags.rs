@@ -1,7 +1,8 @@
 //! Hashtags that are none, come twice, or stand in the text already.
 
-use super::{Finding, Row, Severity, count, found, verb};
+use super::{Finding, ROW, Row, Severity, count, found, verb};
 use crate::example::Target;
+use say::say;
 
 /// Longer than any tag that people write.
 const LONG: usize = 60;
@@ -16,10 +17,18 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
         Severity::Warning,
         &of(&|_, tags| tags.iter().any(|t| !sound(t))),
         |n| {
-            let has = verb(n, "has", "have");
-            format!("{} {has} a hashtag that is none: one is a word of letters, digits and _, not all digits, without spaces; correct it", count(n, "row"))
+            let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
+            say!(
+                "{rows} {has} a hashtag that is none: one is a word of letters, digits and _, not all digits, without spaces; correct it",
+                "{rows} {ha} un hashtag che non lo è: dev’essere una parola di lettere, cifre e _, non di sole cifre, senza spazi; correggilo"
+            )
         },
-        |_| "The model then learns, and is asked, only for tags that people can use.".into(),
+        |_| {
+            say!(
+                "The model then learns, and is asked, only for tags that people can use.",
+                "Il modello impara così solo hashtag che si possono usare, e solo quelli gli vengono chiesti."
+            )
+        },
     ));
     out.extend(found(
         "repeated_tags",
@@ -29,15 +38,21 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
             bare.sort();
             bare.windows(2).any(|pair| pair[0] == pair[1])
         }),
-        |n| format!("{} {} the same hashtag twice; delete one", count(n, "row"), verb(n, "has", "have")),
-        |_| "A model that learns repetition falls into loops.".into(),
+        |n| {
+            let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
+            say!("{rows} {has} the same hashtag twice; delete one", "{rows} {ha} due volte lo stesso hashtag; eliminane uno")
+        },
+        |_| say!("A model that learns repetition falls into loops.", "Un modello che impara le ripetizioni cade in un ciclo."),
     ));
     out.extend(found(
         "answer_in_text",
         Severity::Warning,
         &of(&|text, tags| text.contains('#') && text.split_whitespace().any(|w| w.starts_with('#') && tags.iter().any(|t| bare(t) == bare(w)))),
-        |n| format!("{} {} the answer in the text; delete the hashtags from the text", count(n, "row"), verb(n, "has", "have")),
-        |_| "The model must then find the tags instead of copying them.".into(),
+        |n| {
+            let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
+            say!("{rows} {has} the answer in the text; delete the hashtags from the text", "{rows} {ha} la risposta nel testo; elimina gli hashtag dal testo")
+        },
+        |_| say!("The model must then find the tags instead of copying them.", "Il modello deve allora trovare gli hashtag invece di copiarli."),
     ));
     out
 }

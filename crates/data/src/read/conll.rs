@@ -8,6 +8,7 @@ use super::text::Lines;
 use super::{Record, Sink};
 use crate::error::{Error, Result};
 use crate::example::Span;
+use say::say;
 use std::path::Path;
 
 /// A sentence as it is read.
@@ -120,7 +121,11 @@ fn record(path: &Path, sentence: Sentence, layout: Layout) -> Result<Record> {
     let mut inside = 0;
     for word in &sentence.words {
         let Some(form) = word.columns.get(layout.form) else {
-            return Err(Error::row(path, word.line, format!("has {} columns, at least {} are needed", word.columns.len(), layout.form + 1)));
+            return Err(Error::row(
+                path,
+                word.line,
+                say!("has {} columns, at least {} are needed", "ha {} colonne, ne servono almeno {}", word.columns.len(), layout.form + 1),
+            ));
         };
         if layout.universal {
             let id = word.columns[0].as_str();
@@ -147,7 +152,11 @@ fn record(path: &Path, sentence: Sentence, layout: Layout) -> Result<Record> {
         for ((word, _), (start, end)) in words.iter().zip(places) {
             let value = word.columns.get(column).map_or("", String::as_str);
             let Some((letter, kind)) = tag(value) else {
-                let what = format!("column {}: `{value}` is no tag; write O, B-type or I-type", column + 1);
+                let what = say!(
+                    "column {}: `{value}` is no tag; write O, B-type or I-type",
+                    "colonna {}: `{value}` non è un’etichetta; scrivi O, B-tipo o I-tipo",
+                    column + 1
+                );
                 return Err(Error::row(path, word.line, what));
             };
             match (letter, spans.last_mut()) {

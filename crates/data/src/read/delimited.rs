@@ -1,8 +1,9 @@
 //! Delimited text with a header row: commas, semicolons, tabs or bars, whichever splits it evenly.
 
-use super::text::{LONGEST, NOT_UTF8, Text, failure, too_long};
+use super::text::{LONGEST, Text, failure, not_utf8, too_long};
 use super::{Record, Sink};
 use crate::error::{Error, Result};
+use say::say;
 use std::cell::RefCell;
 use std::io::{self, Read};
 use std::path::Path;
@@ -80,7 +81,7 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
                 let line = passed.borrow_mut().line_of(Some(&begin));
                 return Err(match e.into_kind() {
                     csv::ErrorKind::Io(e) => failure(path, line, e),
-                    other => Error::row(path, line, format!("cannot be read: {other:?}")),
+                    other => Error::row(path, line, say!("cannot be read: {other:?}", "non si può leggere: {other:?}")),
                 });
             }
         }
@@ -97,7 +98,12 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
         };
         let record = values.and_then(|values| {
             if values.len() != names.len() {
-                let what = format!("has {} columns where the header has {}; quote fields that hold the delimiter", values.len(), names.len());
+                let what = say!(
+                    "has {} columns where the header has {}; quote fields that hold the delimiter",
+                    "ha {} colonne dove l’intestazione ne ha {}; metti fra virgolette i campi che contengono il separatore",
+                    values.len(),
+                    names.len()
+                );
                 return Err(Error::row(path, line, what));
             }
             Ok(Record { line, part: None, fields: names.iter().cloned().zip(values).collect() })
@@ -108,9 +114,17 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
 
 fn strings(path: &Path, line: usize, row: &csv::ByteRecord) -> Result<Vec<String>> {
     let field = |(i, bytes): (usize, &[u8])| match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => Err(Error::row(path, line, format!("column {}: holds a NUL byte, which no text does; the file is damaged", i + 1))),
+        Ok(text) if text.contains('\0') => Err(Error::row(
+            path,
+            line,
+            say!(
+                "column {}: holds a NUL byte, which no text does; the file is damaged",
+                "colonna {}: contiene un byte NUL, che in un testo non c’è mai; il file è danneggiato",
+                i + 1
+            ),
+        )),
         Ok(text) => Ok(text.to_string()),
-        Err(_) => Err(Error::row(path, line, format!("column {}: {NOT_UTF8}", i + 1))),
+        Err(_) => Err(Error::row(path, line, say!("column {}: {}", "colonna {}: {}", i + 1, not_utf8()))),
     };
     row.iter().enumerate().map(field).collect()
 }
@@ -119,7 +133,15 @@ fn strings(path: &Path, line: usize, row: &csv::ByteRecord) -> Result<Vec<String
 fn names(path: &Path, line: usize, header: &[String]) -> Result<Vec<String>> {
     let names: Vec<String> = header.iter().enumerate().map(|(i, h)| if h.trim().is_empty() { (i + 1).to_string() } else { h.trim().to_string() }).collect();
     match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
-        Some((i, name)) => Err(Error::row(path, line, format!("column {} repeats the name `{name}`; give each column its own name", i + 1))),
+        Some((i, name)) => Err(Error::row(
+            path,
+            line,
+            say!(
+                "column {} repeats the name `{name}`; give each column its own name",
+                "la colonna {} ripete il nome `{name}`; dai a ogni colonna un nome diverso",
+                i + 1
+            ),
+        )),
         None => Ok(names),
     }
 }

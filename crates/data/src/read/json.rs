@@ -7,6 +7,7 @@ use super::unique::Row;
 use super::{Record, Sink, plain};
 use crate::error::{Error, Result};
 use crate::part::Split;
+use say::say;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -54,11 +55,11 @@ pub fn read(path: &Path, text: Text, sink: Sink<'_>) -> Result<()> {
     }
     parsed.map_err(|e| {
         let what = e.to_string();
-        let what = what.split(" at line ").next().unwrap_or_default();
+        let what = say::json(what.split(" at line ").next().unwrap_or_default());
         if e.is_io() || e.is_data() {
-            return Error::row(path, place.line.get(), what.to_string());
+            return Error::row(path, place.line.get(), what);
         }
-        Error::row(path, e.line(), format!("column {}: not valid JSON: {what}", e.column()))
+        Error::row(path, e.line(), say!("column {}: not valid JSON: {what}", "colonna {}: JSON non valido: {what}", e.column()))
     })
 }
 
@@ -108,7 +109,16 @@ impl State<'_> {
     /// Passes a row on; an error here only ends the parsing, the reason stands in `refused`.
     fn row<E: serde::de::Error>(&self, line: usize, part: Option<&Arc<str>>, value: Value) -> std::result::Result<(), E> {
         let row = fields(value).map(|fields| Record { line, part: part.cloned(), fields });
-        let row = row.ok_or_else(|| Error::row(self.path, line, "is neither an object nor a list of fields; write {\"text\": \"…\", \"label\": \"…\"}"));
+        let row = row.ok_or_else(|| {
+            Error::row(
+                self.path,
+                line,
+                say!(
+                    "is neither an object nor a list of fields; write {{\"text\": \"…\", \"label\": \"…\"}}",
+                    "non è né un oggetto né una lista di campi; scrivi {{\"text\": \"…\", \"label\": \"…\"}}"
+                ),
+            )
+        });
         self.rows.set(self.rows.get() + 1);
         self.place.since.set(0);
         let mut sink = self.sink.borrow_mut();
@@ -138,7 +148,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows, or an object of lists")
+        f.write_str(&say!("a list of rows, or an object of lists", "una lista di righe o un oggetto di liste"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<(), A::Error> {
@@ -176,7 +186,12 @@ impl Document<'_, '_> {
     fn columns<E: serde::de::Error>(&self, line: usize, part: Option<&Arc<str>>, columns: Vec<(String, Vec<Value>)>) -> std::result::Result<(), E> {
         let length = columns.first().map_or(0, |(_, values)| values.len());
         if let Some((key, values)) = columns.iter().find(|(_, values)| values.len() != length) {
-            let what = format!("the list `{key}` has {} values where `{}` has {length}; give every column as many", values.len(), columns[0].0);
+            let what = say!(
+                "the list `{key}` has {} values where `{}` has {length}; give every column as many",
+                "la lista `{key}` ha {} valori dove `{}` ne ha {length}; dai a ogni colonna lo stesso numero di valori",
+                values.len(),
+                columns[0].0
+            );
             return Err(E::custom(what));
         }
         let (keys, lists): (Vec<String>, Vec<_>) = columns.into_iter().map(|(key, values)| (key, values.into_iter())).unzip();
@@ -217,7 +232,7 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
     type Value = Held;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows")
+        f.write_str(&say!("a list of rows", "una lista di righe"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Held, A::Error> {
@@ -234,7 +249,11 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
             }
         }
         if rows && !column.is_empty() {
-            return Err(A::Error::custom(format!("`{}` mixes rows with single values; make each an object", self.name)));
+            return Err(A::Error::custom(say!(
+                "`{}` mixes rows with single values; make each an object",
+                "`{}` mescola righe e valori singoli; rendi ciascuno un oggetto",
+                self.name
+            )));
         }
         Ok(if rows { Held::Rows } else { Held::Column(column) })
     }

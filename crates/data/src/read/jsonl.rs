@@ -4,6 +4,7 @@ use super::text::Lines;
 use super::unique::Row;
 use super::{Record, Sink, plain};
 use crate::error::{Error, Result};
+use say::say;
 use std::path::Path;
 
 /// Reads every line as a record.
@@ -23,15 +24,30 @@ pub fn read(path: &Path, mut lines: Lines<'_>, sink: Sink<'_>) -> Result<()> {
 fn record(path: &Path, number: usize, line: &str) -> Result<Record> {
     let Row(value) = serde_json::from_str(line).map_err(|e| {
         let what = e.to_string();
-        let what = what.split(" at line ").next().unwrap_or_default();
+        let what = say::json(what.split(" at line ").next().unwrap_or_default());
         if e.is_data() {
-            return Error::row(path, number, format!("column {}: {what}", e.column()));
+            return Error::row(path, number, say!("column {}: {what}", "colonna {}: {what}", e.column()));
         }
-        Error::row(path, number, format!("column {}: not valid JSON: {what}; each line must be one complete object", e.column()))
+        Error::row(
+            path,
+            number,
+            say!(
+                "column {}: not valid JSON: {what}; each line must be one complete object",
+                "colonna {}: JSON non valido: {what}; ogni riga dev’essere un oggetto completo",
+                e.column()
+            ),
+        )
     })?;
-    fields(value)
-        .map(|fields| Record { line: number, part: None, fields })
-        .ok_or_else(|| Error::row(path, number, "is valid JSON but not an object; write {\"text\": \"…\", \"label\": \"…\"}"))
+    fields(value).map(|fields| Record { line: number, part: None, fields }).ok_or_else(|| {
+        Error::row(
+            path,
+            number,
+            say!(
+                "is valid JSON but not an object; write {{\"text\": \"…\", \"label\": \"…\"}}",
+                "è JSON valido ma non un oggetto; scrivi {{\"text\": \"…\", \"label\": \"…\"}}"
+            ),
+        )
+    })
 }
 
 /// An object as named fields, a list as numbered ones. `null` is a missing field.

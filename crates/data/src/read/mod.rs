@@ -19,6 +19,7 @@ mod unique;
 pub(crate) mod value;
 
 pub use roles::{Columns, Role};
+use say::say;
 
 use crate::error::{Error, Result};
 use crate::example::Example;
@@ -91,7 +92,15 @@ impl Format {
     pub fn of(path: &Path) -> Result<Self> {
         let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let known = ENDINGS.into_iter().find(|(name, _)| Some(*name) == ending.as_deref()).map(|(_, format)| format);
-        known.ok_or_else(|| Error::file(path, "is of no format that this version reads; use .jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu or .txt"))
+        known.ok_or_else(|| {
+            Error::file(
+                path,
+                say!(
+                    "is of no format that this version reads; use .jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu or .txt",
+                    "ha un formato che questa versione non legge; usa .jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu o .txt"
+                ),
+            )
+        })
     }
 
     /// The format that a file's name says or, where it says only that it is text, its first lines.
@@ -120,7 +129,11 @@ fn open(path: &Path) -> Result<File> {
 /// Size of a file in bytes. A pipe would be read twice, a folder not at all: both are refused.
 fn size(path: &Path) -> Result<u64> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-    if meta.is_file() { Ok(meta.len()) } else { Err(Error::file(path, "is not a file; name a file of examples")) }
+    if meta.is_file() {
+        Ok(meta.len())
+    } else {
+        Err(Error::file(path, say!("is not a file; name a file of examples", "non è un file; indica un file di esempi")))
+    }
 }
 
 /// Reads the examples of a file; the first wrong row is an error.
@@ -182,7 +195,12 @@ pub fn each(
         return Ok(());
     }
     let [reads, answers] = kind.roles();
-    let what = format!("holds no example; add one JSON object a line, such as {{\"{}\": \"…\", \"{}\": …}}", reads.name(), answers.name());
+    let what = say!(
+        "holds no example; add one JSON object a line, such as {{\"{}\": \"…\", \"{}\": …}}",
+        "non contiene esempi; scrivi un oggetto JSON per riga, per esempio {{\"{}\": \"…\", \"{}\": …}}",
+        reads.name(),
+        answers.name()
+    );
     Err(Error::file(path, what))
 }
 

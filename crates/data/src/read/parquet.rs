@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use say::say;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -29,7 +30,9 @@ const PAGE_HEADER: u64 = 1 << 16;
 /// # Errors
 /// If the file is damaged or too large, or the sink refuses a row.
 pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
-    let damaged = |what: String| Error::file(path, format!("is not a readable Parquet file: {what}; export it again"));
+    let damaged = |what: String| {
+        Error::file(path, say!("is not a readable Parquet file: {what}; export it again", "non è un file Parquet leggibile: {what}; esportalo di nuovo"))
+    };
     let (file, mut again) = (super::open(path)?, super::open(path)?);
     // the library is sound but may panic on a damaged file, which is no reason to take the application down
     let whole = || -> Result<()> {
@@ -37,11 +40,19 @@ pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
         let total = bounded(path, &mut again, reader.metadata())?;
         let mut passed_on = 0;
         for (i, row) in reader.get_row_iter(None).map_err(|e| damaged(e.to_string()))?.enumerate() {
-            let row = row.map_err(|e| damaged(format!("row {}: {e}", i + 1)))?;
+            let row = row.map_err(|e| damaged(say!("row {}: {e}", "riga {}: {e}", i + 1)))?;
             let fields: Vec<(String, String)> = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), super::plain(value(field))?))).collect();
             passed_on += fields.iter().map(|(_, v)| v.len() as u64).sum::<u64>();
             if passed_on > PASSED_ON {
-                return Err(Error::row(path, i + 1, format!("the rows up to here hold more than {} GiB, which is refused; split the file", PASSED_ON >> 30)));
+                return Err(Error::row(
+                    path,
+                    i + 1,
+                    say!(
+                        "the rows up to here hold more than {} GiB, which is refused; split the file",
+                        "le righe fino a qui contengono più di {} GiB, troppi; dividi il file",
+                        PASSED_ON >> 30
+                    ),
+                ));
             }
             if i % 1000 == 0 {
                 progress(i as u64, total);
@@ -50,15 +61,15 @@ pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
         }
         Ok(())
     };
-    catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|_| Err(damaged("its parts contradict each other".into())))
+    catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|_| Err(damaged(say!("its parts contradict each other", "le sue parti si contraddicono"))))
 }
 
 /// Refuses a file that is too large; else its number of rows.
 fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<u64> {
     let rows = metadata.file_metadata().num_rows();
-    let refuse = |what: String| Err(Error::file(path, format!("{what}, which is refused; split the file")));
+    let refuse = |what: String| Err(Error::file(path, say!("{what}, which is refused; split the file", "{what}, troppo; dividi il file")));
     if !(0..=ROWS).contains(&rows) {
-        return refuse(format!("says that it has {rows} rows"));
+        return refuse(say!("says that it has {rows} rows", "dichiara {rows} righe"));
     }
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     let mut unpacked = 0;
@@ -68,14 +79,26 @@ fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<u
             let (start, bytes) = column.byte_range();
             let end = start.checked_add(bytes).filter(|end| *end <= length);
             let Some(end) = end else {
-                return Err(Error::file(path, "is not a readable Parquet file: a column lies outside the file; fetch it again"));
+                return Err(Error::file(
+                    path,
+                    say!(
+                        "is not a readable Parquet file: a column lies outside the file; fetch it again",
+                        "non è un file Parquet leggibile: una colonna esce dal file; scaricalo di nuovo"
+                    ),
+                ));
             };
             let mut largest = 0;
             let mut at = start;
             while at < end {
                 let header = page_header(file, at, end).map_err(|e| Error::io(path, e))?;
                 let Some(header) = header else {
-                    return Err(Error::file(path, format!("is not a readable Parquet file: no page at byte {at}; export it again")));
+                    return Err(Error::file(
+                        path,
+                        say!(
+                            "is not a readable Parquet file: no page at byte {at}; export it again",
+                            "non è un file Parquet leggibile: al byte {at} non c’è una pagina; esportalo di nuovo"
+                        ),
+                    ));
                 };
                 unpacked += header.unpacked;
                 largest = largest.max(header.unpacked);
@@ -84,7 +107,12 @@ fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<u
             at_once += largest;
         }
         if unpacked > UNPACKED || at_once > AT_ONCE {
-            return refuse(format!("has {} MiB that unpack into {} MiB or more", length.div_ceil(1 << 20), unpacked >> 20));
+            return refuse(say!(
+                "has {} MiB that unpack into {} MiB or more",
+                "ha {} MiB che decompressi ne occupano almeno {}",
+                length.div_ceil(1 << 20),
+                unpacked >> 20
+            ));
         }
     }
     Ok(rows.unsigned_abs())

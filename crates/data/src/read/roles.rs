@@ -4,6 +4,7 @@ use super::{Record, value};
 use crate::error::{Error, Result};
 use crate::example::{Example, Origin, Target};
 use crate::kind::Kind;
+use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -138,9 +139,12 @@ impl Columns {
     pub fn parse(spec: &str) -> std::result::Result<Self, String> {
         let mut out = Self::default();
         for part in spec.split(',').filter(|p| !p.trim().is_empty()) {
-            let (role, field) = part.split_once('=').ok_or_else(|| format!("`{part}` is not of the form role=column"))?;
+            let (role, field) =
+                part.split_once('=').ok_or_else(|| say!("`{part}` is not of the form role=column", "`{part}` non ha la forma ruolo=colonna"))?;
             let known = Role::ALL.into_iter().find(|r| r.name() == role.trim());
-            let known = known.ok_or_else(|| format!("`{}` is not a role; the roles are {}", role.trim(), Role::ALL.map(Role::name).join(", ")))?;
+            let known = known.ok_or_else(|| {
+                say!("`{}` is not a role; the roles are {}", "`{}` non è un ruolo; i ruoli sono {}", role.trim(), Role::ALL.map(Role::name).join(", "))
+            })?;
             out.0.insert(known, field.trim().to_string());
         }
         Ok(out)
@@ -237,11 +241,12 @@ impl Binding {
     pub fn example(&self, record: &Record) -> Result<Example> {
         let wrong = |what: String| Error::row(&*self.file, record.line, what);
         let get = |name: &str| record.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let field = |name: &str| get(name).ok_or_else(|| wrong(format!("has no `{name}`; add it or delete the row")));
+        let field =
+            |name: &str| get(name).ok_or_else(|| wrong(say!("has no `{name}`; add it or delete the row", "non ha `{name}`; aggiungilo o elimina la riga")));
         let origin = Origin { file: self.file.clone(), line: record.line };
         if let Some(chat) = &self.chat {
             let (text, answer) = value::chat(field(chat)?).map_err(|what| wrong(format!("`{chat}` {what}")))?;
-            let target = self.target(&text, &answer).map_err(|what| wrong(format!("the last turn {what}")))?;
+            let target = self.target(&text, &answer).map_err(|what| wrong(say!("the last turn {what}", "l’ultimo turno {what}")))?;
             return Ok(Example { text, target, origin });
         }
         let text = match &self.reads {
@@ -284,11 +289,9 @@ fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Optio
     let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
     let listed = names.iter().map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ");
     if let Some(wanted) = columns.get(role) {
-        return names
-            .iter()
-            .find(|n| **n == wanted)
-            .map(|n| (*n).to_string())
-            .ok_or_else(|| Error::row(path, first.line, format!("has no column `{wanted}`; the columns are {listed}")));
+        return names.iter().find(|n| **n == wanted).map(|n| (*n).to_string()).ok_or_else(|| {
+            Error::row(path, first.line, say!("has no column `{wanted}`; the columns are {listed}", "non ha la colonna `{wanted}`; le colonne sono {listed}"))
+        });
     }
     let free: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != taken).collect();
     let place = if Kind::ALL.iter().any(|k| k.roles()[1] == role) { "2" } else { "1" };
@@ -296,6 +299,13 @@ fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Optio
     let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));
     let role = role.name();
     found.map(str::to_string).ok_or_else(|| {
-        Error::row(path, first.line, format!("no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME"))
+        Error::row(
+            path,
+            first.line,
+            say!(
+                "no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME",
+                "nessuna colonna sembra avere il ruolo {role}; le colonne sono {listed}: indica quale con --columns {role}=NOME"
+            ),
+        )
     })
 }

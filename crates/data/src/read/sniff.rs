@@ -3,6 +3,7 @@
 use super::text::{Lines, Text};
 use super::{Format, conll, labelled};
 use crate::error::{Error, Result};
+use say::say;
 use std::path::Path;
 
 /// Lines that are looked at.
@@ -40,7 +41,10 @@ pub fn format(path: &Path, text: Text) -> Result<Format> {
         () if delimiters.iter().any(|(_, n)| nearly_all(*n)) => Ok(Format::Delimited),
         () => Err(Error::file(
             path,
-            "is text in which no examples are recognised: neither columns, nor JSON, nor a word and its tag a line, nor __label__ lines; save it as one of these",
+            say!(
+                "is text in which no examples are recognised: neither columns, nor JSON, nor a word and its tag a line, nor __label__ lines; save it as one of these",
+                "è testo in cui non si riconoscono esempi: né colonne, né JSON, né una parola e la sua etichetta per riga, né righe __label__; salvalo in uno di questi formati"
+            ),
         )),
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use say::say;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
@@ -189,7 +190,13 @@ impl Text {
                     let name = self.decoder.take().map_or("", |d| d.encoding().name());
                     self.left = 0..0;
                     self.ended = true;
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, format!("looks like {name} but is not throughout; save the file as UTF-8")));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        say!(
+                            "looks like {name} but is not throughout; save the file as UTF-8",
+                            "sembra {name} ma non lo è dappertutto; salva il file in UTF-8"
+                        ),
+                    ));
                 }
                 DecoderResult::InputEmpty if self.ended => self.decoder = None,
                 _ => {}
@@ -229,11 +236,20 @@ pub fn failure(path: &Path, line: usize, e: io::Error) -> Error {
 
 /// What is said of a line or a row that is too long.
 pub fn too_long() -> String {
-    format!("is longer than {} MiB, which no example is; is a line end or a closing quote missing?", LONGEST >> 20)
+    say!(
+        "is longer than {} MiB, which no example is; is a line end or a closing quote missing?",
+        "supera {} MiB, più di qualsiasi esempio; manca una fine di riga o una virgoletta di chiusura?",
+        LONGEST >> 20
+    )
 }
 
 /// What is said of bytes that are not text.
-pub const NOT_UTF8: &str = "is not valid UTF-8, unlike the rest of the file; correct the line, or save the whole file as UTF-8";
+pub fn not_utf8() -> String {
+    say!(
+        "is not valid UTF-8, unlike the rest of the file; correct the line, or save the whole file as UTF-8",
+        "non è UTF-8 valido, a differenza del resto del file; correggi la riga, oppure salva tutto il file in UTF-8"
+    )
+}
 
 /// The lines of a text, numbered from 1.
 pub struct Lines<'a> {
@@ -285,9 +301,12 @@ impl<'a> Lines<'a> {
         }
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
         let line = match std::str::from_utf8(line) {
-            Ok(line) if line.contains('\0') => wrong("holds a NUL byte, which no text does; the file is damaged".into()),
+            Ok(line) if line.contains('\0') => wrong(say!(
+                "holds a NUL byte, which no text does; the file is damaged",
+                "contiene un byte NUL, che in un testo non c’è mai; il file è danneggiato"
+            )),
             Ok(line) => Ok(line),
-            Err(_) => wrong(NOT_UTF8.into()),
+            Err(_) => wrong(not_utf8()),
         };
         Ok(Some((self.number, line)))
     }

@@ -1,5 +1,6 @@
 //! A row of JSON, in which no name may stand twice: of two values nobody knows which is meant.
 
+use say::say;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -26,7 +27,10 @@ impl<'de> Visitor<'de> for Names {
         let mut fields = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             if fields.contains_key(&name) {
-                return Err(A::Error::custom(format!("the name `{name:.40}` stands twice in the row; keep one of them")));
+                return Err(A::Error::custom(say!(
+                    "the name `{name:.40}` stands twice in the row; keep one of them",
+                    "il nome `{name:.40}` compare due volte nella riga; tienine uno solo"
+                )));
             }
             fields.insert(name, map.next_value()?);
         }

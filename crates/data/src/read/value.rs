@@ -1,6 +1,7 @@
 //! What a field holds, as an answer: lists of entities in the forms that people write, hashtags, chats.
 
 use crate::example::Span;
+use say::say;
 use serde_json::Value;
 
 /// JSON, or the way Python prints the same, as exports of data frames have it.
@@ -70,7 +71,12 @@ pub fn label(value: &str) -> Result<String, String> {
     match strings(value).as_deref() {
         Some([one]) => Ok(one.trim().into()),
         Some([]) => Ok(String::new()),
-        Some(several) => Err(format!("lists {} labels ({}), and a text has one: choose it, or delete the row", several.len(), several.join(", "))),
+        Some(several) => Err(say!(
+            "lists {} labels ({}), and a text has one: choose it, or delete the row",
+            "elenca {} etichette ({}), e un testo ne ha una sola: sceglila, oppure elimina la riga",
+            several.len(),
+            several.join(", ")
+        )),
         None => Ok(value.trim().into()),
     }
 }
@@ -78,7 +84,7 @@ pub fn label(value: &str) -> Result<String, String> {
 /// Hashtags as a list, or in one string: at every `#`, else between commas or semicolons, else between spaces.
 pub fn tags(value: &str) -> Result<Vec<String>, String> {
     if value.trim_start().starts_with('[') {
-        return strings(value).ok_or_else(|| "is not a list of hashtags; write [\"#…\", \"#…\"]".into());
+        return strings(value).ok_or_else(|| say!("is not a list of hashtags; write [\"#…\", \"#…\"]", "non è una lista di hashtag; scrivi [\"#…\", \"#…\"]"));
     }
     let trimmed = |c: char| c.is_whitespace() || c == ',' || c == ';';
     if value.contains('#') {
@@ -108,7 +114,12 @@ pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
     if value.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let wrong = || "is not a list of entities; write [{\"start\": 0, \"end\": 5, \"type\": \"…\"}] or {\"type\": [\"…\"]}".to_string();
+    let wrong = || {
+        say!(
+            "is not a list of entities; write [{{\"start\": 0, \"end\": 5, \"type\": \"…\"}}] or {{\"type\": [\"…\"]}}",
+            "non è una lista di entità; scrivi [{{\"start\": 0, \"end\": 5, \"type\": \"…\"}}] oppure {{\"type\": [\"…\"]}}"
+        )
+    };
     let mut listed = Vec::new();
     match loose(value).ok_or_else(wrong)? {
         Value::Array(list) => {
@@ -164,9 +175,12 @@ pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
 fn agrees(text: &str, span: &Span, item: &Value) -> Result<(), String> {
     let said = ["text", "string", "testo"].iter().find_map(|n| item.get(*n)).and_then(Value::as_str);
     match (said, span.of(text)) {
-        (Some(said), Some(there)) if said.trim() != there.trim() => Err(format!(
+        (Some(said), Some(there)) if said.trim() != there.trim() => Err(say!(
             "has `{said}` ({}) at {} to {}, where the text has `{there}`; offsets count Unicode characters, and `end` is the first one after it: correct them",
-            span.kind, span.start, span.end
+            "ha `{said}` ({}) da {} a {}, dove il testo ha `{there}`; le posizioni contano i caratteri Unicode, ed `end` è il primo dopo l’entità: correggile",
+            span.kind,
+            span.start,
+            span.end
         )),
         _ => Ok(()),
     }
@@ -223,15 +237,24 @@ pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, Strin
         found.retain(|(a, b)| !taken.iter().any(|(x, y, _)| x <= a && b <= y));
         let one_kind = kinds.iter().all(|k| *k == kinds[0]);
         match (found.len(), kinds.len()) {
-            (0, _) => wrong.push(format!("`{string}` ({}) is not in the text", kinds[0])),
+            (0, _) => wrong.push(say!("`{string}` ({}) is not in the text", "`{string}` ({}) non è nel testo", kinds[0])),
             // listed more often than it is there: the list repeats itself
             (n, listed) if one_kind && n <= listed => taken.extend(found.iter().map(|(a, b)| (*a, *b, kinds[0]))),
-            (n, _) if one_kind => wrong.push(format!("`{string}` ({}) is in the text {n} times but listed {} times", kinds[0], kinds.len())),
-            _ => wrong.push(format!("`{string}` is listed as {}, and which is which cannot be told", kinds.join(" and as "))),
+            (n, _) if one_kind => wrong.push(say!(
+                "`{string}` ({}) is in the text {n} times but listed {} times",
+                "`{string}` ({}) è nel testo {n} volte ma nella lista {} volte",
+                kinds[0],
+                kinds.len()
+            )),
+            _ => wrong.push(say!(
+                "`{string}` is listed as {}, and which is which cannot be told",
+                "`{string}` è nella lista come {}, e non si può dire quale sia quale",
+                kinds.join(say::pick(" and as ", " e come "))
+            )),
         }
     }
     if !wrong.is_empty() {
-        return Err(format!("{}; correct the list, or give start and end", wrong.join("; ")));
+        return Err(say!("{}; correct the list, or give start and end", "{}; correggi la lista, oppure indica inizio e fine", wrong.join("; ")));
     }
     let mut spans: Vec<Span> = Vec::new();
     for (a, b, kind) in taken {
@@ -258,7 +281,12 @@ fn said(content: &Value) -> Option<String> {
 /// # Errors
 /// With a sentence, if it is no chat or does not end with the assistant.
 pub fn chat(value: &str) -> Result<(String, String), String> {
-    let wrong = || "is not a chat; write [{\"role\": \"user\", \"content\": \"…\"}, {\"role\": \"assistant\", \"content\": \"…\"}]".to_string();
+    let wrong = || {
+        say!(
+            "is not a chat; write [{{\"role\": \"user\", \"content\": \"…\"}}, {{\"role\": \"assistant\", \"content\": \"…\"}}]",
+            "non è una conversazione; scrivi [{{\"role\": \"user\", \"content\": \"…\"}}, {{\"role\": \"assistant\", \"content\": \"…\"}}]"
+        )
+    };
     let Some(Value::Array(list)) = loose(value) else { return Err(wrong()) };
     let mut turns: Vec<(&'static str, String)> = Vec::new();
     for turn in &list {
@@ -268,17 +296,30 @@ pub fn chat(value: &str) -> Result<(String, String), String> {
             "user" | "human" => "User",
             "assistant" | "gpt" | "model" | "bot" | "function_call" | "tool_call" => "Assistant",
             "tool" | "function" | "observation" | "function_response" | "tool_response" => "Tool",
-            other => return Err(format!("has a turn of `{other}`; the turns are of system, user, assistant and tool")),
+            other => {
+                return Err(say!(
+                    "has a turn of `{other}`; the turns are of system, user, assistant and tool",
+                    "ha un turno di `{other}`; i turni sono di system, user, assistant e tool"
+                ));
+            }
         };
         turns.push((role, get(["content", "value"]).and_then(said).ok_or_else(wrong)?));
     }
     let Some(("Assistant", completion)) = turns.pop() else {
-        return Err("does not end with the assistant's turn, so there is nothing to learn; add it".into());
+        return Err(say!(
+            "does not end with the assistant's turn, so there is nothing to learn; add it",
+            "non finisce con il turno dell’assistente, quindi non c’è nulla da imparare; aggiungilo"
+        ));
     };
     let system: Vec<String> = turns.iter().filter(|(role, _)| *role == "System").map(|(_, text)| text.clone()).collect();
     let rest: Vec<&(&str, String)> = turns.iter().filter(|(role, _)| *role != "System").collect();
     let talk: Vec<String> = match rest.as_slice() {
-        [] => return Err("has no turn of the user before the assistant's; add it".into()),
+        [] => {
+            return Err(say!(
+                "has no turn of the user before the assistant's; add it",
+                "non ha un turno dell’utente prima di quello dell’assistente; aggiungilo"
+            ));
+        }
         [(_, only)] => vec![only.clone()],
         several => vec![several.iter().map(|(role, text)| format!("{role}: {text}")).collect::<Vec<_>>().join("\n")],
     };

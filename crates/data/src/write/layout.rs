@@ -1,6 +1,7 @@
 //! The formats that examples are written in.
 
 use crate::kind::Kind;
+use say::say;
 
 /// The formats that are written: all that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,9 @@ impl std::str::FromStr for Layout {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let names = Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|l| l.name() == name).ok_or_else(|| format!("`{name}` is no format of data; the formats are {names}"))
+        Self::ALL
+            .into_iter()
+            .find(|l| l.name() == name)
+            .ok_or_else(|| say!("`{name}` is no format of data; the formats are {names}", "`{name}` non è un formato di dati; i formati sono {names}"))
     }
 }

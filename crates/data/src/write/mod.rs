@@ -5,6 +5,7 @@ mod layout;
 mod parquet;
 
 pub use layout::Layout;
+use say::say;
 
 use crate::error::{Error, Result};
 use crate::example::{Example, Target};
@@ -26,7 +27,14 @@ pub fn write(path: &Path, layout: Layout, kind: Kind, examples: &[&Example]) -> 
     let mut unsaid = None;
     let mut line = |example: &Example| {
         row(layout, kind, example).map_err(|what| {
-            unsaid = Some(Error::row(example.origin.path(), example.origin.line, format!("{what}; correct the row, or choose another format than {layout}")));
+            unsaid = Some(Error::row(
+                example.origin.path(),
+                example.origin.line,
+                say!(
+                    "{what}; correct the row, or choose another format than {layout}",
+                    "{what}; correggi la riga, oppure scegli un formato diverso da {layout}"
+                ),
+            ));
             io::Error::other("an example cannot be written")
         })
     };
@@ -87,11 +95,11 @@ fn strings(example: &Example) -> std::result::Result<String, String> {
     let mut spans = example.spans().to_vec();
     spans.sort();
     for span in &spans {
-        let string = span.of(&example.text).ok_or("has an entity that is not in the text")?;
+        let string = span.of(&example.text).ok_or(say!("has an entity that is not in the text", "ha un’entità che non è nel testo"))?;
         lists.entry(&span.kind).or_default().push(string);
     }
     if crate::read::value::entities(&example.text, &json!(lists).to_string())? != spans {
-        return Err("has entities that their strings alone do not tell apart".into());
+        return Err(say!("has entities that their strings alone do not tell apart", "ha entità che le sole stringhe non bastano a distinguere"));
     }
     Ok(json!({"text": example.text, "entities": lists}).to_string())
 }
@@ -100,10 +108,16 @@ fn strings(example: &Example) -> std::result::Result<String, String> {
 fn labelled(example: &Example) -> std::result::Result<String, String> {
     let (label, text) = (example.label(), &example.text);
     if label.is_empty() || label.contains(char::is_whitespace) {
-        return Err(format!("its label `{label}` is empty or holds a space, which fastText's lines cannot keep"));
+        return Err(say!(
+            "its label `{label}` is empty or holds a space, which fastText's lines cannot keep",
+            "ha un’etichetta, `{label}`, vuota o con uno spazio: le righe di fastText non possono conservarla"
+        ));
     }
     if text.trim() != text || text.contains('\n') || text.starts_with("__label__") {
-        return Err("its text begins or ends with a space, holds a line end or begins like a label, which fastText's lines cannot keep".into());
+        return Err(say!(
+            "its text begins or ends with a space, holds a line end or begins like a label, which fastText's lines cannot keep",
+            "ha un testo che comincia o finisce con uno spazio, contiene una fine di riga o comincia come un’etichetta: le righe di fastText non possono conservarlo"
+        ));
     }
     Ok(format!("__label__{label} {text}"))
 }
@@ -174,12 +188,15 @@ impl NewCard {
 pub fn folder(out: &Path, kind: Kind, layout: Layout, mut card: NewCard, parts: &BTreeMap<Split, Vec<&Example>>) -> Result<()> {
     if !layout.says(kind) {
         let others = Layout::of(kind).map(Layout::name).collect::<Vec<_>>().join(", ");
-        return Err(Error::file(out, format!("{layout} has no way to say the answers of {kind}; use {others}")));
+        return Err(Error::file(
+            out,
+            say!("{layout} has no way to say the answers of {kind}; use {others}", "{layout} non può contenere risposte di tipo {kind}; usa {others}"),
+        ));
     }
     let io = |path: &Path, e| Error::io(path, e);
     match std::fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
         Ok(true) => std::fs::remove_dir(out).map_err(|e| io(out, e))?,
-        Ok(false) => return Err(Error::file(out, "already holds files; choose another folder")),
+        Ok(false) => return Err(Error::file(out, say!("already holds files; choose another folder", "contiene già dei file; scegli un’altra cartella"))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(io(out, e)),
     }
@@ -195,7 +212,7 @@ pub fn folder(out: &Path, kind: Kind, layout: Layout, mut card: NewCard, parts: 
             card.files.insert(split.name().into(), name);
             card.counts.insert(split.name().into(), examples.len());
         }
-        let text = toml::to_string(&card).map_err(|e| Error::file(out, format!("its card cannot be written: {e}")))?;
+        let text = toml::to_string(&card).map_err(|e| Error::file(out, say!("its card cannot be written: {e}", "la sua scheda non si può scrivere: {e}")))?;
         let path = unfinished.join(CARD);
         write_atomically_with(&path, |w| w.write_all(text.as_bytes())).map_err(|e| io(&path, e))
     })

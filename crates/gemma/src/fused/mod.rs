@@ -27,6 +27,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 pub(crate) use kernel::Rotary;
+use say::say;
 use std::sync::Arc;
 
 /// The frozen tensors of a block as the CPU holds them.
@@ -77,7 +78,7 @@ impl Held {
 fn all<T, const N: usize>(results: [Result<T>; N]) -> Result<[T; N]> {
     let values: Vec<T> = results.into_iter().collect::<Result<_>>()?;
     // as many as there were
-    values.try_into().map_err(|_| Error::Request("a block lacks tensors".into()))
+    values.try_into().map_err(|_| Error::Request(say!("a block lacks tensors", "a un blocco mancano tensori")))
 }
 
 /// Everything about a call that is not a tensor.
@@ -118,8 +119,10 @@ impl Values {
 
     fn on_cpu<const D: usize>(t: &Tensor<D>) -> Result<Self> {
         let flex = t.clone().try_into_primitive::<Flex>();
-        flex.map(|t| Self::of(&t))
-            .map_err(|e| Error::Device { device: format!("{:?}", t.device()), what: format!("a weight is not where it should be: {e:?}") })
+        flex.map(|t| Self::of(&t)).map_err(|e| Error::Device {
+            device: format!("{:?}", t.device()),
+            what: say!("a weight is not where it should be: {e:?}", "un peso non è dove dovrebbe essere: {e:?}"),
+        })
     }
 
     fn get(&self) -> &[f32] {

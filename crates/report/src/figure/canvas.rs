@@ -12,6 +12,7 @@ use crate::record::Error;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use say::say;
 use std::fmt::Write as _;
 use std::sync::Once;
 
@@ -182,7 +183,7 @@ impl Canvas {
             }
         }
         let mut out = Vec::new();
-        let failed = |e: png::EncodingError| Error::Format { path: "figure.png".into(), what: format!("cannot be written ({e})") };
+        let failed = |e: png::EncodingError| Error::Format { path: "figure.png".into(), what: say!("cannot be written ({e})", "non si può scrivere ({e})") };
         let mut encoder = png::Encoder::new(&mut out, half_w as u32, half_h as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.write_header().and_then(|mut writer| writer.write_image_data(&halved)).map_err(failed)?;

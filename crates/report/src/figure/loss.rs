@@ -8,7 +8,7 @@ use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
 use serde::Serialize;
 use serde_json::json;
-use train::Event;
+use train::{Event, health};
 
 /// What a notice during the training says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,6 +47,10 @@ pub(crate) fn marks(events: &[Event], lang: Lang) -> Vec<Mark> {
             }
             Event::Warning { message } => (now, MarkKind::Warning, message.clone()),
             Event::Health { step, symptom: Some(symptom), remedy, seen, .. } => (*step, MarkKind::Unhealthy, lang.health(*symptom, *remedy, *step, seen)),
+            // told in the language that the program spoke then
+            Event::Health { step, ok: true, message, .. } if [Lang::English, Lang::Italian].iter().any(|l| *message == health::recovered((*l).into())) => {
+                (*step, MarkKind::Recovered, health::recovered(lang.into()))
+            }
             Event::Health { step, ok, message, .. } => (*step, if *ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message.clone()),
             _ => continue,
         };
@@ -380,12 +384,18 @@ mod tests {
     #[test]
     fn the_health_guard_speaks_the_language_of_the_report() {
         let message = "The loss has run away: the learning rate is too high (step 7: loss 9).";
-        let health = |symptom| Event::Health { step: 7, ok: false, symptom, remedy: Remedy::None, seen: "loss 9".into(), message: message.into() };
+        let trouble = |symptom| Event::Health { step: 7, ok: false, symptom, remedy: Remedy::None, seen: "loss 9".into(), message: message.into() };
         let said = |event: Event, lang| marks(&[event], lang).remove(0).message;
-        assert_eq!(said(health(Some(Symptom::Diverging)), Lang::English), message);
-        let italian = said(health(Some(Symptom::Diverging)), Lang::Italian);
-        assert!(italian.starts_with("La perdita è sfuggita") && italian.contains("loss 9"), "{italian}");
-        assert_eq!(said(health(None), Lang::Italian), message, "an older run names no symptom");
+        assert_eq!(said(trouble(Some(Symptom::Diverging)), Lang::English), message);
+        let italian = said(trouble(Some(Symptom::Diverging)), Lang::Italian);
+        assert!(italian.starts_with("La perdita è sfuggita") && italian.contains("(passo 7: perdita 9)"), "{italian}");
+        assert_eq!(said(trouble(None), Lang::Italian), message, "an older run names no symptom");
+        let calm = |language: Lang| {
+            let message = health::recovered(language.into());
+            Event::Health { step: 9, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message }
+        };
+        assert_eq!(said(calm(Lang::Italian), Lang::English), health::recovered(Lang::English.into()));
+        assert_eq!(said(calm(Lang::English), Lang::Italian), health::recovered(Lang::Italian.into()));
     }
 
     #[test]

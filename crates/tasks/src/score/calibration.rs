@@ -2,6 +2,7 @@
 
 use super::classes::{Scored, bins, calibration_error};
 use super::ratio;
+use say::say;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -130,10 +131,18 @@ impl Calibration {
     pub fn fit(validation: &[Judged], wanted: f64) -> Result<Self, String> {
         let right = validation.iter().filter(|j| j.right()).count();
         match validation.len() {
-            n if n < FEWEST => return Err(format!("{n} validation examples are too few to calibrate probabilities; {FEWEST} are needed")),
+            n if n < FEWEST => {
+                return Err(say!(
+                    "{n} validation examples are too few to calibrate probabilities; {FEWEST} are needed",
+                    "{n} esempi di validazione sono troppo pochi per calibrare le probabilità; ne servono {FEWEST}"
+                ));
+            }
             n if right == n || right == 0 => {
-                let all = if right == n { "right" } else { "wrong" };
-                return Err(format!("all {n} validation answers are {all}, so they do not tell sure answers from unsure ones"));
+                let all = if right == n { say::pick("right", "giuste") } else { say::pick("wrong", "sbagliate") };
+                return Err(say!(
+                    "all {n} validation answers are {all}, so they do not tell sure answers from unsure ones",
+                    "tutte le {n} risposte alla validazione sono {all}, quindi non distinguono quelle sicure da quelle incerte"
+                ));
             }
             _ => {}
         }

@@ -7,6 +7,7 @@
 use super::{Interval, bootstrap, ratio};
 use crate::sandbox::{Error, Rows, Sandbox};
 use rusqlite::types::Value;
+use say::say;
 use serde::{Deserialize, Serialize};
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::keywords::Keyword;
@@ -148,7 +149,7 @@ impl Judge {
     /// With a sentence, if the expected query itself does not run: then the data set is wrong.
     pub fn judge(&mut self, expected: &str, produced: &str) -> Result<Verdict, String> {
         let exact = normal(expected) == normal(produced);
-        let wanted = self.find(expected, None).map_err(|why| format!("the expected query does not run: {why}"))?;
+        let wanted = self.find(expected, None).map_err(|why| say!("the expected query does not run: {why}", "la query attesa non si esegue: {why}"))?;
         let result = match self.original.run(produced, false) {
             Ok(result) => result,
             Err(why) => return Ok(Verdict { right: false, exact, valid: false, reason: Some(why) }),

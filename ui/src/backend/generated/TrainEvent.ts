@@ -123,7 +123,7 @@ remedy: Remedy,
  */
 seen: string, 
 /**
- * What was seen, what it means and what was done, in English.
+ * What was seen, what it means and what was done, in the language that the program spoke.
  */
 message: string, } | { "type": "paused", 
 /**
