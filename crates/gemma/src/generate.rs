@@ -112,13 +112,52 @@ pub fn generate(
     constraint: &dyn Constraint,
 ) -> Result<Vec<Generated>> {
     sampling.check()?;
-    let mut out = vec![Generated::default(); prompts.len()];
     if prompts.is_empty() {
-        return Ok(out);
+        return Ok(Vec::new());
     }
-    let mut rngs: Vec<ChaCha8Rng> = (0..prompts.len() as u64).map(|row| ChaCha8Rng::seed_from_u64(sampling.seed ^ row << 32)).collect();
-    let (mut cache, mut hidden) = read(model, adapters, prompts)?;
-    let mut active: Vec<usize> = (0..prompts.len()).collect();
+    let read = read(model, adapters, prompts)?;
+    go_on(model, adapters, read, prompts.len(), limits, sampling, constraint)
+}
+
+/// Continues each prompt `count` times, each time by other chances, reading it once. `constraint` is asked about row
+/// `prompt * count + time`.
+///
+/// # Errors
+/// As [`generate`].
+pub fn samples(
+    model: &Gemma,
+    adapters: Option<&Adapters>,
+    prompts: &[Vec<u32>],
+    limits: &Limits<'_>,
+    sampling: &Sampling,
+    count: usize,
+    constraint: &dyn Constraint,
+) -> Result<Vec<Vec<Generated>>> {
+    sampling.check()?;
+    if prompts.is_empty() || count == 0 {
+        return Ok(vec![Vec::new(); prompts.len()]);
+    }
+    let (mut cache, hidden) = read(model, adapters, prompts)?;
+    let rows: Vec<usize> = (0..prompts.len()).flat_map(|prompt| std::iter::repeat_n(prompt, count)).collect();
+    cache.select(&rows);
+    let hidden = rows_of(hidden, rows.iter().copied());
+    let all = go_on(model, adapters, (cache, hidden), rows.len(), limits, sampling, constraint)?;
+    Ok(all.chunks(count).map(<[Generated]>::to_vec).collect())
+}
+
+/// Continues so many rows that have been read.
+fn go_on(
+    model: &Gemma,
+    adapters: Option<&Adapters>,
+    (mut cache, mut hidden): (Cache, Tensor<2>),
+    rows: usize,
+    limits: &Limits<'_>,
+    sampling: &Sampling,
+    constraint: &dyn Constraint,
+) -> Result<Vec<Generated>> {
+    let mut out = vec![Generated::default(); rows];
+    let mut rngs: Vec<ChaCha8Rng> = (0..rows as u64).map(|row| ChaCha8Rng::seed_from_u64(sampling.seed ^ row << 32)).collect();
+    let mut active: Vec<usize> = (0..rows).collect();
     for _ in 0..limits.tokens {
         let allowed: Vec<Allowed> = active.iter().map(|&row| constraint.next(row, &out[row].tokens)).collect();
         let choices = choose(model, hidden, &allowed)?;
@@ -280,9 +319,15 @@ fn log_sum(logits: &[f32], max: f64) -> f64 {
 /// The last position of each row: `[batch * time, hidden]` → `[batch, hidden]`.
 fn last(hidden: Tensor<2>, batch: usize) -> Tensor<2> {
     let time = hidden.dims()[0] / batch;
-    let index: Vec<i64> = (1..=batch).map(|b| (b * time - 1) as i64).collect();
-    let index = Tensor::<1, Int>::from_data(TensorData::new(index, [batch]), &hidden.device());
-    hidden.select(0, index)
+    rows_of(hidden, (1..=batch).map(|b| b * time - 1))
+}
+
+/// These rows of a matrix; one may be wanted several times.
+fn rows_of(matrix: Tensor<2>, rows: impl Iterator<Item = usize>) -> Tensor<2> {
+    let index: Vec<i64> = rows.map(|row| row as i64).collect();
+    let count = index.len();
+    let index = Tensor::<1, Int>::from_data(TensorData::new(index, [count]), &matrix.device());
+    matrix.select(0, index)
 }
 
 /// From this many candidates on, the whole output layer is computed.

@@ -4,17 +4,17 @@ use crate::error::{Error, Result};
 use crate::recipe::{Method, Recipe};
 use crate::task::{Scorer, Task};
 use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder};
-use gemma::generate::{self, Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate};
+use gemma::generate::{self, Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate, samples};
 use gemma::{Gemma, Tokenizer, head};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use tasks::baseline::Guess;
 use tasks::constraint::Trie;
-use tasks::grammar::{Distinct, Vocabulary};
+use tasks::grammar::{self, Distinct, Vocabulary};
 use tasks::sandbox::Sandbox;
 use tasks::scope::{Scope, Scoped};
-use tasks::{answer, intent, prompt, tagging};
+use tasks::{answer, intent, prompt, tagging, vote};
 use train::Tuned;
 
 /// A model made ready to answer one task.
@@ -402,8 +402,8 @@ impl<'a> Answerer<'a> {
         })
     }
 
-    /// Of the likeliest queries for each question the first that finds something on the database; the first that runs if
-    /// none does, and the likeliest if none runs.
+    /// Of the likeliest queries for each question one that finds something on the database, or runs if none does; of these
+    /// one that uses the most of the values that the question names, and then the likeliest.
     fn of_beams(
         &self,
         vocabulary: &Vocabulary,
@@ -427,12 +427,41 @@ impl<'a> Answerer<'a> {
                     answers.push(Answer::read(self.task.kind, text, self.tokenizer.decode(&g.tokens)?, g.log_probability.exp()));
                 }
                 let worth = |a: &Answer| match (&a.answer, &self.database) {
-                    (Ok(query), Some(database)) => database.borrow_mut().finds_something(&answer::show(query)).map_or(0, |something| 1 + u8::from(something)),
-                    _ => 0,
+                    (Ok(query), Some(database)) => {
+                        let query = answer::show(query);
+                        let runs = database.borrow_mut().finds_something(&query).map_or(0, |something| 1 + u8::from(something));
+                        (runs, self.task.values.used(text, &query))
+                    }
+                    _ => (0, 0),
                 };
                 // the likeliest stands first, and is kept among equals
                 let chosen = answers.iter().map(worth).enumerate().max_by_key(|&(at, worth)| (worth, Reverse(at)));
                 out.push(chosen.map_or_else(|| Answer::read(self.task.kind, text, String::new(), 0.0), |(at, _)| answers.swap_remove(at)));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The hashtags that several answers by chance agree on, see [`tasks::vote`].
+    fn of_votes(&self, vocabulary: &Vocabulary, adapters: Option<&gemma::Adapters>, prompts: &[Vec<u32>], limits: &Limits<'_>) -> Result<Vec<Answer>> {
+        let votes = self.recipe.votes;
+        let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 0 };
+        let mut out = Vec::new();
+        let at_once = (batch::FORWARD_ROWS * 2 / votes).max(1);
+        for prompts in prompts.chunks(at_once) {
+            let grammars = vec![grammar::hashtags(); prompts.len() * votes];
+            let constraint = self.constraint(vocabulary, &grammars)?;
+            let heard = Heard { of: constraint.as_ref(), listener: self.listener };
+            for sampled in samples(self.model, adapters, prompts, limits, &sampling, votes, &heard)? {
+                let mut lists = Vec::new();
+                for g in sampled {
+                    // an answer that says nothing votes for nothing
+                    if let Ok(Target::Tags(tags)) = answer::read(Kind::Hashtags, "", &self.tokenizer.decode(&g.tokens)?) {
+                        lists.push(tags);
+                    }
+                }
+                let (tags, share) = vote::agreed(&lists);
+                out.push(Answer::read(Kind::Hashtags, "", tags.join(" "), share));
             }
         }
         Ok(out)
@@ -475,6 +504,10 @@ impl<'a> Answerer<'a> {
         if let (Allowed::Grammar(vocabulary), Some(_), true) = (&self.allowed, &self.database, constrained && self.recipe.beams > 1) {
             let texts: Vec<&str> = rows.iter().map(|&r| texts[r]).collect();
             return self.of_beams(vocabulary, adapters, &prompts, &limits, &texts);
+        }
+        // what an untuned model says by chance is seldom an answer, and seldom ends
+        if let (Allowed::Grammar(vocabulary), Kind::Hashtags, true) = (&self.allowed, self.task.kind, constrained && tuned.is_some() && self.recipe.votes > 1) {
+            return self.of_votes(vocabulary, adapters, &prompts, &limits);
         }
         let grammars;
         let constraint: &dyn Constraint = match &self.allowed {

@@ -124,7 +124,7 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let test = run::evaluated(&p.set).map_or(&[][..], |split| p.set.examples(split));
     let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     let answerer = answerer.showing(p.set.examples(Split::Train), test, request.seed)?;
-    let encoded = answerer.encode(&task::training(&p.set, p.recipe.grow, request.seed)?)?;
+    let encoded = answerer.encode(&task::training(&p.set, &p.recipe, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     let body = answerer.body();
     let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
@@ -172,15 +172,15 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let own = match tuned.head {
         Some(_) => tokens(answerer.encode(test)?.iter()) as f64 * forward,
         None if p.task.kind == Kind::Custom => writing.answers(test.len(), writing.expected),
-        // once under the constraint and once without
-        None => 2.0 * writing.answers(test.len(), writing.expected),
+        // once under the constraint, perhaps several times at once, and once without
+        None => writing.answers(test.len() * p.recipe.candidates(p.task.kind), writing.expected) + writing.answers(test.len(), writing.expected),
     };
     let calibrated = if p.set.examples(Split::Test).is_empty() || !calibrate::possible(p.task.kind) || validation.len() < FEWEST {
         0.0
     } else if tuned.head.is_some() {
         tokens(validation.iter()) as f64 * forward
     } else {
-        writing.answers(validation.len(), writing.expected)
+        writing.answers(validation.len() * p.recipe.candidates(p.task.kind), writing.expected)
     };
     let shown = if answerer.shows() { writing.answers_after(writing.first_shown, test.len(), writing.longest) } else { 0.0 };
     let scoring_seconds = own + calibrated + writing.answers(test.len(), writing.longest) + shown;

@@ -83,12 +83,19 @@ pub struct Recipe {
     /// Longest answer that is not a label, in tokens.
     #[serde(default = "answer_tokens")]
     pub answer_tokens: usize,
-    /// Further training rows made of each one, see [`tasks::grow`]; only queries and entities grow.
+    /// Further training rows made of each one, see [`tasks::grow`]; queries, entities and hashtags grow.
     #[serde(default)]
     pub grow: usize,
+    /// Further training rows composed from the database that queries are about, see [`tasks::compose`].
+    #[serde(default)]
+    pub compose: usize,
     /// How many answers are followed at once where queries are written: the likeliest one that runs is taken.
     #[serde(default = "beams")]
     pub beams: usize,
+    /// How many answers by chance are asked for where hashtags are written: those that most of them hold are taken; 1 asks for the
+    /// likeliest answer.
+    #[serde(default = "votes")]
+    pub votes: usize,
     /// How a head sees a text.
     #[serde(default = "pool")]
     pub pool: Pool,
@@ -143,6 +150,11 @@ fn beams() -> usize {
     1
 }
 
+/// What runs did before a recipe could say it.
+fn votes() -> usize {
+    1
+}
+
 fn copies() -> usize {
     2
 }
@@ -192,7 +204,7 @@ impl Recipe {
         if !(recipe.ridge.is_finite() && recipe.ridge > 0.0) {
             return Err(fail(say!("ridge must be a positive number", "ridge dev’essere un numero positivo")));
         }
-        for (name, value) in [("answer_tokens", recipe.answer_tokens), ("copies", recipe.copies), ("beams", recipe.beams)] {
+        for (name, value) in [("answer_tokens", recipe.answer_tokens), ("copies", recipe.copies), ("beams", recipe.beams), ("votes", recipe.votes)] {
             if value == 0 {
                 return Err(fail(say!("{name} must be at least 1", "{name} dev’essere almeno 1")));
             }
@@ -201,6 +213,15 @@ impl Recipe {
             return Err(fail(say!("each template must hold {{text}} exactly once", "ogni template deve contenere {{text}} una volta sola")));
         }
         Ok(recipe)
+    }
+
+    /// How many answers are followed at once to find one of a tuned model by completion.
+    pub fn candidates(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Sql => self.beams,
+            Kind::Hashtags => self.votes,
+            Kind::Intent | Kind::Entities | Kind::Custom => 1,
+        }
     }
 
     /// The recipe that a run was made with; `folder` is the run's, for the message.

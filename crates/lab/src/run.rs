@@ -203,7 +203,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         answerer = answerer.upon(Sandbox::open(&task::database(&p.set)?)?);
     }
     answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
-    let training = task::training(&p.set, p.recipe.grow, request.seed)?;
+    let training = task::training(&p.set, &p.recipe, request.seed)?;
     let encoded = answerer.encode(&training)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;

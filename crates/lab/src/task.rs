@@ -3,6 +3,7 @@
 
 use crate::answer::Answer;
 use crate::error::{Error, Result};
+use crate::recipe::Recipe;
 use data::set::{DataSet, Split};
 use data::{Example, Kind, Target};
 use report::record::{Prediction, RunFile};
@@ -14,7 +15,7 @@ use tasks::intent::Labels;
 use tasks::sandbox::{Sandbox, Table};
 use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
 use tasks::values::Values;
-use tasks::{Metrics, answer, grammar, grow, prompt, tagging};
+use tasks::{Metrics, answer, compose, grammar, grow, prompt, tagging};
 
 /// A task with what its data set says of it.
 #[derive(Clone, Debug)]
@@ -79,19 +80,29 @@ impl Task {
     }
 }
 
-/// The training rows of a data set, and behind them those that grow from them, see [`tasks::grow`].
+/// The rows of a training set come up at least so often for each row that was made from them or from their database.
+const OWN: f64 = 0.25;
+
+/// The training rows of a data set, and behind them those that grow from them, see [`tasks::grow`], and those composed from
+/// its database, see [`tasks::compose`].
 ///
 /// # Errors
 /// If queries have no database.
-pub fn training(set: &DataSet, copies: usize, seed: u64) -> Result<Cow<'_, [Example]>> {
+pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64) -> Result<Cow<'s, [Example]>> {
     let own = set.examples(Split::Train);
-    let grown = match set.kind {
-        _ if copies == 0 => Vec::new(),
-        Kind::Sql => grow::queries(own, &mut Sandbox::open(&database(set)?)?, copies, seed),
-        Kind::Entities => grow::entities(own, copies, seed),
-        Kind::Intent | Kind::Hashtags | Kind::Custom => Vec::new(),
+    let more = match set.kind {
+        Kind::Sql if recipe.grow + recipe.compose > 0 => {
+            let mut database = Sandbox::open(&database(set)?)?;
+            let grown = grow::queries(own, &mut database, recipe.grow, seed);
+            [grown, compose::queries(own, &mut database, set.card.language == "it", recipe.compose, seed)].concat()
+        }
+        Kind::Entities => grow::entities(own, recipe.grow, seed),
+        Kind::Hashtags => grow::hashtags(own, recipe.grow, seed),
+        Kind::Sql | Kind::Intent | Kind::Custom => Vec::new(),
     };
-    Ok(if grown.is_empty() { Cow::Borrowed(own) } else { Cow::Owned([own, &grown].concat()) })
+    // the rows that people wrote must not be lost among those that were made
+    let times = ((more.len() as f64 * OWN / own.len().max(1) as f64).round() as usize).max(1);
+    Ok(if more.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(std::iter::repeat_n(own, times).chain([more.as_slice()]).flatten().cloned().collect()) })
 }
 
 /// The files of the database that a data set's queries are about.

@@ -1,16 +1,19 @@
 //! Small training sets grown soundly: more rows from those there are, each as right as the row it came from.
 //!
 //! A query grows by values: a literal that stands in both the question and the query gives way, in both, to another
-//! value of the same column of the database, and the new query must run and find something. A sentence with entities
+//! value of the same column of the database. It grows by names, too: a column that the question names gives way to another
+//! of the table that holds values of the same kind, and a table to one that has the same columns. The new query must run and find
+//! something. A sentence with entities
 //! grows by names: the strings of its spans give way to other strings of the same type, from the training rows only. What
 //! stays is the wording, so the model sees that a query follows the question and that a name is known by what stands
-//! around it. Nothing is taken from validation or test rows.
+//! around it. A list of hashtags grows by its order. Nothing is taken from validation or test rows.
 
+use crate::facts::{Facts, What};
 use crate::sandbox::Sandbox;
 use crate::score::sql::literals;
 use data::example::Span;
 use data::{Example, Target};
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rusqlite::types::Value;
@@ -20,36 +23,36 @@ use std::collections::{BTreeMap, BTreeSet};
 const VALUE: usize = 40;
 /// How often other values are drawn for a copy before it is given up.
 const TRIES: usize = 8;
+/// Share of the copies of a query that are about another column or table where they can.
+const EXCHANGED: f64 = 0.5;
 /// Share of a sentence's spans that get another name.
 const SWAPPED: f64 = 0.7;
 
 /// Up to `copies` further rows for each of the `examples`, which are about the tables of `database`. Rows whose query
-/// shares no value with its question give none.
+/// shares neither a value nor a name with its question give none.
 pub fn queries(examples: &[Example], database: &mut Sandbox, copies: usize, seed: u64) -> Vec<Example> {
     let mut values: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let facts = Facts::of(examples, database);
     let mut out = Vec::new();
     for (row, example) in examples.iter().enumerate() {
         let Target::Sql(query) = &example.target else { continue };
-        let shared = shared(&example.text, query);
-        if shared.is_empty() {
-            continue;
-        }
         let mut rng = stream(seed, row);
         let mut seen = BTreeSet::from([query.clone()]);
         for _ in 0..copies * TRIES {
             if seen.len() > copies {
                 break;
             }
-            let (mut text, mut grown) = (example.text.clone(), query.clone());
-            for (column, literal) in &shared {
-                let all = values.entry(column.to_lowercase()).or_insert_with(|| column_values(database, column));
-                let Some(other) = another(literal, all, &mut rng) else { continue };
+            let other = if rng.random_bool(EXCHANGED) { exchanged(&example.text, query, &facts, &mut rng) } else { None };
+            let (mut text, mut grown) = other.unwrap_or_else(|| (example.text.clone(), query.clone()));
+            for (column, literal) in shared(&text, &grown) {
+                let all = values.entry(column.to_lowercase()).or_insert_with(|| column_values(database, &column));
+                let Some(other) = another(&literal, all, &mut rng) else { continue };
                 // a value that the text names already would make two meanings of one word
                 if text.contains(&said(&other)) {
                     continue;
                 }
-                text = replaced(&text, &said(literal), &said(&other));
-                grown = replaced(&grown, &quoted(literal), &quoted(&other));
+                text = replaced(&text, &said(&literal), &said(&other));
+                grown = replaced(&grown, &quoted(&literal), &quoted(&other));
             }
             if !seen.contains(&grown) && database.finds_something(&grown).unwrap_or(false) {
                 seen.insert(grown.clone());
@@ -58,6 +61,43 @@ pub fn queries(examples: &[Example], database: &mut Sandbox, copies: usize, seed
         }
     }
     out
+}
+
+/// A question and its query with another column, or about another table, where both name it and nothing else changes its
+/// meaning; nothing if there is no other.
+fn exchanged(text: &str, query: &str, facts: &Facts, rng: &mut ChaCha8Rng) -> Option<(String, String)> {
+    let lower = text.to_lowercase();
+    let named = |said: &str| lower.len() == text.len() && places(&lower, said).len() == 1;
+    let uses = |name: &str| !places(query, name).is_empty();
+    let mut ways: Vec<(&str, &str, &str, &str)> = Vec::new();
+    for (i, table) in facts.tables.iter().enumerate().filter(|(_, t)| uses(&t.name)) {
+        // with other tables beside it, one name can be a column of several
+        let alone = facts.tables.iter().enumerate().all(|(j, t)| i == j || !uses(&t.name));
+        let used: Vec<_> = table.fields.iter().filter(|f| uses(&f.name)).collect();
+        for other in facts.tables.iter().filter(|t| alone && t.name != table.name && named(&table.said) && !lower.contains(&t.said)) {
+            if used.iter().all(|f| other.fields.iter().any(|o| o.name == f.name && kind(&o.what) == kind(&f.what))) {
+                ways.push((&table.name, &other.name, &table.said, &other.said));
+            }
+        }
+        // a text that a column is compared with is a value of that column alone
+        let compared = |name: &str| literals(query).iter().any(|(column, value)| column.eq_ignore_ascii_case(name) && matches!(value, Value::Text(_)));
+        for own in used.iter().filter(|f| alone && f.what != What::Key && named(&f.said[0]) && !compared(&f.name)) {
+            for other in table.fields.iter().filter(|o| kind(&o.what) == kind(&own.what) && !uses(&o.name) && !lower.contains(&o.said[0])) {
+                ways.push((&own.name, &other.name, &own.said[0], &other.said[0]));
+            }
+        }
+    }
+    let (from, to, said, instead) = *ways.choose(rng)?;
+    let at = *places(&lower, said).first()?;
+    let text = format!("{}{instead}{}", &text[..at], &text[at + said.len()..]);
+    // what stands between quotation marks is a value
+    let parts = query.split('\'').enumerate().map(|(i, part)| if i % 2 == 0 { replaced(part, from, to) } else { part.into() });
+    Some((text, parts.collect::<Vec<_>>().join("'")))
+}
+
+/// Columns of one kind can stand for each other.
+fn kind(what: &What) -> std::mem::Discriminant<What> {
+    std::mem::discriminant(what)
 }
 
 /// `copies` further rows for each of the `examples` that have entities, with other names of their types.
@@ -77,6 +117,25 @@ pub fn entities(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> 
             let (text, spans) = renamed(example, &names, &mut rng);
             if seen.insert(text.clone()) {
                 out.push(Example { text, target: Target::Entities(spans), origin: example.origin.clone() });
+            }
+        }
+    }
+    out
+}
+
+/// `copies` further rows for each of the `examples` that have two hashtags or more: the same ones in another order, so that
+/// the model learns which tags belong to a post and not which follows which.
+pub fn hashtags(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> {
+    let mut out = Vec::new();
+    for (row, example) in examples.iter().enumerate() {
+        let Target::Tags(tags) = &example.target else { continue };
+        let mut rng = stream(seed, row);
+        let mut seen = BTreeSet::from([tags.clone()]);
+        for _ in 0..copies {
+            let mut tags = tags.clone();
+            tags.shuffle(&mut rng);
+            if seen.insert(tags.clone()) {
+                out.push(Example { text: example.text.clone(), target: Target::Tags(tags), origin: example.origin.clone() });
             }
         }
     }
@@ -239,6 +298,33 @@ mod tests {
     }
 
     #[test]
+    fn a_column_or_a_table_gives_way_where_question_and_query_both_name_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let script = dir.path().join("s.sql");
+        std::fs::write(
+            &script,
+            "CREATE TABLE prodotti(id INTEGER PRIMARY KEY, nome TEXT, sigla TEXT, prezzo REAL, costo REAL); CREATE TABLE libri(nome TEXT, prezzo REAL);
+             INSERT INTO prodotti VALUES (1, 'prezzo', 'a', 5.5, 3.5), (2, 'sedia', 'b', 9, 7); INSERT INTO libri VALUES ('atlante', 12.5);",
+        )
+        .expect("written");
+        let facts = Facts::of(&[], &mut Sandbox::open(&[&script]).expect("a database"));
+        let all = |text: &str, query: &str| (0..20).filter_map(|seed| exchanged(text, query, &facts, &mut stream(seed, 0))).collect::<BTreeSet<_>>();
+        let pair = |text: &str, query: &str| (text.to_string(), query.to_string());
+        assert_eq!(
+            all("Prezzo dei prodotti cari", "SELECT prezzo FROM prodotti WHERE nome <> 'prezzo'"),
+            BTreeSet::from([
+                pair("costo dei prodotti cari", "SELECT costo FROM prodotti WHERE nome <> 'prezzo'"),
+                pair("Prezzo dei libri cari", "SELECT prezzo FROM libri WHERE nome <> 'prezzo'"),
+            ])
+        );
+        // the other table has no such column; the question names the column twice, or not at all
+        assert_eq!(all("Costo dei prodotti", "SELECT costo FROM prodotti"), BTreeSet::from([pair("prezzo dei prodotti", "SELECT prezzo FROM prodotti")]));
+        assert!(all("Costo sopra il costo medio", "SELECT costo FROM prodotti WHERE costo > (SELECT AVG(costo) FROM prodotti)").is_empty());
+        assert!(all("Chi ha nome sedia?", "SELECT nome FROM prodotti WHERE nome = 'sedia'").is_empty());
+        assert!(all("Quanto costa?", "SELECT costo FROM prodotti").is_empty());
+    }
+
+    #[test]
     fn only_whole_words_that_stand_once_are_values() {
         let found = |text: &str, query: &str| shared(text, query).into_iter().map(|(c, v)| (c, said(&v))).collect::<Vec<_>>();
         let city = vec![("citta".to_string(), "Roma".to_string())];
@@ -282,5 +368,16 @@ mod tests {
         }
         assert_eq!(grown, entities(&rows, 6, 1));
         assert!((2..9).any(|seed| entities(&rows, 1, seed) != entities(&rows, 1, 1)));
+    }
+
+    #[test]
+    fn hashtags_come_in_other_orders() {
+        let rows = [example("Un post", Target::Tags(["#a", "#b", "#c"].map(String::from).to_vec())), example("Uno", Target::Tags(vec!["#solo".into()]))];
+        let grown = hashtags(&rows, 9, 1);
+        let orders: BTreeSet<Vec<String>> = grown.iter().map(|e| if let Target::Tags(t) = &e.target { t.clone() } else { vec![] }).collect();
+        // one order is the row's own, and a list of one has no other
+        assert!(orders.len() == grown.len() && (3..=5).contains(&grown.len()) && grown.iter().all(|e| e.text == "Un post"), "{grown:?}");
+        assert!(orders.iter().all(|tags| tags.iter().collect::<BTreeSet<_>>().len() == 3));
+        assert_eq!(grown, hashtags(&rows, 9, 1));
     }
 }

@@ -7,7 +7,9 @@
 
 pub mod answer;
 pub mod baseline;
+pub mod compose;
 pub mod constraint;
+mod facts;
 pub mod grammar;
 pub mod grow;
 pub mod intent;
@@ -17,5 +19,6 @@ pub mod scope;
 pub mod score;
 pub mod tagging;
 pub mod values;
+pub mod vote;
 
 pub use score::{Classification, Interval, Metrics};

@@ -12,14 +12,16 @@ use std::collections::BTreeMap;
 /// `{schema}` and `{values}`.
 pub fn fill(template: &str, text: &str, schema: &str, values: &[String]) -> String {
     let values = if values.is_empty() { "-".into() } else { values.join("; ") };
-    // each where it stands, so that nothing in one is read as a place for another
-    let mut out = String::new();
-    let mut rest = template;
+    filled(template, &[("{text}", text.trim()), ("{schema}", schema), ("{values}", &values)])
+}
+
+/// A template with what stands for its places; nothing in what is put in is read as a place.
+pub(crate) fn filled(template: &str, parts: &[(&str, &str)]) -> String {
+    let (mut out, mut rest) = (String::new(), template);
     while let Some(at) = rest.find('{') {
         let (before, from) = rest.split_at(at);
         out += before;
-        let found = [("{text}", text.trim()), ("{schema}", schema), ("{values}", &values)].into_iter().find(|(place, _)| from.starts_with(place));
-        let (place, put) = found.unwrap_or(("{", "{"));
+        let (place, put) = parts.iter().find(|(place, _)| from.starts_with(place)).copied().unwrap_or(("{", "{"));
         out += put;
         rest = &from[place.len()..];
     }

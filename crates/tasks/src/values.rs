@@ -56,15 +56,29 @@ impl Values {
     /// `clienti.citta=dipendenti.sede='Milano'`. Whole words only; one word may end otherwise than the value does. Of values that stand
     /// in one another the longest counts.
     pub fn named(&self, text: &str) -> Vec<String> {
+        self.found(text).into_iter().map(|(value, places)| format!("{}='{value}'", places.join("="))).collect()
+    }
+
+    /// How many of the values and numbers that a question names its query compares with: a query that drops one has
+    /// mostly dropped a condition.
+    pub fn used(&self, question: &str, query: &str) -> usize {
+        let values = self.found(question).into_iter().filter(|(value, _)| query.contains(value.as_str())).count();
+        let numbers = words(question).map(|(_, word)| word).filter(|w| w.chars().all(|c| c.is_ascii_digit()));
+        values + numbers.filter(|n| words(query).any(|(_, word)| word.trim_start_matches('0') == n.trim_start_matches('0'))).count()
+    }
+
+    fn found(&self, text: &str) -> Vec<&Written> {
         let lower = text.to_lowercase();
         let mut found: Vec<(usize, usize, &Written)> = Vec::new();
         for (start, word) in words(&lower) {
             // values that begin with this word, or with what is left of it without its ending
             let stem: String = word.chars().take(word.chars().count().saturating_sub(ENDING).max(STEM - 1)).collect();
-            for (value, place) in self.texts.range(stem.clone()..).take_while(|(value, _)| value.starts_with(&stem)) {
+            let long = |value: &str| value.chars().count() >= STEM - 1;
+            for (value, place) in self.texts.range(stem.clone()..).take_while(|(value, _)| value.starts_with(&stem)).filter(|(value, _)| long(value)) {
                 let end = match lower[start..].starts_with(value.as_str()) && !lower[start + value.len()..].starts_with(char::is_alphanumeric) {
                     true => start + value.len(),
-                    false if inflected(word, value) => start + word.len(),
+                    // names have no other endings: Marino is not Marini
+                    false if place.0 == *value && inflected(word, value) => start + word.len(),
                     false => continue,
                 };
                 found.push((start, end, place));
@@ -78,16 +92,15 @@ impl Values {
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(b.2)));
-        let mut named: Vec<(usize, usize, String)> = Vec::new();
-        for (start, end, (value, places)) in found {
+        let mut named: Vec<(usize, usize, &Written)> = Vec::new();
+        for (start, end, written) in found {
             let inside = named.iter().any(|(s, e, _)| *s <= start && end <= *e && (end - start) < (e - s));
-            let said = format!("{}='{value}'", places.join("="));
-            if !inside && !named.iter().any(|(.., other)| *other == said) {
-                named.push((start, end, said));
+            if !inside && !named.iter().any(|(.., other)| *other == written) {
+                named.push((start, end, written));
             }
         }
         named.truncate(NAMED);
-        named.into_iter().map(|(.., said)| said).collect()
+        named.into_iter().map(|(.., written)| written).collect()
     }
 }
 
@@ -130,6 +143,7 @@ mod tests {
     fn questions_name_values_with_their_columns() {
         let v = values();
         let named = |text: &str| v.named(text).join(" ");
+        assert_eq!(named("Elenca re e regine: Anni, Sari e Luigia"), "");
         assert_eq!(named("Chi è a milano?"), "clienti.citta=sedi.citta='Milano'");
         // the longest of those that stand at one place, in the order of the text
         assert_eq!(named("Ordini annullati a Reggio Emilia, non a Reggio"), "clienti.stato='annullato' clienti.citta='Reggio Emilia' clienti.citta='Reggio'");
@@ -140,5 +154,14 @@ mod tests {
             assert_eq!(named(nothing), "", "{nothing}");
         }
         assert!(Values::default().named("Milano").is_empty());
+    }
+
+    #[test]
+    fn a_query_uses_what_its_question_names() {
+        let used = |query: &str| values().used("Chi di Milano è del 2024, dopo il giorno 5?", query);
+        assert_eq!(used("SELECT nome FROM clienti"), 0);
+        assert_eq!(used("SELECT nome FROM clienti WHERE citta = 'Milano'"), 1);
+        assert_eq!(used("SELECT nome FROM clienti WHERE citta = 'Milano' AND data > '2024-03-05'"), 3);
+        assert_eq!(used("SELECT nome FROM clienti WHERE citta = 'Milano' LIMIT 20245"), 1);
     }
 }

@@ -197,7 +197,8 @@ impl Found {
     }
 }
 
-fn tokens(query: &str) -> Option<Vec<Token>> {
+/// The tokens of a query, white space left out; nothing if it cannot be cut into tokens.
+pub(crate) fn tokens(query: &str) -> Option<Vec<Token>> {
     let tokens = Tokenizer::new(&SQLiteDialect {}, query).tokenize().ok()?;
     Some(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_) | Token::EOF)).collect())
 }

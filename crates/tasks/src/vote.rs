@@ -1,0 +1,74 @@
+//! One answer out of many: the tags that sampled answers agree on.
+//!
+//! Which of two hashtags a person would have put under a post is often a toss-up, and the likeliest list of tags is not the list
+//! of the likeliest tags. So a model is asked several times by chance, and a tag counts by the share of the answers that
+//! hold it (self-consistency, Wang et al. 2023, arXiv 2203.11171, for sets).
+
+use crate::score::tags::normal;
+use std::collections::BTreeMap;
+
+/// The tags that answers agree on, most agreed first, and their mean share of the answers; as many as promise the best F1
+/// against one more such answer. Empty if every answer is.
+pub fn agreed(answers: &[Vec<String>]) -> (Vec<String>, f64) {
+    let total = answers.len().max(1) as f64;
+    let length = answers.iter().map(Vec::len).sum::<usize>() as f64 / total;
+    // by what makes tags the same: how often, how early, and under which spelling
+    let mut tags: BTreeMap<String, (usize, usize, BTreeMap<&str, usize>)> = BTreeMap::new();
+    for answer in answers {
+        let mut own: BTreeMap<String, (usize, &str)> = BTreeMap::new();
+        answer.iter().enumerate().for_each(|(place, tag)| {
+            own.entry(normal(tag, true)).or_insert((place, tag));
+        });
+        for (name, (place, tag)) in own {
+            let entry = tags.entry(name).or_default();
+            entry.0 += 1;
+            entry.1 += place;
+            *entry.2.entry(tag).or_default() += 1;
+        }
+    }
+    let mut order: Vec<(usize, f64, &str)> = Vec::new();
+    for (times, places, spellings) in tags.values() {
+        let spelling = spellings.iter().max_by_key(|(tag, times)| (**times, std::cmp::Reverse(**tag))).map_or("", |(tag, _)| *tag);
+        order.push((*times, *places as f64 / *times as f64, spelling));
+    }
+    order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(b.2)));
+    // F1 of the first n against an answer of the mean length that holds each tag as often as the answers do
+    let (mut best, mut kept, mut hits) = (0.0, 0, 0.0);
+    for (i, (times, ..)) in order.iter().enumerate() {
+        hits += *times as f64 / total;
+        let f1 = 2.0 * hits / (i as f64 + 1.0 + length);
+        if f1 > best {
+            (best, kept) = (f1, i + 1);
+        }
+    }
+    let share = order.iter().take(kept).map(|(times, ..)| *times as f64 / total).sum::<f64>() / kept.max(1) as f64;
+    (order.into_iter().take(kept).map(|(.., tag)| tag.to_string()).collect(), share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lists(all: &[&str]) -> Vec<Vec<String>> {
+        all.iter().map(|l| l.split_whitespace().map(String::from).collect()).collect()
+    }
+
+    #[test]
+    fn what_most_answers_hold_is_answered_most_agreed_first() {
+        let (tags, share) = agreed(&lists(&["#mare #sole", "#sole #Città", "#mare #citta #sole", "#sole #città #x"]));
+        assert_eq!(tags, ["#sole", "#città", "#mare"]);
+        assert!((share - (1.0 + 0.75 + 0.5) / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn answers_that_share_nothing_still_give_an_answer_of_their_length() {
+        // one of two tags is right half of the time whichever they are: no tag is left out for being rare
+        let (tags, _) = agreed(&lists(&["#a #b", "#c #d"]));
+        assert_eq!(tags, ["#a", "#c", "#b", "#d"]);
+        assert_eq!(agreed(&lists(&["#a", "#a", "#a #b"])).0, ["#a"]);
+        assert_eq!(agreed(&lists(&["#a #a"])), (vec!["#a".into()], 1.0));
+        for none in [&lists(&["", ""])[..], &[]] {
+            assert_eq!(agreed(none), (vec![], 0.0));
+        }
+    }
+}
