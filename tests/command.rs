@@ -56,6 +56,22 @@ impl Bench {
         args
     }
 
+    /// Runs the command that the report of an unpacked run gives for repeating it there, and expects the same answers and the
+    /// same adapter.
+    fn repeated(&self, run: &str) {
+        assert!(self.run(&["report", run, "--format", "json", "--out", "told"]).status.success());
+        let told = json(&self.path("told/report.json"));
+        let sections = told["document"]["sections"].as_array().expect("sections");
+        let blocks = sections.iter().flat_map(|s| s["blocks"].as_array().into_iter().flatten());
+        let command = blocks.filter_map(|b| b["text"].as_str()).find(|t| t.starts_with("lapidary train") && t.contains("/run.toml")).expect("a command");
+        let again = self.run(&command.split(' ').skip(1).collect::<Vec<_>>());
+        assert!(again.status.success(), "{command}: {}", text(&again.stderr));
+        for name in ["predictions.jsonl", "adapter/adapter_model.safetensors"] {
+            let of = |folder: &str| std::fs::read(self.path(folder).join(name)).expect("there");
+            assert!(of(run) == of(&format!("{run}/again")), "{command}: {name} differs");
+        }
+    }
+
     /// Runs, and expects exit code 1 with one line that holds every one of `parts`, and no run folder.
     fn refused(&self, args: &[&str], parts: &[&str]) {
         let out = self.run(args);
@@ -334,6 +350,8 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
         let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap_or_else(|e| panic!("{task}: {e}: {}", text(&scored.stderr)));
         let (name, _) = result["metrics"].as_object().and_then(|m| m.iter().find(|(_, v)| v.is_number())).expect("a metric");
         assert_eq!(scores[name], result["metrics"][name], "{task}: {name}");
+        // and repeated, with the settings and the data that came with it
+        b.repeated("again");
         // what was changed on the way is not scored as if it were the same
         b.write("again/data/test.jsonl", train.as_bytes());
         if train != test {
@@ -709,6 +727,11 @@ fn rows_are_edited_and_trained_on_as_edited() {
     let predictions = |run: &str| std::fs::read_to_string(b.path(run).join("predictions.jsonl")).expect("predictions");
     assert_eq!(predictions("same"), predictions("out"));
     assert_ne!(predictions("same"), predictions("plain"));
+    // elsewhere the changes come with the run
+    assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
+    std::fs::rename(b.path("home"), b.path("other-home")).expect("moved");
+    assert!(b.run(&["unpack", "run.lapidary", "--out", "again"]).status.success());
+    b.repeated("again");
 }
 
 /// Without real weights the states mean little; what is looked at is that they are the model's, are kept, and lead to

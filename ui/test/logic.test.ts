@@ -154,6 +154,23 @@ describe('where things stand in a figure', () => {
     }
   });
 
+  it('is told of labels that stand in the order of confusion', () => {
+    const square = (row: number, column: number, count: number): string =>
+      `<rect x="${100 + 40 * column}" y="${100 + 40 * row}" width="38" height="38"/><text x="0" y="0">${count}</text>`;
+    // drawn as c, a, b; the last column is of answers that are no label
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg">${square(0, 0, 7)}${square(0, 2, 2)}${square(1, 1, 5)}${square(2, 3, 4)}</svg>`;
+    const counts = [[5, 0, 0, 0], [0, 0, 0, 4], [0, 2, 7, 0]];
+    const data = { kind: 'confusion', labels: ['a', 'b', 'c'], counts, order: [2, 0, 1], right: 12, examples: 18 } as FigureData;
+    const read = plot(svg, data);
+    if (read?.kind !== 'cells') throw new Error('no squares');
+    expect(read.squares.map((s) => [s.row, s.column, s.count, s.x, s.y])).toEqual([
+      [2, 2, 7, 100, 100],
+      [2, 1, 2, 180, 100],
+      [0, 0, 5, 140, 140],
+      [1, 3, 4, 220, 180],
+    ]);
+  });
+
   it('is not guessed', () => {
     expect(plot('<svg xmlns="http://www.w3.org/2000/svg"><text>no steps</text></svg>', head.figures.en.loss.data as unknown as FigureData)).toBeNull();
     const other = plot(head.figures.en.confusion.svg.replace('>11<', '>12<'), head.figures.en.confusion.data as unknown as FigureData);

@@ -358,7 +358,7 @@ pub struct Under {
     /// How the model answers
     #[arg(long, default_value = "auto", value_parser = METHODS)]
     method: String,
-    /// A recipe instead of the task's own
+    /// A recipe, or the run.toml of a run, instead of the task's own
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Change one setting of the recipe; may be repeated
@@ -473,7 +473,7 @@ pub struct Train {
     /// Device: auto, cpu, gpu or an id from `lapidary devices`
     #[arg(long, default_value = "auto")]
     device: String,
-    /// A recipe instead of the task's own
+    /// A recipe, or the run.toml of a run, instead of the task's own
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Change one setting of the recipe; may be repeated

@@ -42,6 +42,22 @@ pub struct Card {
     /// What it says of its own size.
     #[serde(default)]
     pub counts: toml::Table,
+    /// Figures that others published, to be quoted beside what is measured.
+    #[serde(default)]
+    pub reference: Vec<Reference>,
+}
+
+/// A figure that others published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// What was measured: a model, a method.
+    pub system: String,
+    /// How, as this program names it where it has it: `accuracy`, `f1`.
+    pub measure: String,
+    /// A share between 0 and 1.
+    pub value: f64,
+    /// Where it was published, and on which examples.
+    pub source: String,
 }
 
 /// What the user named.
@@ -243,10 +259,22 @@ pub fn read_card(folder: &Path) -> Result<Card> {
         return Ok(Card::default());
     }
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    toml::from_str(&text).map_err(|e| {
+    let card: Card = toml::from_str(&text).map_err(|e| {
         let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
         Error::row(&path, line, say!("not a data set card: {}", "non è una scheda di un insieme di dati: {}", e.message()))
-    })
+    })?;
+    match card.reference.iter().find(|r| !(0.0..=1.0).contains(&r.value)) {
+        Some(wrong) => Err(Error::file(
+            path,
+            say!(
+                "the reference figure of `{}` is {}; write a share between 0 and 1",
+                "la cifra di riferimento di `{}` è {}; scrivi una quota fra 0 e 1",
+                wrong.system,
+                wrong.value
+            ),
+        )),
+        None => Ok(card),
+    }
 }
 
 /// The file of each part: as the card says, else by the names of the files.

@@ -2,6 +2,7 @@
 
 use crate::run::Request;
 use data::read::Role;
+use report::record::quoted;
 use std::path::Path;
 
 impl Request {
@@ -35,11 +36,6 @@ impl Request {
         add("out", Some(path(&self.out)));
         parts.join(" ")
     }
-}
-
-/// A word as a person types it.
-fn quoted(word: &str, mark: char) -> String {
-    if word.contains([' ', '{', '"']) { format!("{mark}{word}{mark}") } else { word.into() }
 }
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ fn answer_tokens() -> usize {
 }
 
 impl Recipe {
-    /// The recipe of a task, or of a file, for a method (`auto` leaves it to the recipe), with single
+    /// The recipe of a task, or of a file (a recipe, or the `run.toml` of a run), for a method (`auto` leaves it to the recipe), with single
     /// values changed by `key=value` (`train.epochs=5`, or `epochs=5` where that is the only `epochs`).
     ///
     /// # Errors
@@ -177,6 +177,10 @@ impl Recipe {
         };
         let fail = |e: String| Error::request(format!("{name}: {e}"));
         let mut table: Table = toml::from_str(&text).map_err(|e: toml::de::Error| fail(e.to_string().trim().to_string()))?;
+        // the `run.toml` of a run is the recipe that it was made with
+        if let Some(Value::Table(settings)) = table.remove("settings") {
+            table = settings;
+        }
         if method != "auto" {
             table.insert("method".into(), Value::String(method.into()));
         }

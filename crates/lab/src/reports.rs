@@ -1,12 +1,16 @@
 //! What leaves a run folder and comes back: reports of one run or of several, and runs packed into one file.
 
+use crate::edit::{self, Editor};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
+use crate::{look, run, task};
+use data::set::Source;
 use report::Run;
 use report::archive::{self, Entry};
 use report::document::Document;
 use report::output::Format;
+use report::record;
 use report::study::Outcome;
 use report::text::Lang;
 use std::path::{Path, PathBuf};
@@ -50,7 +54,8 @@ pub fn pack(folder: &Path, file: &Path, without_data: bool) -> Result<Vec<Entry>
     Ok(archive::export(folder, file, without_data)?)
 }
 
-/// Unpacks a run into a folder that does not exist yet, and takes it into the library.
+/// Unpacks a run into a folder that does not exist yet, and takes it into the library; changes that were made to its data
+/// before the run are kept there as well, so that it can be repeated.
 ///
 /// # Errors
 /// If the file is damaged or no run, or the disk refuses; nothing is left behind then.
@@ -59,6 +64,10 @@ pub fn unpack(home: &Home, file: &Path, folder: &Path) -> Result<()> {
     let path = std::path::absolute(folder).map_err(|e| Error::io(folder, e))?;
     archive::import(file, &path)?;
     let run = Run::open(&path)?;
+    take_in_changes(home, &run).inspect_err(|_| {
+        // the first error is the one to report
+        let _ = std::fs::remove_dir_all(&path);
+    })?;
     library.put_run(&RunRow {
         path,
         task: run.run.task,
@@ -67,4 +76,20 @@ pub fn unpack(home: &Home, file: &Path, folder: &Path) -> Result<()> {
         accuracy: run.result.metrics.map(|m| m.main()),
         started: run.run.started,
     })
+}
+
+/// Makes the changes that came with a run to the data that came with it, unless the library has some for this data already.
+fn take_in_changes(home: &Home, run: &Run) -> Result<()> {
+    let Some(file) = task::file_of(&run.run, &run.path, run::CHANGED).filter(|file| run.with_data && file.starts_with(&run.path)) else { return Ok(()) };
+    let changes = edit::parse(&std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?)?;
+    // rows that could not be read were passed over in the run, too, or it would not have begun
+    let source = Source { folder: Some(run.path.join(record::DATA)), skip_bad_rows: true, ..Source::default() };
+    let set = look::open(&run.run.task, &source)?;
+    let mut editor = Editor::of(Library::open(home)?, set)?;
+    if editor.changes().next().is_none() {
+        for change in changes {
+            editor.apply(change)?;
+        }
+    }
+    Ok(())
 }

@@ -475,7 +475,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
     if let Some(changes) = &p.changes {
         let path = std::path::absolute(request.out.join(CHANGES)).map_err(|e| Error::io(&request.out, e))?;
         let sha256 = data::set::sha256_of(changes.as_bytes());
-        files.insert("changes".into(), FileRecord { path: path.display().to_string(), sha256, count: changes.lines().count() as u64 });
+        files.insert(CHANGED.into(), FileRecord { path: path.display().to_string(), sha256, count: changes.lines().count() as u64 });
     }
     // the files alone may be read again elsewhere, without the card that says what their columns are
     let columns = request.data.columns.or_card(&p.set.card.columns);
@@ -496,6 +496,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             tables: p.task.tables.clone(),
             lengths: None,
             files,
+            reference: p.set.card.reference.clone(),
         },
         device: DeviceRecord {
             id: p.device.id.clone(),
@@ -516,6 +517,8 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The changes that were made to the data before the run, a JSON object a line.
 const CHANGES: &str = "changes.jsonl";
+/// What they are called among the files of a run.
+pub(crate) const CHANGED: &str = "changes";
 /// While this file is in a run folder, the run waits.
 pub(crate) const PAUSE: &str = "pause";
 

@@ -5,7 +5,9 @@
 //! else: a name that is not listed, that leaves the folder or comes twice, a size or a hash that differs, or
 //! more bytes than listed, and nothing is left behind. The hashes find damage, not forgery: nobody signs them.
 
-use crate::record::{self, Error, Run, RunFile};
+use crate::record::{self, DATA, Error, Run, RunFile};
+use data::set::CARD;
+use data::write::NewCard;
 use say::say;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -76,7 +78,7 @@ fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64) -> std::io::Resu
 /// Packs a run folder into `archive`; what went in.
 ///
 /// Beside the run's own files go its data files, as `data/train.jsonl` and so on, where they are still those
-/// that the run was trained on; `without_data` leaves them out.
+/// that the run was trained on, with a card that makes a data set of them; `without_data` leaves them out.
 ///
 /// # Errors
 /// If the folder is no complete run, `archive` exists, or the disk refuses.
@@ -86,6 +88,7 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
         return Err(bad(archive, say!("exists already; choose another name", "esiste già; scegli un altro nome")));
     }
     let mut files: Vec<(String, PathBuf)> = Vec::new();
+    let mut card = None;
     files.extend(TOP.iter().map(|name| ((*name).to_string(), folder.join(name))).filter(|(_, path)| path.exists()));
     let adapter = folder.join("adapter");
     if adapter.is_dir() {
@@ -103,11 +106,18 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
         entries.push(Entry { path: name.clone(), bytes, sha256 });
     }
     if !without_data {
-        for (name, path, entry) in data(&run.run) {
+        let found = data(&run.run);
+        if !found.is_empty() {
+            let text = self::card(&run.run, found.iter().map(|(role, ..)| role.as_str())).map_err(|e| bad(archive, e.to_string()))?;
+            let (sha256, bytes) = copy(&mut text.as_bytes(), &mut std::io::sink(), u64::MAX).map_err(io(archive))?;
+            card = Some((text, Entry { path: format!("{DATA}/{CARD}"), bytes, sha256 }));
+        }
+        for (_, path, entry) in found {
+            files.push((entry.path.clone(), path));
             entries.push(entry);
-            files.push((name, path));
         }
     }
+    entries.extend(card.iter().map(|(_, entry)| entry.clone()));
     let manifest = Manifest { format: FORMAT.into(), version: VERSION, files: entries.clone() };
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(|e| bad(archive, e.to_string()))?;
 
@@ -133,6 +143,10 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
                 ));
             }
         }
+        if let Some((text, entry)) = &card {
+            zip.start_file(entry.path.as_str(), options).map_err(broken)?;
+            zip.write_all(text.as_bytes()).map_err(io(archive))?;
+        }
         let file = zip.finish().map_err(broken)?.into_inner().map_err(|e| io(archive)(e.into_error()))?;
         file.sync_all().map_err(io(archive))?;
         std::fs::rename(&temporary, archive).map_err(io(archive))
@@ -149,17 +163,48 @@ pub fn place(role: &str, path: &Path) -> Option<String> {
     let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("txt");
     // a part's name comes from a file and becomes a path
     let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    (plain(role) && plain(ending)).then(|| format!("data/{role}.{ending}"))
+    (plain(role) && plain(ending)).then(|| format!("{DATA}/{role}.{ending}"))
 }
 
-/// Data files that are still those of the run: name in the archive, place, entry.
+/// The card of a run's data, which says of its files what the set's own card, or the command, said of them.
+fn card<'a>(run: &RunFile, roles: impl Iterator<Item = &'a str>) -> Result<String, toml::ser::Error> {
+    let columns = run.request.get("data").and_then(|asked| asked.get("columns")).and_then(toml::Value::as_table);
+    let columns = columns.into_iter().flatten().filter_map(|(role, field)| Some((role.clone(), field.as_str()?.to_string())));
+    let mut card = NewCard {
+        name: run.data.name.clone(),
+        task: run.task.clone(),
+        language: run.data.language.clone(),
+        license: run.data.license.clone(),
+        how_it_was_made: format!("As it was when a run of Lapidary {} was trained on it, {}.", run.version, run.started),
+        columns: columns.collect(),
+        reference: run.data.reference.clone(),
+        ..NewCard::default()
+    };
+    for role in roles {
+        let Some(name) = run.data.files.get(role).and_then(|file| place(role, Path::new(&file.path))) else { continue };
+        let name = PathBuf::from(&name[DATA.len() + 1..]);
+        match role {
+            "schema" => card.schema = Some(name),
+            "seed" => card.seed = Some(name),
+            "database" => card.database = Some(name),
+            "train" | "validation" | "test" => {
+                card.files.insert(role.into(), name);
+            }
+            // the changes to the data are none of its files
+            _ => {}
+        }
+    }
+    toml::to_string(&card)
+}
+
+/// Data files that are still those of the run: the part they played, place, entry.
 fn data(run: &RunFile) -> Vec<(String, PathBuf, Entry)> {
     let found = run.data.files.iter().filter_map(|(split, record)| {
         let path = PathBuf::from(&record.path);
         let mut file = File::open(&path).ok()?;
         let (sha256, bytes) = copy(&mut file, &mut std::io::sink(), u64::MAX).ok()?;
         let name = place(split, &path).filter(|_| sha256 == record.sha256)?;
-        Some((name.clone(), path, Entry { path: name, bytes, sha256 }))
+        Some((split.clone(), path, Entry { path: name, bytes, sha256 }))
     });
     found.collect()
 }

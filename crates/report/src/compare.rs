@@ -167,6 +167,12 @@ pub fn runs(runs: &[Run], lang: Lang) -> Document {
         let row = |&i: &usize| main(i).map(|(_, score, interval)| Compared { name: names[i].clone(), score, interval, main: i == 0 });
         figures.push(("comparison".to_string(), figure::comparison(&scored.iter().filter_map(row).collect::<Vec<_>>(), title_of_score, lang)));
     }
+    // answers of another system have no story
+    let told: Vec<(&str, &[train::Event])> =
+        runs.iter().zip(&names).filter(|(r, _)| !r.events.is_empty()).map(|(r, name)| (name.as_str(), r.events.as_slice())).collect();
+    if told.len() > 1 {
+        figures.push(("losses".to_string(), figure::loss_curves(&told, lang)));
+    }
     let sizes = by_size(runs, &scored);
     if !sizes.is_empty() {
         figures.push(("learning".to_string(), figure::learning_curve(&[Series { name: String::new(), points: sizes.clone() }], title_of_score, lang)));
@@ -205,9 +211,14 @@ pub fn runs(runs: &[Run], lang: Lang) -> Document {
     if !sizes.is_empty() {
         summary.push(Block::Figure { name: "learning".into(), caption: fill(words.learning_caption, &[("measure", title_of_score)]) });
     }
+    let mut came_of_it = vec![Block::Table(results(runs, &names, kind, lang))];
+    if told.len() > 1 {
+        let caption = if told.len() > figure::OVERLAID { format!("{} {}", words.losses_caption, words.losses_first) } else { words.losses_caption.into() };
+        came_of_it.push(Block::Figure { name: "losses".into(), caption });
+    }
     let mut sections = vec![
         Section { id: "summary", heading: words.summary_heading.into(), blocks: summary },
-        Section { id: "results", heading: words.results_heading.into(), blocks: vec![Block::Table(results(runs, &names, kind, lang))] },
+        Section { id: "results", heading: words.results_heading.into(), blocks: came_of_it },
     ];
     let rows: Vec<Row> = paired.iter().filter_map(|(i, a)| a.as_ref().map(|a| pair(&names[*i], a, lang))).collect();
     if !rows.is_empty() {

@@ -51,8 +51,8 @@ impl FromStr for Format {
     }
 }
 
-/// Writes a document into `folder`: each of `formats`, and always `figures/` (each figure as SVG for light and
-/// for dark pages, its values as JSON beside it). The paths of what was asked for, in that order.
+/// Writes a document into `folder`: each of `formats`, and always `figures/` (each figure as SVG for light pages,
+/// for dark ones and for paper, its values as JSON beside it). The paths of what was asked for, in that order.
 ///
 /// Each file appears whole or not at all.
 ///
@@ -64,6 +64,7 @@ pub fn write(document: &Document, formats: &[Format], folder: &Path) -> Result<V
         let file = |ending: &str| figures.join(format!("{name}.{ending}"));
         record::write_atomically(&file("svg"), figure.svg_for(Variant::Light).as_bytes())?;
         record::write_atomically(&file("dark.svg"), figure.svg_for(Variant::Dark).as_bytes())?;
+        record::write_atomically(&file("print.svg"), figure.svg_for(Variant::Print).as_bytes())?;
         record::write_atomically(&file("json"), figure.data.to_string().as_bytes())?;
     }
     let mut written = Vec::new();

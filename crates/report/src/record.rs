@@ -1,6 +1,7 @@
 //! The files of a run folder as Rust values: `run.toml`, `result.json`, `predictions.jsonl`,
 //! `events.jsonl`. The folder alone is enough to report on a run anywhere.
 
+use data::set::Reference;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,6 +122,10 @@ pub struct DataRecord {
     pub lengths: Option<RowLengths>,
     /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`.
     pub files: BTreeMap<String, FileRecord>,
+    /// Figures that others published, as the card quotes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(skip)]
+    pub reference: Vec<Reference>,
 }
 
 /// The device that computed.
@@ -291,6 +296,8 @@ pub struct Run {
     pub predictions: Vec<Prediction>,
     /// What its probabilities are worth, where that was measured.
     pub calibration: Option<Calibration>,
+    /// Does the folder hold the data, too, as that of an unpacked run does ([`crate::archive`])?
+    pub with_data: bool,
 }
 
 impl Run {
@@ -302,11 +309,46 @@ impl Run {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (run, result) = (RunFile::read(path)?, RunResult::read(path)?);
         let calibration = calibration(path)?;
-        Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)?, calibration })
+        let with_data = path.join(DATA).join(data::set::CARD).is_file();
+        Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)?, calibration, with_data })
     }
 }
 
+/// Folder of a run's data in the folder of a run that was unpacked, see [`crate::archive`].
+pub const DATA: &str = "data";
+
+/// A word of a command as a person types it.
+pub fn quoted(word: &str, mark: char) -> String {
+    if word.contains([' ', '{', '"']) { format!("{mark}{word}{mark}") } else { word.into() }
+}
+
 impl RunFile {
+    /// The command that repeats the run where it was unpacked into `folder`, with the data that came with it.
+    ///
+    /// None of a run of another system, which nothing here repeats, and none where a name that came with the run is more
+    /// than a name: a person types what stands here.
+    pub fn repeated_in(&self, folder: &Path) -> Option<String> {
+        let name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || " -_.:/\\".contains(c));
+        let asked = |key: &str| self.request.get(key);
+        let device = asked("device")?.as_str()?;
+        if ![self.task.as_str(), self.model.name.as_str(), device].into_iter().all(name) || device.contains(' ') || self.task.contains(' ') {
+            return None;
+        }
+        let path = |path: PathBuf| quoted(&path.display().to_string(), '"');
+        let mut command = format!("lapidary train --task {} --data {}", self.task, path(folder.join(DATA)));
+        let skip = asked("data").and_then(|data| data.get("skip_bad_rows"));
+        for (flag, on) in [("--skip-bad-rows", skip), ("--edited", asked("edited")), ("--trial", asked("trial"))] {
+            if on.and_then(toml::Value::as_bool) == Some(true) {
+                command += &format!(" {flag}");
+            }
+        }
+        command += &format!(" --model {} --device {device} --recipe {}", quoted(&self.model.name, '"'), path(folder.join("run.toml")));
+        if let Some(rows) = asked("rows").and_then(toml::Value::as_integer) {
+            command += &format!(" --rows {rows}");
+        }
+        Some(command + &format!(" --seed {} --out {}", self.seed, path(folder.join("again"))))
+    }
+
     /// Reads `run.toml` of a run folder.
     ///
     /// # Errors

@@ -712,6 +712,9 @@ catalogue! {
     the_few_shot:
         "the model before tuning with examples in its prompt",
         "il modello non specializzato con esempi nel prompt";
+    status_failed_cause:
+        "Likely cause: {cause}. What helps: {help}.",
+        "Causa probabile: {cause}. Che cosa aiuta: {help}.";
     status_failed_symptom:
         "The first sign of trouble came at step {step}: {message}",
         "Il primo segno di difficoltà è comparso al passo {step}: {message}";
@@ -864,6 +867,12 @@ catalogue! {
     compare_caption:
         "Scores with 95 % bootstrap intervals, and what each run took",
         "Punteggi con intervalli bootstrap al 95 %, e che cosa è servito";
+    losses_caption:
+        "Losses over each other. Lines: moving means of the training; dots: validations.",
+        "Perdite sovrapposte. Linee: medie mobili dell’addestramento; punti: validazioni.";
+    losses_first:
+        "The first four runs are shown.",
+        "Sono mostrate le prime quattro esecuzioni.";
     run:
         "Run",
         "Esecuzione";
@@ -1131,6 +1140,15 @@ catalogue! {
     f1_accents:
         "F1, accents count",
         "F1, con accenti";
+    reference_caption:
+        "Figures that others published, quoted as the data set’s card gives them; nothing of them was measured here",
+        "Cifre pubblicate da altri, citate come le riporta la scheda dei dati; nulla di ciò è stato misurato qui";
+    measure:
+        "Measure",
+        "Misura";
+    source:
+        "Source",
+        "Fonte";
     further_caption:
         "Further measurements on the same examples",
         "Altre misure sugli stessi esempi";
@@ -1284,6 +1302,9 @@ catalogue! {
         "Confusion matrix. Each row holds the examples of one expected label, each column what the model answered; empty cells are zero.",
         "Matrice di confusione. Ogni riga contiene gli esempi di un’etichetta attesa, ogni colonna ciò che il modello ha risposto; le caselle vuote \
          valgono zero.";
+    confusion_shares_caption:
+        "The same in percent of each row: how often the examples of a label are answered so, however many there are.",
+        "La stessa in percentuale di ogni riga: quanto spesso gli esempi di un’etichetta ricevono quella risposta, quanti che siano.";
     pairs_caption:
         "Most confused pairs ({shown} of {total})",
         "Coppie più confuse ({shown} di {total})";
@@ -1484,6 +1505,28 @@ catalogue! {
     health_more:
         "{count} more notices are in events.jsonl.",
         "Altri {count} avvisi sono in events.jsonl.";
+    health_well:
+        "The health guard looked at each of the {steps} steps and found nothing: losses and gradients stayed numbers, and the loss did not run away.",
+        "Il controllo di salute ha guardato ciascuno dei {steps} passi e non ha trovato nulla: perdite e gradienti sono rimasti numeri, e la perdita non è \
+         sfuggita.";
+    findings_caption:
+        "What the health guard found, each kind once",
+        "Che cosa ha trovato il controllo di salute, ogni tipo una volta";
+    symptom:
+        "Symptom",
+        "Sintomo";
+    since_step:
+        "Since step",
+        "Dal passo";
+    times:
+        "Times",
+        "Volte";
+    likely_cause:
+        "Likely cause",
+        "Causa probabile";
+    what_helps:
+        "What helps",
+        "Che cosa aiuta";
     reproduce_heading:
         "How to repeat it",
         "Come ripeterlo";
@@ -1493,6 +1536,9 @@ catalogue! {
     reproduce_hashes:
         "The files, as sha256sum prints them:",
         "I file, come li stampa sha256sum:";
+    reproduce_unpacked:
+        "This run was unpacked with its data and all its settings, so where the base model is at hand this command repeats it as well:",
+        "Questa esecuzione è stata estratta con i suoi dati e tutte le sue impostazioni: dove c’è il modello di partenza la ripete anche questo comando:";
     footer:
         "Written by Lapidary {version} from the files of the run folder.",
         "Scritto da Lapidary {version} dai file della cartella dell’esecuzione.";

@@ -4,10 +4,11 @@
 //! [`state::State`]: the adapters (and, for classification, the head) with their moments and counters. It
 //! knows no task by name: validating, saving and showing are the caller's, through [`Observer`]. One step
 //! is: forward, loss at the targets only, backward through the adapters, global-norm clipping, AdamW. The
-//! [`health`] guard looks at every step; [`checkpoint`] keeps what a run needs to go on after a crash. [`parity`] runs
+//! [`health`] guard looks at every step, and [`diagnosis`] says what its findings mean; [`checkpoint`] keeps what a run needs to go on after a crash. [`parity`] runs
 //! the same step on a device and on the CPU, before the device is believed.
 
 pub mod checkpoint;
+pub mod diagnosis;
 pub mod energy;
 pub mod event;
 pub mod health;

@@ -39,7 +39,8 @@ export type FigureData =
       not_finite: number[];
       marks: { number: number; step: number; kind: string; message: string }[];
     }
-  | { kind: 'confusion'; labels: string[]; counts: number[][]; right: number; examples: number }
+  /** `order` is that of rows and columns, as numbers of labels; without it they stand in their own. */
+  | { kind: 'confusion'; labels: string[]; counts: number[][]; order?: number[]; right: number; examples: number }
   /** Any line over steps: learning rate, gradient norm, speed, memory. */
   | { kind: 'series'; name: string; unit: string; points: [number, number | null][] }
   /** Losses of several runs. */

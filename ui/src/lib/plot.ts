@@ -16,6 +16,7 @@ export interface Axes {
 }
 
 export interface Square {
+  /** Numbers of the labels, wherever they stand. */
   row: number;
   column: number;
   count: number;
@@ -66,8 +67,10 @@ function axes(svg: Element): Axes | null {
   return { kind: 'axes', left, right, bottom, top: Math.min(...heights), x: [at(left), at(right)] };
 }
 
-function cells(svg: Element, labels: string[], counts: number[][]): Cells | null {
-  const filled = counts.slice(0, labels.length).flatMap((line, row) => line.flatMap((count, column) => (count > 0 ? [{ row, column, count }] : [])));
+function cells(svg: Element, labels: string[], counts: number[][], order: number[]): Cells | null {
+  // answers that are no label stand in a last column
+  const columns = [...order, labels.length];
+  const filled = order.flatMap((row) => columns.flatMap((column) => ((counts[row]?.[column] ?? 0) > 0 ? [{ row, column, count: counts[row]?.[column] ?? 0 }] : [])));
   const drawn = [...svg.querySelectorAll('rect')].slice(0, filled.length);
   const squares = filled.flatMap((cell, i): Square[] => {
     const rect = drawn[i];
@@ -81,6 +84,6 @@ function cells(svg: Element, labels: string[], counts: number[][]): Cells | null
 export function plot(text: string, data: FigureData): Plot | null {
   const svg = new DOMParser().parseFromString(text, 'image/svg+xml').documentElement;
   if (data.kind === 'loss' || data.kind === 'series' || data.kind === 'curves') return axes(svg);
-  if (data.kind === 'confusion') return cells(svg, data.labels, data.counts);
+  if (data.kind === 'confusion') return cells(svg, data.labels, data.counts, data.order ?? data.labels.map((_, i) => i));
   return null;
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::example::{Example, Target};
 use crate::kind::Kind;
 use crate::part::Split;
-use crate::set::{CARD, DataSet};
+use crate::set::{CARD, DataSet, Reference};
 use gemma::file::{folder_atomically, write_atomically_with};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -158,10 +158,17 @@ pub struct NewCard {
     pub database: Option<PathBuf>,
     /// Where the examples come from and what was done with them.
     pub how_it_was_made: String,
+    /// Field of each role, where files that others wrote are kept as they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
     /// File of each part.
     pub files: BTreeMap<String, PathBuf>,
     /// Examples of each part.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<String, usize>,
+    /// Figures that others published of these very files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reference: Vec<Reference>,
 }
 
 impl NewCard {

@@ -18,6 +18,7 @@ use scores::{by_label, faults, inside, measure, systems};
 use tasks::Metrics;
 use tasks::score::calibration::Agreement;
 use train::Event;
+use train::health::Symptom;
 
 /// Mistakes that are shown.
 const MISTAKES: usize = 50;
@@ -123,7 +124,8 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
         add("balance", figure::class_balance(&scores, lang));
     }
     if let Some(metrics) = run.result.classes() {
-        add("confusion", figure::confusion_matrix(&metrics.confusion, lang));
+        add("confusion", figure::confusion_matrix(&metrics.confusion, figure::Cells::Counts, lang));
+        add("confusion_shares", figure::confusion_matrix(&metrics.confusion, figure::Cells::Shares, lang));
         if !metrics.reliability.is_empty() {
             add("reliability", figure::reliability(&metrics.reliability, lang));
         }
@@ -239,6 +241,10 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
             if let Some(first) = symptoms.next() {
                 let (at, message) = (lang.integer(first.step as u64), clean(&first.message, TEXT_CHARS));
                 text.push(fill(words.status_failed_symptom, &[("step", &at), ("message", &message)]));
+                if let Some(symptom) = first.symptom {
+                    let known = symptom.diagnosis(lang.into());
+                    text.push(fill(words.status_failed_cause, &[("cause", known.cause), ("help", known.help)]));
+                }
             }
             if status == "failed" {
                 text.push(fill(words.status_failed_text, &[("step", &step)]));
@@ -442,6 +448,9 @@ impl Page<'_> {
         let pairs = figure::pairs(confusion);
         let name = |i: usize| confusion.labels.get(i).map(String::as_str).unwrap_or_default();
         let mut blocks: Vec<Block> = self.figure("confusion", words.confusion_caption).into_iter().collect();
+        if confusion.labels.len() <= DRAWN {
+            blocks.extend(self.figure("confusion_shares", words.confusion_shares_caption));
+        }
         if !pairs.is_empty() {
             let rows = pairs.iter().take(PAIRS).map(|pair| {
                 Row::new(vec![
@@ -560,8 +569,10 @@ impl Page<'_> {
     fn health(&self) -> Option<Vec<Block>> {
         let words = self.words;
         let marks = figure::marks(&self.run.events, self.lang);
+        let mut blocks: Vec<Block> = self.well(&marks).into_iter().collect();
+        blocks.extend(self.findings(&marks));
         if marks.is_empty() {
-            return None;
+            return (!blocks.is_empty()).then_some(blocks);
         }
         let notices = marks.iter().take(NOTICES).map(|mark| {
             let (kind, name) = match mark.kind {
@@ -572,12 +583,60 @@ impl Page<'_> {
             let label = format!("{name}, {}", fill(words.at_step, &[("step", &self.n(mark.step))]));
             Notice { kind, label, text: foreign(&mark.message, TEXT_CHARS) }
         });
-        let mut blocks = vec![Block::Notices { notices: notices.collect() }];
+        blocks.push(Block::Notices { notices: notices.collect() });
         if marks.len() > NOTICES {
             let text = plain(fill(words.health_more, &[("count", &self.n(marks.len() - NOTICES))]));
             blocks.push(Block::Paragraph { text, role: Role::Note });
         }
         Some(blocks)
+    }
+
+    /// That the health guard found nothing, where it looked at every step of a training that came to its end.
+    fn well(&self, marks: &[figure::Mark]) -> Option<Block> {
+        let steps = self.run.events.iter().filter_map(|e| if let Event::Step { loss, .. } = e { Some(loss) } else { None });
+        let (count, finite) = steps.fold((0usize, true), |(count, finite), loss| (count + 1, finite && loss.is_finite()));
+        let ended = matches!(self.run.result.status.as_str(), "completed" | "stopped") && self.run.result.error.is_none();
+        let quiet = ended && count > 0 && finite && marks.iter().all(|m| m.kind == MarkKind::Warning);
+        quiet.then(|| Block::Paragraph { text: plain(fill(self.words.health_well, &[("steps", &self.n(count))])), role: Role::Body })
+    }
+
+    /// What the health guard found, each kind once: since when, how often, what usually lies behind it and what helps.
+    fn findings(&self, marks: &[figure::Mark]) -> Option<Block> {
+        let words = self.words;
+        let mut found: Vec<(Symptom, usize, usize)> = Vec::new();
+        for mark in marks {
+            let Some(symptom) = mark.symptom else { continue };
+            match found.iter_mut().find(|(s, ..)| *s == symptom) {
+                Some((.., times)) => *times += 1,
+                None => found.push((symptom, mark.step, 1)),
+            }
+        }
+        let row = |&(symptom, since, times): &(Symptom, usize, usize)| {
+            let known = symptom.diagnosis(self.lang.into());
+            let key = serde_json::to_value(symptom).unwrap_or_default();
+            Row::new(vec![
+                Cell { text: plain(known.name), value: key },
+                Cell::value(self.n(since), since),
+                self.count(times),
+                Cell::plain(known.cause),
+                Cell::plain(known.help),
+            ])
+        };
+        (!found.is_empty()).then(|| {
+            Block::Table(Table {
+                name: "findings",
+                caption: Some(words.findings_caption.into()),
+                columns: vec![
+                    Column::new("symptom", words.symptom, Kind::Name),
+                    Column::new("since_step", words.since_step, Kind::Number),
+                    Column::new("times", words.times, Kind::Number),
+                    Column::new("likely_cause", words.likely_cause, Kind::Text),
+                    Column::new("what_helps", words.what_helps, Kind::Text),
+                ],
+                titled: true,
+                rows: found.iter().map(row).collect(),
+            })
+        })
     }
 
     /// Files with the part they played: data by split, then weights.
@@ -748,6 +807,10 @@ impl Page<'_> {
         if !sums.is_empty() {
             blocks.push(Block::Paragraph { text: plain(words.reproduce_hashes), role: Role::Body });
             blocks.push(Block::Code { text: sums.join("\n") });
+        }
+        if let Some(command) = run.repeated_in(&self.run.path).filter(|_| self.run.with_data) {
+            blocks.push(Block::Paragraph { text: plain(words.reproduce_unpacked), role: Role::Body });
+            blocks.push(Block::Code { text: clean_lines(&command, MESSAGE_CHARS) });
         }
         Some(blocks)
     }

@@ -1,8 +1,8 @@
 //! Scores of any task: what its measures are called, systems side by side, scores by label or type, and the
 //! kinds of what went wrong.
 
-use super::{DRAWN, LISTED, NAME_CHARS, Page, split};
-use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, plain};
+use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, split};
+use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
 use crate::text::{Words, clean, fill};
@@ -190,7 +190,32 @@ impl Page<'_> {
         let free = if matches!(metrics, Metrics::Classes(_)) { words.free_note } else { words.free_note_other };
         let note = if self.run.result.metrics_free.is_some() { format!("{note} {free}") } else { note.into() };
         blocks.push(Block::Paragraph { text: plain(note), role: Role::Note });
+        blocks.extend(self.reference());
         Some(blocks)
+    }
+
+    /// What others published, quoted.
+    fn reference(&self) -> Option<Block> {
+        let words = self.words;
+        let rows = self.run.run.data.reference.iter().take(LISTED).map(|r| {
+            let named = Cell { text: foreign(measure(&r.measure, words), NAME_CHARS), value: clean(&r.measure, NAME_CHARS).into() };
+            Row::new(vec![Cell::foreign(&r.system, NAME_CHARS), named, self.percent(r.value), Cell::foreign(&r.source, TEXT_CHARS)])
+        });
+        let rows: Vec<Row> = rows.collect();
+        (!rows.is_empty()).then(|| {
+            Block::Table(Table {
+                name: "reference",
+                caption: Some(words.reference_caption.into()),
+                columns: vec![
+                    Column::new("system", words.system, Kind::Name),
+                    Column::new("measure", words.measure, Kind::Text),
+                    Column::new("value", words.value, Kind::Number),
+                    Column::new("source", words.source, Kind::Text),
+                ],
+                titled: true,
+                rows,
+            })
+        })
     }
 
     /// What was measured besides the headline: key, title, cell.

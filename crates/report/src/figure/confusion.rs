@@ -38,18 +38,13 @@ pub(crate) fn pairs(confusion: &Confusion) -> Vec<Pair> {
     pairs
 }
 
-/// From this many labels on they stand in the order of confusion instead of their own.
-const SORTED_FROM: usize = 21;
 /// Labels that a picture shows: with more it would be larger than any page, so those with most mistakes stand for all.
 const SHOWN: usize = 100;
 
-/// The labels in the order of rows and columns. Many of them are sorted so that those taken for one another
-/// are neighbours: each is followed by the one that it is most often confused with.
+/// The labels in the order of rows and columns: the one with most mistakes first, and each followed by the one that it is
+/// most often confused with, so that those taken for one another are neighbours.
 fn order(confusion: &Confusion) -> Vec<usize> {
     let n = confusion.labels.len();
-    if n < SORTED_FROM {
-        return (0..n).collect();
-    }
     let count = |r: usize, c: usize| confusion.counts.get(r).and_then(|row| row.get(c)).copied().unwrap_or(0);
     let between = |a: usize, b: usize| count(a, b) + count(b, a);
     let mistakes: Vec<usize> = (0..n).map(|i| (0..=n).filter(|&c| c != i).map(|c| count(i, c)).sum::<usize>()).collect();
@@ -85,11 +80,20 @@ struct Cell {
 /// From this opacity on white numbers read better than ink.
 const WHITE_FROM: f64 = 0.68;
 
-/// Who was taken for whom: rows are expected labels, columns answers, numbers are counts.
+/// What the numbers in the cells are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// Examples.
+    Counts,
+    /// Shares of the row in whole percent.
+    Shares,
+}
+
+/// Who was taken for whom: rows are expected labels, columns answers.
 ///
-/// Of more than twenty labels, those taken for one another are neighbours. Blue cells are right, red-brown ones wrong; the more of its row a cell holds, the stronger. The column
-/// of outputs that were no label stands apart and only where there are any.
-pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
+/// Labels taken for one another are neighbours. Blue cells are right, red-brown ones wrong; the more of its row a cell
+/// holds, the stronger. The column of outputs that were no label stands apart and only where there are any.
+pub fn confusion_matrix(confusion: &Confusion, numbers: Cells, lang: Lang) -> Figure {
     let words = lang.words();
     let n = confusion.labels.len();
     let count = |row: usize, column: usize| confusion.counts.get(row).and_then(|r| r.get(column)).copied().unwrap_or(0);
@@ -120,6 +124,7 @@ pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
         "rows": "expected",
         "columns": "answered, then no label",
         "counts": confusion.counts,
+        "numbers": if numbers == Cells::Counts { "counts" } else { "percent of the row" },
         "right": right,
         "examples": total,
     });
@@ -190,7 +195,12 @@ pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
         for cell in &cells {
             // the grid stays visible between cells
             c.rectangle((cell.at.0 + 0.5, cell.at.1 + 0.5), (cell_side - 1.0, cell_side - 1.0), cell.colour, cell.opacity);
-            let text = cell.count.to_string();
+            let text = match numbers {
+                Cells::Counts => cell.count.to_string(),
+                // what is there is never nothing
+                Cells::Shares if cell.share < 0.005 => "<1".into(),
+                Cells::Shares => lang.decimal(cell.share * 100.0, 0),
+            };
             let fits = (cell_side - 2.0) / (text.len() as f64 * 0.57);
             let ink = if cell.opacity >= WHITE_FROM { WHITE } else { INK };
             c.text(&text, (cell.at.0 + cell_side / 2.0, cell.at.1 + cell_side / 2.0), fits.min(size + 0.5), At::Middle, ink);
@@ -208,12 +218,9 @@ pub fn confusion_matrix(confusion: &Confusion, lang: Lang) -> Figure {
             x += 66.0 + text_width(name, 11.0) + 16.0;
         }
     });
-    // a face that lays cells over the picture counts them in the labels' own order
-    if shown.iter().copied().eq(0..n) {
-        let unit = |pixels: f64| (pixels * SCALE).round();
-        let columns = n + usize::from(extra);
-        figure.plot = Some(Plot::Cells { left: unit(left), top: unit(top), cell: cell_side * SCALE, rows: n, columns, gap: gap * SCALE });
-    }
+    let unit = |pixels: f64| (pixels * SCALE).round();
+    let columns = m + usize::from(extra);
+    figure.plot = Some(Plot::Cells { left: unit(left), top: unit(top), cell: cell_side * SCALE, rows: m, columns, gap: gap * SCALE });
     figure
 }
 

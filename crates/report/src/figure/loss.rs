@@ -8,7 +8,8 @@ use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
 use serde::Serialize;
 use serde_json::json;
-use train::{Event, health};
+use train::Event;
+use train::health::{self, Symptom};
 
 /// What a notice during the training says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -33,6 +34,9 @@ pub(crate) struct Mark {
     pub kind: MarkKind,
     /// The message: of the health guard in the language of the report, of others as it was written.
     pub message: String,
+    /// What the health guard calls it; nothing of warnings, of what is well again, and in runs that did not say.
+    #[serde(skip)]
+    pub symptom: Option<Symptom>,
 }
 
 /// Warnings and changes of health in order. A warning carries no step; it came after the one before it.
@@ -54,7 +58,8 @@ pub(crate) fn marks(events: &[Event], lang: Lang) -> Vec<Mark> {
             Event::Health { step, ok, message, .. } => (*step, if *ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message.clone()),
             _ => continue,
         };
-        marks.push(Mark { number: marks.len() + 1, step, kind, message });
+        let symptom = if let (MarkKind::Unhealthy, Event::Health { symptom, .. }) = (kind, event) { *symptom } else { None };
+        marks.push(Mark { number: marks.len() + 1, step, kind, message, symptom });
     }
     marks
 }
@@ -379,7 +384,7 @@ fn loss_alt(training: &[(usize, f64)], validation: &[Validation], best: Option<V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use train::health::{Remedy, Symptom};
+    use train::health::Remedy;
 
     #[test]
     fn the_health_guard_speaks_the_language_of_the_report() {

@@ -24,15 +24,15 @@ pub use calibration::{Covered, coverage, reliability};
 pub use canvas::Variant;
 pub(crate) use canvas::{FAMILIES, LIGHTER, hex};
 pub use comparison::{Compared, comparison};
-pub use confusion::confusion_matrix;
 pub(crate) use confusion::pairs;
+pub use confusion::{Cells, confusion_matrix};
 pub use errors::{Faults, entity_errors};
 pub use learning::{Learnt, Series, learning_curve};
 pub use lengths::{Bin, length_histogram};
 pub use loss::loss_curve;
-pub(crate) use loss::{MarkKind, marks};
+pub(crate) use loss::{Mark, MarkKind, marks};
 pub use map::{Placed, example_map};
-pub use overlaid::loss_curves;
+pub use overlaid::{OVERLAID, loss_curves};
 pub use quantity::{Quantity, quantity};
 
 use crate::record::Error;
@@ -80,7 +80,7 @@ pub enum Plot {
         /// Values at its ends.
         x: [f64; 2],
     },
-    /// Square cells in rows and columns.
+    /// Square cells in rows and columns, the labels in the `order` of [`Figure::data`].
     Cells {
         /// Where the first column begins.
         left: f64,

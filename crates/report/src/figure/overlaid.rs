@@ -10,8 +10,10 @@ use plotters::style::RGBColor;
 use serde_json::json;
 use train::Event;
 
+/// Runs whose losses are drawn over each other, at most.
+pub const OVERLAID: usize = 4;
 /// A colour for each run.
-const COLOURS: [RGBColor; 4] = [BLUE, VERMILLION, GREEN, ORANGE];
+const COLOURS: [RGBColor; OVERLAID] = [BLUE, VERMILLION, GREEN, ORANGE];
 
 /// One run: its name, its training loss as a trend, its validations.
 struct Curve {
@@ -39,7 +41,7 @@ pub fn loss_curves(runs: &[(&str, &[Event])], lang: Lang) -> Figure {
         }
         Curve { name: label(name), training, validation }
     };
-    let curves: Vec<Curve> = runs.iter().take(COLOURS.len()).map(curve).collect();
+    let curves: Vec<Curve> = runs.iter().take(OVERLAID).map(curve).collect();
     let values: Vec<f64> = curves.iter().flat_map(|c| c.training.iter().map(|p| p.1).chain(c.validation.iter().map(|v| v.1))).collect();
     let alt = curves
         .iter()

@@ -1,8 +1,8 @@
 //! A run as one file: what is packed comes out again, elsewhere, and damage is found.
 
-use crate::common::run;
+use crate::common::{HOSTILE, run};
 use report::archive::{export, import};
-use report::{Run, content, html, text::Lang};
+use report::{Run, content, html, markdown, text::Lang};
 use std::path::Path;
 
 /// A run folder on disk with its data beside it.
@@ -18,6 +18,7 @@ fn folder(root: &Path) -> std::path::PathBuf {
             record.sha256 = hash(&data);
         }
     }
+    run.run.request = toml::from_str("device = 'auto'\n[data]\nskip_bad_rows = true\n[data.columns]\ntext = 'question'\n").unwrap();
     let path = root.join("run");
     std::fs::create_dir_all(path.join("adapter")).unwrap();
     std::fs::write(path.join("run.toml"), toml::to_string(&run.run).unwrap()).unwrap();
@@ -45,15 +46,33 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
     // the test file is no longer the one that was scored, so it stays out
     assert_eq!(
         names,
-        ["adapter/adapter_model.safetensors", "events.jsonl", "predictions.jsonl", "result.json", "run.toml", "data/train.jsonl", "data/validation.jsonl"]
+        [
+            "adapter/adapter_model.safetensors",
+            "events.jsonl",
+            "predictions.jsonl",
+            "result.json",
+            "run.toml",
+            "data/train.jsonl",
+            "data/validation.jsonl",
+            "data/dataset.toml"
+        ]
     );
     let elsewhere = dir.path().join("elsewhere").join("run");
     assert_eq!(import(&archive, &elsewhere).unwrap(), packed);
     for entry in &packed {
         assert_eq!(hash(&elsewhere.join(&entry.path)), entry.sha256);
     }
-    let page = |folder: &Path| html::render(&content::run(&Run::open(folder).unwrap(), Lang::English));
-    assert_eq!(page(&elsewhere), page(&run));
+    let report = |folder: &Path| content::run(&Run::open(folder).unwrap(), Lang::English);
+    let (there, here) = (report(&elsewhere).without(&["reproduce".into()]), report(&run).without(&["reproduce".into()]));
+    assert_eq!(html::render(&there), html::render(&here));
+    // the data is a set of its own there, and the report says how to repeat the run with it
+    let card = data::set::read_card(&elsewhere.join("data")).unwrap();
+    assert_eq!((card.name.as_str(), card.task.as_str(), card.language.as_str(), card.license.as_str()), ("intents-it", "intent", "it", "CC-BY-4.0"));
+    assert_eq!(card.files.keys().collect::<Vec<_>>(), ["train", "validation"]);
+    assert_eq!((card.columns["text"].as_str(), card.reference.len()), ("question", 1));
+    let data = elsewhere.join("data").display().to_string();
+    let said = |document: &report::document::Document| markdown::render(document).contains(&format!("--data {data} --skip-bad-rows --model gemma-3-270m"));
+    assert!(said(&report(&elsewhere)) && !said(&report(&run)));
     assert!(import(&archive, &elsewhere).unwrap_err().to_string().contains("exists already"));
     assert!(export(&run, &archive, false).unwrap_err().to_string().contains("exists already"));
     let bare = export(&run, &dir.path().join("bare.lapidary"), true).unwrap();
@@ -88,4 +107,30 @@ fn a_damaged_archive_is_refused_whole() {
     }
     assert!(export(dir.path(), &dir.path().join("y.lapidary"), false).is_err(), "no run folder");
     assert!(!dir.path().join("y.lapidary").exists());
+}
+
+#[test]
+fn a_run_is_repeated_where_it_was_unpacked_and_no_name_of_it_becomes_a_command() {
+    let mut run = run(12, 60).run;
+    let folder = Path::new("my runs/a");
+    assert_eq!(run.repeated_in(folder), None, "nothing is known of what was asked for");
+    run.request = toml::from_str("device = 'cpu'\nrows = 60\nedited = true\ntrial = false\n").unwrap();
+    assert_eq!(
+        run.repeated_in(folder).unwrap().replace('\\', "/"),
+        "lapidary train --task intent --data \"my runs/a/data\" --edited --model gemma-3-270m --device cpu --recipe \"my runs/a/run.toml\" --rows 60 --seed 17 \
+         --out \"my runs/a/again\""
+    );
+    for hostile in HOSTILE.iter().copied().chain(["m; rm -rf ~", "$(evil)", "`evil`", "a\" && b", "x --out /", ""]) {
+        // blanks are part of names only where they are quoted
+        let of = |place: &mut String| std::mem::replace(place, hostile.into());
+        let task = of(&mut run.task);
+        assert_eq!(run.repeated_in(folder), None, "{hostile}");
+        run.task = task;
+        let name = of(&mut run.model.name);
+        assert!(run.repeated_in(folder).is_none_or(|c| c.contains(&format!("--model \"{hostile}\" "))), "{hostile}");
+        run.model.name = name;
+        run.request.insert("device".into(), toml::Value::String(hostile.into()));
+        assert_eq!(run.repeated_in(folder), None, "{hostile}");
+        run.request.insert("device".into(), toml::Value::String("cpu".into()));
+    }
 }

@@ -155,6 +155,12 @@ pub fn run(classes: usize, examples: usize) -> Run {
             ("validation".into(), file("datasets/intents-it/validation.jsonl", 600, "b")),
             ("test".into(), file("datasets/intents-it/test.jsonl", examples as u64, "d")),
         ]),
+        reference: vec![data::set::Reference {
+            system: "Gemma 3 270M, LoRA on q and v".into(),
+            measure: "accuracy".into(),
+            value: 0.0,
+            source: "a study, on examples of its own".into(),
+        }],
     };
     let device = DeviceRecord {
         id: "cpu".into(),
@@ -222,7 +228,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         version: "0.1.0".into(),
         error: None,
     };
-    Run { path: "runs/intents".into(), run, result, events: events(450), predictions, calibration: None }
+    Run { path: "runs/intents".into(), run, result, events: events(450), predictions, calibration: None, with_data: false }
 }
 
 /// What data sets and models may hold.
@@ -250,6 +256,7 @@ pub fn hostile_run() -> Run {
     run.result.metrics_free = Some(metrics.clone().into());
     run.result.metrics = Some(metrics.into());
     run.run.data.labels = hostile.clone();
+    run.run.data.reference = hostile.iter().map(|t| data::set::Reference { system: t.clone(), measure: t.clone(), value: 0.5, source: t.clone() }).collect();
     run.run.settings.insert(long.clone(), toml::Value::String(HOSTILE[0].into()));
     run.predictions = (0..200)
         .map(|i| {

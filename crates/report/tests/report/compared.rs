@@ -1,6 +1,8 @@
 //! Reports of several runs: differences that are more than luck, runs that cannot be compared, failed runs.
 
 use crate::common::{HOSTILE, hostile_run, keep, run};
+use crate::formats::inert;
+use crate::paper;
 use report::text::Lang;
 use report::{Run, compare, html, markdown, tables};
 use train::Event;
@@ -27,6 +29,9 @@ fn differences_are_settled_by_the_examples_on_which_runs_disagree() {
         let document = compare::runs(&runs, lang);
         let page = html::render(&document);
         keep(&format!("compare-{}.html", lang.code()), &page);
+        paper::checked(&document);
+        paper::keep(&format!("compare-{}.pdf", lang.code()), &report::pdf::render(&document).unwrap());
+        assert_eq!(document.figure("losses").unwrap().data["curves"].as_array().unwrap().len(), 3);
         let json = tables::json(&document);
         let paired = &json["tables"]["paired"];
         assert_eq!((paired[0]["run"].as_str(), paired[0]["only_this"].as_u64(), paired[0]["only_first"].as_u64()), (Some("better"), Some(50), Some(0)));
@@ -99,11 +104,20 @@ fn a_failed_run_is_reported_as_failed_with_its_symptoms() {
 fn hostile_runs_do_not_act_side_by_side() {
     let mut a = hostile_run();
     a.path = HOSTILE[0].into();
-    let page = html::render(&compare::runs(&[a.clone(), named("b", run(12, 60)), a], Lang::English));
+    let document = compare::runs(&[a.clone(), named("b", run(12, 60)), a], Lang::English);
+    let page = html::render(&document);
     for never in ["<script", "<img", "\u{202e}", "\0"] {
         assert!(!page.contains(never), "{never:?}");
     }
     assert!(page.len() < 500_000, "{} bytes", page.len());
+    let text = inert(&document);
+    assert!(!text.contains('\u{202e}') && text.len() < 500_000, "{} bytes", text.len());
+    for table in document.tables() {
+        let csv = String::from_utf8(tables::csv(table).unwrap()).unwrap();
+        assert!(!csv.lines().any(|l| l.starts_with('=') || l.contains(",=") || l.contains(",\"=")), "a formula in {}", table.name);
+    }
+    paper::checked(&document);
+    paper::keep("compare-hostile.pdf", &report::pdf::render(&document).unwrap());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
 use report::figure::{
-    Bin, Compared, Covered, Faults, Figure, Learnt, Placed, Plot, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix,
+    Bin, Cells, Compared, Covered, Faults, Figure, Learnt, Placed, Plot, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix,
     coverage, entity_errors, example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
 };
 use report::text::Lang;
@@ -207,7 +207,7 @@ fn confusion_matrices_of_all_sizes_show_every_count() {
     for (classes, examples) in [(2, 60), (12, 600), (80, 4000)] {
         for unlabelled in [false, true] {
             let confusion = classification(&labels(classes), &answers(classes, examples, 0.85, unlabelled)).confusion;
-            let figure = confusion_matrix(&confusion, Lang::Italian);
+            let figure = confusion_matrix(&confusion, Cells::Counts, Lang::Italian);
             keep(&format!("confusion-{classes}{}.svg", if unlabelled { "-none" } else { "" }), &figure.svg);
             let document = checked(&figure);
             let counts: Vec<String> = texts(&document).into_iter().filter(|t| t.parse::<usize>().is_ok()).collect();
@@ -226,12 +226,22 @@ fn confusion_matrices_of_all_sizes_show_every_count() {
 }
 
 #[test]
+fn shares_are_of_their_row_and_what_is_there_is_never_nothing() {
+    let counts = vec![vec![1999, 1, 0], vec![1, 1, 1]];
+    let figure = confusion_matrix(&Confusion { labels: labels(2), counts }, Cells::Shares, Lang::Italian);
+    let texts = texts(&checked(&figure));
+    let numbers: Vec<&str> = texts.iter().map(String::as_str).filter(|t| t.starts_with('<') || t.parse::<usize>().is_ok()).collect();
+    assert_eq!(numbers, ["33", "33", "33", "<1", "100"], "the label with most mistakes first");
+    assert_eq!(figure.data["counts"][0][0], 1999, "the values stay counts");
+}
+
+#[test]
 fn hostile_labels_stay_text() {
     let mut labels: Vec<String> = HOSTILE.iter().map(|s| (*s).to_string()).collect();
     labels.push("x".repeat(100_000));
     labels.push(String::new());
     let confusion = classification(&labels, &answers(labels.len(), 300, 0.7, true)).confusion;
-    let figure = confusion_matrix(&confusion, Lang::English);
+    let figure = confusion_matrix(&confusion, Cells::Counts, Lang::English);
     keep("confusion-hostile.svg", &figure.svg);
     let document = checked(&figure);
     assert!(texts(&document).iter().any(|t| t == "<script>alert(1)</script>"), "{:?}", texts(&document));
@@ -244,7 +254,7 @@ fn hostile_labels_stay_text() {
 fn a_damaged_confusion_does_not_panic() {
     for (labels, counts) in [(labels(3), vec![]), (labels(2), vec![vec![1], vec![0, 2, 3, 4, 5], vec![9]]), (vec![], vec![]), (labels(2), vec![vec![0; 3]; 2])]
     {
-        let figure = confusion_matrix(&Confusion { labels, counts }, Lang::English);
+        let figure = confusion_matrix(&Confusion { labels, counts }, Cells::Counts, Lang::English);
         checked(&figure);
         assert!(figure.alt.contains("examples"));
     }
@@ -324,7 +334,7 @@ fn many_labels_are_sorted_so_that_those_confused_are_neighbours() {
     // 77 labels, each taken for the one 40 places on
     let labels = labels(77);
     let counts: Vec<Vec<usize>> = (0..77).map(|r| (0..78).map(|c| if c == r { 8 } else { usize::from(c == (r + 40) % 77) }).collect()).collect();
-    let figure = confusion_matrix(&Confusion { labels, counts }, Lang::English);
+    let figure = confusion_matrix(&Confusion { labels, counts }, Cells::Counts, Lang::English);
     keep("confusion-77.svg", &figure.svg);
     checked(&figure);
     let order: Vec<u64> = figure.data["order"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
@@ -332,11 +342,11 @@ fn many_labels_are_sorted_so_that_those_confused_are_neighbours() {
     assert_eq!((order.len(), near), (77, 76), "{order:?}");
     let cell = figure.data["pointer"]["points"][0]["text"].as_str().unwrap();
     assert!(cell.starts_with("expected ") && cell.ends_with(" of the label"), "{cell}");
-    // few labels keep their order; very many show those with most mistakes
-    let few = classification(&crate::common::labels(12), &answers(12, 600, 0.8, false)).confusion;
-    assert_eq!(confusion_matrix(&few, Lang::English).data["order"], serde_json::json!((0..12).collect::<Vec<_>>()));
+    // few labels, too: the one with most mistakes first, then the one that it is taken for; very many show those with most mistakes
+    let few = Confusion { labels: crate::common::labels(4), counts: vec![vec![9, 0, 0, 0, 0], vec![0, 5, 0, 4, 0], vec![2, 0, 7, 0, 0], vec![0, 1, 0, 8, 0]] };
+    assert_eq!(confusion_matrix(&few, Cells::Counts, Lang::English).data["order"], serde_json::json!([1, 3, 2, 0]));
     let many = classification(&crate::common::labels(500), &answers(500, 5000, 0.8, false)).confusion;
-    let figure = confusion_matrix(&many, Lang::English);
+    let figure = confusion_matrix(&many, Cells::Counts, Lang::English);
     assert_eq!(figure.data["order"].as_array().unwrap().len(), 100);
     assert!(figure.alt.contains("The 100 labels with most mistakes are shown."), "{}", figure.alt);
 }
@@ -369,12 +379,13 @@ fn a_face_finds_steps_and_cells_where_they_were_drawn() {
     assert!((at(points.split_whitespace().last().unwrap()) - right).abs() <= 1.0, "the last step");
 
     let metrics = classification(&labels(12), &answers(12, 600, 0.8, true));
-    let figure = confusion_matrix(&metrics.confusion, Lang::English);
+    let figure = confusion_matrix(&metrics.confusion, Cells::Counts, Lang::English);
     let Some(Plot::Cells { left, top, cell, rows: 12, columns: 13, gap }) = figure.plot else { panic!("{:?}", figure.plot) };
     let document = checked(&figure);
     let drawn: Vec<(f64, f64)> = elements(&document, "rect").into_iter().map(|n| (number(n, "x"), number(n, "y"))).collect();
-    for (row, counts) in metrics.confusion.counts.iter().enumerate() {
-        for column in (0..13).filter(|c| counts[*c] > 0) {
+    let order: Vec<usize> = serde_json::from_value(figure.data["order"].clone()).unwrap();
+    for (row, counts) in order.iter().map(|&label| &metrics.confusion.counts[label]).enumerate() {
+        for column in (0..13).filter(|&c| counts[order.get(c).copied().unwrap_or(12)] > 0) {
             let wanted = (left + column as f64 * cell + if column == 12 { gap } else { 0.0 }, top + row as f64 * cell);
             // half a pixel of frame stays free, which is two units
             assert!(drawn.iter().any(|d| (d.0 - wanted.0 - 2.0).abs() <= 1.0 && (d.1 - wanted.1 - 2.0).abs() <= 1.0), "{row} {column} {wanted:?}");
@@ -401,7 +412,7 @@ fn the_same_picture_suits_light_and_dark_pages_and_paper() {
 #[test]
 fn a_bitmap_has_twice_the_pixels_and_the_texts() {
     let metrics = classification(&labels(12), &answers(12, 600, 0.9, false));
-    let figure = confusion_matrix(&metrics.confusion, Lang::Italian);
+    let figure = confusion_matrix(&metrics.confusion, Cells::Counts, Lang::Italian);
     for variant in [Variant::Light, Variant::Dark] {
         let bytes = figure.png(variant).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();

@@ -5,8 +5,8 @@
 use crate::common::{answers, events, labels};
 use crate::figures::placed;
 use report::figure::{
-    Bin, Compared, Covered, Faults, Figure, Learnt, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage,
-    entity_errors, example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
+    Bin, Cells, Compared, Covered, Faults, Figure, Learnt, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage,
+    entity_errors, example_map, learning_curve, length_histogram, loss_curve, loss_curves, quantity, reliability,
 };
 use report::text::Lang;
 use std::path::Path;
@@ -39,10 +39,14 @@ fn all(lang: Lang) -> Vec<(&'static str, Figure)> {
     });
     vec![
         ("loss", loss_curve(&events(60), lang)),
+        ("losses", loss_curves(&[("head", &events(60)), ("completion", &events(40))], lang)),
+        ("learning_rate", quantity(&events(60), Quantity::LearningRate, lang)),
+        ("speed", quantity(&events(60), Quantity::Speed, lang)),
         ("gradient_norm", quantity(&events(60), Quantity::GradNorm, lang)),
         ("memory", quantity(&events(60), Quantity::Memory, lang)),
-        ("confusion", confusion_matrix(&metrics.confusion, lang)),
-        ("confusion_24", confusion_matrix(&many.confusion, lang)),
+        ("confusion", confusion_matrix(&metrics.confusion, Cells::Counts, lang)),
+        ("confusion_24", confusion_matrix(&many.confusion, Cells::Counts, lang)),
+        ("confusion_shares", confusion_matrix(&metrics.confusion, Cells::Shares, lang)),
         ("classes", class_scores(&metrics.per_class, lang)),
         ("balance", class_balance(&metrics.per_class, lang)),
         ("reliability", reliability(&metrics.reliability, lang)),
@@ -79,4 +83,33 @@ fn figures_look_as_they_did_when_a_person_looked() {
         }
     }
     assert!(changed.is_empty(), "{} differ from tests/report/golden; look at them, then write them with REPORT_WRITE_GOLDEN=1", changed.join(", "));
+}
+
+/// A bitmap's width, height and channels.
+fn pixels(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    (info.width, info.height, pixels)
+}
+
+#[test]
+fn bitmaps_look_as_they_did_when_a_person_looked() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report/golden");
+    let write = std::env::var_os("REPORT_WRITE_GOLDEN").is_some();
+    let mut figures = all(Lang::Italian);
+    figures.retain(|(name, _)| ["confusion", "gradient_norm"].contains(name));
+    for ((name, figure), variant) in figures.iter().zip([Variant::Dark, Variant::Light]) {
+        let path = folder.join(format!("{name}.png"));
+        let drawn = figure.png(variant).unwrap();
+        if write {
+            std::fs::write(&path, drawn).unwrap();
+            continue;
+        }
+        let ((w, h, now), (width, height, then)) = (pixels(&drawn), pixels(&std::fs::read(&path).unwrap()));
+        assert_eq!((w, h), (width, height), "{name}");
+        // rounding may differ from machine to machine by a shade, a letter or a line may not
+        let far = now.iter().zip(&then).filter(|(a, b)| a.abs_diff(**b) > 24).count();
+        assert!(far <= now.len() / 10_000, "{name}: {far} of {} values differ; look, then write with REPORT_WRITE_GOLDEN=1", now.len());
+    }
 }

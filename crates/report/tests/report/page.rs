@@ -12,6 +12,7 @@ use roxmltree::{Document, Node};
 use tasks::score::calibration::{Agreement, CoveragePoint};
 use tasks::score::classification;
 use train::Event;
+use train::health::{Remedy, Symptom, Trouble};
 
 const SECTIONS: [&str; 14] =
     ["summary", "results", "classes", "confusion", "mistakes", "calibration", "use", "training", "health", "done", "model", "data", "reproduce", "cite"];
@@ -52,7 +53,7 @@ fn a_finished_run_has_all_sections_with_headings_captions_and_alternatives() {
             assert!(section.children().find(Node::is_element).unwrap().has_tag_name("h2"));
         }
         let svgs: Vec<Node> = document.descendants().filter(|n| n.tag_name().name() == "svg").collect();
-        assert_eq!(svgs.len(), 12);
+        assert_eq!(svgs.len(), 13);
         for svg in svgs {
             assert_eq!(svg.attribute("role"), Some("img"));
             assert!(svg.attribute("aria-label").unwrap().len() > 30);
@@ -170,6 +171,73 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
 }
 
 #[test]
+fn a_failure_has_its_symptoms_since_when_the_likely_cause_and_what_helps() {
+    let trouble = |step, symptom, remedy: Remedy, seen: &str| Event::Health {
+        step,
+        ok: false,
+        symptom: Some(symptom),
+        remedy,
+        seen: seen.into(),
+        message: Trouble { symptom, remedy, seen: seen.into() }.message(say::Language::English, step),
+    };
+    let mut run = run(12, 600);
+    run.result.status = "failed".into();
+    run.result.error = Some("6 repairs were not enough".into());
+    run.result.metrics = None;
+    run.result.metrics_free = None;
+    run.predictions.clear();
+    run.events = (1..=40).map(|i| step(i, 2.0)).collect();
+    run.events.push(trouble(12, Symptom::Diverging, Remedy::HalveRate, "loss 9.000, was 1.000"));
+    run.events.push(trouble(30, Symptom::Diverging, Remedy::HalveRate, "loss 8.000, was 1.000"));
+    run.events.push(trouble(41, Symptom::LossNotFinite, Remedy::Stop, "loss NaN"));
+    for (lang, cause, help) in [
+        (Lang::English, "a learning rate that is too high", "a lower train.learning_rate, or a longer train.warmup"),
+        (Lang::Italian, "un tasso di apprendimento troppo alto", "un train.learning_rate più basso, o un train.warmup più lungo"),
+    ] {
+        let document = content::run(&run, lang);
+        let page = html::render(&document);
+        keep(&format!("failed-with-findings-{}.html", lang.code()), &page);
+        paper::checked(&document);
+        let read = body(&page);
+        let alert = words(read.descendants().find(|n| n.attribute("role") == Some("alert")).unwrap());
+        for said in ["6 repairs were not enough", "12", cause, help] {
+            assert!(alert.contains(said), "{said} in {alert}");
+        }
+        let health = section(&read, "health");
+        assert!(!health.contains("found nothing") && !health.contains("non ha trovato nulla"), "{health}");
+        let json = report::tables::json(&document);
+        let found = &json["tables"]["findings"];
+        assert_eq!((found[0]["symptom"].as_str(), found[0]["since_step"].as_u64(), found[0]["times"].as_u64()), (Some("diverging"), Some(12), Some(2)));
+        assert_eq!((found[0]["likely_cause"].as_str(), found[0]["what_helps"].as_str()), (Some(cause), Some(help)));
+        assert_eq!((found[1]["symptom"].as_str(), found[1]["since_step"].as_u64()), (Some("loss_not_finite"), Some(41)));
+    }
+}
+
+#[test]
+fn a_healthy_training_is_said_to_be_so_only_if_it_was_watched_to_its_end() {
+    let mut run = run(12, 600);
+    let says = |run: &Run| section(&body(&render(run, Lang::English)), "health").contains("looked at each of the 40 steps and found nothing");
+    run.events = (1..=40).map(|i| step(i, 2.0)).collect();
+    assert!(says(&run));
+    run.events.push(Event::Warning { message: "37 rows were cut.".into() });
+    assert!(says(&run), "what was said of the data is no illness of the training");
+    run.events.push(step(41, f64::NAN));
+    assert!(!says(&run));
+    run.events.clear();
+    assert!(!sections(&body(&render(&run, Lang::English))).contains(&"health".to_string()), "nobody looked");
+}
+
+#[test]
+fn figures_of_others_are_quoted_apart_from_what_was_measured() {
+    let mut run = run(12, 600);
+    let page = render(&run, Lang::English);
+    let results = section(&body(&page), "results");
+    assert!(results.contains("nothing of them was measured here") && results.contains("a study, on examples of its own"), "{results}");
+    run.run.data.reference.clear();
+    assert!(!section(&body(&render(&run, Lang::English)), "results").contains("nothing of them was measured here"));
+}
+
+#[test]
 fn a_stopped_run_says_so_and_keeps_its_figures() {
     let mut run = run(12, 600);
     run.result.status = "stopped".into();
@@ -253,13 +321,29 @@ fn writing_leaves_whole_files_and_overwrites_older_ones() {
     }
     let mut names: Vec<String> = std::fs::read_dir(place.join("figures")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let figures =
-        ["balance", "classes", "comparison", "confusion", "coverage", "gradient_norm", "learning_rate", "lengths", "loss", "memory", "reliability", "speed"];
-    let wanted: Vec<String> = figures.iter().flat_map(|n| [format!("{n}.dark.svg"), format!("{n}.json"), format!("{n}.svg")]).collect();
+    let figures = [
+        "balance",
+        "classes",
+        "comparison",
+        "confusion",
+        "confusion_shares",
+        "coverage",
+        "gradient_norm",
+        "learning_rate",
+        "lengths",
+        "loss",
+        "memory",
+        "reliability",
+        "speed",
+    ];
+    let wanted: Vec<String> =
+        figures.iter().flat_map(|n| [format!("{n}.dark.svg"), format!("{n}.json"), format!("{n}.print.svg"), format!("{n}.svg")]).collect();
     assert_eq!(names, wanted, "no half-written file is left");
     let values: serde_json::Value = serde_json::from_slice(&std::fs::read(place.join("figures/confusion.json")).unwrap()).unwrap();
     assert_eq!(values["labels"].as_array().unwrap().len(), 12);
-    Document::parse(&std::fs::read_to_string(place.join("figures/loss.svg")).unwrap()).unwrap();
+    for look in ["svg", "dark.svg", "print.svg"] {
+        Document::parse(&std::fs::read_to_string(place.join(format!("figures/loss.{look}"))).unwrap()).unwrap();
+    }
     assert!(write(&content::run(&run, Lang::English), &[Format::Html], &place.join("report.html")).is_err(), "a file where the folder should be");
 }
 

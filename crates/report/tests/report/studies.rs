@@ -1,6 +1,7 @@
 //! Reports of studies: lines by method, one size, old files, hostile names.
 
 use crate::common::{HOSTILE, keep};
+use crate::formats::inert;
 use crate::paper;
 use report::study::{self, FILE, Outcome, StudyRun, Summary};
 use report::text::Lang;
@@ -97,10 +98,18 @@ fn hostile_names_do_not_act() {
     outcome.task = HOSTILE[1].into();
     outcome.cells[0].folder = HOSTILE[0].into();
     outcome.summaries[0].method = HOSTILE[0].into();
+    outcome.cells[1].folder = "=1+1".into();
     outcome.baselines.insert(HOSTILE[0].into(), 0.1);
+    outcome.baselines.insert(HOSTILE[8].into(), 0.1);
     let page = html::render(&study::report(&outcome, Lang::English));
     for never in ["<script", "<img", "\u{202e}", "\0"] {
         assert!(!page.contains(never), "{never:?}");
     }
-    paper::checked(&study::report(&outcome, Lang::English));
+    let document = study::report(&outcome, Lang::English);
+    inert(&document);
+    for table in document.tables() {
+        let csv = String::from_utf8(tables::csv(table).expect("CSV")).expect("UTF-8");
+        assert!(!csv.lines().any(|l| l.starts_with('=') || l.contains(",=") || l.contains(",\"=")), "a formula in {}", table.name);
+    }
+    paper::checked(&document);
 }
