@@ -151,6 +151,19 @@ describe('a run', () => {
     await waitFor(() => expect(app.active).toBeNull());
   });
 
+  it('shows what the model says of the same few examples, evaluation by evaluation', async () => {
+    await open();
+    await go('Train');
+    const says = await screen.findByRole('region', { name: words.en.train.says });
+    await within(says).findByText(words.en.train.saysNote(60));
+    within(says).getByText('Quel pigiama lo fate anche in 5XL?');
+    // five evaluations of each example: at first what the other run answers, in the end its own
+    const history = (): string[] => within(within(says).getAllByRole('list')[1] as HTMLElement).getAllByRole('listitem').map((item) => item.textContent);
+    expect(history()).toHaveLength(5);
+    expect(history()[4]).toBe('step 60: product_availability');
+    expect(await complaints()).toEqual([]);
+  });
+
   it('that fails says why', async () => {
     await open({ failAt: 5 });
     const start = startButton();
@@ -273,6 +286,38 @@ describe('data', () => {
     expect(app.screen).toBe('data');
   });
 
+  it('that takes long to read need not be waited for, and what comes of it then changes nothing', async () => {
+    const { app, door } = await open();
+    await waitFor(() => expect(app.dataBusy).toBe(false));
+    const before = app.data;
+    let arrive: (() => void) | undefined;
+    const read = door.openData.bind(door);
+    door.openData = async (source) => {
+      await new Promise<void>((done) => (arrive = done));
+      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' })), name: source.train ?? '' };
+    };
+    door.drop(['large.csv']);
+    const reading = await screen.findByText(words.en.start.reading);
+    expect(await complaints()).toEqual([]);
+    await click(within(reading.parentElement as HTMLElement).getByRole('button', { name: 'Cancel' }));
+    expect(screen.queryByText(words.en.start.reading)).toBeNull();
+    arrive?.();
+    await new Promise((done) => setTimeout(done, 20));
+    expect(app.data).toBe(before);
+    expect(app.dataFault).toBeNull();
+  });
+
+  it('that is held over the window is told where it may fall; a model goes to the models', async () => {
+    const { app, door } = await open();
+    door.drag(true);
+    await screen.findByText(words.en.drop);
+    door.drag(false);
+    await waitFor(() => expect(screen.queryByText(words.en.drop)).toBeNull());
+    door.drop(['tiny.GGUF']);
+    expect(app.screen).toBe('models');
+    await waitFor(() => expect(app.toasts.length).toBe(0));
+  });
+
   it('is a map whose points open rows, one by one or those drawn around', async () => {
     const { app } = await open();
     await go('Data');
@@ -345,6 +390,41 @@ describe('comparing', () => {
     await click(screen.getByRole('button', { name: 'Add answers of another system…' }));
     await screen.findByText('other-system has a row now');
     expect(app.runs.some((run) => run.name === 'other-system')).toBe(true);
+  });
+
+  it('quotes what others got, as quoted and untested', async () => {
+    await open();
+    await go('Compare');
+    const row = await screen.findByRole('row', { name: /^The study before Lapidary/ });
+    expect(row.textContent).toContain('quoted');
+    expect(row.textContent).toContain('0.0%');
+    expect(within(row).queryByRole('checkbox')).toBeNull();
+    await go('Results');
+    const hero = await screen.findByRole('region', { name: 'Accuracy' });
+    expect(hero.textContent).toContain('The study before Lapidary (quoted)');
+  });
+});
+
+describe('models', () => {
+  it('are got a part at a time: paused, and gone on with', async () => {
+    const { app, door } = await open({ first: true, pace: 40 });
+    await click(screen.getByRole('button', { name: /^Accept terms and get/ }));
+    await click(await screen.findByRole('button', { name: 'Pause' }));
+    const on = await screen.findByRole('button', { name: /^Go on, .*B are here$/ });
+    expect(screen.queryByRole('alert')).toBeNull();
+    await click(on);
+    await waitFor(() => expect(app.chosenModel?.path).toBeTruthy(), { timeout: 10_000 });
+    expect(app.partial.size).toBe(0);
+    expect(door.calls.filter((call) => call === 'getModel')).toHaveLength(2);
+  });
+
+  it('that were trained here are written for other programs', async () => {
+    await open();
+    await go('Models');
+    const one = await screen.findByRole('group', { name: 'Export head-2026-11-24' });
+    await click(within(one).getByRole('button', { name: 'Adapter (PEFT)' }));
+    await screen.findByText('Written to datasets/intents-it/head-2026-11-24-adapter');
+    expect(await complaints()).toEqual([]);
   });
 });
 

@@ -74,6 +74,8 @@ export class App {
   language = $state<Language>('en');
   theme = $state<Theme>('system');
   dark = $state(false);
+  /** Files are being held over the window. */
+  dragging = $state(false);
 
   tasks = $state.raw<Task[]>([]);
   devices = $state.raw<Device[]>([]);
@@ -102,6 +104,8 @@ export class App {
   /** The run that is being taken up again: its model and data are read first. */
   resuming = $state<string | null>(null);
   readonly downloads = new SvelteMap<string, Download>();
+  /** Downloads that were paused or broke off, and how far they had come: what has arrived is kept. */
+  readonly partial = new SvelteMap<string, Progress>();
   readonly modelFaults = new SvelteMap<string, string>();
   toasts = $state.raw<Toast[]>([]);
   /** What screens ask of each other: a text to look for in Data. */
@@ -115,6 +119,7 @@ export class App {
   readonly #ready: Record<string, Promise<void>> = {};
   #toasts = 0;
   #forecasts = 0;
+  #openings = 0;
 
   constructor(readonly door: Door) {}
 
@@ -167,6 +172,7 @@ export class App {
       this.#applySettings();
       this.door.onCommand((command) => this.#obey(command));
       this.door.onDrop((paths) => this.#dropped(paths));
+      this.door.onDrag((over) => (this.dragging = over));
       await Promise.all([this.#load(), this.refreshModels(), this.refreshRuns()]);
       const active = this.active;
       if (active) {
@@ -226,7 +232,8 @@ export class App {
     this.#toasts += 1;
     const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing: !options.bad && options.stay === undefined, action: options.action ?? null };
     this.toasts = [...this.toasts.slice(-2), toast];
-    setTimeout(() => this.dismiss(toast.id), options.stay ?? (toast.bad ? 12000 : 6000));
+    const stay = options.stay ?? (toast.bad ? 12000 : 6000);
+    if (stay !== Infinity) setTimeout(() => this.dismiss(toast.id), stay);
     return toast.id;
   }
 
@@ -262,7 +269,9 @@ export class App {
   #dropped(paths: string[]): void {
     const path = paths[0];
     if (!path) return;
-    if (!path.toLowerCase().endsWith('.lapidary')) this.screen = 'data';
+    const ending = path.toLowerCase().split('.').at(-1) ?? '';
+    if (ending === 'gguf') this.screen = 'models';
+    else if (ending !== 'lapidary') this.screen = 'data';
     void this.openPath(path);
   }
 
@@ -278,27 +287,40 @@ export class App {
     }
   }
 
-  /** A file becomes the training set; anything without one of the known endings is a folder. */
+  /** A file becomes the training set, or else what it is; anything without one of the known endings is a folder. */
   async openPath(path: string): Promise<void> {
     if (path.toLowerCase().endsWith('.lapidary')) return this.unpack(path);
+    if (path.toLowerCase().endsWith('.gguf')) return this.takeModel(path);
     const file = this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
     await this.openData({ task: this.task, ...(file ? { train: path } : { folder: path }) });
   }
 
   async openData(source: Source): Promise<void> {
+    this.#openings += 1;
+    const number = this.#openings;
     this.dataBusy = true;
     this.dataFault = null;
     try {
-      this.data = await this.door.openData(source);
+      const data = await this.door.openData(source);
+      // another one was asked for meanwhile, or nobody waits for it any more
+      if (number !== this.#openings) return;
+      this.data = data;
       this.leave();
-      this.task = this.data.task;
+      this.task = data.task;
       this.importing = null;
     } catch (reason) {
+      if (number !== this.#openings) return;
       this.dataFault = failure(reason).message;
       await this.#offerColumns(source, this.dataFault);
     } finally {
-      this.dataBusy = false;
+      if (number === this.#openings) this.dataBusy = false;
     }
+  }
+
+  /** Stops waiting for the data set that is being read: what was open stays. */
+  leaveOpening(): void {
+    this.#openings += 1;
+    this.dataBusy = false;
   }
 
   /** What could not be read may only need somebody to say which column is which. */
@@ -331,13 +353,11 @@ export class App {
 
   /** Takes a packed run into the library and shows it. */
   async unpack(path: string): Promise<void> {
-    try {
+    await this.#meanwhile(path, async () => {
       const run = await this.door.unpackRun(path);
       await this.refreshRuns();
       this.show(run, 'results');
-    } catch (reason) {
-      this.tell(failure(reason).message, { bad: true });
-    }
+    });
   }
 
   // models ---------------------------------------------------------------------------------------
@@ -355,7 +375,9 @@ export class App {
     try {
       await this.door.getModel(name, (progress) => (download.progress = progress), download.abort.signal);
       this.model = name;
+      this.partial.delete(name);
     } catch (reason) {
+      if (download.progress) this.partial.set(name, download.progress);
       if (!download.abort.signal.aborted) this.modelFaults.set(name, failure(reason).message);
     } finally {
       this.downloads.delete(name);
@@ -363,15 +385,33 @@ export class App {
     await this.refreshModels();
   }
 
-  async importModel(): Promise<void> {
-    const path = await this.door.pickFile('model', this.words.models.pick);
-    if (!path) return;
+  async pickModel(): Promise<void> {
     try {
+      const path = await this.door.pickFile('model', this.words.models.pick);
+      if (path) await this.takeModel(path);
+    } catch (reason) {
+      this.tell(failure(reason).message, { bad: true });
+    }
+  }
+
+  /** Takes a model file into the library. */
+  async takeModel(path: string): Promise<void> {
+    await this.#meanwhile(path, async () => {
       const model = await this.door.importModel(path);
       await this.refreshModels();
       this.model = model.name;
+    });
+  }
+
+  /** Says that a file is being opened as long as it is, and why it could not be. */
+  async #meanwhile(path: string, act: () => Promise<void>): Promise<void> {
+    const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity });
+    try {
+      await act();
     } catch (reason) {
       this.tell(failure(reason).message, { bad: true });
+    } finally {
+      this.dismiss(toast);
     }
   }
 
