@@ -121,6 +121,11 @@ for (const [width, height] of sizes) {
     await shoot(page, `training-${end}`);
     await page.waitForSelector('.done', { timeout: 30000 });
     await shoot(page, `trained-${end}`);
+    await page.evaluate(() => {
+      const body = document.querySelector('.body');
+      body.scrollTop = body.scrollHeight;
+    });
+    await shoot(page, `trained-end-${end}`);
     await page.close();
   }
 }

@@ -359,6 +359,29 @@ describe('asking', () => {
     expect(screen.queryByRole('alert')).toBeNull();
   });
 
+  it('shows an answer in the way of its task: entities in the sentence, a query with why it finds nothing, chips', async () => {
+    const { app, door } = await open();
+    const answers = { entities: '[{"start":0,"end":4,"type":"person"}]', sql: 'SELECT 1', hashtags: '#mare #sole' };
+    const ask = async (task: keyof typeof answers): Promise<HTMLElement> => {
+      app.runs = app.runs.map((run) => ({ ...run, task }));
+      const answer = { output: answers[task], label: answers[task], probability: 0.9, alternatives: [] };
+      door.predict = (_run, text) => Promise.resolve({ text, base: { ...answer, label: null, output: 'boh' }, tuned: answer });
+      await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'Anna va al mare' } });
+      await click(screen.getByRole('button', { name: 'Ask' }));
+      await waitFor(() => expect(screen.queryByRole('button', { name: 'Stop' })).toBeNull());
+      return screen.getAllByRole('region', { name: 'After training' })[0] as HTMLElement;
+    };
+    await go('Try');
+    const entities = await ask('entities');
+    await waitFor(() => expect(entities.querySelector('mark')?.textContent).toBe('Annaperson'));
+    expect(entities.textContent).not.toContain('start');
+    expect(screen.getAllByRole('region', { name: 'Before training' })[0]?.textContent).toContain(words.en.try.noAnswer);
+    expect((await ask('hashtags')).querySelectorAll('.tag')).toHaveLength(2);
+    const sql = await ask('sql');
+    await waitFor(() => expect(sql.textContent).toContain('the recording holds no database'));
+    expect(await complaints()).toEqual([]);
+  });
+
   it('shows the answers before and after, and says what the engine refuses', async () => {
     await open();
     await go('Try');

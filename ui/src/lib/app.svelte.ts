@@ -96,6 +96,8 @@ export class App {
   readonly set = new SvelteMap<string, string>();
   forecast = $state.raw<Forecast | null>(null);
   forecastBusy = $state(false);
+  /** Why what was chosen could not be measured. */
+  forecastFault = $state<string | null>(null);
   /** Name of the device that is being tried before its first use. */
   checking = $state<string | null>(null);
 
@@ -521,6 +523,7 @@ export class App {
     this.#forecasts += 1;
     const number = this.#forecasts;
     this.forecast = null;
+    this.forecastFault = null;
     if (!request || !this.can.forecast || this.active) return;
     this.forecastBusy = true;
     try {
@@ -528,8 +531,9 @@ export class App {
       if (number !== this.#forecasts) return;
       const forecast = await this.door.forecast(request);
       if (number === this.#forecasts) this.forecast = forecast;
-    } catch {
-      // no forecast is no obstacle: starting the run gives the reason, next to the button
+    } catch (reason) {
+      // no forecast is no obstacle to starting
+      if (number === this.#forecasts) this.forecastFault = failure(reason).message;
     } finally {
       if (number === this.#forecasts) this.forecastBusy = false;
     }

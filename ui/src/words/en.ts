@@ -492,6 +492,8 @@ export const en = {
     base: 'Before training',
     tuned: 'After training',
     noLabel: 'no label',
+    noAnswer: 'no answer that can be read',
+    noEntity: 'No entity found.',
     sure: (p: string) => `${p} sure`,
     alternatives: 'What else it considered',
     examples: 'From the test set',

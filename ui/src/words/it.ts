@@ -499,6 +499,8 @@ export const it: Words = {
     base: 'Prima dell’addestramento',
     tuned: 'Dopo l’addestramento',
     noLabel: 'nessuna etichetta',
+    noAnswer: 'nessuna risposta leggibile',
+    noEntity: 'Nessuna entità trovata.',
     sure: (p) => `sicuro al ${p}`,
     alternatives: 'Che altro ha considerato',
     examples: 'Dal test',
