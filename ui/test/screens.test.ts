@@ -71,6 +71,19 @@ describe('a newcomer', () => {
     expect(screen.queryByText(words.en.start.checking('Iris Xe'))).toBeNull();
   });
 
+  it('who chooses another task is not left with the data of the one before', async () => {
+    const { app } = await open();
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    app.set.set('train.epochs', '9');
+    app.method = 'head';
+    await click(screen.getByRole('radio', { name: /^Entities/ }));
+    await screen.findByText(words.en.start.noData);
+    expect([app.data, app.method, app.set.size, startButton().disabled]).toEqual([null, 'auto', 0, true]);
+    await click(screen.getByRole('radio', { name: /^Intents/ }));
+    await waitFor(() => expect(app.data?.name).toBe('intents-it'));
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+  });
+
   it('is told why Start cannot be pressed', async () => {
     await open({ first: true });
     await screen.findByText(words.en.start.missingModel);

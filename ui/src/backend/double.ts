@@ -288,6 +288,11 @@ export class Double implements Door {
           { key: 'lora.rank', kind: 'integer', value: '16' },
         ],
       },
+      // no data set of theirs is recorded
+      { name: 'entities', ready: true, roles: ['text', 'entities'], settings: [] },
+      { name: 'sql', ready: true, roles: ['question', 'sql'], settings: [] },
+      { name: 'hashtags', ready: true, roles: ['text', 'hashtags'], settings: [] },
+      { name: 'custom', ready: true, roles: ['prompt', 'completion'], settings: [] },
     ]);
   }
 

@@ -191,9 +191,33 @@ export class App {
   async #load(): Promise<void> {
     [this.tasks, this.devices, this.offers] = await Promise.all([this.door.tasks(), this.door.devices(), this.door.dataOffers()]);
     this.task = this.tasks.find((task) => task.ready)?.name ?? this.task;
-    // the newcomer begins with the data set that ships
+    await this.#openOffer();
+  }
+
+  /** The newcomer begins with the data set that ships. */
+  async #openOffer(): Promise<void> {
     const offer = this.offers.find((o) => o.task === this.task && o.language === this.language) ?? this.offers.find((o) => o.task === this.task);
     if (offer) await this.openData({ task: offer.task, folder: offer.folder });
+  }
+
+  /** Another task has other data, other methods and other settings. */
+  async chooseTask(task: string): Promise<void> {
+    this.#turnTo(task);
+    if (this.importing) {
+      this.importing.source = { ...this.importing.source, task, columns: {} };
+    } else if (this.data?.task !== task) {
+      this.leaveOpening();
+      this.data = null;
+      this.dataFault = null;
+      await this.#openOffer();
+    }
+  }
+
+  #turnTo(task: string): void {
+    if (task === this.task) return;
+    this.task = task;
+    this.method = 'auto';
+    this.set.clear();
   }
 
   // settings -------------------------------------------------------------------------------------
@@ -308,7 +332,7 @@ export class App {
       if (number !== this.#openings) return;
       this.data = data;
       this.leave();
-      this.task = data.task;
+      this.#turnTo(data.task);
       this.importing = null;
     } catch (reason) {
       if (number !== this.#openings) return;
