@@ -130,6 +130,8 @@ export const en = {
     fixFirst: 'The data has problems that make training meaningless. Look at them in Data.',
     busy: 'A run is under way. One runs at a time.',
     toRun: 'Go to the run',
+    cut: (name: string) => `${name} was cut off.`,
+    cutLead: 'It goes on from where it was last saved.',
     recent: 'Recent runs',
     noRuns: 'Runs will appear here.',
   },

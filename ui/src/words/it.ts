@@ -137,6 +137,8 @@ export const it: Words = {
     fixFirst: 'I dati hanno problemi che renderebbero inutile l’addestramento. Guardali in Dati.',
     busy: 'C’è già un’esecuzione in corso. Se ne fa una alla volta.',
     toRun: 'Vai all’esecuzione',
+    cut: (name) => `${name} è stata interrotta.`,
+    cutLead: 'Continua da dove è stata salvata l’ultima volta.',
     recent: 'Esecuzioni recenti',
     noRuns: 'Le esecuzioni compariranno qui.',
   },
