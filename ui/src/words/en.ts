@@ -111,12 +111,9 @@ export const en = {
     seed: 'Seed',
     auto: 'Recommended',
     reset: 'Back to the default',
-    line: (parts: { task: string; examples: number; labels: number; method: string | null; model: string; device: string }) => {
-      const [example, examples] = EXAMPLES[parts.task] ?? ['example', 'examples'];
-      const [label, labels] = parts.task === 'entities' ? ['type', 'types'] : ['label', 'labels'];
-      const what = parts.method === null ? parts.model : `${parts.method} on ${parts.model}`;
-      return [many(parts.examples, example, examples), parts.labels > 0 ? many(parts.labels, label, labels) : '', what, parts.device].filter((part) => part !== '').join(', ');
-    },
+    examples: (task: string, n: number) => many(n, ...(EXAMPLES[task] ?? ['example', 'examples'])),
+    kinds: (task: string, n: number) => (task === 'entities' ? many(n, 'type', 'types') : many(n, 'label', 'labels')),
+    methodOn: (method: string, model: string) => `${method} on ${model}`,
     reading: 'Reading and checking the examples…',
     cost: (time: string, memory: string) => `about ${time}, ${memory} of memory`,
     tooLarge: (needed: string, free: string) => `This needs ${needed} of memory, and ${free} are free. Close other programs, or choose a smaller batch.`,

@@ -118,12 +118,9 @@ export const it: Words = {
     seed: 'Seme',
     auto: 'Consigliato',
     reset: 'Torna al valore predefinito',
-    line: (parts) => {
-      const [example, examples] = EXAMPLES[parts.task] ?? ['esempio', 'esempi'];
-      const [label, labels] = parts.task === 'entities' ? ['tipo', 'tipi'] : ['etichetta', 'etichette'];
-      const what = parts.method === null ? parts.model : `${parts.method} su ${parts.model}`;
-      return [many(parts.examples, example, examples), parts.labels > 0 ? many(parts.labels, label, labels) : '', what, parts.device].filter((part) => part !== '').join(', ');
-    },
+    examples: (task, n) => many(n, ...(EXAMPLES[task] ?? ['esempio', 'esempi'])),
+    kinds: (task, n) => (task === 'entities' ? many(n, 'tipo', 'tipi') : many(n, 'etichetta', 'etichette')),
+    methodOn: (method, model) => `${method} su ${model}`,
     reading: 'Leggo e controllo gli esempi…',
     cost: (time, memory) => `circa ${time}, ${memory} di memoria`,
     tooLarge: (needed, free) => `Servono ${needed} di memoria e ${free} sono liberi. Chiudi altri programmi o scegli un batch più piccolo.`,
