@@ -105,6 +105,13 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         for kind in ["step", "evaluation", "checkpoint", "forecast"] {
             assert!(kinds.contains(&kind), "{method}: no {kind} in {kinds:?}");
         }
+        // the same few examples are answered at every evaluation, for a person to see it learn
+        let evaluations: Vec<_> = events.iter().filter(|e| e["type"] == "evaluation").collect();
+        let asked = |e: &serde_json::Value| -> Vec<String> {
+            e["samples"].as_array().into_iter().flatten().filter_map(|s| s["input"].as_str().map(String::from)).collect()
+        };
+        assert!(!asked(evaluations[0]).is_empty() && evaluations.iter().all(|e| asked(e) == asked(evaluations[0])), "{method}: {evaluations:?}");
+        assert!(evaluations.iter().flat_map(|e| e["samples"].as_array()).flatten().all(|s| s["right"] == (s["answer"] == s["expected"])), "{method}");
         let logged = std::fs::read_to_string(b.path("out/events.jsonl")).expect("events");
         assert_eq!(logged, text(&out.stdout), "the file and --json tell the same");
 
@@ -297,6 +304,12 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             "max_tokens=500",
         ]);
         assert!(out.status.success(), "{task}: {}", text(&out.stderr));
+        // what it says of the validation rows at the end of its one round, freely
+        let told = text(&out.stdout);
+        let events = told.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"));
+        let samples: Vec<_> = events.filter(|e| e["type"] == "evaluation").filter_map(|e| e["samples"].as_array().cloned()).collect();
+        assert!(samples.iter().all(|s| s.len() == test.lines().count() && s.iter().all(|s| s["expected"].is_string())), "{task}: {samples:?}");
+        assert_eq!(samples.len(), 1, "{task}");
         let result = json(&b.path("out/result.json"));
         for metric in metrics {
             let (value, ci) = (&result["metrics"][metric], &result["metrics"][format!("{metric}_ci")]);

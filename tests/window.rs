@@ -83,6 +83,9 @@ fn from_three_choices_to_a_report() {
 
     window.wait("the curve", "return document.querySelector('main svg[role=img] path, main svg[role=img] polyline') !== null", &[]);
     picture(&window, "train");
+    // what it says of the same few examples, evaluation by evaluation, and the course of each quantity of a step
+    window.wait("what the model says", "return document.querySelectorAll('section[aria-labelledby=says] ol li').length > 1", &[]);
+    window.wait("four quantities", "return document.querySelectorAll('.series svg[role=img]').length === 4", &[]);
     window.click("main button", "See the result");
 
     window.shows("on 2 examples of the test set");
@@ -118,8 +121,12 @@ fn from_three_choices_to_a_report() {
 
     // the model for other programs, and the run as one file that comes back
     let folder = desk.path("home/runs");
-    let exported = window.ask("export_model", &json!({"run": run, "format": "adapter", "folder": folder, "language": "en", "progress": "__CHANNEL__:1"}));
-    let exported = PathBuf::from(exported.expect("exported").as_str().expect("a folder"));
+    window.click("nav button", "Models");
+    window.answers("pick_folder", &json!(folder));
+    window.click("main .export button", "Adapter (PEFT)");
+    let told = "return [...document.querySelectorAll('.toast p')].map(e => e.innerText).find(text => text.startsWith('Written to ')) ?? null";
+    let told = window.wait("where it was written", told, &[]);
+    let exported = PathBuf::from(told.as_str().expect("a text").trim_start_matches("Written to "));
     assert!(exported.join("adapter_model.safetensors").is_file() && exported.join("README.md").is_file());
     let packed = window.ask("pack_run", &json!({"run": run, "folder": folder})).expect("packed");
     let unpacked = window.ask("unpack_run", &json!({"path": packed})).expect("unpacked");

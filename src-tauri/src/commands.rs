@@ -169,7 +169,7 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
     Capabilities {
         version: lab::VERSION,
         methods: &["head", "tagging", "completion"],
-        figures: &["loss", "confusion", "reliability", "coverage", "errors", "comparison"],
+        figures: &["loss", "learning_rate", "gradient_norm", "speed", "memory", "confusion", "reliability", "coverage", "errors", "comparison"],
         report_formats: &lab::report::output::Format::NAMES,
         model_formats: &lab::export::Format::NAMES,
         data_formats: data_formats(),

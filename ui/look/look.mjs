@@ -100,6 +100,11 @@ for (const [width, height] of sizes) {
         await shoot(page, `results-cell-${end}`);
       }
     }
+    // another task, and a run that was cut off
+    await page.goto(`${base}/?${query}&cut=30`);
+    await page.waitForSelector('.cut');
+    await page.locator('label.choice').nth(2).click();
+    await shoot(page, `cut-${end}`);
     // first start, a run under way, and the reading layer
     await page.goto(`${base}/?${query}&first&pace=60`);
     await page.waitForSelector('.cards');
@@ -112,6 +117,9 @@ for (const [width, height] of sizes) {
     await page.locator('.get .button').click();
     await page.waitForTimeout(500);
     await shoot(page, `first-getting-${end}`);
+    await page.locator('.get .fetching .button').click();
+    await shoot(page, `first-paused-${end}`);
+    await page.locator('.get .button').click();
     await page.waitForFunction(() => !document.querySelector('.go .button').disabled, null, { timeout: 15000 });
     await page.locator('.go .button').click();
     await page.waitForSelector('.figure svg', { timeout: 15000 });
@@ -121,6 +129,11 @@ for (const [width, height] of sizes) {
     await shoot(page, `training-${end}`);
     await page.waitForSelector('.done', { timeout: 30000 });
     await shoot(page, `trained-${end}`);
+    await page.evaluate(() => {
+      const body = document.querySelector('.body');
+      body.scrollTop = body.scrollHeight;
+    });
+    await shoot(page, `trained-end-${end}`);
     await page.close();
   }
 }

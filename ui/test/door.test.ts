@@ -12,6 +12,11 @@ import { Story } from '../src/lib/story.svelte';
 const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
 const EVENTS = head.events as TrainEvent[];
 
+/** Events as they were recorded, before there were samples; the double adds those. */
+function recorded(events: TrainEvent[]): TrainEvent[] {
+  return events.map((e) => (e.type === 'evaluation' ? { ...e, samples: [] } : e));
+}
+
 describe('a story', () => {
   const quiet = new Double();
 
@@ -96,10 +101,10 @@ describe('the double', () => {
       expect(batch.from).toBe(next);
       next += batch.events.length;
     }
-    expect(early.flatMap((b) => b.events)).toEqual(EVENTS);
+    expect(recorded(early.flatMap((b) => b.events))).toEqual(recorded(EVENTS));
     const late: EventBatch[] = [];
     await door.subscribe(run, 60, (batch) => late.push(batch));
-    expect(late.flatMap((b) => b.events)).toEqual(EVENTS.slice(60));
+    expect(recorded(late.flatMap((b) => b.events))).toEqual(recorded(EVENTS.slice(60)));
     expect(scores((await door.run(run)).result?.metrics)[0]?.value).toBe(head.result.metrics.accuracy);
   });
 

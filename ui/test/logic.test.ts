@@ -6,6 +6,7 @@ import { columns, flat } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
 import { judge, spansOf, tagFates } from '../src/lib/mistakes';
 import { plot } from '../src/lib/plot';
+import { meant } from '../src/lib/points';
 import { readings, steps } from '../src/lib/reading';
 import { blank, KINDS, mark, pieces, tagsOf, target } from '../src/lib/target';
 import { classes, scores } from '../src/lib/scores';
@@ -33,6 +34,23 @@ describe('formats', () => {
     expect(formats.en.duration(7500)).toBe('2 h 5 min');
     expect(formats.en.about(299)).toBe('5 min');
     expect(formats.en.about(41)).toBe('45 s');
+  });
+});
+
+describe('what is pointed at in a drawing', () => {
+  const points = [
+    { x: 10, y: 10, text: 'a' },
+    { x: 50, y: 90, text: 'b' },
+  ];
+
+  it('is the nearest along x, or of all, or the cell around it', () => {
+    expect(meant({ along: 'x', points }, { x: 40, y: 0 }, 24)).toBe(1);
+    expect(meant({ along: 'nearest', points }, { x: 12, y: 12 }, 24)).toBe(0);
+    expect(meant({ along: 'nearest', points }, { x: 40, y: 0 }, 24)).toBeNull();
+    const cells = points.map((p) => ({ ...p, width: 20, height: 20 }));
+    expect(meant({ along: 'cells', points: cells }, { x: 65, y: 95 }, 24)).toBe(1);
+    expect(meant({ along: 'cells', points: cells }, { x: 40, y: 95 }, 24)).toBeNull();
+    expect(meant({ along: 'x', points: [] }, { x: 0, y: 0 }, 24)).toBeNull();
   });
 });
 

@@ -71,6 +71,19 @@ describe('a newcomer', () => {
     expect(screen.queryByText(words.en.start.checking('Iris Xe'))).toBeNull();
   });
 
+  it('who chooses another task is not left with the data of the one before', async () => {
+    const { app } = await open();
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    app.set.set('train.epochs', '9');
+    app.method = 'head';
+    await click(screen.getByRole('radio', { name: /^Entities/ }));
+    await screen.findByText(words.en.start.noData);
+    expect([app.data, app.method, app.set.size, startButton().disabled]).toEqual([null, 'auto', 0, true]);
+    await click(screen.getByRole('radio', { name: /^Intents/ }));
+    await waitFor(() => expect(app.data?.name).toBe('intents-it'));
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+  });
+
   it('is told why Start cannot be pressed', async () => {
     await open({ first: true });
     await screen.findByText(words.en.start.missingModel);
@@ -128,7 +141,11 @@ describe('a run', () => {
 
   it('that was cut off is offered at the start, and goes on to its end', async () => {
     const { app } = await open({ pace: 5, cutOffAt: 30 });
-    await click(await screen.findByRole('button', { name: 'Go on with cut-off' }));
+    // above everything, and in its row
+    const offers = await screen.findAllByRole('button', { name: 'Go on with cut-off' });
+    expect(offers).toHaveLength(2);
+    expect(await complaints()).toEqual([]);
+    await click(offers[0] as HTMLElement);
     expect(app.screen).toBe('train');
     await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
     await waitFor(() => expect(app.runs.find((run) => run.path === 'runs/cut-off')?.status).toBe('completed'));
@@ -149,6 +166,19 @@ describe('a run', () => {
     await click(screen.getByRole('button', { name: 'Stop and keep the best' }));
     await screen.findByText(words.en.train.stopped);
     await waitFor(() => expect(app.active).toBeNull());
+  });
+
+  it('shows what the model says of the same few examples, evaluation by evaluation', async () => {
+    await open();
+    await go('Train');
+    const says = await screen.findByRole('region', { name: words.en.train.says });
+    await within(says).findByText(words.en.train.saysNote(60));
+    within(says).getByText('Quel pigiama lo fate anche in 5XL?');
+    // five evaluations of each example: at first what the other run answers, in the end its own
+    const history = (): string[] => within(within(says).getAllByRole('list')[1] as HTMLElement).getAllByRole('listitem').map((item) => item.textContent);
+    expect(history()).toHaveLength(5);
+    expect(history()[4]).toBe('step 60: product_availability');
+    expect(await complaints()).toEqual([]);
   });
 
   it('that fails says why', async () => {
@@ -273,6 +303,38 @@ describe('data', () => {
     expect(app.screen).toBe('data');
   });
 
+  it('that takes long to read need not be waited for, and what comes of it then changes nothing', async () => {
+    const { app, door } = await open();
+    await waitFor(() => expect(app.dataBusy).toBe(false));
+    const before = app.data;
+    let arrive: (() => void) | undefined;
+    const read = door.openData.bind(door);
+    door.openData = async (source) => {
+      await new Promise<void>((done) => (arrive = done));
+      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' })), name: source.train ?? '' };
+    };
+    door.drop(['large.csv']);
+    const reading = await screen.findByText(words.en.start.reading);
+    expect(await complaints()).toEqual([]);
+    await click(within(reading.parentElement as HTMLElement).getByRole('button', { name: 'Cancel' }));
+    expect(screen.queryByText(words.en.start.reading)).toBeNull();
+    arrive?.();
+    await new Promise((done) => setTimeout(done, 20));
+    expect(app.data).toBe(before);
+    expect(app.dataFault).toBeNull();
+  });
+
+  it('that is held over the window is told where it may fall; a model goes to the models', async () => {
+    const { app, door } = await open();
+    door.drag(true);
+    await screen.findByText(words.en.drop);
+    door.drag(false);
+    await waitFor(() => expect(screen.queryByText(words.en.drop)).toBeNull());
+    door.drop(['tiny.GGUF']);
+    expect(app.screen).toBe('models');
+    await waitFor(() => expect(app.toasts.length).toBe(0));
+  });
+
   it('is a map whose points open rows, one by one or those drawn around', async () => {
     const { app } = await open();
     await go('Data');
@@ -314,6 +376,29 @@ describe('asking', () => {
     expect(screen.queryByRole('alert')).toBeNull();
   });
 
+  it('shows an answer in the way of its task: entities in the sentence, a query with why it finds nothing, chips', async () => {
+    const { app, door } = await open();
+    const answers = { entities: '[{"start":0,"end":4,"type":"person"}]', sql: 'SELECT 1', hashtags: '#mare #sole' };
+    const ask = async (task: keyof typeof answers): Promise<HTMLElement> => {
+      app.runs = app.runs.map((run) => ({ ...run, task }));
+      const answer = { output: answers[task], label: answers[task], probability: 0.9, alternatives: [] };
+      door.predict = (_run, text) => Promise.resolve({ text, base: { ...answer, label: null, output: 'boh' }, tuned: answer });
+      await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'Anna va al mare' } });
+      await click(screen.getByRole('button', { name: 'Ask' }));
+      await waitFor(() => expect(screen.queryByRole('button', { name: 'Stop' })).toBeNull());
+      return screen.getAllByRole('region', { name: 'After training' })[0] as HTMLElement;
+    };
+    await go('Try');
+    const entities = await ask('entities');
+    await waitFor(() => expect(entities.querySelector('mark')?.textContent).toBe('Annaperson'));
+    expect(entities.textContent).not.toContain('start');
+    expect(screen.getAllByRole('region', { name: 'Before training' })[0]?.textContent).toContain(words.en.try.noAnswer);
+    expect((await ask('hashtags')).querySelectorAll('.tag')).toHaveLength(2);
+    const sql = await ask('sql');
+    await waitFor(() => expect(sql.textContent).toContain('the recording holds no database'));
+    expect(await complaints()).toEqual([]);
+  });
+
   it('shows the answers before and after, and says what the engine refuses', async () => {
     await open();
     await go('Try');
@@ -345,6 +430,41 @@ describe('comparing', () => {
     await click(screen.getByRole('button', { name: 'Add answers of another system…' }));
     await screen.findByText('other-system has a row now');
     expect(app.runs.some((run) => run.name === 'other-system')).toBe(true);
+  });
+
+  it('quotes what others got, as quoted and untested', async () => {
+    await open();
+    await go('Compare');
+    const row = await screen.findByRole('row', { name: /^The study before Lapidary/ });
+    expect(row.textContent).toContain('quoted');
+    expect(row.textContent).toContain('0.0%');
+    expect(within(row).queryByRole('checkbox')).toBeNull();
+    await go('Results');
+    const hero = await screen.findByRole('region', { name: 'Accuracy' });
+    expect(hero.textContent).toContain('The study before Lapidary (quoted)');
+  });
+});
+
+describe('models', () => {
+  it('are got a part at a time: paused, and gone on with', async () => {
+    const { app, door } = await open({ first: true, pace: 40 });
+    await click(screen.getByRole('button', { name: /^Accept terms and get/ }));
+    await click(await screen.findByRole('button', { name: 'Pause' }));
+    const on = await screen.findByRole('button', { name: /^Go on, .*B are here$/ });
+    expect(screen.queryByRole('alert')).toBeNull();
+    await click(on);
+    await waitFor(() => expect(app.chosenModel?.path).toBeTruthy(), { timeout: 10_000 });
+    expect(app.partial.size).toBe(0);
+    expect(door.calls.filter((call) => call === 'getModel')).toHaveLength(2);
+  });
+
+  it('that were trained here are written for other programs', async () => {
+    await open();
+    await go('Models');
+    const one = await screen.findByRole('group', { name: 'Export head-2026-11-24' });
+    await click(within(one).getByRole('button', { name: 'Adapter (PEFT)' }));
+    await screen.findByText('Written to datasets/intents-it/head-2026-11-24-adapter');
+    expect(await complaints()).toEqual([]);
   });
 });
 

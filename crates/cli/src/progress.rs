@@ -56,7 +56,7 @@ impl Training {
                 self.bar.set_message(message);
             }
             Event::Forecast { seconds, peak_memory_bytes } => self.say(&words.forecast(*seconds, *peak_memory_bytes)),
-            Event::Evaluation { step, loss, metrics, best } => {
+            Event::Evaluation { step, loss, metrics, best, .. } => {
                 self.say(&words.at_step(*step, &words.validated(*loss, metrics, *best)));
             }
             Event::Warning { message } => self.say(&words.warning(message)),

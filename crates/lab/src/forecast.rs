@@ -166,6 +166,8 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     } else if p.task.kind == Kind::Intent {
         // labels are also answered at every evaluation
         evaluating += writing.answers(validation.len(), writing.expected);
+    } else {
+        evaluating += writing.answers(validation.len().min(run::SAMPLES), writing.expected);
     }
     let training_seconds = all as f64 * thinned * dry.seconds_per_token + if validation.is_empty() { 0.0 } else { evaluations as f64 * evaluating };
 

@@ -31,9 +31,9 @@ use tasks::intent::Labels;
 use tasks::sandbox::Sandbox;
 use tasks::score::calibration;
 use tasks::values::Values;
-use tasks::{Metrics, baseline};
+use tasks::{Metrics, answer, baseline};
 use train::energy::Meter;
-use train::{Command, Event, Observer, Plan, Snapshot, Tuned, Validation, checkpoint};
+use train::{Command, Event, Observer, Plan, Sample, Snapshot, Tuned, Validation, checkpoint};
 
 /// What a person chose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -615,7 +615,34 @@ struct Watch<'a> {
     meter: Option<Meter>,
 }
 
+/// Validation examples that are answered at every evaluation for a person to read.
+pub(crate) const SAMPLES: usize = 4;
+
 impl Watch<'_> {
+    /// The same few examples every time, from all over the validation set, with what the model says of them now: out of the
+    /// `answers` to all of them, or freely where there are none, which shows what a constraint would hide.
+    fn samples(&self, tuned: &Tuned, answers: &[Answer]) -> Result<Vec<Sample>> {
+        let count = self.examples.len().min(SAMPLES);
+        let chosen: Vec<usize> = (0..count).map(|i| i * self.examples.len() / count).collect();
+        let said = if answers.is_empty() {
+            let texts: Vec<&str> = chosen.iter().map(|&i| self.examples[i].text.as_str()).collect();
+            self.answerer.answer(Some(tuned), &texts, Mode::Free)?
+        } else {
+            chosen.iter().filter_map(|&i| answers.get(i).cloned()).collect()
+        };
+        let sample = |(&i, said): (&usize, Answer)| {
+            let example = &self.examples[i];
+            Sample {
+                input: example.text.clone(),
+                expected: answer::show(&example.target),
+                right: said.answer.as_ref() == Ok(&example.target),
+                answer: said.answer.as_ref().ok().map(answer::show),
+                output: said.output,
+            }
+        };
+        Ok(chosen.iter().zip(said).map(sample).collect())
+    }
+
     /// Waits until the checkpoints are on disk.
     fn finish_checkpoints(&mut self) {
         for message in self.writer.finish() {
@@ -665,6 +692,7 @@ impl Observer for Watch<'_> {
             answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(fail)?.into_iter().map(Some).collect();
         }
         let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+        let samples = self.samples(tuned, &answers).map_err(fail)?;
         let collapsed = answers.windows(2).all(|pair| pair[0].answer == pair[1].answer) && self.examples.len() > 1;
         let main = match answers.is_empty() {
             true => None,
@@ -676,7 +704,7 @@ impl Observer for Watch<'_> {
         let labels = self.answerer.kind() == Kind::Intent;
         let score = if tuned.head.is_some() { -loss } else { main.map_or(-loss, |(_, accuracy)| accuracy) };
         let metrics = main.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-        Ok(Some(Validation { loss, metrics, score, collapsed: labels && collapsed }))
+        Ok(Some(Validation { loss, metrics, score, collapsed: labels && collapsed, samples }))
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {

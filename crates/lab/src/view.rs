@@ -204,13 +204,16 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
     Ok(PredictionPage { total: rows.len(), rows: rows.into_iter().skip(offset).take(limit).collect() })
 }
 
-/// A figure of a run by its name in the report; the loss also of a run that has not ended.
+/// A figure of a run by its name in the report; those of its steps also of a run that has not ended.
 ///
 /// # Errors
 /// If the folder is incomplete, or the run has no such figure.
 pub fn figure(folder: &Path, name: &str, lang: Lang) -> Result<figure::Figure> {
     if name == "loss" {
         return Ok(figure::loss_curve(&record::events(folder)?, lang));
+    }
+    if let Some(quantity) = figure::Quantity::ALL.into_iter().find(|q| q.name() == name) {
+        return Ok(figure::quantity(&record::events(folder)?, quantity, lang));
     }
     let found = report::content::figures(&Run::open(folder)?, lang).into_iter().find(|(n, _)| n == name);
     found.map(|(_, figure)| figure).ok_or_else(|| Error::request(say!("{} has no figure `{name}`", "{} non ha una figura `{name}`", folder.display())))

@@ -11,6 +11,21 @@ fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+/// What the model says of a validation example as it is now, so that a person sees it learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Sample {
+    /// The input text.
+    pub input: String,
+    /// The expected answer, written as in `predictions.jsonl`.
+    pub expected: String,
+    /// What the model put out, before parsing.
+    pub output: String,
+    /// The answer it stands for, written as the expected one; `null` if none.
+    pub answer: Option<String>,
+    /// Is it the expected one?
+    pub right: bool,
+}
+
 /// One event of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[ts(rename = "TrainEvent")]
@@ -74,6 +89,9 @@ pub enum Event {
         metrics: BTreeMap<String, f64>,
         /// Is it the best so far?
         best: bool,
+        /// A few examples, the same at every evaluation of a run, as they are answered now.
+        #[serde(default)]
+        samples: Vec<Sample>,
     },
     /// The state was saved.
     Checkpoint {
@@ -141,10 +159,19 @@ mod tests {
 
     #[test]
     fn a_loss_that_is_no_number_survives_the_file() {
-        let event = Event::Evaluation { step: 3, loss: f64::NAN, metrics: BTreeMap::new(), best: false };
+        let event = Event::Evaluation { step: 3, loss: f64::NAN, metrics: BTreeMap::new(), best: false, samples: Vec::new() };
         let line = serde_json::to_string(&event).expect("written");
         match serde_json::from_str(&line).expect("read back") {
             Event::Evaluation { step: 3, loss, .. } => assert!(loss.is_nan()),
+            other => panic!("{line} became {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_evaluation_of_an_earlier_version_has_no_samples() {
+        let line = r#"{"type":"evaluation","step":15,"loss":0.5,"metrics":{},"best":true}"#;
+        match serde_json::from_str(line).expect("read") {
+            Event::Evaluation { samples, .. } => assert!(samples.is_empty()),
             other => panic!("{line} became {other:?}"),
         }
     }

@@ -20,7 +20,7 @@ pub mod state;
 pub mod step;
 pub mod trainer;
 
-pub use event::Event;
+pub use event::{Event, Sample};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use schedule::Schedule;
 pub use state::{Progress, Snapshot, State};

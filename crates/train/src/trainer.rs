@@ -1,6 +1,6 @@
 //! The training loop.
 
-use crate::event::Event;
+use crate::event::{Event, Sample};
 use crate::health::{self, Observed, Remedy, Symptom, Trouble};
 use crate::memory;
 use crate::optimizer::{AdamW, AdamWConfig};
@@ -137,6 +137,8 @@ pub struct Validation {
     pub score: f64,
     /// Did everything get one and the same answer, or none?
     pub collapsed: bool,
+    /// A few examples, the same every time, as they are answered now.
+    pub samples: Vec<Sample>,
 }
 
 /// What the caller wants of a running training.
@@ -506,7 +508,7 @@ impl Run<'_> {
         if best {
             progress.best = Some(Best { score: v.score, loss: v.loss });
         }
-        self.observer.event(Event::Evaluation { step, loss: v.loss, metrics: v.metrics, best });
+        self.observer.event(Event::Evaluation { step, loss: v.loss, metrics: v.metrics, best, samples: v.samples });
         if best {
             self.keep()?;
         }

@@ -1,4 +1,4 @@
-/** The double in a browser, set up by the address: `?first&language=it&theme=dark&pace=20&rows=1000000`. */
+/** The double in a browser, set up by the address: `?first&language=it&theme=dark&pace=20&rows=1000000&cut=30`. */
 import { Double } from './double';
 import type { Language } from './types';
 
@@ -9,10 +9,12 @@ export function fromAddress(search: string): Double {
   const number = (name: string): number | undefined => (query.has(name) ? Number(query.get(name)) : undefined);
   const pace = number('pace');
   const rows = number('rows');
+  const cutOffAt = number('cut');
   return new Double({
     first: query.has('first'),
     ...(pace === undefined ? {} : { pace }),
     ...(rows === undefined ? {} : { rows }),
+    ...(cutOffAt === undefined ? {} : { cutOffAt }),
     settings: {
       ...(language === null ? {} : { language: language as Language }),
       ...(theme === null ? {} : { theme: theme }),

@@ -59,6 +59,8 @@ export interface Door {
   onCommand(handler: (command: Command) => void): Unsubscribe;
   /** Files or folders dropped on the window, as absolute paths. */
   onDrop(handler: (paths: string[]) => void): Unsubscribe;
+  /** Whether files are being held over the window. */
+  onDrag(handler: (over: boolean) => void): Unsubscribe;
   /** The handlers are in place: from now on they are told what happens, and first what happened before. */
   listening(): Promise<void>;
   /** A text for a bug report: versions, devices, the end of the log. */

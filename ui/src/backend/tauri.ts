@@ -69,6 +69,8 @@ export const tauri: Door = {
         if (event.payload.type === 'drop' && event.payload.paths.length > 0) handler(event.payload.paths);
       }),
     ),
+  onDrag: (handler) =>
+    registered(getCurrentWebview().onDragDropEvent((event) => handler(event.payload.type === 'enter' || event.payload.type === 'over'))),
   listening: async () => {
     await Promise.all(registering);
     await call('listening');

@@ -27,6 +27,13 @@ export interface DataMap {
   of: number;
 }
 
+/** What stands where in a drawing, in its pixels: points, or cells with a width and a height. */
+export interface Pointer {
+  /** Which one is meant: the nearest in the direction of x, the nearest of all, or the cell that is pointed at. */
+  along: 'x' | 'nearest' | 'cells';
+  points: { x: number; y: number; width?: number; height?: number; text: string }[];
+}
+
 export type FigureData =
   | {
       kind: 'loss';
@@ -47,7 +54,7 @@ export type FigureData =
   | { kind: 'curves'; curves: { name: string; training: [number, number | null][]; validation: [number, number | null][] }[] }
   /** Examples: `pointer.points` says where each stands, in pixels of the drawing. */
   | { kind: 'map'; pointer: { points: { x: number; y: number; text: string }[] } }
-  | { kind: 'reliability' | 'comparison' | 'other'; [key: string]: unknown };
+  | { kind: 'reliability' | 'comparison' | 'other'; pointer?: Pointer; [key: string]: unknown };
 
 /** Runs held against each other. */
 export interface Comparison {

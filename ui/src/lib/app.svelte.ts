@@ -74,6 +74,8 @@ export class App {
   language = $state<Language>('en');
   theme = $state<Theme>('system');
   dark = $state(false);
+  /** Files are being held over the window. */
+  dragging = $state(false);
 
   tasks = $state.raw<Task[]>([]);
   devices = $state.raw<Device[]>([]);
@@ -94,6 +96,8 @@ export class App {
   readonly set = new SvelteMap<string, string>();
   forecast = $state.raw<Forecast | null>(null);
   forecastBusy = $state(false);
+  /** Why what was chosen could not be measured. */
+  forecastFault = $state<string | null>(null);
   /** Name of the device that is being tried before its first use. */
   checking = $state<string | null>(null);
 
@@ -102,6 +106,8 @@ export class App {
   /** The run that is being taken up again: its model and data are read first. */
   resuming = $state<string | null>(null);
   readonly downloads = new SvelteMap<string, Download>();
+  /** Downloads that were paused or broke off, and how far they had come: what has arrived is kept. */
+  readonly partial = new SvelteMap<string, Progress>();
   readonly modelFaults = new SvelteMap<string, string>();
   toasts = $state.raw<Toast[]>([]);
   /** What screens ask of each other: a text to look for in Data. */
@@ -115,6 +121,7 @@ export class App {
   readonly #ready: Record<string, Promise<void>> = {};
   #toasts = 0;
   #forecasts = 0;
+  #openings = 0;
 
   constructor(readonly door: Door) {}
 
@@ -167,6 +174,7 @@ export class App {
       this.#applySettings();
       this.door.onCommand((command) => this.#obey(command));
       this.door.onDrop((paths) => this.#dropped(paths));
+      this.door.onDrag((over) => (this.dragging = over));
       await Promise.all([this.#load(), this.refreshModels(), this.refreshRuns()]);
       const active = this.active;
       if (active) {
@@ -183,9 +191,33 @@ export class App {
   async #load(): Promise<void> {
     [this.tasks, this.devices, this.offers] = await Promise.all([this.door.tasks(), this.door.devices(), this.door.dataOffers()]);
     this.task = this.tasks.find((task) => task.ready)?.name ?? this.task;
-    // the newcomer begins with the data set that ships
+    await this.#openOffer();
+  }
+
+  /** The newcomer begins with the data set that ships. */
+  async #openOffer(): Promise<void> {
     const offer = this.offers.find((o) => o.task === this.task && o.language === this.language) ?? this.offers.find((o) => o.task === this.task);
     if (offer) await this.openData({ task: offer.task, folder: offer.folder });
+  }
+
+  /** Another task has other data, other methods and other settings. */
+  async chooseTask(task: string): Promise<void> {
+    this.#turnTo(task);
+    if (this.importing) {
+      this.importing.source = { ...this.importing.source, task, columns: {} };
+    } else if (this.data?.task !== task) {
+      this.leaveOpening();
+      this.data = null;
+      this.dataFault = null;
+      await this.#openOffer();
+    }
+  }
+
+  #turnTo(task: string): void {
+    if (task === this.task) return;
+    this.task = task;
+    this.method = 'auto';
+    this.set.clear();
   }
 
   // settings -------------------------------------------------------------------------------------
@@ -226,7 +258,8 @@ export class App {
     this.#toasts += 1;
     const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing: !options.bad && options.stay === undefined, action: options.action ?? null };
     this.toasts = [...this.toasts.slice(-2), toast];
-    setTimeout(() => this.dismiss(toast.id), options.stay ?? (toast.bad ? 12000 : 6000));
+    const stay = options.stay ?? (toast.bad ? 12000 : 6000);
+    if (stay !== Infinity) setTimeout(() => this.dismiss(toast.id), stay);
     return toast.id;
   }
 
@@ -262,7 +295,9 @@ export class App {
   #dropped(paths: string[]): void {
     const path = paths[0];
     if (!path) return;
-    if (!path.toLowerCase().endsWith('.lapidary')) this.screen = 'data';
+    const ending = path.toLowerCase().split('.').at(-1) ?? '';
+    if (ending === 'gguf') this.screen = 'models';
+    else if (ending !== 'lapidary') this.screen = 'data';
     void this.openPath(path);
   }
 
@@ -278,27 +313,40 @@ export class App {
     }
   }
 
-  /** A file becomes the training set; anything without one of the known endings is a folder. */
+  /** A file becomes the training set, or else what it is; anything without one of the known endings is a folder. */
   async openPath(path: string): Promise<void> {
     if (path.toLowerCase().endsWith('.lapidary')) return this.unpack(path);
+    if (path.toLowerCase().endsWith('.gguf')) return this.takeModel(path);
     const file = this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
     await this.openData({ task: this.task, ...(file ? { train: path } : { folder: path }) });
   }
 
   async openData(source: Source): Promise<void> {
+    this.#openings += 1;
+    const number = this.#openings;
     this.dataBusy = true;
     this.dataFault = null;
     try {
-      this.data = await this.door.openData(source);
+      const data = await this.door.openData(source);
+      // another one was asked for meanwhile, or nobody waits for it any more
+      if (number !== this.#openings) return;
+      this.data = data;
       this.leave();
-      this.task = this.data.task;
+      this.#turnTo(data.task);
       this.importing = null;
     } catch (reason) {
+      if (number !== this.#openings) return;
       this.dataFault = failure(reason).message;
       await this.#offerColumns(source, this.dataFault);
     } finally {
-      this.dataBusy = false;
+      if (number === this.#openings) this.dataBusy = false;
     }
+  }
+
+  /** Stops waiting for the data set that is being read: what was open stays. */
+  leaveOpening(): void {
+    this.#openings += 1;
+    this.dataBusy = false;
   }
 
   /** What could not be read may only need somebody to say which column is which. */
@@ -331,13 +379,11 @@ export class App {
 
   /** Takes a packed run into the library and shows it. */
   async unpack(path: string): Promise<void> {
-    try {
+    await this.#meanwhile(path, async () => {
       const run = await this.door.unpackRun(path);
       await this.refreshRuns();
       this.show(run, 'results');
-    } catch (reason) {
-      this.tell(failure(reason).message, { bad: true });
-    }
+    });
   }
 
   // models ---------------------------------------------------------------------------------------
@@ -355,7 +401,9 @@ export class App {
     try {
       await this.door.getModel(name, (progress) => (download.progress = progress), download.abort.signal);
       this.model = name;
+      this.partial.delete(name);
     } catch (reason) {
+      if (download.progress) this.partial.set(name, download.progress);
       if (!download.abort.signal.aborted) this.modelFaults.set(name, failure(reason).message);
     } finally {
       this.downloads.delete(name);
@@ -363,15 +411,33 @@ export class App {
     await this.refreshModels();
   }
 
-  async importModel(): Promise<void> {
-    const path = await this.door.pickFile('model', this.words.models.pick);
-    if (!path) return;
+  async pickModel(): Promise<void> {
     try {
+      const path = await this.door.pickFile('model', this.words.models.pick);
+      if (path) await this.takeModel(path);
+    } catch (reason) {
+      this.tell(failure(reason).message, { bad: true });
+    }
+  }
+
+  /** Takes a model file into the library. */
+  async takeModel(path: string): Promise<void> {
+    await this.#meanwhile(path, async () => {
       const model = await this.door.importModel(path);
       await this.refreshModels();
       this.model = model.name;
+    });
+  }
+
+  /** Says that a file is being opened as long as it is, and why it could not be. */
+  async #meanwhile(path: string, act: () => Promise<void>): Promise<void> {
+    const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity });
+    try {
+      await act();
     } catch (reason) {
       this.tell(failure(reason).message, { bad: true });
+    } finally {
+      this.dismiss(toast);
     }
   }
 
@@ -481,6 +547,7 @@ export class App {
     this.#forecasts += 1;
     const number = this.#forecasts;
     this.forecast = null;
+    this.forecastFault = null;
     if (!request || !this.can.forecast || this.active) return;
     this.forecastBusy = true;
     try {
@@ -488,8 +555,9 @@ export class App {
       if (number !== this.#forecasts) return;
       const forecast = await this.door.forecast(request);
       if (number === this.#forecasts) this.forecast = forecast;
-    } catch {
-      // no forecast is no obstacle: starting the run gives the reason, next to the button
+    } catch (reason) {
+      // no forecast is no obstacle to starting
+      if (number === this.#forecasts) this.forecastFault = failure(reason).message;
     } finally {
       if (number === this.#forecasts) this.forecastBusy = false;
     }

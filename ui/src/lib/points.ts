@@ -1,4 +1,6 @@
 /** Points of a drawing, in its own units: which one is meant, which one is next, which ones are drawn around. */
+import type { Pointer } from '../backend/types';
+
 export interface Point {
   x: number;
   y: number;
@@ -13,6 +15,14 @@ export function nearest(points: Point[], to: Point, reach: number): number | nul
     if (distance < least) [best, least] = [i, distance];
   });
   return best;
+}
+
+/** Place of the point or cell of a drawing that is meant by a place in it. */
+export function meant({ along, points }: Pointer, to: Point, reach: number): number | null {
+  if (along === 'nearest') return nearest(points, to, reach);
+  if (along === 'x') return nearest(points.map((p) => ({ x: p.x, y: 0 })), { x: to.x, y: 0 }, Infinity);
+  const found = points.findIndex((p) => to.x >= p.x && to.x <= p.x + (p.width ?? 0) && to.y >= p.y && to.y <= p.y + (p.height ?? 0));
+  return found < 0 ? null : found;
 }
 
 /** Place of the point that lies next in a direction, those straight ahead first; the same one if there is none. */

@@ -3,6 +3,14 @@ import { formats } from '../lib/format';
 const f = formats.en;
 const many = (n: number, one: string, more: string): string => `${f.whole(n)} ${n === 1 ? one : more}`;
 
+/** What an example of a task is called, one and several. */
+const EXAMPLES: Record<string, [string, string]> = {
+  intent: ['message', 'messages'],
+  entities: ['sentence', 'sentences'],
+  sql: ['question', 'questions'],
+  hashtags: ['post', 'posts'],
+};
+
 export const en = {
   name: 'Lapidary',
   undo: 'Undo',
@@ -12,6 +20,9 @@ export const en = {
   details: 'Details',
   retry: 'Try again',
   loading: 'Loading…',
+  opening: (file: string) => `Opening ${file}…`,
+  drop: 'Drop to open',
+  dropLead: 'A table or a folder of examples, a model (GGUF) or a packed run.',
   dismiss: 'Dismiss this message',
   skip: 'Skip to content',
 
@@ -100,8 +111,10 @@ export const en = {
     seed: 'Seed',
     auto: 'Recommended',
     reset: 'Back to the default',
-    line: (parts: { examples: number; labels: number; method: string | null; model: string; device: string }) =>
-      `${many(parts.examples, 'message', 'messages')}, ${many(parts.labels, 'label', 'labels')}, ${parts.method === null ? parts.model : `${parts.method} on ${parts.model}`}, ${parts.device}`,
+    examples: (task: string, n: number) => many(n, ...(EXAMPLES[task] ?? ['example', 'examples'])),
+    kinds: (task: string, n: number) => (task === 'entities' ? many(n, 'type', 'types') : many(n, 'label', 'labels')),
+    methodOn: (method: string, model: string) => `${method} on ${model}`,
+    reading: 'Reading and checking the examples…',
     cost: (time: string, memory: string) => `about ${time}, ${memory} of memory`,
     tooLarge: (needed: string, free: string) => `This needs ${needed} of memory, and ${free} are free. Close other programs, or choose a smaller batch.`,
     useSmaller: (settings: string) => `Train with ${settings}, which was measured to fit`,
@@ -114,6 +127,8 @@ export const en = {
     fixFirst: 'The data has problems that make training meaningless. Look at them in Data.',
     busy: 'A run is under way. One runs at a time.',
     toRun: 'Go to the run',
+    cut: (name: string) => `${name} was cut off.`,
+    cutLead: 'It goes on from where it was last saved.',
     recent: 'Recent runs',
     noRuns: 'Runs will appear here.',
   },
@@ -166,6 +181,7 @@ export const en = {
     part: 'Part',
     notes: 'Notes',
     count: (shown: number, all: number) => (shown === all ? many(all, 'row', 'rows') : `${f.whole(shown)} of ${many(all, 'row', 'rows')}`),
+    search: 'Search…',
     searchHint: 'Search text and labels',
     table: 'Examples',
     none: 'No row matches.',
@@ -374,6 +390,12 @@ export const en = {
     training: 'training',
     smoothed: 'smoothed',
     validation: 'validation',
+    limit: (limit: string) => `of ${limit}`,
+    limitAnd: (limit: string, expected: string) => `of ${limit}; ${expected} expected`,
+    says: 'What the model says now',
+    saysNote: (step: number) => `The same few validation examples, answered again at every evaluation; last at step ${f.whole(step)}.`,
+    saysWait: 'The first answers come with the first evaluation.',
+    saidAt: (step: number, answer: string) => `step ${f.whole(step)}: ${answer}`,
     log: 'What happened',
     logStarted: (examples: number, trainable: string, steps: number) =>
       `Began: ${many(examples, 'example', 'examples')}, ${trainable} trainable numbers, ${many(steps, 'step', 'steps')}`,
@@ -410,6 +432,8 @@ export const en = {
     interval: (low: string, high: string) => `95 % interval ${low} to ${high}`,
     majority: 'Always the commonest label',
     untuned: 'Before training',
+    gazetteer: 'A list of known entities',
+    nearest: 'The nearest training example',
     tuned: 'This run',
     free: 'Answering freely',
     confusion: 'Who was taken for whom',
@@ -437,6 +461,7 @@ export const en = {
     clear: 'Show all',
     inData: 'Find in Data',
     fates: { hit: 'right', missed: 'missed', invented: 'invented', boundary: 'wrong boundary', type: 'wrong type' },
+    readPoints: 'Read values: arrow keys go from point to point',
     runBoth: 'Run both queries',
     edited: 'Trained on edited data',
     changes: (n: number) => many(n, 'change', 'changes'),
@@ -466,6 +491,8 @@ export const en = {
     base: 'Before training',
     tuned: 'After training',
     noLabel: 'no label',
+    noAnswer: 'no answer that can be read',
+    noEntity: 'No entity found.',
     sure: (p: string) => `${p} sure`,
     alternatives: 'What else it considered',
     examples: 'From the test set',
@@ -506,6 +533,15 @@ export const en = {
     imported: (name: string) => `${name} has a row now`,
     choose: (name: string) => `Compare ${name}`,
     best: 'highest',
+    quoted: 'quoted',
+    quotedOf: {
+      study: 'The study before Lapidary',
+      peft: 'PyTorch and PEFT',
+    },
+    quotedNote: {
+      study: 'Gemma 3 270M “failed completely”: NaN gradients, a loss of 0.0, nothing but padding as answers. On data of its own; not measured here.',
+      peft: 'Gemma 3 270M on 128 other pairs, no schema in the prompt, free answers to 51 questions. Not measured here.',
+    },
   },
 
   report: {
@@ -542,8 +578,12 @@ export const en = {
     license: 'Licence',
     source: 'From',
     here: 'On this machine',
+    trained: 'Trained here',
+    trainedLead: 'Each can be written for other programs: as an adapter, or merged into the model it was trained on.',
+    exportOf: (name: string) => `Export ${name}`,
     there: 'Can be got',
-    cancel: 'Stop',
+    pause: 'Pause',
+    goOn: (done: string) => `Go on, ${done} are here`,
     remove: (name: string) => `Remove ${name} from disk`,
     removed: (name: string) => `${name} was removed`,
     progress: (done: string, total: string) => `${done} of ${total}`,

@@ -4,6 +4,14 @@ import type { Words } from '.';
 const f = formats.it;
 const many = (n: number, one: string, more: string): string => `${f.whole(n)} ${n === 1 ? one : more}`;
 
+/** What an example of a task is called, one and several. */
+const EXAMPLES: Record<string, [string, string]> = {
+  intent: ['messaggio', 'messaggi'],
+  entities: ['frase', 'frasi'],
+  sql: ['domanda', 'domande'],
+  hashtags: ['post', 'post'],
+};
+
 export const it: Words = {
   name: 'Lapidary',
   undo: 'Annulla',
@@ -13,6 +21,9 @@ export const it: Words = {
   details: 'Dettagli',
   retry: 'Riprova',
   loading: 'Caricamento…',
+  opening: (file) => `Apro ${file}…`,
+  drop: 'Rilascia per aprire',
+  dropLead: 'Una tabella o una cartella di esempi, un modello (GGUF) o un’esecuzione impacchettata.',
   dismiss: 'Chiudi il messaggio',
   skip: 'Vai al contenuto',
 
@@ -107,8 +118,10 @@ export const it: Words = {
     seed: 'Seme',
     auto: 'Consigliato',
     reset: 'Torna al valore predefinito',
-    line: (parts) =>
-      `${many(parts.examples, 'messaggio', 'messaggi')}, ${many(parts.labels, 'etichetta', 'etichette')}, ${parts.method === null ? parts.model : `${parts.method} su ${parts.model}`}, ${parts.device}`,
+    examples: (task, n) => many(n, ...(EXAMPLES[task] ?? ['esempio', 'esempi'])),
+    kinds: (task, n) => (task === 'entities' ? many(n, 'tipo', 'tipi') : many(n, 'etichetta', 'etichette')),
+    methodOn: (method, model) => `${method} su ${model}`,
+    reading: 'Leggo e controllo gli esempi…',
     cost: (time, memory) => `circa ${time}, ${memory} di memoria`,
     tooLarge: (needed, free) => `Servono ${needed} di memoria e ${free} sono liberi. Chiudi altri programmi o scegli un batch più piccolo.`,
     useSmaller: (settings) => `Addestra con ${settings}: misurato, ci sta`,
@@ -121,6 +134,8 @@ export const it: Words = {
     fixFirst: 'I dati hanno problemi che renderebbero inutile l’addestramento. Guardali in Dati.',
     busy: 'C’è già un’esecuzione in corso. Se ne fa una alla volta.',
     toRun: 'Vai all’esecuzione',
+    cut: (name) => `${name} è stata interrotta.`,
+    cutLead: 'Continua da dove è stata salvata l’ultima volta.',
     recent: 'Esecuzioni recenti',
     noRuns: 'Le esecuzioni compariranno qui.',
   },
@@ -173,6 +188,7 @@ export const it: Words = {
     part: 'Parte',
     notes: 'Note',
     count: (shown, all) => (shown === all ? many(all, 'riga', 'righe') : `${f.whole(shown)} di ${many(all, 'riga', 'righe')}`),
+    search: 'Cerca…',
     searchHint: 'Cerca nei testi e nelle etichette',
     table: 'Esempi',
     none: 'Nessuna riga corrisponde.',
@@ -381,6 +397,12 @@ export const it: Words = {
     training: 'addestramento',
     smoothed: 'smussata',
     validation: 'validazione',
+    limit: (limit) => `di ${limit}`,
+    limitAnd: (limit, expected) => `di ${limit}; attesi ${expected}`,
+    says: 'Che cosa dice ora il modello',
+    saysNote: (step) => `Sempre gli stessi pochi esempi di validazione, a cui risponde di nuovo a ogni valutazione; l’ultima al passo ${f.whole(step)}.`,
+    saysWait: 'Le prime risposte arrivano con la prima valutazione.',
+    saidAt: (step, answer) => `passo ${f.whole(step)}: ${answer}`,
     log: 'Che cosa è successo',
     logStarted: (examples, trainable, steps) =>
       `Inizio: ${many(examples, 'esempio', 'esempi')}, ${trainable} numeri addestrabili, ${many(steps, 'passo', 'passi')}`,
@@ -417,6 +439,8 @@ export const it: Words = {
     interval: (low, high) => `intervallo al 95 % da ${low} a ${high}`,
     majority: 'Sempre l’etichetta più comune',
     untuned: 'Prima dell’addestramento',
+    gazetteer: 'Un elenco di entità note',
+    nearest: 'L’esempio più simile',
     tuned: 'Questa esecuzione',
     free: 'Rispondendo liberamente',
     confusion: 'Chi è stato scambiato per chi',
@@ -444,6 +468,7 @@ export const it: Words = {
     clear: 'Mostra tutto',
     inData: 'Trova in Dati',
     fates: { hit: 'giusta', missed: 'mancata', invented: 'inventata', boundary: 'confini sbagliati', type: 'tipo sbagliato' },
+    readPoints: 'Leggi i valori: le frecce vanno di punto in punto',
     runBoth: 'Esegui le due query',
     edited: 'Addestrata su dati modificati',
     changes: (n) => many(n, 'modifica', 'modifiche'),
@@ -473,6 +498,8 @@ export const it: Words = {
     base: 'Prima dell’addestramento',
     tuned: 'Dopo l’addestramento',
     noLabel: 'nessuna etichetta',
+    noAnswer: 'nessuna risposta leggibile',
+    noEntity: 'Nessuna entità trovata.',
     sure: (p) => `sicuro al ${p}`,
     alternatives: 'Che altro ha considerato',
     examples: 'Dal test',
@@ -513,6 +540,15 @@ export const it: Words = {
     imported: (name) => `${name} ora ha una riga`,
     choose: (name) => `Confronta ${name}`,
     best: 'il più alto',
+    quoted: 'citato',
+    quotedOf: {
+      study: 'Lo studio prima di Lapidary',
+      peft: 'PyTorch e PEFT',
+    },
+    quotedNote: {
+      study: 'Gemma 3 270M «fallì del tutto»: gradienti NaN, una perdita di 0,0, nient’altro che riempitivo come risposta. Su dati suoi; non misurato qui.',
+      peft: 'Gemma 3 270M su altre 128 coppie, senza schema nella richiesta, risposte libere a 51 domande. Non misurato qui.',
+    },
   },
 
   report: {
@@ -549,8 +585,12 @@ export const it: Words = {
     license: 'Licenza',
     source: 'Da',
     here: 'Su questo computer',
+    trained: 'Addestrati qui',
+    trainedLead: 'Ciascuno si può scrivere per altri programmi: come adattatore, o fuso nel modello su cui è stato addestrato.',
+    exportOf: (name) => `Esporta ${name}`,
     there: 'Da scaricare',
-    cancel: 'Ferma',
+    pause: 'Pausa',
+    goOn: (done) => `Continua, ${done} ci sono già`,
     remove: (name) => `Rimuovi ${name} dal disco`,
     removed: (name) => `${name} è stato rimosso`,
     progress: (done, total) => `${done} di ${total}`,

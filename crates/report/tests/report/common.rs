@@ -82,7 +82,7 @@ pub fn step(step: usize, loss: f64) -> Event {
 
 /// One validation.
 pub fn evaluation(step: usize, loss: f64, best: bool) -> Event {
-    Event::Evaluation { step, loss, metrics: BTreeMap::from([("accuracy".into(), 0.9)]), best }
+    Event::Evaluation { step, loss, metrics: BTreeMap::from([("accuracy".into(), 0.9)]), best, samples: Vec::new() }
 }
 
 /// A training that learns, overfits a little at the end, and has two notices.

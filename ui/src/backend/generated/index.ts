@@ -54,6 +54,7 @@ export type { RunResult } from './RunResult';
 export type { RunRow } from './RunRow';
 export type { RunStatus } from './RunStatus';
 export type { Said } from './Said';
+export type { Sample } from './Sample';
 export type { Setting } from './Setting';
 export type { SettingKind } from './SettingKind';
 export type { Settings } from './Settings';
