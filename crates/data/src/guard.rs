@@ -12,6 +12,8 @@ use rusqlite::limits::Limit;
 use rusqlite::{Batch, Connection};
 use say::say;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest time that a script may take.
@@ -55,14 +57,23 @@ fn within(filled: i64, db: &mut Connection, script: &Path) -> Result<(), String>
     let text = String::from_utf8(std::fs::read(script).map_err(unreadable)?)
         .map_err(|_| say!("is neither an SQLite database nor an SQL script in UTF-8", "non è né un database SQLite né uno script SQL in UTF-8"))?;
     let (started, memory) = (Instant::now(), memory_used());
-    let over = move || started.elapsed() > LOADING || memory_used() - memory > filled;
+    // what it took is given back as soon as it is stopped
+    let full = Arc::new(AtomicBool::new(false));
+    let seen = full.clone();
+    let over = move || {
+        let full = memory_used() - memory > filled;
+        seen.fetch_or(full, Ordering::Relaxed);
+        full || started.elapsed() > LOADING
+    };
     let open = db.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE).and_then(|_| db.progress_handler(500, Some(over))).and_then(|()| db.authorizer(Some(fills)));
-    let done = open.map_err(|e| e.to_string()).and_then(|()| run(db, text.trim_start_matches('\u{feff}'))).map_err(|what| match over() {
-        true if started.elapsed() > LOADING => {
+    let done = open.map_err(|e| e.to_string()).and_then(|()| run(db, text.trim_start_matches('\u{feff}'))).map_err(|what| {
+        if full.load(Ordering::Relaxed) {
+            say!("fills more than {} MiB and was stopped", "occupa più di {} MiB ed è stato fermato", filled >> 20)
+        } else if started.elapsed() > LOADING {
             say!("took longer than {} s and was stopped", "ha impiegato più di {} s ed è stato fermato", LOADING.as_secs())
+        } else {
+            what
         }
-        true => say!("fills more than {} MiB and was stopped", "occupa più di {} MiB ed è stato fermato", filled >> 20),
-        false => what,
     });
     let closed = db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).and_then(|()| db.progress_handler(0, None::<fn() -> bool>));
     done.and(closed.map_err(|e| e.to_string()))

@@ -357,27 +357,32 @@ fn damaged(bytes: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
 /// What libFuzzer does at length (see fuzz/README.md), in brief and each time the same.
 #[test]
 fn damaged_files_of_every_format_are_read_or_refused() {
-    let files: [(&str, &str); 9] = [
-        ("x.jsonl", "{\"text\":\"Anna è a Roma\",\"label\":\"a\",\"people\":[\"Anna\"]}\n\n{\"text\":\"b\",\"label\":[\"x\"],\"people\":[]}\r\n"),
-        ("x.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"b\"}]}]}\n"),
-        ("x.json", "{\"version\":1,\"train\":[{\"text\":\"a\",\"label\":\"x\"},\n{\"text\":\"b\",\"label\":\"y\"}],\"val\":[[\"c\",\"x\"]]}"),
-        ("x.json", "{\"text\":{\"0\":\"a\",\"1\":\"b\"},\"label\":{\"0\":\"x\",\"1\":\"y\"}}"),
-        ("x.csv", "text,label,entities\nuno,a,\"[{\"\"start\"\":0,\"\"end\"\":3,\"\"type\"\":\"\"n\"\"}]\"\n\"due\nrighe\",b,[]\n"),
-        ("x.tsv", "testo\thashtags\nperché no\t['#a', '#b']\nsì\t#c; #d\n"),
-        ("x.txt", "__label__a uno e due\n__label__b __label__c tre\n"),
-        ("x.conll", "-DOCSTART- -X- O\n\n# label = x\nAnna NNP B-PER\nride VB O\n\nRoma NNP S-LOC\n"),
+    let files: [(&str, Kind, &str); 9] = [
+        ("x.jsonl", Kind::Intent, "{\"text\":\"Anna è a Roma\",\"label\":\"a\",\"people\":[\"Anna\"]}\n\n{\"text\":\"b\",\"label\":[\"x\"],\"people\":[]}\r\n"),
+        (
+            "x.jsonl",
+            Kind::Custom,
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"b\"}]}]}\n",
+        ),
+        ("x.json", Kind::Intent, "{\"version\":1,\"train\":[{\"text\":\"a\",\"label\":\"x\"},\n{\"text\":\"b\",\"label\":\"y\"}],\"val\":[[\"c\",\"x\"]]}"),
+        ("x.json", Kind::Intent, "{\"text\":{\"0\":\"a\",\"1\":\"b\"},\"label\":{\"0\":\"x\",\"1\":\"y\"}}"),
+        ("x.csv", Kind::Intent, "text,label,entities\nuno,a,\"[{\"\"start\"\":0,\"\"end\"\":3,\"\"type\"\":\"\"n\"\"}]\"\n\"due\nrighe\",b,[]\n"),
+        ("x.tsv", Kind::Hashtags, "testo\thashtags\nperché no\t['#a', '#b']\nsì\t#c; #d\n"),
+        ("x.txt", Kind::Intent, "__label__a uno e due\n__label__b __label__c tre\n"),
+        ("x.conll", Kind::Entities, "-DOCSTART- -X- O\n\n# label = x\nAnna NNP B-PER\nride VB O\n\nRoma NNP S-LOC\n"),
         (
             "x.conllu",
+            Kind::Entities,
             "# text = Vive nella Roma!\n1\tVive\t_\tX\tO\t_\t0\tx\t_\t_\n2-3\tnella\t_\tX\t_\t_\t0\tx\t_\t_\n2\tin\t_\tX\tO\t_\t0\tx\t_\t_\n3\tla\t_\tX\tO\t_\t0\tx\t_\t_\n4\tRoma\t_\tX\tB-LOC\t_\t0\tx\t_\tSpaceAfter=No\n",
         ),
     ];
     let mut rng = ChaCha8Rng::seed_from_u64(17);
     let (mut read, mut refused) = (0, 0);
-    for round in 0..400 {
-        for (name, text) in files {
-            let bytes = damaged(text.as_bytes(), files[round % files.len()].1.as_bytes(), &mut rng);
-            let kind = Kind::ALL[rng.random_range(0..Kind::ALL.len())];
-            let columns = ["", "text=1,label=2", "entities=3"][rng.random_range(0..3)];
+    for round in 0..200 {
+        for (name, own, text) in files {
+            let bytes = damaged(text.as_bytes(), files[round % files.len()].2.as_bytes(), &mut rng);
+            let kind = if rng.random_bool(0.6) { own } else { Kind::ALL[rng.random_range(0..Kind::ALL.len())] };
+            let columns = ["", "", "", "", "text=1,label=2", "entities=3"][rng.random_range(0..6)];
             let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
             match of_kind(kind, name, &bytes, columns) {
                 Ok(rows) => {
@@ -391,5 +396,5 @@ fn damaged_files_of_every_format_are_read_or_refused() {
             }
         }
     }
-    assert!(read > 300 && refused > 300, "{read} were read, {refused} refused");
+    assert!(read > 150 && refused > 150, "{read} were read, {refused} refused");
 }
