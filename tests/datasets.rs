@@ -3,10 +3,12 @@
 
 use acceptance::near::assert_apart;
 use acceptance::{real_weights, root};
+use data::check::{self, Severity};
 use data::set::{DataSet, Source, Split};
 use data::{Kind, Target};
 use gemma::generate::{Allowed, Constraint, EOS};
 use gemma::{Tokenizer, Weights};
+use rusqlite::types::Value;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
@@ -45,7 +47,19 @@ fn every_shipped_set_opens_by_its_card() {
         };
         assert!(all().all(|e| !e.text.is_empty() && sound(&e.target, &e.text)), "{name}");
         assert!([&set.schema, &set.seed].into_iter().all(|p| p.as_ref().is_some_and(|p| p.is_file()) == (kind == Kind::Sql)), "{name}");
-        Split::ALL.map(|s| set.examples(s).len())
+        let sizes = Split::ALL.map(|s| set.examples(s).len());
+        let counts = Split::ALL.map(|s| set.card.counts.get(s.name()).and_then(|n| n.as_integer()));
+        assert_eq!(counts, sizes.map(|n| i64::try_from(n).ok()), "{name}: its card says what is there");
+        let card = std::fs::read_to_string(root().join("datasets").join(name).join("dataset.toml")).expect("a card");
+        for key in ["title", "license", "language", "description", "how_it_was_made"] {
+            assert!(card.lines().any(|line| line.starts_with(&format!("{key} = \""))), "{name}: its card says nothing of {key}");
+        }
+        // what is shipped passes the check that everybody's data has to pass
+        let found = check::findings(&set, None).expect("checked");
+        assert!(found.iter().all(|f| f.severity == Severity::Warning), "{name}: {found:?}");
+        let repeated = ["duplicate", "near_duplicate", "leakage", "near_leakage", "contradiction"];
+        assert!(!found.iter().any(|f| repeated.contains(&f.kind)), "{name}: {found:?}");
+        sizes
     });
     assert_eq!(sizes, [[120, 24, 156], [560, 60, 70], [128, 51, 66], [150, 50, 60]]);
 }
@@ -124,26 +138,95 @@ struct Pair {
     sql: String,
 }
 
-#[test]
-fn every_query_runs_and_finds_something() {
-    let set = rows::<Pair>("sql-it");
+/// The database of sql-it, as it is shipped.
+fn business() -> rusqlite::Connection {
     let database = rusqlite::Connection::open_in_memory().expect("SQLite");
     database.execute_batch("PRAGMA foreign_keys = ON").expect("SQLite");
     for file in ["schema.sql", "seed.sql"] {
         let text = std::fs::read_to_string(root().join("datasets/sql-it").join(file)).expect("shipped");
         database.execute_batch(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
     }
-    for (place, row) in set.values().flatten() {
-        let mut statement = database.prepare(&row.sql).unwrap_or_else(|e| panic!("{place}: {e}"));
-        assert!(statement.readonly(), "{place}: writes");
-        let columns = statement.column_count();
-        let mut found = statement.query([]).unwrap_or_else(|e| panic!("{place}: {e}"));
-        let mut values = 0;
-        while let Some(row) = found.next().unwrap_or_else(|e| panic!("{place}: {e}")) {
-            values += (0..columns).filter(|&i| !matches!(row.get_ref(i), Ok(rusqlite::types::ValueRef::Null) | Err(_))).count();
-        }
-        assert!(values > 0, "{place}: finds nothing");
+    database
+}
+
+type Found = Vec<Vec<Value>>;
+
+/// What a query finds; in the order of the query where it asks for one, else in an order of their own. Sums are rounded,
+/// because their last digits depend on the order in which SQLite adds.
+fn found(database: &rusqlite::Connection, sql: &str) -> rusqlite::Result<Found> {
+    let mut statement = database.prepare(sql)?;
+    assert!(statement.readonly(), "{sql}: writes");
+    let columns = statement.column_count();
+    let rounded = |value: Value| match value {
+        Value::Real(x) => Value::Real(format!("{x:.8e}").parse().unwrap_or(x)),
+        other => other,
+    };
+    let row = |row: &rusqlite::Row<'_>| (0..columns).map(|i| row.get(i).map(rounded)).collect();
+    let mut rows = statement.query_map([], row)?.collect::<rusqlite::Result<Found>>()?;
+    if !sql.to_uppercase().contains("ORDER BY") {
+        rows.sort_by_cached_key(|row| format!("{row:?}"));
     }
+    Ok(rows)
+}
+
+#[test]
+fn every_query_runs_and_finds_something() {
+    let database = business();
+    let broken: i64 = database.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get(0)).expect("SQLite");
+    assert_eq!(broken, 0, "rows that refer to none");
+    let nothing = |v: &Value| matches!(v, Value::Null | Value::Integer(0)) || matches!(v, Value::Real(r) if *r == 0.0);
+    for (place, row) in rows::<Pair>("sql-it").values().flatten() {
+        let straight = found(&database, &row.sql).unwrap_or_else(|e| panic!("{place}: {e}"));
+        assert!(straight.iter().flatten().any(|v| *v != Value::Null), "{place}: finds nothing");
+        assert!(straight.len() > 1 || !straight.iter().flatten().all(nothing), "{place}: a single 0 is what many wrong queries find");
+        // whatever the query leaves open shows when SQLite walks its tables from the end
+        database.pragma_update(None, "reverse_unordered_selects", true).expect("SQLite");
+        assert_eq!(found(&database, &row.sql).as_ref(), Ok(&straight), "{place}: depends on the order of the rows");
+        database.pragma_update(None, "reverse_unordered_selects", false).expect("SQLite");
+    }
+}
+
+/// A query with one thing in it turned into another that a model might have written instead.
+fn wrong(sql: &str) -> Vec<String> {
+    const SWAPS: [(&str, &str); 17] = [
+        (" AND ", " OR "),
+        (" DESC", " ASC"),
+        (" = ", " <> "),
+        (" > ", " < "),
+        (" < ", " > "),
+        (" >= ", " < "),
+        (" <= ", " > "),
+        ("LEFT JOIN", "JOIN"),
+        ("DISTINCT ", ""),
+        ("SUM(", "AVG("),
+        ("AVG(", "SUM("),
+        ("MAX(", "MIN("),
+        ("MIN(", "MAX("),
+        (" IS NULL", " IS NOT NULL"),
+        (" IS NOT NULL", " IS NULL"),
+        (" NOT IN ", " IN "),
+        (" NOT EXISTS", " EXISTS"),
+    ];
+    SWAPS.iter().filter(|(is, _)| sql.contains(is)).map(|(is, put)| sql.replacen(is, put, 1)).collect()
+}
+
+#[test]
+fn wrong_queries_give_wrong_results() {
+    let database = business();
+    let (mut all, mut unseen) = (0, Vec::new());
+    for (place, row) in rows::<Pair>("sql-it").values().flatten() {
+        let right = found(&database, &row.sql).expect("runs");
+        for query in wrong(&row.sql) {
+            // one that SQLite refuses is seen to be wrong in any case
+            let Ok(result) = found(&database, &query) else { continue };
+            all += 1;
+            if result == right {
+                unseen.push(format!("{place}: {query}"));
+            }
+        }
+    }
+    // two conditions of which each alone finds the same, and the like
+    assert!(all > 400 && unseen.len() * 20 < all, "{} of {all} wrong queries find what the right ones do:\n{}", unseen.len(), unseen.join("\n"));
 }
 
 /// With the tokens of the real model: a grammar that one of them cannot cross would keep the model from the right answer.

@@ -80,7 +80,8 @@ pub fn parquet_seeds(folder: &Path) {
     use parquet::file::{properties::WriterProperties, writer::SerializedFileWriter};
     use std::sync::Arc;
     std::fs::create_dir_all(folder).expect("a folder");
-    let schema = "message rows { required binary text (UTF8); optional binary label (UTF8); required int64 n; }";
+    let schema = "message rows { required binary text (UTF8); optional binary label (UTF8); required int64 n; \
+                  optional group tags (LIST) { repeated group list { required binary element (UTF8); } } }";
     let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).expect("a schema"));
     let packed =
         [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(Default::default()), Compression::ZSTD(Default::default()), Compression::LZ4_RAW];
@@ -98,6 +99,9 @@ pub fn parquet_seeds(folder: &Path) {
         column.close().expect("closed");
         let mut column = group.next_column().expect("no error").expect("n");
         column.typed::<Int64Type>().write_batch(&[1, -2], None, None).expect("written");
+        column.close().expect("closed");
+        let mut column = group.next_column().expect("no error").expect("tags");
+        column.typed::<ByteArrayType>().write_batch(&values, Some(&[2, 2, 0]), Some(&[0, 1, 0])).expect("written");
         column.close().expect("closed");
         group.close().expect("closed");
         writer.close().expect("closed");

@@ -262,12 +262,12 @@ pub enum DataCommand {
         /// Rows to show
         #[arg(long, default_value_t = 20)]
         limit: usize,
-        /// Show what a model reads of one row instead, token by token: PART:NUMBER, counted from 0
-        #[arg(long, value_name = "ROW", value_parser = row, conflicts_with = "search")]
-        tokens: Option<(Split, usize)>,
-        /// Show the rows that the model finds most like one instead: PART:NUMBER, counted from 0
-        #[arg(long, value_name = "ROW", value_parser = row, conflicts_with_all = ["search", "tokens"])]
-        near: Option<(Split, usize)>,
+        /// Show what a model reads of one row instead, token by token: file:line, or PART:NUMBER, counted from 0
+        #[arg(long, value_name = "ROW", conflicts_with = "search")]
+        tokens: Option<String>,
+        /// Show the rows that the model finds most like one instead: file:line, or PART:NUMBER, counted from 0
+        #[arg(long, value_name = "ROW", conflicts_with_all = ["search", "tokens"])]
+        near: Option<String>,
         /// Write the rows as points on a plane instead, those alike to the model near each other; .json, .csv, or a picture: .svg, .png
         #[arg(long, value_name = "FILE", conflicts_with_all = ["search", "tokens", "near"])]
         map: Option<PathBuf>,
@@ -386,14 +386,6 @@ impl Under {
 
 /// What `--method` takes.
 const METHODS: [&str; 4] = ["auto", "completion", "head", "tagging"];
-
-/// A row of `--tokens` and `--near`.
-fn row(text: &str) -> std::result::Result<(Split, usize), String> {
-    let parsed = text.split_once(':').and_then(|(name, row)| Some((part(name).ok()?, row.parse().ok()?)));
-    parsed.ok_or_else(|| {
-        say!("write train:0, validation:0 or test:0 for the first row of a part", "scrivi train:0, validation:0 o test:0 per la prima riga di una parte")
-    })
-}
 
 /// A part of a data set.
 fn part(name: &str) -> std::result::Result<Split, String> {

@@ -105,10 +105,12 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             let set = read_data(&looked, out)?;
             if let Some(words) = search {
                 out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?);
-            } else if let Some((split, row)) = tokens {
+            } else if let Some(name) = tokens {
+                let (split, row) = look::locate(&set, &name)?;
                 let measure = measure(&home, set.kind, &under)?.map_err(lab::Error::Request)?;
                 out.tokens(&look::tokens(&set, measure.recipe(), measure.tokenizer(), split, row)?);
-            } else if let Some((split, row)) = near {
+            } else if let Some(name) = near {
+                let (split, row) = look::locate(&set, &name)?;
                 let embedded = embed(&home, &set, Some((split, row)), &under, out)?;
                 out.near(&vectors::near(&set, &embedded, split, row, limit)?);
             } else if let Some(file) = map {

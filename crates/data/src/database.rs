@@ -1,31 +1,35 @@
 //! The database that SQL questions are asked of: an SQLite file, or one in memory filled from a
 //! schema and a seed script; from then on it is only read.
 //!
-//! Queries come from files and from a model, so they are not trusted: an authoriser lets them read
-//! and call functions and nothing else, and what has not finished in two seconds is stopped.
+//! Queries come from files and from a model, so they are not trusted: the connection is sealed (see [`guard`]), and what
+//! has not finished in two seconds, or takes too much memory, is stopped.
 
 use crate::error::{Error, Result};
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use crate::guard::{self, MEMORY, memory_used};
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use say::say;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a query may take.
 const TIME: Duration = Duration::from_secs(2);
 /// What a query may find; more is cut off, with a mistake.
 const ROWS: usize = 100_000;
-/// Steps of SQLite's machine between two looks at the clock.
-const STEPS: i32 = 10_000;
+/// Most bytes of text and blobs in a result.
+const BYTES: usize = 64 << 20;
+/// Steps of SQLite's machine between two looks at the clock and at the memory.
+const STEPS: i32 = 500;
 
 /// A database that can be asked.
 pub struct Database {
     connection: Connection,
     /// Milliseconds since `began` at which the running query must end.
     deadline: Arc<AtomicU64>,
+    /// SQLite's memory at which the running query must end.
+    ceiling: Arc<AtomicI64>,
     began: Instant,
 }
 
@@ -36,7 +40,7 @@ pub enum Refusal {
     Wrong(String),
     /// It would do more than read, or is more than one statement.
     Writes,
-    /// It took longer than two seconds, or found more than 100 000 rows.
+    /// It took longer than two seconds, found more than 100 000 rows or 64 MiB, or took more than 256 MiB of memory.
     Endless,
 }
 
@@ -45,7 +49,9 @@ impl std::fmt::Display for Refusal {
         match self {
             Self::Wrong(what) => f.write_str(what),
             Self::Writes => f.write_str(&say!("it is not a single query that only reads", "non è una sola query che legge e basta")),
-            Self::Endless => f.write_str(&say!("it does not end within two seconds and 100 000 rows", "non finisce entro due secondi e 100 000 righe")),
+            Self::Endless => {
+                f.write_str(&say!("it does not end within two seconds, 100 000 rows and 64 MiB", "non finisce entro due secondi, 100 000 righe e 64 MiB"))
+            }
         }
     }
 }
@@ -65,21 +71,9 @@ impl Database {
     /// # Errors
     /// If a script cannot be read or run.
     pub fn from_scripts(scripts: &[&Path]) -> Result<Self> {
-        let connection = Connection::open_in_memory().map_err(|e| Error::file("SQLite", say!("cannot be started: {e}", "non si avvia: {e}")))?;
+        let mut connection = Connection::open_in_memory().map_err(|e| Error::file("SQLite", say!("cannot be started: {e}", "non si avvia: {e}")))?;
         for path in scripts {
-            let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-            connection.execute_batch(&text).map_err(|e| {
-                let before = match &e {
-                    rusqlite::Error::SqlInputError { offset, .. } => text.get(..usize::try_from(*offset).unwrap_or(0)).unwrap_or_default(),
-                    _ => "",
-                };
-                let what = say!(
-                    "SQLite refuses the script: {e}; correct it (`sqlite3 :memory: < {}` repeats this)",
-                    "SQLite rifiuta lo script: {e}; correggilo (`sqlite3 :memory: < {}` ripete l’errore)",
-                    path.display()
-                );
-                if before.is_empty() { Error::file(path, what) } else { Error::row(path, before.matches('\n').count() + 1, what) }
-            })?;
+            guard::fill(&mut connection, path).map_err(|what| Error::file(path, what))?;
         }
         Self::read_only(connection, scripts.first().copied().unwrap_or(Path::new("SQLite")))
     }
@@ -89,7 +83,7 @@ impl Database {
     /// # Errors
     /// If there is no such file or it is no database.
     pub fn open(path: &Path) -> Result<Self> {
-        std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        crate::read::size(path)?;
         let fail = |e: rusqlite::Error| {
             Error::file(
                 path,
@@ -106,15 +100,12 @@ impl Database {
 
     fn read_only(mut connection: Connection, path: &Path) -> Result<Self> {
         let fail = |e: rusqlite::Error| Error::file(path, say!("cannot be opened for reading: {e}", "non si apre in lettura: {e}"));
-        let (deadline, began) = (Arc::new(AtomicU64::new(u64::MAX)), Instant::now());
-        let clock = deadline.clone();
-        connection.progress_handler(STEPS, Some(move || began.elapsed().as_millis() as u64 > clock.load(Ordering::Relaxed))).map_err(fail)?;
-        let rule = |context: AuthContext<'_>| match context.action {
-            AuthAction::Select | AuthAction::Read { .. } | AuthAction::Function { .. } | AuthAction::Recursive => Authorization::Allow,
-            _ => Authorization::Deny,
-        };
-        connection.authorizer(Some(rule)).map_err(fail)?;
-        Ok(Self { connection, deadline, began })
+        let (deadline, ceiling, began) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::new(AtomicI64::new(i64::MAX)), Instant::now());
+        let (clock, most) = (deadline.clone(), ceiling.clone());
+        let over = move || began.elapsed().as_millis() as u64 > clock.load(Ordering::Relaxed) || memory_used() > most.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS, Some(over)).map_err(fail)?;
+        guard::seal(&mut connection).map_err(fail)?;
+        Ok(Self { connection, deadline, ceiling, began })
     }
 
     /// Runs a query.
@@ -128,21 +119,33 @@ impl Database {
             _ if matches!(e, rusqlite::Error::MultipleStatement) => Refusal::Writes,
             _ => Refusal::Wrong(e.to_string()),
         };
+        if sql.contains('\0') {
+            // SQLite would read up to there and pass over the rest
+            return Err(Refusal::Wrong(say!("it holds a NUL character", "contiene un carattere NUL")));
+        }
         let sql = sql.trim().trim_end_matches(';');
         let end = self.began.elapsed() + TIME;
         self.deadline.store(end.as_millis() as u64, Ordering::Relaxed);
+        self.ceiling.store(memory_used() + MEMORY, Ordering::Relaxed);
         let mut statement = self.connection.prepare(sql).map_err(refuse)?;
         if !statement.readonly() || statement.column_count() == 0 {
             return Err(Refusal::Writes);
         }
         let columns: Vec<String> = statement.column_names().map(String::from).collect();
-        let mut rows = Vec::new();
+        let (mut rows, mut bytes) = (Vec::new(), 0);
         let mut found = statement.raw_query();
         while let Some(row) = found.next().map_err(refuse)? {
-            if rows.len() == ROWS {
+            let values = (0..columns.len()).map(|i| row.get(i)).collect::<rusqlite::Result<Vec<Value>>>().map_err(refuse)?;
+            let size = |v: &Value| match v {
+                Value::Text(text) => text.len(),
+                Value::Blob(blob) => blob.len(),
+                _ => 0,
+            };
+            bytes += values.iter().map(size).sum::<usize>();
+            if rows.len() == ROWS || bytes > BYTES {
                 return Err(Refusal::Endless);
             }
-            rows.push((0..columns.len()).map(|i| row.get(i)).collect::<rusqlite::Result<_>>().map_err(refuse)?);
+            rows.push(values);
         }
         Ok(Table { columns, rows })
     }
@@ -191,6 +194,11 @@ mod tests {
             assert_eq!(d.query(sql), Err(Refusal::Writes), "{sql}");
         }
         assert!(!dir.path().join("x.db").exists());
+        for sql in ["SELECT zeroblob(1000000000)", "SELECT printf('%1000000000d', 1)", "SELECT 1 -- \0\n; DROP TABLE t"] {
+            assert!(matches!(d.query(sql), Err(Refusal::Wrong(_))), "{sql}: {:?}", d.query(sql));
+        }
+        let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)";
+        assert_eq!(d.query(&format!("{many} SELECT printf('%200000d', i) FROM n")), Err(Refusal::Endless), "a small query with a large result");
         assert!(matches!(d.query(" ;"), Err(Refusal::Wrong(w)) if w.contains("empty")));
         assert!(matches!(d.query("SELECT zzz FROM t"), Err(Refusal::Wrong(w)) if w.contains("zzz")));
         assert_eq!(d.query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"), Err(Refusal::Endless));
@@ -212,6 +220,6 @@ mod tests {
         let path = dir.path().join("schema.sql");
         std::fs::write(&path, "CREATE TABLE t (a);\n\nCREATE TABEL u (a);").expect("writable");
         let e = Database::from_scripts(&[&path]).err().expect("refused").to_string();
-        assert!(e.contains("schema.sql") && e.contains("TABEL"), "{e}");
+        assert!(e.contains("schema.sql: the statement at line 3 fails: ") && e.contains("TABEL"), "{e}");
     }
 }

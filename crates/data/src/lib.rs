@@ -2,7 +2,7 @@
 //!
 //! [`read`] turns a file into records and records into examples; [`set`] opens a folder with its
 //! card; [`check`] finds what would spoil a run before it starts, with [`near`] for texts that are
-//! nearly the same and [`database`] for queries; [`encode`] turns prompts into tokens with targets;
+//! nearly the same and [`database`] for queries, under [`guard`]; [`encode`] turns prompts into tokens with targets;
 //! [`batch`] groups them; [`describe`] says what a set is made of, and [`microscope`] what the model
 //! reads of one example. An example never changes once read, and every message names file and row.
 //! Nothing here touches tensors.
@@ -15,6 +15,7 @@ pub mod divide;
 pub mod encode;
 pub mod error;
 pub mod example;
+pub mod guard;
 pub mod kind;
 pub mod map;
 pub mod microscope;

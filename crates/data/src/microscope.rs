@@ -1,7 +1,7 @@
 //! One example under the microscope: what the model reads of it, token by token, and what it learns.
 //!
 //! Nothing is worked out a second time: ids, padding and loss are read off the [`Batch`] that training
-//! would build of the example's [`Encoded`] form. Only the roles are found here, from where a token
+//! would build of the example's [`Encoded`] form, and that is the one which training encodes. Only the roles are found here, from where a token
 //! lies in the prompt.
 
 use crate::batch::Batch;
@@ -37,53 +37,34 @@ pub struct Token {
     pub text: String,
     /// What it is there for.
     pub role: Role,
-    /// Whether the loss asks the model to predict it, or the class of a word that it is part of.
+    /// Whether the loss asks the model to predict it, or the class of the word or text that it is part of.
     pub loss: bool,
     /// Whether it lies beyond the longest length allowed. Training refuses such an example; elsewhere
     /// it would be cut here.
     pub cut: bool,
 }
 
-/// A prompt with its parts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A prompt, and which part of it is the example's own text.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prompt<'a> {
     /// All that stands before the answer.
     pub whole: &'a str,
-    /// Byte at which the example's text begins in it.
-    pub start: usize,
-    /// Byte after the example's text.
-    pub end: usize,
+    /// Bytes of the example's text in it.
+    pub text: Range<usize>,
 }
 
-impl<'a> Prompt<'a> {
-    /// A text put into the place of `{text}` in a template; `whole` is template and text together.
-    pub fn new(template: &str, whole: &'a str) -> Self {
-        let start = template.find("{text}").unwrap_or(0).min(whole.len());
-        let rest = template.len().saturating_sub(start + "{text}".len());
-        Self { whole, start, end: whole.len().saturating_sub(rest).max(start) }
-    }
-
-    /// A text with nothing around it.
-    pub fn bare(text: &'a str) -> Self {
-        Self { whole: text, start: 0, end: text.len() }
-    }
-}
-
-/// The tokens of an example, as the row of a batch of its own.
+/// The tokens of an example that a prompt and its completion were encoded from, as the row of a batch of its own.
 ///
 /// # Errors
-/// If the example cannot be tokenized; `origin` names its row.
-pub fn tokens(encoder: &Encoder<'_>, prompt: Prompt<'_>, completion: Option<&str>, origin: &Origin) -> Result<Vec<Token>> {
-    let whole = Encoder { tokenizer: encoder.tokenizer, max_tokens: usize::MAX };
-    let fail = |e: gemma::Error| Error::row(origin.path(), origin.line, e.to_string());
-    let encoded = whole.encode(prompt.whole, completion).map_err(fail)?;
-    let lies = encoder.tokenizer.offsets(prompt.whole).map_err(fail)?;
-    let own = |range: &Range<usize>| range.start < prompt.end && range.end > prompt.start;
-    Ok(row(encoder, &encoded, |t| lies.get(t - 1).is_some_and(own)))
+/// If the prompt cannot be tokenized; `origin` names its row.
+pub fn tokens(encoder: &Encoder<'_>, encoded: &Encoded, prompt: &Prompt<'_>, origin: &Origin) -> Result<Vec<Token>> {
+    let lies = encoder.tokenizer.offsets(prompt.whole).map_err(|e| Error::row(origin.path(), origin.line, e.to_string()))?;
+    let own = |range: &Range<usize>| range.start < prompt.text.end && range.end > prompt.text.start;
+    Ok(row(encoder, encoded, |t| lies.get(t - 1).is_some_and(own)))
 }
 
-/// The tokens of an example whose words are classified.
-pub fn words(encoder: &Encoder<'_>, encoded: &Encoded) -> Vec<Token> {
+/// The tokens of an example that is classified, or whose words are.
+pub fn classified(encoder: &Encoder<'_>, encoded: &Encoded) -> Vec<Token> {
     row(encoder, encoded, |_| true)
 }
 

@@ -171,19 +171,13 @@ impl DataSet {
     /// As [`DataSet::open`].
     pub fn open_with(source: &Source, progress: &mut dyn FnMut(&Path, u64, u64)) -> Result<Self> {
         let mut card = Card::default();
-        let mut paths = BTreeMap::new();
         let (mut schema, mut seed, mut database) = (None, None, None);
         if let Some(folder) = &source.folder {
             card = read_card(folder)?;
             let beside = |path: &Option<PathBuf>| path.as_deref().map(|p| inside(folder, p)).transpose();
             (schema, seed, database) = (beside(&card.schema)?, beside(&card.seed)?, beside(&card.database)?);
-            paths = find(folder, &card)?;
         }
-        for (split, path) in Split::ALL.into_iter().zip([&source.train, &source.validation, &source.test]) {
-            if let Some(path) = path {
-                paths.insert(split, path.clone());
-            }
-        }
+        let paths = paths(source, &card)?;
         if card.name.is_empty() {
             let named = source.folder.as_ref().or(paths.values().next());
             // `.` has no name of its own
@@ -198,6 +192,7 @@ impl DataSet {
         let columns = source.columns.or_card(&card.columns);
         let mut splits: BTreeMap<Split, File> = BTreeMap::new();
         for (named, path) in &paths {
+            read::size(path)?;
             let hash = sha256(path)?;
             let new = || File { path: path.clone(), sha256: hash.clone(), examples: Vec::new(), skipped: Skipped::default() };
             splits.insert(*named, new());
@@ -240,6 +235,25 @@ impl DataSet {
 
 /// Name of a card.
 pub const CARD: &str = "dataset.toml";
+/// Largest card, in bytes.
+const CARD_BYTES: u64 = 1 << 20;
+
+/// The file of each part that a source names, those of its folder included.
+///
+/// # Errors
+/// If the folder's card is malformed, or names a file outside of it.
+pub fn files(source: &Source) -> Result<BTreeMap<Split, PathBuf>> {
+    let card = source.folder.as_deref().map(read_card).transpose()?;
+    paths(source, &card.unwrap_or_default())
+}
+
+fn paths(source: &Source, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
+    let mut paths = source.folder.as_deref().map(|folder| find(folder, card)).transpose()?.unwrap_or_default();
+    for (split, path) in Split::ALL.into_iter().zip([&source.train, &source.validation, &source.test]) {
+        paths.extend(path.clone().map(|path| (split, path)));
+    }
+    Ok(paths)
+}
 
 fn no_kind(source: &Source) -> Error {
     let what = say!("says of no task what it is for; name one: {}", "non dice per quale compito è; indicane uno: {}", Kind::ALL.map(Kind::name).join(", "));
@@ -257,6 +271,10 @@ pub fn read_card(folder: &Path) -> Result<Card> {
         // the folder's own absence is the better message
         std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
         return Ok(Card::default());
+    }
+    inside(folder, Path::new(CARD))?;
+    if read::size(&path)? > CARD_BYTES {
+        return Err(Error::file(&path, say!("is larger than 1 MiB, which no card is; shorten it", "supera 1 MiB, più di qualsiasi scheda; accorciala")));
     }
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let card: Card = toml::from_str(&text).map_err(|e| {
@@ -444,6 +462,21 @@ mod tests {
             std::fs::remove_file(folder.join(CARD)).expect("removed");
             assert!(open(&folder).expect_err("a link without a card").contains("train.jsonl lies outside"));
         }
+        #[cfg(unix)]
+        {
+            std::fs::write(dir.path().join("card.toml"), "task = \"intent\"\n").expect("writable");
+            std::os::unix::fs::symlink(dir.path().join("card.toml"), folder.join(CARD)).expect("a link");
+            assert!(open(&folder).expect_err("a linked card").contains("dataset.toml lies outside"));
+            std::fs::remove_file(folder.join(CARD)).expect("removed");
+        }
+        write(folder.join(CARD), "#".repeat(2 << 20)).expect("writable");
+        assert!(open(&folder).expect_err("an endless card").contains("dataset.toml: is larger than 1 MiB"));
+        let of =
+            |key: &str| write(folder.join(CARD), format!("task = \"sql\"\n{key} = \"../secret.jsonl\"\n[files]\ntrain = \"a.jsonl\"\n")).expect("writable");
+        for key in ["schema", "seed", "database"] {
+            of(key);
+            assert!(open(&folder).expect_err(key).contains("../secret.jsonl lies outside"));
+        }
         card("nowhere.jsonl");
         assert!(open(&folder).expect_err("missing").contains("nowhere.jsonl"));
         write(folder.join(CARD), "task = \"intent\"\n[files]\ntrian = \"a.jsonl\"\n").expect("writable");
@@ -477,6 +510,40 @@ mod tests {
         assert_eq!((sizes(&set)[0], set.splits[&Split::Train].skipped.count), (1, 1));
         source.columns = columns("text=Title,label=Gender");
         assert!(DataSet::open(&source).expect_err("no row has it").to_string().contains("has no column `Gender`; the columns are `Title`"));
+    }
+
+    #[test]
+    fn a_damaged_card_is_read_or_refused_with_its_line() {
+        use rand::{RngExt, SeedableRng};
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        write(dir.path().join("a.jsonl"), ROWS).expect("writable");
+        let sound =
+            "name = \"è\"\ntask = \"intent\"\nlanguage = \"it\"\n[files]\ntrain = \"a.jsonl\"\n[columns]\ntext = \"text\"\n[counts]\ntrain = 1\n".as_bytes();
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+        let mut refused = 0;
+        for _ in 0..1000 {
+            let mut card = sound.to_vec();
+            for _ in 0..rng.random_range(1..4) {
+                let at = rng.random_range(0..card.len());
+                card[at] = b"\0\"=[]\n.\xff/ax1"[rng.random_range(0..12)];
+            }
+            write(dir.path().join(CARD), card).expect("writable");
+            if let Err(e) = open(dir.path()) {
+                assert!(e.contains(&dir.path().display().to_string()), "names the folder or a file in it: {e}");
+                refused += 1;
+            }
+        }
+        assert!(refused > 300, "{refused}");
+    }
+
+    /// What is read has an end: a device has none, and a pipe would wait for somebody to write.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_before_it_is_read() {
+        for name in ["/dev/zero", "/dev/null", "/"] {
+            let source = Source { train: Some(name.into()), kind: Some(Kind::Intent), ..Source::default() };
+            assert!(DataSet::open(&source).expect_err(name).to_string().contains("is not a file; name a file of examples"));
+        }
     }
 
     #[test]

@@ -26,7 +26,9 @@ fn origin() -> Origin {
 
 fn seen(encoder: &Encoder<'_>, text: &str, completion: Option<&str>) -> Vec<Token> {
     let whole = TEMPLATE.replacen("{text}", text, 1);
-    tokens(encoder, Prompt::new(TEMPLATE, &whole), completion, &origin()).expect("tokenized")
+    let start = TEMPLATE.find("{text}").expect("a place for the text");
+    let encoded = Encoder { tokenizer: encoder.tokenizer, max_tokens: usize::MAX }.encode(&whole, completion).expect("tokenized");
+    tokens(encoder, &encoded, &Prompt { whole: &whole, text: start..start + text.len() }, &origin()).expect("tokenized")
 }
 
 #[test]

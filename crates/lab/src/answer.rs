@@ -108,7 +108,7 @@ const SHOWN: usize = 12;
 const SHOWN_TOKENS: usize = 128;
 
 /// What stands before the answer and the answer, where the model is to spell it.
-pub fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
+fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
     let completion = match task.labels.index(e.label()) {
         Some(label) if task.kind == Kind::Intent => task.labels.completion(label),
         _ => prompt::completion(&e.text, &e.target),

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::library::Library;
+use crate::look;
 use data::set::{DataSet, File, Source, Split};
 use data::write::{self, Layout, NewCard};
 use data::{Example, Kind, Origin, Target};
@@ -286,31 +287,12 @@ impl Editor {
     /// # Errors
     /// If there is none, or several.
     pub fn locate(&self, name: &str) -> Result<Row> {
-        let wrong = |what: String| {
-            Error::request(say!(
-                "{name}: {what}; name a row as `lapidary data check` does, file:line, or by part and number, train:0",
-                "{name}: {what}; indica una riga come fa `lapidary data check`, file:riga, oppure con parte e numero, train:0"
-            ))
-        };
-        let (place, number) =
-            name.rsplit_once(':').and_then(|(place, n)| Some((place, n.parse::<usize>().ok()?))).ok_or_else(|| wrong(say!("is no row", "non è una riga")))?;
-        if let Some(split) = Split::ALL.into_iter().find(|s| s.name() == place) {
+        let numbered = |split: Split, number: usize| {
             let size = |s: Split| self.state.sizes.get(&s).copied().unwrap_or(0);
             let before: usize = Split::ALL.into_iter().take_while(|s| *s != split).map(size).sum();
-            let size = size(split);
-            return if number < size {
-                Ok(before + number)
-            } else {
-                Err(wrong(say!("the {place} part has {size} rows in its file", "la parte {place} ha {size} righe nel suo file")))
-            };
-        }
-        let stands = |e: &Edited| e.example.origin.line == number && (e.example.origin.path() == Path::new(place) || e.example.origin.path().ends_with(place));
-        let found: Vec<Row> = self.state.rows.iter().enumerate().filter(|(_, e)| stands(e)).map(|(row, _)| row).collect();
-        match found.as_slice() {
-            [row] => Ok(*row),
-            [] => Err(wrong(say!("there is no such row", "non esiste una riga simile"))),
-            several => Err(wrong(say!("stands for {} rows", "indica {} righe", several.len()))),
-        }
+            if number < size(split) { Ok(before + number) } else { Err(size(split)) }
+        };
+        look::named(name, numbered, self.state.rows.iter().enumerate().map(|(row, e)| (row, &e.example.origin)))
     }
 
     /// Makes a change. What was undone before is given up.

@@ -15,10 +15,10 @@ use data::describe::{self, Description};
 use data::divide::{Shares, divide};
 use data::encode::Encoder;
 use data::microscope::{self, Prompt, Token};
-use data::read::{self, Format, Record};
+use data::read::{self, Record};
 use data::set::{self, DataSet, Source, Split};
 use data::write::{self, NewCard};
-use data::{Encoded, Example, Kind};
+use data::{Encoded, Example, Kind, Origin};
 use gemma::{Layout, Tokenizer, Weights};
 use report::record::RunFile;
 use report::text::Lang;
@@ -184,6 +184,46 @@ pub fn describe(set: &DataSet, tokenizer: Option<&Tokenizer>) -> Description {
     describe::describe(set, count.as_ref().map(|count| count as _))
 }
 
+/// The part of a row that a person names, and its number in that part: `file:line`, as findings name it, or `train:0`.
+///
+/// # Errors
+/// If there is none, or several.
+pub fn locate(set: &DataSet, name: &str) -> Result<(Split, usize)> {
+    let numbered = |split: Split, number: usize| {
+        let rows = set.examples(split).len();
+        if number < rows { Ok((split, number)) } else { Err(rows) }
+    };
+    let rows = set.splits.iter().flat_map(|(split, file)| file.examples.iter().enumerate().map(move |(i, e)| ((*split, i), &e.origin)));
+    named(name, numbered, rows)
+}
+
+/// The row that a person names: `numbered` finds one by its part and its number in the files, or says how many there are;
+/// among `rows` it is sought by file and line.
+pub(crate) fn named<'a, R>(
+    name: &str,
+    numbered: impl Fn(Split, usize) -> std::result::Result<R, usize>,
+    rows: impl Iterator<Item = (R, &'a Origin)>,
+) -> Result<R> {
+    let wrong = |what: String| {
+        Error::request(say!(
+            "{name}: {what}; name a row as `lapidary data check` does, file:line, or by part and number, train:0",
+            "{name}: {what}; indica una riga come fa `lapidary data check`, file:riga, oppure con parte e numero, train:0"
+        ))
+    };
+    let parsed = name.rsplit_once(':').and_then(|(place, n)| Some((place, n.parse::<usize>().ok()?)));
+    let (place, number) = parsed.ok_or_else(|| wrong(say!("is no row", "non è una riga")))?;
+    if let Some(split) = Split::ALL.into_iter().find(|s| s.name() == place) {
+        return numbered(split, number)
+            .map_err(|size| wrong(say!("the {place} part has {size} rows in its file", "la parte {place} ha {size} righe nel suo file")));
+    }
+    let mut found: Vec<R> = rows.filter(|(_, o)| o.line == number && (o.path() == Path::new(place) || o.path().ends_with(place))).map(|(row, _)| row).collect();
+    match (found.pop(), found.len()) {
+        (Some(row), 0) => Ok(row),
+        (None, _) => Err(wrong(say!("there is no such row", "non esiste una riga simile"))),
+        (Some(_), others) => Err(wrong(say!("stands for {} rows", "indica {} righe", others + 1))),
+    }
+}
+
 /// What a model would be trained on in a row, token by token, under a recipe. `row` is the example's
 /// index among those of its part.
 ///
@@ -204,16 +244,14 @@ pub fn tokens(set: &DataSet, recipe: &Recipe, tokenizer: &Tokenizer, split: Spli
 pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Vec<Token>> {
     let template = recipe.template(language);
     let encoder = Encoder { tokenizer, max_tokens: recipe.max_tokens };
+    // as training encodes it, but for the limit: what is beyond it is shown
+    let encoded = answer::encode(e, &Encoder { tokenizer, max_tokens: usize::MAX }, recipe, template, task)?;
     Ok(match recipe.method {
         Method::Completion => {
-            let (prompt, completion) = answer::spelled(e, template, task);
-            microscope::tokens(&encoder, Prompt::new(template, &prompt), Some(&completion), &e.origin)?
+            let (prompt, text) = task.placed(template, &e.text);
+            microscope::tokens(&encoder, &encoded, &Prompt { whole: &prompt, text }, &e.origin)?
         }
-        Method::Head => microscope::tokens(&encoder, Prompt::bare(&e.text), None, &e.origin)?,
-        Method::Tagging => {
-            let whole = Encoder { tokenizer, max_tokens: usize::MAX };
-            microscope::words(&encoder, &answer::encode(e, &whole, recipe, template, task)?)
-        }
+        Method::Head | Method::Tagging => microscope::classified(&encoder, &encoded),
     })
 }
 
@@ -245,9 +283,9 @@ const PREVIEW: (usize, usize) = (5, 200);
 /// # Errors
 /// If the file is missing, or its first rows are malformed.
 pub fn columns(source: &crate::view::Source, example: Option<&Example>) -> Result<ColumnsView> {
-    let Some(path) = first_file(source)? else { return Ok(ColumnsView::default()) };
-    let chosen = source.to_set()?.columns;
-    let records = read::head(&path, &chosen, PREVIEW.0)?;
+    let source_of_set = source.to_set()?;
+    let Some(path) = set::files(&source_of_set)?.into_values().next() else { return Ok(ColumnsView::default()) };
+    let records = read::head(&path, &source_of_set.columns, PREVIEW.0)?;
     let Some(first) = records.first() else { return Ok(ColumnsView::default()) };
     let names: Vec<String> = first.fields.iter().map(|(name, _)| name.clone()).collect();
     let mut mapping: BTreeMap<String, String> =
@@ -279,22 +317,6 @@ pub fn columns(source: &crate::view::Source, example: Option<&Example>) -> Resul
     };
     let preview = records.iter().map(|record| names.iter().map(|name| value(record, name)).collect()).collect();
     Ok(ColumnsView { names, mapping, preview })
-}
-
-/// The file that is read first: the training file, or the first of the others.
-fn first_file(source: &crate::view::Source) -> Result<Option<PathBuf>> {
-    let named = [&source.train, &source.validation, &source.test].into_iter().flatten().next().cloned();
-    let (None, Some(folder)) = (&named, &source.folder) else { return Ok(named) };
-    let card = set::read_card(folder)?;
-    if let Some(file) = Split::ALL.iter().find_map(|split| card.files.get(split.name())) {
-        return Ok(Some(folder.join(file)));
-    }
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?.flatten().map(|e| e.path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file() && Format::of(path).is_ok()).collect();
-    let part = |path: &PathBuf| path.file_stem().and_then(|s| Split::recognise(&s.to_string_lossy()));
-    // Train comes before the others, and files of no part come last
-    files.sort_by_key(|path| (part(path).map_or(usize::MAX, |split| split as usize), path.clone()));
-    Ok(files.into_iter().next())
 }
 
 /// Runs a query on the database of a data set, which is only read.
@@ -346,6 +368,8 @@ fn answer_of(database: &Database, sql: &str) -> Result<QueryResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data::Batch;
+    use data::microscope::Role;
 
     #[test]
     fn columns_are_proposed_by_name_or_told_from_what_was_read() {
@@ -362,6 +386,51 @@ mod tests {
         assert_eq!((found.mapping["text"].as_str(), found.mapping["label"].as_str()), ("Frase", "Reparto"));
     }
 
+    /// The row that is shown is the one that training makes batches of: in every shipped set, by every method.
+    #[test]
+    fn the_microscope_shows_what_training_batches_hold() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let tokenizer = Tokenizer::from_file(&root.join("tests/reference/tiny/tokenizer.json"), 1024).expect("the tiny tokenizer");
+        let whole = ["max_tokens=8192".to_string()];
+        for (name, method) in [
+            ("intents-it", "head"),
+            ("intents-it", "completion"),
+            ("entities-it", "tagging"),
+            ("entities-it", "completion"),
+            ("sql-it", "completion"),
+            ("hashtags-it", "completion"),
+        ] {
+            let set = DataSet::open(&Source { folder: Some(root.join("datasets").join(name)), ..Source::default() }).expect("a shipped set");
+            let (task, recipe) = (Task::of(&set).expect("a task"), Recipe::resolve(set.kind, None, method, &whole).expect("a recipe"));
+            let (rows, language) = (&set.examples(Split::Train)[..24], &set.card.language);
+            let encoder = Encoder { tokenizer: &tokenizer, max_tokens: recipe.max_tokens };
+            let encode = |e: &Example| answer::encode(e, &encoder, &recipe, recipe.template(language), &task).expect("short enough");
+            let encoded: Vec<Encoded> = rows.iter().map(encode).collect();
+            let mut seen = 0;
+            for indices in batch::epoch(&encoded, recipe.train.batch, 3, 0) {
+                let batch = Batch::new(&encoded, &indices, Layout::Packed);
+                for (place, &i) in batch.rows.places().into_iter().zip(&indices) {
+                    let shown = example_tokens(&rows[i], language, &task, &recipe, &tokenizer).expect("shown");
+                    let flat: Vec<usize> = place.into_iter().flatten().collect();
+                    let (own, padding) = shown.split_at(flat.len());
+                    assert!(padding.iter().all(|t| t.role == Role::Padding && !t.loss) && own.iter().all(|t| t.role != Role::Padding && !t.cut));
+                    assert_eq!(own.iter().map(|t| t.id).collect::<Vec<_>>(), flat.iter().map(|&p| batch.ids[p]).collect::<Vec<_>>(), "{name} {method} {i}");
+                    let asked = |t: usize| (t > 0 && batch.positions.contains(&flat[t - 1])) || batch.places.iter().any(|p| p.contains(&flat[t]));
+                    let loss: Vec<bool> = (0..flat.len()).map(asked).collect();
+                    assert_eq!(own.iter().map(|t| t.loss).collect::<Vec<_>>(), loss, "{name} {method} {i}");
+                    assert!(loss.contains(&true), "{name} {method} {i}: something is learnt");
+                    // of a prompt with a schema and values around it only the question is the example's own
+                    let text: Vec<u32> = own.iter().filter(|t| t.role == Role::Prompt).map(|t| t.id).collect();
+                    let text = tokenizer.decode(&text).expect("decodes");
+                    let own = rows[i].text.trim();
+                    assert!(text.contains(own) && (method != "completion" || text.len() < own.len() + 12), "{name} {method}: {text:?} for {own:?}");
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, rows.len());
+        }
+    }
+
     #[test]
     fn a_folder_shows_the_columns_of_its_training_file() {
         let dir = tempfile::tempdir().expect("a folder");
@@ -370,5 +439,10 @@ mod tests {
         }
         let source = crate::view::Source { folder: Some(dir.path().into()), ..crate::view::Source::default() };
         assert_eq!(columns(&source, None).expect("columns").names, ["b"]);
+        // what is shown before a set can be opened does not leave its folder either
+        std::fs::create_dir(dir.path().join("set")).expect("a folder");
+        std::fs::write(dir.path().join("set/dataset.toml"), "[files]\ntrain = \"../train.jsonl\"\n").expect("written");
+        let source = crate::view::Source { folder: Some(dir.path().join("set")), ..crate::view::Source::default() };
+        assert!(columns(&source, None).is_err_and(|e| e.to_string().contains("../train.jsonl lies outside")));
     }
 }

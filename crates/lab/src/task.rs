@@ -10,6 +10,7 @@ use report::record::{Prediction, RunFile};
 use say::say;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
 use tasks::sandbox::{Sandbox, Table};
@@ -61,7 +62,12 @@ impl Task {
 
     /// What a model reads before it answers a text.
     pub fn prompt(&self, template: &str, text: &str) -> String {
-        prompt::fill(template, text, &prompt::schema(&self.tables), &self.values.named(text))
+        self.placed(template, text).0
+    }
+
+    /// As [`Task::prompt`], and which bytes of it are the text.
+    pub fn placed(&self, template: &str, text: &str) -> (String, Range<usize>) {
+        prompt::placed(template, text, &prompt::schema(&self.tables), &self.values.named(text))
     }
 
     /// Classes that a head chooses from: the labels, or the tags of the types of entities.

@@ -7,25 +7,40 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Puts a text, the schema that it is about and the [values](crate::values) that it names into a template's `{text}`,
 /// `{schema}` and `{values}`.
 pub fn fill(template: &str, text: &str, schema: &str, values: &[String]) -> String {
+    placed(template, text, schema, values).0
+}
+
+/// As [`fill`], and which bytes of it are the text: those of the first `{text}`, or none.
+pub fn placed(template: &str, text: &str, schema: &str, values: &[String]) -> (String, Range<usize>) {
     let values = if values.is_empty() { "-".into() } else { values.join("; ") };
-    filled(template, &[("{text}", text.trim()), ("{schema}", schema), ("{values}", &values)])
+    put(template, &[("{text}", text.trim()), ("{schema}", schema), ("{values}", &values)])
 }
 
 /// A template with what stands for its places; nothing in what is put in is read as a place.
 pub(crate) fn filled(template: &str, parts: &[(&str, &str)]) -> String {
-    let (mut out, mut rest) = (String::new(), template);
+    put(template, parts).0
+}
+
+/// As [`filled`], and which bytes stand for the first place of the first of the `parts`, or none.
+fn put(template: &str, parts: &[(&str, &str)]) -> (String, Range<usize>) {
+    let (mut out, mut own, mut rest) = (String::new(), None, template);
     while let Some(at) = rest.find('{') {
         let (before, from) = rest.split_at(at);
         out += before;
-        let (place, put) = parts.iter().find(|(place, _)| from.starts_with(place)).copied().unwrap_or(("{", "{"));
+        let found = parts.iter().position(|(place, _)| from.starts_with(place));
+        let (place, put) = found.map_or(("{", "{"), |i| parts[i]);
+        if found == Some(0) {
+            own.get_or_insert(out.len()..out.len() + put.len());
+        }
         out += put;
         rest = &from[place.len()..];
     }
-    out + rest
+    (out + rest, own.unwrap_or_default())
 }
 
 /// A template in two parts: what is said once before several texts, which is all before the line with `{text}`, and what
@@ -116,6 +131,8 @@ mod tests {
         let values = ["a='{text}'".to_string(), "b='2'".to_string()];
         assert_eq!(fill("{x} {text}: {values}", "t", "", &values), "{x} t: a='{text}'; b='2'");
         assert_eq!(fill("{text} ({values})", "t", "", &[]), "t (-)");
+        assert_eq!(placed("{schema}\nD: {text}\nSQL:", " {text} è ", "t(a)", &[]), ("t(a)\nD: {text} è\nSQL:".into(), 8..17));
+        assert_eq!(placed("x", "t", "", &[]), ("x".into(), 0..0));
     }
 
     #[test]

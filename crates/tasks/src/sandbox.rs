@@ -1,18 +1,15 @@
 //! A place where a query of unknown origin can run and do no harm.
 //!
-//! The data is copied into memory; an authoriser lets SQLite compile nothing but reads of it; limits
-//! on text, depth and size keep a single instruction small; a handler that SQLite calls every few
+//! The data is copied into memory and sealed (see [`data::guard`]); a handler that SQLite calls every few
 //! hundred instructions stops a query after [`TIME`], or when it has taken too much memory; and only
 //! so many rows are fetched. The copy is thrown away with the sandbox, so nothing gets out.
 
+use data::guard::{self, MEMORY, memory_used};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rusqlite::config::DbConfig;
-use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::limits::Limit;
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Batch, Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -21,16 +18,10 @@ use ts_rs::TS;
 
 /// Longest time a query may take.
 pub const TIME: Duration = Duration::from_secs(2);
-/// Longest time the scripts that fill a database may take.
-const LOADING: Duration = Duration::from_secs(120);
 /// Most rows of a result.
 pub const ROWS: usize = 10_000;
 /// Most bytes of text and blobs in a result.
 const BYTES: usize = 16 << 20;
-/// Most memory that a query may add to what SQLite already uses, in bytes.
-const MEMORY: i64 = 256 << 20;
-/// Longest text or blob that a query may make, in bytes. A data set's own longer values are still read.
-const TEXT: i32 = 1 << 18;
 /// Largest database file that is copied into memory, in bytes.
 const FILE: u64 = 1 << 30;
 /// Most rows of a table that a changed copy changes.
@@ -110,11 +101,9 @@ impl Sandbox {
         match files.iter().find(|f| is_database(f)) {
             Some(file) => copy_file(file, &mut db)?,
             None => {
-                db.authorizer(Some(fills)).map_err(fail)?;
                 for script in files {
-                    run_script(script, &mut db)?;
+                    guard::fill(&mut db, script).map_err(|what| Error::new(script, what))?;
                 }
-                db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).map_err(fail)?;
             }
         }
         let tables = tables(&db).map_err(|e| {
@@ -137,32 +126,7 @@ impl Sandbox {
 
     /// Takes everything from the connection but reading.
     fn seal(mut db: Connection, tables: Vec<Table>) -> rusqlite::Result<Self> {
-        // a sorter must not spill into a file
-        db.pragma_update(None, "temp_store", "MEMORY")?;
-        db.pragma_update(None, "query_only", true)?;
-        for (option, on) in [
-            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-            (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
-        ] {
-            db.set_db_config(option, on)?;
-        }
-        for (limit, value) in [
-            (Limit::SQLITE_LIMIT_LENGTH, TEXT),
-            (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 15),
-            (Limit::SQLITE_LIMIT_COLUMN, 500),
-            (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
-            (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50),
-            (Limit::SQLITE_LIMIT_VDBE_OP, 100_000),
-            (Limit::SQLITE_LIMIT_ATTACHED, 0),
-            // a pattern of many wildcards is slow, and is one instruction
-            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
-            (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
-            (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
-        ] {
-            db.set_limit(limit, value)?;
-        }
-        db.authorizer(Some(reads))?;
+        guard::seal(&mut db)?;
         Ok(Self { db, tables })
     }
 
@@ -270,12 +234,6 @@ fn owned(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// Bytes that SQLite has allocated in this process.
-fn memory_used() -> i64 {
-    // SAFETY: takes no argument, reads a counter under SQLite's own lock
-    unsafe { rusqlite::ffi::sqlite3_memory_used() }
-}
-
 fn explain(e: &rusqlite::Error, started: Instant, memory: i64) -> String {
     match e {
         rusqlite::Error::MultipleStatement => "it is more than one statement".into(),
@@ -291,39 +249,6 @@ fn explain(e: &rusqlite::Error, started: Instant, memory: i64) -> String {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     }
-}
-
-/// What a query may do: select, read the tables, call functions that neither load code nor make
-/// bytes out of nothing, and recurse (which the clock ends).
-fn reads(context: AuthContext<'_>) -> Authorization {
-    let allowed = match context.action {
-        AuthAction::Select | AuthAction::Recursive => true,
-        AuthAction::Read { table_name, .. } => {
-            let name = table_name.to_ascii_lowercase();
-            !(name.starts_with("pragma_") || name == "dbstat" || (name.starts_with("sqlite_") && !matches!(name.as_str(), "sqlite_master" | "sqlite_schema")))
-        }
-        AuthAction::Function { function_name } => {
-            let name = function_name.to_ascii_lowercase();
-            !matches!(name.as_str(), "load_extension" | "randomblob" | "zeroblob" | "fts3_tokenizer" | "readfile" | "writefile" | "edit")
-        }
-        _ => false,
-    };
-    if allowed { Authorization::Allow } else { Authorization::Deny }
-}
-
-/// What the scripts of a data set may do: fill their own database.
-fn fills(context: AuthContext<'_>) -> Authorization {
-    let denied = match context.action {
-        AuthAction::Attach { .. } | AuthAction::Detach { .. } => true,
-        AuthAction::Function { function_name } => function_name.eq_ignore_ascii_case("load_extension"),
-        AuthAction::Pragma { pragma_name, .. } => {
-            !["foreign_keys", "encoding", "user_version", "application_id", "defer_foreign_keys", "synchronous", "journal_mode"]
-                .iter()
-                .any(|known| pragma_name.eq_ignore_ascii_case(known))
-        }
-        _ => false,
-    };
-    if denied { Authorization::Deny } else { Authorization::Allow }
 }
 
 fn is_database(file: &Path) -> bool {
@@ -361,50 +286,6 @@ fn copy_file(file: &Path, into: &mut Connection) -> Result<(), Error> {
 
 fn copy(from: &Connection, into: &mut Connection) -> rusqlite::Result<()> {
     rusqlite::backup::Backup::new(from, into)?.run_to_completion(i32::MAX, Duration::ZERO, None)
-}
-
-fn run_script(script: &Path, db: &mut Connection) -> Result<(), Error> {
-    let bytes = std::fs::read(script)
-        .map_err(|e| Error::new(script, say!("{}; check that the file can be read", "{}; controlla che il file si possa leggere", say::system(&e))))?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Error::new(script, say!("is neither an SQLite database nor an SQL script in UTF-8", "non è né un database SQLite né uno script SQL in UTF-8"))
-    })?;
-    let started = Instant::now();
-    let text = text.trim_start_matches('\u{feff}');
-    db.progress_handler(10_000, Some(move || started.elapsed() > LOADING)).map_err(|e| Error::new(script, e.to_string()))?;
-    let mut statements = Batch::new(db, text);
-    // where the statement begins that is prepared or carried out
-    let mut at = 0;
-    loop {
-        let done = statements.next().and_then(|statement| {
-            let Some(mut statement) = statement else { return Ok(None) };
-            let own = statement.expanded_sql().unwrap_or_default();
-            at += text[at..].find(&own).unwrap_or(0);
-            let mut rows = statement.raw_query();
-            while rows.next()?.is_some() {}
-            Ok(Some(own.len()))
-        });
-        match done {
-            Ok(None) => return Ok(()),
-            Ok(Some(length)) => at += length,
-            Err(_) if started.elapsed() > LOADING => {
-                return Err(Error::new(
-                    script,
-                    say!("took longer than {} s and was stopped", "ha impiegato più di {} s ed è stato fermato", LOADING.as_secs()),
-                ));
-            }
-            Err(e) => {
-                at += text[at..].len() - text[at..].trim_start().len();
-                let line = text[..at].bytes().filter(|b| *b == b'\n').count() + 1;
-                let what = match e {
-                    rusqlite::Error::SqlInputError { msg, .. } => msg,
-                    rusqlite::Error::SqliteFailure(_, Some(msg)) => msg,
-                    other => other.to_string(),
-                };
-                return Err(Error::new(script, say!("the statement at line {line} fails: {what}", "l’istruzione alla riga {line} fallisce: {what}")));
-            }
-        }
-    }
 }
 
 /// Tables and views with their columns.

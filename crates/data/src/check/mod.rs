@@ -20,7 +20,7 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::map::Suspect;
-use crate::set::{DataSet, Split};
+use crate::set::{DataSet, File, Split};
 use say::say;
 use serde::Serialize;
 use std::path::Path;
@@ -82,7 +82,8 @@ pub struct Limit<'a> {
 /// If the set's database cannot be opened.
 pub fn findings(set: &DataSet, limit: Option<&Limit<'_>>) -> Result<Vec<Finding>> {
     let rows = all(set);
-    let mut out = rows::check(&rows);
+    let mut out: Vec<Finding> = set.splits.iter().filter_map(|(split, file)| unread(*split, file)).collect();
+    out.extend(rows::check(&rows));
     if let Some(limit) = limit {
         out.extend(rows::too_long(&rows, limit));
     }
@@ -146,6 +147,23 @@ pub fn database(set: &DataSet) -> Result<Option<Database>> {
     }
     let scripts: Vec<&Path> = [&set.schema, &set.seed].into_iter().flatten().map(AsRef::as_ref).collect();
     if scripts.is_empty() { Ok(None) } else { Database::from_scripts(&scripts).map(Some) }
+}
+
+/// A part of which no row could be read: all were passed over.
+fn unread(split: Split, file: &File) -> Option<Finding> {
+    let (n, name, part) = (file.skipped.count, file.path.display(), split.name());
+    let first = file.skipped.first.first()?;
+    file.examples.is_empty().then(|| Finding {
+        kind: "no_rows",
+        severity: Severity::Error,
+        rows: Vec::new(),
+        places: Vec::new(),
+        message: say!(
+            "none of the {n} rows of {name} can be read, so the {part} part is empty (the first: {first}); correct the file, or name its columns",
+            "nessuna delle {n} righe di {name} si può leggere, quindi la parte {part} è vuota (la prima: {first}); correggi il file, oppure indica le colonne"
+        ),
+        fix: say!("There is then something to learn from or to measure on.", "C’è allora qualcosa da cui imparare o su cui misurare."),
+    })
 }
 
 /// An example with its place.

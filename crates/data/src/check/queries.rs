@@ -93,8 +93,8 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
         |n| {
             let (queries, does, finisce) = (count(n, QUERY), verb(n, "does", "do"), verb(n, "finisce", "finiscono"));
             say!(
-                "{queries} {does} not end within two seconds and 100 000 rows; look for a join without a condition",
-                "{queries} non {finisce} entro due secondi e 100 000 righe; cerca un join senza condizione"
+                "{queries} {does} not end within two seconds, 100 000 rows and 64 MiB; look for a join without a condition",
+                "{queries} non {finisce} entro due secondi, 100 000 righe e 64 MiB; cerca un join senza condizione"
             )
         },
         |_| say!("Evaluation runs each query; it would wait for these in vain.", "La valutazione esegue ogni query; queste le aspetterebbe invano."),

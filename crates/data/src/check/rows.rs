@@ -1,7 +1,7 @@
 //! Rows that are wrong whatever the others are: empty, damaged, without a word, far too long.
 
 use super::{EXAMPLE, Finding, Limit, ROW, Row, Severity, TEXT, count, found, verb};
-use crate::example::Target;
+use crate::example::{Example, Target};
 use rayon::prelude::*;
 use say::say;
 
@@ -37,13 +37,13 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     out.extend(found(
         "control_characters",
         Severity::Warning,
-        &of(&|r| r.example.text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c))),
+        &of(&|r| written(r.example).any(|text| text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)))),
         |n| {
-            let (texts, holds, it) = (count(n, TEXT), verb(n, "holds", "hold"), verb(n, "it", "them"));
-            let (contiene, lo) = (verb(n, "contiene", "contengono"), verb(n, "lo", "li"));
+            let (rows, holds, it) = (count(n, ROW), verb(n, "holds", "hold"), verb(n, "it", "them"));
+            let (contiene, la) = (verb(n, "contiene", "contengono"), verb(n, "la", "le"));
             say!(
-                "{texts} {holds} control characters, often a sign of a damaged export; look at {it}",
-                "{texts} {contiene} caratteri di controllo, spesso segno di un’esportazione danneggiata; guarda{lo}"
+                "{rows} {holds} control characters, often a sign of a damaged export; look at {it}",
+                "{rows} {contiene} caratteri di controllo, spesso segno di un’esportazione danneggiata; guarda{la}"
             )
         },
         |_| {
@@ -56,12 +56,12 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     out.extend(found(
         "damaged_text",
         Severity::Warning,
-        &of(&|r| damaged(&r.example.text)),
+        &of(&|r| written(r.example).any(damaged)),
         |n| {
-            let (texts, holds, contiene) = (count(n, TEXT), verb(n, "holds", "hold"), verb(n, "contiene", "contengono"));
+            let (rows, holds, contiene) = (count(n, ROW), verb(n, "holds", "hold"), verb(n, "contiene", "contengono"));
             say!(
-                "{texts} {holds} letters of a wrong encoding (such as \u{c3}\u{a8} for è); read the source with its own encoding again",
-                "{texts} {contiene} lettere di una codifica sbagliata (per esempio \u{c3}\u{a8} al posto di è); rileggi l’originale con la sua codifica"
+                "{rows} {holds} letters of a wrong encoding (such as \u{c3}\u{a8} for è); read the source with its own encoding again",
+                "{rows} {contiene} lettere di una codifica sbagliata (per esempio \u{c3}\u{a8} al posto di è); rileggi l’originale con la sua codifica"
             )
         },
         |_| {
@@ -101,6 +101,16 @@ fn empty_target(target: &Target) -> Option<&'static str> {
         Target::Completion(text) if text.trim().is_empty() => Some("empty_completion"),
         _ => None,
     }
+}
+
+/// What a person wrote of a row: its text, and what of its answer is no part of it.
+fn written(e: &Example) -> impl Iterator<Item = &str> {
+    let answer: &[String] = match &e.target {
+        Target::Label(text) | Target::Sql(text) | Target::Completion(text) => std::slice::from_ref(text),
+        Target::Tags(tags) => tags,
+        Target::Entities(_) => &[],
+    };
+    std::iter::once(e.text.as_str()).chain(answer.iter().map(String::as_str))
 }
 
 /// Whether a text holds the replacement character, or UTF-8 that was read as Windows-1252.

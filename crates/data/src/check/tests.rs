@@ -71,6 +71,28 @@ fn every_kind_is_found_and_names_its_rows() {
 }
 
 #[test]
+fn answers_are_looked_at_too() {
+    let train = [line("uno e due", "ci\u{7}ao"), line("tre e quattro", "perchÃ©"), line("cinque", "x"), line("sei", "x"), line("sette", "x")].concat();
+    let found = check(Kind::Intent, &[("train.jsonl", &train)]);
+    assert_eq!(rows(&found, "control_characters"), ["train:1"]);
+    assert_eq!(rows(&found, "damaged_text"), ["train:2"]);
+}
+
+#[test]
+fn a_part_of_which_every_row_was_passed_over_is_no_part() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let train = dir.path().join("train.csv");
+    std::fs::write(&train, "text,label\na\nb\n").expect("writable");
+    let set = DataSet::open(&Source { kind: Some(Kind::Intent), train: Some(train), skip_bad_rows: true, ..Source::default() }).expect("passed over");
+    let found = super::findings(&set, None).expect("no database is needed");
+    let empty = found.iter().find(|f| f.kind == "no_rows").unwrap_or_else(|| panic!("{found:?}"));
+    assert!(
+        empty.severity == Severity::Error && empty.message.contains("none of the 2 rows") && empty.message.contains("train.csv:2: has 1 columns"),
+        "{empty:?}"
+    );
+}
+
+#[test]
 fn nearly_equal_rows_are_told_from_rows_with_another_label() {
     let text = "Buongiorno, il pacco che aspettavo per lunedì risulta ancora fermo in magazzino";
     let train = [

@@ -4,11 +4,12 @@
 //! comment of the form `# name = value`. The text is that of the `# text` comment where all words
 //! stand in it in order; else the words are put together with spaces, but for `SpaceAfter=No`.
 
-use super::text::Lines;
+use super::text::{LONGEST, Lines, too_long};
 use super::{Record, Sink};
 use crate::error::{Error, Result};
 use crate::example::Span;
 use say::say;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// A sentence as it is read.
@@ -17,6 +18,8 @@ struct Sentence {
     line: usize,
     comments: Vec<(String, String)>,
     words: Vec<Word>,
+    /// Bytes of its lines; those beyond what an example may have are not kept.
+    bytes: usize,
 }
 
 /// A line of a sentence.
@@ -54,6 +57,10 @@ pub fn read(path: &Path, mut lines: Lines<'_>, tag: Option<usize>, sink: Sink<'_
                 if sentence.line == 0 {
                     sentence.line = number;
                 }
+                sentence.bytes += line.len();
+                if sentence.bytes > LONGEST {
+                    continue;
+                }
                 // a hashtag may be the first word of a sentence
                 let comment = sentence.words.is_empty() && (line.starts_with("# ") || line.contains(" = "));
                 if let Some(comment) = line.strip_prefix('#').filter(|_| comment) {
@@ -73,6 +80,8 @@ pub fn read(path: &Path, mut lines: Lines<'_>, tag: Option<usize>, sink: Sink<'_
         let done = std::mem::take(&mut sentence);
         if let Some(e) = bad.take() {
             sink(Err(e))?;
+        } else if done.bytes > LONGEST {
+            sink(Err(Error::row(path, done.line, say!("a sentence {}", "una frase {}", too_long()))))?;
         } else if let Some(first) = done.words.first() {
             let layout = layout.get_or_insert_with(|| Layout { form: usize::from(is_universal(first)), tag, universal: is_universal(first) });
             if layout.tag.is_none() {
@@ -115,6 +124,14 @@ fn tag(value: &str) -> Option<(char, &str)> {
 }
 
 fn record(path: &Path, sentence: Sentence, layout: Layout) -> Result<Record> {
+    let mut names = HashSet::new();
+    if let Some((name, _)) = sentence.comments.iter().find(|(name, _)| !names.insert(name)) {
+        let what = say!(
+            "the comment `{name:.40}` stands twice at one sentence; keep one of them",
+            "il commento `{name:.40}` compare due volte nella stessa frase; tienine uno solo"
+        );
+        return Err(Error::row(path, sentence.line, what));
+    }
     let given = sentence.comments.iter().find(|(name, _)| name == "text").map(|(_, v)| v.as_str());
     let mut words: Vec<(&Word, &str)> = Vec::new();
     // the parts of a word that is written as one, by the last id of it

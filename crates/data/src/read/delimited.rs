@@ -1,10 +1,11 @@
 //! Delimited text with a header row: commas, semicolons, tabs or bars, whichever splits it evenly.
 
-use super::text::{LONGEST, Text, failure, not_utf8, too_long};
+use super::text::{LONGEST, Text, failure, not_utf8, nul, too_long};
 use super::{Record, Sink};
 use crate::error::{Error, Result};
 use say::say;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
@@ -13,6 +14,8 @@ use std::rc::Rc;
 const SAMPLE: u64 = 1 << 18;
 /// Rows of it that are counted.
 const SAMPLE_ROWS: usize = 50;
+/// Most columns of a table; one with more was split by the wrong character, or is no table.
+const COLUMNS: usize = 10_000;
 
 /// How a file is delimited.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +89,7 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
             }
         }
         let line = passed.borrow_mut().line_of(row.position());
-        let values = strings(path, line, &row);
+        let values = if row.len() > COLUMNS { Err(Error::row(path, line, too_wide(row.len()))) } else { strings(path, line, &row) };
         let Some(names) = &header else {
             let values = values?;
             let names = if positional { (1..=values.len()).map(|i| i.to_string()).collect() } else { names(path, line, &values)? };
@@ -112,17 +115,16 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
     }
 }
 
+fn too_wide(columns: usize) -> String {
+    say!(
+        "has {columns} columns, more than the {COLUMNS} of the widest table; is it text with many commas? save it in another format",
+        "ha {columns} colonne, più delle {COLUMNS} della tabella più larga; è testo con molte virgole? salvalo in un altro formato"
+    )
+}
+
 fn strings(path: &Path, line: usize, row: &csv::ByteRecord) -> Result<Vec<String>> {
     let field = |(i, bytes): (usize, &[u8])| match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => Err(Error::row(
-            path,
-            line,
-            say!(
-                "column {}: holds a NUL byte, which no text does; the file is damaged",
-                "colonna {}: contiene un byte NUL, che in un testo non c’è mai; il file è danneggiato",
-                i + 1
-            ),
-        )),
+        Ok(text) if text.contains('\0') => Err(Error::row(path, line, say!("column {}: {}", "colonna {}: {}", i + 1, nul()))),
         Ok(text) => Ok(text.to_string()),
         Err(_) => Err(Error::row(path, line, say!("column {}: {}", "colonna {}: {}", i + 1, not_utf8()))),
     };
@@ -132,7 +134,8 @@ fn strings(path: &Path, line: usize, row: &csv::ByteRecord) -> Result<Vec<String
 /// Names of the columns; one without a name is called by its number.
 fn names(path: &Path, line: usize, header: &[String]) -> Result<Vec<String>> {
     let names: Vec<String> = header.iter().enumerate().map(|(i, h)| if h.trim().is_empty() { (i + 1).to_string() } else { h.trim().to_string() }).collect();
-    match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+    let mut seen = HashSet::new();
+    match names.iter().enumerate().find(|(_, name)| !seen.insert(*name)) {
         Some((i, name)) => Err(Error::row(
             path,
             line,

@@ -11,6 +11,7 @@ mod delimited;
 mod json;
 mod jsonl;
 mod labelled;
+mod lists;
 mod parquet;
 mod roles;
 mod sniff;
@@ -127,7 +128,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Size of a file in bytes. A pipe would be read twice, a folder not at all: both are refused.
-fn size(path: &Path) -> Result<u64> {
+pub(crate) fn size(path: &Path) -> Result<u64> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if meta.is_file() {
         Ok(meta.len())

@@ -1,13 +1,14 @@
 //! Parquet, row by row. The file says how large it is before anything is unpacked; a file that would
-//! unpack into more than a machine should give to it is refused on that.
+//! unpack into more than a machine should give to it is refused on that, and so is a row whose lists would ([`super::lists`]).
 
-use super::{Progress, Record, Sink};
+use super::{Progress, Record, Sink, lists};
 use crate::error::{Error, Result};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use say::say;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +24,19 @@ const AT_ONCE: u64 = 256 << 20;
 const PASSED_ON: u64 = 2 << 30;
 /// Bytes of a page's description.
 const PAGE_HEADER: u64 = 1 << 16;
+/// Bytes of the description of the whole file.
+const FOOTER: u64 = 64 << 20;
+/// The encoding of pages whose values are written as what differs from the one before (DELTA_BYTE_ARRAY).
+const PREFIXED: i64 = 7;
+/// Where the description of a page says its encoding, by version.
+const ENCODINGS: [u64; 2] = [inside(5, 2), inside(8, 4)];
+/// The largest page of that encoding, and how many rows are then read at once: each value may be as long as the page.
+const PREFIXED_PAGE: u64 = 8 << 20;
+const PREFIXED_ROWS: usize = 32;
+/// What a row takes in memory beside its values.
+const ROW: u64 = 128;
+/// How deep columns may be nested: the library goes down by recursion, and would leave the stack.
+const DEEP: usize = 32;
 
 /// Reads every row as a record, numbered from 1 where other formats have lines. Lists and groups are
 /// passed on as JSON. `progress` gets the rows done and the rows there are.
@@ -36,13 +50,32 @@ pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
     let (file, mut again) = (super::open(path)?, super::open(path)?);
     // the library is sound but may panic on a damaged file, which is no reason to take the application down
     let whole = || -> Result<()> {
+        match deepest(&mut again).map_err(|e| Error::io(path, e))? {
+            None => return Err(damaged(say!("it does not end with the description of its columns", "non finisce con la descrizione delle sue colonne"))),
+            Some(depth) if depth > DEEP => {
+                return Err(Error::file(
+                    path,
+                    say!(
+                        "has columns nested {depth} levels deep, more than the {DEEP} that are read; flatten them",
+                        "ha colonne annidate per {depth} livelli, più dei {DEEP} che si leggono; appiattiscile"
+                    ),
+                ));
+            }
+            Some(_) => {}
+        }
         let reader = SerializedFileReader::new(file).map_err(|e| damaged(e.to_string()))?;
-        let total = bounded(path, &mut again, reader.metadata())?;
+        distinct(path, reader.metadata())?;
+        let (total, prefixed) = bounded(path, &mut again, reader.metadata())?;
+        if let Some(what) = lists::excess(&reader, AT_ONCE).map_err(|e| damaged(e.to_string()))? {
+            return Err(Error::file(path, what));
+        }
+        let rows = reader.get_row_iter(None).map_err(|e| damaged(e.to_string()))?;
+        let rows = if prefixed { rows.with_batch_size(PREFIXED_ROWS) } else { rows };
         let mut passed_on = 0;
-        for (i, row) in reader.get_row_iter(None).map_err(|e| damaged(e.to_string()))?.enumerate() {
+        for (i, row) in rows.enumerate() {
             let row = row.map_err(|e| damaged(say!("row {}: {e}", "riga {}: {e}", i + 1)))?;
             let fields: Vec<(String, String)> = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), super::plain(value(field))?))).collect();
-            passed_on += fields.iter().map(|(_, v)| v.len() as u64).sum::<u64>();
+            passed_on += ROW + fields.iter().map(|(_, v)| v.len() as u64).sum::<u64>();
             if passed_on > PASSED_ON {
                 return Err(Error::row(
                     path,
@@ -64,15 +97,52 @@ pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
     catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|_| Err(damaged(say!("its parts contradict each other", "le sue parti si contraddicono"))))
 }
 
-/// Refuses a file that is too large; else its number of rows.
-fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<u64> {
+/// Refuses a file with two columns of one name: nobody knows which is meant.
+fn distinct(path: &Path, metadata: &ParquetMetaData) -> Result<()> {
+    let mut names = HashSet::new();
+    match metadata.file_metadata().schema().get_fields().iter().find(|field| !names.insert(field.name())) {
+        Some(field) => Err(Error::file(
+            path,
+            say!(
+                "has several columns called `{:.40}`; give each column its own name",
+                "ha più colonne di nome `{:.40}`; dai a ogni colonna un nome diverso",
+                field.name()
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// How deep the columns of a file are nested; `None` if its description cannot be read.
+fn deepest(file: &mut File) -> std::io::Result<Option<usize>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let mut tail = [0; 8];
+    if length < 12 {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(length - 8))?;
+    file.read_exact(&mut tail)?;
+    let [a, b, c, d, mark @ ..] = tail;
+    let size = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if &mark != b"PAR1" || size > FOOTER || size > length - 8 {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(length - 8 - size))?;
+    let mut bytes = Vec::new();
+    file.take(size).read_to_end(&mut bytes)?;
+    Ok(Thrift { bytes: &bytes }.nesting())
+}
+
+/// Refuses a file that is too large; else its number of rows, and whether values are written as what differs from the
+/// one before.
+fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<(u64, bool)> {
     let rows = metadata.file_metadata().num_rows();
     let refuse = |what: String| Err(Error::file(path, say!("{what}, which is refused; split the file", "{what}, troppo; dividi il file")));
     if !(0..=ROWS).contains(&rows) {
         return refuse(say!("says that it has {rows} rows", "dichiara {rows} righe"));
     }
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let mut unpacked = 0;
+    let (mut unpacked, mut prefixed) = (0, false);
     for group in metadata.row_groups() {
         let mut at_once = 0;
         for column in group.columns() {
@@ -100,6 +170,14 @@ fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<u
                         ),
                     ));
                 };
+                if header.prefixed && header.unpacked > PREFIXED_PAGE {
+                    return refuse(say!(
+                        "has a page of {} MiB of texts that share their beginnings",
+                        "ha una pagina di {} MiB di testi che condividono l’inizio",
+                        header.unpacked >> 20
+                    ));
+                }
+                prefixed |= header.prefixed;
                 unpacked += header.unpacked;
                 largest = largest.max(header.unpacked);
                 at = header.end;
@@ -115,12 +193,14 @@ fn bounded(path: &Path, file: &mut File, metadata: &ParquetMetaData) -> Result<u
             ));
         }
     }
-    Ok(rows.unsigned_abs())
+    Ok((rows.unsigned_abs(), prefixed))
 }
 
 /// A page's size, and where it ends.
 struct Page {
     unpacked: u64,
+    /// Its values are written as what differs from the one before, so that each may be as long as all of them together.
+    prefixed: bool,
     end: u64,
 }
 
@@ -130,19 +210,28 @@ fn page_header(file: &mut File, at: u64, end: u64) -> std::io::Result<Option<Pag
     file.seek(SeekFrom::Start(at))?;
     let mut bytes = Vec::new();
     file.take((end - at).min(PAGE_HEADER)).read_to_end(&mut bytes)?;
-    let mut thrift = Thrift { bytes: &bytes, sizes: [None; 2] };
-    let sizes = thrift.structure(0).and(Some(thrift.sizes));
-    let Some([Some(unpacked), Some(packed)]) = sizes else { return Ok(None) };
+    let mut thrift = Thrift { bytes: &bytes };
+    let mut sizes = [None; 2];
+    // a negative size is none
+    let mut prefixed = false;
+    let whole = thrift.structure(0, &mut |field, number| match field {
+        2 | 3 => sizes[field as usize - 2] = u64::try_from(number).ok(),
+        field => prefixed |= ENCODINGS.contains(&field) && number == PREFIXED,
+    });
+    let (Some(()), [Some(unpacked), Some(packed)]) = (whole, sizes) else { return Ok(None) };
     let header = (bytes.len() - thrift.bytes.len()) as u64;
     let page_end = at.checked_add(header).and_then(|b| b.checked_add(packed)).filter(|e| *e <= end);
-    Ok(page_end.map(|end| Page { unpacked, end }))
+    Ok(page_end.map(|end| Page { unpacked, prefixed, end }))
+}
+
+/// The number that a field of a struct in a field has here; fields are below a hundred.
+const fn inside(outer: u64, inner: u64) -> u64 {
+    outer.saturating_mul(1000).saturating_add(inner)
 }
 
 /// The little of Thrift's compact protocol that passes over a struct.
 struct Thrift<'a> {
     bytes: &'a [u8],
-    /// Fields 2 and 3 of the outermost struct.
-    sizes: [Option<u64>; 2],
 }
 
 impl Thrift<'_> {
@@ -169,25 +258,75 @@ impl Thrift<'_> {
         None
     }
 
-    /// A struct: fields by the distance of their number from the last, until a zero.
-    fn structure(&mut self, depth: usize) -> Option<()> {
+    /// The next field of a struct: its number, reckoned from that of the one before, and its kind; 0 ends the struct.
+    fn field(&mut self, before: u64) -> Option<(u64, u8)> {
+        let head = self.byte()?;
+        let distance = u64::from(head >> 4);
+        let field = if head != 0 && distance == 0 { self.varint()? >> 1 } else { before.checked_add(distance)? };
+        Some((field, head & 0x0f))
+    }
+
+    /// A struct, until its end; `number` hears of its own whole numbers and, if it is the outermost one, of those of the
+    /// structs in it.
+    fn structure(&mut self, depth: usize, number: &mut dyn FnMut(u64, i64)) -> Option<()> {
         let mut field = 0_u64;
         loop {
-            let head = self.byte()?;
-            if head == 0 {
-                return Some(());
-            }
-            let distance = u64::from(head >> 4);
-            field = if distance == 0 { self.varint()? >> 1 } else { field + distance };
-            let kind = head & 0x0f;
-            if depth == 0 && matches!(field, 2 | 3) && kind == 5 {
-                let zigzag = self.varint()?;
-                // a negative size is none
-                self.sizes[field as usize - 2] = (zigzag & 1 == 0).then_some(zigzag >> 1);
-            } else {
-                self.value(kind, depth)?;
+            let kind;
+            (field, kind) = self.field(field)?;
+            match kind {
+                0 => return Some(()),
+                5 => {
+                    let zigzag = self.varint()?;
+                    number(field, (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64));
+                }
+                12 if depth == 0 => self.structure(1, &mut |inner, n| number(inside(field, inner), n))?,
+                _ => self.value(kind, depth)?,
             }
         }
+    }
+
+    /// Length and kind of a list.
+    fn list(&mut self) -> Option<(u64, u8)> {
+        let head = self.byte()?;
+        let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+        Some((n, head & 0x0f))
+    }
+
+    /// In the description of a file, how deep the tree of its columns is: field 2 lists its nodes, each before its
+    /// children, whose number is the node's field 5.
+    fn nesting(&mut self) -> Option<usize> {
+        let mut field = 0;
+        loop {
+            let kind;
+            (field, kind) = self.field(field)?;
+            match (field, kind) {
+                (2, 9) => break,
+                (_, 0) => return None,
+                _ => self.value(kind, 0)?,
+            }
+        }
+        let (nodes, 12) = self.list()? else { return None };
+        // children still to come, of each node on the way down
+        let (mut open, mut deepest) = (Vec::new(), 0);
+        for _ in 0..nodes {
+            while open.last() == Some(&0) {
+                open.pop();
+            }
+            if let Some(left) = open.last_mut() {
+                *left -= 1;
+            }
+            let mut children = 0;
+            self.structure(1, &mut |field, number| {
+                if field == 5 {
+                    children = number.max(0)
+                }
+            })?;
+            if children > 0 {
+                open.push(children);
+            }
+            deepest = deepest.max(open.len());
+        }
+        Some(deepest)
     }
 
     fn value(&mut self, kind: u8, depth: usize) -> Option<()> {
@@ -204,12 +343,11 @@ impl Thrift<'_> {
                 self.skip(n)
             }
             9 | 10 => {
-                let head = self.byte()?;
-                let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+                let (n, kind) = self.list()?;
                 // booleans in a list take a byte each
-                (0..n).try_for_each(|_| if matches!(head & 0x0f, 1 | 2) { self.skip(1) } else { self.value(head & 0x0f, depth + 1) })
+                (0..n).try_for_each(|_| if matches!(kind, 1 | 2) { self.skip(1) } else { self.value(kind, depth + 1) })
             }
-            12 => self.structure(depth + 1),
+            12 => self.structure(depth + 1, &mut |_, _| {}),
             _ => None,
         }
     }
@@ -308,6 +446,92 @@ mod tests {
         assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
         let refused = examples(&path, Kind::Intent, &Columns::default()).expect_err("must be refused").to_string();
         assert!(refused.contains("bomb.parquet: has 1 MiB that unpack into 300 MiB or more, which is refused"), "{refused}");
+    }
+
+    /// A file of one row with a list of these strings.
+    fn list(path: &Path, values: &[ByteArray]) {
+        let schema = "message rows { required binary text (UTF8); required group hashtags (LIST) { repeated group list { required binary element (UTF8); } } }";
+        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).set_dictionary_page_size_limit(64 << 20).build();
+        let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+        let mut writer = SerializedFileWriter::new(File::create(path).expect("writable"), schema, Arc::new(properties)).expect("a writer");
+        let mut group = writer.next_row_group().expect("a group");
+        let mut column = group.next_column().expect("no error").expect("a column");
+        column.typed::<ByteArrayType>().write_batch(&["x".into()], None, None).expect("written");
+        column.close().expect("closed");
+        let mut column = group.next_column().expect("no error").expect("a column");
+        let repetition: Vec<i16> = (0..values.len()).map(|i| i16::from(i > 0)).collect();
+        column.typed::<ByteArrayType>().write_batch(values, Some(&vec![1; values.len()]), Some(&repetition)).expect("written");
+        column.close().expect("closed");
+        group.close().expect("closed");
+        writer.close().expect("closed");
+    }
+
+    #[test]
+    fn a_list_that_unpacks_into_too_much_is_refused_before_it_is_unpacked() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("bomb.parquet");
+        let refused = |values: &[ByteArray]| {
+            list(&path, values);
+            assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
+            examples(&path, Kind::Hashtags, &Columns::default()).expect_err("must be refused").to_string()
+        };
+        let many = refused(&vec!["a".into(); 1_100_000]);
+        assert!(many.contains("bomb.parquet: has a row whose lists hold more than 1048576 values"), "{many}");
+        let long = refused(&vec![ByteArray::from(vec![b'a'; 1 << 20]); 400]);
+        assert!(long.contains("bomb.parquet: has a row whose lists hold more than 256 MiB"), "{long}");
+        list(&path, &vec!["#a".into(); 100_000]);
+        assert!(examples(&path, Kind::Hashtags, &Columns::default()).is_ok_and(|e| matches!(&e[0].target, Target::Tags(tags) if tags.len() == 100_000)));
+    }
+
+    /// Of texts that share their beginnings only what differs is written, so that a page says each of them in a few bytes.
+    #[test]
+    fn texts_that_share_their_beginnings_unpack_in_bounded_memory() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        let shared = |length: usize, page: usize| {
+            let schema = Arc::new(parse_message_type("message rows { required binary text (UTF8); required binary label (UTF8); }").expect("a schema"));
+            let properties = WriterProperties::builder()
+                .set_dictionary_enabled(false)
+                .set_encoding(parquet::basic::Encoding::DELTA_BYTE_ARRAY)
+                .set_data_page_size_limit(page)
+                .build();
+            let mut writer = SerializedFileWriter::new(File::create(&path).expect("writable"), schema, Arc::new(properties)).expect("a writer");
+            let mut group = writer.next_row_group().expect("a group");
+            let long = vec![b'a'; length];
+            let columns: [fn(&[u8], usize) -> Vec<u8>; 2] = [|long, i| [long, i.to_string().as_bytes()].concat(), |_, i| vec![b'x' + (i % 2) as u8]];
+            for value in columns {
+                let values: Vec<ByteArray> = (0..4).map(|i| value(&long, i).into()).collect();
+                let mut column = group.next_column().expect("no error").expect("a column");
+                column.typed::<ByteArrayType>().write_batch(&values, None, None).expect("written");
+                column.close().expect("closed");
+            }
+            group.close().expect("closed");
+            writer.close().expect("closed");
+            examples(&path, Kind::Intent, &Columns::default())
+        };
+        assert!(shared(1000, 1 << 20).is_ok_and(|e| e.len() == 4 && e[3].text.len() == 1001 && e[3].text.ends_with("a3")));
+        let refused = shared(9 << 20, 64 << 20).expect_err("must be refused").to_string();
+        assert!(refused.contains("x.parquet: has a page of 9 MiB of texts that share their beginnings, which is refused"), "{refused}");
+    }
+
+    #[test]
+    fn columns_of_one_name_or_nested_without_end_are_refused() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        write(&path, &[("text", vec!["uno".into()]), ("label", vec!["a".into()]), ("text", vec!["due".into()])]);
+        let twice = examples(&path, Kind::Intent, &Columns::default()).expect_err("must be refused").to_string();
+        assert!(twice.contains("x.parquet: has several columns called `text`"), "{twice}");
+        let deep = format!("message rows {{ {} required binary text (UTF8); {} }}", "required group g { ".repeat(40), "}".repeat(40));
+        let schema = Arc::new(parse_message_type(&deep).expect("a schema"));
+        let mut writer = SerializedFileWriter::new(File::create(&path).expect("writable"), schema, Arc::default()).expect("a writer");
+        let mut group = writer.next_row_group().expect("a group");
+        let mut column = group.next_column().expect("no error").expect("a column");
+        column.typed::<ByteArrayType>().write_batch(&["x".into()], None, None).expect("written");
+        column.close().expect("closed");
+        group.close().expect("closed");
+        writer.close().expect("closed");
+        let deep = examples(&path, Kind::Intent, &Columns::default()).expect_err("must be refused").to_string();
+        assert!(deep.contains("x.parquet: has columns nested 41 levels deep"), "{deep}");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub enum Role {
     Completion,
 }
 
+/// Columns that a message names.
+const LISTED: usize = 30;
 /// Names of texts, likeliest first.
 const TEXT: [&str; 19] = [
     "text",
@@ -73,6 +75,11 @@ impl Role {
             Self::Prompt => "prompt",
             Self::Completion => "completion",
         }
+    }
+
+    /// Whether it is what is read, not what is answered.
+    fn is_read(self) -> bool {
+        matches!(self, Self::Text | Self::Question | Self::Prompt)
     }
 
     /// The likeliest of these field names to play the role, if one is known to.
@@ -155,10 +162,18 @@ impl Columns {
         self.0.get(&role).map(String::as_str)
     }
 
+    /// As [`Columns::get`], be it by the name that the role has in another task: a question or a prompt is a text, and a
+    /// label, a query or a completion is an answer.
+    pub fn playing(&self, role: Role) -> Option<&str> {
+        let alike = || Role::ALL.into_iter().filter(|r| r.is_read() == role.is_read());
+        self.get(role).or_else(|| alike().find_map(|r| self.get(r)))
+    }
+
     /// These columns, and for roles that they do not name those of a card; other keys of a card are for people.
     #[must_use]
     pub fn or_card(&self, card: &BTreeMap<String, String>) -> Self {
-        let named = |r: Role| Some((r, self.get(r).map(str::to_string).or_else(|| card.get(r.name()).cloned())?));
+        let of_card = |r: Role| card.get(r.name()).map(|field| self.playing(r).unwrap_or(field).to_string());
+        let named = |r: Role| Some((r, self.0.get(&r).cloned().or_else(|| of_card(r))?));
         Self(Role::ALL.into_iter().filter_map(named).collect())
     }
 
@@ -213,16 +228,16 @@ impl Binding {
         let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
         let file = Arc::new(path.to_path_buf());
         let [reads, answers] = kind.roles();
-        let mapped = |role| columns.get(role).is_some();
+        let mapped = |role| columns.playing(role).is_some();
         let called = |wanted: &[&str]| wanted.iter().find_map(|w| names.iter().find(|n| n.eq_ignore_ascii_case(w))).map(|n| (*n).to_string());
         let chat = called(&["messages", "conversations", "conversation", "messaggi"]).filter(|_| !mapped(reads) && !mapped(answers));
         if chat.is_some() {
             return Ok(Self { file, kind, chat, reads: Reads::Field(String::new()), answers: Answers::Field(String::new()) });
         }
-        let is_list = |name: &str| first.fields.iter().any(|(n, v)| n == name && value::strings(v).is_some());
+        let lists = || first.fields.iter().any(|(_, v)| value::strings(v).is_some());
         let answer = match role(path, first, answers, columns, None) {
             Ok(name) => Answers::Field(name),
-            Err(_) if kind == Kind::Entities && !mapped(answers) && names.iter().any(|n| is_list(n)) => Answers::PerType,
+            Err(_) if kind == Kind::Entities && !mapped(answers) && lists() => Answers::PerType,
             Err(e) => return Err(e),
         };
         let taken = if let Answers::Field(name) = &answer { Some(name.as_str()) } else { None };
@@ -287,8 +302,9 @@ impl Binding {
 /// record without names.
 fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Option<&str>) -> Result<String> {
     let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
-    let listed = names.iter().map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ");
-    if let Some(wanted) = columns.get(role) {
+    let more = if names.len() > LISTED { ", …" } else { "" };
+    let listed = names.iter().take(LISTED).map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ") + more;
+    if let Some(wanted) = columns.playing(role) {
         return names.iter().find(|n| **n == wanted).map(|n| (*n).to_string()).ok_or_else(|| {
             Error::row(path, first.line, say!("has no column `{wanted}`; the columns are {listed}", "non ha la colonna `{wanted}`; le colonne sono {listed}"))
         });

@@ -4,6 +4,8 @@
 use super::*;
 use crate::example::{Span, Target};
 use crate::part::Split;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 fn of_kind(kind: Kind, name: &str, bytes: &[u8], columns: &str) -> std::result::Result<Vec<Example>, String> {
     let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
@@ -40,6 +42,19 @@ fn formats_and_names_that_people_use() {
     let csv = "Intento,Messaggio\na,\"uno, due\"\nb,\"su\ndue righe\"\nc,tre\n";
     assert_eq!(read("x.csv", csv.as_bytes(), ""), Ok(vec![row("uno, due", "a", 2), row("su\ndue righe", "b", 3), row("tre", "c", 5)]));
     assert_eq!(read("x.tsv", b"q\tk\nciao\ta\n", "text=q,label=k"), Ok(vec![row("ciao", "a", 2)]));
+}
+
+#[test]
+fn columns_are_named_by_the_roles_of_any_task() {
+    let named = |kind, columns| of_kind(kind, "x.csv", b"q,text,k\nuno,due,tre\n", columns).map(|rows| (rows[0].text.clone(), rows[0].target.clone()));
+    let expected = Ok(("uno".to_string(), Target::Sql("tre".into())));
+    assert_eq!(named(Kind::Sql, "question=q,sql=k"), expected);
+    assert_eq!(named(Kind::Sql, "text=q,label=k"), expected, "a question is a text, and a query an answer");
+    assert_eq!(named(Kind::Sql, "text=text,question=q,sql=k"), expected, "the role of the task comes first");
+    assert_eq!(named(Kind::Custom, "text=q,label=k"), Ok(("uno".into(), Target::Completion("tre".into()))));
+    let card = std::collections::BTreeMap::from([("question".to_string(), "text".to_string()), ("sql".to_string(), "k".to_string())]);
+    let both = Columns::parse("text=q").expect("columns").or_card(&card);
+    assert_eq!((both.playing(Role::Question), both.playing(Role::Sql)), (Some("q"), Some("k")), "what a person says goes before the card");
 }
 
 #[test]
@@ -84,9 +99,11 @@ fn a_file_of_two_encodings_is_refused_at_the_line_that_differs() {
     let mixed = [csv, b"citt\xe0,c\n"].concat();
     assert!(message("x.csv", &mixed, "").contains("x.csv:4: column 1: is not valid UTF-8, unlike the rest"));
     let jsonl = ["{\"text\":\"è\",\"label\":\"a\"}\n".as_bytes(), b"{\"text\":\"\xe8\",\"label\":\"a\"}\n"].concat();
-    assert!(message("x.jsonl", &jsonl, "").contains("x.jsonl:2: is not valid UTF-8, unlike the rest"));
+    assert!(message("x.jsonl", &jsonl, "").contains("x.jsonl:2: column 10: is not valid UTF-8, unlike the rest"));
     assert!(message("x.csv", b"text,label\na\0b,c\n", "").contains("x.csv:2: column 1: holds a NUL byte"));
-    assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\0\",\"label\":\"b\"}\n", "").contains("x.jsonl:2: holds a NUL byte"));
+    assert!(
+        message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\0\",\"label\":\"b\"}\n", "").contains("x.jsonl:2: column 11: holds a NUL byte")
+    );
     assert!(message("x.jsonl", &[0xff, 0xfe, b'{', 0, 0, 0xd8, b'a', 0], "").contains("looks like UTF-16LE but is not throughout"));
 }
 
@@ -97,6 +114,15 @@ fn lines_without_end_are_refused_in_bounded_memory() {
     assert!(message("x.json", &[b"[\"", endless.as_slice()].concat(), "").contains("is longer than 16 MiB"));
     assert!(message("x.csv", &[b"text,label\nok,a\n\"", endless.as_slice()].concat(), "").contains("x.csv:3: is longer than 16 MiB"));
     assert!(message("x.conll", &endless, "").contains("x.conll:1: is longer than 16 MiB"));
+    drop(endless);
+    // neither do sentences end, nor rows of a table
+    let words = "parola O\n".repeat(3 << 20);
+    assert!(of_kind(Kind::Entities, "x.conll", words.as_bytes(), "").is_err_and(|e| e.contains("x.conll:1: a sentence is longer than 16 MiB")));
+    let wide = ["text,label\na,b\n".as_bytes(), &vec![b','; 4 << 20]].concat();
+    assert!(message("x.csv", &wide, "").contains("x.csv:3: has 4194305 columns, more than the 10000"));
+    assert!(message("x.csv", &wide[15..], "").contains("x.csv:1: has 4194305 columns"));
+    let many = format!("{{\"text\": \"a\", \"entities\": {{\"p\": [{}\"a\"]}}}}\n", "\"a\",".repeat(1 << 20));
+    assert!(of_kind(Kind::Entities, "x.jsonl", many.as_bytes(), "").is_err_and(|e| e.contains("x.jsonl:1: `entities` lists 1048577 entities, more than")));
 }
 
 #[test]
@@ -289,6 +315,11 @@ fn bad_files_are_named_with_their_row() {
     assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "text=bar").contains("the columns are `foo`, `label`"));
     assert!(message("x.csv", b"text,label\na,b\na,b,c\n", "").contains("x.csv:3: has 3 columns where the header has 2"));
     assert!(message("x.csv", b"\n\ntext,text\na,b\n", "").contains("x.csv:3: column 2 repeats the name"));
+    let comments = "# text = A\n# label = x\n# label = y\n1\tA\t_\tX\t_\t_\t0\tx\t_\t_\n";
+    assert!(message("x.conllu", comments.as_bytes(), "label=label").contains("x.conllu:1: the comment `label` stands twice"));
+    let wide: Vec<String> = (0..200).map(|i| format!("c{i}")).collect();
+    let listed = message("x.csv", format!("{}\n{}\n", wide.join(","), wide.join(",")).as_bytes(), "");
+    assert!(listed.contains("`c29`, …: say which") && !listed.contains("`c30`"), "{listed}");
     assert!(message("x.csv", b"text,label\r\na,b\r\n\r\na,b,c\r\n", "").contains("x.csv:4: has 3 columns"));
     assert!(message("x.doc", b"a", "").contains("use .jsonl, .json, .csv"));
     assert!(message("x.parquet", b"PAR1 and nothing of it PAR1", "").contains("x.parquet: is not a readable Parquet file"));
@@ -297,4 +328,73 @@ fn bad_files_are_named_with_their_row() {
     let named = folder.path().join("x.csv");
     std::fs::create_dir(&named).expect("a folder");
     assert!(examples(&named, Kind::Intent, &Columns::default()).is_err_and(|e| e.to_string().contains("is not a file")));
+}
+
+/// Bytes with a few of them changed, left out, doubled, or replaced by some of another file.
+fn damaged(bytes: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+    const ODD: &[u8] = b"\0\"\\{}[],;:\t\r\n#_-|\xff\xfe\xc3\xef\xbb\xbf0\x80";
+    let mut out = bytes.to_vec();
+    for _ in 0..rng.random_range(1..6) {
+        let (at, end) = (rng.random_range(0..=out.len()), rng.random_range(0..=out.len()));
+        let part = at.min(end)..at.max(end).min(at.min(end) + 24);
+        match rng.random_range(0..5) {
+            0 => out.truncate(at),
+            1 => drop(out.drain(part)),
+            2 => {
+                let twice = out[part].to_vec();
+                drop(out.splice(at..at, twice));
+            }
+            3 => {
+                let from = rng.random_range(0..other.len());
+                drop(out.splice(part, other[from..].iter().take(24).copied().collect::<Vec<_>>()));
+            }
+            _ => drop(out.splice(at..at, [ODD[rng.random_range(0..ODD.len())]])),
+        }
+    }
+    out
+}
+
+/// What libFuzzer does at length (see fuzz/README.md), in brief and each time the same.
+#[test]
+fn damaged_files_of_every_format_are_read_or_refused() {
+    let files: [(&str, Kind, &str); 9] = [
+        ("x.jsonl", Kind::Intent, "{\"text\":\"Anna è a Roma\",\"label\":\"a\",\"people\":[\"Anna\"]}\n\n{\"text\":\"b\",\"label\":[\"x\"],\"people\":[]}\r\n"),
+        (
+            "x.jsonl",
+            Kind::Custom,
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"b\"}]}]}\n",
+        ),
+        ("x.json", Kind::Intent, "{\"version\":1,\"train\":[{\"text\":\"a\",\"label\":\"x\"},\n{\"text\":\"b\",\"label\":\"y\"}],\"val\":[[\"c\",\"x\"]]}"),
+        ("x.json", Kind::Intent, "{\"text\":{\"0\":\"a\",\"1\":\"b\"},\"label\":{\"0\":\"x\",\"1\":\"y\"}}"),
+        ("x.csv", Kind::Intent, "text,label,entities\nuno,a,\"[{\"\"start\"\":0,\"\"end\"\":3,\"\"type\"\":\"\"n\"\"}]\"\n\"due\nrighe\",b,[]\n"),
+        ("x.tsv", Kind::Hashtags, "testo\thashtags\nperché no\t['#a', '#b']\nsì\t#c; #d\n"),
+        ("x.txt", Kind::Intent, "__label__a uno e due\n__label__b __label__c tre\n"),
+        ("x.conll", Kind::Entities, "-DOCSTART- -X- O\n\n# label = x\nAnna NNP B-PER\nride VB O\n\nRoma NNP S-LOC\n"),
+        (
+            "x.conllu",
+            Kind::Entities,
+            "# text = Vive nella Roma!\n1\tVive\t_\tX\tO\t_\t0\tx\t_\t_\n2-3\tnella\t_\tX\t_\t_\t0\tx\t_\t_\n2\tin\t_\tX\tO\t_\t0\tx\t_\t_\n3\tla\t_\tX\tO\t_\t0\tx\t_\t_\n4\tRoma\t_\tX\tB-LOC\t_\t0\tx\t_\tSpaceAfter=No\n",
+        ),
+    ];
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..200 {
+        for (name, own, text) in files {
+            let bytes = damaged(text.as_bytes(), files[round % files.len()].2.as_bytes(), &mut rng);
+            let kind = if rng.random_bool(0.6) { own } else { Kind::ALL[rng.random_range(0..Kind::ALL.len())] };
+            let columns = ["", "", "", "", "text=1,label=2", "entities=3"][rng.random_range(0..6)];
+            let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
+            match of_kind(kind, name, &bytes, columns) {
+                Ok(rows) => {
+                    assert!(rows.is_sorted_by_key(|r| r.origin.line) && rows.iter().all(|r| r.origin.line <= lines), "{name}: {bytes:?}");
+                    read += 1;
+                }
+                Err(e) => {
+                    assert!(e.contains(name), "{name}: {e}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 150 && refused > 150, "{read} were read, {refused} refused");
 }

@@ -243,6 +243,11 @@ pub fn too_long() -> String {
     )
 }
 
+/// What is said of a NUL byte.
+pub fn nul() -> String {
+    say!("holds a NUL byte, which no text does; the file is damaged", "contiene un byte NUL, che in un testo non c’è mai; il file è danneggiato")
+}
+
 /// What is said of bytes that are not text.
 pub fn not_utf8() -> String {
     say!(
@@ -300,13 +305,13 @@ impl<'a> Lines<'a> {
             return Ok(Some((self.number, wrong(too_long()))));
         }
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
+        let at = |column: usize, what: String| wrong(say!("column {column}: {what}", "colonna {column}: {what}"));
         let line = match std::str::from_utf8(line) {
-            Ok(line) if line.contains('\0') => wrong(say!(
-                "holds a NUL byte, which no text does; the file is damaged",
-                "contiene un byte NUL, che in un testo non c’è mai; il file è danneggiato"
-            )),
-            Ok(line) => Ok(line),
-            Err(_) => wrong(not_utf8()),
+            Ok(text) => match text.find('\0') {
+                Some(byte) => at(byte + 1, nul()),
+                None => Ok(text),
+            },
+            Err(e) => at(e.valid_up_to() + 1, not_utf8()),
         };
         Ok(Some((self.number, line)))
     }

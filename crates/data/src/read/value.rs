@@ -100,6 +100,9 @@ enum Listed {
     Named(String, String),
 }
 
+/// Entities of one text, at most: each is looked for beside all others.
+const MANY: usize = 2_000;
+
 const START: [&str; 5] = ["start", "begin", "start_offset", "start_char", "inizio"];
 const END: [&str; 6] = ["end", "stop", "end_offset", "end_char", "fine", "limit"];
 const TYPE: [&str; 8] = ["type", "label", "entity", "entity_group", "tag", "tipo", "category", "kind"];
@@ -212,6 +215,13 @@ fn entity(item: &Value) -> Option<Listed> {
 /// # Errors
 /// With a sentence about every string that is missing or could be meant in several places.
 pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, String> {
+    if named.len() > MANY {
+        return Err(say!(
+            "lists {} entities, more than the {MANY} that a text may have; split the row",
+            "elenca {} entità, più delle {MANY} che un testo può avere; dividi la riga",
+            named.len()
+        ));
+    }
     let mut wanted: Vec<(&str, Vec<&str>)> = Vec::new();
     for (kind, string) in named {
         let string = string.trim();

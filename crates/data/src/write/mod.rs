@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 /// If the format cannot say an example as it is, or the disk refuses.
 pub fn write(path: &Path, layout: Layout, kind: Kind, examples: &[&Example]) -> Result<()> {
     let mut unsaid = None;
-    let mut line = |example: &Example| {
-        row(layout, kind, example).map_err(|what| {
+    let mut said = |example: &Example, said: std::result::Result<String, String>| {
+        said.map_err(|what| {
             unsaid = Some(Error::row(
                 example.origin.path(),
                 example.origin.line,
@@ -39,17 +39,17 @@ pub fn write(path: &Path, layout: Layout, kind: Kind, examples: &[&Example]) -> 
         })
     };
     write_atomically_with(path, |out| match layout {
-        Layout::Csv => table(out, b',', kind, examples),
-        Layout::Tsv => table(out, b'\t', kind, examples),
+        Layout::Csv => table(out, b',', kind, examples, &mut said),
+        Layout::Tsv => table(out, b'\t', kind, examples, &mut said),
         Layout::Parquet => parquet::write(out, kind, examples),
         Layout::Json | Layout::Alpaca => {
             out.write_all(b"[")?;
             for (i, example) in examples.iter().enumerate() {
-                write!(out, "{}{}", if i == 0 { "\n" } else { ",\n" }, line(example)?)?;
+                write!(out, "{}{}", if i == 0 { "\n" } else { ",\n" }, said(example, row(layout, kind, example))?)?;
             }
             out.write_all(b"\n]\n")
         }
-        _ => examples.iter().try_for_each(|example| writeln!(out, "{}", line(example)?)),
+        _ => examples.iter().try_for_each(|example| writeln!(out, "{}", said(example, row(layout, kind, example))?)),
     })
     .map_err(|e| unsaid.take().unwrap_or_else(|| Error::io(path, e)))
 }
@@ -73,10 +73,19 @@ fn row(layout: Layout, kind: Kind, example: &Example) -> std::result::Result<Str
         Layout::Alpaca => json!({"instruction": text, "input": "", "output": answer()}).to_string(),
         Layout::PromptCompletion => json!({"prompt": text, "completion": answer()}).to_string(),
         Layout::Strings => strings(example)?,
-        Layout::FastText => labelled(example)?,
-        Layout::Conll => conll::sentence(example)?,
+        Layout::FastText => plain(labelled(example)?)?,
+        Layout::Conll => plain(conll::sentence(example)?)?,
         Layout::JsonLines | Layout::Json | Layout::Csv | Layout::Tsv | Layout::Parquet => object(kind, example).to_string(),
     })
+}
+
+/// Text as it is, if the readers of plain text would take it.
+fn plain(text: String) -> std::result::Result<String, String> {
+    if text.contains('\0') {
+        Err(say!("holds a NUL character, which no plain text does", "contiene un carattere NUL, che nel testo semplice non c’è mai"))
+    } else {
+        Ok(text)
+    }
 }
 
 /// An answer in one string.
@@ -122,11 +131,15 @@ fn labelled(example: &Example) -> std::result::Result<String, String> {
     Ok(format!("__label__{label} {text}"))
 }
 
-fn table(out: &mut dyn Write, delimiter: u8, kind: Kind, examples: &[&Example]) -> io::Result<()> {
+/// Takes what an example is written as, or why it cannot be.
+type Said<'a> = &'a mut dyn FnMut(&Example, std::result::Result<String, String>) -> io::Result<String>;
+
+fn table(out: &mut dyn Write, delimiter: u8, kind: Kind, examples: &[&Example], said: Said<'_>) -> io::Result<()> {
     let mut rows = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
     rows.write_record(kind.roles().map(|r| r.name()))?;
     for example in examples {
-        rows.write_record([&example.text, &answer(&example.target)])?;
+        let mut cell = |text: String| said(example, plain(text));
+        rows.write_record([cell(example.text.clone())?, cell(answer(&example.target))?])?;
     }
     rows.flush()
 }
@@ -208,8 +221,14 @@ pub fn folder(out: &Path, kind: Kind, layout: Layout, mut card: NewCard, parts: 
         Err(e) => return Err(io(out, e)),
     }
     folder_atomically(out, io, |unfinished| {
-        for file in [&mut card.schema, &mut card.seed, &mut card.database].into_iter().flatten() {
-            let name = PathBuf::from(file.file_name().unwrap_or_default());
+        for (role, file) in [("schema", &mut card.schema), ("seed", &mut card.seed), ("database", &mut card.database)] {
+            let Some(file) = file else { continue };
+            // files of one name, or of a name that the set has a file of its own for, lie in different folders
+            let mut name = file.file_name().map(PathBuf::from).unwrap_or_default();
+            let taken = |name: &Path| name == Path::new(CARD) || Split::ALL.iter().any(|s| name.file_stem().is_some_and(|n| n == s.name()));
+            if taken(&name) || unfinished.join(&name).exists() {
+                name = PathBuf::from(format!("{role}-{}", name.display()));
+            }
             std::fs::copy(&*file, unfinished.join(&name)).map_err(|e| io(file, e))?;
             *file = name;
         }
@@ -310,7 +329,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         for kind in Kind::ALL {
             let examples = drawn(kind, &mut rng);
-            for layout in Layout::of(kind).filter(|l| ![Layout::Csv, Layout::Tsv].contains(l)) {
+            for layout in Layout::of(kind) {
                 let sayable: Vec<&Example> = examples.iter().filter(|e| row(layout, kind, e).is_ok()).collect();
                 let narrow = NARROW.contains(&layout);
                 assert_eq!(sayable.len() < examples.len(), narrow, "{layout} is one of those that refuse examples, or is not");
@@ -338,6 +357,10 @@ mod tests {
         assert!(refused(Layout::Conll, Kind::Entities, &example("a Roma", spans(&[(1, 6)]))).contains("begins or ends with a space"));
         assert!(refused(Layout::Strings, Kind::Entities, &example("da Roma a Roma", spans(&[(3, 7)]))).contains("`Roma` (places) is in the text 2 times"));
         assert!(refused(Layout::Strings, Kind::Entities, &example("Roma", spans(&[(0, 9)]))).contains("not in the text"));
+        for layout in [Layout::Csv, Layout::Tsv, Layout::FastText] {
+            assert!(refused(layout, Kind::Intent, &example("a\0b", Target::Label("x".into()))).contains("holds a NUL character"));
+        }
+        assert!(refused(Layout::Conll, Kind::Entities, &example("a\0b", spans(&[]))).contains("holds a NUL character"));
         assert!(refused(Layout::FastText, Kind::Intent, &example("a", Target::Label("due parole".into()))).contains("`due parole` is empty or holds a space"));
     }
 
@@ -353,10 +376,22 @@ mod tests {
         let set = DataSet::open(&Source { folder: Some(out.clone()), ..Source::default() }).expect("opens");
         assert_eq!((set.kind, set.card.name.as_str(), set.schema), (Kind::Sql, "n", Some(out.join("tables.sql"))));
         assert_eq!((told(set.splits[&Split::Train].examples.as_slice()), set.splits.len()), (told(&examples[..1]), 2));
+        let one = |dir_name: &str, sql: &str| {
+            std::fs::create_dir(dir.path().join(dir_name)).expect("a folder");
+            let path = dir.path().join(dir_name).join("tables.sql");
+            std::fs::write(&path, sql).expect("writable");
+            Some(path)
+        };
+        let alike = NewCard { schema: one("a", "CREATE TABLE t (a);"), seed: one("b", "INSERT INTO t VALUES (1);"), ..card.clone() };
+        let both = dir.path().join("both");
+        folder(&both, Kind::Sql, Layout::JsonLines, alike, &parts).expect("written");
+        let set = DataSet::open(&Source { folder: Some(both), ..Source::default() }).expect("opens");
+        let [schema, seed] = [set.schema, set.seed].map(|path| std::fs::read_to_string(path.expect("named")).expect("copied"));
+        assert_eq!((schema.as_str(), seed.as_str()), ("CREATE TABLE t (a);", "INSERT INTO t VALUES (1);"), "neither takes the place of the other");
         assert!(folder(&out, Kind::Sql, Layout::JsonLines, card, &parts).is_err_and(|e| e.to_string().contains("already holds files")));
         let lost = NewCard { schema: Some(dir.path().join("nowhere.sql")), ..NewCard::default() };
         let other = dir.path().join("other");
         assert!(folder(&other, Kind::Sql, Layout::JsonLines, lost, &parts).is_err_and(|e| e.to_string().contains("nowhere.sql")));
-        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 2, "nothing half-made is left");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 5, "nothing half-made is left");
     }
 }
