@@ -411,6 +411,31 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
     }
 }
 
+/// A message may fill the model's context. A head reads it; the untuned model, which is asked with a prompt around it and must
+/// still have room to answer, cannot: that baseline is left out and told, and the run is as good as any.
+#[test]
+fn a_baseline_that_cannot_be_asked_is_left_out_and_costs_no_run() {
+    let b = Bench::new();
+    let tokenizer = gemma::Tokenizer::open(&gemma::Weights::open(&tiny()).expect("the tiny model")).expect("its tokenizer");
+    let mut long = "pacco".to_string();
+    while tokenizer.encode_with_bos(&long).expect("tokens").len() < 505 {
+        long += " pacco";
+    }
+    let rows = std::fs::read_to_string(b.path("test.jsonl")).expect("rows");
+    b.write("test.jsonl", (rows + &serde_json::json!({"text": long, "label": "order_tracking"}).to_string() + "\n").as_bytes());
+    let forecast = b.run(&b.train("out", &["--method", "head", "--forecast", "--json"]));
+    assert!(forecast.status.success(), "{}", text(&forecast.stderr));
+    let out = b.run(&b.train("out", &["--method", "head", "--json"]));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let result = json(&b.path("out/result.json"));
+    assert_eq!((&result["status"], &result["metrics"]["examples"]), (&"completed".into(), &3.into()), "{result}");
+    assert!(result["baselines"]["majority"].is_object() && result["baselines"]["untuned"].is_null(), "{}", result["baselines"]);
+    let warned = text(&out.stdout).lines().any(|l| l.contains("\"warning\"") && l.contains("without the untuned model") && l.contains("shorten it"));
+    assert!(warned, "{}", text(&out.stdout));
+    assert_eq!(std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions").lines().count(), 3);
+    assert!(b.run(&["report", "out"]).status.success());
+}
+
 /// Seeds make a CPU run repeatable to the bit, dropout included.
 #[test]
 fn the_same_seed_gives_the_same_bytes() {

@@ -287,7 +287,12 @@ impl<'a> Answerer<'a> {
                 let ids = [&self.shown[..], &own].concat();
                 Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new() })
             }
-            _ if completion => encoder.encode(&self.task.prompt(&self.template, text), None),
+            _ if completion => {
+                // prompts that the recipe does not train on may be as long as the model reads, with room for an answer
+                let room = self.model.config().context.saturating_sub(self.answer_tokens());
+                let max_tokens = if self.recipe.method == Method::Completion { encoder.max_tokens } else { room };
+                Encoder { max_tokens, ..encoder }.encode(&self.task.prompt(&self.template, text), None)
+            }
             Method::Completion | Method::Head => encoder.classed(text, 0),
             Method::Tagging => {
                 let words: Vec<_> = tagging::words(text, self.recipe.cut).into_iter().map(|w| (w, 0)).collect();
@@ -298,6 +303,11 @@ impl<'a> Answerer<'a> {
             }
         };
         encoded.map(Some).map_err(|e| Error::request(format!("{e}: {text:.40}…")))
+    }
+
+    /// Is a text short enough to be asked about by completion?
+    pub fn asks(&self, text: &str) -> bool {
+        self.question(text, true, false).is_ok()
     }
 
     /// Answers each text, in order.

@@ -15,7 +15,7 @@ use crate::recipe::Method;
 use crate::run::{self, Prepared, Request};
 use crate::task;
 use data::set::Split;
-use data::{Batch, Encoded, Kind, batch};
+use data::{Batch, Encoded, Example, Kind, batch};
 use gemma::Adapters;
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -182,8 +182,10 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     } else {
         writing.answers(validation.len(), writing.expected)
     };
+    // an untuned model that cannot be asked about every text is not held against the tuned one
+    let untuned = if test.iter().all(|e| answerer.asks(&e.text)) { writing.answers(test.len(), writing.longest) } else { 0.0 };
     let shown = if answerer.shows() { writing.answers_after(writing.first_shown, test.len(), writing.longest) } else { 0.0 };
-    let scoring_seconds = own + calibrated + writing.answers(test.len(), writing.longest) + shown;
+    let scoring_seconds = own + calibrated + untuned + shown;
     let (peak_memory_bytes, available_memory_bytes) = (train::memory::peak(), train::memory::available());
     Ok(Forecast {
         device: p.device.name.clone(),
@@ -280,21 +282,25 @@ struct Writing {
 
 impl Writing {
     fn measure(p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, encoded: &[Encoded]) -> Result<Self> {
-        let texts: Vec<&str> = p.set.examples(Split::Train).iter().map(|e| e.text.as_str()).collect();
-        let some: Vec<&str> = texts.into_iter().take(batch::FORWARD_ROWS).collect();
+        let askable = |e: &&Example| answerer.asks(&e.text);
+        let some: Vec<&str> = p.set.examples(Split::Train).iter().filter(askable).map(|e| e.text.as_str()).take(batch::FORWARD_ROWS).collect();
         let of_head = tuned.head.is_some();
         let timed = |shown: bool, tokens: usize| -> Result<f64> {
             let begun = Instant::now();
-            answerer.write(if of_head || shown { None } else { Some(tuned) }, &some, shown, tokens)?;
+            if !some.is_empty() {
+                answerer.write(if of_head || shown { None } else { Some(tuned) }, &some, shown, tokens)?;
+            }
             Ok(begun.elapsed().as_secs_f64())
         };
         // the longest questions of all come in one batch, and that is where memory peaks
-        let mut long: Vec<&str> = p.set.splits.values().flat_map(|file| &file.examples).map(|e| e.text.as_str()).collect();
-        long.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        long.truncate(batch::FORWARD_ROWS);
-        answerer.write(if of_head { None } else { Some(tuned) }, &long, false, 1)?;
-        if answerer.shows() {
-            answerer.write(None, &long, true, 1)?;
+        let mut all: Vec<&Example> = p.set.splits.values().flat_map(|file| &file.examples).collect();
+        all.sort_by_key(|e| std::cmp::Reverse(e.text.len()));
+        let long: Vec<&str> = all.into_iter().filter(askable).map(|e| e.text.as_str()).take(batch::FORWARD_ROWS).collect();
+        if !long.is_empty() {
+            answerer.write(if of_head { None } else { Some(tuned) }, &long, false, 1)?;
+            if answerer.shows() {
+                answerer.write(None, &long, true, 1)?;
+            }
         }
         let first = timed(false, 1)?;
         let next = (timed(false, 4)? - first).max(0.0) / 3.0;

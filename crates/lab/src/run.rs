@@ -327,15 +327,16 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let outcome = plan.run(start, &mut watch);
     watch.finish_checkpoints();
     let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
-    let blank = |status: &str, train: TrainRecord| RunResult {
+    // what is known of a run that fails, until more is known
+    let mut result = RunResult {
         task: record.task.clone(),
         method: record.method.clone(),
-        status: status.into(),
+        status: FAILED.into(),
         metrics: None,
         evaluated_on: String::new(),
         metrics_free: None,
         baselines: BTreeMap::new(),
-        train,
+        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), ..TrainRecord::default() },
         model: record.model.clone(),
         data: record.data.clone(),
         device: record.device.clone(),
@@ -344,7 +345,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     };
     let finished = outcome.map_err(Error::from).and_then(|outcome| {
         let o = &outcome.progress;
-        let train = TrainRecord {
+        result.train = TrainRecord {
             seconds: o.seconds,
             steps: o.steps,
             tokens: o.tokens,
@@ -355,33 +356,43 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             best_step: o.best_step,
             energy_joules,
         };
-        let mut result = blank(if outcome.stopped { "stopped" } else { "completed" }, train);
-        measure(&mut result, &p, &answerer, &outcome.tuned, &out, request.trial)?;
-        Ok(result)
-    });
-    match finished {
-        Ok(result) => {
+        if let Some(scored) = score(&mut result, &p, &answerer, &outcome.tuned, &out)? {
+            // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
+            result.status = STOPPED.into();
             write_result(&out, &result)?;
-            library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
-            watch.event(Event::Completed {
-                step: result.train.steps,
-                status: result.status.clone(),
-                seconds: result.train.seconds,
-                metrics: result.metrics.as_ref().map(Metrics::shares).unwrap_or_default(),
-            });
+            if !request.trial {
+                compare(&mut result, scored, &p, &answerer, &outcome.tuned, &out, &mut |message| watch.event(Event::Warning { message }));
+            }
+        }
+        result.status = if outcome.stopped { STOPPED } else { COMPLETED }.into();
+        Ok(())
+    });
+    if let Err(error) = &finished {
+        result.status = FAILED.into();
+        result.error = Some(error.to_string());
+    }
+    write_result(&out, &result)?;
+    library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
+    let step = result.train.steps;
+    match finished {
+        Ok(()) => {
+            let (status, seconds) = (result.status.clone(), result.train.seconds);
+            watch.event(Event::Completed { step, status, seconds, metrics: result.metrics.as_ref().map(Metrics::shares).unwrap_or_default() });
             Ok(result)
         }
         Err(error) => {
-            let step = watch.log.steps;
-            let mut result = blank("failed", TrainRecord { steps: step, peak_memory_bytes: train::memory::peak(), ..TrainRecord::default() });
-            result.error = Some(error.to_string());
-            write_result(&out, &result)?;
-            library.put_run(&row("failed", None))?;
             watch.event(Event::Failed { step, message: error.to_string() });
             Err(error)
         }
     }
 }
+
+/// How a run ended, as `result.json` says it.
+const COMPLETED: &str = "completed";
+/// It was stopped, or cut off when its model was scored already.
+const STOPPED: &str = "stopped";
+/// It has no result.
+const FAILED: &str = "failed";
 
 pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     let text =
@@ -394,45 +405,85 @@ pub(crate) fn evaluated(set: &DataSet) -> Option<Split> {
     [Split::Test, Split::Validation].into_iter().find(|s| !set.examples(*s).is_empty())
 }
 
-/// Scores of the tuned model and, but for a trial, of the baselines on the test set (the validation set without one),
-/// and the predictions.
-fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, trial: bool) -> Result<()> {
+/// What the tuned model said of the examples that a run is scored on.
+struct Scored {
+    split: Split,
+    scorer: Scorer,
+    said: Vec<Answer>,
+    predictions: Vec<Prediction>,
+}
+
+/// The files of the database that a set's queries are about; none for other tasks.
+fn database_files(set: &DataSet) -> Result<Vec<&Path>> {
+    if set.kind == Kind::Sql { task::database(set) } else { Ok(Vec::new()) }
+}
+
+/// Scores of the tuned model on the test set (the validation set without one), and the predictions; none if there is
+/// nothing to score it on.
+fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path) -> Result<Option<Scored>> {
     calibrate::forget(out)?;
-    let Some(split) = evaluated(&p.set) else { return Ok(()) };
+    let Some(split) = evaluated(&p.set) else { return Ok(None) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    let files = if p.task.kind == Kind::Sql { task::database(&p.set)? } else { Vec::new() };
-    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &files)?;
+    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &database_files(&p.set)?)?;
     let said = answerer.answer(Some(tuned), &texts, Mode::Best)?;
-    let (metrics, mut predictions) = scorer.score(examples, &said)?;
+    let (metrics, predictions) = scorer.score(examples, &said)?;
+    save_predictions(&out.join(PREDICTIONS), &predictions)?;
     result.evaluated_on = split.name().into();
     result.metrics = Some(metrics);
-    let validation = p.set.examples(Split::Validation);
-    if split == Split::Test && calibrate::possible(p.task.kind) && validation.len() >= calibration::FEWEST {
-        let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
-        let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
-        let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &files)?.score(validation, &answers)?;
-        // validation answers that settle nothing leave the run without a calibration, which is no fault of it
-        if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
-            let test = calibrate::judged(&p.task, &said, &predictions);
-            calibrate::save(out, &calibrate::measured(fitted, &test, &mut predictions))?;
+    Ok(Some(Scored { split, scorer, said, predictions }))
+}
+
+/// What the scores are held against: the calibration, free answers, and the baselines. None of it is worth losing the scores
+/// for: what cannot be had, such as the answer of an untuned model to a text that its prompt has no room for, is told and
+/// left out.
+fn compare(result: &mut RunResult, scored: Scored, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, tell: &mut dyn FnMut(String)) {
+    let Scored { split, mut scorer, said, predictions } = scored;
+    let examples = p.set.examples(split);
+    let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
+    let mut had = |what: &str, outcome: Result<()>| {
+        if let Err(e) = outcome {
+            tell(say!("the result is without {what}: {e}", "il risultato è senza {what}: {e}"));
         }
-    }
-    save_predictions(&out.join("predictions.jsonl"), &predictions)?;
-    if trial {
-        return Ok(());
-    }
-    // nothing constrains a custom task, so its free answers are those above
-    if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
-        result.metrics_free = Some(scorer.score(examples, &answerer.answer(Some(tuned), &texts, Mode::Free)?)?.0);
+    };
+    if split == Split::Test {
+        had(say::pick("a calibration", "una calibrazione"), calibrated(p, answerer, tuned, &said, predictions, out));
     }
     for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
         let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
-        result.baselines.insert(name.into(), scorer.score(examples, &answers)?.0);
+        had(name, scorer.score(examples, &answers).map(|(metrics, _)| drop(result.baselines.insert(name.into(), metrics))));
     }
-    result.baselines.insert("untuned".into(), scorer.score(examples, &answerer.answer(None, &texts, Mode::Untuned)?)?.0);
+    let mut asked = |model: Option<&Tuned>, mode: Mode| -> Result<Metrics> {
+        let answers = answerer.answer(model, &texts, mode)?;
+        Ok(scorer.score(examples, &answers)?.0)
+    };
+    // nothing constrains a custom task, so its free answers are those that were scored
+    if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
+        let free = asked(Some(tuned), Mode::Free).map(|metrics| result.metrics_free = Some(metrics));
+        had(say::pick("free answers", "risposte libere"), free);
+    }
+    let untuned = asked(None, Mode::Untuned).map(|metrics| drop(result.baselines.insert("untuned".into(), metrics)));
+    had(say::pick("the untuned model", "il modello non addestrato"), untuned);
     if answerer.shows() {
-        result.baselines.insert("few_shot".into(), scorer.score(examples, &answerer.answer(None, &texts, Mode::Shown)?)?.0);
+        let shown = asked(None, Mode::Shown).map(|metrics| drop(result.baselines.insert("few_shot".into(), metrics)));
+        had(say::pick("the untuned model with examples", "il modello non addestrato con esempi"), shown);
+    }
+}
+
+/// Calibrates the probabilities of a test set's answers on the validation set, where it has examples enough.
+fn calibrated(p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, said: &[Answer], mut predictions: Vec<Prediction>, out: &Path) -> Result<()> {
+    let validation = p.set.examples(Split::Validation);
+    if !calibrate::possible(p.task.kind) || validation.len() < calibration::FEWEST {
+        return Ok(());
+    }
+    let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
+    let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
+    let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.score(validation, &answers)?;
+    // validation answers that settle nothing leave the run without a calibration, which is no fault of it
+    if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
+        let test = calibrate::judged(&p.task, said, &predictions);
+        calibrate::save(out, &calibrate::measured(fitted, &test, &mut predictions))?;
+        save_predictions(&out.join(PREDICTIONS), &predictions)?;
     }
     Ok(())
 }
@@ -512,6 +563,8 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
     })
 }
 
+/// The answers of a run, a JSON object a line.
+const PREDICTIONS: &str = "predictions.jsonl";
 /// Folder of the checkpoints in a run folder.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The changes that were made to the data before the run, a JSON object a line.
