@@ -155,6 +155,9 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         return Err(refusal(error));
     }
     let task = Task::of(&set)?;
+    if let Some(unscored) = look::unscored(&set)? {
+        return Err(refusal(&unscored));
+    }
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(say!(
             "{} already holds files; choose another folder with --out",
