@@ -962,6 +962,11 @@ fn a_sweep_chooses_on_validation_alone_and_goes_on_where_it_stopped() {
     let refused = b.run(&other);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("other settings"), "{}", text(&refused.stderr));
+    // nor a result on data that has changed since
+    let rows = std::fs::read_to_string(b.path("validation.jsonl")).expect("rows");
+    b.write("validation.jsonl", (rows + "{\"text\": \"pacco o maglia\", \"label\": \"return_refund\"}\n").as_bytes());
+    let refused = b.run(&args);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("validation.jsonl is not what it was"), "{}", text(&refused.stderr));
     // a setting that does not exist is refused before anything is trained
     let mut wrong = b.train("sweep2", &["--try", "learning_rat=1,2", "--method", "head"]);
     wrong[0] = "sweep";
@@ -995,6 +1000,21 @@ fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     let kept = std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result");
     std::fs::remove_dir_all(b.path("study/head-all-seed1")).expect("removed");
     assert!(b.run(&args).status.success());
+    assert_eq!(std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result"), kept);
+    // what was asked otherwise is not answered by what is there: a recipe that says something else, another device, other rows
+    let recipe = std::fs::read_to_string(root().join("assets/recipes/intent.toml")).expect("the recipe");
+    b.write("mine.toml", recipe.as_bytes());
+    let with = |more: &[&'static str]| b.run(&[&args[..], more].concat());
+    assert!(with(&["--recipe", "mine.toml"]).status.success(), "the same settings in a file are the same");
+    b.write("mine.toml", recipe.replace("weight_decay = 0.01", "weight_decay = 0.02").as_bytes());
+    for more in [&["--recipe", "mine.toml"][..], &["--set", "rank=3"], &["--device", "cpu"]] {
+        let refused = with(more);
+        assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("other settings"), "{more:?}: {}", text(&refused.stderr));
+    }
+    let rows = std::fs::read(b.path("test.jsonl")).expect("rows");
+    b.write("test.jsonl", &[&rows[..], b"{\"text\": \"pacco o maglia\", \"label\": \"return_refund\"}\n"].concat());
+    let refused = b.run(&args);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("test.jsonl is not what it was"), "{}", text(&refused.stderr));
     assert_eq!(std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result"), kept);
     let values = |outcome: &serde_json::Value| outcome["cells"].as_array().expect("cells").iter().map(|c| c["value"].clone()).collect::<Vec<_>>();
     assert_eq!(values(&json(&b.path("study/study.json"))), values(&outcome));

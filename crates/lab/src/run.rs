@@ -19,7 +19,7 @@ use data::read::Columns;
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -510,8 +510,9 @@ fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
 }
 
-fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFile> {
-    let files = p.set.splits.iter().map(|(split, file)| {
+/// The files of a data set by the part that each plays, and the changes to it, which a run keeps in its folder.
+fn files_of(set: &DataSet, changes: Option<&str>, out: &Path) -> Result<BTreeMap<String, FileRecord>> {
+    let files = set.splits.iter().map(|(split, file)| {
         let record = FileRecord { path: file.path.display().to_string(), sha256: file.sha256.clone(), count: file.examples.len() as u64 };
         (split.name().to_string(), record)
     });
@@ -521,16 +522,62 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
         Ok(Some((role.to_string(), FileRecord { path: path.display().to_string(), sha256: data::set::sha256(path)?, count })))
     };
     let mut files: BTreeMap<String, FileRecord> = files.collect();
-    if p.task.kind == Kind::Sql {
-        for database in [("schema", &p.set.schema), ("seed", &p.set.seed), ("database", &p.set.database)] {
+    if set.kind == Kind::Sql {
+        for database in [("schema", &set.schema), ("seed", &set.seed), ("database", &set.database)] {
             files.extend(file(database)?);
         }
     }
-    if let Some(changes) = &p.changes {
-        let path = std::path::absolute(request.out.join(CHANGES)).map_err(|e| Error::io(&request.out, e))?;
+    if let Some(changes) = changes {
+        let path = std::path::absolute(out.join(CHANGES)).map_err(|e| Error::io(out, e))?;
         let sha256 = data::set::sha256_of(changes.as_bytes());
         files.insert("changes".into(), FileRecord { path: path.display().to_string(), sha256, count: changes.lines().count() as u64 });
     }
+    Ok(files)
+}
+
+/// What runs of a request read: what an earlier run must have read, too, if its result is to be believed.
+pub(crate) struct Sources {
+    files: BTreeMap<String, FileRecord>,
+    columns: Columns,
+    skip_bad_rows: bool,
+    model: ModelRecord,
+}
+
+impl Sources {
+    /// Reads the data of a request and looks up its model.
+    ///
+    /// # Errors
+    /// If either cannot be read.
+    pub fn read(home: &Home, request: &Request) -> Result<(Self, DataSet)> {
+        let (mut set, changes, _) = data_of(home, request, false)?;
+        if request.trial {
+            set.splits.remove(&Split::Test);
+        }
+        let weights = Weights::open(&models::find(home, &request.model)?)?;
+        let sources = Self {
+            files: files_of(&set, changes.as_deref(), &request.out)?,
+            columns: request.data.columns.or_card(&set.card.columns),
+            skip_bad_rows: request.data.skip_bad_rows,
+            model: models::record(&Library::open(home)?, &request.model, &weights)?,
+        };
+        Ok((sources, set))
+    }
+
+    /// What an earlier run, which was made by `request`, read otherwise: the file, for people.
+    pub fn differ_from(&self, run: &RunFile, request: &Request) -> Option<String> {
+        let changed = |role: &&String| self.files.get(*role).map(|f| &f.sha256) != run.data.files.get(*role).map(|f| &f.sha256);
+        if let Some(role) = self.files.keys().chain(run.data.files.keys()).find(changed) {
+            return Some(self.files.get(role).or(run.data.files.get(role)).map_or_else(|| role.clone(), |f| f.path.clone()));
+        }
+        if self.columns != request.data.columns || self.skip_bad_rows != request.data.skip_bad_rows {
+            return Some(say!("the choice of columns and rows", "la scelta di colonne e righe"));
+        }
+        (!self.model.has_the_files_of(&run.model)).then(|| self.model.name.clone())
+    }
+}
+
+fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFile> {
+    let files = files_of(&p.set, p.changes.as_deref(), &request.out)?;
     // the files alone may be read again elsewhere, without the card that says what their columns are
     let columns = request.data.columns.or_card(&p.set.card.columns);
     let request = Request { data: Source { columns, ..request.data.clone() }, ..request.clone() };

@@ -135,10 +135,10 @@ pub(super) fn unscored(rows: &[Row<'_>], split: Split, why: &mut dyn FnMut(&str)
         &without,
         |n| {
             let (queries, it, they) = (count(n, QUERY), verb(n, "it", "them"), verb(n, "it finds", "they find"));
-            let (può, correggi, trova) = (verb(n, "può", "possono"), verb(n, "correggila", "correggile"), verb(n, "trova", "trovano"));
+            let (puo, correggi, trova) = (verb(n, "può", "possono"), verb(n, "correggila", "correggile"), verb(n, "trova", "trovano"));
             say!(
                 "{queries} of {part} cannot be what answers are scored by (the first: {first}); change {it}, because an answer is compared with what {they}",
-                "{queries} di {part} non si {può} usare per valutare le risposte (la prima: {first}); {correggi}, perché una risposta si confronta con ciò che {trova}"
+                "{queries} di {part} non si {puo} usare per valutare le risposte (la prima: {first}); {correggi}, perché una risposta si confronta con ciò che {trova}"
             )
         },
         |_| say!("Every answer can then be compared by what it finds.", "Di ogni risposta si può allora confrontare ciò che trova."),
