@@ -454,6 +454,26 @@ fn an_expected_query_that_cannot_be_scored_is_refused_before_training() {
     assert!(checked.status.code() == Some(1) && text(&checked.stdout).contains("sql_unscored"), "{}{}", text(&checked.stdout), text(&checked.stderr));
 }
 
+/// A validation row of a label that no training row is left of would end the run in the middle.
+#[test]
+fn too_few_rows_are_refused_with_the_labels_that_they_leave_out() {
+    let b = Bench::new();
+    let few = ["1 training rows are too few", "1 of 2 labels would have none", "take at least 2"];
+    b.refused(&b.train("out", &["--rows", "1"]), &few);
+    b.refused(&b.train("out", &["--rows", "1", "--language", "it"]), &["1 etichette su 2 resterebbero senza", "prendine almeno 2"]);
+    let mut study = b.train("out", &["--sizes", "4,1,all"]);
+    study[0] = "study";
+    b.refused(&study, &few);
+    let spans = [(0, 4, "people"), (5, 9, "places")].map(|(start, end, kind)| {
+        serde_json::json!({"text": "Anna Roma", "entities": [{"start": start, "end": end, "type": kind}]}).to_string() + "\n"
+    });
+    b.write("spans.jsonl", spans.concat().repeat(2).as_bytes());
+    let model = tiny().display().to_string();
+    let tagging = ["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "out", "--rows", "1"];
+    b.refused(&tagging, &["1 of 2 types of entities would have none"]);
+    assert!(b.run(&b.train("enough", &["--rows", "2", "--set", "epochs=1"])).status.success());
+}
+
 /// Seeds make a CPU run repeatable to the bit, dropout included.
 #[test]
 fn the_same_seed_gives_the_same_bytes() {

@@ -142,9 +142,6 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if request.trial {
         set.splits.remove(&Split::Test);
     }
-    if let Some(rows) = request.rows {
-        set.keep_training(rows, request.seed);
-    }
     if set.examples(Split::Train).is_empty() {
         return Err(Error::request(say!(
             "no training examples; name a file with --train, or a folder with --data",
@@ -153,6 +150,10 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     }
     if let Some(error) = findings.iter().find(|f| f.severity == Severity::Error) {
         return Err(refusal(error));
+    }
+    if let Some(rows) = request.rows {
+        task::enough(&set, rows, request.seed)?;
+        set.keep_training(rows, request.seed);
     }
     let task = Task::of(&set)?;
     if let Some(unscored) = look::unscored(&set)? {

@@ -10,6 +10,7 @@ use crate::home::Home;
 use crate::recipe::Recipe;
 use crate::resume::{Resumed, resume};
 use crate::run::{self, CHECKPOINTS, Request, Sources};
+use crate::task;
 use data::Kind;
 use data::set::Split;
 use report::record::{RunFile, RunResult, write_atomically};
@@ -49,7 +50,11 @@ impl Study {
                 "a uno studio servono almeno un metodo, una dimensione e un seme"
             )));
         }
-        let (sources, _) = Sources::read(home, &self.common)?;
+        let (sources, set) = Sources::read(home, &self.common)?;
+        // of many runs none is to be refused when others have been trained already
+        for (&rows, &seed) in self.sizes.iter().flatten().flat_map(|rows| self.seeds.iter().map(move |seed| (rows, seed))) {
+            task::enough(&set, rows, seed)?;
+        }
         std::fs::create_dir_all(&self.out).map_err(|e| Error::io(&self.out, e))?;
         let mut outcome = Outcome {
             task: self.common.task.clone(),
