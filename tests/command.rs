@@ -315,6 +315,13 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
         assert_eq!(scores, result["metrics"], "{task}");
         let report = b.run(&["report", "out"]);
         assert!(report.status.success(), "{task}: {}", text(&report.stderr));
+        if task == "sql" {
+            let exported = b.run(&["export", "out", "--format", "gguf", "--out", "exported"]);
+            assert!(exported.status.success(), "{}", text(&exported.stderr));
+            let [modelfile, page] = ["Modelfile", "README.md"].map(|name| std::fs::read_to_string(b.path("exported").join(name)).expect("written"));
+            assert!(modelfile.contains("clienti(id, nome, citta)") && !modelfile.contains("{schema}") && !modelfile.contains("{values}"), "{modelfile}");
+            assert!(page.contains("clienti(id, nome, citta)") && !page.contains("{schema}") && page.contains("In place of `{values}`"), "{page}");
+        }
 
         // packed, and unpacked where none of the data is, it is scored again: model, examples and database came with it
         assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
