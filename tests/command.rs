@@ -515,8 +515,71 @@ fn ctrl_c_stops_cleanly_and_keeps_the_best() {
     let last = lines.map_while(Result::ok).last().expect("more events");
     assert!(child.wait().expect("ends").success());
     assert!(last.contains("\"type\":\"completed\"") && last.contains("\"status\":\"stopped\""), "{last}");
-    assert_eq!(json(&b.path("out/result.json"))["status"], "stopped");
-    assert!(b.path("out/adapter/head.safetensors").exists());
+    let result = json(&b.path("out/result.json"));
+    assert_eq!(result["status"], "stopped");
+    // what it has learnt is scored, and held against nothing
+    assert!(result["metrics"]["accuracy"].is_number() && result["baselines"] == serde_json::json!({}), "{result}");
+    assert!(b.path("out/adapter/head.safetensors").exists() && b.run(&["report", "out"]).status.success());
+}
+
+/// A bench whose test set takes a while to be answered.
+#[cfg(unix)]
+fn long_to_score() -> Bench {
+    let b = Bench::new();
+    let row = |i: usize| {
+        let (label, texts) = WORDS[i % 2];
+        let words: Vec<String> = (0..20).map(|n| format!("{} {}", texts[(i / 2 + n) % 6], i * 31 + n * 7)).collect();
+        serde_json::json!({"text": words.join(" "), "label": label}).to_string() + "\n"
+    };
+    b.write("test.jsonl", (0..4000).map(row).collect::<String>().as_bytes());
+    b
+}
+
+#[cfg(unix)]
+fn wait_until(what: &str, mut there: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !there() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(120), "no {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+fn interrupt(child: &std::process::Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_scoring_too() {
+    let b = long_to_score();
+    let args = b.train("out", &["--set", "epochs=1", "--set", "max_tokens=500", "--method", "head"]);
+    let mut child = b.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    wait_until("scoring", || b.path("out/scoring").exists());
+    interrupt(&child);
+    assert!(child.wait().expect("ends").success());
+    let result = json(&b.path("out/result.json"));
+    assert_eq!((&result["status"], &result["metrics"]), (&"stopped".into(), &serde_json::Value::Null), "{result}");
+    assert!(result["train"]["steps"].as_u64() == Some(2) && result["baselines"] == serde_json::json!({}), "{result}");
+    assert!(b.path("out/adapter/head.safetensors").exists() && !b.path("out/scoring").exists() && !b.path("out/predictions.jsonl").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_the_run_can_be_gone_on_with() {
+    use std::io::BufRead;
+    let b = long_to_score();
+    let args = b.train("out", &["--set", "epochs=100000", "--set", "max_tokens=500", "--method", "head"]);
+    let mut child = b.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    let lines = std::io::BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    wait_until("checkpoint", || !train::checkpoint::list(&b.path("out/checkpoints")).is_empty());
+    interrupt(&child);
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|l| l.contains("Ctrl-C once more ends at once")));
+    interrupt(&child);
+    assert!(lines.any(|l| l.contains("lapidary resume")));
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    assert!(!b.path("out/result.json").exists() && train::checkpoint::latest(&b.path("out/checkpoints")).0.is_some());
 }
 
 #[test]

@@ -271,7 +271,18 @@ impl Words {
 
     /// Answer to Ctrl-C.
     pub fn stopping(self) -> &'static str {
-        self.pick("stopping after this step and keeping the best weights", "arresto dopo questo passo; i pesi migliori restano")
+        self.pick(
+            "stopping after this step and keeping the best weights; Ctrl-C once more ends at once",
+            "arresto dopo questo passo; i pesi migliori restano; un altro Ctrl-C termina subito",
+        )
+    }
+
+    /// A second interrupt has come.
+    pub fn ended_at_once(self) -> &'static str {
+        self.pick(
+            "ended at once; lapidary resume goes on from the last checkpoint",
+            "terminato subito; lapidary resume prosegue dall’ultimo checkpoint",
+        )
     }
 
     /// Terms of a model before it is fetched.
@@ -956,6 +967,7 @@ mod tests {
             w.forecast(1.0, 1),
             w.validated(1.0, &metrics, true),
             w.stopping().into(),
+            w.ended_at_once().into(),
             w.license("x", "y", "z"),
             w.get_it("x"),
             w.examples_of(1, "train"),

@@ -9,6 +9,7 @@ use gemma::{Gemma, Tokenizer, head};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::baseline::Guess;
 use tasks::constraint::Trie;
 use tasks::grammar::{Distinct, Vocabulary};
@@ -315,6 +316,15 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// If a text is too long or the device fails.
     pub fn answer(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode) -> Result<Vec<Answer>> {
+        // nobody can stop it
+        Ok(self.answer_until(tuned, texts, mode, &AtomicBool::new(false))?.unwrap_or_default())
+    }
+
+    /// As [`Answerer::answer`], until `stop` is set, which is looked at between batches: then there are no answers.
+    ///
+    /// # Errors
+    /// As [`Answerer::answer`].
+    pub fn answer_until(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode, stop: &AtomicBool) -> Result<Option<Vec<Answer>>> {
         let head = mode == Mode::Best && tuned.is_some_and(|t| t.head.is_some());
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         let (mut asked, mut encoded) = (Vec::new(), Vec::new());
@@ -330,6 +340,9 @@ impl<'a> Answerer<'a> {
         }
         let about: Vec<&str> = asked.iter().map(|&i| texts[i]).collect();
         for rows in batch::sorted(&encoded) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let answers = match (mode, tuned) {
                 (Mode::Best, Some(tuned)) if tuned.head.is_some() => {
                     let all = self.classify(tuned, &encoded, &rows)?;
@@ -343,7 +356,7 @@ impl<'a> Answerer<'a> {
                 out[asked[row]] = Some(answer);
             }
         }
-        Ok(out.into_iter().flatten().collect())
+        Ok(Some(out.into_iter().flatten().collect()))
     }
 
     /// Tokens that an answer by completion may take, its end included.

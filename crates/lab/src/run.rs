@@ -176,7 +176,8 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
-/// Trains a model into `request.out` and evaluates it.
+/// Trains a model into `request.out` and evaluates it. A first stop ends the training, and the best weights are scored and
+/// compared with nothing; another one, or the first where the training is over, ends the scoring. `stop` is cleared in between.
 ///
 /// # Errors
 /// If something is refused before the run begins (nothing is written then), or the run fails (the
@@ -231,6 +232,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
     let _lock = RunLock::take(&out)?;
+    drop(Scoring(out.join(SCORING)));
     match &going_on {
         Some(earlier) => {
             earlier.same(&record)?;
@@ -360,15 +362,19 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             best_step: o.best_step,
             energy_joules,
         };
-        if let Some(scored) = score(&mut result, &p, &answerer, &outcome.tuned, &out)? {
+        // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
+        let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
+        let _scoring = Scoring::begin(&out);
+        if let Some(scored) = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)? {
             // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
             result.status = STOPPED.into();
             write_result(&out, &result)?;
-            if !request.trial {
-                compare(&mut result, scored, &p, &answerer, &outcome.tuned, &out, &mut |message| watch.event(Event::Warning { message }));
+            if !request.trial && !stopped {
+                let mut compared = Compared { result: &mut result, p: &p, answerer: &answerer, tuned: &outcome.tuned, out: &out, stop };
+                compared.with(scored, &mut |message| watch.event(Event::Warning { message }))
             }
         }
-        result.status = if outcome.stopped { STOPPED } else { COMPLETED }.into();
+        result.status = if stopped || stop.load(Ordering::Relaxed) { STOPPED } else { COMPLETED }.into();
         Ok(())
     });
     if let Err(error) = &finished {
@@ -394,7 +400,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
 /// How a run ended, as `result.json` says it.
 const COMPLETED: &str = "completed";
 /// It was stopped, or cut off when its model was scored already.
-const STOPPED: &str = "stopped";
+pub(crate) const STOPPED: &str = "stopped";
 /// It has no result.
 const FAILED: &str = "failed";
 
@@ -423,14 +429,14 @@ fn database_files(set: &DataSet) -> Result<Vec<&Path>> {
 }
 
 /// Scores of the tuned model on the test set (the validation set without one), and the predictions; none if there is
-/// nothing to score it on.
-fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path) -> Result<Option<Scored>> {
+/// nothing to score it on, or it was stopped.
+fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, stop: &AtomicBool) -> Result<Option<Scored>> {
     calibrate::forget(out)?;
     let Some(split) = evaluated(&p.set) else { return Ok(None) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &database_files(&p.set)?)?;
-    let said = answerer.answer(Some(tuned), &texts, Mode::Best)?;
+    let Some(said) = answerer.answer_until(Some(tuned), &texts, Mode::Best, stop)? else { return Ok(None) };
     let (metrics, predictions) = scorer.score(examples, &said)?;
     save_predictions(&out.join(PREDICTIONS), &predictions)?;
     result.evaluated_on = split.name().into();
@@ -438,58 +444,72 @@ fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &
     Ok(Some(Scored { split, scorer, said, predictions }))
 }
 
-/// What the scores are held against: the calibration, free answers, and the baselines. None of it is worth losing the scores
-/// for: what cannot be had, such as the answer of an untuned model to a text that its prompt has no room for, is told and
-/// left out.
-fn compare(result: &mut RunResult, scored: Scored, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, tell: &mut dyn FnMut(String)) {
-    let Scored { split, mut scorer, said, predictions } = scored;
-    let examples = p.set.examples(split);
-    let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    let mut had = |what: &str, outcome: Result<()>| {
-        if let Err(e) = outcome {
-            tell(say!("the result is without {what}: {e}", "il risultato è senza {what}: {e}"));
-        }
-    };
-    if split == Split::Test {
-        had(say::pick("a calibration", "una calibrazione"), calibrated(p, answerer, tuned, &said, predictions, out));
-    }
-    for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
-        let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
-        had(name, scorer.score(examples, &answers).map(|(metrics, _)| drop(result.baselines.insert(name.into(), metrics))));
-    }
-    let mut asked = |model: Option<&Tuned>, mode: Mode| -> Result<Metrics> {
-        let answers = answerer.answer(model, &texts, mode)?;
-        Ok(scorer.score(examples, &answers)?.0)
-    };
-    // nothing constrains a custom task, so its free answers are those that were scored
-    if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
-        let free = asked(Some(tuned), Mode::Free).map(|metrics| result.metrics_free = Some(metrics));
-        had(say::pick("free answers", "risposte libere"), free);
-    }
-    let untuned = asked(None, Mode::Untuned).map(|metrics| drop(result.baselines.insert("untuned".into(), metrics)));
-    had(say::pick("the untuned model", "il modello non addestrato"), untuned);
-    if answerer.shows() {
-        let shown = asked(None, Mode::Shown).map(|metrics| drop(result.baselines.insert("few_shot".into(), metrics)));
-        had(say::pick("the untuned model with examples", "il modello non addestrato con esempi"), shown);
-    }
+/// What the scores of a run are held against: the calibration, free answers, and the baselines. None of it is worth losing
+/// the scores for: what cannot be had, such as the answer of an untuned model to a text that its prompt has no room for, is
+/// told and left out, and a stop leaves out the rest.
+struct Compared<'a> {
+    result: &'a mut RunResult,
+    p: &'a Prepared,
+    answerer: &'a Answerer<'a>,
+    tuned: &'a Tuned,
+    out: &'a Path,
+    stop: &'a AtomicBool,
 }
 
-/// Calibrates the probabilities of a test set's answers on the validation set, where it has examples enough.
-fn calibrated(p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, said: &[Answer], mut predictions: Vec<Prediction>, out: &Path) -> Result<()> {
-    let validation = p.set.examples(Split::Validation);
-    if !calibrate::possible(p.task.kind) || validation.len() < calibration::FEWEST {
-        return Ok(());
+impl Compared<'_> {
+    /// Asks for all of it, and tells what is left out.
+    fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(String)) {
+        let Scored { split, mut scorer, said, predictions } = scored;
+        let p = self.p;
+        let examples = p.set.examples(split);
+        let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
+        let mut had = |what: &str, outcome: Result<()>| {
+            if let Err(e) = outcome {
+                tell(say!("the result is without {what}: {e}", "il risultato è senza {what}: {e}"));
+            }
+        };
+        if split == Split::Test {
+            had(say::pick("a calibration", "una calibrazione"), self.calibrate(&said, predictions));
+        }
+        for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
+            let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
+            had(name, scorer.score(examples, &answers).map(|(metrics, _)| drop(self.result.baselines.insert(name.into(), metrics))));
+        }
+        let (answerer, stop, tuned) = (self.answerer, self.stop, self.tuned);
+        let mut asked = |model: Option<&Tuned>, mode: Mode| -> Result<Option<Metrics>> {
+            let Some(answers) = answerer.answer_until(model, &texts, mode, stop)? else { return Ok(None) };
+            Ok(Some(scorer.score(examples, &answers)?.0))
+        };
+        // nothing constrains a custom task, so its free answers are those that were scored
+        if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
+            let free = asked(Some(tuned), Mode::Free).map(|metrics| self.result.metrics_free = metrics);
+            had(say::pick("free answers", "risposte libere"), free);
+        }
+        let mut baseline = |name: &str, mode: Mode| asked(None, mode).map(|found| self.result.baselines.extend(found.map(|m| (name.into(), m))));
+        had(say::pick("the untuned model", "il modello non addestrato"), baseline("untuned", Mode::Untuned));
+        if answerer.shows() {
+            had(say::pick("the untuned model with examples", "il modello non addestrato con esempi"), baseline("few_shot", Mode::Shown));
+        }
     }
-    let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
-    let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
-    let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.score(validation, &answers)?;
-    // validation answers that settle nothing leave the run without a calibration, which is no fault of it
-    if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
-        let test = calibrate::judged(&p.task, said, &predictions);
-        calibrate::save(out, &calibrate::measured(fitted, &test, &mut predictions))?;
-        save_predictions(&out.join(PREDICTIONS), &predictions)?;
+
+    /// Calibrates the probabilities of a test set's answers on the validation set, where it has examples enough.
+    fn calibrate(&self, said: &[Answer], mut predictions: Vec<Prediction>) -> Result<()> {
+        let p = self.p;
+        let validation = p.set.examples(Split::Validation);
+        if !calibrate::possible(p.task.kind) || validation.len() < calibration::FEWEST {
+            return Ok(());
+        }
+        let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
+        let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Best, self.stop)? else { return Ok(()) };
+        let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.score(validation, &answers)?;
+        // validation answers that settle nothing leave the run without a calibration, which is no fault of it
+        if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
+            let test = calibrate::judged(&p.task, said, &predictions);
+            calibrate::save(self.out, &calibrate::measured(fitted, &test, &mut predictions))?;
+            save_predictions(&self.out.join(PREDICTIONS), &predictions)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Writes predictions, one JSON object a line.
@@ -622,6 +642,28 @@ pub(crate) const CHECKPOINTS: &str = "checkpoints";
 const CHANGES: &str = "changes.jsonl";
 /// While this file is in a run folder, the run waits.
 pub(crate) const PAUSE: &str = "pause";
+
+/// While this file is in the folder of a run that a process holds, its training is over and its model is being scored.
+pub(crate) const SCORING: &str = "scoring";
+
+/// Says so as long as it lives.
+struct Scoring(PathBuf);
+
+impl Scoring {
+    fn begin(out: &Path) -> Self {
+        let path = out.join(SCORING);
+        // only others look at it: a disk that takes no empty file must not cost the scores
+        let _ = std::fs::write(&path, b"");
+        Self(path)
+    }
+}
+
+impl Drop for Scoring {
+    fn drop(&mut self) {
+        // what stays behind says nothing once nobody holds the folder
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
 
 impl GoingOn {
     /// Is what the run would read now what it read then?

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::recipe::Recipe;
 use crate::resume::{Resumed, resume};
-use crate::run::{self, CHECKPOINTS, Request, Sources};
+use crate::run::{self, CHECKPOINTS, Request, STOPPED, Sources};
 use crate::task;
 use data::Kind;
 use data::set::Split;
@@ -70,7 +70,7 @@ impl Study {
                 let mut cells = Vec::new();
                 for &seed in &self.seeds {
                     let result = self.one(home, method, (rows, seed), &sources, on_event, stop)?;
-                    if stop.load(Ordering::Relaxed) {
+                    if result.status == STOPPED || stop.load(Ordering::Relaxed) {
                         return Err(Error::request(say!(
                             "the study was stopped; the same command goes on with it, finished runs are in {}",
                             "lo studio è stato fermato; lo stesso comando prosegue, le esecuzioni finite sono in {}",

@@ -9,7 +9,7 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::recipe::Recipe;
-use crate::run::{Request, Sources};
+use crate::run::{Request, STOPPED, Sources};
 use crate::study;
 use data::Kind;
 use report::record::{self, RunResult, write_atomically};
@@ -187,7 +187,7 @@ impl Sweep {
             Err(_) if RunResult::read(&folder).is_ok_and(|r| r.status == "failed") => RunResult::read(&folder)?,
             outcome => outcome?,
         };
-        if stop.load(Ordering::Relaxed) {
+        if result.status == STOPPED || stop.load(Ordering::Relaxed) {
             return Err(Error::request(say!(
                 "the sweep was stopped; the same command goes on with it, finished trials are in {}",
                 "la ricerca è stata fermata; lo stesso comando la prosegue, le prove finite sono in {}",
