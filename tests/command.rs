@@ -528,7 +528,7 @@ fn long_to_score() -> Bench {
     let b = Bench::new();
     let row = |i: usize| {
         let (label, texts) = WORDS[i % 2];
-        let words: Vec<String> = (0..20).map(|n| format!("{} {}", texts[(i / 2 + n) % 6], i * 31 + n * 7)).collect();
+        let words: Vec<String> = (0..10).map(|n| format!("{} {}", texts[(i / 2 + n) % 6], i * 31 + n * 7)).collect();
         serde_json::json!({"text": words.join(" "), "label": label}).to_string() + "\n"
     };
     b.write("test.jsonl", (0..4000).map(row).collect::<String>().as_bytes());

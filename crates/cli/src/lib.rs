@@ -160,9 +160,12 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.sweep(&folder, &outcome);
         }
         Command::Pause { run } => resume::pause(&run)?,
-        Command::Resume { run } => {
+        Command::Resume { run, device } => {
+            if let Some(device) = &device {
+                ready(&home, device, out)?;
+            }
             let folder = run.clone();
-            match watched(out, move |on_event, stop| resume::resume(&home, &run, on_event, stop))? {
+            match watched(out, move |on_event, stop| resume::resume(&home, &run, device.as_deref(), on_event, stop))? {
                 Resumed::Here(result) => out.result(&folder, &result),
                 Resumed::Elsewhere => out.note(out.words.resumed_elsewhere()),
             }

@@ -662,7 +662,8 @@ pub fn translated(text: &str) -> String {
 }
 
 fn help(command: &str, argument: &str) -> Option<&'static str> {
-    let of = |command: &str| HELP.iter().find(|(c, a, _)| *a == argument && (*c == command || *c == ANY)).map(|(_, _, text)| *text);
+    let own = |command: &str| HELP.iter().find(|(c, a, _)| *a == argument && *c == command).map(|(_, _, text)| *text);
+    let of = |command: &str| own(command).or_else(|| own(ANY));
     // a study and a sweep are described as the run that their runs have in common
     of(command).or_else(|| if ["study", "sweep"].contains(&command) { of("train") } else { None })
 }
@@ -671,7 +672,7 @@ fn placeholder(english: &str) -> Option<&'static str> {
     PLACEHOLDERS.iter().find(|(name, _)| *name == english).map(|(_, italian)| *italian)
 }
 
-/// Stands in [`HELP`] for every command that has the argument.
+/// Stands in [`HELP`] for every command that has the argument and no words of its own for it.
 const ANY: &str = "*";
 
 /// Italian help by command and argument; the empty argument is the command itself.
@@ -748,6 +749,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("pause", "run", "Cartella dell’esecuzione"),
     ("resume", "", "Prosegue un addestramento in pausa, fermato o interrotto"),
     ("resume", "run", "Cartella dell’esecuzione"),
+    ("resume", "device", "Dispositivo con cui proseguire: auto, cpu, gpu o un id di `lapidary devices` [predefinito: quello iniziale]"),
     ("split", "", "Divide un file in addestramento, validazione e prova, tenendo insieme i testi quasi uguali"),
     ("split", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
     ("split", "task", "Compito"),

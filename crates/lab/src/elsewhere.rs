@@ -145,7 +145,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         error: None,
         ..result
     };
-    let run = RunFile {
+    let taken = RunFile {
         method: METHOD.into(),
         seed: 0,
         started: started.clone(),
@@ -158,8 +158,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         ..run
     };
     models::new_folder(&out, |out| {
-        let text = toml::to_string(&run).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
-        write_atomically(&out.join("run.toml"), text.as_bytes())?;
+        run::write_run(out, &taken)?;
         run::write_result(out, &result)?;
         run::save_predictions(&out.join("predictions.jsonl"), &predictions)?;
         // nothing is known of how it learned

@@ -48,12 +48,18 @@ pub(crate) fn release(folder: &Path) -> Result<bool> {
     }
 }
 
-/// Goes on with a run: lets a waiting process go on, or trains here from the last whole checkpoint.
+/// Goes on with a run: lets a waiting process go on, or trains here from the last whole checkpoint; on `device`, or on the one
+/// that was chosen when it began.
 ///
 /// # Errors
-/// If the run has ended, has no checkpoint, or its data or model have changed; or as [`crate::run::train`].
-pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Resumed> {
+/// If the run has ended, has no checkpoint, or its data or model have changed; a device is named and another process trains;
+/// or as [`crate::run::train`].
+pub fn resume(home: &Home, folder: &Path, device: Option<&str>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Resumed> {
     let record = RunFile::read(folder)?;
+    if device.is_some() {
+        // a process that waits has its device
+        drop(RunLock::take(folder)?);
+    }
     if release(folder)? && RunLock::take(folder).is_err() {
         return Ok(Resumed::Elsewhere);
     }
@@ -73,6 +79,9 @@ pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop
     let recipe = Recipe::of_run(&record, folder)?;
     // the folder may have been moved since
     request.out = folder.into();
+    if let Some(device) = device {
+        request.device = device.into();
+    }
     let (snapshot, damaged) = checkpoint::latest(&folder.join(CHECKPOINTS));
     let Some(snapshot) = snapshot else {
         let why = damaged.first().map_or_else(|| say!("it was interrupted before its first one", "è stata interrotta prima del primo"), Clone::clone);

@@ -166,7 +166,14 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
             request.out.display()
         )));
     }
-    let (info, device) = devices::open(home, &request.device)?;
+    let (info, device) = devices::open(home, &request.device).map_err(|e| match going_on {
+        None => e,
+        Some(_) => Error::request(say!(
+            "{e}; to go on with the run on another device, name it: lapidary resume {} --device cpu",
+            "{e}; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
+            request.out.display()
+        )),
+    })?;
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
     let tokenizer = Tokenizer::open(&weights)?;
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
@@ -233,17 +240,25 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
     let _lock = RunLock::take(&out)?;
     drop(Scoring(out.join(SCORING)));
+    // the device that the run had before, where it goes on with another one
+    let mut moved = None;
     match &going_on {
         Some(earlier) => {
             earlier.same(&record)?;
-            record = earlier.record.clone();
+            let now = std::mem::replace(&mut record, earlier.record.clone());
+            let known = |r: &RunFile| (r.device.id.clone(), r.device.name.clone(), r.request.get("device").cloned());
+            if known(&now) != known(&record) {
+                moved = (now.device.id != record.device.id || now.device.name != record.device.name).then(|| record.device.clone());
+                record.device = now.device;
+                record.request.extend(now.request.get("device").map(|device| ("device".to_string(), device.clone())));
+                write_run(&out, &record)?;
+            }
         }
         None => {
             if let Some(changes) = &p.changes {
                 write_atomically(&out.join(CHANGES), changes.as_bytes())?;
             }
-            let text = toml::to_string(&record).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
-            write_atomically(&out.join("run.toml"), text.as_bytes())?;
+            write_run(&out, &record)?;
         }
     }
     let row = |status: &str, accuracy| RunRow {
@@ -328,6 +343,18 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 ))
             })?;
             watch.event(Event::Resumed { step: start.progress.steps });
+            if let Some(before) = moved {
+                let message = say!(
+                    "from step {} on the run goes on with {} ({}); before it was {} ({})",
+                    "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
+                    start.progress.steps + 1,
+                    record.device.id,
+                    record.device.name,
+                    before.id,
+                    before.name
+                );
+                watch.event(Event::Warning { message });
+            }
         }
     }
     let outcome = plan.run(start, &mut watch);
@@ -403,6 +430,12 @@ const COMPLETED: &str = "completed";
 pub(crate) const STOPPED: &str = "stopped";
 /// It has no result.
 const FAILED: &str = "failed";
+
+/// Writes `run.toml`.
+pub(crate) fn write_run(out: &Path, run: &RunFile) -> Result<()> {
+    let text = toml::to_string(run).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
+    Ok(write_atomically(&out.join("run.toml"), text.as_bytes())?)
+}
 
 pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     let text =

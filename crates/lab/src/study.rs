@@ -172,7 +172,7 @@ pub(crate) fn finished(
         return Ok(result);
     }
     if checkpoint::latest(&folder.join(CHECKPOINTS)).0.is_some() {
-        return match resume(home, folder, on_event, stop)? {
+        return match resume(home, folder, None, on_event, stop)? {
             Resumed::Here(result) => Ok(*result),
             Resumed::Elsewhere => Err(Error::request(say!(
                 "{} is being trained by another process; wait for it",
