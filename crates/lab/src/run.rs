@@ -9,6 +9,7 @@ use crate::devices;
 use crate::edit;
 use crate::error::{Error, Result};
 use crate::home::Home;
+use crate::job::caught;
 use crate::library::{Library, RunRow};
 use crate::look;
 use crate::models;
@@ -269,11 +270,12 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         accuracy,
         started: record.started.clone(),
     };
+    let log = EventLog::open(&out)?;
     library.put_run(&row("running", None))?;
 
     let mut watch = Watch {
         out: &out,
-        log: EventLog::open(&out)?,
+        log,
         writer: checkpoint::Writer::new(out.join(CHECKPOINTS)),
         stop,
         on_event,
@@ -287,77 +289,80 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
-    let mut start = plan.start(tuned);
-    match going_on {
-        None => {
-            watch.event(Event::Started {
-                task: record.task.clone(),
-                method: record.method.clone(),
-                device: record.device.id.clone(),
-                steps: plan.steps(),
-                trainable,
-                examples: encoded.len(),
-            });
-            for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
-                let first = file.skipped.first.first().map_or("", String::as_str);
-                watch.event(Event::Warning {
-                    message: say!(
-                        "{}: {} rows passed over, the first because {first}",
-                        "{}: {} righe saltate, la prima perché {first}",
-                        file.path.display(),
-                        file.skipped.count
-                    ),
+    // from here on a crash is a failed run like any other, and is written down
+    let outcome = caught(|| {
+        let mut start = plan.start(tuned);
+        match going_on {
+            None => {
+                watch.event(Event::Started {
+                    task: record.task.clone(),
+                    method: record.method.clone(),
+                    device: record.device.id.clone(),
+                    steps: plan.steps(),
+                    trainable,
+                    examples: encoded.len(),
                 });
+                for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
+                    let first = file.skipped.first.first().map_or("", String::as_str);
+                    watch.event(Event::Warning {
+                        message: say!(
+                            "{}: {} rows passed over, the first because {first}",
+                            "{}: {} righe saltate, la prima perché {first}",
+                            file.path.display(),
+                            file.skipped.count
+                        ),
+                    });
+                }
+                if p.unheeded > 0 {
+                    let message = say!(
+                        "this data set was edited, and {} changes to it are not heeded; train with --edited to heed them",
+                        "questo insieme di dati è stato modificato, e di {} modifiche non si tiene conto; addestra con --edited per tenerne conto",
+                        p.unheeded
+                    );
+                    watch.event(Event::Warning { message });
+                }
+                for finding in &p.findings {
+                    watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
+                }
+                let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
+                if let Some(first) = beyond.first() {
+                    let message = say!(
+                        "{} rows have entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
+                         (first: {first}); --set cut=characters tags every character by itself",
+                        "{} righe hanno entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
+                         un tipo che nessuna riga di addestramento ha (la prima: {first}); --set cut=characters dà un tag a ogni carattere",
+                        beyond.len()
+                    );
+                    watch.event(Event::Warning { message });
+                }
             }
-            if p.unheeded > 0 {
-                let message = say!(
-                    "this data set was edited, and {} changes to it are not heeded; train with --edited to heed them",
-                    "questo insieme di dati è stato modificato, e di {} modifiche non si tiene conto; addestra con --edited per tenerne conto",
-                    p.unheeded
-                );
-                watch.event(Event::Warning { message });
-            }
-            for finding in &p.findings {
-                watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
-            }
-            let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
-            if let Some(first) = beyond.first() {
-                let message = say!(
-                    "{} rows have entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
-                     (first: {first}); --set cut=characters tags every character by itself",
-                    "{} righe hanno entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
-                     un tipo che nessuna riga di addestramento ha (la prima: {first}); --set cut=characters dà un tag a ogni carattere",
-                    beyond.len()
-                );
-                watch.event(Event::Warning { message });
+            Some(earlier) => {
+                for message in earlier.damaged {
+                    watch.event(Event::Warning { message });
+                }
+                start.restore(earlier.snapshot).map_err(|e| {
+                    Error::request(say!(
+                        "the checkpoint does not belong to this run: {e}; train again",
+                        "il checkpoint non appartiene a questa esecuzione: {e}; ripeti l’addestramento"
+                    ))
+                })?;
+                watch.event(Event::Resumed { step: start.progress.steps });
+                if let Some(before) = moved {
+                    let message = say!(
+                        "from step {} on the run goes on with {} ({}); before it was {} ({})",
+                        "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
+                        start.progress.steps + 1,
+                        record.device.id,
+                        record.device.name,
+                        before.id,
+                        before.name
+                    );
+                    watch.event(Event::Warning { message });
+                }
             }
         }
-        Some(earlier) => {
-            for message in earlier.damaged {
-                watch.event(Event::Warning { message });
-            }
-            start.restore(earlier.snapshot).map_err(|e| {
-                Error::request(say!(
-                    "the checkpoint does not belong to this run: {e}; train again",
-                    "il checkpoint non appartiene a questa esecuzione: {e}; ripeti l’addestramento"
-                ))
-            })?;
-            watch.event(Event::Resumed { step: start.progress.steps });
-            if let Some(before) = moved {
-                let message = say!(
-                    "from step {} on the run goes on with {} ({}); before it was {} ({})",
-                    "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
-                    start.progress.steps + 1,
-                    record.device.id,
-                    record.device.name,
-                    before.id,
-                    before.name
-                );
-                watch.event(Event::Warning { message });
-            }
-        }
-    }
-    let outcome = plan.run(start, &mut watch);
+        Ok(plan.run(start, &mut watch)?)
+    });
     watch.finish_checkpoints();
     let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
     // what is known of a run that fails, until more is known
@@ -376,33 +381,35 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         version: crate::VERSION.into(),
         error: None,
     };
-    let finished = outcome.map_err(Error::from).and_then(|outcome| {
-        let o = &outcome.progress;
-        result.train = TrainRecord {
-            seconds: o.seconds,
-            steps: o.steps,
-            tokens: o.tokens,
-            tokens_per_second: if o.step_seconds > 0.0 { o.tokens as f64 / o.step_seconds } else { 0.0 },
-            supervised_tokens: o.targets,
-            peak_memory_bytes: train::memory::peak(),
-            final_loss: o.final_loss,
-            best_step: o.best_step,
-            energy_joules,
-        };
-        // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
-        let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
-        let _scoring = Scoring::begin(&out);
-        if let Some(scored) = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)? {
-            // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
-            result.status = STOPPED.into();
-            write_result(&out, &result)?;
-            if !request.trial && !stopped {
-                let mut compared = Compared { result: &mut result, p: &p, answerer: &answerer, tuned: &outcome.tuned, out: &out, stop };
-                compared.with(scored, &mut |message| watch.event(Event::Warning { message }))
+    let finished = outcome.and_then(|outcome| {
+        caught(|| {
+            let o = &outcome.progress;
+            result.train = TrainRecord {
+                seconds: o.seconds,
+                steps: o.steps,
+                tokens: o.tokens,
+                tokens_per_second: if o.step_seconds > 0.0 { o.tokens as f64 / o.step_seconds } else { 0.0 },
+                supervised_tokens: o.targets,
+                peak_memory_bytes: train::memory::peak(),
+                final_loss: o.final_loss,
+                best_step: o.best_step,
+                energy_joules,
+            };
+            // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
+            let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
+            let _scoring = Scoring::begin(&out);
+            if let Some(scored) = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)? {
+                // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
+                result.status = STOPPED.into();
+                write_result(&out, &result)?;
+                if !request.trial && !stopped {
+                    let mut compared = Compared { result: &mut result, p: &p, answerer: &answerer, tuned: &outcome.tuned, out: &out, stop };
+                    compared.with(scored, &mut |message| watch.event(Event::Warning { message }))
+                }
             }
-        }
-        result.status = if stopped || stop.load(Ordering::Relaxed) { STOPPED } else { COMPLETED }.into();
-        Ok(())
+            result.status = if stopped || stop.load(Ordering::Relaxed) { STOPPED } else { COMPLETED }.into();
+            Ok(())
+        })
     });
     if let Err(error) = &finished {
         result.status = FAILED.into();
@@ -502,16 +509,18 @@ impl Compared<'_> {
             }
         };
         if split == Split::Test {
-            had(say::pick("a calibration", "una calibrazione"), self.calibrate(&said, predictions));
+            had(say::pick("a calibration", "una calibrazione"), caught(|| self.calibrate(&said, predictions)));
         }
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
             had(name, scorer.score(examples, &answers).map(|(metrics, _)| drop(self.result.baselines.insert(name.into(), metrics))));
         }
         let (answerer, stop, tuned) = (self.answerer, self.stop, self.tuned);
-        let mut asked = |model: Option<&Tuned>, mode: Mode| -> Result<Option<Metrics>> {
-            let Some(answers) = answerer.answer_until(model, &texts, mode, stop)? else { return Ok(None) };
-            Ok(Some(scorer.score(examples, &answers)?.0))
+        let mut asked = |model: Option<&Tuned>, mode: Mode| {
+            caught(|| {
+                let Some(answers) = answerer.answer_until(model, &texts, mode, stop)? else { return Ok(None) };
+                Ok(Some(scorer.score(examples, &answers)?.0))
+            })
         };
         // nothing constrains a custom task, so its free answers are those that were scored
         if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
