@@ -261,6 +261,14 @@ impl Words {
         }
     }
 
+    /// That nobody knows whether a run fits.
+    pub fn free_memory_unknown(self) -> &'static str {
+        self.pick(
+            "how much memory is free is not known on this system: compare the need with what its own tools say",
+            "su questo sistema non si sa quanta memoria sia libera: confronta il fabbisogno con ciò che dicono i suoi strumenti",
+        )
+    }
+
     /// What the validation set said.
     pub fn validated(self, loss: f64, metrics: &BTreeMap<String, f64>, best: bool) -> String {
         let metrics: Vec<String> = metrics.iter().map(|(name, share)| format!("{} {}", self.said(name), self.percent(*share))).collect();
@@ -969,6 +977,7 @@ mod tests {
             w.forecast(1.0, 1),
             w.validated(1.0, &metrics, true),
             w.stopping().into(),
+            w.free_memory_unknown().into(),
             w.ended_at_once().into(),
             w.license("x", "y", "z"),
             w.get_it("x"),

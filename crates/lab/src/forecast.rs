@@ -57,7 +57,7 @@ pub struct Forecast {
     pub checkpoint_bytes: u64,
     /// Memory that programs could still take when this was measured, in bytes, where the system tells.
     pub available_memory_bytes: Option<u64>,
-    /// Whether the memory suffices.
+    /// Whether the memory suffices; where it is not known what is available, nothing is said against it.
     pub fits: bool,
     /// Where it does not: settings under which the run was measured to fit, `key=value`; empty if none was found.
     pub instead: Vec<String>,

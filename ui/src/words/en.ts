@@ -103,6 +103,7 @@ export const en = {
     line: (parts: { examples: number; labels: number; method: string | null; model: string; device: string }) =>
       `${many(parts.examples, 'message', 'messages')}, ${many(parts.labels, 'label', 'labels')}, ${parts.method === null ? parts.model : `${parts.method} on ${parts.model}`}, ${parts.device}`,
     cost: (time: string, memory: string) => `about ${time}, ${memory} of memory`,
+    freeUnknown: 'How much memory is free is not known on this system.',
     tooLarge: (needed: string, free: string) => `This needs ${needed} of memory, and ${free} are free. Close other programs, or choose a smaller batch.`,
     useSmaller: (settings: string) => `Train with ${settings}, which was measured to fit`,
     refused: 'does not compute rightly',

@@ -110,6 +110,7 @@ export const it: Words = {
     line: (parts) =>
       `${many(parts.examples, 'messaggio', 'messaggi')}, ${many(parts.labels, 'etichetta', 'etichette')}, ${parts.method === null ? parts.model : `${parts.method} su ${parts.model}`}, ${parts.device}`,
     cost: (time, memory) => `circa ${time}, ${memory} di memoria`,
+    freeUnknown: 'Su questo sistema non si sa quanta memoria sia libera.',
     tooLarge: (needed, free) => `Servono ${needed} di memoria e ${free} sono liberi. Chiudi altri programmi o scegli un batch più piccolo.`,
     useSmaller: (settings) => `Addestra con ${settings}: misurato, ci sta`,
     refused: 'non calcola correttamente',
