@@ -556,6 +556,10 @@ fn ctrl_c_ends_the_scoring_too() {
     let args = b.train("out", &["--set", "epochs=1", "--set", "max_tokens=500", "--method", "head"]);
     let mut child = b.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
     wait_until("scoring", || b.path("out/scoring").exists());
+    // it has nothing left that could wait, and does not say that it will
+    let paused = b.run(&["pause", "out"]);
+    assert!(paused.status.code() == Some(1) && text(&paused.stderr).contains("is being scored"), "{}", text(&paused.stderr));
+    assert!(!b.path("out/pause").exists());
     interrupt(&child);
     assert!(child.wait().expect("ends").success());
     let result = json(&b.path("out/result.json"));

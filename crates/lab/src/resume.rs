@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::recipe::Recipe;
-use crate::run::{CHECKPOINTS, GoingOn, PAUSE, Request, RunLock, train_from};
+use crate::run::{CHECKPOINTS, GoingOn, PAUSE, Request, RunLock, SCORING, train_from};
 use report::record::{RunFile, RunResult};
 use say::say;
 use std::path::Path;
@@ -21,13 +21,20 @@ pub enum Resumed {
 /// Asks the process that trains into `folder` to wait before its next step, with everything on disk.
 ///
 /// # Errors
-/// If no process trains there, or the folder cannot be written.
+/// If no process trains there, its training is over, or the folder cannot be written.
 pub fn pause(folder: &Path) -> Result<()> {
     RunFile::read(folder)?;
     if RunLock::take(folder).is_ok() {
         return Err(Error::request(say!(
             "{} is not being trained now; lapidary resume goes on with it",
             "{} non è in addestramento ora; lapidary resume prosegue",
+            folder.display()
+        )));
+    }
+    if folder.join(SCORING).exists() {
+        return Err(Error::request(say!(
+            "{} has been trained and is being scored, which does not wait; let it end, or stop it and go on with lapidary resume",
+            "{} è già addestrata e la si sta valutando, cosa che non aspetta; lasciala finire, oppure fermala e prosegui con lapidary resume",
             folder.display()
         )));
     }
