@@ -1016,6 +1016,18 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
     }
     assert_eq!((forecast["steps"].as_u64(), forecast["fits"].as_bool()), (Some(6), Some(true)));
     assert!(!b.path("out").exists());
+    // a checkpoint is as large as was foretold, copies to be averaged included
+    for average in ["average=0", "average=2"] {
+        let method = ["--method", "completion", "--set", average, "--set", "checkpoint_every=5"];
+        let out = b.run(&b.train("out", &[&method[..], &["--forecast", "--json"]].concat()));
+        let forecast: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)));
+        let foretold = forecast["checkpoint_bytes"].as_f64().expect("bytes");
+        assert!(b.run(&b.train(average, &method)).status.success());
+        let newest = train::checkpoint::list(&b.path(average).join("checkpoints")).remove(0);
+        let real = std::fs::metadata(&newest).expect("a checkpoint").len() as f64;
+        // the file has a header with names
+        assert!(real > foretold && real < 1.1 * foretold, "{average}: {foretold} foretold, {real}");
+    }
     // what would be refused is refused for the same reason
     b.write("train.jsonl", b"{\"text\": 1");
     b.refused(&b.train("out", &["--forecast"]), &["train.jsonl:1"]);

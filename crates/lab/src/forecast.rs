@@ -223,6 +223,8 @@ struct Dry {
 struct Watch {
     steps: Vec<(usize, f64)>,
     checkpoint_bytes: u64,
+    /// Of these, one set of what is trained.
+    copy_bytes: u64,
 }
 
 impl Observer for Watch {
@@ -238,7 +240,8 @@ impl Observer for Watch {
         Ok(String::new())
     }
     fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
-        self.checkpoint_bytes = snapshot.tensors.iter().map(|(_, _, values)| 4 * values.len() as u64).sum();
+        let bytes = |of: &str| snapshot.tensors.iter().filter(|(name, ..)| name.starts_with(of)).map(|(_, _, values)| 4 * values.len() as u64).sum();
+        (self.checkpoint_bytes, self.copy_bytes) = (bytes(""), bytes("best."));
         None
     }
     fn command(&mut self) -> Command {
@@ -255,13 +258,15 @@ fn dry_run(p: &Prepared, body: &gemma::Gemma, encoded: &[Encoded], seed: u64, tu
     let middle = batches.len() / 2;
     let chosen = batches.last().into_iter().chain(batches.iter().skip(middle).take(STEPS - 1));
     let examples: Vec<Encoded> = chosen.flatten().map(|&row| encoded[row].clone()).collect();
+    // a run keeps the weights of its last evaluations, where it averages them
+    let averaged = settings.average.min(settings.epochs * settings.evaluations_per_epoch) as u64;
     let settings = Settings { accumulate: 1, checkpoint_every: 0, patience: 0, average: 0, epochs: STEPS, ..settings.clone() };
     let plan = Plan { model: body, examples: &examples, settings: &settings, seed };
     let mut watch = Watch::default();
     plan.run(plan.start(tuned), &mut watch)?;
     let counted = watch.steps.get(1..).filter(|s| !s.is_empty()).unwrap_or(&watch.steps);
     let (tokens, seconds) = counted.iter().fold((0, 0.0), |(t, s), (tokens, seconds)| (t + tokens, s + seconds));
-    Ok(Dry { seconds_per_token: seconds / tokens.max(1) as f64, checkpoint_bytes: watch.checkpoint_bytes })
+    Ok(Dry { seconds_per_token: seconds / tokens.max(1) as f64, checkpoint_bytes: watch.checkpoint_bytes + averaged * watch.copy_bytes })
 }
 
 /// What writing answers by completion takes.
