@@ -195,6 +195,9 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     b.write("custom.jsonl", b"{\"prompt\":\"Ciao\",\"completion\":\"Buongiorno a te.\"}\n");
     b.write("said.jsonl", b"{\"prediction\":\"buongiorno, a te\"}\n");
     let free = eval("custom", "said.jsonl", "custom.jsonl", &[]);
+    // a score alone is no run: only what is taken in beside one is, which has a folder
+    let home = lab::Home::open(Some(&b.path("home"))).expect("the library's folder");
+    assert_eq!(lab::library::Library::open(&home).and_then(|l| l.runs()).expect("the library"), []);
     assert!(free["exact_match"] == 0.0 && free["normalised_match"] == 1.0 && free["chrf"].as_f64().is_some_and(|f| f > 0.6 && f < 1.0), "{free}");
     let shown = b.run(&[
         "eval",

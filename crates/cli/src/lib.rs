@@ -399,7 +399,7 @@ fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
         }
         (None, Some(file), Some(kind), Some(test)) => {
             let (file, test, schema, database) = (file.clone(), test.clone(), e.schema.clone(), e.database.clone());
-            elsewhere::score(home, &Answers { file, kind, test, columns, schema, database })?
+            elsewhere::score(&Answers { file, kind, test, columns, schema, database })?
         }
         _ => return Err(lab::Error::request(out.words.what_to_evaluate())),
     };
