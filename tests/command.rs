@@ -218,6 +218,9 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     b.write("custom.jsonl", b"{\"prompt\":\"Ciao\",\"completion\":\"Buongiorno a te.\"}\n");
     b.write("said.jsonl", b"{\"prediction\":\"buongiorno, a te\"}\n");
     let free = eval("custom", "said.jsonl", "custom.jsonl", &[]);
+    // a score alone is no run: only what is taken in beside one is, which has a folder
+    let home = lab::Home::open(Some(&b.path("home"))).expect("the library's folder");
+    assert_eq!(lab::library::Library::open(&home).and_then(|l| l.runs()).expect("the library"), []);
     assert!(free["exact_match"] == 0.0 && free["normalised_match"] == 1.0 && free["chrf"].as_f64().is_some_and(|f| f > 0.6 && f < 1.0), "{free}");
     let shown = b.run(&[
         "eval",
@@ -344,6 +347,13 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
         assert_eq!(scores, result["metrics"], "{task}");
         let report = b.run(&["report", "out"]);
         assert!(report.status.success(), "{task}: {}", text(&report.stderr));
+        if task == "sql" {
+            let exported = b.run(&["export", "out", "--format", "gguf", "--out", "exported"]);
+            assert!(exported.status.success(), "{}", text(&exported.stderr));
+            let [modelfile, page] = ["Modelfile", "README.md"].map(|name| std::fs::read_to_string(b.path("exported").join(name)).expect("written"));
+            assert!(modelfile.contains("clienti(id, nome, citta)") && !modelfile.contains("{schema}") && !modelfile.contains("{values}"), "{modelfile}");
+            assert!(page.contains("clienti(id, nome, citta)") && !page.contains("{schema}") && page.contains("In place of `{values}`"), "{page}");
+        }
 
         // packed, and unpacked where none of the data is, it is scored again: model, examples and database came with it
         assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
@@ -442,6 +452,69 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
     }
 }
 
+/// A message may fill the model's context. A head reads it; the untuned model, which is asked with a prompt around it and must
+/// still have room to answer, cannot: that baseline is left out and told, and the run is as good as any.
+#[test]
+fn a_baseline_that_cannot_be_asked_is_left_out_and_costs_no_run() {
+    let b = Bench::new();
+    let tokenizer = gemma::Tokenizer::open(&gemma::Weights::open(&tiny()).expect("the tiny model")).expect("its tokenizer");
+    let mut long = "pacco".to_string();
+    while tokenizer.encode_with_bos(&long).expect("tokens").len() < 505 {
+        long += " pacco";
+    }
+    let rows = std::fs::read_to_string(b.path("test.jsonl")).expect("rows");
+    b.write("test.jsonl", (rows + &serde_json::json!({"text": long, "label": "order_tracking"}).to_string() + "\n").as_bytes());
+    let forecast = b.run(&b.train("out", &["--method", "head", "--forecast", "--json"]));
+    assert!(forecast.status.success(), "{}", text(&forecast.stderr));
+    let out = b.run(&b.train("out", &["--method", "head", "--json"]));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let result = json(&b.path("out/result.json"));
+    assert_eq!((&result["status"], &result["metrics"]["examples"]), (&"completed".into(), &3.into()), "{result}");
+    assert!(result["baselines"]["majority"].is_object() && result["baselines"]["untuned"].is_null(), "{}", result["baselines"]);
+    let warned = text(&out.stdout).lines().any(|l| l.contains("\"warning\"") && l.contains("without the untuned model") && l.contains("shorten it"));
+    assert!(warned, "{}", text(&out.stdout));
+    assert_eq!(std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions").lines().count(), 3);
+    assert!(b.run(&["report", "out"]).status.success());
+}
+
+/// A query may end within the limits of those who read a set and not within those of a judge: that is found before the training.
+#[test]
+fn an_expected_query_that_cannot_be_scored_is_refused_before_training() {
+    let b = Bench::new();
+    let query = |q: &str, sql: &str| serde_json::json!({"question": q, "sql": sql}).to_string() + "\n";
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n";
+    b.write("train.jsonl", query("Nomi", "SELECT nome FROM clienti").repeat(4).as_bytes());
+    std::fs::remove_file(b.path("validation.jsonl")).expect("removed");
+    b.write("test.jsonl", (query("Nomi", "SELECT nome FROM clienti") + &query("Numeri", numbers)).as_bytes());
+    b.write("schema.sql", b"CREATE TABLE clienti (id INTEGER PRIMARY KEY, nome TEXT); INSERT INTO clienti (nome) VALUES ('Anna'), ('Bruno');");
+    let model = tiny().display().to_string();
+    let train = ["train", "--task", "sql", "--data", ".", "--schema", "schema.sql", "--model", &model, "--out", "out", "--set", "epochs=1"];
+    b.refused(&train, &["test.jsonl:2", "1 query of test", "its result has more than 10000 rows", "change it"]);
+    b.refused(&[&train[..], &["--language", "it"]].concat(), &["test.jsonl:2", "1 query di test", "il risultato ha più di 10000 righe", "correggila"]);
+    let checked = b.run(&["data", "check", ".", "--task", "sql", "--schema", "schema.sql", "--json"]);
+    assert!(checked.status.code() == Some(1) && text(&checked.stdout).contains("sql_unscored"), "{}{}", text(&checked.stdout), text(&checked.stderr));
+}
+
+/// A validation row of a label that no training row is left of would end the run in the middle.
+#[test]
+fn too_few_rows_are_refused_with_the_labels_that_they_leave_out() {
+    let b = Bench::new();
+    let few = ["1 training rows are too few", "1 of 2 labels would have none", "take at least 2"];
+    b.refused(&b.train("out", &["--rows", "1"]), &few);
+    b.refused(&b.train("out", &["--rows", "1", "--language", "it"]), &["1 etichette su 2 resterebbero senza", "prendine almeno 2"]);
+    let mut study = b.train("out", &["--sizes", "4,1,all"]);
+    study[0] = "study";
+    b.refused(&study, &few);
+    let spans = [(0, 4, "people"), (5, 9, "places")].map(|(start, end, kind)| {
+        serde_json::json!({"text": "Anna Roma", "entities": [{"start": start, "end": end, "type": kind}]}).to_string() + "\n"
+    });
+    b.write("spans.jsonl", spans.concat().repeat(2).as_bytes());
+    let model = tiny().display().to_string();
+    let tagging = ["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "out", "--rows", "1"];
+    b.refused(&tagging, &["1 of 2 types of entities would have none"]);
+    assert!(b.run(&b.train("enough", &["--rows", "2", "--set", "epochs=1"])).status.success());
+}
+
 /// Seeds make a CPU run repeatable to the bit, dropout included.
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
@@ -476,8 +549,75 @@ fn ctrl_c_stops_cleanly_and_keeps_the_best() {
     let last = lines.map_while(Result::ok).last().expect("more events");
     assert!(child.wait().expect("ends").success());
     assert!(last.contains("\"type\":\"completed\"") && last.contains("\"status\":\"stopped\""), "{last}");
-    assert_eq!(json(&b.path("out/result.json"))["status"], "stopped");
-    assert!(b.path("out/adapter/head.safetensors").exists());
+    let result = json(&b.path("out/result.json"));
+    assert_eq!(result["status"], "stopped");
+    // what it has learnt is scored, and held against nothing
+    assert!(result["metrics"]["accuracy"].is_number() && result["baselines"] == serde_json::json!({}), "{result}");
+    assert!(b.path("out/adapter/head.safetensors").exists() && b.run(&["report", "out"]).status.success());
+}
+
+/// A bench whose test set takes a while to be answered.
+#[cfg(unix)]
+fn long_to_score() -> Bench {
+    let b = Bench::new();
+    let row = |i: usize| {
+        let (label, texts) = WORDS[i % 2];
+        let words: Vec<String> = (0..10).map(|n| format!("{} {}", texts[(i / 2 + n) % 6], i * 31 + n * 7)).collect();
+        serde_json::json!({"text": words.join(" "), "label": label}).to_string() + "\n"
+    };
+    b.write("test.jsonl", (0..4000).map(row).collect::<String>().as_bytes());
+    b
+}
+
+#[cfg(unix)]
+fn wait_until(what: &str, mut there: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !there() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(120), "no {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+fn interrupt(child: &std::process::Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_scoring_too() {
+    let b = long_to_score();
+    let args = b.train("out", &["--set", "epochs=1", "--set", "max_tokens=500", "--method", "head"]);
+    let mut child = b.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    wait_until("scoring", || b.path("out/scoring").exists());
+    // it has nothing left that could wait, and does not say that it will
+    let paused = b.run(&["pause", "out"]);
+    assert!(paused.status.code() == Some(1) && text(&paused.stderr).contains("is being scored"), "{}", text(&paused.stderr));
+    assert!(!b.path("out/pause").exists());
+    interrupt(&child);
+    assert!(child.wait().expect("ends").success());
+    let result = json(&b.path("out/result.json"));
+    assert_eq!((&result["status"], &result["metrics"]), (&"stopped".into(), &serde_json::Value::Null), "{result}");
+    assert!(result["train"]["steps"].as_u64() == Some(2) && result["baselines"] == serde_json::json!({}), "{result}");
+    assert!(b.path("out/adapter/head.safetensors").exists() && !b.path("out/scoring").exists() && !b.path("out/predictions.jsonl").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_the_run_can_be_gone_on_with() {
+    use std::io::BufRead;
+    let b = long_to_score();
+    let args = b.train("out", &["--set", "epochs=100000", "--set", "max_tokens=500", "--method", "head"]);
+    let mut child = b.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    let lines = std::io::BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    wait_until("checkpoint", || !train::checkpoint::list(&b.path("out/checkpoints")).is_empty());
+    interrupt(&child);
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|l| l.contains("Ctrl-C once more ends at once")));
+    interrupt(&child);
+    assert!(lines.any(|l| l.contains("lapidary resume")));
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    assert!(!b.path("out/result.json").exists() && train::checkpoint::latest(&b.path("out/checkpoints")).0.is_some());
 }
 
 #[test]
@@ -915,6 +1055,18 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
     }
     assert_eq!((forecast["steps"].as_u64(), forecast["fits"].as_bool()), (Some(6), Some(true)));
     assert!(!b.path("out").exists());
+    // a checkpoint is as large as was foretold, copies to be averaged included
+    for average in ["average=0", "average=2"] {
+        let method = ["--method", "completion", "--set", average, "--set", "checkpoint_every=5"];
+        let out = b.run(&b.train("out", &[&method[..], &["--forecast", "--json"]].concat()));
+        let forecast: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)));
+        let foretold = forecast["checkpoint_bytes"].as_f64().expect("bytes");
+        assert!(b.run(&b.train(average, &method)).status.success());
+        let newest = train::checkpoint::list(&b.path(average).join("checkpoints")).remove(0);
+        let real = std::fs::metadata(&newest).expect("a checkpoint").len() as f64;
+        // the file has a header with names
+        assert!(real > foretold && real < 1.1 * foretold, "{average}: {foretold} foretold, {real}");
+    }
     // what would be refused is refused for the same reason
     b.write("train.jsonl", b"{\"text\": 1");
     b.refused(&b.train("out", &["--forecast"]), &["train.jsonl:1"]);
@@ -955,6 +1107,11 @@ fn a_sweep_chooses_on_validation_alone_and_goes_on_where_it_stopped() {
     let refused = b.run(&other);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("other settings"), "{}", text(&refused.stderr));
+    // nor a result on data that has changed since
+    let rows = std::fs::read_to_string(b.path("validation.jsonl")).expect("rows");
+    b.write("validation.jsonl", (rows + "{\"text\": \"pacco o maglia\", \"label\": \"return_refund\"}\n").as_bytes());
+    let refused = b.run(&args);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("validation.jsonl is not what it was"), "{}", text(&refused.stderr));
     // a setting that does not exist is refused before anything is trained
     let mut wrong = b.train("sweep2", &["--try", "learning_rat=1,2", "--method", "head"]);
     wrong[0] = "sweep";
@@ -988,6 +1145,21 @@ fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     let kept = std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result");
     std::fs::remove_dir_all(b.path("study/head-all-seed1")).expect("removed");
     assert!(b.run(&args).status.success());
+    assert_eq!(std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result"), kept);
+    // what was asked otherwise is not answered by what is there: a recipe that says something else, another device, other rows
+    let recipe = std::fs::read_to_string(root().join("assets/recipes/intent.toml")).expect("the recipe");
+    b.write("mine.toml", recipe.as_bytes());
+    let with = |more: &[&'static str]| b.run(&[&args[..], more].concat());
+    assert!(with(&["--recipe", "mine.toml"]).status.success(), "the same settings in a file are the same");
+    b.write("mine.toml", recipe.replace("weight_decay = 0.01", "weight_decay = 0.02").as_bytes());
+    for more in [&["--recipe", "mine.toml"][..], &["--set", "rank=3"], &["--device", "cpu"]] {
+        let refused = with(more);
+        assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("other settings"), "{more:?}: {}", text(&refused.stderr));
+    }
+    let rows = std::fs::read(b.path("test.jsonl")).expect("rows");
+    b.write("test.jsonl", &[&rows[..], b"{\"text\": \"pacco o maglia\", \"label\": \"return_refund\"}\n"].concat());
+    let refused = b.run(&args);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("test.jsonl is not what it was"), "{}", text(&refused.stderr));
     assert_eq!(std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result"), kept);
     let values = |outcome: &serde_json::Value| outcome["cells"].as_array().expect("cells").iter().map(|c| c["value"].clone()).collect::<Vec<_>>();
     assert_eq!(values(&json(&b.path("study/study.json"))), values(&outcome));

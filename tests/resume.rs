@@ -223,3 +223,37 @@ fn another_process_pauses_a_run_and_lets_it_go_on() {
     assert!(text(&again.stderr).contains("is finished"));
     assert!(text(&b.run(&["pause", "out"]).stderr).contains("is not being trained now"));
 }
+
+/// The device that a run was begun on may be gone; the message says what to do, and what is done is written down.
+#[test]
+fn a_run_goes_on_with_another_device_where_one_is_named() {
+    let b = Bench::new(INTENT);
+    let mut child = b.spawn(b.train("cut", &["--set", "epochs=100000"]));
+    let begun = Instant::now();
+    while train::checkpoint::list(&b.path("cut/checkpoints")).len() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoints");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let busy = b.run(&["resume", "cut", "--device", "cpu"]);
+    assert!(text(&busy.stderr).contains("is being trained by another process"), "{}", text(&busy.stderr));
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+    // as if it had been begun elsewhere, and for an end that is near
+    let file = b.path("cut/run.toml");
+    let written = std::fs::read_to_string(&file).expect("run.toml");
+    for part in ["epochs = 100000", "id = \"cpu\"", "device = \"auto\""] {
+        assert_eq!(written.matches(part).count(), 1, "{part} in {written}");
+    }
+    let elsewhere = written.replace("epochs = 100000", "epochs = 20").replace("id = \"cpu\"", "id = \"gpu:9\"").replace("device = \"auto\"", "device = \"gpu:9\"");
+    std::fs::write(&file, elsewhere).expect("written");
+    let gone = b.run(&["resume", "cut"]);
+    let message = text(&gone.stderr);
+    assert!(gone.status.code() == Some(1) && message.contains("gpu:9") && message.contains("lapidary resume cut --device cpu"), "{message}");
+    let resumed = b.run(&["resume", "cut", "--device", "cpu", "--json"]);
+    assert!(resumed.status.success(), "{}", text(&resumed.stderr));
+    assert!(text(&resumed.stdout).contains("before it was gpu:9"), "{}", text(&resumed.stdout));
+    let now = std::fs::read_to_string(&file).expect("run.toml");
+    assert!(now.contains("id = \"cpu\"") && now.contains("device = \"cpu\"") && !now.contains("gpu:9"), "{now}");
+    let result: serde_json::Value = acceptance::json(&b.path("cut/result.json"));
+    assert_eq!((&result["device"]["id"], &result["status"]), (&"cpu".into(), &"completed".into()));
+}

@@ -90,6 +90,9 @@ pub enum Command {
     Resume {
         /// Run folder
         run: PathBuf,
+        /// Device to go on with: auto, cpu, gpu or an id from `lapidary devices` [default: the one it began with]
+        #[arg(long)]
+        device: Option<String>,
     },
     /// Score a run, or the answers of any other system, on a test file
     Eval(Evaluate),

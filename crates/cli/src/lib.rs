@@ -162,9 +162,12 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.sweep(&folder, &outcome);
         }
         Command::Pause { run } => resume::pause(&run)?,
-        Command::Resume { run } => {
+        Command::Resume { run, device } => {
+            if let Some(device) = &device {
+                ready(&home, device, out)?;
+            }
             let folder = run.clone();
-            match watched(out, move |on_event, stop| resume::resume(&home, &run, on_event, stop))? {
+            match watched(out, move |on_event, stop| resume::resume(&home, &run, device.as_deref(), on_event, stop))? {
                 Resumed::Here(result) => out.result(&folder, &result),
                 Resumed::Elsewhere => out.note(out.words.resumed_elsewhere()),
             }
@@ -332,14 +335,18 @@ fn edit_data(home: &Home, looked: &Looked, action: EditCommand, out: Output) -> 
     Ok(())
 }
 
-/// Carries out a training off this thread, shows its events, and passes an interrupt on as a wish to stop.
+/// The exit code of a process that an interrupt ended, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// Carries out a training off this thread, shows its events, and passes an interrupt on as a wish to stop. A second interrupt
+/// ends the process at once; its run can be gone on with from the last checkpoint.
 fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<T> + Send + 'static) -> Result<T> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;
     runtime.block_on(async {
         let mut job = Job::start(work);
         let mut bar = progress::Training::new(out);
-        let mut interrupted = false;
+        let (mut interrupted, mut listening) = (false, true);
         loop {
             tokio::select! {
                 event = job.next() => match event {
@@ -349,9 +356,16 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
                     }
                     None => break,
                 },
-                signal = tokio::signal::ctrl_c(), if !interrupted => {
-                    interrupted = true;
-                    if signal.is_ok() {
+                signal = tokio::signal::ctrl_c(), if listening => match signal {
+                    Err(_) => listening = false,
+                    Ok(()) if interrupted => {
+                        bar.finish();
+                        bar.say(out.words.ended_at_once());
+                        // files appear whole or not at all, so there is nothing to clean up
+                        std::process::exit(INTERRUPTED);
+                    }
+                    Ok(()) => {
+                        interrupted = true;
                         bar.say(out.words.stopping());
                         job.stop();
                     }
@@ -387,7 +401,7 @@ fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
         }
         (None, Some(file), Some(kind), Some(test)) => {
             let (file, test, schema, database) = (file.clone(), test.clone(), e.schema.clone(), e.database.clone());
-            elsewhere::score(home, &Answers { file, kind, test, columns, schema, database })?
+            elsewhere::score(&Answers { file, kind, test, columns, schema, database })?
         }
         _ => return Err(lab::Error::request(out.words.what_to_evaluate())),
     };

@@ -252,6 +252,8 @@ impl Output {
         line(&self.words.cost(f));
         if !f.fits {
             line(&self.words.warning(self.words.too_large(f)));
+        } else if f.available_memory_bytes.is_none() {
+            line(self.words.free_memory_unknown());
         }
     }
 

@@ -261,6 +261,14 @@ impl Words {
         }
     }
 
+    /// That nobody knows whether a run fits.
+    pub fn free_memory_unknown(self) -> &'static str {
+        self.pick(
+            "how much memory is free is not known on this system: compare the need with what its own tools say",
+            "su questo sistema non si sa quanta memoria sia libera: confronta il fabbisogno con ciò che dicono i suoi strumenti",
+        )
+    }
+
     /// What the validation set said.
     pub fn validated(self, loss: f64, metrics: &BTreeMap<String, f64>, best: bool) -> String {
         let metrics: Vec<String> = metrics.iter().map(|(name, share)| format!("{} {}", self.said(name), self.percent(*share))).collect();
@@ -271,7 +279,18 @@ impl Words {
 
     /// Answer to Ctrl-C.
     pub fn stopping(self) -> &'static str {
-        self.pick("stopping after this step and keeping the best weights", "arresto dopo questo passo; i pesi migliori restano")
+        self.pick(
+            "stopping after this step and keeping the best weights; Ctrl-C once more ends at once",
+            "arresto dopo questo passo; i pesi migliori restano; un altro Ctrl-C termina subito",
+        )
+    }
+
+    /// A second interrupt has come.
+    pub fn ended_at_once(self) -> &'static str {
+        self.pick(
+            "ended at once; lapidary resume goes on from the last checkpoint",
+            "terminato subito; lapidary resume prosegue dall’ultimo checkpoint",
+        )
     }
 
     /// Terms of a model before it is fetched.
@@ -651,7 +670,8 @@ pub fn translated(text: &str) -> String {
 }
 
 fn help(command: &str, argument: &str) -> Option<&'static str> {
-    let of = |command: &str| HELP.iter().find(|(c, a, _)| *a == argument && (*c == command || *c == ANY)).map(|(_, _, text)| *text);
+    let own = |command: &str| HELP.iter().find(|(c, a, _)| *a == argument && *c == command).map(|(_, _, text)| *text);
+    let of = |command: &str| own(command).or_else(|| own(ANY));
     // a study and a sweep are described as the run that their runs have in common
     of(command).or_else(|| if ["study", "sweep"].contains(&command) { of("train") } else { None })
 }
@@ -660,7 +680,7 @@ fn placeholder(english: &str) -> Option<&'static str> {
     PLACEHOLDERS.iter().find(|(name, _)| *name == english).map(|(_, italian)| *italian)
 }
 
-/// Stands in [`HELP`] for every command that has the argument.
+/// Stands in [`HELP`] for every command that has the argument and no words of its own for it.
 const ANY: &str = "*";
 
 /// Italian help by command and argument; the empty argument is the command itself.
@@ -737,6 +757,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("pause", "run", "Cartella dell’esecuzione"),
     ("resume", "", "Prosegue un addestramento in pausa, fermato o interrotto"),
     ("resume", "run", "Cartella dell’esecuzione"),
+    ("resume", "device", "Dispositivo con cui proseguire: auto, cpu, gpu o un id di `lapidary devices` [predefinito: quello iniziale]"),
     ("split", "", "Divide un file in addestramento, validazione e prova, tenendo insieme i testi quasi uguali"),
     ("split", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
     ("split", "task", "Compito"),
@@ -956,6 +977,8 @@ mod tests {
             w.forecast(1.0, 1),
             w.validated(1.0, &metrics, true),
             w.stopping().into(),
+            w.free_memory_unknown().into(),
+            w.ended_at_once().into(),
             w.license("x", "y", "z"),
             w.get_it("x"),
             w.examples_of(1, "train"),

@@ -9,6 +9,7 @@ use gemma::{Gemma, Tokenizer, head};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::baseline::Guess;
 use tasks::constraint::Trie;
 use tasks::grammar::{self, Distinct, Vocabulary};
@@ -287,7 +288,12 @@ impl<'a> Answerer<'a> {
                 let ids = [&self.shown[..], &own].concat();
                 Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new() })
             }
-            _ if completion => encoder.encode(&self.task.prompt(&self.template, text), None),
+            _ if completion => {
+                // prompts that the recipe does not train on may be as long as the model reads, with room for an answer
+                let room = self.model.config().context.saturating_sub(self.answer_tokens());
+                let max_tokens = if self.recipe.method == Method::Completion { encoder.max_tokens } else { room };
+                Encoder { max_tokens, ..encoder }.encode(&self.task.prompt(&self.template, text), None)
+            }
             Method::Completion | Method::Head => encoder.classed(text, 0),
             Method::Tagging => {
                 let words: Vec<_> = tagging::words(text, self.recipe.cut).into_iter().map(|w| (w, 0)).collect();
@@ -300,11 +306,25 @@ impl<'a> Answerer<'a> {
         encoded.map(Some).map_err(|e| Error::request(format!("{e}: {text:.40}…")))
     }
 
+    /// Is a text short enough to be asked about by completion?
+    pub fn asks(&self, text: &str) -> bool {
+        self.question(text, true, false).is_ok()
+    }
+
     /// Answers each text, in order.
     ///
     /// # Errors
     /// If a text is too long or the device fails.
     pub fn answer(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode) -> Result<Vec<Answer>> {
+        // nobody can stop it
+        Ok(self.answer_until(tuned, texts, mode, &AtomicBool::new(false))?.unwrap_or_default())
+    }
+
+    /// As [`Answerer::answer`], until `stop` is set, which is looked at between batches: then there are no answers.
+    ///
+    /// # Errors
+    /// As [`Answerer::answer`].
+    pub fn answer_until(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode, stop: &AtomicBool) -> Result<Option<Vec<Answer>>> {
         let head = mode == Mode::Best && tuned.is_some_and(|t| t.head.is_some());
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         let (mut asked, mut encoded) = (Vec::new(), Vec::new());
@@ -320,6 +340,9 @@ impl<'a> Answerer<'a> {
         }
         let about: Vec<&str> = asked.iter().map(|&i| texts[i]).collect();
         for rows in batch::sorted(&encoded) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let answers = match (mode, tuned) {
                 (Mode::Best, Some(tuned)) if tuned.head.is_some() => {
                     let all = self.classify(tuned, &encoded, &rows)?;
@@ -333,7 +356,7 @@ impl<'a> Answerer<'a> {
                 out[asked[row]] = Some(answer);
             }
         }
-        Ok(out.into_iter().flatten().collect())
+        Ok(Some(out.into_iter().flatten().collect()))
     }
 
     /// Tokens that an answer by completion may take, its end included.

@@ -199,7 +199,7 @@ impl Desk {
         // what happened before belongs to the story
         let before = record::events(&folder)?;
         let (home, run) = (self.home.clone(), folder.clone());
-        self.begin(&folder, before, move |on_event, stop| resume::resume(&home, &run, on_event, stop).map(drop)).await.map(drop)
+        self.begin(&folder, before, move |on_event, stop| resume::resume(&home, &run, None, on_event, stop).map(drop)).await.map(drop)
     }
 
     /// Begins the only training of this desk into a folder, and follows it. Whether it began here: it did not if it

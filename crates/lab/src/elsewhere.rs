@@ -38,27 +38,16 @@ pub struct Answers {
 const ANSWER: [&str; 9] = ["answer", "prediction", "label", "entities", "hashtags", "tags", "sql", "completion", "output"];
 const INPUT: [&str; 4] = ["input", "text", "question", "prompt"];
 
-/// Scores a file of answers and gives it a row in the library. Each record holds an `answer` (or
-/// `prediction` or `output`: text, a list of hashtags or of entities, a query) and may hold a
-/// `probability`. Records with an `input` (or `text`) belong to the example with this text; without,
-/// they are in the order of the examples.
+/// Scores a file of answers. Each record holds an `answer` (or `prediction` or `output`: text, a list of hashtags or of
+/// entities, a query) and may hold a `probability`. Records with an `input` (or `text`) belong to the example with this text;
+/// without, they are in the order of the examples.
 ///
 /// # Errors
 /// If a file is malformed, an example has no answer, or the database is wrong.
-pub fn score(home: &Home, answers: &Answers) -> Result<(Metrics, Vec<Prediction>)> {
+pub fn score(answers: &Answers) -> Result<(Metrics, Vec<Prediction>)> {
     let examples = data::read::examples(&answers.test, answers.kind, &answers.columns)?;
     let files: Vec<&Path> = answers.schema.iter().chain(&answers.database).map(PathBuf::as_path).collect();
-    let (metrics, predictions) = judge(&answers.file, answers.kind, &examples, Labels::of(&examples), &files)?;
-    let path = answers.file.canonicalize().map_err(|e| Error::io(&answers.file, e))?;
-    Library::open(home)?.put_run(&RunRow {
-        path,
-        task: answers.kind.name().into(),
-        method: METHOD.into(),
-        status: "completed".into(),
-        accuracy: Some(metrics.main()),
-        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    })?;
-    Ok((metrics, predictions))
+    judge(&answers.file, answers.kind, &examples, Labels::of(&examples), &files)
 }
 
 /// Scores the answers in a file to examples.
@@ -145,7 +134,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         error: None,
         ..result
     };
-    let run = RunFile {
+    let taken = RunFile {
         method: METHOD.into(),
         seed: 0,
         started: started.clone(),
@@ -158,8 +147,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         ..run
     };
     models::new_folder(&out, |out| {
-        let text = toml::to_string(&run).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
-        write_atomically(&out.join("run.toml"), text.as_bytes())?;
+        run::write_run(out, &taken)?;
         run::write_result(out, &result)?;
         run::save_predictions(&out.join("predictions.jsonl"), &predictions)?;
         // nothing is known of how it learned

@@ -15,7 +15,7 @@ use report::text::Lang;
 use say::say;
 use std::path::Path;
 use std::str::FromStr;
-use tasks::tagging;
+use tasks::{prompt, tagging};
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +110,41 @@ fn gguf_name(run: &RunFile) -> String {
     format!("{base}-{}.gguf", run.task)
 }
 
-/// How Ollama is told to ask the model: the training's prompt, the likeliest answer, and an end at the line's.
+/// What is said for the values of a question that names none, see [`prompt::fill`].
+const NO_VALUES: &str = "-";
+
+/// How Ollama is told to ask the model: the training's prompt with its tables, the likeliest answer, and an end at the line's.
+/// Ollama cannot look up the values that a question names, so it is always told that there are none.
 fn modelfile(run: &RunFile, recipe: &Recipe) -> String {
-    let template = recipe.template(&run.data.language).replace("{text}", "{{ .Prompt }}");
+    // no text holds it, so it marks the place of the question until the rest is made safe
+    const QUESTION: &str = "\u{1}";
+    let filled = prompt::fill(recipe.template(&run.data.language), QUESTION, &prompt::schema(&run.data.tables), &[]);
+    // what would begin an action of Ollama's template language, or end the text, is said in that language
+    let safe = filled.replace("{{", "{{ \"{{\" }}").replace("\"\"\"", "{{ \"\\\"\\\"\\\"\" }}");
+    let template = safe.replace(QUESTION, "{{ .Prompt }}");
     format!("FROM ./{}\nTEMPLATE \"\"\"{template}\"\"\"\nPARAMETER temperature 0\n", gguf_name(run))
+}
+
+/// The prompt of a run with the places of the question and of its values, and what belongs there.
+fn prompt_page(run: &RunFile, recipe: &Recipe, lang: Lang) -> (String, String) {
+    let template = recipe.template(&run.data.language);
+    let shown = prompt::fill(template, "{text}", &prompt::schema(&run.data.tables), &["{values}".to_string()]);
+    if !template.contains("{values}") {
+        return (shown, String::new());
+    }
+    let values = match lang {
+        Lang::English => format!(
+            "In place of `{{values}}` stand the values of the database that the question names, each with the columns that hold it, \
+             such as `clienti.citta='Milano'`, with `; ` between them; or `{NO_VALUES}` where it names none. Lapidary looks them up in the database; \
+             the `Modelfile`, if there is one, always says `{NO_VALUES}`, so questions that name values are answered less well through it.\n"
+        ),
+        Lang::Italian => format!(
+            "Al posto di `{{values}}` stanno i valori del database che la domanda nomina, ognuno con le colonne che lo contengono, \
+             per esempio `clienti.citta='Milano'`, separati da `; `; oppure `{NO_VALUES}` se non ne nomina. Lapidary li cerca nel database; \
+             il `Modelfile`, se c’è, dice sempre `{NO_VALUES}`, quindi alle domande che nominano valori risponde meno bene.\n"
+        ),
+    };
+    (shown, values)
 }
 
 /// What stands in the folder for a person to read.
@@ -141,15 +172,15 @@ fn page(run: &RunFile, recipe: &Recipe, lang: Lang) -> String {
 fn how_to_ask(run: &RunFile, recipe: &Recipe, lang: Lang) -> String {
     let (file, copies) = (head::FILE, recipe.copies);
     let blocks: Vec<String> = recipe.view(run.model.layers).taps.iter().map(ToString::to_string).collect();
-    let (blocks, template) = (blocks.join(", "), recipe.template(&run.data.language));
+    let (blocks, (template, values)) = (blocks.join(", "), prompt_page(run, recipe, lang));
     let listed = |names: &[String]| -> String { names.iter().enumerate().map(|(i, name)| format!("{i}. {name}\n")).collect() };
     let (labels, tags) = (listed(&run.data.labels), listed(&tagging::names(&run.data.labels)));
     match (recipe.method, lang) {
         (Method::Completion, Lang::English) => {
-            format!("Ask it with exactly this prompt, the text in place of `{{text}}`, and take the likeliest tokens:\n\n```text\n{template}\n```\n")
+            format!("Ask it with exactly this prompt, the text in place of `{{text}}`, and take the likeliest tokens:\n\n```text\n{template}\n```\n{values}")
         }
         (Method::Completion, Lang::Italian) => format!(
-            "Va interrogato esattamente con questo prompt, col testo al posto di `{{text}}`, prendendo i token più probabili:\n\n```text\n{template}\n```\n"
+            "Va interrogato esattamente con questo prompt, col testo al posto di `{{text}}`, prendendo i token più probabili:\n\n```text\n{template}\n```\n{values}"
         ),
         (Method::Head, Lang::English) => {
             format!(
@@ -167,5 +198,33 @@ fn how_to_ask(run: &RunFile, recipe: &Recipe, lang: Lang) -> String {
             "Il testo si dà {copies} volte, con un a capo in mezzo. Nell’ultima, gli stati di ogni parola dopo questi blocchi, affiancati: {blocks}, passano per lo \
              strato lineare in `{file}`; le sue etichette, in ordine:\n\n{tags}"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data::Kind;
+    use tasks::sandbox::{Column, Table};
+
+    #[test]
+    fn ollamas_template_is_whole_whatever_tables_are_called() {
+        let column = |name: &str| Column { name: name.into(), kind: String::new(), primary: false, refers: None };
+        let tables = vec![Table { name: "clienti".into(), columns: vec![column("nome"), column("{{odd}}"), column("\"\"\"")] }];
+        let recipe = Recipe::resolve(Kind::Sql, None, "auto", &[]).expect("a recipe");
+        let run: RunFile = toml::from_str(
+            "task = \"sql\"\nmethod = \"completion\"\nseed = 0\nstarted = \"\"\nversion = \"\"\ncommand = \"\"\nsettings = {}\n\
+             [model]\nname = \"m\"\nfiles = []\nparameters = 1\nstorage = \"\"\nhidden = 1\nlayers = 1\n\
+             [data]\nname = \"d\"\nlicense = \"\"\nlanguage = \"it\"\nlabels = []\n[data.files]\n\
+             [device]\nid = \"cpu\"\nname = \"\"\nkind = \"cpu\"\napi = \"\"\ndriver = \"\"\n",
+        )
+        .expect("a run");
+        let run = RunFile { data: report::record::DataRecord { tables, ..run.data.clone() }, ..run };
+        let text = modelfile(&run, &recipe);
+        assert!(text.contains("clienti(nome, {{ \"{{\" }}odd}}, {{ \"\\\"\\\"\\\"\" }})\nDomanda: {{ .Prompt }}\nValori: -\nSQL:\"\"\"\n"), "{text}");
+        assert_eq!(text.matches("\"\"\"").count(), 2, "{text}");
+        let (shown, values) = prompt_page(&run, &recipe, Lang::Italian);
+        assert!(shown.contains("clienti(nome") && shown.ends_with("Domanda: {text}\nValori: {values}\nSQL:"), "{shown}");
+        assert!(values.contains("`{values}`") && values.contains("`-`"), "{values}");
     }
 }

@@ -15,7 +15,7 @@ use crate::recipe::Method;
 use crate::run::{self, Prepared, Request};
 use crate::task;
 use data::set::Split;
-use data::{Batch, Encoded, Kind, batch};
+use data::{Batch, Encoded, Example, Kind, batch};
 use gemma::Adapters;
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub struct Forecast {
     pub checkpoint_bytes: u64,
     /// Memory that programs could still take when this was measured, in bytes, where the system tells.
     pub available_memory_bytes: Option<u64>,
-    /// Whether the memory suffices.
+    /// Whether the memory suffices; where it is not known what is available, nothing is said against it.
     pub fits: bool,
     /// Where it does not: settings under which the run was measured to fit, `key=value`; empty if none was found.
     pub instead: Vec<String>,
@@ -184,8 +184,10 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     } else {
         writing.answers(validation.len() * p.recipe.candidates(p.task.kind), writing.expected)
     };
+    // an untuned model that cannot be asked about every text is not held against the tuned one
+    let untuned = if test.iter().all(|e| answerer.asks(&e.text)) { writing.answers(test.len(), writing.longest) } else { 0.0 };
     let shown = if answerer.shows() { writing.answers_after(writing.first_shown, test.len(), writing.longest) } else { 0.0 };
-    let scoring_seconds = own + calibrated + writing.answers(test.len(), writing.longest) + shown;
+    let scoring_seconds = own + calibrated + untuned + shown;
     let (peak_memory_bytes, available_memory_bytes) = (train::memory::peak(), train::memory::available());
     Ok(Forecast {
         device: p.device.name.clone(),
@@ -223,6 +225,8 @@ struct Dry {
 struct Watch {
     steps: Vec<(usize, f64)>,
     checkpoint_bytes: u64,
+    /// Of these, one set of what is trained.
+    copy_bytes: u64,
 }
 
 impl Observer for Watch {
@@ -238,7 +242,8 @@ impl Observer for Watch {
         Ok(String::new())
     }
     fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
-        self.checkpoint_bytes = snapshot.tensors.iter().map(|(_, _, values)| 4 * values.len() as u64).sum();
+        let bytes = |of: &str| snapshot.tensors.iter().filter(|(name, ..)| name.starts_with(of)).map(|(_, _, values)| 4 * values.len() as u64).sum();
+        (self.checkpoint_bytes, self.copy_bytes) = (bytes(""), bytes("best."));
         None
     }
     fn command(&mut self) -> Command {
@@ -255,13 +260,15 @@ fn dry_run(p: &Prepared, body: &gemma::Gemma, encoded: &[Encoded], seed: u64, tu
     let middle = batches.len() / 2;
     let chosen = batches.last().into_iter().chain(batches.iter().skip(middle).take(STEPS - 1));
     let examples: Vec<Encoded> = chosen.flatten().map(|&row| encoded[row].clone()).collect();
+    // a run keeps the weights of its last evaluations, where it averages them
+    let averaged = settings.average.min(settings.epochs * settings.evaluations_per_epoch) as u64;
     let settings = Settings { accumulate: 1, checkpoint_every: 0, patience: 0, average: 0, epochs: STEPS, ..settings.clone() };
     let plan = Plan { model: body, examples: &examples, settings: &settings, seed };
     let mut watch = Watch::default();
     plan.run(plan.start(tuned), &mut watch)?;
     let counted = watch.steps.get(1..).filter(|s| !s.is_empty()).unwrap_or(&watch.steps);
     let (tokens, seconds) = counted.iter().fold((0, 0.0), |(t, s), (tokens, seconds)| (t + tokens, s + seconds));
-    Ok(Dry { seconds_per_token: seconds / tokens.max(1) as f64, checkpoint_bytes: watch.checkpoint_bytes })
+    Ok(Dry { seconds_per_token: seconds / tokens.max(1) as f64, checkpoint_bytes: watch.checkpoint_bytes + averaged * watch.copy_bytes })
 }
 
 /// What writing answers by completion takes.
@@ -282,21 +289,25 @@ struct Writing {
 
 impl Writing {
     fn measure(p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, encoded: &[Encoded]) -> Result<Self> {
-        let texts: Vec<&str> = p.set.examples(Split::Train).iter().map(|e| e.text.as_str()).collect();
-        let some: Vec<&str> = texts.into_iter().take(batch::FORWARD_ROWS).collect();
+        let askable = |e: &&Example| answerer.asks(&e.text);
+        let some: Vec<&str> = p.set.examples(Split::Train).iter().filter(askable).map(|e| e.text.as_str()).take(batch::FORWARD_ROWS).collect();
         let of_head = tuned.head.is_some();
         let timed = |shown: bool, tokens: usize| -> Result<f64> {
             let begun = Instant::now();
-            answerer.write(if of_head || shown { None } else { Some(tuned) }, &some, shown, tokens)?;
+            if !some.is_empty() {
+                answerer.write(if of_head || shown { None } else { Some(tuned) }, &some, shown, tokens)?;
+            }
             Ok(begun.elapsed().as_secs_f64())
         };
         // the longest questions of all come in one batch, and that is where memory peaks
-        let mut long: Vec<&str> = p.set.splits.values().flat_map(|file| &file.examples).map(|e| e.text.as_str()).collect();
-        long.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        long.truncate(batch::FORWARD_ROWS);
-        answerer.write(if of_head { None } else { Some(tuned) }, &long, false, 1)?;
-        if answerer.shows() {
-            answerer.write(None, &long, true, 1)?;
+        let mut all: Vec<&Example> = p.set.splits.values().flat_map(|file| &file.examples).collect();
+        all.sort_by_key(|e| std::cmp::Reverse(e.text.len()));
+        let long: Vec<&str> = all.into_iter().filter(askable).map(|e| e.text.as_str()).take(batch::FORWARD_ROWS).collect();
+        if !long.is_empty() {
+            answerer.write(if of_head { None } else { Some(tuned) }, &long, false, 1)?;
+            if answerer.shows() {
+                answerer.write(None, &long, true, 1)?;
+            }
         }
         let first = timed(false, 1)?;
         let next = (timed(false, 4)? - first).max(0.0) / 3.0;

@@ -24,9 +24,9 @@ impl<T: Send + 'static> Job<T> {
         let (end, done) = oneshot::channel();
         let body = move || {
             // a receiver that has gone away does not end the work
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut |event| drop(send.send(event.clone())), &flag)));
+            let outcome = caught(|| work(&mut |event| drop(send.send(event.clone())), &flag));
             drop(send);
-            drop(end.send(outcome.unwrap_or_else(|panic| Err(crashed(&message(panic.as_ref()))))));
+            drop(end.send(outcome));
         };
         // a thread that cannot be started drops both senders, which `finish` reports
         let _ = std::thread::Builder::new().name("job".into()).spawn(body);
@@ -57,6 +57,14 @@ impl<T: Send + 'static> Job<T> {
     }
 }
 
+/// What comes of work; a crash of it, as where memory or a device gives out, is an error like any other.
+///
+/// # Errors
+/// The work's own, or that it crashed.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(crashed(&message(panic.as_ref()))))
+}
+
 /// What a crash says for itself.
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
@@ -65,7 +73,9 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn crashed(why: &str) -> Error {
     Error::request(say!(
-        "the work ended unexpectedly ({why}); this is a defect of Lapidary: please report it",
-        "il lavoro è finito in modo inatteso ({why}); è un difetto di Lapidary: segnalalo"
+        "the work ended unexpectedly ({why}); if memory or the device gave out, free some memory or choose another device, \
+         otherwise it is a defect of Lapidary: please report it",
+        "il lavoro è finito in modo inatteso ({why}); se è mancata la memoria o il dispositivo, libera memoria o scegli un altro dispositivo, \
+         altrimenti è un difetto di Lapidary: segnalalo"
     ))
 }

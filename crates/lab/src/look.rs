@@ -5,11 +5,12 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
+use crate::run;
 use crate::sheet::QueryResult;
 use crate::task::{self, Task};
 use crate::vectors::no_row;
 use data::batch::{self, Padding};
-use data::check::{self, Finding, Limit};
+use data::check::{self, Finding, Limit, Severity};
 use data::database::Database;
 use data::describe::{self, Description};
 use data::divide::{Shares, divide};
@@ -26,6 +27,8 @@ use say::say;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tasks::sandbox::Sandbox;
+use tasks::score::sql::can_be_expected;
 use ts_rs::TS;
 
 /// Reads a data set for a task.
@@ -134,11 +137,28 @@ pub struct Checked {
 pub fn check(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
     // a prompt about a database shows its tables, and without them has no length
     let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
-    let findings = match &measured {
+    let mut findings = match &measured {
         Ok((m, task)) => limited(set, task, &m.recipe, &m.tokenizer, m.context, |limit| check::findings(set, Some(limit)))?,
         Err(_) => check::findings(set, None)?,
     };
+    let broken = |f: &Finding| f.severity == Severity::Error && f.kind.starts_with("sql_");
+    // of queries that do not even run it is said already, and without a database nothing can be said
+    if !findings.iter().any(broken)
+        && let Ok(Some(finding)) = unscored(set)
+    {
+        findings.insert(0, finding);
+    }
     Ok(Checked { findings, limit: measured.map(|(m, _)| m.limit()) })
+}
+
+/// Which expected queries of the part that a run is scored on have no result within the limits under which it is scored.
+///
+/// # Errors
+/// If queries have no database, or its files are wrong.
+pub(crate) fn unscored(set: &DataSet) -> Result<Option<Finding>> {
+    let Some(split) = run::evaluated(set).filter(|_| set.kind == Kind::Sql) else { return Ok(None) };
+    let mut sandbox = Sandbox::open(&task::database(set)?)?;
+    Ok(check::unscored(set, split, &mut |query| can_be_expected(&mut sandbox, query).err().map(|why| Lang::spoken().reason(&why))))
 }
 
 /// Which examples are longer than a recipe, or a model's context, allows.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::recipe::Recipe;
-use crate::run::{CHECKPOINTS, GoingOn, PAUSE, Request, RunLock, train_from};
+use crate::run::{CHECKPOINTS, GoingOn, PAUSE, Request, RunLock, SCORING, train_from};
 use report::record::{RunFile, RunResult};
 use say::say;
 use std::path::Path;
@@ -21,13 +21,20 @@ pub enum Resumed {
 /// Asks the process that trains into `folder` to wait before its next step, with everything on disk.
 ///
 /// # Errors
-/// If no process trains there, or the folder cannot be written.
+/// If no process trains there, its training is over, or the folder cannot be written.
 pub fn pause(folder: &Path) -> Result<()> {
     RunFile::read(folder)?;
     if RunLock::take(folder).is_ok() {
         return Err(Error::request(say!(
             "{} is not being trained now; lapidary resume goes on with it",
             "{} non è in addestramento ora; lapidary resume prosegue",
+            folder.display()
+        )));
+    }
+    if folder.join(SCORING).exists() {
+        return Err(Error::request(say!(
+            "{} has been trained and is being scored, which does not wait; let it end, or stop it and go on with lapidary resume",
+            "{} è già addestrata e la si sta valutando, cosa che non aspetta; lasciala finire, oppure fermala e prosegui con lapidary resume",
             folder.display()
         )));
     }
@@ -48,12 +55,18 @@ pub(crate) fn release(folder: &Path) -> Result<bool> {
     }
 }
 
-/// Goes on with a run: lets a waiting process go on, or trains here from the last whole checkpoint.
+/// Goes on with a run: lets a waiting process go on, or trains here from the last whole checkpoint; on `device`, or on the one
+/// that was chosen when it began.
 ///
 /// # Errors
-/// If the run has ended, has no checkpoint, or its data or model have changed; or as [`crate::run::train`].
-pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Resumed> {
+/// If the run has ended, has no checkpoint, or its data or model have changed; a device is named and another process trains;
+/// or as [`crate::run::train`].
+pub fn resume(home: &Home, folder: &Path, device: Option<&str>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<Resumed> {
     let record = RunFile::read(folder)?;
+    if device.is_some() {
+        // a process that waits has its device
+        drop(RunLock::take(folder)?);
+    }
     if release(folder)? && RunLock::take(folder).is_err() {
         return Ok(Resumed::Elsewhere);
     }
@@ -73,6 +86,9 @@ pub fn resume(home: &Home, folder: &Path, on_event: &mut dyn FnMut(&Event), stop
     let recipe = Recipe::of_run(&record, folder)?;
     // the folder may have been moved since
     request.out = folder.into();
+    if let Some(device) = device {
+        request.device = device.into();
+    }
     let (snapshot, damaged) = checkpoint::latest(&folder.join(CHECKPOINTS));
     let Some(snapshot) = snapshot else {
         let why = damaged.first().map_or_else(|| say!("it was interrupted before its first one", "è stata interrotta prima del primo"), Clone::clone);

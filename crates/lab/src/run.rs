@@ -9,6 +9,7 @@ use crate::devices;
 use crate::edit;
 use crate::error::{Error, Result};
 use crate::home::Home;
+use crate::job::caught;
 use crate::library::{Library, RunRow};
 use crate::look;
 use crate::models;
@@ -19,7 +20,7 @@ use data::read::Columns;
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -142,9 +143,6 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if request.trial {
         set.splits.remove(&Split::Test);
     }
-    if let Some(rows) = request.rows {
-        set.keep_training(rows, request.seed);
-    }
     if set.examples(Split::Train).is_empty() {
         return Err(Error::request(say!(
             "no training examples; name a file with --train, or a folder with --data",
@@ -154,7 +152,14 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(error) = findings.iter().find(|f| f.severity == Severity::Error) {
         return Err(refusal(error));
     }
+    if let Some(rows) = request.rows {
+        task::enough(&set, rows, request.seed)?;
+        set.keep_training(rows, request.seed);
+    }
     let task = Task::of(&set)?;
+    if let Some(unscored) = look::unscored(&set)? {
+        return Err(refusal(&unscored));
+    }
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(say!(
             "{} already holds files; choose another folder with --out",
@@ -162,7 +167,14 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
             request.out.display()
         )));
     }
-    let (info, device) = devices::open(home, &request.device)?;
+    let (info, device) = devices::open(home, &request.device).map_err(|e| match going_on {
+        None => e,
+        Some(_) => Error::request(say!(
+            "{e}; to go on with the run on another device, name it: lapidary resume {} --device cpu",
+            "{e}; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
+            request.out.display()
+        )),
+    })?;
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
     let tokenizer = Tokenizer::open(&weights)?;
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
@@ -172,7 +184,8 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
-/// Trains a model into `request.out` and evaluates it.
+/// Trains a model into `request.out` and evaluates it. A first stop ends the training, and the best weights are scored and
+/// compared with nothing; another one, or the first where the training is over, ends the scoring. `stop` is cleared in between.
 ///
 /// # Errors
 /// If something is refused before the run begins (nothing is written then), or the run fails (the
@@ -227,17 +240,26 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
     let _lock = RunLock::take(&out)?;
+    drop(Scoring(out.join(SCORING)));
+    // the device that the run had before, where it goes on with another one
+    let mut moved = None;
     match &going_on {
         Some(earlier) => {
             earlier.same(&record)?;
-            record = earlier.record.clone();
+            let now = std::mem::replace(&mut record, earlier.record.clone());
+            let known = |r: &RunFile| (r.device.id.clone(), r.device.name.clone(), r.request.get("device").cloned());
+            if known(&now) != known(&record) {
+                moved = (now.device.id != record.device.id || now.device.name != record.device.name).then(|| record.device.clone());
+                record.device = now.device;
+                record.request.extend(now.request.get("device").map(|device| ("device".to_string(), device.clone())));
+                write_run(&out, &record)?;
+            }
         }
         None => {
             if let Some(changes) = &p.changes {
                 write_atomically(&out.join(CHANGES), changes.as_bytes())?;
             }
-            let text = toml::to_string(&record).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
-            write_atomically(&out.join("run.toml"), text.as_bytes())?;
+            write_run(&out, &record)?;
         }
     }
     let row = |status: &str, accuracy| RunRow {
@@ -248,11 +270,12 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         accuracy,
         started: record.started.clone(),
     };
+    let log = EventLog::open(&out)?;
     library.put_run(&row("running", None))?;
 
     let mut watch = Watch {
         out: &out,
-        log: EventLog::open(&out)?,
+        log,
         writer: checkpoint::Writer::new(out.join(CHECKPOINTS)),
         stop,
         on_event,
@@ -266,121 +289,159 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
-    let mut start = plan.start(tuned);
-    match going_on {
-        None => {
-            watch.event(Event::Started {
-                task: record.task.clone(),
-                method: record.method.clone(),
-                device: record.device.id.clone(),
-                steps: plan.steps(),
-                trainable,
-                examples: encoded.len(),
-            });
-            for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
-                let first = file.skipped.first.first().map_or("", String::as_str);
-                watch.event(Event::Warning {
-                    message: say!(
-                        "{}: {} rows passed over, the first because {first}",
-                        "{}: {} righe saltate, la prima perché {first}",
-                        file.path.display(),
-                        file.skipped.count
-                    ),
+    // from here on a crash is a failed run like any other, and is written down
+    let outcome = caught(|| {
+        let mut start = plan.start(tuned);
+        match going_on {
+            None => {
+                watch.event(Event::Started {
+                    task: record.task.clone(),
+                    method: record.method.clone(),
+                    device: record.device.id.clone(),
+                    steps: plan.steps(),
+                    trainable,
+                    examples: encoded.len(),
                 });
+                for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
+                    let first = file.skipped.first.first().map_or("", String::as_str);
+                    watch.event(Event::Warning {
+                        message: say!(
+                            "{}: {} rows passed over, the first because {first}",
+                            "{}: {} righe saltate, la prima perché {first}",
+                            file.path.display(),
+                            file.skipped.count
+                        ),
+                    });
+                }
+                if p.unheeded > 0 {
+                    let message = say!(
+                        "this data set was edited, and {} changes to it are not heeded; train with --edited to heed them",
+                        "questo insieme di dati è stato modificato, e di {} modifiche non si tiene conto; addestra con --edited per tenerne conto",
+                        p.unheeded
+                    );
+                    watch.event(Event::Warning { message });
+                }
+                for finding in &p.findings {
+                    watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
+                }
+                let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
+                if let Some(first) = beyond.first() {
+                    let message = say!(
+                        "{} rows have entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
+                         (first: {first}); --set cut=characters tags every character by itself",
+                        "{} righe hanno entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
+                         un tipo che nessuna riga di addestramento ha (la prima: {first}); --set cut=characters dà un tag a ogni carattere",
+                        beyond.len()
+                    );
+                    watch.event(Event::Warning { message });
+                }
             }
-            if p.unheeded > 0 {
-                let message = say!(
-                    "this data set was edited, and {} changes to it are not heeded; train with --edited to heed them",
-                    "questo insieme di dati è stato modificato, e di {} modifiche non si tiene conto; addestra con --edited per tenerne conto",
-                    p.unheeded
-                );
-                watch.event(Event::Warning { message });
-            }
-            for finding in &p.findings {
-                watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
-            }
-            let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
-            if let Some(first) = beyond.first() {
-                let message = say!(
-                    "{} rows have entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
-                     (first: {first}); --set cut=characters tags every character by itself",
-                    "{} righe hanno entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
-                     un tipo che nessuna riga di addestramento ha (la prima: {first}); --set cut=characters dà un tag a ogni carattere",
-                    beyond.len()
-                );
-                watch.event(Event::Warning { message });
+            Some(earlier) => {
+                for message in earlier.damaged {
+                    watch.event(Event::Warning { message });
+                }
+                start.restore(earlier.snapshot).map_err(|e| {
+                    Error::request(say!(
+                        "the checkpoint does not belong to this run: {e}; train again",
+                        "il checkpoint non appartiene a questa esecuzione: {e}; ripeti l’addestramento"
+                    ))
+                })?;
+                watch.event(Event::Resumed { step: start.progress.steps });
+                if let Some(before) = moved {
+                    let message = say!(
+                        "from step {} on the run goes on with {} ({}); before it was {} ({})",
+                        "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
+                        start.progress.steps + 1,
+                        record.device.id,
+                        record.device.name,
+                        before.id,
+                        before.name
+                    );
+                    watch.event(Event::Warning { message });
+                }
             }
         }
-        Some(earlier) => {
-            for message in earlier.damaged {
-                watch.event(Event::Warning { message });
-            }
-            start.restore(earlier.snapshot).map_err(|e| {
-                Error::request(say!(
-                    "the checkpoint does not belong to this run: {e}; train again",
-                    "il checkpoint non appartiene a questa esecuzione: {e}; ripeti l’addestramento"
-                ))
-            })?;
-            watch.event(Event::Resumed { step: start.progress.steps });
-        }
-    }
-    let outcome = plan.run(start, &mut watch);
+        Ok(plan.run(start, &mut watch)?)
+    });
     watch.finish_checkpoints();
     let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
-    let blank = |status: &str, train: TrainRecord| RunResult {
+    // what is known of a run that fails, until more is known
+    let mut result = RunResult {
         task: record.task.clone(),
         method: record.method.clone(),
-        status: status.into(),
+        status: FAILED.into(),
         metrics: None,
         evaluated_on: String::new(),
         metrics_free: None,
         baselines: BTreeMap::new(),
-        train,
+        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), ..TrainRecord::default() },
         model: record.model.clone(),
         data: record.data.clone(),
         device: record.device.clone(),
         version: crate::VERSION.into(),
         error: None,
     };
-    let finished = outcome.map_err(Error::from).and_then(|outcome| {
-        let o = &outcome.progress;
-        let train = TrainRecord {
-            seconds: o.seconds,
-            steps: o.steps,
-            tokens: o.tokens,
-            tokens_per_second: if o.step_seconds > 0.0 { o.tokens as f64 / o.step_seconds } else { 0.0 },
-            supervised_tokens: o.targets,
-            peak_memory_bytes: train::memory::peak(),
-            final_loss: o.final_loss,
-            best_step: o.best_step,
-            energy_joules,
-        };
-        let mut result = blank(if outcome.stopped { "stopped" } else { "completed" }, train);
-        measure(&mut result, &p, &answerer, &outcome.tuned, &out, request.trial)?;
-        Ok(result)
+    let finished = outcome.and_then(|outcome| {
+        caught(|| {
+            let o = &outcome.progress;
+            result.train = TrainRecord {
+                seconds: o.seconds,
+                steps: o.steps,
+                tokens: o.tokens,
+                tokens_per_second: if o.step_seconds > 0.0 { o.tokens as f64 / o.step_seconds } else { 0.0 },
+                supervised_tokens: o.targets,
+                peak_memory_bytes: train::memory::peak(),
+                final_loss: o.final_loss,
+                best_step: o.best_step,
+                energy_joules,
+            };
+            // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
+            let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
+            let _scoring = Scoring::begin(&out);
+            if let Some(scored) = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)? {
+                // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
+                result.status = STOPPED.into();
+                write_result(&out, &result)?;
+                if !request.trial && !stopped {
+                    let mut compared = Compared { result: &mut result, p: &p, answerer: &answerer, tuned: &outcome.tuned, out: &out, stop };
+                    compared.with(scored, &mut |message| watch.event(Event::Warning { message }))
+                }
+            }
+            result.status = if stopped || stop.load(Ordering::Relaxed) { STOPPED } else { COMPLETED }.into();
+            Ok(())
+        })
     });
+    if let Err(error) = &finished {
+        result.status = FAILED.into();
+        result.error = Some(error.to_string());
+    }
+    write_result(&out, &result)?;
+    library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
+    let step = result.train.steps;
     match finished {
-        Ok(result) => {
-            write_result(&out, &result)?;
-            library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
-            watch.event(Event::Completed {
-                step: result.train.steps,
-                status: result.status.clone(),
-                seconds: result.train.seconds,
-                metrics: result.metrics.as_ref().map(Metrics::shares).unwrap_or_default(),
-            });
+        Ok(()) => {
+            let (status, seconds) = (result.status.clone(), result.train.seconds);
+            watch.event(Event::Completed { step, status, seconds, metrics: result.metrics.as_ref().map(Metrics::shares).unwrap_or_default() });
             Ok(result)
         }
         Err(error) => {
-            let step = watch.log.steps;
-            let mut result = blank("failed", TrainRecord { steps: step, peak_memory_bytes: train::memory::peak(), ..TrainRecord::default() });
-            result.error = Some(error.to_string());
-            write_result(&out, &result)?;
-            library.put_run(&row("failed", None))?;
             watch.event(Event::Failed { step, message: error.to_string() });
             Err(error)
         }
     }
+}
+
+/// How a run ended, as `result.json` says it.
+const COMPLETED: &str = "completed";
+/// It was stopped, or cut off when its model was scored already.
+pub(crate) const STOPPED: &str = "stopped";
+/// It has no result.
+const FAILED: &str = "failed";
+
+/// Writes `run.toml`.
+pub(crate) fn write_run(out: &Path, run: &RunFile) -> Result<()> {
+    let text = toml::to_string(run).map_err(|e| Error::request(say!("run.toml cannot be written: {e}", "run.toml non si può scrivere: {e}")))?;
+    Ok(write_atomically(&out.join("run.toml"), text.as_bytes())?)
 }
 
 pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
@@ -394,47 +455,103 @@ pub(crate) fn evaluated(set: &DataSet) -> Option<Split> {
     [Split::Test, Split::Validation].into_iter().find(|s| !set.examples(*s).is_empty())
 }
 
-/// Scores of the tuned model and, but for a trial, of the baselines on the test set (the validation set without one),
-/// and the predictions.
-fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, trial: bool) -> Result<()> {
+/// What the tuned model said of the examples that a run is scored on.
+struct Scored {
+    split: Split,
+    scorer: Scorer,
+    said: Vec<Answer>,
+    predictions: Vec<Prediction>,
+}
+
+/// The files of the database that a set's queries are about; none for other tasks.
+fn database_files(set: &DataSet) -> Result<Vec<&Path>> {
+    if set.kind == Kind::Sql { task::database(set) } else { Ok(Vec::new()) }
+}
+
+/// Scores of the tuned model on the test set (the validation set without one), and the predictions; none if there is
+/// nothing to score it on, or it was stopped.
+fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, stop: &AtomicBool) -> Result<Option<Scored>> {
     calibrate::forget(out)?;
-    let Some(split) = evaluated(&p.set) else { return Ok(()) };
+    let Some(split) = evaluated(&p.set) else { return Ok(None) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    let files = if p.task.kind == Kind::Sql { task::database(&p.set)? } else { Vec::new() };
-    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &files)?;
-    let said = answerer.answer(Some(tuned), &texts, Mode::Best)?;
-    let (metrics, mut predictions) = scorer.score(examples, &said)?;
+    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &database_files(&p.set)?)?;
+    let Some(said) = answerer.answer_until(Some(tuned), &texts, Mode::Best, stop)? else { return Ok(None) };
+    let (metrics, predictions) = scorer.score(examples, &said)?;
+    save_predictions(&out.join(PREDICTIONS), &predictions)?;
     result.evaluated_on = split.name().into();
     result.metrics = Some(metrics);
-    let validation = p.set.examples(Split::Validation);
-    if split == Split::Test && calibrate::possible(p.task.kind) && validation.len() >= calibration::FEWEST {
-        let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
-        let answers = answerer.answer(Some(tuned), &texts, Mode::Best)?;
-        let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &files)?.score(validation, &answers)?;
-        // validation answers that settle nothing leave the run without a calibration, which is no fault of it
-        if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
-            let test = calibrate::judged(&p.task, &said, &predictions);
-            calibrate::save(out, &calibrate::measured(fitted, &test, &mut predictions))?;
+    Ok(Some(Scored { split, scorer, said, predictions }))
+}
+
+/// What the scores of a run are held against: the calibration, free answers, and the baselines. None of it is worth losing
+/// the scores for: what cannot be had, such as the answer of an untuned model to a text that its prompt has no room for, is
+/// told and left out, and a stop leaves out the rest.
+struct Compared<'a> {
+    result: &'a mut RunResult,
+    p: &'a Prepared,
+    answerer: &'a Answerer<'a>,
+    tuned: &'a Tuned,
+    out: &'a Path,
+    stop: &'a AtomicBool,
+}
+
+impl Compared<'_> {
+    /// Asks for all of it, and tells what is left out.
+    fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(String)) {
+        let Scored { split, mut scorer, said, predictions } = scored;
+        let p = self.p;
+        let examples = p.set.examples(split);
+        let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
+        let mut had = |what: &str, outcome: Result<()>| {
+            if let Err(e) = outcome {
+                tell(say!("the result is without {what}: {e}", "il risultato è senza {what}: {e}"));
+            }
+        };
+        if split == Split::Test {
+            had(say::pick("a calibration", "una calibrazione"), caught(|| self.calibrate(&said, predictions)));
+        }
+        for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
+            let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
+            had(name, scorer.score(examples, &answers).map(|(metrics, _)| drop(self.result.baselines.insert(name.into(), metrics))));
+        }
+        let (answerer, stop, tuned) = (self.answerer, self.stop, self.tuned);
+        let mut asked = |model: Option<&Tuned>, mode: Mode| {
+            caught(|| {
+                let Some(answers) = answerer.answer_until(model, &texts, mode, stop)? else { return Ok(None) };
+                Ok(Some(scorer.score(examples, &answers)?.0))
+            })
+        };
+        // nothing constrains a custom task, so its free answers are those that were scored
+        if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
+            let free = asked(Some(tuned), Mode::Free).map(|metrics| self.result.metrics_free = metrics);
+            had(say::pick("free answers", "risposte libere"), free);
+        }
+        let mut baseline = |name: &str, mode: Mode| asked(None, mode).map(|found| self.result.baselines.extend(found.map(|m| (name.into(), m))));
+        had(say::pick("the untuned model", "il modello non addestrato"), baseline("untuned", Mode::Untuned));
+        if answerer.shows() {
+            had(say::pick("the untuned model with examples", "il modello non addestrato con esempi"), baseline("few_shot", Mode::Shown));
         }
     }
-    save_predictions(&out.join("predictions.jsonl"), &predictions)?;
-    if trial {
-        return Ok(());
+
+    /// Calibrates the probabilities of a test set's answers on the validation set, where it has examples enough.
+    fn calibrate(&self, said: &[Answer], mut predictions: Vec<Prediction>) -> Result<()> {
+        let p = self.p;
+        let validation = p.set.examples(Split::Validation);
+        if !calibrate::possible(p.task.kind) || validation.len() < calibration::FEWEST {
+            return Ok(());
+        }
+        let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
+        let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Best, self.stop)? else { return Ok(()) };
+        let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.score(validation, &answers)?;
+        // validation answers that settle nothing leave the run without a calibration, which is no fault of it
+        if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
+            let test = calibrate::judged(&p.task, said, &predictions);
+            calibrate::save(self.out, &calibrate::measured(fitted, &test, &mut predictions))?;
+            save_predictions(&self.out.join(PREDICTIONS), &predictions)?;
+        }
+        Ok(())
     }
-    // nothing constrains a custom task, so its free answers are those above
-    if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
-        result.metrics_free = Some(scorer.score(examples, &answerer.answer(Some(tuned), &texts, Mode::Free)?)?.0);
-    }
-    for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
-        let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
-        result.baselines.insert(name.into(), scorer.score(examples, &answers)?.0);
-    }
-    result.baselines.insert("untuned".into(), scorer.score(examples, &answerer.answer(None, &texts, Mode::Untuned)?)?.0);
-    if answerer.shows() {
-        result.baselines.insert("few_shot".into(), scorer.score(examples, &answerer.answer(None, &texts, Mode::Shown)?)?.0);
-    }
-    Ok(())
 }
 
 /// Writes predictions, one JSON object a line.
@@ -456,8 +573,9 @@ fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
 }
 
-fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFile> {
-    let files = p.set.splits.iter().map(|(split, file)| {
+/// The files of a data set by the part that each plays, and the changes to it, which a run keeps in its folder.
+fn files_of(set: &DataSet, changes: Option<&str>, out: &Path) -> Result<BTreeMap<String, FileRecord>> {
+    let files = set.splits.iter().map(|(split, file)| {
         let record = FileRecord { path: file.path.display().to_string(), sha256: file.sha256.clone(), count: file.examples.len() as u64 };
         (split.name().to_string(), record)
     });
@@ -467,16 +585,62 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
         Ok(Some((role.to_string(), FileRecord { path: path.display().to_string(), sha256: data::set::sha256(path)?, count })))
     };
     let mut files: BTreeMap<String, FileRecord> = files.collect();
-    if p.task.kind == Kind::Sql {
-        for database in [("schema", &p.set.schema), ("seed", &p.set.seed), ("database", &p.set.database)] {
+    if set.kind == Kind::Sql {
+        for database in [("schema", &set.schema), ("seed", &set.seed), ("database", &set.database)] {
             files.extend(file(database)?);
         }
     }
-    if let Some(changes) = &p.changes {
-        let path = std::path::absolute(request.out.join(CHANGES)).map_err(|e| Error::io(&request.out, e))?;
+    if let Some(changes) = changes {
+        let path = std::path::absolute(out.join(CHANGES)).map_err(|e| Error::io(out, e))?;
         let sha256 = data::set::sha256_of(changes.as_bytes());
         files.insert(CHANGED.into(), FileRecord { path: path.display().to_string(), sha256, count: changes.lines().count() as u64 });
     }
+    Ok(files)
+}
+
+/// What runs of a request read: what an earlier run must have read, too, if its result is to be believed.
+pub(crate) struct Sources {
+    files: BTreeMap<String, FileRecord>,
+    columns: Columns,
+    skip_bad_rows: bool,
+    model: ModelRecord,
+}
+
+impl Sources {
+    /// Reads the data of a request and looks up its model.
+    ///
+    /// # Errors
+    /// If either cannot be read.
+    pub fn read(home: &Home, request: &Request) -> Result<(Self, DataSet)> {
+        let (mut set, changes, _) = data_of(home, request, false)?;
+        if request.trial {
+            set.splits.remove(&Split::Test);
+        }
+        let weights = Weights::open(&models::find(home, &request.model)?)?;
+        let sources = Self {
+            files: files_of(&set, changes.as_deref(), &request.out)?,
+            columns: request.data.columns.or_card(&set.card.columns),
+            skip_bad_rows: request.data.skip_bad_rows,
+            model: models::record(&Library::open(home)?, &request.model, &weights)?,
+        };
+        Ok((sources, set))
+    }
+
+    /// What an earlier run, which was made by `request`, read otherwise: the file, for people.
+    pub fn differ_from(&self, run: &RunFile, request: &Request) -> Option<String> {
+        let changed = |role: &&String| self.files.get(*role).map(|f| &f.sha256) != run.data.files.get(*role).map(|f| &f.sha256);
+        if let Some(role) = self.files.keys().chain(run.data.files.keys()).find(changed) {
+            return Some(self.files.get(role).or(run.data.files.get(role)).map_or_else(|| role.clone(), |f| f.path.clone()));
+        }
+        if self.columns != request.data.columns || self.skip_bad_rows != request.data.skip_bad_rows {
+            return Some(say!("the choice of columns and rows", "la scelta di colonne e righe"));
+        }
+        (!self.model.has_the_files_of(&run.model)).then(|| self.model.name.clone())
+    }
+}
+
+fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFile> {
+    let files = files_of(&p.set, p.changes.as_deref(), &request.out)?;
     // the files alone may be read again elsewhere, without the card that says what their columns are
     let columns = request.data.columns.or_card(&p.set.card.columns);
     let request = Request { data: Source { columns, ..request.data.clone() }, ..request.clone() };
@@ -513,6 +677,8 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
     })
 }
 
+/// The answers of a run, a JSON object a line.
+const PREDICTIONS: &str = "predictions.jsonl";
 /// Folder of the checkpoints in a run folder.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The changes that were made to the data before the run, a JSON object a line.
@@ -521,6 +687,28 @@ const CHANGES: &str = "changes.jsonl";
 pub(crate) const CHANGED: &str = "changes";
 /// While this file is in a run folder, the run waits.
 pub(crate) const PAUSE: &str = "pause";
+
+/// While this file is in the folder of a run that a process holds, its training is over and its model is being scored.
+pub(crate) const SCORING: &str = "scoring";
+
+/// Says so as long as it lives.
+struct Scoring(PathBuf);
+
+impl Scoring {
+    fn begin(out: &Path) -> Self {
+        let path = out.join(SCORING);
+        // only others look at it: a disk that takes no empty file must not cost the scores
+        let _ = std::fs::write(&path, b"");
+        Self(path)
+    }
+}
+
+impl Drop for Scoring {
+    fn drop(&mut self) {
+        // what stays behind says nothing once nobody holds the folder
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
 
 impl GoingOn {
     /// Is what the run would read now what it read then?

@@ -7,8 +7,11 @@
 
 use crate::error::{Error, Result};
 use crate::home::Home;
+use crate::recipe::Recipe;
 use crate::resume::{Resumed, resume};
-use crate::run::{self, CHECKPOINTS, Request};
+use crate::run::{self, CHECKPOINTS, Request, STOPPED, Sources};
+use crate::task;
+use data::Kind;
 use data::set::Split;
 use report::record::{RunFile, RunResult, write_atomically};
 use report::study::FILE;
@@ -47,6 +50,11 @@ impl Study {
                 "a uno studio servono almeno un metodo, una dimensione e un seme"
             )));
         }
+        let (sources, set) = Sources::read(home, &self.common)?;
+        // of many runs none is to be refused when others have been trained already
+        for (&rows, &seed) in self.sizes.iter().flatten().flat_map(|rows| self.seeds.iter().map(move |seed| (rows, seed))) {
+            task::enough(&set, rows, seed)?;
+        }
         std::fs::create_dir_all(&self.out).map_err(|e| Error::io(&self.out, e))?;
         let mut outcome = Outcome {
             task: self.common.task.clone(),
@@ -61,8 +69,8 @@ impl Study {
             for &rows in &self.sizes {
                 let mut cells = Vec::new();
                 for &seed in &self.seeds {
-                    let result = self.one(home, method, rows, seed, on_event, stop)?;
-                    if stop.load(Ordering::Relaxed) {
+                    let result = self.one(home, method, (rows, seed), &sources, on_event, stop)?;
+                    if result.status == STOPPED || stop.load(Ordering::Relaxed) {
                         return Err(Error::request(say!(
                             "the study was stopped; the same command goes on with it, finished runs are in {}",
                             "lo studio è stato fermato; lo stesso comando prosegue, le esecuzioni finite sono in {}",
@@ -94,9 +102,17 @@ impl Study {
         self.out.join(format!("{method}-{}-seed{seed}", rows.map_or_else(|| "all".into(), |n| n.to_string())))
     }
 
-    fn one(&self, home: &Home, method: &str, rows: Option<usize>, seed: u64, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+    fn one(
+        &self,
+        home: &Home,
+        method: &str,
+        (rows, seed): (Option<usize>, u64),
+        sources: &Sources,
+        on_event: &mut dyn FnMut(&Event),
+        stop: &AtomicBool,
+    ) -> Result<RunResult> {
         let out = self.folder(method, rows, seed);
-        finished(home, Request { method: method.into(), rows, seed, out, ..self.common.clone() }, on_event, stop)
+        finished(home, Request { method: method.into(), rows, seed, out, ..self.common.clone() }, sources, on_event, stop)
     }
 
     fn write(&self, outcome: &Outcome) -> Result<()> {
@@ -106,30 +122,57 @@ impl Study {
     }
 }
 
+/// Refuses a folder whose run answers another question than `request` asks now, of what `sources` holds now: neither a
+/// finished nor an interrupted run may stand in for another one.
+///
+/// # Errors
+/// If it does, with what differs.
+pub(crate) fn same_question(request: &Request, sources: &Sources) -> Result<()> {
+    let folder = &request.out;
+    let Ok(made) = RunFile::read(folder) else { return Ok(()) };
+    let asked = |r: &Request| (r.task.clone(), r.model.clone(), r.device.clone(), r.rows, r.seed, r.edited, r.trial);
+    let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
+    // the settings that were resolved, not the file or the words that they came from
+    let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
+    let then = made.request.clone().try_into::<Request>().ok().filter(|then| asked(then) == asked(request));
+    let Some(then) = then.filter(|_| Recipe::of_run(&made, folder).is_ok_and(|own| own == recipe)) else {
+        return Err(Error::request(say!(
+            "{} holds a run with other settings; choose another folder with --out",
+            "{} contiene un’esecuzione con altre impostazioni; scegli un’altra cartella con --out",
+            folder.display()
+        )));
+    };
+    match sources.differ_from(&made, &then) {
+        None => Ok(()),
+        Some(what) => Err(Error::request(say!(
+            "{} holds a run on other data: {what} is not what it was then; choose another folder with --out, or remove this one",
+            "{} contiene un’esecuzione su altri dati: {what} non è più com’era allora; scegli un’altra cartella con --out, oppure elimina questa",
+            folder.display()
+        ))),
+    }
+}
+
 /// The result of a run that is one of many: read if it is finished, else the run is gone on with or made.
 ///
 /// # Errors
-/// If it fails or is refused, or another process is at it.
-pub(crate) fn finished(home: &Home, mut request: Request, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+/// As [`same_question`], if it fails or is refused, or another process is at it.
+pub(crate) fn finished(
+    home: &Home,
+    mut request: Request,
+    sources: &Sources,
+    on_event: &mut dyn FnMut(&Event),
+    stop: &AtomicBool,
+) -> Result<RunResult> {
+    same_question(&request, sources)?;
     let folder = &request.out;
-    if let Ok(made) = RunFile::read(folder) {
-        // neither a finished nor an interrupted run answers another question than it was made for
-        let asked = |r: &Request| (r.task.clone(), r.model.clone(), r.method.clone(), r.recipe.clone(), r.set.clone(), r.rows, r.seed, r.edited, r.trial);
-        if made.request.try_into::<Request>().is_ok_and(|made| asked(&made) != asked(&request)) {
-            return Err(Error::request(say!(
-                "{} holds a run with other settings; choose another folder with --out",
-                "{} contiene un’esecuzione con altre impostazioni; scegli un’altra cartella con --out",
-                folder.display()
-            )));
-        }
-    }
-    if let Ok(result) = RunResult::read(folder)
+    if folder.join("run.toml").exists()
+        && let Ok(result) = RunResult::read(folder)
         && result.status == "completed"
     {
         return Ok(result);
     }
     if checkpoint::latest(&folder.join(CHECKPOINTS)).0.is_some() {
-        return match resume(home, folder, on_event, stop)? {
+        return match resume(home, folder, None, on_event, stop)? {
             Resumed::Here(result) => Ok(*result),
             Resumed::Elsewhere => Err(Error::request(say!(
                 "{} is being trained by another process; wait for it",

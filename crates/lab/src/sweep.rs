@@ -9,7 +9,7 @@
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::recipe::Recipe;
-use crate::run::Request;
+use crate::run::{Request, STOPPED, Sources};
 use crate::study;
 use data::Kind;
 use report::record::{self, RunResult, write_atomically};
@@ -119,6 +119,7 @@ impl Sweep {
             let recipe = Recipe::resolve(kind, self.common.recipe.as_deref(), &self.common.method, &all)?;
             going.push((set, recipe.train.epochs));
         }
+        let (sources, _) = Sources::read(home, &Request { trial: true, ..self.common.clone() })?;
         std::fs::create_dir_all(&self.out).map_err(|e| Error::io(&self.out, e))?;
         let mut outcome = Outcome {
             task: self.common.task.clone(),
@@ -138,7 +139,7 @@ impl Sweep {
                 let mut settings: Vec<String> = self.common.set.iter().chain(set).cloned().collect();
                 settings.push(format!("train.epochs={epochs_now}"));
                 let request = Request { set: settings, trial: true, out: folder.clone(), ..self.common.clone() };
-                let result = self.trained(home, request, on_event, stop)?;
+                let result = self.trained(home, request, &sources, on_event, stop)?;
                 if let Some(metrics) = &result.metrics {
                     outcome.metric = metrics.headline()[0].0.into();
                 }
@@ -178,13 +179,15 @@ impl Sweep {
     }
 
     /// Trains a trial, or reads it if it is finished; of one that failed, its folder holds the reason.
-    fn trained(&self, home: &Home, request: Request, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+    fn trained(&self, home: &Home, request: Request, sources: &Sources, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+        // the reason of an earlier failure is no answer to another question
+        study::same_question(&request, sources)?;
         let folder = request.out.clone();
-        let result = match study::finished(home, request, on_event, stop) {
+        let result = match study::finished(home, request, sources, on_event, stop) {
             Err(_) if RunResult::read(&folder).is_ok_and(|r| r.status == "failed") => RunResult::read(&folder)?,
             outcome => outcome?,
         };
-        if stop.load(Ordering::Relaxed) {
+        if result.status == STOPPED || stop.load(Ordering::Relaxed) {
             return Err(Error::request(say!(
                 "the sweep was stopped; the same command goes on with it, finished trials are in {}",
                 "la ricerca è stata fermata; lo stesso comando la prosegue, le prove finite sono in {}",

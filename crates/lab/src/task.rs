@@ -37,20 +37,7 @@ impl Task {
     /// # Errors
     /// If queries have no database, or its files are wrong.
     pub fn of(set: &DataSet) -> Result<Self> {
-        let train = set.examples(Split::Train);
-        let labels = match set.kind {
-            Kind::Entities => {
-                let types: BTreeSet<String> = train.iter().flat_map(Example::spans).map(|s| s.kind.clone()).collect();
-                Labels::new(types.into_iter().collect())
-            }
-            Kind::Intent => Labels::of(train),
-            Kind::Sql => {
-                let queries = train.iter().filter_map(|e| if let Target::Sql(q) = &e.target { Some(q) } else { None });
-                let names: BTreeSet<String> = queries.flat_map(|q| score::sql::aliases(q)).collect();
-                Labels::new(names.into_iter().collect())
-            }
-            Kind::Hashtags | Kind::Custom => Labels::new(Vec::new()),
-        };
+        let labels = labels(set.kind, set.examples(Split::Train));
         let (mut tables, mut values) = (Vec::new(), Values::default());
         if set.kind == Kind::Sql {
             let mut database = Sandbox::open(&database(set)?)?;
@@ -84,6 +71,51 @@ impl Task {
             _ => grammar::hashtags(),
         }
     }
+}
+
+/// The labels of training examples, the types of their entities, or the names that their queries give by AS.
+fn labels(kind: Kind, train: &[Example]) -> Labels {
+    match kind {
+        Kind::Entities => {
+            let types: BTreeSet<String> = train.iter().flat_map(Example::spans).map(|s| s.kind.clone()).collect();
+            Labels::new(types.into_iter().collect())
+        }
+        Kind::Intent => Labels::of(train),
+        Kind::Sql => {
+            let queries = train.iter().filter_map(|e| if let Target::Sql(q) = &e.target { Some(q) } else { None });
+            let names: BTreeSet<String> = queries.flat_map(|q| score::sql::aliases(q)).collect();
+            Labels::new(names.into_iter().collect())
+        }
+        Kind::Hashtags | Kind::Custom => Labels::new(Vec::new()),
+    }
+}
+
+/// Names that are listed in a message.
+const LISTED: usize = 20;
+
+/// Refuses to train on so few rows of a set, drawn by seed, that a label or a type of entities would have none.
+///
+/// # Errors
+/// If one would, with the names.
+pub fn enough(set: &DataSet, rows: usize, seed: u64) -> Result<()> {
+    if !matches!(set.kind, Kind::Intent | Kind::Entities) {
+        return Ok(());
+    }
+    let train = set.examples(Split::Train);
+    let kept: Vec<Example> = data::divide::sample(train, rows, seed).into_iter().map(|i| train[i].clone()).collect();
+    let (all, kept) = (labels(set.kind, train), labels(set.kind, &kept));
+    let without: Vec<&str> = all.names().iter().filter(|name| kept.index(name).is_none()).map(String::as_str).collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    let (missing, of) = (without.len(), all.names().len());
+    let names = without[..missing.min(LISTED)].join(", ") + if missing > LISTED { ", …" } else { "" };
+    let (what, cosa) = if set.kind == Kind::Intent { ("labels", "etichette") } else { ("types of entities", "tipi di entità") };
+    Err(Error::request(say!(
+        "{rows} training rows are too few: {missing} of {of} {what} would have none ({names}); take at least {}",
+        "{rows} righe di addestramento sono troppo poche: {missing} {cosa} su {of} resterebbero senza ({names}); prendine almeno {}",
+        of.max(rows + 1)
+    )))
 }
 
 /// The rows of a training set come up at least so often for each row that was made from them or from their database.

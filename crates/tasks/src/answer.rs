@@ -5,7 +5,7 @@ use crate::score::tags::normal;
 use data::Kind;
 use data::example::{Span, Target};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest text that is read, in bytes; more than that is an output that did not end.
 const LONGEST: usize = 1 << 20;
@@ -122,17 +122,23 @@ fn entities(input: &str, text: &str) -> Result<Vec<Span>, String> {
     Ok(out)
 }
 
+/// Most places of a name that are looked at: more than any name has in a text that a person wrote.
+const PLACES: usize = 10_000;
+
 /// Where names lie in a text: each at its next place that no other name has taken.
 struct Places<'a> {
     text: &'a str,
-    taken: Vec<(usize, usize)>,
+    /// First byte of what is taken, and the one behind it; nothing overlaps.
+    taken: BTreeMap<usize, usize>,
+    /// The end of what was taken last.
+    last: usize,
     /// Do the names come in the order of the text?
     in_order: bool,
 }
 
 impl<'a> Places<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, taken: Vec::new(), in_order: true }
+        Self { text, taken: BTreeMap::new(), last: 0, in_order: true }
     }
 
     /// First and last character of the next free place of a name.
@@ -141,16 +147,18 @@ impl<'a> Places<'a> {
         if name.is_empty() {
             return None;
         }
-        let from = if self.in_order { self.taken.last().map_or(0, |t| t.1) } else { 0 };
-        let free = |at: &usize| self.taken.iter().all(|t| at + name.len() <= t.0 || *at >= t.1);
-        let places: Vec<usize> = self.text.match_indices(name).map(|(at, _)| at).filter(free).collect();
+        let from = if self.in_order { self.last } else { 0 };
+        // what begins before the end of a place must end before it begins
+        let free = |at: usize| self.taken.range(..at + name.len()).next_back().is_none_or(|(_, end)| *end <= at);
         // whole words before parts of words; then the next in order, and only then one before it
         let whole = |at: usize| {
             let end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
             end(self.text[..at].chars().next_back()) && end(self.text[at + name.len()..].chars().next())
         };
-        let at = *places.iter().min_by_key(|&&at| (!whole(at), at < from, at))?;
-        self.taken.push((at, at + name.len()));
+        let places = self.text.match_indices(name).take(PLACES).map(|(at, _)| at).filter(|&at| free(at));
+        let at = places.min_by_key(|&at| (!whole(at), at < from, at))?;
+        self.last = at + name.len();
+        self.taken.insert(at, self.last);
         let start = self.text[..at].chars().count();
         Some((start, start + name.chars().count()))
     }
@@ -185,6 +193,18 @@ mod tests {
         let end = TEXT.chars().count() + 1;
         assert_eq!(read(Kind::Entities, TEXT, r#"[{"places":"Milano"}]"#), Ok(Target::Entities(vec![Span { start: end, end, kind: "places".into() }])));
         assert_eq!(found("[]"), []);
+    }
+
+    /// As many names as an answer may hold, each of one letter, on a text that holds nothing else: the test ends.
+    #[test]
+    fn names_without_number_do_not_stall_the_reader() {
+        let text = "a".repeat(200_000);
+        for names in [serde_json::json!([{"x": "a"}]), serde_json::json!([{"x": "aa"}, {"x": "a"}])] {
+            let many: Vec<serde_json::Value> = names.as_array().expect("names").iter().cycle().take(MOST).cloned().collect();
+            let Ok(Target::Entities(spans)) = read(Kind::Entities, &text, &serde_json::Value::Array(many).to_string()) else { panic!("readable") };
+            assert_eq!(spans.len(), MOST);
+            assert!(spans.iter().all(|s| s.of(&text).is_some()) && spans.windows(2).all(|pair| pair[0].end <= pair[1].start), "each has its own place");
+        }
     }
 
     #[test]

@@ -116,6 +116,7 @@ export const en = {
     methodOn: (method: string, model: string) => `${method} on ${model}`,
     reading: 'Reading and checking the examples…',
     cost: (time: string, memory: string) => `about ${time}, ${memory} of memory`,
+    freeUnknown: 'How much memory is free is not known on this system.',
     tooLarge: (needed: string, free: string) => `This needs ${needed} of memory, and ${free} are free. Close other programs, or choose a smaller batch.`,
     useSmaller: (settings: string) => `Train with ${settings}, which was measured to fit`,
     refused: 'does not compute rightly',

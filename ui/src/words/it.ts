@@ -123,6 +123,7 @@ export const it: Words = {
     methodOn: (method, model) => `${method} su ${model}`,
     reading: 'Leggo e controllo gli esempi…',
     cost: (time, memory) => `circa ${time}, ${memory} di memoria`,
+    freeUnknown: 'Su questo sistema non si sa quanta memoria sia libera.',
     tooLarge: (needed, free) => `Servono ${needed} di memoria e ${free} sono liberi. Chiudi altri programmi o scegli un batch più piccolo.`,
     useSmaller: (settings) => `Addestra con ${settings}: misurato, ci sta`,
     refused: 'non calcola correttamente',

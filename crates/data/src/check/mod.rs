@@ -104,6 +104,12 @@ pub fn too_long(set: &DataSet, limit: &Limit<'_>) -> Option<Finding> {
     rows::too_long(&all(set), limit)
 }
 
+/// Which queries of a part answers cannot be held against; `why` gives the reason, if there is one. Those that judge a model
+/// have narrower limits than those who only read a set.
+pub fn unscored(set: &DataSet, split: Split, why: &mut dyn FnMut(&str) -> Option<String>) -> Option<Finding> {
+    queries::unscored(&all(set), split, why)
+}
+
 /// A finding of rows that resemble those of another label; none if there is no suspect. `rows` are the
 /// places of the vectors that the suspects were found among.
 pub fn suspicious(set: &DataSet, rows: &[(Split, usize)], suspects: &[Suspect]) -> Option<Finding> {

@@ -4,6 +4,7 @@ use super::{Finding, QUERY, ROW, Row, Severity, count, found, verb};
 use crate::database::{Database, Refusal, Table};
 use crate::error::Result;
 use crate::example::Target;
+use crate::set::Split;
 use rusqlite::types::Value;
 use say::say;
 use std::collections::HashMap;
@@ -113,6 +114,35 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
         |_| say!("Only a query that finds something shows that it is right.", "Solo una query che trova qualcosa mostra di essere giusta."),
     ));
     Ok(out)
+}
+
+/// The expected queries of a part that have no result to hold an answer against.
+pub(super) fn unscored(rows: &[Row<'_>], split: Split, why: &mut dyn FnMut(&str) -> Option<String>) -> Option<Finding> {
+    let mut known: HashMap<&str, Option<String>> = HashMap::new();
+    let mut first = None;
+    let mut without = Vec::new();
+    for row in rows.iter().filter(|r| r.split == split) {
+        let Target::Sql(sql) = &row.example.target else { continue };
+        if let Some(reason) = known.entry(sql).or_insert_with(|| why(sql)) {
+            first.get_or_insert_with(|| reason.clone());
+            without.push(*row);
+        }
+    }
+    let (first, part) = (first?, split.name());
+    found(
+        "sql_unscored",
+        Severity::Error,
+        &without,
+        |n| {
+            let (queries, it, they) = (count(n, QUERY), verb(n, "it", "them"), verb(n, "it finds", "they find"));
+            let (puo, correggi, trova) = (verb(n, "può", "possono"), verb(n, "correggila", "correggile"), verb(n, "trova", "trovano"));
+            say!(
+                "{queries} of {part} cannot be what answers are scored by (the first: {first}); change {it}, because an answer is compared with what {they}",
+                "{queries} di {part} non si {puo} usare per valutare le risposte (la prima: {first}); {correggi}, perché una risposta si confronta con ciò che {trova}"
+            )
+        },
+        |_| say!("Every answer can then be compared by what it finds.", "Di ogni risposta si può allora confrontare ciò che trova."),
+    )
 }
 
 /// Whether a result has no value but NULL.

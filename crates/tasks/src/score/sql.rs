@@ -112,6 +112,14 @@ pub struct Judge {
     found: HashMap<(String, Option<usize>), Found>,
 }
 
+/// Can answers be held against this expected query?
+///
+/// # Errors
+/// With the reason why not: within the limits of a [`Sandbox`] it has no result.
+pub fn can_be_expected(sandbox: &mut Sandbox, query: &str) -> Result<(), String> {
+    Found::of(sandbox, query).map(drop)
+}
+
 /// What an expected query finds: walking tables forwards and backwards.
 #[derive(Clone, Debug)]
 struct Found {
@@ -181,17 +189,20 @@ impl Judge {
         if let Some(found) = self.found.get(&key) {
             return Ok(found.clone());
         }
-        let sandbox = copy.map_or(&mut self.original, |c| &mut self.copies[c]);
-        let (forwards, backwards) = (sandbox.run(query, false)?, sandbox.run(query, true)?);
-        // an order that changes with the direction of the walk is not one that the query asked for
-        let ordered = orders(query) && same(&forwards, &backwards, true);
-        let found = Found { forwards, backwards, ordered };
+        let found = Found::of(copy.map_or(&mut self.original, |c| &mut self.copies[c]), query)?;
         self.found.insert(key, found.clone());
         Ok(found)
     }
 }
 
 impl Found {
+    fn of(sandbox: &mut Sandbox, query: &str) -> Result<Self, String> {
+        let (forwards, backwards) = (sandbox.run(query, false)?, sandbox.run(query, true)?);
+        // an order that changes with the direction of the walk is not one that the query asked for
+        let ordered = orders(query) && same(&forwards, &backwards, true);
+        Ok(Self { forwards, backwards, ordered })
+    }
+
     fn is(&self, result: &Rows) -> bool {
         same(&self.forwards, result, self.ordered) || same(&self.backwards, result, self.ordered)
     }

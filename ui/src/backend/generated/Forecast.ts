@@ -38,7 +38,7 @@ checkpoint_bytes: number,
  */
 available_memory_bytes: number | null, 
 /**
- * Whether the memory suffices.
+ * Whether the memory suffices; where it is not known what is available, nothing is said against it.
  */
 fits: boolean, 
 /**

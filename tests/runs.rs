@@ -1,0 +1,165 @@
+//! Whole runs in this process, on the tiny model: what ends them, and what has no part in them.
+
+use acceptance::tiny;
+use lab::library::Library;
+use lab::report::record::{self, RunResult};
+use lab::resume::{Resumed, resume};
+use lab::run::{Request, train};
+use lab::set::Source;
+use lab::tasks::Metrics;
+use lab::{Event, Home};
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// A library and a data set of two intents.
+struct Bench {
+    dir: tempfile::TempDir,
+    home: Home,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("a home");
+        let bench = Self { dir, home };
+        for (part, from, to) in [("train", 0, 12), ("validation", 12, 16), ("test", 16, 20)] {
+            bench.write(part, (from..to).map(|i| [("arriva il pacco", "pacco"), ("rendo la maglia", "reso")][i % 2]).enumerate());
+        }
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a part: texts, each with its number, and labels.
+    fn write<'a>(&self, part: &str, rows: impl Iterator<Item = (usize, (&'a str, &'a str))>) {
+        let row = |(i, (text, label)): (usize, (&str, &str))| serde_json::json!({"text": format!("{text} {part} {i}"), "label": label}).to_string() + "\n";
+        std::fs::write(self.path(&format!("{part}.jsonl")), rows.map(row).collect::<String>()).expect("written");
+    }
+
+    fn request(&self, out: &str, method: &str, set: &[&str]) -> Request {
+        Request {
+            task: "intent".into(),
+            data: Source { folder: Some(self.dir.path().into()), ..Source::default() },
+            model: tiny().display().to_string(),
+            method: method.into(),
+            device: "cpu".into(),
+            recipe: None,
+            set: ["epochs=3", "batch=4"].iter().chain(set).map(|s| (*s).to_string()).collect(),
+            rows: None,
+            seed: 0,
+            edited: false,
+            trial: false,
+            out: self.path(out),
+            command: String::new(),
+        }
+    }
+
+    fn events(&self, out: &str) -> Vec<Event> {
+        record::events(&self.path(out)).expect("events")
+    }
+}
+
+fn result(folder: &Path) -> RunResult {
+    RunResult::read(folder).expect("a result")
+}
+
+/// A device that is lost, or memory that is not there, is a panic deep below. The run must not stay "running" for ever.
+#[test]
+fn a_crash_in_the_middle_of_a_run_is_written_down_and_the_run_goes_on() {
+    let b = Bench::new();
+    let mut lost = |event: &Event| {
+        if let Event::Step { step: 4, .. } = event {
+            panic!("the device was lost");
+        }
+    };
+    let failed = train(&b.home, &b.request("out", "head", &[]), &mut lost, &AtomicBool::new(false)).expect_err("it crashed").to_string();
+    assert!(failed.contains("the device was lost") && failed.contains("choose another device"), "{failed}");
+    let out = b.path("out");
+    let written = result(&out);
+    assert_eq!((written.status.as_str(), written.train.steps, written.error.as_deref()), ("failed", 4, Some(failed.as_str())));
+    assert!(matches!(b.events("out").last(), Some(Event::Failed { step: 4, message }) if *message == failed), "{:?}", b.events("out").last());
+    let status = || Library::open(&b.home).and_then(|l| l.runs()).expect("the library")[0].status.clone();
+    assert_eq!(status(), "failed");
+    let Ok(Resumed::Here(ended)) = resume(&b.home, &out, None, &mut |_| {}, &AtomicBool::new(false)) else { panic!("it cannot be gone on with") };
+    assert_eq!((ended.status.as_str(), ended.train.steps, status().as_str()), ("completed", 9, "completed"));
+}
+
+/// Words of four intents, none shared.
+const INTENTS: [(&str, [&str; 6]); 4] = [
+    ("pacco", ["pacco", "corriere", "consegna", "spedito", "tracking", "arriva"]),
+    ("reso", ["rendere", "taglia", "cambio", "indietro", "restituire", "sbagliato"]),
+    ("fattura", ["fattura", "ricevuta", "partita", "iva", "documento", "fiscale"]),
+    ("negozio", ["orario", "aperto", "domenica", "indirizzo", "sede", "chiuso"]),
+];
+
+/// Accuracy on the test set of a run on messages of four intents, whose labels are theirs or were shuffled in every part.
+fn accuracy(shuffled: bool) -> f64 {
+    let b = Bench::new();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for (part, count) in [("train", 80), ("validation", 40), ("test", 200)] {
+        let rows: Vec<(String, &str)> = (0..count)
+            .map(|i| {
+                let (label, words) = INTENTS[i % 4];
+                let said: Vec<&str> = (0..4).filter_map(|_| words.choose(&mut rng).copied()).collect();
+                (format!("{} {}", said.join(" "), rng.random_range(0..1000)), label)
+            })
+            .collect();
+        let mut labels: Vec<&str> = rows.iter().map(|(_, label)| *label).collect();
+        if shuffled {
+            labels.shuffle(&mut rng);
+        }
+        b.write(part, rows.iter().zip(labels).map(|((text, _), label)| (text.as_str(), label)).enumerate());
+    }
+    let ended = train(&b.home, &b.request("out", "head", &["epochs=6"]), &mut |_| {}, &AtomicBool::new(false)).expect("a run");
+    let Some(Metrics::Classes(scores)) = &ended.metrics else { panic!("not scored") };
+    assert_eq!((scores.examples, ended.evaluated_on.as_str()), (200, "test"));
+    scores.accuracy
+}
+
+/// Of labels that say nothing about their texts nothing can be learnt. A run that did better than chance on them would have
+/// read what it is scored by. That the same run learns labels that do say something shows that it could.
+#[test]
+fn shuffled_labels_score_at_chance_and_sound_ones_do_not() {
+    let (sound, chance) = (accuracy(false), accuracy(true));
+    assert!(sound > 0.9, "sound labels: {sound}");
+    // a quarter; 200 draws stray from it by 3 hundredths
+    assert!((0.12..0.38).contains(&chance), "shuffled labels: {chance}");
+}
+
+/// What a training did, time and memory aside.
+fn story(events: &[Event]) -> Vec<String> {
+    let told = |event: &Event| match event {
+        Event::Step { step, loss, learning_rate, grad_norm, tokens, targets, .. } => {
+            Some(format!("{step} {loss} {learning_rate} {grad_norm} {tokens} {targets}"))
+        }
+        Event::Evaluation { step, loss, metrics, best } => Some(format!("{step} {loss} {metrics:?} {best}")),
+        _ => None,
+    };
+    events.iter().filter_map(told).collect()
+}
+
+/// Other test rows, and more of them, change no step, no choice on the validation set and no byte of what is learnt.
+#[test]
+fn no_test_row_influences_the_training() {
+    let b = Bench::new();
+    for method in ["head", "completion"] {
+        let learnt = |out: &str| {
+            let ended = train(&b.home, &b.request(out, method, &["average=2", "dropout=0.1"]), &mut |_| {}, &AtomicBool::new(false)).expect("a run");
+            let bytes = |name: &str| std::fs::read(b.path(out).join("adapter").join(name)).ok();
+            (story(&b.events(out)), ended.train.best_step, bytes("adapter_model.safetensors"), bytes("head.safetensors"))
+        };
+        let first = learnt(&format!("{method}-first"));
+        b.write("test", (0..30).map(|i| [("non ho ancora ricevuto nulla di ciò che aspettavo", "pacco"), ("vorrei i miei soldi", "reso")][i % 2]).enumerate());
+        let second = learnt(&format!("{method}-second"));
+        let predictions = |out: &str| std::fs::read_to_string(b.path(&format!("{method}-{out}")).join("predictions.jsonl")).expect("predictions");
+        assert_ne!(predictions("first"), predictions("second"), "other rows were answered");
+        assert!(first.0.len() > 9 && first.2.is_some() && first.3.is_some() == (method == "head"));
+        assert!(first == second, "{method}: {:?}\n{:?}", first.0, second.0);
+        b.write("test", (16..20).map(|i| [("arriva il pacco", "pacco"), ("rendo la maglia", "reso")][i % 2]).enumerate());
+    }
+}
