@@ -638,7 +638,7 @@ impl Observer for Watch<'_> {
             return Ok(None);
         }
         let fail = |e: Error| gemma::Error::Request(e.to_string());
-        let (mut sum, mut targets) = (0.0, 0);
+        let (mut sum, mut targets, mut speaking, mut silent) = (0.0, 0, 0, 0);
         let mut answers: Vec<Option<Answer>> = vec![None; self.examples.len()];
         for rows in data::batch::sorted(self.validation) {
             if tuned.head.is_some() {
@@ -651,9 +651,11 @@ impl Observer for Watch<'_> {
                     answers[row] = Some(self.answerer.decide(&self.examples[row].text, &p));
                 }
             } else {
-                let loss = train::step::evaluate(self.model, tuned, &data::Batch::new(self.validation, &rows, self.model.layout()))?;
-                sum += loss.sum;
-                targets += loss.targets;
+                let seen = train::step::evaluate(self.model, tuned, &data::Batch::new(self.validation, &rows, self.model.layout()))?;
+                sum += seen.sum;
+                targets += seen.targets;
+                speaking += seen.speaking;
+                silent += seen.silent;
             }
         }
         // a label is soon written; longer answers would cost more than they tell beside the loss
@@ -662,7 +664,8 @@ impl Observer for Watch<'_> {
             answers = self.answerer.answer(Some(tuned), &texts, Mode::Best).map_err(fail)?.into_iter().map(Some).collect();
         }
         let answers: Vec<Answer> = answers.into_iter().flatten().collect();
-        let collapsed = answers.windows(2).all(|pair| pair[0].answer == pair[1].answer) && self.examples.len() > 1;
+        let alike = answers.len() > 1 && answers.windows(2).all(|pair| pair[0].answer == pair[1].answer);
+        let collapsed = alike && self.examples.windows(2).any(|pair| pair[0].target != pair[1].target);
         let main = match answers.is_empty() {
             true => None,
             false => Some(self.answerer.main(self.examples, &answers).map_err(fail)?),
@@ -670,10 +673,9 @@ impl Observer for Watch<'_> {
         let loss = sum / targets.max(1) as f64;
         // Two dozen messages make accuracy a coarse and noisy judge (five dozen sentences the F1), and a head's log-loss
         // is over the very answers; a completion's loss is over tokens of labels that the constraint rules out anyway.
-        let labels = self.answerer.kind() == Kind::Intent;
         let score = if tuned.head.is_some() { -loss } else { main.map_or(-loss, |(_, accuracy)| accuracy) };
         let metrics = main.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-        Ok(Some(Validation { loss, metrics, score, collapsed: labels && collapsed }))
+        Ok(Some(Validation { loss, metrics, score, collapsed, silent: speaking > 0 && silent == speaking }))
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {
