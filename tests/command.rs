@@ -505,9 +505,8 @@ fn too_few_rows_are_refused_with_the_labels_that_they_leave_out() {
     let mut study = b.train("out", &["--sizes", "4,1,all"]);
     study[0] = "study";
     b.refused(&study, &few);
-    let spans = [(0, 4, "people"), (5, 9, "places")].map(|(start, end, kind)| {
-        serde_json::json!({"text": "Anna Roma", "entities": [{"start": start, "end": end, "type": kind}]}).to_string() + "\n"
-    });
+    let spans = [(0, 4, "people"), (5, 9, "places")]
+        .map(|(start, end, kind)| serde_json::json!({"text": "Anna Roma", "entities": [{"start": start, "end": end, "type": kind}]}).to_string() + "\n");
     b.write("spans.jsonl", spans.concat().repeat(2).as_bytes());
     let model = tiny().display().to_string();
     let tagging = ["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "out", "--rows", "1"];

@@ -365,6 +365,76 @@ fn recomputing_changes_no_number() {
     }
 }
 
+/// Adapters whose inputs are dropped in part, both matrices of which are random.
+fn dropping(model: &Gemma) -> Tuned {
+    let config = LoraConfig { rank: 4, dropout: 0.3, ..LoraConfig::default() };
+    Tuned { adapters: Adapters::random(config, model.config(), 1, model.device()).expect("adapters"), head: None }
+}
+
+/// The loss of one pass with what the device's stream leaves out from `seed` on, and the gradients.
+fn dropped(model: &Gemma, tuned: &Tuned, batch: &Batch, seed: u64) -> (f64, burn::tensor::Gradients) {
+    model.device().seed(seed);
+    let (loss, gradients) = step::forward_backward(model, tuned, batch, batch.targets.len()).expect("a step");
+    (loss.sum / loss.targets as f64, gradients)
+}
+
+/// What dropout leaves out is the same when a block is computed again, and the gradients are those of the very pass: the
+/// loss moves along them as they say.
+#[test]
+fn dropout_within_the_fused_block_has_the_gradients_of_its_own_masks() {
+    let (_, model) = open(&tiny(), "cpu");
+    let mut tuned = dropping(&model);
+    let batch = Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout());
+    let values = |gradients: &mut burn::tensor::Gradients, tuned: &mut Tuned| {
+        let mut all = BTreeMap::new();
+        tuned.visit(&mut |path, t| drop(all.insert(path.to_string(), t.grad_remove(gradients).expect("a gradient"))));
+        all
+    };
+    let (loss, mut gradients) = dropped(&model, &tuned, &batch, 5);
+    let by_path = values(&mut gradients, &mut tuned);
+    let all = |by_path: &BTreeMap<String, Tensor<2>>| by_path.values().flat_map(|t| floats(t.clone())).collect::<Vec<f64>>();
+    for room in [0, 60_000] {
+        let (again, mut gradients) = dropped(&open(&tiny(), "cpu").1.keeping(room), &tuned, &batch, 5);
+        assert_eq!((again, all(&values(&mut gradients, &mut tuned))), (loss, all(&by_path)), "{room} bytes");
+    }
+    assert_ne!(dropped(&model, &tuned, &batch, 6).0, loss, "nothing is left out");
+    assert_eq!(dropped(&model, &tuned, &batch, 5).0, loss);
+    for kind in ["lora_A", "lora_B"] {
+        let own = |path: &str| path.ends_with(kind);
+        let square: f64 = by_path.iter().filter(|(path, _)| own(path)).map(|(_, g)| norm(&floats(g.clone())).powi(2)).sum();
+        let at = |sign: f64| {
+            let mut moved = tuned.clone();
+            moved.visit(&mut |path, t| {
+                if own(path) {
+                    *t = (t.clone().inner() + by_path[path].clone().mul_scalar(sign * 5e-3 / square.sqrt())).autodiff().require_grad();
+                }
+            });
+            dropped(&model, &moved, &batch, 5).0
+        };
+        let measured = (at(1.0) - at(-1.0)) / (2.0 * 5e-3 / square.sqrt());
+        assert!((measured - square).abs() < 0.03 * square, "{kind}: {measured} is not {square}");
+    }
+}
+
+/// Over many masks the loss has the mean and the spread that it has where dropout is written operation by operation.
+#[test]
+fn dropout_within_the_fused_block_is_distributed_as_outside_of_it() {
+    const PASSES: u64 = 300;
+    let (_, model) = open(&tiny(), "cpu");
+    let tuned = dropping(&model);
+    let spread = |model: &Gemma| {
+        let batch = Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout());
+        let losses: Vec<f64> = (0..PASSES).map(|seed| dropped(model, &tuned, &batch, seed).0).collect();
+        let mean = losses.iter().sum::<f64>() / PASSES as f64;
+        (mean, (losses.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / PASSES as f64).sqrt())
+    };
+    let ((mean, deviation), (expected, expected_deviation)) = (spread(&model), spread(&model.unfused()));
+    // four standard errors of each
+    let error = 4.0 * (2.0 / PASSES as f64).sqrt() * expected_deviation;
+    assert!((mean - expected).abs() < error, "{mean} ± {deviation}, not {expected} ± {expected_deviation}");
+    assert!((deviation / expected_deviation - 1.0).abs() < 4.0 / (PASSES as f64).sqrt(), "{deviation} is not {expected_deviation}");
+}
+
 /// Weights left as they are in the file give the very numbers of the same weights as `f32`: states, losses, gradients and
 /// answers. Rounded ones give those of a rounded model, which autodiff over the unfused blocks confirms.
 #[test]

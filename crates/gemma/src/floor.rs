@@ -13,57 +13,75 @@ const ROWS: usize = 256;
 /// Measurements of which the shortest counts.
 const TRIES: usize = 5;
 
+/// How often a step multiplies by a frozen matrix: forward in every block, and backward in every block but by the first
+/// one's queries, keys and values, below which nothing learns.
+fn times(projection: Projection, layers: usize) -> [usize; 2] {
+    let read = matches!(projection, Projection::Q | Projection::K | Projection::V);
+    [layers, layers.saturating_sub(usize::from(read))]
+}
+
 /// Seconds of the frozen matrices' products in one step on the CPU, forward and by the input, every core on its share of
 /// the tokens, and of the output layer at `targets` positions (0 for a head). Nothing else is counted: no adapters, no
-/// attention, no element-wise work.
+/// attention, no element-wise work, and no making of buffers.
 pub fn seconds(config: &Config, tokens: usize, targets: usize) -> f64 {
     let cores = rayon::current_num_threads();
     let share = tokens.div_ceil(cores).max(1);
-    let block: f64 = Projection::ALL
-        .into_iter()
-        .map(|p| {
-            let (inputs, outputs) = p.sizes(config);
-            let weights = vec![0.5f32; inputs * outputs];
-            shortest(|| {
-                (0..cores).into_par_iter().for_each(|_| {
-                    let (mut x, mut y) = (vec![0.5f32; share * inputs], vec![0.5f32; share * outputs]);
-                    product(&mut y, [share, outputs, inputs], Matrix::rows(&x, inputs), Matrix::transposed(&weights, inputs));
-                    product(&mut x, [share, inputs, outputs], Matrix::rows(&y, outputs), Matrix::rows(&weights, inputs));
-                });
-            })
-        })
-        .sum();
-    let shards = if targets == 0 { 0 } else { config.vocabulary.div_ceil(ROWS).div_ceil(cores) };
-    let rows = vec![0.5f32; ROWS * config.hidden];
-    let output = shortest(|| {
-        (0..cores).into_par_iter().for_each(|_| {
-            let (mut h, mut logits) = (vec![0.5f32; targets * config.hidden], vec![0.0f32; targets * ROWS]);
-            for _ in 0..shards {
-                product(&mut logits, [targets, ROWS, config.hidden], Matrix::rows(&h, config.hidden), Matrix::transposed(&rows, config.hidden));
-                product(&mut h, [targets, config.hidden, ROWS], Matrix::rows(&logits, ROWS), Matrix::rows(&rows, config.hidden));
-            }
+    let block = |p: Projection| {
+        let (inputs, outputs) = p.sizes(config);
+        let weights = vec![0.5f32; inputs * outputs];
+        let forward = shortest(&mut pairs(cores, share * inputs, share * outputs), |x, y| {
+            product(y, [share, outputs, inputs], Matrix::rows(x, inputs), Matrix::transposed(&weights, inputs));
         });
+        let backward = shortest(&mut pairs(cores, share * outputs, share * inputs), |y, x| {
+            product(x, [share, inputs, outputs], Matrix::rows(y, outputs), Matrix::rows(&weights, inputs));
+        });
+        let [often, back] = times(p, config.layers);
+        forward * often as f64 + backward * back as f64
+    };
+    let blocks: f64 = Projection::ALL.into_iter().map(block).sum();
+    let shards = if targets == 0 { 0 } else { config.vocabulary.div_ceil(ROWS).div_ceil(cores) };
+    let (hidden, rows) = (config.hidden, vec![0.5f32; ROWS * config.hidden]);
+    let mut gradients: Vec<Vec<f32>> = vec![vec![0.0; targets * hidden]; cores];
+    let output = shortest(&mut pairs(cores, targets * hidden, targets * ROWS).into_iter().zip(&mut gradients).collect::<Vec<_>>(), |(h, logits), gradient| {
+        for _ in 0..shards {
+            product(logits, [targets, ROWS, hidden], Matrix::rows(h, hidden), Matrix::transposed(&rows, hidden));
+            product(gradient, [targets, hidden, ROWS], Matrix::rows(logits, ROWS), Matrix::rows(&rows, hidden));
+        }
     });
-    block * config.layers as f64 + output
+    blocks + output
+}
+
+/// For each core what a product reads and what it writes. Nothing is fed back, because numbers that shrink with every product
+/// become too small to be multiplied at full speed.
+fn pairs(cores: usize, read: usize, written: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
+    vec![(vec![0.5; read], vec![0.0; written]); cores]
 }
 
 fn product(out: &mut [f32], sizes: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
-    // a small factor keeps values finite however often results are fed back
-    multiply(out, sizes[1], sizes, a, b, 1e-4, false, Parallelism::None);
+    multiply(out, sizes[1], sizes, a, b, 1.0, false, Parallelism::None);
 }
 
-fn shortest(mut work: impl FnMut()) -> f64 {
-    let once = |_| {
+/// The shortest of some tries of the same work on every core, each with its own buffers.
+fn shortest<A: Send, B: Send>(buffers: &mut [(A, B)], work: impl Fn(&mut A, &mut B) + Sync) -> f64 {
+    let mut once = |_| {
         let begun = Instant::now();
-        work();
+        buffers.par_iter_mut().for_each(|(a, b)| work(a, b));
         begun.elapsed().as_secs_f64()
     };
-    (0..TRIES).map(once).fold(f64::INFINITY, f64::min)
+    (0..TRIES).map(&mut once).fold(f64::INFINITY, f64::min)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is counted is what the fused block multiplies by: its shape says that the lowest block's input has no gradient.
+    #[test]
+    fn the_first_block_does_not_ask_what_its_input_should_have_been() {
+        assert_eq!(Projection::ALL.map(|p| times(p, 18)[0]), [18; 7]);
+        assert_eq!(Projection::ALL.map(|p| times(p, 18)[1]), [17, 17, 17, 18, 18, 18, 18]);
+        assert_eq!(times(Projection::Q, 0), [0, 0]);
+    }
 
     #[test]
     fn more_work_has_a_positive_floor_and_none_has_none() {

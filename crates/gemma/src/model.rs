@@ -12,7 +12,7 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::fused::{self, Arena, Held, Rotary};
+use crate::fused::{self, Arena, Dropout, Held, Rotary};
 use crate::generate::PAD;
 use crate::lora::{Adapters, BlockAdapters, Projection};
 use crate::packed::{Matrix, Precision};
@@ -20,7 +20,7 @@ use crate::rows::{Layout, Rows, Tree};
 use crate::table::Table;
 use crate::weights::Weights;
 use burn::tensor::activation::{gelu_approximate, softmax};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use say::say;
 use std::sync::Arc;
 
@@ -297,7 +297,7 @@ impl Gemma {
     fn blocks_seen(&self, ids: &[u32], rows: &Rows, adapters: Option<&Adapters>, training: bool, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
         self.fits(rows.longest())?;
         let adapted = |layer: usize| adapters.map(|a| a.block(layer, training));
-        if let Some(arena) = self.arena.as_ref().filter(|_| !adapted(0).is_some_and(|a| a.drops())) {
+        if let Some(arena) = &self.arena {
             return self.fused_blocks(ids, rows, adapters, training, arena, see);
         }
         let padded = rows.padded();
@@ -338,6 +338,8 @@ impl Gemma {
         for (layer, block) in self.blocks.iter().enumerate() {
             see(layer, &x);
             let mut shape = self.shape(layer, rows.trees(), adapters);
+            let drops = adapters.filter(|a| a.block(layer, training).drops());
+            shape.dropout = drops.map(|a| Dropout { share: a.config().dropout as f32, key: self.drawn() });
             shape.keep = shape.kept_bytes() <= room;
             room = room.saturating_sub(shape.kept_bytes());
             let rotary = rotary[usize::from(self.config.global[layer])].clone();
@@ -345,6 +347,12 @@ impl Gemma {
         }
         see(self.config.layers, &x);
         Ok(x)
+    }
+
+    /// Sixty-four bits from the device's random stream, the one that operations draw from.
+    fn drawn(&self) -> u64 {
+        let draws = Tensor::<2>::random([1, 4], Distribution::Default, &self.device);
+        crate::lora::values(draws).into_iter().fold(0, |bits, draw| (bits << 16) | u64::from((draw * 65536.0) as u16))
     }
 
     /// What the fused block needs to know about a layer and a batch.
@@ -362,6 +370,7 @@ impl Gemma {
             rank: adapters.map_or(0, |a| a.config().rank),
             scale: adapters.map_or(0.0, |a| a.config().scale() as f32),
             adapters: [None; 7],
+            dropout: None,
             // every block carries adapters, so only the lowest one has nothing below it to learn
             input_gradient: layer > 0,
             keep: true,

@@ -20,7 +20,9 @@ use data::read::Columns;
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{
+    Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically,
+};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -856,7 +858,7 @@ impl Observer for Watch<'_> {
             return Ok(None);
         }
         let fail = |e: Error| gemma::Error::Request(e.to_string());
-        let (mut sum, mut targets) = (0.0, 0);
+        let (mut sum, mut targets, mut speaking, mut silent) = (0.0, 0, 0, 0);
         let mut answers: Vec<Option<Answer>> = vec![None; self.examples.len()];
         for rows in data::batch::sorted(self.validation) {
             if tuned.head.is_some() {
@@ -869,9 +871,11 @@ impl Observer for Watch<'_> {
                     answers[row] = Some(self.answerer.decide(&self.examples[row].text, &p));
                 }
             } else {
-                let loss = train::step::evaluate(self.model, tuned, &data::Batch::new(self.validation, &rows, self.model.layout()))?;
-                sum += loss.sum;
-                targets += loss.targets;
+                let seen = train::step::evaluate(self.model, tuned, &data::Batch::new(self.validation, &rows, self.model.layout()))?;
+                sum += seen.sum;
+                targets += seen.targets;
+                speaking += seen.speaking;
+                silent += seen.silent;
             }
         }
         // a label is soon written; longer answers would cost more than they tell beside the loss
@@ -882,7 +886,8 @@ impl Observer for Watch<'_> {
         let answers: Vec<Answer> = answers.into_iter().flatten().collect();
         // they are for a person to read: what cannot be answered ends no run, and a lost device shows in the next step
         let samples = self.samples(tuned, &answers).unwrap_or_default();
-        let collapsed = answers.windows(2).all(|pair| pair[0].answer == pair[1].answer) && self.examples.len() > 1;
+        let alike = answers.len() > 1 && answers.windows(2).all(|pair| pair[0].answer == pair[1].answer);
+        let collapsed = alike && self.examples.windows(2).any(|pair| pair[0].target != pair[1].target);
         let main = match answers.is_empty() {
             true => None,
             false => Some(self.answerer.main(self.examples, &answers).map_err(fail)?),
@@ -890,10 +895,9 @@ impl Observer for Watch<'_> {
         let loss = sum / targets.max(1) as f64;
         // Two dozen messages make accuracy a coarse and noisy judge (five dozen sentences the F1), and a head's log-loss
         // is over the very answers; a completion's loss is over tokens of labels that the constraint rules out anyway.
-        let labels = self.answerer.kind() == Kind::Intent;
         let score = if tuned.head.is_some() { -loss } else { main.map_or(-loss, |(_, accuracy)| accuracy) };
         let metrics = main.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-        Ok(Some(Validation { loss, metrics, score, collapsed: labels && collapsed, samples }))
+        Ok(Some(Validation { loss, metrics, score, collapsed, silent: speaking > 0 && silent == speaking, samples }))
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {

@@ -1,11 +1,11 @@
 //! Checkpoints on disk: written in the background, never half, and checked when read.
 //!
-//! A checkpoint is one safetensors file named after its step, with the counters and a SHA-256 of the
-//! tensors in its metadata. It appears under its name only when it is complete; the last two are kept, so
+//! A checkpoint is one safetensors file named after its step, with the counters and SHA-256s of the
+//! tensors and of the counters in its metadata. It appears under its name only when it is complete; the last two are kept, so
 //! that a disk which loses the newest in a power cut still has the one before.
 
 use crate::health::Guard;
-use crate::state::{Matrix, Progress, Snapshot};
+use crate::state::{Earlier, Matrix, Progress, Snapshot};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use say::say;
@@ -84,6 +84,20 @@ fn digest(tensors: &[&Matrix]) -> String {
         shape.iter().for_each(|d| hash.update(d.to_le_bytes()));
         values.iter().for_each(|v| hash.update(v.to_le_bytes()));
     }
+    hex(hash)
+}
+
+/// SHA-256 of what the metadata say besides, together with that of the tensors.
+fn digest_of_counters(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex(hash)
+}
+
+fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -106,7 +120,11 @@ pub fn write(folder: &Path, snapshot: &Snapshot) -> Result<(), String> {
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     let progress = serde_json::to_string(&snapshot.progress).map_err(|e| fail(e.to_string()))?;
     let guard = serde_json::to_string(&snapshot.guard).map_err(|e| fail(e.to_string()))?;
-    let metadata = HashMap::from([("progress".to_string(), progress), ("guard".to_string(), guard), ("sha256".to_string(), digest(&tensors))]);
+    let good = serde_json::to_string(&snapshot.good).map_err(|e| fail(e.to_string()))?;
+    let sha256 = digest(&tensors);
+    let counters_sha256 = digest_of_counters(&[&progress, &guard, &good, &sha256]);
+    let metadata = [("progress", progress), ("guard", guard), ("good", good), ("sha256", sha256), ("counters_sha256", counters_sha256)];
+    let metadata = HashMap::from(metadata.map(|(key, value)| (key.to_string(), value)));
     let bytes: Vec<(&String, &[usize; 2], Vec<u8>)> = tensors.iter().map(|(n, s, v)| (n, s, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
     let mut views = Vec::with_capacity(bytes.len());
     for (name, shape, data) in &bytes {
@@ -143,6 +161,13 @@ pub fn read(path: &Path) -> Result<Snapshot, String> {
     let text = |key: &str| metadata.get(key).map(String::as_str).ok_or_else(|| fail(say!("it has no {key}", "manca {key}")));
     let progress: Progress = serde_json::from_str(text("progress")?).map_err(|e| fail(e.to_string()))?;
     let guard: Guard = serde_json::from_str(text("guard")?).map_err(|e| fail(e.to_string()))?;
+    // earlier versions wrote neither of the two
+    let good: Option<Earlier> = metadata.get("good").map_or(Ok(None), |text| serde_json::from_str(text)).map_err(|e| fail(e.to_string()))?;
+    if let Some(own) = metadata.get("counters_sha256")
+        && *own != digest_of_counters(&[text("progress")?, text("guard")?, text("good")?, text("sha256")?])
+    {
+        return Err(fail(say!("the hash of its counters is another", "l’impronta dei suoi contatori è un’altra")));
+    }
     let mut tensors = Vec::new();
     for (name, view) in file.iter() {
         let [rows, columns] = *view.shape() else { return Err(fail(say!("{name} is no matrix", "{name} non è una matrice"))) };
@@ -156,7 +181,7 @@ pub fn read(path: &Path) -> Result<Snapshot, String> {
     if metadata.get("sha256") != Some(&digest(&tensors.iter().collect::<Vec<_>>())) {
         return Err(fail(say!("its hash is another", "la sua impronta è un’altra")));
     }
-    Ok(Snapshot { tensors, progress, guard })
+    Ok(Snapshot { tensors, progress, guard, good })
 }
 
 /// The newest checkpoint that is whole, and what was wrong with newer ones.
@@ -182,6 +207,7 @@ mod tests {
             tensors,
             progress: Progress { steps, rate: 0.5, best: Some(Best { score: 0.1 + 0.2, loss: f64::MAX }), ..Progress::default() },
             guard: Guard::default(),
+            good: Some(Earlier { steps: steps / 2, updates: 3, final_loss: 0.1 + 0.2, guard: Guard::default() }),
         }
     }
 
@@ -220,6 +246,27 @@ mod tests {
             assert_eq!(found, Some(snapshot(10)));
             assert!(wrong[0].contains("step-00000020") && wrong[0].contains("not a whole checkpoint"), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn altered_counters_are_noticed_and_the_file_of_an_earlier_version_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), &snapshot(20)).expect("writes");
+        let path = list(folder.path()).remove(0);
+        let whole = std::fs::read(&path).expect("reads");
+        let swap = |bytes: &[u8], from: &str, to: &str| {
+            assert_eq!(from.len(), to.len(), "the header's length is at its beginning");
+            let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap_or_else(|| panic!("no {from}"));
+            [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat()
+        };
+        // a digit of a counter: still JSON, and another run
+        let altered = swap(&whole, r#"\"steps\":20"#, r#"\"steps\":21"#);
+        std::fs::write(&path, altered).expect("writes");
+        assert!(read(&path).expect_err("another run").contains("the hash of its counters is another"));
+        // what earlier versions did not write is called otherwise here, as if it were not there
+        let earlier = swap(&swap(&whole, "counters_sha256", "counters_sha000"), r#""good":"#, r#""gone":"#);
+        std::fs::write(&path, earlier).expect("writes");
+        assert_eq!(read(&path), Ok(Snapshot { good: None, ..snapshot(20) }));
     }
 
     #[test]

@@ -45,6 +45,12 @@ pub enum Symptom {
     MemoryGrowing,
     /// The model gives one and the same answer, or none, to everything.
     Collapse,
+    /// A batch has far fewer targets among its tokens than others have.
+    FewTargets,
+    /// The model would begin every answer with padding or the end of the text.
+    EmptyAnswers,
+    /// The model is sure of a token at every place, and wrong.
+    SureAndWrong,
 }
 
 /// What was done about it.
@@ -78,6 +84,8 @@ pub struct Trouble {
 pub struct Observed {
     /// Mean loss per target.
     pub loss: f64,
+    /// Mean entropy of what the model expects at a target, in nats.
+    pub entropy: f64,
     /// Global gradient norm before clipping.
     pub norm: f64,
     /// Largest ratio of an update's norm to its weight's norm, over all A matrices and the head.
@@ -93,15 +101,27 @@ const HISTORY: usize = 16;
 /// Steps without trouble after which all is well again.
 pub const CALM: usize = 10;
 
-/// Watches the steps of a training.
+/// A share of targets so many times below the usual one is told.
+const FEW: f32 = 20.0;
+/// Mean entropy in nats below which a model is sure of every token, and mean loss above which it is wrong all the same.
+const SURE: (f64, f64) = (0.01, 1.0);
+
+/// Watches the steps of a training. What checkpoints of earlier versions lack has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Guard {
+    shares: VecDeque<f32>,
     losses: VecDeque<f32>,
     norms: VecDeque<f32>,
     lowest: Option<f32>,
     first_memory: Option<(usize, u64)>,
     told_memory: bool,
     told_still: bool,
+    told_none: bool,
+    told_few: bool,
+    told_sure: bool,
+    /// Steps in a row in which the model was sure and wrong.
+    sure: usize,
     zeros: usize,
     learned: bool,
 }
@@ -113,7 +133,30 @@ fn median(values: &VecDeque<f32>) -> Option<f32> {
     sorted.get(sorted.len() / 2).copied()
 }
 
+/// Whether a loss is far outside of what batches differ by: three times and two nats above the best stretch.
+fn far_above(loss: f32, lowest: f32) -> bool {
+    loss > 3.0 * lowest && loss > lowest + 2.0
+}
+
 impl Guard {
+    /// Looks at how many of a step's tokens are targets, before anything is computed.
+    pub fn before_forward(&mut self, tokens: usize, targets: usize) -> Option<Trouble> {
+        if targets == 0 {
+            let told = std::mem::replace(&mut self.told_none, true);
+            return (!told).then(|| Trouble { symptom: Symptom::NoTargets, remedy: Remedy::SkipBatch, seen: format!("0 of {tokens} tokens") });
+        }
+        let share = targets as f32 / tokens.max(1) as f32;
+        let usual = median(&self.shares).filter(|_| self.shares.len() == HISTORY);
+        self.shares.push_back(share);
+        if self.shares.len() > HISTORY {
+            self.shares.pop_front();
+        }
+        let usual = usual.filter(|usual| share * FEW < *usual && !self.told_few)?;
+        self.told_few = true;
+        let seen = format!("{targets} of {tokens} tokens, usually {:.1} %", 100.0 * usual);
+        Some(Trouble { symptom: Symptom::FewTargets, remedy: Remedy::None, seen })
+    }
+
     /// Looks at loss and gradient before the weights are changed.
     pub fn before_update(&mut self, loss: f64, norm: f64) -> Option<Trouble> {
         let trouble = |symptom, remedy, seen| Some(Trouble { symptom, remedy, seen });
@@ -158,11 +201,15 @@ impl Guard {
             let recent = median(&self.losses).unwrap_or(f32::MAX);
             let lowest = self.lowest.map_or(recent, |l| l.min(recent));
             self.lowest = Some(lowest);
-            // three times and two nats above the best stretch: far outside of what batches differ by
-            if self.losses.iter().rev().take(3).all(|&l| l > 3.0 * lowest && l > lowest + 2.0) {
+            if self.losses.iter().rev().take(3).all(|&l| far_above(l, lowest)) {
                 self.losses.clear();
                 return trouble(Symptom::Diverging, Remedy::HalveRate, format!("loss {:.3}, was {lowest:.3}", o.loss));
             }
+        }
+        self.sure = if o.entropy < SURE.0 && o.loss > SURE.1 { self.sure + 1 } else { 0 };
+        if self.sure >= 3 && !self.told_sure {
+            self.told_sure = true;
+            return trouble(Symptom::SureAndWrong, Remedy::None, format!("loss {:.3}, entropy {:.4}", o.loss, o.entropy));
         }
         if step >= 3 && o.b_norm == 0.0 && !self.told_still {
             self.told_still = true;
@@ -179,10 +226,23 @@ impl Guard {
         None
     }
 
-    /// Forgets the recent steps, after a return to an earlier state.
-    pub fn rolled_back(&mut self) {
+    /// Whether the last step looked like a sound one: what came of a loss that is running away is no state to go back to.
+    pub fn steady(&self) -> bool {
+        !matches!((self.losses.back(), self.lowest), (Some(&last), Some(lowest)) if far_above(last, lowest))
+    }
+
+    /// Goes back to what was remembered at an earlier state, and forgets the steps just before that, too. What was told stays
+    /// told, and memory is the process's.
+    pub fn back_to(&mut self, earlier: Self) {
+        let now = std::mem::replace(self, earlier);
         self.losses.clear();
         self.norms.clear();
+        self.sure = 0;
+        self.first_memory = now.first_memory;
+        self.told_memory = now.told_memory;
+        self.told_none = now.told_none;
+        self.told_few = now.told_few;
+        self.told_sure = now.told_sure;
     }
 }
 
@@ -251,6 +311,9 @@ impl Trouble {
             Symptom::Contradiction => "The same input appears with different answers, so no model can learn both",
             Symptom::MemoryGrowing => "Memory grows from step to step",
             Symptom::Collapse => "The model gives the same answer to everything",
+            Symptom::FewTargets => "A batch has far fewer tokens to learn than the others, and they steer a whole step: were answers cut off?",
+            Symptom::EmptyAnswers => "The model would answer nothing: padding or the end of the text is what it expects first",
+            Symptom::SureAndWrong => "The model is sure of every token, and wrong: try a lower learning rate",
         };
         let done = match self.remedy {
             Remedy::None => "",
@@ -277,6 +340,11 @@ impl Trouble {
             Symptom::Contradiction => "Lo stesso testo compare con risposte diverse: nessun modello può impararle entrambe",
             Symptom::MemoryGrowing => "La memoria cresce di passo in passo",
             Symptom::Collapse => "Il modello dà la stessa risposta a tutto",
+            Symptom::FewTargets => {
+                "Un lotto ha molti meno token da imparare degli altri, e quelli guidano un passo intero: delle risposte sono state tagliate?"
+            }
+            Symptom::EmptyAnswers => "Il modello non risponderebbe nulla: si aspetta per primo il riempimento o la fine del testo",
+            Symptom::SureAndWrong => "Il modello è sicuro di ogni token, e sbaglia: prova un tasso di apprendimento più basso",
         };
         let done = match self.remedy {
             Remedy::None => "",
@@ -303,6 +371,8 @@ impl Trouble {
             format!("norma del gradiente {norm}, di solito {usual}")
         } else if let Some(norm) = seen.strip_prefix("gradient norm ") {
             format!("norma del gradiente {norm}")
+        } else if let Some((loss, entropy)) = between("loss ", ", entropy ", "") {
+            format!("perdita {loss}, entropia {entropy}")
         } else if let Some((loss, was)) = between("loss ", ", was ", "") {
             format!("perdita {loss}, era {was}")
         } else if let Some(loss) = seen.strip_prefix("loss ") {
@@ -315,6 +385,8 @@ impl Trouble {
             format!("{now} MiB, erano {was} MiB")
         } else if let Some((found, rest)) = between("", " of ", "").filter(|(_, rest)| rest.contains(" examples (")) {
             format!("{found} di {}", rest.replacen(" examples (", " esempi (", 1))
+        } else if let Some((targets, rest)) = between("", " of ", "").filter(|(_, rest)| rest.contains(" tokens")) {
+            format!("{targets} di {}", rest.replacen(" tokens", " token", 1).replacen("usually", "di solito", 1))
         } else {
             seen.into()
         }
@@ -326,7 +398,7 @@ mod tests {
     use super::*;
 
     fn calm(loss: f64) -> Observed {
-        Observed { loss, norm: 1.0, update_ratio: 0.01, b_norm: 1.0, memory: 1 << 30 }
+        Observed { loss, entropy: 1.0, norm: 1.0, update_ratio: 0.01, b_norm: 1.0, memory: 1 << 30 }
     }
 
     fn settled() -> Guard {
@@ -351,6 +423,9 @@ mod tests {
             ("2048 MiB, was 1024 MiB", "2048 MiB, erano 1024 MiB"),
             ("2 of 9 examples (1, 4)", "2 di 9 esempi (1, 4)"),
             ("on the validation set", "sull’insieme di validazione"),
+            ("0 of 96 tokens", "0 di 96 token"),
+            ("1 of 900 tokens, usually 12.5 %", "1 di 900 token, di solito 12.5 %"),
+            ("loss 2.000, entropy 0.0010", "perdita 2.000, entropia 0.0010"),
         ];
         for (seen, expected) in seens {
             let told = Trouble { symptom: Symptom::Diverging, remedy: Remedy::HalveRate, seen: seen.into() };
@@ -402,6 +477,48 @@ mod tests {
         let mut guard = Guard::default();
         assert_eq!(guard.after_update(2, Observed { b_norm: 0.0, ..calm(1.0) }), None);
         assert_eq!(seen(guard.after_update(3, Observed { b_norm: 0.0, ..calm(1.0) })), Some((Symptom::AdapterStill, Remedy::Stop)));
+    }
+
+    #[test]
+    fn batches_with_few_targets_or_none_are_told_once() {
+        let mut guard = Guard::default();
+        assert!((0..HISTORY).all(|_| guard.before_forward(800, 160).is_none()));
+        assert_eq!(guard.before_forward(800, 9), None, "unlike the others, yet not that unlike");
+        assert_eq!(seen(guard.before_forward(800, 7)), Some((Symptom::FewTargets, Remedy::None)));
+        assert_eq!(guard.before_forward(800, 7), None, "told once");
+        assert_eq!(seen(guard.before_forward(800, 0)), Some((Symptom::NoTargets, Remedy::SkipBatch)));
+        assert_eq!(guard.before_forward(800, 0), None, "told once");
+    }
+
+    #[test]
+    fn a_model_that_is_sure_and_wrong_is_told_after_three_steps() {
+        let wrong = Observed { entropy: 0.001, ..calm(1.5) };
+        let mut guard = settled();
+        assert_eq!(guard.after_update(20, wrong), None);
+        assert_eq!(guard.after_update(21, Observed { loss: 0.5, ..wrong }), None, "sure and right");
+        assert_eq!((22..24).map(|step| guard.after_update(step, wrong)).collect::<Vec<_>>(), [None, None]);
+        assert_eq!(seen(guard.after_update(24, wrong)), Some((Symptom::SureAndWrong, Remedy::None)));
+        assert_eq!(guard.after_update(25, wrong), None, "told once");
+    }
+
+    #[test]
+    fn a_loss_on_its_way_up_is_no_state_to_go_back_to_and_what_was_told_stays_told() {
+        let mut guard = settled();
+        let earlier = guard.clone();
+        assert!(guard.steady());
+        assert_eq!(guard.after_update(20, calm(9.0)), None);
+        assert!(!guard.steady());
+        assert_eq!(guard.after_update(21, calm(1.0)), None);
+        assert!(guard.steady());
+        assert_eq!(seen(guard.after_update(40, Observed { memory: 2 << 30, ..calm(1.0) })), Some((Symptom::MemoryGrowing, Remedy::None)));
+        guard.back_to(earlier);
+        assert_eq!(guard.after_update(20, Observed { memory: 2 << 30, ..calm(1.0) }), None);
+        // the checkpoint of an earlier version knows less
+        let old: Guard = serde_json::from_str(
+            r#"{"losses":[1.0],"norms":[2.0],"lowest":1.0,"first_memory":[1,2],"told_memory":true,"told_still":false,"zeros":0,"learned":true}"#,
+        )
+        .expect("read");
+        assert!(old.told_memory && old.learned && old.shares.is_empty());
     }
 
     fn example(ids: &[u32], prompt: usize) -> Encoded {

@@ -36,7 +36,7 @@ pub struct Best {
     pub loss: f64,
 }
 
-/// Counters of a training.
+/// Counters of a training. Fields that earlier checkpoints lack have defaults.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done, those that were skipped included.
@@ -66,6 +66,39 @@ pub struct Progress {
     pub repairs: usize,
     /// Steps whose batch is left out.
     pub skipped: BTreeSet<usize>,
+    /// Whether the beginning was looked at: the examples, and the starting point of a head.
+    #[serde(default)]
+    pub begun: bool,
+    /// The last step that was in trouble, by the steps done before it; none once all has been well again.
+    #[serde(default)]
+    pub troubled: Option<usize>,
+    /// Whether it was told that all answers are the same, or none.
+    #[serde(default)]
+    pub collapsed: bool,
+}
+
+/// Counters of a state to fall back on, and what the health guard remembered there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Steps done.
+    pub steps: usize,
+    /// Updates of the weights.
+    pub updates: i32,
+    /// Loss of the last step.
+    #[serde(with = "bits")]
+    pub final_loss: f64,
+    /// What the health guard remembered.
+    pub guard: Guard,
+}
+
+/// A state to fall back on: of a [`State`], what a rollback takes back. The best weights are not among it, because they
+/// are on disk already, and neither is what was spent and decided.
+#[derive(Clone)]
+struct Good {
+    tuned: Tuned,
+    recent: Vec<Tuned>,
+    optimizer: AdamW,
+    earlier: Earlier,
 }
 
 /// The state of a training on its device.
@@ -83,6 +116,8 @@ pub struct State {
     pub guard: Guard,
     /// Counters.
     pub progress: Progress,
+    /// Where the health guard goes back to.
+    good: Good,
 }
 
 /// A named matrix on the host.
@@ -92,12 +127,14 @@ pub type Matrix = (String, [usize; 2], Vec<f32>);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// All tensors: parameters by path, the best ones under `best.`, moments under `m.` and `v.`, the ones to be
-    /// averaged under `recent.0.` and so on.
+    /// averaged under `recent.0.` and so on. What there is to fall back on has the same names under `good.`.
     pub tensors: Vec<Matrix>,
     /// Counters.
     pub progress: Progress,
     /// What the health guard remembers.
     pub guard: Guard,
+    /// Counters of the state to fall back on; none if that is this very state.
+    pub good: Option<Earlier>,
 }
 
 fn host(name: String, t: &Tensor<2>) -> Matrix {
@@ -105,26 +142,112 @@ fn host(name: String, t: &Tensor<2>) -> Matrix {
     (name, t.dims(), t.into_data().convert::<f32>().try_to_vec().unwrap_or_default())
 }
 
+/// Appends a set of weights, its paths behind `prefix`.
+fn put_weights(tensors: &mut Vec<Matrix>, prefix: &str, tuned: &mut Tuned) {
+    tuned.visit(&mut |path, t| tensors.push(host(format!("{prefix}{path}"), t)));
+}
+
+/// Appends all that changes from step to step: weights, those to be averaged, and moments.
+fn put_all(tensors: &mut Vec<Matrix>, prefix: &str, tuned: &mut Tuned, recent: &mut [Tuned], optimizer: &AdamW) {
+    put_weights(tensors, prefix, tuned);
+    for (i, one) in recent.iter_mut().enumerate() {
+        put_weights(tensors, &format!("{prefix}recent.{i}."), one);
+    }
+    for (path, m, v) in optimizer.moments() {
+        tensors.push(host(format!("{prefix}m.{path}"), m));
+        tensors.push(host(format!("{prefix}v.{path}"), v));
+    }
+}
+
+/// The tensors of a snapshot, which are taken out one by one.
+struct Source {
+    tensors: BTreeMap<String, ([usize; 2], Vec<f32>)>,
+    /// The first that was missing or of another shape.
+    wrong: Option<String>,
+}
+
+impl Source {
+    fn take(&mut self, name: &str, like: &Tensor<2>) -> Option<Tensor<2>> {
+        match self.tensors.remove(name) {
+            Some((shape, values)) if shape == like.dims() => Some(Tensor::from_data(TensorData::new(values, shape), &like.device().without_autodiff())),
+            _ => {
+                self.wrong.get_or_insert_with(|| name.to_string());
+                None
+            }
+        }
+    }
+
+    fn weights(&mut self, prefix: &str, tuned: &mut Tuned) {
+        tuned.visit(&mut |path, t| {
+            if let Some(own) = self.take(&format!("{prefix}{path}"), t) {
+                *t = own.autodiff().require_grad();
+            }
+        });
+    }
+
+    /// What [`put_all`] appended, after so many updates.
+    fn all(&mut self, prefix: &str, tuned: &mut Tuned, recent: &mut Vec<Tuned>, optimizer: &mut AdamW, updates: i32) {
+        self.weights(prefix, tuned);
+        let count = (0..).take_while(|i| self.tensors.keys().any(|name| name.starts_with(&format!("{prefix}recent.{i}.")))).count();
+        *recent = vec![tuned.clone(); count];
+        for (i, one) in recent.iter_mut().enumerate() {
+            self.weights(&format!("{prefix}recent.{i}."), one);
+        }
+        optimizer.clear(updates);
+        if updates == 0 {
+            // a run that has not taken a step has no moments yet
+            return;
+        }
+        tuned.visit(&mut |path, t| {
+            if let (Some(m), Some(v)) = (self.take(&format!("{prefix}m.{path}"), t), self.take(&format!("{prefix}v.{path}"), t)) {
+                optimizer.put(path, m, v);
+            }
+        });
+    }
+}
+
 impl State {
     /// The state before the first step.
     pub fn new(tuned: Tuned, optimizer: AdamW) -> Self {
-        Self { best: tuned.clone(), tuned, recent: Vec::new(), optimizer, guard: Guard::default(), progress: Progress { rate: 1.0, ..Progress::default() } }
+        let (progress, guard) = (Progress { rate: 1.0, ..Progress::default() }, Guard::default());
+        let earlier = Earlier { steps: 0, updates: 0, final_loss: 0.0, guard: guard.clone() };
+        let good = Good { tuned: tuned.clone(), recent: Vec::new(), optimizer: optimizer.clone(), earlier };
+        Self { best: tuned.clone(), tuned, recent: Vec::new(), optimizer, guard, progress, good }
+    }
+
+    fn earlier(&self) -> Earlier {
+        let Progress { steps, updates, final_loss, .. } = self.progress;
+        Earlier { steps, updates, final_loss, guard: self.guard.clone() }
+    }
+
+    /// From now on [`State::back`] comes back here.
+    pub fn mark_good(&mut self) {
+        self.good = Good { tuned: self.tuned.clone(), recent: self.recent.clone(), optimizer: self.optimizer.clone(), earlier: self.earlier() };
+    }
+
+    /// Back to the last state that was marked as good. What was spent, decided and told since stays counted, and the best
+    /// weights since stay the best, as they are on disk.
+    pub fn back(&mut self) {
+        let Good { tuned, recent, optimizer, earlier } = self.good.clone();
+        (self.tuned, self.recent, self.optimizer) = (tuned, recent, optimizer);
+        self.guard.back_to(earlier.guard);
+        self.progress.steps = earlier.steps;
+        self.progress.updates = earlier.updates;
+        self.progress.final_loss = earlier.final_loss;
     }
 
     /// Copies everything to the host.
     pub fn snapshot(&mut self) -> Snapshot {
         let mut tensors = Vec::new();
-        self.tuned.visit(&mut |path, t| tensors.push(host(path.into(), t)));
+        put_all(&mut tensors, "", &mut self.tuned, &mut self.recent, &self.optimizer);
         self.tuned.visit_constants(&mut |path, t| tensors.push(host(path.into(), t)));
-        self.best.visit(&mut |path, t| tensors.push(host(format!("best.{path}"), t)));
-        for (i, recent) in self.recent.iter_mut().enumerate() {
-            recent.visit(&mut |path, t| tensors.push(host(format!("recent.{i}.{path}"), t)));
-        }
-        for (path, m, v) in self.optimizer.moments() {
-            tensors.push(host(format!("m.{path}"), m));
-            tensors.push(host(format!("v.{path}"), v));
-        }
-        Snapshot { tensors, progress: self.progress.clone(), guard: self.guard.clone() }
+        put_weights(&mut tensors, "best.", &mut self.best);
+        let good = (self.good.earlier != self.earlier()).then(|| {
+            let Good { tuned, recent, optimizer, earlier } = &mut self.good;
+            put_all(&mut tensors, "good.", tuned, recent, optimizer);
+            earlier.clone()
+        });
+        Snapshot { tensors, progress: self.progress.clone(), guard: self.guard.clone(), good }
     }
 
     /// Takes everything from a snapshot of a state that was made in the same way.
@@ -132,61 +255,25 @@ impl State {
     /// # Errors
     /// If a tensor is missing or of another shape; the state is then not to be used.
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), String> {
-        let recent = (0..).take_while(|i| snapshot.tensors.iter().any(|(name, ..)| name.starts_with(&format!("recent.{i}.")))).count();
-        let mut tensors: BTreeMap<String, ([usize; 2], Vec<f32>)> = snapshot.tensors.into_iter().map(|(n, s, v)| (n, (s, v))).collect();
-        let mut wrong = None;
-        let mut take = |name: &str, like: &Tensor<2>| -> Option<Tensor<2>> {
-            match tensors.remove(name) {
-                Some((shape, values)) if shape == like.dims() => Some(Tensor::from_data(TensorData::new(values, shape), &like.device().without_autodiff())),
-                _ => {
-                    wrong.get_or_insert_with(|| name.to_string());
-                    None
-                }
-            }
-        };
-        self.optimizer.clear(snapshot.progress.updates);
-        let optimizer = &mut self.optimizer;
-        self.tuned.visit(&mut |path, t| {
-            // a run that has not taken a step has no moments yet
-            if snapshot.progress.updates > 0
-                && let (Some(m), Some(v)) = (take(&format!("m.{path}"), t), take(&format!("v.{path}"), t))
-            {
-                optimizer.put(path, m, v);
-            }
-            if let Some(own) = take(path, t) {
-                *t = own.autodiff().require_grad();
-            }
-        });
-        self.best.visit(&mut |path, t| {
-            if let Some(own) = take(&format!("best.{path}"), t) {
-                *t = own.autodiff().require_grad();
-            }
-        });
-        self.recent = vec![self.best.clone(); recent];
-        for (i, one) in self.recent.iter_mut().enumerate() {
-            one.visit(&mut |path, t| {
-                if let Some(own) = take(&format!("recent.{i}.{path}"), t) {
-                    *t = own.autodiff().require_grad();
-                }
-            });
-        }
-        let others = std::iter::once(&mut self.best).chain(&mut self.recent);
-        let mut others: Vec<&mut Tuned> = others.collect();
+        let Snapshot { tensors, progress, guard, good } = snapshot;
+        let mut source = Source { tensors: tensors.into_iter().map(|(n, s, v)| (n, (s, v))).collect(), wrong: None };
+        // before the weights, because every other set of them begins as a copy
         self.tuned.visit_constants(&mut |path, t| {
-            if let Some(own) = take(path, t) {
-                *t = own.clone();
-                for tuned in &mut others {
-                    tuned.visit_constants(&mut |other, t| {
-                        if other == path {
-                            *t = own.clone();
-                        }
-                    });
-                }
+            if let Some(own) = source.take(path, t) {
+                *t = own;
             }
         });
-        self.guard = snapshot.guard;
-        self.progress = snapshot.progress;
-        match wrong {
+        source.all("", &mut self.tuned, &mut self.recent, &mut self.optimizer, progress.updates);
+        self.best = self.tuned.clone();
+        source.weights("best.", &mut self.best);
+        (self.guard, self.progress) = (guard, progress);
+        self.mark_good();
+        if let Some(earlier) = good {
+            let own = &mut self.good;
+            source.all("good.", &mut own.tuned, &mut own.recent, &mut own.optimizer, earlier.updates);
+            own.earlier = earlier;
+        }
+        match source.wrong {
             Some(name) => Err(say!("{name} is missing or of another shape", "{name} manca o ha un’altra forma")),
             None => Ok(()),
         }

@@ -1,7 +1,9 @@
 //! One batch forward and backward: the loss and the gradients of everything that is trained.
 
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Gradients, Int, Tensor, TensorData};
 use data::{Batch, Encoded};
+use gemma::generate::{EOS, PAD};
 use gemma::head::View;
 use gemma::{Adapters, Gemma, Head, loss};
 use say::say;
@@ -58,8 +60,22 @@ impl Tuned {
 pub struct Loss {
     /// Sum of the negative log-likelihoods, in nats.
     pub sum: f64,
+    /// Sum of the entropies of what the model expected, in nats.
+    pub entropy: f64,
     /// Targets it is summed over.
     pub targets: usize,
+}
+
+/// What a pass over completions without gradients found.
+pub struct Evaluated {
+    /// Sum of the negative log-likelihoods, in nats.
+    pub sum: f64,
+    /// Targets it is summed over.
+    pub targets: usize,
+    /// Rows whose answer says something.
+    pub speaking: usize,
+    /// Rows among them at whose beginning the model expects padding or the end of the text, more likely than not.
+    pub silent: usize,
 }
 
 /// How many targets a batch has under an objective.
@@ -98,38 +114,62 @@ pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usiz
 /// As [`forward_backward`].
 pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize, ended: &mut dyn FnMut(Phase)) -> gemma::Result<(Loss, Gradients)> {
     let scale = 1.0 / total as f64;
-    let (nll, seed) = match &tuned.head {
+    let (nll, entropy, seed) = match &tuned.head {
         None => {
             let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.adapters), true)?;
             ended(Phase::Forward);
             let hidden = hidden.select(0, index(model, &batch.positions));
             let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
+            // the gradient is the expected row of the table less the target's: the product leaves the entropy of the loss
+            let entropy = ce.nll.clone().sum() - (hidden.clone().inner() * ce.gradient.clone()).sum();
             // the gradient is known, so the graph starts from a product whose derivative it is
-            (ce.nll, (hidden * ce.gradient.mul_scalar(scale)).sum())
+            (ce.nll, entropy, (hidden * ce.gradient.mul_scalar(scale)).sum())
         }
         Some(head) => {
             let states = model.states(&batch.ids, &batch.rows, Some(&tuned.adapters), true, head.taps())?;
             ended(Phase::Forward);
             let logits = head.forward(states, &batch.ids, &batch.places);
+            let expected = log_softmax(logits.clone().inner(), 1);
+            let entropy = (expected.clone().exp() * expected).sum().neg();
             let nll = loss::class_nll(logits, &batch.classes, model.device());
-            (nll.clone().inner(), nll.sum().mul_scalar(scale))
+            (nll.clone().inner(), entropy, nll.sum().mul_scalar(scale))
         }
     };
     let targets = targets(batch, tuned.objective());
     ended(Phase::Loss);
     let gradients = seed.backward();
     ended(Phase::Backward);
-    Ok((Loss { sum: scalar(model, nll.sum())?, targets }, gradients))
+    let [sum, entropy] = scalars(model, [nll.sum(), entropy])?;
+    Ok((Loss { sum, entropy, targets }, gradients))
 }
 
-/// Loss of a batch of completions without gradients or dropout.
+/// Loss of a batch of completions without gradients or dropout, and how many answers would be empty.
 ///
 /// # Errors
 /// As [`forward_backward`].
-pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Loss> {
+pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Evaluated> {
     let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.adapters), false)?.inner();
-    let ce = loss::cross_entropy(hidden.select(0, index(model, &batch.positions)), &batch.targets, model.table(), model.device())?;
-    Ok(Loss { sum: scalar(model, ce.nll.sum())?, targets: batch.targets.len() })
+    let hidden = hidden.select(0, index(model, &batch.positions));
+    let ce = loss::cross_entropy(hidden.clone(), &batch.targets, model.table(), model.device())?;
+    // the last token of a row has no next one, so the positions of two rows are never neighbours
+    let begins = |&i: &usize| i == 0 || batch.positions[i] != batch.positions[i - 1] + 1;
+    let first: Vec<usize> = (0..batch.targets.len()).filter(begins).filter(|&i| ![PAD, EOS].contains(&batch.targets[i])).collect();
+    let silent = if first.is_empty() { 0 } else { silent(model, batch, &first, hidden, ce.nll.clone())? };
+    Ok(Evaluated { sum: scalar(model, ce.nll.sum())?, targets: batch.targets.len(), speaking: first.len(), silent })
+}
+
+/// Of the targets counted in `first`, those in whose place padding or the end of the text is likelier than all else together.
+fn silent(model: &Gemma, batch: &Batch, first: &[usize], hidden: Tensor<2>, nll: Tensor<2>) -> gemma::Result<usize> {
+    let own = index(model, first);
+    let tokens: Vec<u32> = [PAD, EOS].into_iter().chain(first.iter().map(|&i| batch.targets[i])).collect();
+    let logits = model.logits_of(hidden.select(0, own.clone()), &tokens)?;
+    let nll = gemma::lora::values(nll.select(0, own));
+    let silent = |(row, (logits, nll)): &(usize, (&Vec<f32>, f32))| {
+        // the loss is the logarithm of the sum of all exponentials less the target's logit
+        let all = nll + logits[2 + row];
+        logits[..2].iter().map(|l| (l - all).exp()).sum::<f32>() > 0.5
+    };
+    Ok(logits.iter().zip(nll).enumerate().filter(silent).count())
 }
 
 /// Class logits of a batch, `[places, classes]`, without gradients or dropout.
@@ -168,8 +208,19 @@ fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {
 /// # Errors
 /// If the device failed.
 pub(crate) fn scalar(model: &Gemma, t: Tensor<1>) -> gemma::Result<f64> {
-    t.try_into_scalar::<f32>().map(f64::from).map_err(|e| gemma::Error::Device {
+    scalars(model, [t]).map(|[value]| value)
+}
+
+/// Reads single values back from the device, at once.
+///
+/// # Errors
+/// If the device failed.
+fn scalars<const N: usize>(model: &Gemma, t: [Tensor<1>; N]) -> gemma::Result<[f64; N]> {
+    let fail = |e: String| gemma::Error::Device {
         device: format!("{:?}", model.device()),
-        what: say!("a result could not be read back: {e:?}", "un risultato non si è potuto rileggere: {e:?}"),
-    })
+        what: say!("a result could not be read back: {e}", "un risultato non si è potuto rileggere: {e}"),
+    };
+    let data = Tensor::cat(t.into(), 0).try_into_data().map_err(|e| fail(format!("{e:?}")))?;
+    let values: Vec<f32> = data.convert::<f32>().try_to_vec().map_err(|e| fail(format!("{e:?}")))?;
+    values.into_iter().map(f64::from).collect::<Vec<_>>().try_into().map_err(|v: Vec<f64>| fail(format!("{} values", v.len())))
 }

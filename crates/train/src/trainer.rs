@@ -135,10 +135,12 @@ pub struct Validation {
     pub metrics: BTreeMap<String, f64>,
     /// What decides which weights are kept: larger is better, ties go to the lower loss.
     pub score: f64,
-    /// Did everything get one and the same answer, or none?
+    /// Did everything get one and the same answer, or none, where answers should differ?
     pub collapsed: bool,
     /// A few examples, the same every time, as they are answered now.
     pub samples: Vec<Sample>,
+    /// Would every answer be empty that should not be?
+    pub silent: bool,
 }
 
 /// What the caller wants of a running training.
@@ -227,10 +229,13 @@ impl Plan<'_> {
     pub fn run(&self, state: State, observer: &mut dyn Observer) -> gemma::Result<Outcome> {
         self.settings.check().map_err(gemma::Error::Request)?;
         let begun = (Instant::now(), state.progress.seconds);
-        let mut run = Run { plan: self, good: state.clone(), state, observer, order: None, begun, troubled: None, collapsed: false, timed: (0, 0.0) };
+        let mut run = Run { plan: self, state, observer, order: None, begun, timed: (0, 0.0) };
         run.all()
     }
 }
+
+/// Batches in a row that may be left out before something else must be wrong.
+const IN_A_ROW: usize = 5;
 
 /// Epochs' batches in use.
 type Order = (usize, Vec<Vec<usize>>);
@@ -238,15 +243,10 @@ type Order = (usize, Vec<Vec<usize>>);
 struct Run<'a> {
     plan: &'a Plan<'a>,
     state: State,
-    /// Where the health guard goes back to.
-    good: State,
     observer: &'a mut dyn Observer,
     order: Option<Order>,
     /// When this process began, and the seconds that earlier ones had spent.
     begun: (Instant, f64),
-    /// The last step that was in trouble.
-    troubled: Option<usize>,
-    collapsed: bool,
     /// Steps of this process and their seconds, for the forecast.
     timed: (usize, f64),
 }
@@ -264,7 +264,9 @@ impl Run<'_> {
         let (steps, per_epoch) = (self.plan.steps(), self.plan.steps_per_epoch());
         let evaluate_every = (per_epoch / settings.evaluations_per_epoch).max(1);
         let objective = self.state.tuned.objective();
-        if self.state.progress.steps == 0 {
+        // a checkpoint of the beginning holds what was found there; earlier versions did not say so
+        let begun = self.state.progress.begun || self.state.progress.best.is_some();
+        if self.state.progress.steps == 0 && !begun {
             for trouble in health::examine(self.plan.examples, objective) {
                 self.tell(0, &trouble);
                 if trouble.remedy == Remedy::Stop {
@@ -275,6 +277,7 @@ impl Run<'_> {
                 // a head begins fitted to the untuned model: the starting point is a candidate to be kept
                 self.validate()?;
             }
+            self.state.progress.begun = true;
             // even a run that dies in its first step can be resumed
             self.checkpoint();
         }
@@ -295,13 +298,14 @@ impl Run<'_> {
                 continue;
             }
             let done = self.state.progress.steps;
+            self.calm(done);
             if done.is_multiple_of(evaluate_every) || done == steps {
                 self.validate()?;
                 self.state.recent.push(self.state.tuned.clone());
                 let drop = self.state.recent.len().saturating_sub(settings.average);
                 self.state.recent.drain(..drop);
-                if self.troubled.is_none_or(|t| done >= t + health::CALM) {
-                    self.good = self.state.clone();
+                if self.state.progress.troubled.is_none_or(|t| done >= t + health::CALM) && self.state.guard.steady() {
+                    self.state.mark_good();
                 }
                 if settings.patience > 0 && self.state.progress.since_best >= settings.patience {
                     break;
@@ -315,15 +319,16 @@ impl Run<'_> {
             self.state.tuned = average(&self.state.recent);
             self.validate()?;
         }
+        if stopped {
+            // what is measured now only because the run is stopped is none of a run that goes on
+            self.checkpoint();
+        }
         if stopped && self.state.progress.steps > 0 && self.state.progress.best.is_none() {
             self.validate()?;
         }
         if self.state.progress.best.is_none() {
             // nothing was validated: what was learned last is what there is
             self.keep()?;
-        }
-        if stopped {
-            self.checkpoint();
         }
         self.state.progress.seconds = self.seconds();
         Ok(Outcome { tuned: self.state.best.clone(), progress: self.state.progress.clone(), stopped })
@@ -376,16 +381,23 @@ impl Run<'_> {
         model.device().seed(self.plan.seed.wrapping_add(step as u64));
         let batches = self.batches(step, per_epoch);
         let total: usize = batches.iter().map(|b| step::targets(b, self.state.tuned.objective())).sum();
+        let tokens: usize = batches.iter().map(Batch::tokens).sum();
+        // what a head is to learn is not a share of the tokens, and thinning may leave it nothing
+        if self.state.tuned.objective() == step::Objective::Completion
+            && let Some(trouble) = self.state.guard.before_forward(tokens, total)
+        {
+            self.tell(step + 1, &trouble);
+        }
         if total == 0 {
-            // an example without targets was told of before the first step; a batch of only such teaches nothing
             self.state.progress.steps += 1;
             return Ok(Step::Done);
         }
         let mut sums: BTreeMap<String, Tensor<2>> = BTreeMap::new();
-        let mut loss = 0.0;
+        let (mut loss, mut entropy) = (0.0, 0.0);
         for batch in &batches {
             let (part, gradients) = step::forward_backward(model, &self.state.tuned, batch, total)?;
             loss += part.sum / total as f64;
+            entropy += part.entropy / total as f64;
             add_gradients(&mut self.state.tuned, gradients, &mut sums)?;
         }
         let norm = global_norm(model, &sums)?;
@@ -403,7 +415,6 @@ impl Run<'_> {
             None => (0.0, 1.0),
         };
         let seconds = begun.elapsed().as_secs_f64();
-        let tokens: usize = batches.iter().map(Batch::tokens).sum();
         let progress = &mut self.state.progress;
         progress.steps += 1;
         progress.updates += 1;
@@ -423,7 +434,7 @@ impl Run<'_> {
             tokens_per_second: tokens as f64 / seconds,
             memory_bytes: memory,
         });
-        let observed = Observed { loss, norm, update_ratio, b_norm, memory };
+        let observed = Observed { loss, entropy, norm, update_ratio, b_norm, memory };
         if let Some(trouble) = self.state.guard.after_update(step + 1, observed) {
             return self.repair(step, trouble);
         }
@@ -434,12 +445,16 @@ impl Run<'_> {
             let left = (steps - self.state.progress.steps) as f64 * self.timed.1 / 3.0;
             self.observer.event(Event::Forecast { seconds: left, peak_memory_bytes: memory::peak() });
         }
-        if self.troubled.is_some_and(|t| step == t + health::CALM) {
-            self.troubled = None;
-            let message = health::recovered(say::language());
-            self.observer.event(Event::Health { step: step + 1, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message });
-        }
         Ok(Step::Done)
+    }
+
+    /// Tells that a trouble is over, if it is long enough past; the step at which it is need not have been taken itself.
+    fn calm(&mut self, done: usize) {
+        if self.state.progress.troubled.is_some_and(|t| done > t + health::CALM) {
+            self.state.progress.troubled = None;
+            let message = health::recovered(say::language());
+            self.observer.event(Event::Health { step: done, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message });
+        }
     }
 
     fn tell(&mut self, step: usize, trouble: &Trouble) {
@@ -449,9 +464,14 @@ impl Run<'_> {
 
     /// Applies the guard's remedy to the step that began with `step` steps done.
     fn repair(&mut self, step: usize, mut trouble: Trouble) -> gemma::Result<Step> {
-        // the same step in trouble twice: it is the batch, not the rate
-        if trouble.remedy == Remedy::HalveRate && self.troubled == Some(step) {
+        // the same step in trouble twice: it is the batch, not the rate, unless it is an update that is too large still
+        if trouble.remedy == Remedy::HalveRate && trouble.symptom != Symptom::UpdateTooLarge && self.state.progress.troubled == Some(step) {
             trouble.remedy = Remedy::SkipBatch;
+        }
+        // a batch may be at fault, but not so many in a row
+        let before = |n| step.checked_sub(n).is_some_and(|earlier| self.state.progress.skipped.contains(&earlier));
+        if trouble.remedy == Remedy::SkipBatch && (1..=IN_A_ROW).all(before) {
+            trouble.remedy = Remedy::HalveRate;
         }
         if trouble.remedy == Remedy::HalveRate && self.state.progress.repairs >= self.plan.settings.repairs {
             trouble.remedy = Remedy::Stop;
@@ -465,30 +485,17 @@ impl Run<'_> {
                 self.state.progress.skipped.insert(step);
                 // only an update that was made has to be taken back
                 if self.state.progress.steps > step {
-                    self.back();
+                    self.state.back();
                 }
             }
             Remedy::HalveRate => {
                 self.state.progress.rate *= 0.5;
                 self.state.progress.repairs += 1;
-                self.back();
+                self.state.back();
             }
         }
-        self.troubled = Some(step);
+        self.state.progress.troubled = Some(step);
         Ok(Step::Repaired)
-    }
-
-    /// Back to the last good state; what was spent and decided since stays counted.
-    fn back(&mut self) {
-        let now = std::mem::replace(&mut self.state, self.good.clone());
-        let then = &mut self.state.progress;
-        then.rate = now.progress.rate;
-        then.skipped = now.progress.skipped;
-        then.repairs = now.progress.repairs;
-        then.tokens = now.progress.tokens;
-        then.targets = now.progress.targets;
-        then.step_seconds = now.progress.step_seconds;
-        self.state.guard.rolled_back();
     }
 
     fn checkpoint(&mut self) {
@@ -502,7 +509,9 @@ impl Run<'_> {
     fn validate(&mut self) -> gemma::Result<()> {
         let Some(v) = self.observer.validate(&self.state.tuned)? else { return Ok(()) };
         let progress = &mut self.state.progress;
-        let best = progress.best.is_none_or(|b| v.score > b.score || (v.score == b.score && v.loss < b.loss));
+        // nothing compares with what is no number, so one that came first would stay the best
+        let number = v.score.is_finite() && v.loss.is_finite();
+        let best = number && progress.best.is_none_or(|b| v.score > b.score || (v.score == b.score && v.loss < b.loss));
         progress.since_best = if best { 0 } else { progress.since_best + 1 };
         let step = progress.steps;
         if best {
@@ -513,9 +522,10 @@ impl Run<'_> {
             self.keep()?;
         }
         // at the very beginning one answer to everything is what an untrained model gives
-        if v.collapsed && step > self.plan.steps_per_epoch() && !self.collapsed {
-            self.collapsed = true;
-            self.tell(step, &Trouble { symptom: Symptom::Collapse, remedy: Remedy::None, seen: "on the validation set".into() });
+        if (v.collapsed || v.silent) && step > self.plan.steps_per_epoch() && !self.state.progress.collapsed {
+            self.state.progress.collapsed = true;
+            let symptom = if v.silent { Symptom::EmptyAnswers } else { Symptom::Collapse };
+            self.tell(step, &Trouble { symptom, remedy: Remedy::None, seen: "on the validation set".into() });
         }
         Ok(())
     }

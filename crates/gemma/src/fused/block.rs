@@ -5,7 +5,7 @@
 //! over the cores in a fixed order, so a run is repeatable on the same number of cores.
 
 use super::arena::{Arena, Buffer};
-use super::kernel::{self, Matrix, Rotary, multiply};
+use super::kernel::{self, Dropout, Matrix, Rotary, multiply};
 use crate::rows::Tree;
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -41,6 +41,8 @@ pub struct Shape {
     /// Where each projection's adapter begins in the packed tensor, if it has one: A `[inputs, rank]`, then
     /// B `[rank, outputs]`. Order: q, k, v, o, gate, up, down.
     pub adapters: [Option<usize>; 7],
+    /// What is left out of the adapters' inputs; each adapter has a stream of its own.
+    pub dropout: Option<Dropout>,
     /// Whether the gradient by the block's input is wanted.
     pub input_gradient: bool,
     /// Whether what the backward pass needs is kept, or computed again when it is needed.
@@ -145,6 +147,17 @@ impl<'a> Block<'a> {
         self.shape.rows[rows.clone()].iter().map(Tree::tokens).sum()
     }
 
+    /// The tokens of some rows among those of all.
+    fn span(&self, rows: &Range<usize>) -> Range<usize> {
+        let first = self.tokens(&(0..rows.start));
+        first..first + self.tokens(rows)
+    }
+
+    /// The dropout of an adapter's input, by the projection's place among the seven.
+    fn dropout(&self, projection: usize) -> Option<Dropout> {
+        self.shape.dropout.map(|d| d.stream(projection))
+    }
+
     /// Splits `[tokens, width]` values at the borders between the cores' rows.
     fn split<'b>(&self, values: &'b [f32], width: usize) -> Vec<&'b [f32]> {
         let mut rest = values;
@@ -208,9 +221,10 @@ impl<'a> Block<'a> {
         (dx, packed)
     }
 
-    /// `y = x·Wᵀ + scale·(x·A)·B` for every projection of a group; `low` gets `x·A`.
-    fn project(&self, group: usize, x: &[f32], n: usize, out: &mut [&mut [f32]], low: &mut [f32]) {
-        let g = &self.groups[group];
+    /// `y = x·Wᵀ + scale·(x·A)·B` for every projection of a group of these tokens; `low` gets `x·A`, of whose `x` dropout
+    /// leaves part out.
+    fn project(&self, group: usize, x: &[f32], tokens: &Range<usize>, out: &mut [&mut [f32]], low: &mut [f32]) {
+        let (g, n) = (&self.groups[group], tokens.len());
         let rank = self.shape.rank;
         for (member, y) in g.members.clone().zip(out.iter_mut()) {
             let outputs = self.outputs[member];
@@ -220,8 +234,16 @@ impl<'a> Block<'a> {
         if g.width == 0 {
             return;
         }
-        multiply(low, g.width, [n, g.width, g.inputs], Matrix::rows(x, g.inputs), Matrix::rows(&g.a, g.width), 1.0, false, self.threads);
-        for (i, &(member, _, b)) in g.adapters.iter().enumerate() {
+        if self.shape.dropout.is_none() {
+            multiply(low, g.width, [n, g.width, g.inputs], Matrix::rows(x, g.inputs), Matrix::rows(&g.a, g.width), 1.0, false, self.threads);
+        }
+        for (i, &(member, a, b)) in g.adapters.iter().enumerate() {
+            if let Some(dropout) = self.dropout(g.members.start + member) {
+                let mut left = self.arena.take(n * g.inputs);
+                dropout.apply::<false>(&mut left, x, g.inputs, tokens.start);
+                let (low, left) = (&mut low[i * rank..], Matrix::rows(&left, g.inputs));
+                multiply(low, g.width, [n, rank, g.inputs], left, Matrix::rows(&self.packed[a..b], rank), 1.0, false, self.threads);
+            }
             let outputs = self.outputs[g.members.start + member];
             let b = Matrix::rows(&self.packed[b..b + rank * outputs], outputs);
             multiply(out[member], outputs, [n, outputs, rank], Matrix::rows(&low[i * rank..], g.width), b, self.shape.scale, true, self.threads);
@@ -230,8 +252,8 @@ impl<'a> Block<'a> {
 
     /// Gradients of [`Block::project`]: by B into `sum`, by `x·A` into `dlow`, and by `x` into `dx` if wanted.
     #[allow(clippy::too_many_arguments)] // the operands of one formula
-    fn project_backward(&self, group: usize, n: usize, grad: &[&[f32]], low: &[f32], dlow: &mut [f32], dx: Option<&mut [f32]>, sum: &mut [f32]) {
-        let g = &self.groups[group];
+    fn project_backward(&self, group: usize, tokens: &Range<usize>, grad: &[&[f32]], low: &[f32], dlow: &mut [f32], dx: Option<&mut [f32]>, sum: &mut [f32]) {
+        let (g, n) = (&self.groups[group], tokens.len());
         let (rank, scale) = (self.shape.rank, self.shape.scale);
         for (i, &(member, _, b)) in g.adapters.iter().enumerate() {
             let outputs = self.outputs[g.members.start + member];
@@ -254,20 +276,37 @@ impl<'a> Block<'a> {
             let w = Matrix::rows(self.frozen.matrices[member], g.inputs);
             multiply(dx, g.inputs, [n, g.inputs, outputs], Matrix::rows(grad[i], outputs), w, 1.0, i > 0, self.threads);
         }
-        if g.width > 0 {
+        if self.shape.dropout.is_none() {
             multiply(dx, g.inputs, [n, g.inputs, g.width], Matrix::rows(dlow, g.width), Matrix::transposed(&g.a, g.width), 1.0, true, self.threads);
+            return;
+        }
+        for (i, &(member, a, b)) in g.adapters.iter().enumerate() {
+            let Some(dropout) = self.dropout(g.members.start + member) else { continue };
+            let mut part = self.arena.take(n * g.inputs);
+            let (dlow, a) = (Matrix::rows(&dlow[i * rank..], g.width), Matrix::transposed(&self.packed[a..b], rank));
+            multiply(&mut part, g.inputs, [n, g.inputs, rank], dlow, a, 1.0, false, self.threads);
+            dropout.apply::<true>(dx, &part, g.inputs, tokens.start);
         }
     }
 
     /// Gradient by the A of a group, into `sum`, from the group's input `x` and the gradient by `x·A`.
-    fn a_backward(&self, group: usize, n: usize, x: &[f32], dlow: &[f32], sum: &mut [f32]) {
-        let g = &self.groups[group];
+    fn a_backward(&self, group: usize, tokens: &Range<usize>, x: &[f32], dlow: &[f32], sum: &mut [f32]) {
+        let (g, n, rank) = (&self.groups[group], tokens.len(), self.shape.rank);
         if g.width == 0 {
+            return;
+        }
+        if self.shape.dropout.is_some() {
+            for (i, &(member, a, b)) in g.adapters.iter().enumerate() {
+                let Some(dropout) = self.dropout(g.members.start + member) else { continue };
+                let mut left = self.arena.take(n * g.inputs);
+                dropout.apply::<false>(&mut left, x, g.inputs, tokens.start);
+                let (left, dlow) = (Matrix::transposed(&left, g.inputs), Matrix::rows(&dlow[i * rank..], g.width));
+                multiply(&mut sum[a..b], rank, [g.inputs, rank, n], left, dlow, 1.0, false, self.threads);
+            }
             return;
         }
         let mut da = self.arena.take(g.inputs * g.width);
         multiply(&mut da, g.width, [g.inputs, g.width, n], Matrix::transposed(x, g.inputs), Matrix::rows(dlow, g.width), 1.0, false, self.threads);
-        let rank = self.shape.rank;
         for (i, &(_, a, b)) in g.adapters.iter().enumerate() {
             for (own, row) in sum[a..b].chunks_exact_mut(rank).zip(da.chunks_exact(g.width)) {
                 own.copy_from_slice(&row[i * rank..(i + 1) * rank]);
@@ -277,7 +316,8 @@ impl<'a> Block<'a> {
 
     fn forward_rows(&self, rows: &Range<usize>, x: &[f32], out: &mut [f32]) -> Kept {
         let (s, f) = (self.shape, &self.frozen);
-        let n = self.tokens(rows);
+        let tokens = &self.span(rows);
+        let n = tokens.len();
         let take = |width: usize| self.arena.take(n * width);
         let mut kept = Kept {
             q: take(self.outputs[0]),
@@ -292,23 +332,24 @@ impl<'a> Block<'a> {
         };
         let mut normed = take(s.hidden);
         kernel::rms_norm(&mut normed, x, f.attention_norm, s.epsilon);
-        self.project(QKV, &normed, n, &mut [&mut kept.q, &mut kept.k, &mut kept.v], &mut kept.low[QKV]);
+        self.project(QKV, &normed, tokens, &mut [&mut kept.q, &mut kept.k, &mut kept.v], &mut kept.low[QKV]);
         self.attend(rows, &kept.q, &kept.k, &kept.v, &mut kept.attended);
-        self.project(O, &kept.attended, n, &mut [&mut kept.o], &mut kept.low[O]);
+        self.project(O, &kept.attended, tokens, &mut [&mut kept.o], &mut kept.low[O]);
         let mut middle = take(s.hidden);
         kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
         kernel::rms_norm(&mut normed, &middle, f.feed_forward_norm, s.epsilon);
-        self.project(FEED_FORWARD, &normed, n, &mut [&mut kept.gate, &mut kept.up], &mut kept.low[FEED_FORWARD]);
+        self.project(FEED_FORWARD, &normed, tokens, &mut [&mut kept.gate, &mut kept.up], &mut kept.low[FEED_FORWARD]);
         let mut inner = take(s.feed_forward);
         kernel::geglu(&mut inner, &kept.gate, &kept.up);
-        self.project(DOWN, &inner, n, &mut [&mut kept.down], &mut kept.low[DOWN]);
+        self.project(DOWN, &inner, tokens, &mut [&mut kept.down], &mut kept.low[DOWN]);
         kernel::add_rms_norm(out, &middle, &kept.down, f.post_feed_forward_norm, s.epsilon);
         kept
     }
 
     fn backward_rows(&self, rows: &Range<usize>, x: &[f32], kept: &Kept, grad: &[f32], dx: Option<&mut [f32]>, sum: &mut [f32]) {
         let (s, f) = (self.shape, &self.frozen);
-        let n = self.tokens(rows);
+        let tokens = &self.span(rows);
+        let n = tokens.len();
         let take = |width: usize| self.arena.take(n * width);
         let mut dlow: [Buffer; 4] = std::array::from_fn(|g| take(self.groups[g].width));
 
@@ -316,18 +357,18 @@ impl<'a> Block<'a> {
         let mut d = take(s.hidden);
         kernel::rms_norm_backward::<false>(&mut d, &kept.down, f.post_feed_forward_norm, grad, s.epsilon);
         let mut dup = take(s.feed_forward);
-        self.project_backward(DOWN, n, &[&d], &kept.low[DOWN], &mut dlow[DOWN], Some(&mut dup), sum);
+        self.project_backward(DOWN, tokens, &[&d], &kept.low[DOWN], &mut dlow[DOWN], Some(&mut dup), sum);
         let (mut inner, mut dgate) = (take(s.feed_forward), take(s.feed_forward));
         kernel::geglu_backward(&mut inner, &mut dgate, &mut dup, &kept.gate, &kept.up);
-        self.a_backward(DOWN, n, &inner, &dlow[DOWN], sum);
+        self.a_backward(DOWN, tokens, &inner, &dlow[DOWN], sum);
         drop(inner);
         let mut dnormed = take(s.hidden);
-        self.project_backward(FEED_FORWARD, n, &[&dgate, &dup], &kept.low[FEED_FORWARD], &mut dlow[FEED_FORWARD], Some(&mut dnormed), sum);
+        self.project_backward(FEED_FORWARD, tokens, &[&dgate, &dup], &kept.low[FEED_FORWARD], &mut dlow[FEED_FORWARD], Some(&mut dnormed), sum);
         drop((dgate, dup));
         let (mut middle, mut normed) = (take(s.hidden), take(s.hidden));
         kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
         kernel::rms_norm(&mut normed, &middle, f.feed_forward_norm, s.epsilon);
-        self.a_backward(FEED_FORWARD, n, &normed, &dlow[FEED_FORWARD], sum);
+        self.a_backward(FEED_FORWARD, tokens, &normed, &dlow[FEED_FORWARD], sum);
         let mut dmiddle = take(s.hidden);
         dmiddle.copy_from_slice(grad);
         kernel::rms_norm_backward::<true>(&mut dmiddle, &middle, f.feed_forward_norm, &dnormed, s.epsilon);
@@ -335,14 +376,14 @@ impl<'a> Block<'a> {
         // attention
         kernel::rms_norm_backward::<false>(&mut d, &kept.o, f.post_attention_norm, &dmiddle, s.epsilon);
         let mut dattended = take(self.outputs[0]);
-        self.project_backward(O, n, &[&d], &kept.low[O], &mut dlow[O], Some(&mut dattended), sum);
-        self.a_backward(O, n, &kept.attended, &dlow[O], sum);
+        self.project_backward(O, tokens, &[&d], &kept.low[O], &mut dlow[O], Some(&mut dattended), sum);
+        self.a_backward(O, tokens, &kept.attended, &dlow[O], sum);
         let (mut dq, mut dk, mut dv) = (take(self.outputs[0]), take(self.outputs[1]), take(self.outputs[2]));
         self.attend_backward(rows, kept, &dattended, [&mut dq, &mut dk, &mut dv]);
         let wanted = dx.is_some().then_some(&mut *dnormed);
-        self.project_backward(QKV, n, &[&dq, &dk, &dv], &kept.low[QKV], &mut dlow[QKV], wanted, sum);
+        self.project_backward(QKV, tokens, &[&dq, &dk, &dv], &kept.low[QKV], &mut dlow[QKV], wanted, sum);
         kernel::rms_norm(&mut normed, x, f.attention_norm, s.epsilon);
-        self.a_backward(QKV, n, &normed, &dlow[QKV], sum);
+        self.a_backward(QKV, tokens, &normed, &dlow[QKV], sum);
         if let Some(dx) = dx {
             dx.copy_from_slice(&dmiddle);
             kernel::rms_norm_backward::<true>(dx, x, f.attention_norm, &dnormed, s.epsilon);

@@ -349,6 +349,50 @@ pub fn running_softmax(logits: &mut [f32], columns: usize, max: &mut [f32], sums
     );
 }
 
+/// Part of a product's inputs that is left out at random, and the rest made larger for it, so that the mean stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    /// Share that is left out, below 1; a multiple of 2⁻¹⁶ is what is done.
+    pub share: f32,
+    /// Everything random follows from it, and from where a value stands: not from who computes it, nor how often.
+    pub key: u64,
+}
+
+impl Dropout {
+    /// The dropout of another stream under the same key.
+    pub fn stream(self, number: usize) -> Self {
+        Self { key: mix(self.key.wrapping_add(number as u64 + 1)), ..self }
+    }
+
+    /// `out = x ∘ mask`, or `out += x ∘ mask` with `ADD`, for rows of `width` values of which the first is the row `first` of
+    /// all. The mask is 0 or what makes up for the zeros.
+    pub fn apply<const ADD: bool>(self, out: &mut [f32], x: &[f32], width: usize, first: usize) {
+        let without = ((f64::from(self.share) * 65536.0).round() as u64).min(65535);
+        let scale = 65536.0 / (65536 - without) as f32;
+        let words = width.div_ceil(4) as u64;
+        for (row, (out, x)) in (first as u64..).zip(out.chunks_exact_mut(width).zip(x.chunks_exact(width))) {
+            for (word, (out, x)) in (row * words..).zip(out.chunks_mut(4).zip(x.chunks(4))) {
+                // four draws of sixteen bits each
+                let bits = mix(self.key.wrapping_add(word.wrapping_mul(GOLDEN)));
+                for (lane, (out, &x)) in out.iter_mut().zip(x).enumerate() {
+                    let value = if (bits >> (16 * lane)) & 0xffff >= without { scale * x } else { 0.0 };
+                    *out = if ADD { *out + value } else { value };
+                }
+            }
+        }
+    }
+}
+
+/// 2⁶⁴ over the golden ratio, the step of SplitMix64 (Steele, Lea and Flood 2014).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The output function of SplitMix64: every bit of the result depends on every bit of `z`.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,6 +413,34 @@ mod tests {
         masked_softmax(&mut scores, 5, 3, 1, 2);
         let third = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5];
         assert!(scores.iter().zip(third).all(|(a, b)| (a - b).abs() < 1e-6), "{scores:?}");
+    }
+
+    #[test]
+    fn dropout_leaves_out_its_share_keeps_the_mean_and_knows_every_place() {
+        let (rows, width) = (400, 50);
+        let (ones, dropout) = (vec![1.0f32; rows * width], Dropout { share: 0.3, key: 12 });
+        let mask = |dropout: Dropout, first: usize, rows: usize| {
+            let mut out = vec![9.0; rows * width];
+            dropout.apply::<false>(&mut out, &ones[..rows * width], width, first);
+            out
+        };
+        let own = mask(dropout, 0, rows);
+        let zeros = own.iter().filter(|&&v| v == 0.0).count() as f64 / own.len() as f64;
+        assert!((zeros - 0.3).abs() < 0.013, "{zeros} is not within four deviations of 0.3");
+        assert!(own.iter().all(|&v| v == 0.0 || (v - 1.0 / 0.7).abs() < 1e-4));
+        // the same rows, whoever begins with them; another stream or key leaves out others
+        assert_eq!(mask(dropout, 7, 20), own[7 * width..27 * width]);
+        let both = |other: &[f32]| own.iter().zip(other).filter(|(a, b)| **a == 0.0 && **b == 0.0).count() as f64 / own.len() as f64;
+        for other in [mask(dropout.stream(0), 0, rows), mask(dropout.stream(1), 0, rows), mask(Dropout { key: 13, ..dropout }, 0, rows), mask(dropout, 1, rows)]
+        {
+            assert!((both(&other) - 0.09).abs() < 0.009, "{} of both", both(&other));
+        }
+        let mut added = vec![1.0; width];
+        dropout.apply::<true>(&mut added, &ones[..width], width, 3);
+        assert!(added.iter().zip(&own[3 * width..]).all(|(a, b)| *a == 1.0 + b));
+        let mut nearly_all = vec![1.0; width];
+        Dropout { share: 0.999_999_9, ..dropout }.apply::<false>(&mut nearly_all, &ones[..width], width, 0);
+        assert!(nearly_all.iter().all(|v| v.is_finite()));
     }
 
     #[test]

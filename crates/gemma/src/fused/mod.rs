@@ -6,7 +6,7 @@
 //! in buffers that are used again ([`arena`]), and keeps only what its backward pass reads. It enters
 //! burn through the backend extension: [`BlockOps`] for the CPU backend and, with a backward written by
 //! hand, for autodiff around it. Other devices run [`crate::model`] as it is written, and so does the CPU
-//! where an option asks for what is not built here (dropout, a key/value cache).
+//! where there is what is not built here (a key/value cache).
 
 mod arena;
 mod block;
@@ -26,7 +26,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
-pub(crate) use kernel::Rotary;
+pub(crate) use kernel::{Dropout, Rotary};
 use say::say;
 use std::sync::Arc;
 
