@@ -137,7 +137,7 @@ fn story(events: &[Event]) -> Vec<String> {
         Event::Step { step, loss, learning_rate, grad_norm, tokens, targets, .. } => {
             Some(format!("{step} {loss} {learning_rate} {grad_norm} {tokens} {targets}"))
         }
-        Event::Evaluation { step, loss, metrics, best } => Some(format!("{step} {loss} {metrics:?} {best}")),
+        Event::Evaluation { step, loss, metrics, best, .. } => Some(format!("{step} {loss} {metrics:?} {best}")),
         _ => None,
     };
     events.iter().filter_map(told).collect()

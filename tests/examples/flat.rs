@@ -32,7 +32,7 @@ impl Observer for Watch<'_> {
             None => step::evaluate(self.model, tuned, &batch)?.sum,
             Some(head) => gemma::lora::values(step::classify(self.model, &tuned.adapters, head, &batch)?).into_iter().map(|v| f64::from(v).abs()).sum(),
         };
-        Ok(Some(Validation { loss, metrics: Default::default(), score: -loss, collapsed: false, silent: false }))
+        Ok(Some(Validation { loss, metrics: Default::default(), score: -loss, collapsed: false, silent: false, samples: Vec::new() }))
     }
     fn save(&mut self, _: &Tuned, _: usize) -> gemma::Result<String> {
         Ok(String::new())

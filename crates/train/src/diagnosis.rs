@@ -121,6 +121,34 @@ impl Symptom {
                     "un train.batch più piccolo; se continua a crescere, segnalalo con la cartella di esecuzione",
                 ],
             ),
+            Self::FewTargets => (
+                [
+                    "a batch has far less to learn than the others",
+                    "answers of these rows were cut off, or are much shorter than the others",
+                    "look at the rows as the model sees them; raise max_tokens, or a larger train.batch",
+                ],
+                [
+                    "un lotto ha molto meno da imparare degli altri",
+                    "le risposte di queste righe sono state tagliate, o sono molto più corte delle altre",
+                    "guarda le righe come le vede il modello; alza max_tokens, o un train.batch più grande",
+                ],
+            ),
+            Self::EmptyAnswers => (
+                [
+                    "empty answers to everything",
+                    "the answers of the training rows are empty, or a learning rate that is too high",
+                    "fill in the answers, or a lower train.learning_rate",
+                ],
+                [
+                    "risposte vuote a tutto",
+                    "le risposte delle righe di addestramento sono vuote, o un tasso di apprendimento troppo alto",
+                    "completa le risposte, o un train.learning_rate più basso",
+                ],
+            ),
+            Self::SureAndWrong => (
+                ["the model is sure, and wrong", "a learning rate that is too high", "a lower train.learning_rate"],
+                ["il modello è sicuro, e sbaglia", "un tasso di apprendimento troppo alto", "un train.learning_rate più basso"],
+            ),
             Self::Collapse => (
                 [
                     "one answer to everything",

@@ -498,7 +498,8 @@ mod tests {
             let mut writer = SerializedFileWriter::new(File::create(&path).expect("writable"), schema, Arc::new(properties)).expect("a writer");
             let mut group = writer.next_row_group().expect("a group");
             let long = vec![b'a'; length];
-            let columns: [fn(&[u8], usize) -> Vec<u8>; 2] = [|long, i| [long, i.to_string().as_bytes()].concat(), |_, i| vec![b'x' + (i % 2) as u8]];
+            type Column = fn(&[u8], usize) -> Vec<u8>;
+            let columns: [Column; 2] = [|long, i| [long, i.to_string().as_bytes()].concat(), |_, i| vec![b'x' + (i % 2) as u8]];
             for value in columns {
                 let values: Vec<ByteArray> = (0..4).map(|i| value(&long, i).into()).collect();
                 let mut column = group.next_column().expect("no error").expect("a column");
