@@ -445,7 +445,10 @@ fn completion(i: usize, length: usize, answer: usize) -> Encoded {
     Encoded { ids, prompt: length - answer, marks: Vec::new() }
 }
 
-fn told(examples: &[Encoded]) -> (Option<String>, Vec<(usize, Option<Symptom>, Remedy)>) {
+/// Message of a refusal, and what was told before: the step, the symptom and what was done.
+type Told = (Option<String>, Vec<(usize, Option<Symptom>, Remedy)>);
+
+fn told(examples: &[Encoded]) -> Told {
     let model = open(&tiny());
     let mut seen = Seen::by(best_at_fifteen);
     let failed = run(&model, without_head(&model), examples, &settings(), &mut seen).err();
