@@ -807,7 +807,7 @@ fn alias<'f>(thing: &'f Thing, taken: &[&str]) -> Place<'f> {
 }
 
 /// The Italian article, `di` with it, and `quanti` or `quante`, for a noun in the plural.
-fn articles(noun: &str) -> (&'static str, &'static str, &'static str) {
+pub(crate) fn articles(noun: &str) -> (&'static str, &'static str, &'static str) {
     let word = noun.split_whitespace().next().unwrap_or_default();
     let mut letters = word.chars();
     let (first, second) = (letters.next().unwrap_or('x'), letters.next().unwrap_or('x'));

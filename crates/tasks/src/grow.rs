@@ -8,6 +8,7 @@
 //! stays is the wording, so the model sees that a query follows the question and that a name is known by what stands
 //! around it. A list of hashtags grows by its order. Nothing is taken from validation or test rows.
 
+use crate::compose::articles;
 use crate::facts::{Facts, What};
 use crate::sandbox::Sandbox;
 use crate::score::sql::literals;
@@ -74,7 +75,9 @@ fn exchanged(text: &str, query: &str, facts: &Facts, rng: &mut ChaCha8Rng) -> Op
         // with other tables beside it, one name can be a column of several
         let alone = facts.tables.iter().enumerate().all(|(j, t)| i == j || !uses(&t.name));
         let used: Vec<_> = table.fields.iter().filter(|f| uses(&f.name)).collect();
-        for other in facts.tables.iter().filter(|t| alone && t.name != table.name && named(&table.said) && !lower.contains(&t.said)) {
+        // the article before it must fit the other, too
+        let fits = |said: &str| !lower.contains(said) && articles(said) == articles(&table.said);
+        for other in facts.tables.iter().filter(|t| alone && t.name != table.name && named(&table.said) && fits(&t.said)) {
             if used.iter().all(|f| other.fields.iter().any(|o| o.name == f.name && kind(&o.what) == kind(&f.what))) {
                 ways.push((&table.name, &other.name, &table.said, &other.said));
             }

@@ -28,7 +28,8 @@ pub fn agreed(answers: &[Vec<String>]) -> (Vec<String>, f64) {
     }
     let mut order: Vec<(usize, f64, &str)> = Vec::new();
     for (times, places, spellings) in tags.values() {
-        let spelling = spellings.iter().max_by_key(|(tag, times)| (**times, std::cmp::Reverse(**tag))).map_or("", |(tag, _)| *tag);
+        // of equals the one with its accents, in small letters: they come last in the order of characters
+        let spelling = spellings.iter().max_by_key(|(tag, times)| (**times, **tag)).map_or("", |(tag, _)| *tag);
         order.push((*times, *places as f64 / *times as f64, spelling));
     }
     order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(b.2)));
