@@ -457,7 +457,7 @@ fn data_that_teaches_nothing_stops_the_run_before_its_first_step() {
     let (failed, health) = told(&[completion(0, 9, 0), completion(1, 9, 0)]);
     assert!(failed.is_some_and(|e| e.contains("Examples without any token to learn") && e.contains("2 of 2 examples (1, 2)")));
     assert_eq!(health, [(0, Some(Symptom::NoTargets), Remedy::Stop)]);
-    let ended = |i| Encoded { ids: vec![BOS, 300 + i, EOS], prompt: 2, marks: Vec::new() };
+    let ended = |i: u32| Encoded { ids: vec![BOS, 300 + i, EOS], prompt: 2, marks: Vec::new() };
     let (failed, health) = told(&[ended(1), ended(2)]);
     assert!(failed.is_some_and(|e| e.contains("only padding or the end of the text")));
     assert_eq!(health, [(0, Some(Symptom::EmptyTargets), Remedy::Stop)]);
