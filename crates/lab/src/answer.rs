@@ -484,7 +484,9 @@ impl<'a> Answerer<'a> {
                     }
                 }
                 let (tags, share) = vote::agreed(&lists);
-                out.push(Answer::read(Kind::Hashtags, "", tags.join(" "), share));
+                // as a model writes them, with a space before each
+                let output = tags.iter().map(|tag| format!(" {tag}")).collect();
+                out.push(Answer::read(Kind::Hashtags, "", output, share));
             }
         }
         Ok(out)

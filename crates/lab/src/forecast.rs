@@ -263,8 +263,8 @@ fn dry_run(p: &Prepared, body: &gemma::Gemma, encoded: &[Encoded], seed: u64, tu
     let middle = batches.len() / 2;
     let chosen = batches.last().into_iter().chain(batches.iter().skip(middle).take(STEPS - 1));
     let examples: Vec<Encoded> = chosen.flatten().map(|&row| encoded[row].clone()).collect();
-    // a run keeps the weights of its last evaluations, where it averages them
-    let averaged = settings.average.min(settings.epochs * settings.evaluations_per_epoch) as u64;
+    // a run keeps the weights of its last evaluations, where it averages them, and so does the state to fall back on
+    let averaged = 2 * settings.average.min(settings.epochs * settings.evaluations_per_epoch) as u64;
     let settings = Settings { accumulate: 1, checkpoint_every: 0, patience: 0, average: 0, epochs: STEPS, ..settings.clone() };
     let plan = Plan { model: body, examples: &examples, settings: &settings, seed };
     let mut watch = Watch::default();

@@ -210,7 +210,7 @@ fn shown(examples: &[Example], table: &str, fields: &[Field]) -> Vec<usize> {
 
 /// The columns that `SELECT a, b FROM table …` asks for; nothing if it asks for anything else or for another table.
 fn columns_of(query: &str, table: &str, fields: &[Field]) -> Option<Vec<usize>> {
-    let tokens = tokens(query)?;
+    let tokens = tokens(query, true)?;
     let words: Vec<String> = tokens.iter().map(|t| if let Token::Word(w) = t { w.value.to_lowercase() } else { t.to_string() }).collect();
     let from = words.iter().position(|w| w == "from")?;
     let whole = words.first()? == "select" && words.get(from + 1)?.eq_ignore_ascii_case(table) && !words.iter().skip(from).any(|w| w == "join" || w == "group");

@@ -8,6 +8,7 @@
 pub mod calibration;
 pub mod classes;
 pub mod entities;
+mod order;
 pub mod paired;
 pub mod sql;
 pub mod tags;
