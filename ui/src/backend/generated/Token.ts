@@ -18,7 +18,7 @@ text: string,
  */
 role: TokenRole, 
 /**
- * Whether the loss asks the model to predict it, or the class of a word that it is part of.
+ * Whether the loss asks the model to predict it, or the class of the word or text that it is part of.
  */
 loss: boolean, 
 /**
