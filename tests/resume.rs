@@ -244,7 +244,8 @@ fn a_run_goes_on_with_another_device_where_one_is_named() {
     for part in ["epochs = 100000", "id = \"cpu\"", "device = \"auto\""] {
         assert_eq!(written.matches(part).count(), 1, "{part} in {written}");
     }
-    let elsewhere = written.replace("epochs = 100000", "epochs = 20").replace("id = \"cpu\"", "id = \"gpu:9\"").replace("device = \"auto\"", "device = \"gpu:9\"");
+    let elsewhere =
+        written.replace("epochs = 100000", "epochs = 20").replace("id = \"cpu\"", "id = \"gpu:9\"").replace("device = \"auto\"", "device = \"gpu:9\"");
     std::fs::write(&file, elsewhere).expect("written");
     let gone = b.run(&["resume", "cut"]);
     let message = text(&gone.stderr);

@@ -287,10 +287,7 @@ impl Words {
 
     /// A second interrupt has come.
     pub fn ended_at_once(self) -> &'static str {
-        self.pick(
-            "ended at once; lapidary resume goes on from the last checkpoint",
-            "terminato subito; lapidary resume prosegue dall’ultimo checkpoint",
-        )
+        self.pick("ended at once; lapidary resume goes on from the last checkpoint", "terminato subito; lapidary resume prosegue dall’ultimo checkpoint")
     }
 
     /// Terms of a model before it is fetched.

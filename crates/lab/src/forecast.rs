@@ -240,7 +240,7 @@ impl Observer for Watch {
         Ok(String::new())
     }
     fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
-        let bytes = |of: &str| snapshot.tensors.iter().filter(|(name, ..)| name.starts_with(of)).map(|(_, _, values)| 4 * values.len() as u64).sum();
+        let bytes = |of: &str| -> u64 { snapshot.tensors.iter().filter(|(name, ..)| name.starts_with(of)).map(|(_, _, values)| 4 * values.len() as u64).sum() };
         (self.checkpoint_bytes, self.copy_bytes) = (bytes(""), bytes("best."));
         None
     }

@@ -20,7 +20,9 @@ use data::read::Columns;
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
 use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
-use report::record::{Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{
+    Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically,
+};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

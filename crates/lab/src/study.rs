@@ -156,13 +156,7 @@ pub(crate) fn same_question(request: &Request, sources: &Sources) -> Result<()> 
 ///
 /// # Errors
 /// As [`same_question`], if it fails or is refused, or another process is at it.
-pub(crate) fn finished(
-    home: &Home,
-    mut request: Request,
-    sources: &Sources,
-    on_event: &mut dyn FnMut(&Event),
-    stop: &AtomicBool,
-) -> Result<RunResult> {
+pub(crate) fn finished(home: &Home, mut request: Request, sources: &Sources, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     same_question(&request, sources)?;
     let folder = &request.out;
     if folder.join("run.toml").exists()
