@@ -244,8 +244,9 @@ impl Observer for Watch {
     fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
         // as large as it becomes: there is a state to fall back on in it, too, of which only the best weights are not kept twice
         let times = |name: &str| if name.starts_with("good.") { 0 } else { 1 + u64::from(!name.starts_with("best.")) };
-        let bytes =
-            |of: &str| snapshot.tensors.iter().filter(|(name, ..)| name.starts_with(of)).map(|(name, _, values)| times(name) * 4 * values.len() as u64).sum();
+        let bytes = |of: &str| -> u64 {
+            snapshot.tensors.iter().filter(|(name, ..)| name.starts_with(of)).map(|(name, _, values)| times(name) * 4 * values.len() as u64).sum()
+        };
         (self.checkpoint_bytes, self.copy_bytes) = (bytes(""), bytes("best."));
         None
     }

@@ -381,7 +381,7 @@ mod tests {
                 _ => Method::Completion,
             };
             assert_eq!(recipe.method, own, "{kind}");
-            assert_eq!(recipe.template("it").contains("{schema}"), kind == Kind::Sql, "{kind}");
+            assert_eq!(recipe.template("it").contains("{values}"), kind == Kind::Sql, "{kind}");
         }
         for (kind, method) in [(Kind::Sql, "head"), (Kind::Intent, "tagging")] {
             assert!(Recipe::resolve(kind, None, method, &[]).is_err_and(|e| e.to_string().contains("--method completion")));
