@@ -305,6 +305,9 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             "answer_tokens=24",
             "--set",
             "max_tokens=500",
+            // the tables may stand in the prompt, which is then exported with them
+            "--set",
+            if task == "sql" { r#"template.it="{schema}\nDomanda: {text}\nValori: {values}\nSQL:""# } else { "train.warmup=0.1" },
         ]);
         assert!(out.status.success(), "{task}: {}", text(&out.stderr));
         // what it says of the validation rows at the end of its one round, freely
