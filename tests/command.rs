@@ -355,6 +355,8 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             assert!(exported.status.success(), "{}", text(&exported.stderr));
             let [modelfile, page] = ["Modelfile", "README.md"].map(|name| std::fs::read_to_string(b.path("exported").join(name)).expect("written"));
             assert!(modelfile.contains("clienti(id, nome, citta)") && !modelfile.contains("{schema}") && !modelfile.contains("{values}"), "{modelfile}");
+            // the command that made it says how the prompt was set
+            let page = page.split("## Origin").next().unwrap_or_default();
             assert!(page.contains("clienti(id, nome, citta)") && !page.contains("{schema}") && page.contains("In place of `{values}`"), "{page}");
         }
 
@@ -486,15 +488,16 @@ fn a_baseline_that_cannot_be_asked_is_left_out_and_costs_no_run() {
 fn an_expected_query_that_cannot_be_scored_is_refused_before_training() {
     let b = Bench::new();
     let query = |q: &str, sql: &str| serde_json::json!({"question": q, "sql": sql}).to_string() + "\n";
-    let pattern = format!("SELECT nome FROM clienti WHERE nome NOT LIKE '%{}%'", "a".repeat(120));
+    // the check of a data set lets a query find ten times as many rows
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001) SELECT i FROM n";
     b.write("train.jsonl", query("Nomi", "SELECT nome FROM clienti").repeat(4).as_bytes());
     std::fs::remove_file(b.path("validation.jsonl")).expect("removed");
-    b.write("test.jsonl", (query("Nomi", "SELECT nome FROM clienti") + &query("Senza molte a", &pattern)).as_bytes());
+    b.write("test.jsonl", (query("Nomi", "SELECT nome FROM clienti") + &query("Numeri", many)).as_bytes());
     b.write("schema.sql", b"CREATE TABLE clienti (id INTEGER PRIMARY KEY, nome TEXT); INSERT INTO clienti (nome) VALUES ('Anna'), ('Bruno');");
     let model = tiny().display().to_string();
     let train = ["train", "--task", "sql", "--data", ".", "--schema", "schema.sql", "--model", &model, "--out", "out", "--set", "epochs=1"];
-    b.refused(&train, &["test.jsonl:2", "1 query of test", "pattern too complex", "change it"]);
-    b.refused(&[&train[..], &["--language", "it"]].concat(), &["test.jsonl:2", "1 query di test", "pattern too complex", "correggila"]);
+    b.refused(&train, &["test.jsonl:2", "1 query of test", "more than 10000 rows", "change it"]);
+    b.refused(&[&train[..], &["--language", "it"]].concat(), &["test.jsonl:2", "1 query di test", "più di 10000 righe", "correggila"]);
     let checked = b.run(&["data", "check", ".", "--task", "sql", "--schema", "schema.sql", "--json"]);
     assert!(checked.status.code() == Some(1) && text(&checked.stdout).contains("sql_unscored"), "{}{}", text(&checked.stdout), text(&checked.stderr));
 }

@@ -468,7 +468,8 @@ impl<'a> Answerer<'a> {
     /// The hashtags that several answers by chance agree on, see [`tasks::vote`].
     fn of_votes(&self, vocabulary: &Vocabulary, adapters: Option<&gemma::Adapters>, prompts: &[Vec<u32>], limits: &Limits<'_>) -> Result<Vec<Answer>> {
         let votes = self.recipe.votes;
-        let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 0 };
+        // what is likelier than the rest together is soon drawn; sorting a whole vocabulary for each token is not
+        let sampling = Sampling { temperature: 1.0, top_k: 64, top_p: 1.0, seed: 0 };
         let mut out = Vec::new();
         let at_once = (batch::FORWARD_ROWS * 2 / votes).max(1);
         for prompts in prompts.chunks(at_once) {
