@@ -130,14 +130,17 @@ pub struct Checked {
 /// Checks a data set as a training does; with a measure also which examples are longer than it allows.
 ///
 /// # Errors
-/// If the set's database cannot be opened.
+/// If the set's database cannot be opened, or its JSON schema is none that a model can be held to.
 pub fn check(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
     // a prompt about a database shows its tables, and without them has no length
     let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
-    let findings = match &measured {
+    let mut findings = match &measured {
         Ok((m, task)) => limited(set, task, &m.recipe, &m.tokenizer, m.context, |limit| check::findings(set, Some(limit)))?,
         Err(_) => check::findings(set, None)?,
     };
+    if set.kind == Kind::Custom {
+        findings.extend(Task::of(set)?.misfits(set));
+    }
     Ok(Checked { findings, limit: measured.map(|(m, _)| m.limit()) })
 }
 

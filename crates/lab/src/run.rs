@@ -138,7 +138,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
     let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
-    let findings = check::findings(&set, None)?;
+    let mut findings = check::findings(&set, None)?;
     if request.trial {
         set.splits.remove(&Split::Test);
     }
@@ -155,6 +155,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         return Err(refusal(error));
     }
     let task = Task::of(&set)?;
+    findings.extend(task.misfits(&set));
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(say!(
             "{} already holds files; choose another folder with --out",
@@ -402,7 +403,7 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     let files = if p.task.kind == Kind::Sql { task::database(&p.set)? } else { Vec::new() };
-    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &files)?;
+    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &files)?.under(p.task.json_schema.clone());
     let said = answerer.answer(Some(tuned), &texts, Mode::Best)?;
     let (metrics, mut predictions) = scorer.score(examples, &said)?;
     result.evaluated_on = split.name().into();
@@ -422,8 +423,8 @@ fn measure(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned:
     if trial {
         return Ok(());
     }
-    // nothing constrains a custom task, so its free answers are those above
-    if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
+    // where nothing constrains a custom task, its free answers are those above
+    if p.recipe.method == Method::Completion && p.task.constrained() {
         result.metrics_free = Some(scorer.score(examples, &answerer.answer(Some(tuned), &texts, Mode::Free)?)?.0);
     }
     for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
@@ -472,6 +473,9 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             files.extend(file(database)?);
         }
     }
+    if p.task.json_schema.is_some() {
+        files.extend(file(("json_schema", &p.set.schema))?);
+    }
     if let Some(changes) = &p.changes {
         let path = std::path::absolute(request.out.join(CHANGES)).map_err(|e| Error::io(&request.out, e))?;
         let sha256 = data::set::sha256_of(changes.as_bytes());
@@ -494,6 +498,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             language: p.set.card.language.clone(),
             labels: p.task.labels.names().to_vec(),
             tables: p.task.tables.clone(),
+            json_schema: p.task.json_schema.as_ref().map(|s| s.text().to_string()),
             lengths: None,
             files,
         },
@@ -743,7 +748,8 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
         Method::Completion => None,
     };
     let values = sandbox(&run, folder)?.as_mut().map(Values::of).unwrap_or_default();
-    let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values };
+    let json_schema = task::schema_of(&run, folder)?;
+    let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values, json_schema };
     Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
 }
 
@@ -866,7 +872,7 @@ impl Opened {
     pub fn score(&self, examples: &[Example]) -> Result<(Metrics, Vec<Prediction>, Vec<Answer>)> {
         let files = task::database_of(&self.run, &self.folder);
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        let mut scorer = Scorer::new(self.task.kind, examples, self.task.labels.clone(), &files)?;
+        let mut scorer = Scorer::new(self.task.kind, examples, self.task.labels.clone(), &files)?.under(self.task.json_schema.clone());
         let answerer = self.answerer()?;
         answerer.encode(examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
