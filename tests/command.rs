@@ -282,7 +282,8 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
         b.write("test.jsonl", test.as_bytes());
         b.write("schema.sql", b"CREATE TABLE clienti (id INTEGER PRIMARY KEY, nome TEXT, citta TEXT);");
         b.write("rows.sql", b"INSERT INTO clienti (nome, citta) VALUES ('Anna', 'Roma'), ('Bruno', 'Bari');");
-        let card = format!("name = \"x\"\ntask = \"{task}\"\nlanguage = \"it\"\nschema = \"schema.sql\"\nseed = \"rows.sql\"\n");
+        let database = if task == "sql" { "schema = \"schema.sql\"\nseed = \"rows.sql\"\n" } else { "" };
+        let card = format!("name = \"x\"\ntask = \"{task}\"\nlanguage = \"it\"\n{database}");
         b.write("dataset.toml", card.as_bytes());
         let out = b.run(&[
             "train",
@@ -386,6 +387,111 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             b.refused(&["eval", "again"], &["has changed since the run began"]);
         }
     }
+}
+
+/// Completions of a custom task that are held to a JSON schema: the run folder alone knows it, answers fit it, and free ones are
+/// scored beside them.
+#[test]
+fn a_custom_task_is_held_to_a_json_schema() {
+    let b = Bench::new();
+    let row = |text: &str, kind: &str, urgent: bool| {
+        format!("{}\n", serde_json::json!({"prompt": text, "completion": format!("{{\"kind\": \"{kind}\", \"urgent\": {urgent}}}")}))
+    };
+    let rows = row("dove il pacco", "order", false) + &row("voglio il rimborso", "refund", true) + &row("pacco in ritardo", "order", true);
+    for name in ["train.jsonl", "validation.jsonl", "test.jsonl"] {
+        b.write(name, rows.as_bytes());
+    }
+    let schema = r#"{"type": "object", "properties": {"kind": {"enum": ["order", "refund"]}, "urgent": {"type": "boolean"}},
+        "required": ["kind", "urgent"], "additionalProperties": false}"#;
+    b.write("answer.json", schema.as_bytes());
+    b.write("dataset.toml", b"name = \"x\"\ntask = \"custom\"\nlanguage = \"it\"\nschema = \"answer.json\"\n");
+    let model = tiny().display().to_string();
+    let train = |out: &'static str, more: &[&'static str]| -> Vec<String> {
+        let args = ["train", "--task", "custom", "--data", ".", "--model", &model, "--out", out, "--json", "--set", "epochs=1", "--set", "answer_tokens=400"];
+        args.iter().chain(more).map(|arg| (*arg).to_string()).collect()
+    };
+    let run = |args: &[String]| b.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let scored = |args: &[&str]| -> serde_json::Value {
+        let out = b.run(args);
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{args:?}: {e}: {}", text(&out.stderr)))
+    };
+
+    // told before anything is trained, in the language of the person
+    for (name, bytes, english, italian) in [
+        ("bad.json", "CREATE TABLE t (a);".as_bytes(), "is not the JSON schema", "non è lo schema JSON"),
+        ("unique.json", br#"{"type": "array", "uniqueItems": true}"#, "uniqueItems", "nessun modello può essere vincolato"),
+        ("missing.json", b"", "missing.json", "missing.json"),
+    ] {
+        if !bytes.is_empty() {
+            b.write(name, bytes);
+        }
+        let (schema, language) = (["--schema".to_string(), name.to_string()], ["--language".to_string(), "it".to_string()]);
+        let args = [train("out", &[]), schema.to_vec()].concat();
+        b.refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[name, english]);
+        let args = [args, language.to_vec()].concat();
+        b.refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[name, italian]);
+    }
+    let checked = b.run(&["data", "check", ".", "--task", "custom", "--schema", "unique.json"]);
+    assert!(checked.status.code() == Some(1) && text(&checked.stderr).contains("uniqueItems"), "{}", text(&checked.stderr));
+
+    let out = run(&train("out", &[]));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(!text(&out.stdout).contains("JSON schema"), "every row fits: {}", text(&out.stdout));
+    let result = json(&b.path("out/result.json"));
+    for scores in [&result["metrics"], &result["metrics_free"], &result["baselines"]["nearest"], &result["baselines"]["untuned"]] {
+        assert!(scores["schema_valid"].is_number() && scores["schema_valid_ci"].is_array(), "{result}");
+    }
+    assert_eq!((&result["metrics"]["schema_valid"], &result["baselines"]["untuned"]["schema_valid"]), (&1.0.into(), &1.0.into()), "{result}");
+    assert_eq!(result["metrics_free"]["schema_valid"], 0.0, "a model that knows nothing writes no JSON by itself: {result}");
+    let report = b.run(&["report", "out", "--format", "md", "--out", "report"]);
+    assert!(report.status.success(), "{}", text(&report.stderr));
+    assert!(std::fs::read_to_string(b.path("report/report.md")).expect("a report").contains("Fits the schema"));
+
+    // what was cut off before its result goes on under the same schema, and under no other
+    let cut = || std::fs::remove_file(b.path("out/result.json")).expect("removed");
+    cut();
+    b.write("answer.json", schema.replace("refund", "return").as_bytes());
+    let refused = b.run(&["resume", "out"]);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("answer.json has changed"), "{}", text(&refused.stderr));
+    b.write("answer.json", schema.as_bytes());
+    assert!(b.run(&["resume", "out", "--quiet"]).status.success());
+    assert_eq!(json(&b.path("out/result.json"))["metrics"], result["metrics"]);
+
+    // the folder alone, without the data, answers as before
+    assert!(b.run(&["pack", "out", "--out", "run.lapidary", "--without-data"]).status.success());
+    for name in ["train.jsonl", "validation.jsonl", "answer.json", "dataset.toml", "out"] {
+        std::fs::rename(b.path(name), b.path(&format!("gone-{name}"))).expect("moved");
+    }
+    assert!(b.run(&["unpack", "run.lapidary", "--out", "again"]).status.success());
+    assert_eq!(scored(&["eval", "again", "--test", "test.jsonl", "--json"]), result["metrics"]);
+    let asked = scored(&["predict", "again", "dove il pacco", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(asked["answer"].as_str().expect("an answer")).expect("JSON");
+    assert!(answer["urgent"].is_boolean(), "{asked}");
+
+    // answers from elsewhere are held to it too: in another order, of another kind, no JSON
+    let said: Vec<String> = [r#"{"urgent":false,"kind":"order"}"#, r#"{"kind":"offer","urgent":true}"#, "order, urgent"]
+        .iter()
+        .map(|a| serde_json::json!({"answer": a}).to_string())
+        .collect();
+    b.write("said.jsonl", said.join("\n").as_bytes());
+    let args =
+        ["eval", "--predictions", "said.jsonl", "--task", "custom", "--test", "test.jsonl", "--schema", "gone-answer.json", "--json", "--out", "judged.jsonl"];
+    let held = scored(&args)["schema_valid"].as_f64();
+    assert!(held.is_some_and(|share| (share - 1.0 / 3.0).abs() < 1e-9), "{held:?}");
+    let judged = std::fs::read_to_string(b.path("judged.jsonl")).expect("written");
+    assert!(judged.contains("it does not fit the schema at /kind (enum)") && judged.contains("not JSON"), "{judged}");
+    let taken = scored(&["eval", "--predictions", "said.jsonl", "--like", "again", "--json"]);
+    assert_eq!(json(&b.path(taken["path"].as_str().expect("a folder")).join("result.json"))["metrics"]["schema_valid"].as_f64(), held);
+
+    // rows that a model which is held to the schema could not write are told
+    b.write(
+        "rows.jsonl",
+        (rows.clone() + &row("altro", "offer", true) + "{\"prompt\": \"ultimo\", \"completion\": \"{\\\"urgent\\\": true, \\\"kind\\\": \\\"order\\\"}\"}\n")
+            .as_bytes(),
+    );
+    let found = scored(&["data", "check", "rows.jsonl", "--task", "custom", "--schema", "gone-answer.json", "--json"]);
+    let found = found.to_string();
+    assert!(found.contains("\"schema\"") && found.contains("rows.jsonl:4") && found.contains("\"schema_order\"") && found.contains("rows.jsonl:5"), "{found}");
 }
 
 /// A run with validation examples enough is calibrated on them as it ends; `calibrate` does it again, `predict` applies it.

@@ -406,7 +406,7 @@ pub struct Looked {
     /// Which column plays which role: text=question,label=intent
     #[arg(long)]
     columns: Option<String>,
-    /// SQL script that makes the tables which queries are about
+    /// SQL script that makes the tables which queries are about; of a custom task the JSON schema of its completions
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// SQLite file that queries run on
@@ -450,7 +450,7 @@ pub struct Train {
     /// Which column plays which role: text=question,label=intent
     #[arg(long)]
     columns: Option<String>,
-    /// SQL script that makes the tables which queries are about
+    /// SQL script that makes the tables which queries are about; of a custom task the JSON schema of its completions
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// SQLite file that queries run on
@@ -545,7 +545,7 @@ pub struct Evaluate {
     /// Task of the answers
     #[arg(long, value_parser = kinds(), required_unless_present_any = ["run", "like"])]
     pub task: Option<Kind>,
-    /// Script that makes the tables which queries are about
+    /// Script that makes the tables which queries are about; of a custom task the JSON schema of its completions
     #[arg(long, value_name = "FILE", requires = "predictions")]
     pub schema: Option<PathBuf>,
     /// SQLite file of these tables, or the script that fills them

@@ -33,7 +33,7 @@ pub struct Card {
     /// Field of each role.
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
-    /// SQL that makes the tables which queries are about, relative to the card.
+    /// SQL that makes the tables which queries are about, or the JSON schema that custom completions must fit, relative to the card.
     pub schema: Option<PathBuf>,
     /// SQL that fills them.
     pub seed: Option<PathBuf>,
@@ -75,7 +75,7 @@ pub struct Source {
     pub columns: Columns,
     /// What the examples are for; without it the card says.
     pub kind: Option<Kind>,
-    /// SQL script that makes the tables which queries are about; takes precedence over the card's.
+    /// SQL script that makes the tables which queries are about, or JSON schema of custom completions; takes precedence over the card's.
     pub schema: Option<PathBuf>,
     /// SQLite file that queries run on; takes precedence over the card's.
     pub database: Option<PathBuf>,
@@ -145,7 +145,7 @@ pub struct DataSet {
     pub card: Card,
     /// What the examples are for.
     pub kind: Kind,
-    /// SQL script that makes the tables which queries are about.
+    /// SQL script that makes the tables which queries are about; of a custom task the JSON schema that its completions must fit.
     pub schema: Option<PathBuf>,
     /// SQL script that fills them.
     pub seed: Option<PathBuf>,

@@ -159,7 +159,7 @@ impl<'a> Answerer<'a> {
     pub fn new(model: &'a Gemma, tokenizer: &'a Tokenizer, task: &'a Task, recipe: &'a Recipe, language: &str) -> Result<Self> {
         let allowed = match task.kind {
             Kind::Intent => Allowed::Labels(task.labels.trie(|text| tokenizer.encode(text), EOS)?),
-            Kind::Custom => Allowed::Anything,
+            _ if !task.constrained() => Allowed::Anything,
             _ => Allowed::Grammar(Vocabulary::new(&tokenizer.pieces(), EOS).map_err(Error::Request)?),
         };
         let scope = (task.kind == Kind::Sql).then(|| Scope::new(&task.tables, task.labels.names()));

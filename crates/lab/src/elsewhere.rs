@@ -28,7 +28,7 @@ pub struct Answers {
     pub test: PathBuf,
     /// Roles of the examples' columns.
     pub columns: Columns,
-    /// Script that makes the tables which queries are about.
+    /// Script that makes the tables which queries are about; of a custom task the JSON schema that its answers must fit.
     pub schema: Option<PathBuf>,
     /// Database of these tables, or script that fills them.
     pub database: Option<PathBuf>,
@@ -47,13 +47,14 @@ const INPUT: [&str; 4] = ["input", "text", "question", "prompt"];
 pub fn score(answers: &Answers) -> Result<(Metrics, Vec<Prediction>)> {
     let examples = data::read::examples(&answers.test, answers.kind, &answers.columns)?;
     let files: Vec<&Path> = answers.schema.iter().chain(&answers.database).map(PathBuf::as_path).collect();
-    judge(&answers.file, answers.kind, &examples, Labels::of(&examples), &files)
+    let json_schema = answers.schema.as_deref().filter(|_| answers.kind == Kind::Custom).map(task::read_schema).transpose()?;
+    let scorer = Scorer::new(answers.kind, &examples, Labels::of(&examples), &files)?.under(json_schema);
+    judge(&answers.file, answers.kind, &examples, scorer)
 }
 
 /// Scores the answers in a file to examples.
-fn judge(file: &Path, kind: Kind, examples: &[Example], labels: Labels, database: &[&Path]) -> Result<(Metrics, Vec<Prediction>)> {
+fn judge(file: &Path, kind: Kind, examples: &[Example], mut scorer: Scorer) -> Result<(Metrics, Vec<Prediction>)> {
     let records = data::read::records(file)?;
-    let mut scorer = Scorer::new(kind, examples, labels, database)?;
     let mut said = Vec::new();
     for (record, example) in pair(file, &records, examples)?.into_iter().zip(examples) {
         let field = |names: &[&str]| names.iter().find_map(|n| record.fields.iter().find(|(f, _)| f == n)).map(|(_, v)| v.clone());
@@ -106,7 +107,8 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
     let examples = asked.iter().enumerate().map(example).collect::<Result<Vec<_>>>()?;
     let database = task::database_of(&run, like);
     let database: Vec<&Path> = database.iter().map(PathBuf::as_path).collect();
-    let (metrics, predictions) = judge(file, kind, &examples, Labels::new(run.data.labels.clone()), &database)?;
+    let scorer = Scorer::new(kind, &examples, Labels::new(run.data.labels.clone()), &database)?.under(task::schema_of(&run, like)?);
+    let (metrics, predictions) = judge(file, kind, &examples, scorer)?;
 
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -173,7 +173,7 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
 
     let own = match tuned.head {
         Some(_) => tokens(answerer.encode(test)?.iter()) as f64 * forward,
-        None if p.task.kind == Kind::Custom => writing.answers(test.len(), writing.expected),
+        None if !p.task.constrained() => writing.answers(test.len(), writing.expected),
         // once under the constraint, perhaps several times at once, and once without
         None => writing.answers(test.len() * p.recipe.candidates(p.task.kind), writing.expected) + writing.answers(test.len(), writing.expected),
     };

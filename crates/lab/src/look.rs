@@ -133,7 +133,7 @@ pub struct Checked {
 /// Checks a data set as a training does; with a measure also which examples are longer than it allows.
 ///
 /// # Errors
-/// If the set's database cannot be opened.
+/// If the set's database cannot be opened, or its JSON schema is none that a model can be held to.
 pub fn check(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
     // a prompt about a database shows its tables, and without them has no length
     let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
@@ -147,6 +147,9 @@ pub fn check(set: &DataSet, measure: std::result::Result<&Measure, String>) -> R
         && let Ok(Some(finding)) = unscored(set)
     {
         findings.insert(0, finding);
+    }
+    if set.kind == Kind::Custom {
+        findings.extend(Task::of(set)?.misfits(set));
     }
     Ok(Checked { findings, limit: measured.map(|(m, _)| m.limit()) })
 }

@@ -141,7 +141,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
     let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
-    let findings = check::findings(&set, None)?;
+    let mut findings = check::findings(&set, None)?;
     if request.trial {
         set.splits.remove(&Split::Test);
     }
@@ -162,6 +162,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(unscored) = look::unscored(&set)? {
         return Err(refusal(&unscored));
     }
+    findings.extend(task.misfits(&set));
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(say!(
             "{} already holds files; choose another folder with --out",
@@ -477,7 +478,7 @@ fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &
     let Some(split) = evaluated(&p.set) else { return Ok(None) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &database_files(&p.set)?)?;
+    let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &database_files(&p.set)?)?.under(p.task.json_schema.clone());
     let Some(said) = answerer.answer_until(Some(tuned), &texts, Mode::Best, stop)? else { return Ok(None) };
     let (metrics, predictions) = scorer.score(examples, &said)?;
     save_predictions(&out.join(PREDICTIONS), &predictions)?;
@@ -524,8 +525,8 @@ impl Compared<'_> {
                 Ok(Some(scorer.score(examples, &answers)?.0))
             })
         };
-        // nothing constrains a custom task, so its free answers are those that were scored
-        if p.recipe.method == Method::Completion && p.task.kind != Kind::Custom {
+        // where nothing constrains a custom task, its free answers are those that were scored
+        if p.recipe.method == Method::Completion && p.task.constrained() {
             let free = asked(Some(tuned), Mode::Free).map(|metrics| self.result.metrics_free = metrics);
             had(say::pick("free answers", "risposte libere"), free);
         }
@@ -545,7 +546,8 @@ impl Compared<'_> {
         }
         let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
         let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Best, self.stop)? else { return Ok(()) };
-        let (_, scored) = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.score(validation, &answers)?;
+        let mut scorer = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.under(p.task.json_schema.clone());
+        let (_, scored) = scorer.score(validation, &answers)?;
         // validation answers that settle nothing leave the run without a calibration, which is no fault of it
         if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
             let test = calibrate::judged(&p.task, said, &predictions);
@@ -591,6 +593,9 @@ fn files_of(set: &DataSet, changes: Option<&str>, out: &Path) -> Result<BTreeMap
         for database in [("schema", &set.schema), ("seed", &set.seed), ("database", &set.database)] {
             files.extend(file(database)?);
         }
+    }
+    if set.kind == Kind::Custom {
+        files.extend(file(("json_schema", &set.schema))?);
     }
     if let Some(changes) = changes {
         let path = std::path::absolute(out.join(CHANGES)).map_err(|e| Error::io(out, e))?;
@@ -660,6 +665,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             language: p.set.card.language.clone(),
             labels: p.task.labels.names().to_vec(),
             tables: p.task.tables.clone(),
+            json_schema: p.task.json_schema.as_ref().map(|s| s.text().to_string()),
             lengths: None,
             files,
             reference: p.set.card.reference.clone(),
@@ -967,7 +973,8 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
         Method::Completion => None,
     };
     let values = sandbox(&run, folder)?.as_mut().map(Values::of).unwrap_or_default();
-    let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values };
+    let json_schema = task::schema_of(&run, folder)?;
+    let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values, json_schema };
     Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
 }
 
@@ -1090,7 +1097,7 @@ impl Opened {
     pub fn score(&self, examples: &[Example]) -> Result<(Metrics, Vec<Prediction>, Vec<Answer>)> {
         let files = task::database_of(&self.run, &self.folder);
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        let mut scorer = Scorer::new(self.task.kind, examples, self.task.labels.clone(), &files)?;
+        let mut scorer = Scorer::new(self.task.kind, examples, self.task.labels.clone(), &files)?.under(self.task.json_schema.clone());
         let answerer = self.answerer()?;
         answerer.encode(examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();

@@ -4,15 +4,19 @@
 use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
+use data::check::{Finding, Place, Severity};
 use data::set::{DataSet, Split};
 use data::{Example, Kind, Target};
 use report::record::{Prediction, RunFile};
+use report::text::Lang;
 use say::say;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
+use tasks::json_schema::{self, JsonSchema};
 use tasks::sandbox::{Sandbox, Table};
 use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
 use tasks::values::Values;
@@ -29,13 +33,15 @@ pub struct Task {
     pub tables: Vec<Table>,
     /// The values of these tables, as far as they are known.
     pub values: Values,
+    /// What the answers of a custom task must fit, if anything.
+    pub json_schema: Option<JsonSchema>,
 }
 
 impl Task {
     /// The task of a data set.
     ///
     /// # Errors
-    /// If queries have no database, or its files are wrong.
+    /// If queries have no database, its files are wrong, or a model cannot be held to the JSON schema of a custom task.
     pub fn of(set: &DataSet) -> Result<Self> {
         let labels = labels(set.kind, set.examples(Split::Train));
         let (mut tables, mut values) = (Vec::new(), Values::default());
@@ -44,7 +50,65 @@ impl Task {
             tables = database.tables().to_vec();
             values = Values::of(&mut database);
         }
-        Ok(Self { kind: set.kind, labels, tables, values })
+        let json_schema = set.schema.as_deref().filter(|_| set.kind == Kind::Custom).map(read_schema).transpose()?;
+        Ok(Self { kind: set.kind, labels, tables, values, json_schema })
+    }
+
+    /// Is there anything that an answer by completion must be?
+    pub fn constrained(&self) -> bool {
+        self.kind != Kind::Custom || self.json_schema.is_some()
+    }
+
+    /// Rows whose answers do not fit the JSON schema of the task, or have what it names in another order than a model can write
+    /// it: they teach what cannot be answered.
+    pub fn misfits(&self, set: &DataSet) -> Vec<Finding> {
+        let Some(schema) = &self.json_schema else { return Vec::new() };
+        let (mut outside, mut disordered) = (Vec::new(), Vec::new());
+        let mut why = String::new();
+        for (&split, file) in &set.splits {
+            for (index, example) in file.examples.iter().enumerate() {
+                let row = (example.origin.to_string(), Place { split, index, group: None });
+                let answer = answer::show(&example.target);
+                match schema.fits(&answer) {
+                    Err(reason) if outside.is_empty() => {
+                        why = Lang::spoken().reason(&reason);
+                        outside.push(row);
+                    }
+                    Err(_) => outside.push(row),
+                    Ok(()) if !schema.writes(&answer) => disordered.push(row),
+                    Ok(()) => {}
+                }
+            }
+        }
+        let finding = |kind, rows: Vec<(String, Place)>, message: String, fix: String| {
+            let (rows, places): (Vec<String>, Vec<Place>) = rows.into_iter().unzip();
+            (!rows.is_empty()).then_some(Finding { kind, severity: Severity::Warning, rows, places, message, fix })
+        };
+        let (wrong, unordered) = (outside.len(), disordered.len());
+        let outside = finding(
+            "schema",
+            outside,
+            say!(
+                "completions that do not fit the JSON schema: {wrong} (the first: {why}); correct them, or the schema",
+                "completamenti che non rispettano lo schema JSON: {wrong} (il primo: {why}); correggili, oppure correggi lo schema"
+            ),
+            say!(
+                "A model that is held to the schema can give none of these answers.",
+                "Un modello vincolato allo schema non può dare nessuna di queste risposte."
+            ),
+        );
+        let disordered = finding(
+            "schema_order",
+            disordered,
+            say!(
+                "completions that fit the JSON schema and are written otherwise than a model held to it can write: {unordered}; put their properties in the \
+                 order of the schema",
+                "completamenti che rispettano lo schema JSON ma sono scritti come un modello vincolato non può scriverli: {unordered}; mettine le proprietà \
+                 nell’ordine dello schema"
+            ),
+            say!("What is learned and what may be written is then the same.", "Così ciò che si impara e ciò che si può scrivere coincidono."),
+        );
+        outside.into_iter().chain(disordered).collect()
     }
 
     /// What a model reads before it answers a text.
@@ -68,6 +132,7 @@ impl Task {
         match self.kind {
             Kind::Entities => grammar::entities(text, self.labels.names()),
             Kind::Sql => grammar::sql(&self.tables, self.labels.names()),
+            Kind::Custom => self.json_schema.as_ref().map(JsonSchema::grammar).unwrap_or_default(),
             _ => grammar::hashtags(),
         }
     }
@@ -116,6 +181,27 @@ pub fn enough(set: &DataSet, rows: usize, seed: u64) -> Result<()> {
         "{rows} righe di addestramento sono troppo poche: {missing} {cosa} su {of} resterebbero senza ({names}); prendine almeno {}",
         of.max(rows + 1)
     )))
+}
+
+/// Reads the JSON schema that the answers of a custom task must fit.
+///
+/// # Errors
+/// If the file cannot be read, or a model cannot be held to it.
+pub fn read_schema(file: &Path) -> Result<JsonSchema> {
+    let mut text = String::new();
+    // one byte more than may be is enough to know
+    let most = json_schema::LONGEST as u64 + 1;
+    std::fs::File::open(file).and_then(|f| f.take(most).read_to_string(&mut text)).map_err(|e| Error::io(file, e))?;
+    JsonSchema::read(&text).map_err(|what| Error::request(format!("{}: {what}", file.display())))
+}
+
+/// The JSON schema that the answers of a run were held to.
+///
+/// # Errors
+/// If this version cannot hold a model to it.
+pub fn schema_of(run: &RunFile, folder: &Path) -> Result<Option<JsonSchema>> {
+    let read = |text: &String| JsonSchema::read(text).map_err(|what| Error::request(format!("{}: json_schema: {what}", folder.join("run.toml").display())));
+    run.data.json_schema.as_ref().map(read).transpose()
 }
 
 /// The rows of a training set come up at least so often for each row that was made from them or from their database.
@@ -180,6 +266,7 @@ pub struct Scorer {
     kind: Kind,
     labels: Labels,
     judge: Option<Judge>,
+    json_schema: Option<JsonSchema>,
 }
 
 impl Scorer {
@@ -197,7 +284,12 @@ impl Scorer {
             }
             _ => None,
         };
-        Ok(Self { kind, labels, judge })
+        Ok(Self { kind, labels, judge, json_schema: None })
+    }
+
+    /// The same for answers that must fit a JSON schema, if there is one.
+    pub fn under(self, json_schema: Option<JsonSchema>) -> Self {
+        Self { json_schema, ..self }
     }
 
     /// Scores what was said about each example, in the same order.
@@ -244,7 +336,15 @@ impl Scorer {
                 let expected: Vec<_> = examples.iter().map(|e| answer::show(&e.target)).collect();
                 let answered: Vec<_> = said.iter().map(|s| read(s).map(|a| answer::show(&a))).collect();
                 shares.extend(expected.iter().zip(&answered).map(|(e, a)| a.as_ref().map_or(0.0, |a| text::one(e, a)[4])));
-                Metrics::Text(text::free_text(&expected, &answered))
+                let mut scores = text::free_text(&expected, &answered);
+                if let Some(schema) = &self.json_schema {
+                    let held: Vec<_> = answered.iter().map(|a| a.as_ref().map(|a| schema.fits(a))).collect();
+                    scores = scores.under_schema(&held.iter().map(|held| matches!(held, Some(Ok(())))).collect::<Vec<_>>());
+                    for (reason, held) in reasons.iter_mut().zip(held) {
+                        *reason = reason.take().or_else(|| held.and_then(std::result::Result::err));
+                    }
+                }
+                Metrics::Text(scores)
             }
             Kind::Sql => {
                 let judge = self

@@ -184,7 +184,8 @@ fn card<'a>(run: &RunFile, roles: impl Iterator<Item = &'a str>) -> Result<Strin
         let Some(name) = run.data.files.get(role).and_then(|file| place(role, Path::new(&file.path))) else { continue };
         let name = PathBuf::from(&name[DATA.len() + 1..]);
         match role {
-            "schema" => card.schema = Some(name),
+            // of a custom task it is the JSON schema of the answers
+            "schema" | "json_schema" => card.schema = Some(name),
             "seed" => card.seed = Some(name),
             "database" => card.database = Some(name),
             "train" | "validation" | "test" => {

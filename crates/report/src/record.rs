@@ -116,11 +116,15 @@ pub struct DataRecord {
     /// The tables that queries are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<tasks::sandbox::Table>,
+    /// The JSON schema that the answers of a custom task are held to, as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub json_schema: Option<String>,
     /// Lengths of the training rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub lengths: Option<RowLengths>,
-    /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`.
+    /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`.
     pub files: BTreeMap<String, FileRecord>,
     /// Figures that others published, as the card quotes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

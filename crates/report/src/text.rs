@@ -8,6 +8,7 @@
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+use tasks::json_schema::MISFIT;
 use tasks::score::sql::Failure;
 use train::health::{Remedy, Symptom, Trouble};
 use ts_rs::TS;
@@ -114,6 +115,7 @@ impl Lang {
             (_, [mib]) if reason.starts_with("it was stopped when it had taken ") => format!("è stata fermata quando occupava {mib} MiB"),
             (_, [rows]) if reason.starts_with("its result has more than ") => format!("il risultato ha più di {rows} righe"),
             (_, [mib]) if reason.starts_with("its result is larger than ") => format!("il risultato supera {mib} MiB"),
+            _ if reason.starts_with(MISFIT) => format!("non rispetta lo schema in {}", &reason[MISFIT.len()..]),
             _ => match reason.split_once(": ") {
                 Some(("no such column", name)) => format!("colonna inesistente: {name}"),
                 Some(("no such table", name)) => format!("tabella inesistente: {name}"),
@@ -603,6 +605,9 @@ catalogue! {
     split_schema:
         "tables",
         "tabelle";
+    split_json_schema:
+        "JSON schema",
+        "schema JSON";
     split_seed:
         "rows of the tables",
         "righe delle tabelle";
@@ -1116,6 +1121,9 @@ catalogue! {
     rouge_l:
         "ROUGE-L",
         "ROUGE-L";
+    schema_valid:
+        "Fits the schema",
+        "Conforme allo schema";
     chrf:
         "chrF",
         "chrF";
@@ -1210,6 +1218,9 @@ catalogue! {
          shared words. ROUGE-L: longest common sequence of words. chrF: shared runs of up to six characters.",
         "Ogni valore è la media sugli esempi. Risposte identiche: il testo è quello atteso. Normalizzate: lo è senza maiuscole e punteggiatura. F1 sulle \
          parole: parole in comune. ROUGE-L: sequenza comune di parole più lunga. chrF: sequenze comuni fino a sei caratteri.";
+    schema_note:
+        "Fits the schema: the answer is JSON that the JSON schema of the task allows, its properties in any order.",
+        "Conforme allo schema: la risposta è JSON ammesso dallo schema JSON del compito, con le proprietà in qualunque ordine.";
     free_note_other:
         "“Free answers”: nothing held the model to the form of an answer; what cannot be read counts as wrong.",
         "«Risposte libere»: nulla vincolava il modello alla forma di una risposta; ciò che non si può leggere conta come sbagliato.";
@@ -1620,6 +1631,7 @@ mod tests {
             ("near \"FORM\": syntax error", "errore di sintassi vicino a \"FORM\""),
             ("it was stopped after 5 s", "è stata fermata dopo 5 s"),
             ("not JSON", "non è JSON"),
+            ("it does not fit the schema at /items/0 (required)", "non rispetta lo schema in /items/0 (required)"),
             // what SQLite seldom says, and what is from elsewhere, stays as it is
             ("misuse of aggregate: COUNT()", "misuse of aggregate: COUNT()"),
         ] {

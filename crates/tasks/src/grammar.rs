@@ -48,6 +48,16 @@ impl Vocabulary {
         Ok(Self { factory, env, stop })
     }
 
+    /// The bytes themselves as tokens, for texts that no model writes.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn bytes() -> Result<Self, String> {
+        // a token that begins with 0xff is a mark of llguidance, and no UTF-8
+        let pieces: Vec<Vec<u8>> = (0..=255u8).map(|b| if b == 0xff { Vec::new() } else { vec![b] }).chain([Vec::new()]).collect();
+        Self::new(&pieces, 256)
+    }
+
     /// The token that ends an answer.
     pub fn stop(&self) -> u32 {
         self.stop
@@ -65,13 +75,22 @@ impl Vocabulary {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// A grammar before its first token, or with what is wrong with it.
+    pub(crate) fn matcher(&self, lark: &str) -> Matcher {
+        let compile = || self.factory.create_parser(TopLevelGrammar::from_lark(lark.to_string()));
+        Matcher::new(std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile) {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(std::io::Error::other(say!("its compiler failed", "il suo compilatore non è riuscito")).into())),
+            Err(e) => Err(e.into()),
+        }))
+    }
+
     /// The constraint of a batch: `grammars[i]` is what may follow prompt `i`.
     ///
     /// # Errors
     /// If a grammar is malformed.
     pub fn rows(&self, grammars: &[String]) -> Result<Rows, String> {
         let row = |lark: &String| {
-            let matcher = Matcher::new(self.factory.create_parser(TopLevelGrammar::from_lark(lark.clone())));
+            let matcher = self.matcher(lark);
             match matcher.get_error() {
                 Some(e) => Err(say!("a grammar cannot be used: {e}", "una grammatica non si può usare: {e}")),
                 None => Ok(RefCell::new(Row { ended: matcher.is_stopped(), matcher, seen: Vec::new() })),
@@ -80,6 +99,9 @@ impl Vocabulary {
         Ok(Rows { rows: grammars.iter().map(row).collect::<Result<_, _>>()?, stop: self.stop })
     }
 }
+
+/// Stack on which grammars are compiled: the parts of a JSON schema may lie within one another thousands deep.
+const STACK: usize = 256 << 20;
 
 /// Where an answer stands in its grammar.
 struct Row {

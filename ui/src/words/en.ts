@@ -422,6 +422,7 @@ export const en = {
     token_f1: 'Words in common',
     rouge_l: 'ROUGE-L',
     chrf: 'chrF',
+    schema_valid: 'Fits the schema',
   },
 
   results: {

@@ -429,6 +429,7 @@ export const it: Words = {
     token_f1: 'Parole in comune',
     rouge_l: 'ROUGE-L',
     chrf: 'chrF',
+    schema_valid: 'Conforme allo schema',
   },
 
   results: {

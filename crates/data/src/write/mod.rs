@@ -160,7 +160,7 @@ pub struct NewCard {
     pub language: String,
     /// Licence, if it is known.
     pub license: String,
-    /// SQL script that makes the tables.
+    /// SQL script that makes the tables, or JSON schema of custom completions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<PathBuf>,
     /// SQL script that fills them.

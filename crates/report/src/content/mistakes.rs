@@ -110,7 +110,16 @@ impl Page<'_> {
     fn text_mistakes(&self, wrong: &[&Prediction]) -> Table {
         let words = self.words;
         let rows = wrong.iter().map(|p| {
-            let answer = p.answer.as_ref().map_or_else(|| self.no_answer(p, words.no_answer), |a| Cell::foreign(a, TEXT_CHARS));
+            let answer = match (&p.answer, &p.reason) {
+                (None, _) => self.no_answer(p, words.no_answer),
+                (Some(a), None) => Cell::foreign(a, TEXT_CHARS),
+                (Some(a), Some(reason)) => {
+                    let mut text = foreign(a, TEXT_CHARS);
+                    text.push(Span::Plain(" ".into()));
+                    text.push(Span::Emphasis(format!("({})", clean(&self.lang.reason(reason), NAME_CHARS))));
+                    Cell::spans(text)
+                }
+            };
             Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, TEXT_CHARS), answer, self.percent(p.score)])
         });
         let columns = vec![

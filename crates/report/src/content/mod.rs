@@ -168,6 +168,7 @@ pub(crate) fn split<'a>(name: &'a str, words: &'static Words) -> std::borrow::Co
         "validation" => words.split_validation.into(),
         "train" => words.split_train.into(),
         "schema" => words.split_schema.into(),
+        "json_schema" => words.split_json_schema.into(),
         "seed" => words.split_seed.into(),
         "database" => words.split_database.into(),
         other => clean(other, NAME_CHARS).into(),

@@ -31,6 +31,7 @@ pub(crate) fn measure<'a>(name: &'a str, words: &Words) -> &'a str {
         "token_f1" => words.token_f1,
         "rouge_l" => words.rouge_l,
         "chrf" => words.chrf,
+        "schema_valid" => words.schema_valid,
         other => other,
     }
 }
@@ -188,7 +189,9 @@ impl Page<'_> {
             Metrics::Text(_) => words.results_note_text,
         };
         let free = if matches!(metrics, Metrics::Classes(_)) { words.free_note } else { words.free_note_other };
-        let note = if self.run.result.metrics_free.is_some() { format!("{note} {free}") } else { note.into() };
+        let schema = matches!(metrics, Metrics::Text(m) if m.schema_valid.is_some()).then_some(words.schema_note);
+        let notes = [Some(note), schema, self.run.result.metrics_free.as_ref().map(|_| free)];
+        let note = notes.into_iter().flatten().collect::<Vec<_>>().join(" ");
         blocks.push(Block::Paragraph { text: plain(note), role: Role::Note });
         blocks.extend(self.reference());
         Some(blocks)

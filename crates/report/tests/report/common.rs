@@ -149,6 +149,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         language: "it".into(),
         labels: labels.clone(),
         tables: Vec::new(),
+        json_schema: None,
         lengths: RowLengths::of((0..4800).map(|i| 9 + (60.0 * noise(i) * noise(i + 1)) as usize)),
         files: BTreeMap::from([
             ("train".into(), file("datasets/intents-it/train.jsonl", 4800, "a")),

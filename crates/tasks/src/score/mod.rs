@@ -65,13 +65,17 @@ impl Metrics {
                 ("recall", m.recall, m.recall_ci),
                 ("at_least_one_hit", m.at_least_one_hit, m.at_least_one_hit_ci),
             ],
-            Self::Text(m) => vec![
-                ("exact_match", m.exact_match, m.exact_match_ci),
-                ("normalised_match", m.normalised_match, m.normalised_match_ci),
-                ("token_f1", m.token_f1, m.token_f1_ci),
-                ("rouge_l", m.rouge_l, m.rouge_l_ci),
-                ("chrf", m.chrf, m.chrf_ci),
-            ],
+            Self::Text(m) => {
+                let mut all = vec![
+                    ("exact_match", m.exact_match, m.exact_match_ci),
+                    ("normalised_match", m.normalised_match, m.normalised_match_ci),
+                    ("token_f1", m.token_f1, m.token_f1_ci),
+                    ("rouge_l", m.rouge_l, m.rouge_l_ci),
+                    ("chrf", m.chrf, m.chrf_ci),
+                ];
+                all.extend(m.schema_valid.zip(m.schema_valid_ci).map(|(share, interval)| ("schema_valid", share, interval)));
+                all
+            }
         }
     }
 

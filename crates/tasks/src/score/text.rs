@@ -1,6 +1,6 @@
 //! Free text: how near an answer comes to what was expected.
 
-use super::{Interval, bootstrap, mean};
+use super::{Interval, bootstrap, mean, ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use ts_rs::TS;
@@ -29,6 +29,14 @@ pub struct FreeText {
     pub chrf: f64,
     /// Bootstrap interval of chrF.
     pub chrf_ci: Interval,
+    /// Share of the answers that fit the JSON schema of the task, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub schema_valid: Option<f64>,
+    /// Bootstrap interval of that share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub schema_valid_ci: Option<Interval>,
     /// Answers that were empty or could not be read.
     pub unreadable: usize,
     /// Examples scored.
@@ -58,8 +66,18 @@ pub fn free_text(expected: &[String], answered: &[Option<String>]) -> FreeText {
         rouge_l_ci: cis[3],
         chrf,
         chrf_ci: cis[4],
+        schema_valid: None,
+        schema_valid_ci: None,
         unreadable: answered.iter().filter(|a| a.as_deref().is_none_or(|a| a.trim().is_empty())).count(),
         examples: rows.len(),
+    }
+}
+
+impl FreeText {
+    /// The same with the share of the answers that fit a schema: `valid` says it of each.
+    pub fn under_schema(self, valid: &[bool]) -> Self {
+        let share = |sample: &[bool]| [ratio(sample.iter().filter(|v| **v).count(), sample.len())];
+        Self { schema_valid: Some(share(valid)[0]), schema_valid_ci: Some(bootstrap(valid, share)[0]), ..self }
     }
 }
 
@@ -171,6 +189,9 @@ mod tests {
         let endless = "bla ".repeat(500_000);
         let s = free_text(&["a".into(), "b".into(), "bla".into()], &[None, Some("  ".into()), Some(endless)]);
         assert_eq!((s.unreadable, s.exact_match, s.examples), (2, 0.0, 3));
+        let held = s.clone().under_schema(&[true, false, false, true]);
+        assert_eq!((s.schema_valid, held.schema_valid), (None, Some(0.5)));
+        assert!(held.schema_valid_ci.is_some_and(|[low, high]| low < 0.5 && high > 0.5));
         assert!(s.token_f1 > 0.0 && s.token_f1 < 0.01);
     }
 

@@ -28,10 +28,14 @@ labels: Array<string>,
  */
 tables?: Array<Table>, 
 /**
+ * The JSON schema that the answers of a custom task are held to, as it was written.
+ */
+json_schema?: string, 
+/**
  * Lengths of the training rows.
  */
 lengths?: RowLengths, 
 /**
- * Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`.
+ * Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`.
  */
 files: { [key in string]: FileRecord }, };

@@ -45,6 +45,14 @@ chrf: number,
  */
 chrf_ci: [number, number], 
 /**
+ * Share of the answers that fit the JSON schema of the task, where it has one.
+ */
+schema_valid?: number, 
+/**
+ * Bootstrap interval of that share.
+ */
+schema_valid_ci?: [number, number], 
+/**
  * Answers that were empty or could not be read.
  */
 unreadable: number, 
