@@ -157,6 +157,11 @@ impl Tokenizer {
         (0..self.vocabulary as u32).map(piece).collect()
     }
 
+    /// Is [`END_OF_TURN`](crate::generate::END_OF_TURN) in this vocabulary what it is in Gemma's own?
+    pub fn names_end_of_turn(&self) -> bool {
+        self.inner.id_to_token(crate::generate::END_OF_TURN).is_some_and(|name| name == "<end_of_turn>")
+    }
+
     /// The bytes of a text that each of its tokens (see [`Tokenizer::encode`]) spells; the parts of a
     /// character that takes several tokens all have its whole range.
     ///

@@ -34,6 +34,8 @@ pub struct Answerer<'a> {
     /// The database that queries are about, to try them on.
     database: Option<RefCell<Sandbox>>,
     listener: Option<Listener<'a>>,
+    /// Tokens that end an answer.
+    ends: Vec<u32>,
 }
 
 /// Hears the tokens of an answer so far, before each next one; the answer ends where it gives false.
@@ -175,6 +177,8 @@ impl<'a> Answerer<'a> {
             scope,
             database: None,
             listener: None,
+            // in a vocabulary of another kind the second one is a token like any other
+            ends: if tokenizer.names_end_of_turn() { vec![EOS, END_OF_TURN] } else { vec![EOS] },
         })
     }
 
@@ -508,7 +512,7 @@ impl<'a> Answerer<'a> {
                 names.iter().cloned().zip(probabilities.into_iter().map(f64::from)).collect()
             }
             None => {
-                let limits = Limits { tokens: self.answer_tokens(), stop: &[EOS, END_OF_TURN] };
+                let limits = Limits { tokens: self.answer_tokens(), stop: &self.ends };
                 let beams = beams(self.model, tuned.map(|t| &t.adapters), &[question.ids], &limits, most, trie)?;
                 let label = |g: generate::Generated| Some((names.get(trie.answer(&g.tokens)?)?.clone(), g.log_probability.exp()));
                 beams.into_iter().flatten().filter_map(label).collect()
@@ -526,7 +530,7 @@ impl<'a> Answerer<'a> {
         // a free answer may say a little more than a label before it is judged
         let more = if constrained || !matches!(self.allowed, Allowed::Labels(_)) { 0 } else { 3 };
         let tokens = (self.answer_tokens() + more).min(self.model.config().context.saturating_sub(longest));
-        let limits = Limits { tokens, stop: &[EOS, END_OF_TURN] };
+        let limits = Limits { tokens, stop: &self.ends };
         if let (Allowed::Grammar(vocabulary), Some(_), true) = (&self.allowed, &self.database, constrained && self.recipe.beams > 1) {
             let texts: Vec<&str> = rows.iter().map(|&r| texts[r]).collect();
             return self.of_beams(vocabulary, adapters, &prompts, &limits, &texts);

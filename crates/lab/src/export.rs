@@ -211,7 +211,8 @@ mod tests {
     fn ollamas_template_is_whole_whatever_tables_are_called() {
         let column = |name: &str| Column { name: name.into(), kind: String::new(), primary: false, refers: None };
         let tables = vec![Table { name: "clienti".into(), columns: vec![column("nome"), column("{{odd}}"), column("\"\"\"")] }];
-        let recipe = Recipe::resolve(Kind::Sql, None, "auto", &[]).expect("a recipe");
+        let tables_too = r#"template.it="{schema}\nDomanda: {text}\nValori: {values}\nSQL:""#.to_string();
+        let recipe = Recipe::resolve(Kind::Sql, None, "auto", &[tables_too]).expect("a recipe");
         let run: RunFile = toml::from_str(
             "task = \"sql\"\nmethod = \"completion\"\nseed = 0\nstarted = \"\"\nversion = \"\"\ncommand = \"\"\nsettings = {}\n\
              [model]\nname = \"m\"\nfiles = []\nparameters = 1\nstorage = \"\"\nhidden = 1\nlayers = 1\n\

@@ -20,8 +20,9 @@ pub const LONGEST: usize = 64 << 10;
 const DEEPEST: usize = 400;
 /// Schemas that are held against one answer: a few lines of references can stand for any number of them.
 const MOST: usize = 1_000_000;
-/// White space between two parts of an answer: enough for any layout, and an end to it.
-const SPACE: &str = r"[ \n\r\t]{1,40}";
+/// White space between two parts of an answer: a space or two, or a new line and how far in it begins. A model that likes white space
+/// better than an end would otherwise fill its answer with it.
+const SPACE: &str = r"(?: {1,2}|\r?\n[ \t]{0,16})";
 
 /// How the reason of an answer that does not fit begins.
 pub const MISFIT: &str = "it does not fit the schema at ";
