@@ -24,6 +24,9 @@ const HOPS: usize = 3;
 /// `count` pairs about a database, or fewer where it has no more to ask; in Italian if `italian`, else in English. The
 /// `examples` are its training rows: they tell what stands for a row, and no pair repeats one.
 pub fn queries(examples: &[Example], database: &mut Sandbox, italian: bool, count: usize, seed: u64) -> Vec<Example> {
+    if count == 0 {
+        return Vec::new();
+    }
     let facts = Facts::of(examples, database);
     let mut seen: BTreeSet<String> = examples.iter().map(|e| e.text.to_lowercase()).collect();
     let mut out = Vec::new();
@@ -55,7 +58,12 @@ struct Place<'f> {
     alias: String,
 }
 
-impl Place<'_> {
+impl<'f> Place<'f> {
+    /// The columns that stand for a row.
+    fn shown(&self) -> Vec<&'f Field> {
+        self.thing.shown.iter().map(|&i| &self.thing.fields[i]).collect()
+    }
+
     /// A column as the query writes it.
     fn column(&self, name: &str) -> String {
         if self.alias.is_empty() { name.into() } else { format!("{}.{name}", self.alias) }
@@ -117,7 +125,7 @@ impl<'f> Writer<'f> {
 
     /// Columns to ask for, and whether a question need not name them.
     fn asked(&mut self, place: &Place<'f>) -> (Vec<&'f Field>, bool) {
-        let shown: Vec<&Field> = place.thing.shown.iter().map(|&i| &place.thing.fields[i]).collect();
+        let shown = place.shown();
         if self.rng.random_bool(0.5) {
             return (shown, true);
         }
@@ -640,7 +648,7 @@ impl<'f> Writer<'f> {
 
     /// A row of a table by the texts that stand for it: `di Silvia Parisi`, and the WHERE that finds it.
     fn of_row(&mut self, place: &Place<'f>) -> Option<(String, String)> {
-        let field = place.thing.shown.iter().map(|&i| &place.thing.fields[i]).find(|f| matches!(f.what, What::Text(_)) && !f.shared)?;
+        let field = place.shown().into_iter().find(|f| matches!(f.what, What::Text(_)) && !f.shared)?;
         let What::Text(values) = &field.what else { return None };
         let value = values.choose(&mut self.rng)?;
         let template = self.way(&["di {a}", "per {a}", "con {a}", "legati a {a}"], &["of {a}", "for {a}", "with {a}"]);
@@ -692,7 +700,7 @@ impl<'f> Writer<'f> {
     /// How many rows belong to each row of another table, or which have so many.
     fn children(&mut self) -> Option<Pair> {
         let (parent, child, on, link) = self.family()?;
-        let shown: Vec<&Field> = parent.thing.shown.iter().map(|&i| &parent.thing.fields[i]).collect();
+        let shown = parent.shown();
         let (columns, key) = (parent.columns(&shown), parent.column(&link.to));
         let from = format!("{} {} JOIN {} {} ON {on}", parent.thing.name, parent.alias, child.thing.name, child.alias);
         let children = child.thing.said.as_str();
@@ -737,7 +745,7 @@ impl<'f> Writer<'f> {
     fn childless(&mut self) -> Option<Pair> {
         let (parent, child, _, link) = self.family()?;
         let parent = Place { alias: String::new(), ..parent };
-        let shown: Vec<&Field> = parent.thing.shown.iter().map(|&i| &parent.thing.fields[i]).collect();
+        let shown = parent.shown();
         let template = self.way(
             &["{t} senza {k}.", "quali {t} non hanno {k}?", "{i} che non hanno nessuno dei {k}.", "trova {i} mai presenti nei {k}."],
             &["{t} without {k}.", "which {t} have no {k}?"],
@@ -788,7 +796,7 @@ impl<'f> Writer<'f> {
             return Some((text + also, format!("SELECT {column}{more} FROM {} GROUP BY {column} ORDER BY COUNT(*){order} LIMIT 1", place.thing.name)));
         }
         let (parent, child, on, link) = self.family()?;
-        let shown: Vec<&Field> = parent.thing.shown.iter().map(|&i| &parent.thing.fields[i]).collect();
+        let shown = parent.shown();
         let template = self.way(
             &["quale {d} ha {h} {k}?", "fra {i}, quello con {h} {k}.", "chi {d} ha {h} {k}?"],
             &["which {d} has {h} {k}?", "of {i}, the one with {h} {k}."],

@@ -2,7 +2,7 @@
 //! stands for a row, and which table's key leads to which.
 
 use crate::sandbox::{Sandbox, Table};
-use crate::score::sql::tokens;
+use crate::score::sql::{number, tokens};
 use data::{Example, Target};
 use rusqlite::types::Value;
 use sqlparser::tokenizer::Token;
@@ -174,14 +174,6 @@ fn values(database: &mut Sandbox, table: &str, column: &str, key: bool) -> Optio
         }
     };
     Some((what, missing, shared))
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(i) => Some(*i as f64),
-        Value::Real(r) => Some(*r),
-        _ => None,
-    }
 }
 
 /// Year, month and day of a text that begins with a date as `2024-03-01`.

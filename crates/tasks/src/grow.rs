@@ -10,7 +10,7 @@
 
 use crate::compose::articles;
 use crate::facts::{Facts, What};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, quoted as name_quoted};
 use crate::score::sql::literals;
 use data::example::Span;
 use data::{Example, Target};
@@ -32,6 +32,9 @@ const SWAPPED: f64 = 0.7;
 /// Up to `copies` further rows for each of the `examples`, which are about the tables of `database`. Rows whose query
 /// shares neither a value nor a name with its question give none.
 pub fn queries(examples: &[Example], database: &mut Sandbox, copies: usize, seed: u64) -> Vec<Example> {
+    if copies == 0 {
+        return Vec::new();
+    }
     let mut values: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let facts = Facts::of(examples, database);
     let mut out = Vec::new();
@@ -233,13 +236,12 @@ fn replaced(text: &str, word: &str, other: &str) -> String {
 
 /// The values of the columns of this name, whichever tables they are in.
 fn column_values(database: &mut Sandbox, column: &str) -> Vec<Value> {
-    let named = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let queries: Vec<String> = database
         .tables()
         .iter()
         .flat_map(|t| t.columns.iter().map(move |c| (t, c)))
         .filter(|(_, c)| c.name.eq_ignore_ascii_case(column))
-        .map(|(t, c)| format!("SELECT DISTINCT {0} FROM {1} WHERE {0} IS NOT NULL ORDER BY 1 LIMIT 2000", named(&c.name), named(&t.name)))
+        .map(|(t, c)| format!("SELECT DISTINCT {0} FROM {1} WHERE {0} IS NOT NULL ORDER BY 1 LIMIT 2000", name_quoted(&c.name), name_quoted(&t.name)))
         .collect();
     // a column that cannot be read gives no values
     queries.iter().filter_map(|q| database.run(q, false).ok()).flat_map(|found| found.rows.into_iter().flatten()).collect()

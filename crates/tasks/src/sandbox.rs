@@ -310,7 +310,7 @@ fn tables(db: &Connection) -> rusqlite::Result<Vec<Table>> {
 }
 
 /// A name between quotation marks.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

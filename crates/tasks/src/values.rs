@@ -4,7 +4,7 @@
 //! `annullato` where a question says "annullati". So the prompt of a query tells it (value linking, after Lin et al.
 //! 2020, "Bridging Textual and Tabular Data", arXiv 2012.12627).
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, quoted};
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
 
@@ -33,7 +33,6 @@ impl Values {
     /// Reads the values of all columns of text. What cannot be read is left out.
     pub fn of(database: &mut Sandbox) -> Self {
         let mut texts: BTreeMap<String, Written> = BTreeMap::new();
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         for table in database.tables().to_vec() {
             for column in &table.columns {
                 let (t, c) = (quoted(&table.name), quoted(&column.name));

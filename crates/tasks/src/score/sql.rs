@@ -434,7 +434,7 @@ fn drawn<'a>(mut from: Vec<Vec<&'a Value>>, mut rows: Vec<Vec<&'a Value>>) -> bo
 }
 
 /// As a number, if it is one.
-fn number(v: &Value) -> Option<f64> {
+pub(crate) fn number(v: &Value) -> Option<f64> {
     match v {
         Value::Integer(i) => Some(*i as f64),
         Value::Real(r) => Some(*r),
