@@ -16,6 +16,11 @@ const VALUES: usize = 2_000;
 const LENGTH: usize = 40;
 /// Longest comment beside a column that is another name for it, in words.
 const COMMENT: usize = 3;
+/// So many training questions about a table use a word for its rows, at least.
+const NOUN: usize = 3;
+/// Words behind which a question names rows in the plural.
+const BEFORE: [&str; 17] =
+    ["i", "gli", "le", "dei", "degli", "delle", "quali", "quanti", "quante", "agli", "ai", "alle", "negli", "which", "many", "all", "the"];
 
 /// What is known of a database.
 #[derive(Debug)]
@@ -30,9 +35,13 @@ pub struct Thing {
     pub name: String,
     /// How a question names its rows.
     pub said: String,
+    /// Other words that training questions have for them.
+    pub also: Vec<String>,
     pub fields: Vec<Field>,
     /// The columns that stand for a row where a question does not say which it wants.
     pub shown: Vec<usize>,
+    /// The rows by the texts among these columns; none where texts do not tell rows apart.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// A column.
@@ -44,6 +53,8 @@ pub struct Field {
     pub what: What,
     /// Are there rows without a value?
     pub missing: bool,
+    /// What it means of a row that it has none, where the comment beside the column says so (`-- NULL: not shipped yet`).
+    pub absent: Option<String>,
     /// Do several rows share a value, so that they can be counted by it?
     pub shared: bool,
 }
@@ -70,6 +81,8 @@ pub struct Link {
     pub key: String,
     pub parent: usize,
     pub to: String,
+    /// What a row of the other table is to one of this one, by the key's name: `cliente` of `cliente_id`.
+    pub said: String,
 }
 
 impl Facts {
@@ -91,14 +104,20 @@ impl Facts {
                 .filter_map(|c| {
                     let (what, missing, shared) = values(database, &table.name, &c.name, c.primary || c.refers.is_some())?;
                     let mut said = vec![spelled(&c.name)];
-                    said.extend(comments.get(&(table.name.clone(), c.name.clone())).cloned());
-                    Some(Field { name: c.name.clone(), said, what, missing, shared })
+                    let comment = comments.get(&(table.name.clone(), c.name.clone()));
+                    let absent = comment.and_then(|c| c.strip_prefix("null:")).map(|meaning| meaning.trim().to_string());
+                    said.extend(comment.filter(|c| absent.is_none() && c.split_whitespace().count() <= COMMENT).cloned());
+                    Some(Field { name: c.name.clone(), said, what, missing, absent, shared })
                 })
                 .collect();
             let shown = shown(examples, &table.name, &fields);
             if !shown.is_empty() {
-                tables.push(Thing { name: table.name.clone(), said: spelled(&table.name), fields, shown });
+                let rows = rows(database, &table.name, &fields, &shown);
+                tables.push(Thing { name: table.name.clone(), said: spelled(&table.name), also: Vec::new(), fields, shown, rows });
             }
+        }
+        for (table, noun) in nouns(examples, &tables) {
+            tables[table].also.push(noun);
         }
         let place = |name: &str| tables.iter().position(|t: &Thing| t.name.eq_ignore_ascii_case(name));
         let mut links = Vec::new();
@@ -110,7 +129,9 @@ impl Facts {
                     || all.iter().find(|t| t.name.eq_ignore_ascii_case(other)).and_then(|t| t.columns.iter().find(|c| c.primary)).map(|c| c.name.clone());
                 let to = if to.is_empty() { primary() } else { Some(to.clone()) };
                 if let Some(to) = to.filter(|to| plain(to) && plain(&column.name)) {
-                    links.push(Link { child, key: column.name.clone(), parent, to });
+                    let key = column.name.clone();
+                    let bare = key.strip_suffix("_id").or_else(|| key.strip_prefix("id_")).unwrap_or(&key);
+                    links.push(Link { child, said: spelled(bare), key, parent, to });
                 }
             }
         }
@@ -130,7 +151,7 @@ fn accents(examples: &[Example]) -> BTreeMap<String, String> {
     accented.map(|w| (w.nfd().filter(char::is_ascii).collect(), w)).collect()
 }
 
-/// Short comments beside columns in the script that made the tables, by table and column.
+/// Short comments beside columns, in small letters, in the script that made the tables, by table and column.
 fn comments(database: &mut Sandbox) -> BTreeMap<(String, String), String> {
     let mut found = BTreeMap::new();
     let made = database.run("SELECT name, sql FROM sqlite_master WHERE type = 'table'", false).map(|r| r.rows).unwrap_or_default();
@@ -139,8 +160,9 @@ fn comments(database: &mut Sandbox) -> BTreeMap<(String, String), String> {
         for line in script.lines() {
             let Some((column, comment)) = line.split_once("--") else { continue };
             let (Some(name), comment) = (column.split_whitespace().next(), comment.trim().to_lowercase()) else { continue };
-            let words = comment.split_whitespace().count();
-            if (1..=COMMENT).contains(&words) && comment.chars().all(|c| c.is_alphanumeric() || c == ' ' || c == '\'') {
+            let plain = comment.strip_prefix("null:").unwrap_or(&comment);
+            let words = plain.split_whitespace().count();
+            if (1..=2 * COMMENT).contains(&words) && plain.chars().all(|c| c.is_alphanumeric() || c == ' ' || c == '\'') {
                 found.insert((table.clone(), name.to_string()), comment);
             }
         }
@@ -167,13 +189,55 @@ fn values(database: &mut Sandbox, table: &str, column: &str, key: bool) -> Optio
     } else {
         let text = |v: &Value| if let Value::Text(t) = v { Some(t.clone()) } else { None };
         let texts: Vec<String> = found.iter().filter_map(text).collect();
-        if texts.iter().all(|t| day(t).is_some()) {
-            What::Date(texts)
-        } else {
-            What::Text(texts.into_iter().filter(|t| t.chars().count() <= LENGTH && !t.trim().is_empty() && !t.contains(['\'', '"', '\n'])).collect())
-        }
+        if texts.iter().all(|t| day(t).is_some()) { What::Date(texts) } else { What::Text(texts.into_iter().filter(|t| nameable(t)).collect()) }
     };
     Some((what, missing, shared))
+}
+
+/// Would a question name this text as it is?
+fn nameable(text: &str) -> bool {
+    text.chars().count() <= LENGTH && !text.trim().is_empty() && !text.contains(['\'', '"', '\n'])
+}
+
+/// The rows of a table by the texts among the columns that stand for a row; none where one text stands for several rows.
+fn rows(database: &mut Sandbox, table: &str, fields: &[Field], shown: &[usize]) -> Vec<Vec<String>> {
+    let texts: Vec<&Field> = shown.iter().map(|&at| &fields[at]).filter(|f| matches!(f.what, What::Text(_))).collect();
+    if texts.is_empty() || (texts.len() == 1 && texts[0].shared) {
+        return Vec::new();
+    }
+    let columns = texts.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found = database.run(&format!("SELECT DISTINCT {columns} FROM {table} ORDER BY {columns} LIMIT {VALUES}"), false);
+    let text = |v: Value| if let Value::Text(t) = v { Some(t).filter(|t| nameable(t)) } else { None };
+    found.map(|f| f.rows).unwrap_or_default().into_iter().filter_map(|row| row.into_iter().map(text).collect()).collect()
+}
+
+/// Words that training questions have for the rows of a table other than its name, by its place: those that stand in the
+/// plural's place ([`BEFORE`]) in several questions about it and hardly in others.
+fn nouns(examples: &[Example], tables: &[Thing]) -> Vec<(usize, String)> {
+    let mut used: BTreeMap<String, BTreeMap<usize, usize>> = BTreeMap::new();
+    for example in examples {
+        let Target::Sql(query) = &example.target else { continue };
+        let from = words_of(query).and_then(|words| words.iter().position(|w| w == "from").and_then(|at| words.get(at + 1).cloned()));
+        let Some(table) = from.and_then(|name| tables.iter().position(|t| t.name.eq_ignore_ascii_case(&name))) else { continue };
+        let text = example.text.to_lowercase();
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        let here: BTreeSet<&str> = words.windows(2).filter(|w| BEFORE.contains(&w[0]) && w[1].len() > 3).map(|w| w[1]).collect();
+        for word in here.into_iter().filter(|w| w.chars().all(char::is_alphabetic)) {
+            *used.entry(word.into()).or_default().entry(table).or_default() += 1;
+        }
+    }
+    let taken = |word: &str| tables.iter().any(|t| t.said == word || t.fields.iter().any(|f| f.said.iter().any(|s| s == word)));
+    let mut found = Vec::new();
+    for (word, by_table) in used.into_iter().filter(|(word, _)| !taken(word)) {
+        let all: usize = by_table.values().sum();
+        found.extend(by_table.iter().find(|(_, times)| **times >= NOUN && **times * 3 >= all * 2).map(|(table, _)| (*table, word.clone())));
+    }
+    found
+}
+
+/// The words of a query in small letters, and its other tokens.
+fn words_of(query: &str) -> Option<Vec<String>> {
+    Some(tokens(query, true)?.iter().map(|t| if let Token::Word(w) = t { w.value.to_lowercase() } else { t.to_string() }).collect())
 }
 
 /// Year, month and day of a text that begins with a date as `2024-03-01`.
@@ -202,8 +266,7 @@ fn shown(examples: &[Example], table: &str, fields: &[Field]) -> Vec<usize> {
 
 /// The columns that `SELECT a, b FROM table …` asks for; nothing if it asks for anything else or for another table.
 fn columns_of(query: &str, table: &str, fields: &[Field]) -> Option<Vec<usize>> {
-    let tokens = tokens(query, true)?;
-    let words: Vec<String> = tokens.iter().map(|t| if let Token::Word(w) = t { w.value.to_lowercase() } else { t.to_string() }).collect();
+    let words = words_of(query)?;
     let from = words.iter().position(|w| w == "from")?;
     let whole = words.first()? == "select" && words.get(from + 1)?.eq_ignore_ascii_case(table) && !words.iter().skip(from).any(|w| w == "join" || w == "group");
     let listed = words.get(1..from).filter(|_| whole)?;

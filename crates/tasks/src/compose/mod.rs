@@ -6,6 +6,8 @@
 //! the data set. Every query has run and found something. The wording is plain and sometimes clumsy; the
 //! training rows, which stay, show how people ask. What it brings is measured (see BENCHMARKS.md).
 
+mod further;
+
 use crate::facts::{self, Facts, Field, Thing, What};
 use crate::prompt::filled;
 use crate::sandbox::Sandbox;
@@ -20,6 +22,8 @@ use std::collections::BTreeSet;
 const TRIES: usize = 12;
 /// Most tables that a path leads over, the first not counted.
 const HOPS: usize = 3;
+/// A column of no more different words than this says what kind of thing a row is.
+const KINDS: usize = 8;
 
 /// `count` pairs about a database, or fewer where it has no more to ask; in Italian if `italian`, else in English. The
 /// `examples` are its training rows: they tell what stands for a row, and no pair repeats one.
@@ -84,7 +88,7 @@ struct Writer<'f> {
 impl<'f> Writer<'f> {
     /// A pair of a form drawn by chance; nothing where the database has nothing for the form.
     fn pair(&mut self) -> Option<Pair> {
-        let (text, query) = match self.rng.random_range(0..100) {
+        let (text, query) = match self.rng.random_range(0..166) {
             0..24 => self.list(),
             24..34 => self.count(),
             34..39 => self.different(),
@@ -96,7 +100,8 @@ impl<'f> Writer<'f> {
             85..91 => self.children(),
             91..94 => self.childless(),
             94..97 => self.above_average(),
-            _ => self.ranked(),
+            97..100 => self.ranked(),
+            _ => self.further(),
         }?;
         let mut letters = text.chars();
         let first: String = letters.next()?.to_uppercase().collect();
@@ -145,9 +150,15 @@ impl<'f> Writer<'f> {
         }
     }
 
+    /// How a question names the rows of a table.
+    fn noun(&mut self, thing: &'f Thing) -> &'f str {
+        let other = if self.rng.random_bool(0.4) { thing.also.choose(&mut self.rng) } else { None };
+        other.unwrap_or(&thing.said)
+    }
+
     /// A template with what stands for a table's rows: `{t}` clienti, `{i}` i clienti, `{d}` dei clienti, `{q}` quanti.
-    fn about(&self, template: &str, thing: &Thing, others: &[(&str, &str)]) -> String {
-        let noun = thing.said.as_str();
+    fn about(&mut self, template: &str, thing: &'f Thing, others: &[(&str, &str)]) -> String {
+        let noun = self.noun(thing);
         let (the, of, many) = if self.italian { articles(noun) } else { ("the", "of the", "how many") };
         let (the, of) = (format!("{the} {noun}"), format!("{of} {noun}"));
         let own = [("{t}", noun), ("{i}", the.as_str()), ("{d}", of.as_str()), ("{q}", many)];
@@ -184,7 +195,8 @@ impl<'f> Writer<'f> {
                     &["senza {f}", "di cui manca {f}", "di cui non si conosce {f}", "con {f} mancante", "che non hanno {f}"],
                     &["without {f}", "with no {f}", "whose {f} is missing", "whose {f} is not known"],
                 );
-                (field, put(how, "", ""), format!("{column} IS NULL"))
+                let meant = field.absent.as_ref().filter(|_| self.rng.random_bool(0.6));
+                (field, meant.map_or_else(|| put(how, "", ""), |meaning| agreed(meaning, place.thing)), format!("{column} IS NULL"))
             } else {
                 let how = self.way(
                     &["con {f} indicato", "di cui si conosce {f}", "che hanno {f}", "con {f} presente"],
@@ -200,6 +212,20 @@ impl<'f> Writer<'f> {
             }
             What::Flag => {
                 (put(self.way(&["non {f}", "senza {f}", "che non sono {f}"], &["not {f}", "without {f}", "that are not {f}"]), "", ""), format!("{column} = 0"))
+            }
+            // what a row is, by one of a few words: clienti privati
+            What::Text(values) if field.shared && self.rng.random_bool(0.4) && values.len() <= KINDS => {
+                let value = values.choose(&mut self.rng).filter(|v| v.starts_with(char::is_lowercase))?;
+                let how = match self.rng.random_bool(0.5) {
+                    true => value.clone(),
+                    false if self.italian => agreed(value, place.thing),
+                    false => format!("with {value}"),
+                };
+                let how = if self.italian && !value.ends_with("to") && self.rng.random_bool(0.5) { format!("con {value}") } else { how };
+                match self.rng.random_bool(0.85) {
+                    true => (how, format!("{column} = '{value}'")),
+                    false => (format!("{} {how}", self.way(&["non"], &["not"])), format!("{column} <> '{value}'")),
+                }
             }
             What::Text(values) => self.of_text(values, &column, name)?,
             What::Number(values, whole) => self.of_number(values, *whole, &column, name)?,
@@ -323,7 +349,29 @@ impl<'f> Writer<'f> {
         let iso = format!("{year}-{month:02}-{day:02}");
         let last = format!("{year}-{month:02}-{:02}", days(year, month));
         let put = |template: &str| filled(template, &[("{f}", name), ("{y}", &y), ("{m}", m), ("{a}", &spoken)]);
-        Some(match self.rng.random_range(0..10) {
+        Some(match self.rng.random_range(0..13) {
+            // of any year
+            10 => (
+                put(self.way(&["con {f} in {m}", "di {m}", "a {m}, di qualsiasi anno"], &["of {m}", "in {m} of any year"])),
+                format!("strftime('%m', {column}) = '{month:02}'"),
+            ),
+            11 => {
+                let first = year / 10 * 10;
+                let decade = if self.italian { decade(first)?.to_string() } else { format!("{first}s") };
+                let how = self.way(&["con {f} negli anni {a}", "degli anni {a}", "negli anni {a}"], &["in the {a}", "with {f} in the {a}"]);
+                (filled(how, &[("{f}", name), ("{a}", &decade)]), format!("{column} BETWEEN '{first}-01-01' AND '{}-12-31'", first + 9))
+            }
+            12 => {
+                let quarter = (month - 1) / 3;
+                const NAMES: [[&str; 4]; 2] = [["primo", "secondo", "terzo", "quarto"], ["first", "second", "third", "fourth"]];
+                let which = NAMES[usize::from(!self.italian)][quarter as usize];
+                let how = self.way(&["del {a} trimestre {y}", "con {f} nel {a} trimestre del {y}", "nel {a} trimestre {y}"], &["of the {a} quarter of {y}"]);
+                let last = quarter * 3 + 3;
+                (
+                    filled(how, &[("{f}", name), ("{a}", which), ("{y}", &y)]),
+                    format!("{column} BETWEEN '{y}-{:02}-01' AND '{y}-{last:02}-{:02}'", quarter * 3 + 1, days(year, last)),
+                )
+            }
             0..3 => (
                 put(self.way(
                     &["con {f} nel {y}", "del {y}", "nel {y}", "dell'anno {y}", "con {f} del {y}"],
@@ -363,12 +411,9 @@ impl<'f> Writer<'f> {
         names.get(month.saturating_sub(1) as usize).copied().unwrap_or_default()
     }
 
-    /// Rows of a table, perhaps in an order.
-    fn list(&mut self) -> Option<Pair> {
-        let place = self.place()?;
-        let (fields, usual) = self.asked(&place);
-        let (said, filter) = self.conditions(&place, usize::from(usual));
-        let columns = self.named(&fields);
+    /// These columns of the rows that a filter leaves; `said` is how the filter is said behind the noun, with a space before.
+    fn listed(&mut self, place: &Place<'f>, (fields, usual): (&[&'f Field], bool), said: &str, filter: &str) -> Pair {
+        let columns = self.named(fields);
         let template = if usual && self.rng.random_bool(0.4) {
             self.way(
                 &["quali {t}{w}?", "elenco {d}{w}.", "trova {i}{w}.", "quali sono {i}{w}?", "chi sono {i}{w}?", "mi elenchi {i}{w}?", "{t}{w}."],
@@ -398,8 +443,16 @@ impl<'f> Writer<'f> {
                 ],
             )
         };
-        let mut text = self.about(template, place.thing, &[("{w}", &said), ("{c}", &columns)]);
-        let mut query = format!("SELECT {} FROM {}{filter}", place.columns(&fields), place.thing.name);
+        let text = self.about(template, place.thing, &[("{w}", said), ("{c}", &columns)]);
+        (text, format!("SELECT {} FROM {}{filter}", place.columns(fields), place.thing.name))
+    }
+
+    /// Rows of a table, perhaps in an order.
+    fn list(&mut self) -> Option<Pair> {
+        let place = self.place()?;
+        let (fields, usual) = self.asked(&place);
+        let (said, filter) = self.conditions(&place, usize::from(usual));
+        let (mut text, mut query) = self.listed(&place, (&fields, usual), &said, &filter);
         if self.rng.random_bool(0.2)
             && let Some(by) = self.field(&place, |f| !matches!(f.what, What::Flag | What::Key))
         {
@@ -551,9 +604,11 @@ impl<'f> Writer<'f> {
 
     /// A comparison with a number of rows.
     fn than(&mut self) -> (&'static str, &'static str) {
-        match self.rng.random_range(0..5) {
+        match self.rng.random_range(0..7) {
             0 | 1 => (self.way(&["più di {n}", "oltre {n}"], &["more than {n}"]), ">"),
             2 | 3 => (self.way(&["almeno {n}", "{n} o più"], &["at least {n}", "{n} or more"]), ">="),
+            4 => (self.way(&["esattamente {n}", "solo {n}", "soltanto {n}"], &["exactly {n}", "only {n}"]), "="),
+            5 => (self.way(&["al massimo {n}", "{n} o meno", "non più di {n}"], &["at most {n}", "{n} or fewer"]), "<="),
             _ => (self.way(&["meno di {n}"], &["fewer than {n}"]), "<"),
         }
     }
@@ -648,11 +703,17 @@ impl<'f> Writer<'f> {
 
     /// A row of a table by the texts that stand for it: `di Silvia Parisi`, and the WHERE that finds it.
     fn of_row(&mut self, place: &Place<'f>) -> Option<(String, String)> {
-        let field = place.shown().into_iter().find(|f| matches!(f.what, What::Text(_)) && !f.shared)?;
-        let What::Text(values) = &field.what else { return None };
-        let value = values.choose(&mut self.rng)?;
+        let (row, sql) = self.row(place)?;
         let template = self.way(&["di {a}", "per {a}", "con {a}", "legati a {a}"], &["of {a}", "for {a}", "with {a}"]);
-        Some((filled(template, &[("{a}", value)]), format!(" WHERE {} = '{value}'", place.column(&field.name))))
+        Some((filled(template, &[("{a}", &row)]), format!(" WHERE {sql}")))
+    }
+
+    /// A row as a question names it, and the condition that finds it.
+    fn row(&mut self, place: &Place<'f>) -> Option<(String, String)> {
+        let row = place.thing.rows.choose(&mut self.rng)?;
+        let texts = place.shown().into_iter().filter(|f| matches!(f.what, What::Text(_)));
+        let sql: Vec<String> = texts.zip(row).map(|(f, value)| format!("{} = '{value}'", place.column(&f.name))).collect();
+        Some((row.join(" "), sql.join(" AND ")))
     }
 
     fn key(&self, place: &Place<'f>) -> Option<String> {
@@ -703,7 +764,7 @@ impl<'f> Writer<'f> {
         let shown = parent.shown();
         let (columns, key) = (parent.columns(&shown), parent.column(&link.to));
         let from = format!("{} {} JOIN {} {} ON {on}", parent.thing.name, parent.alias, child.thing.name, child.alias);
-        let children = child.thing.said.as_str();
+        let children = self.noun(child.thing);
         if self.rng.random_bool(0.5) {
             let ((how, sign), number) = (self.than(), self.rng.random_range(1..10));
             let how = filled(how, &[("{n}", &number.to_string())]);
@@ -750,7 +811,8 @@ impl<'f> Writer<'f> {
             &["{t} senza {k}.", "quali {t} non hanno {k}?", "{i} che non hanno nessuno dei {k}.", "trova {i} mai presenti nei {k}."],
             &["{t} without {k}.", "which {t} have no {k}?"],
         );
-        let text = self.about(template, parent.thing, &[("{k}", &child.thing.said)]);
+        let children = self.noun(child.thing);
+        let text = self.about(template, parent.thing, &[("{k}", children)]);
         let (name, key) = (&child.thing.name, &link.key);
         Some((
             text,
@@ -801,7 +863,8 @@ impl<'f> Writer<'f> {
             &["quale {d} ha {h} {k}?", "fra {i}, quello con {h} {k}.", "chi {d} ha {h} {k}?"],
             &["which {d} has {h} {k}?", "of {i}, the one with {h} {k}."],
         );
-        let text = self.about(template, parent.thing, &[("{k}", &child.thing.said), ("{h}", how)]) + also;
+        let children = self.noun(child.thing);
+        let text = self.about(template, parent.thing, &[("{k}", children), ("{h}", how)]) + also;
         let from = format!("{} {} JOIN {} {} ON {on}", parent.thing.name, parent.alias, child.thing.name, child.alias);
         Some((text, format!("SELECT {}{more} FROM {from} GROUP BY {} ORDER BY COUNT(*){order} LIMIT 1", parent.columns(&shown), parent.column(&link.to))))
     }
@@ -827,6 +890,30 @@ pub(crate) fn articles(noun: &str) -> (&'static str, &'static str, &'static str)
     } else {
         ("i", "dei", "quanti")
     }
+}
+
+/// What a row is (`privato`, `azienda`, `arrivato dal sito`) as it is said of the rows of a table in Italian: its first word
+/// in the plural, and of the gender of the rows' noun where it ends in `o`. Phrases that begin with a preposition stay.
+fn agreed(value: &str, thing: &Thing) -> String {
+    // the noun itself, as in "ordine arrivato dal sito", is said already
+    let noun = |word: &str| word.chars().count() == thing.said.chars().count() && word.get(..word.len() - 1).is_some_and(|stem| thing.said.starts_with(stem));
+    let value = value.split_once(' ').filter(|(first, _)| noun(first)).map_or(value, |(_, rest)| rest);
+    let (first, rest) = value.split_once(' ').map_or((value, String::new()), |(first, rest)| (first, format!(" {rest}")));
+    if rest.is_empty() || first.ends_with("to") {
+        let stem = |end: char| first.strip_suffix(end);
+        let own = if thing.said.ends_with('e') { 'e' } else { 'i' };
+        let plural = stem('o').map(|s| (s, own)).or_else(|| stem('a').map(|s| (s, 'e'))).or_else(|| stem('e').map(|s| (s, 'i')));
+        if let Some((stem, end)) = plural.filter(|(stem, _)| !stem.is_empty()) {
+            return format!("{stem}{end}{rest}");
+        }
+    }
+    value.into()
+}
+
+/// The name of a decade of the twentieth century in Italian.
+fn decade(first: u32) -> Option<&'static str> {
+    const NAMES: [&str; 9] = ["Dieci", "Venti", "Trenta", "Quaranta", "Cinquanta", "Sessanta", "Settanta", "Ottanta", "Novanta"];
+    NAMES.get((first.checked_sub(1910)? / 10) as usize).copied()
 }
 
 /// A number as round as somebody would say it.
