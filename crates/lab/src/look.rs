@@ -6,7 +6,7 @@ use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::run;
-use crate::sheet::QueryResult;
+use crate::sheet::{MEASURED, QueryResult};
 use crate::task::{self, Task};
 use crate::vectors::no_row;
 use data::batch::{self, Padding};
@@ -23,7 +23,7 @@ use data::{Encoded, Example, Kind, Origin};
 use gemma::{Layout, Tokenizer, Weights};
 use report::record::RunFile;
 use report::text::Lang;
-use say::say;
+use say::{ROW, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -181,7 +181,7 @@ fn limited<T>(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer
 }
 
 /// How the training rows of a set lie in batches under a measure's recipe: one after the other, as the CPU
-/// takes them, and padded to one length, as graphics adapters do.
+/// takes them, and in lines of one length, as graphics adapters do. Of very many rows the first ones are measured.
 ///
 /// # Errors
 /// If the set's database cannot be opened, or a row cannot be tokenized.
@@ -189,8 +189,11 @@ pub fn batches(set: &DataSet, measure: &Measure) -> Result<[Padding; 2]> {
     let (task, recipe) = (Task::of(set)?, &measure.recipe);
     let template = recipe.template(&set.card.language);
     let encoder = Encoder { tokenizer: &measure.tokenizer, max_tokens: usize::MAX };
-    let encoded = set.examples(Split::Train).iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
-    Ok([Layout::Packed, Layout::Padded].map(|layout| batch::padding(&encoded, recipe.train.batch, 0, layout)))
+    let rows = set.examples(Split::Train);
+    let measured = &rows[..rows.len().min(MEASURED)];
+    let encoded = measured.iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
+    let batches = rows.len().div_ceil(recipe.train.batch);
+    Ok([Layout::Packed, Layout::Padded].map(|layout| Padding { batches, ..batch::padding(&encoded, recipe.train.batch, 0, layout) }))
 }
 
 /// The tokenizer of a model.
@@ -237,7 +240,7 @@ pub(crate) fn named<'a, R>(
     let (place, number) = parsed.ok_or_else(|| wrong(say!("is no row", "non è una riga")))?;
     if let Some(split) = Split::ALL.into_iter().find(|s| s.name() == place) {
         return numbered(split, number)
-            .map_err(|size| wrong(say!("the {place} part has {size} rows in its file", "la parte {place} ha {size} righe nel suo file")));
+            .map_err(|size| wrong(say!("the {place} part has {} in its file", "la parte {place} ha {} nel suo file", say::count(size, ROW))));
     }
     let mut found: Vec<R> = rows.filter(|(_, o)| o.line == number && (o.path() == Path::new(place) || o.path().ends_with(place))).map(|(row, _)| row).collect();
     match (found.pop(), found.len()) {

@@ -176,6 +176,10 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
         if single.is_empty() && length > 0 {
             return self.columns(line, None, columns);
         }
+        if columns.is_empty() && single.len() > 1 && single.iter().all(|(_, value)| value.is_object()) {
+            // rows by their keys, as data frames are exported by their index
+            return single.into_iter().try_for_each(|(_, row)| self.0.row(line, None, row));
+        }
         let lists = columns.into_iter().map(|(key, values)| (key, Value::Array(values)));
         self.0.row(line, None, Value::Object(single.into_iter().chain(lists).collect()))
     }
@@ -184,12 +188,19 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
 impl Document<'_, '_> {
     /// Rows from one list per column.
     fn columns<E: serde::de::Error>(&self, line: usize, part: Option<&Arc<str>>, columns: Vec<(String, Vec<Value>)>) -> std::result::Result<(), E> {
+        if let [(_, values)] = columns.as_slice()
+            && !values.is_empty()
+            && values.iter().all(Value::is_object)
+        {
+            // no column, but a list of rows below another name
+            return columns.into_iter().flat_map(|(_, values)| values).try_for_each(|row| self.0.row(line, part, row));
+        }
         let length = columns.first().map_or(0, |(_, values)| values.len());
         if let Some((key, values)) = columns.iter().find(|(_, values)| values.len() != length) {
             let what = say!(
-                "the list `{key}` has {} values where `{}` has {length}; give every column as many",
-                "la lista `{key}` ha {} valori dove `{}` ne ha {length}; dai a ogni colonna lo stesso numero di valori",
-                values.len(),
+                "the list `{key}` has {} where `{}` has {length}; give every column as many",
+                "la lista `{key}` ha {} dove `{}` ne ha {length}; dai a ogni colonna lo stesso numero di valori",
+                say::count(values.len(), ["value", "values", "valore", "valori"]),
                 columns[0].0
             );
             return Err(E::custom(what));

@@ -1,6 +1,6 @@
 //! Which field of a record is read and which is answered: recognised by name or mapped by the user.
 
-use super::{Record, value};
+use super::{Format, Record, value};
 use crate::error::{Error, Result};
 use crate::example::{Example, Origin, Target};
 use crate::kind::Kind;
@@ -315,12 +315,20 @@ fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Optio
     let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));
     let role = role.name();
     found.map(str::to_string).ok_or_else(|| {
+        let nested = || first.fields.iter().find(|(_, v)| v.starts_with('{') || v.starts_with("[{"));
+        let or = match Format::of(path) {
+            Ok(Format::Delimited) => say!(", or {role}={place} if the first row is no header", ", oppure {role}={place} se la prima riga non è un’intestazione"),
+            Ok(Format::Json) => nested().map_or_else(String::new, |(name, _)| {
+                say!("; if the rows lie inside `{name:.40}`, save them as a list", "; se le righe stanno dentro `{name:.40}`, salvale come lista")
+            }),
+            _ => String::new(),
+        };
         Error::row(
             path,
             first.line,
             say!(
-                "no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME",
-                "nessuna colonna sembra avere il ruolo {role}; le colonne sono {listed}: indica quale con --columns {role}=NOME"
+                "no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME{or}",
+                "nessuna colonna sembra avere il ruolo {role}; le colonne sono {listed}: indica quale con --columns {role}=NOME{or}"
             ),
         )
     })
