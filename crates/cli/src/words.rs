@@ -352,11 +352,7 @@ impl Words {
     pub fn vocabulary(self, distinct: usize, occurrences: usize, once: usize) -> String {
         let words = self.count(occurrences, ["word", "words", "parola", "parole"]);
         let (diverse, presenti) = (number(distinct, "diversa", "diverse"), number(once, "presente", "presenti"));
-        both!(
-            self,
-            "{words}, {distinct} of them different, {once} only once",
-            "{words}, di cui {distinct} {diverse} e {once} {presenti} una volta sola"
-        )
+        both!(self, "{words}, {distinct} of them different, {once} only once", "{words}, di cui {distinct} {diverse} e {once} {presenti} una volta sola")
     }
 
     /// How far training covers the words of another part.
@@ -395,11 +391,7 @@ impl Words {
     pub fn tags(self, distinct: usize, once: usize, commonest: &str) -> String {
         let hashtags = self.count(distinct, ["different hashtag", "different hashtags", "hashtag", "hashtag diversi"]);
         let presenti = number(once, "presente", "presenti");
-        both!(
-            self,
-            "{hashtags}, {once} only once; the commonest: {commonest}",
-            "{hashtags}, {once} {presenti} una volta sola; i più comuni: {commonest}"
-        )
+        both!(self, "{hashtags}, {once} only once; the commonest: {commonest}", "{hashtags}, {once} {presenti} una volta sola; i più comuni: {commonest}")
     }
 
     /// How many hashtags of a part training has.
@@ -712,7 +704,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("lapidary", "quiet", "Né avanzamento né note"),
     ("lapidary", "language", "Lingua di messaggi, aiuto e rapporti [predefinito: quella del sistema]"),
     (ANY, "device", "Dispositivo: auto, cpu, gpu o un id di `lapidary devices`"),
-    (ANY, "columns", "Quale colonna ha quale ruolo: text=question,label=intent"),
+    (ANY, "columns", "Quale colonna ha quale ruolo: text=question,label=intent; un campo dentro un campo ha un punto: text=content.text"),
     (ANY, "schema", "Script SQL che crea le tabelle a cui si riferiscono le query; di un compito custom, lo schema JSON dei completamenti"),
     (ANY, "skip_bad_rows", "Salta le righe che non si possono leggere, elencandole, invece di rifiutare il file"),
     (ANY, "database", "File SQLite su cui eseguire le query"),

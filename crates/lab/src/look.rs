@@ -313,12 +313,13 @@ pub fn columns(source: &crate::view::Source, example: Option<&Example>) -> Resul
     let Some(path) = set::files(&source_of_set)?.into_values().next() else { return Ok(ColumnsView::default()) };
     let records = read::head(&path, &source_of_set.columns, PREVIEW.0)?;
     let Some(first) = records.first() else { return Ok(ColumnsView::default()) };
-    let names: Vec<String> = first.fields.iter().map(|(name, _)| name.clone()).collect();
+    let names = first.names();
     let mut mapping: BTreeMap<String, String> =
         source.columns.iter().filter(|(_, column)| names.contains(column)).map(|(r, c)| (r.clone(), c.clone())).collect();
     match example {
         Some(example) => {
-            let holding = |value: &str| first.fields.iter().find(|(_, v)| !value.is_empty() && v.trim() == value.trim()).map(|(name, _)| name.clone());
+            let holds = |name: &String, value: &str| first.value(name).is_some_and(|v| v.trim() == value.trim());
+            let holding = |value: &str| names.iter().find(|name| !value.is_empty() && holds(name, value)).cloned();
             let [text, target] = example.target.kind().roles();
             for (role, column) in [(text, holding(&example.text)), (target, holding(&tasks::answer::show(&example.target)))] {
                 if let Some(column) = column {
@@ -337,10 +338,7 @@ pub fn columns(source: &crate::view::Source, example: Option<&Example>) -> Resul
             }
         }
     }
-    let value = |record: &Record, name: &String| {
-        let value = record.fields.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v);
-        value.chars().take(PREVIEW.1).collect()
-    };
+    let value = |record: &Record, name: &String| record.value(name).unwrap_or_default().chars().take(PREVIEW.1).collect();
     let preview = records.iter().map(|record| names.iter().map(|name| value(record, name)).collect()).collect();
     Ok(ColumnsView { names, mapping, preview })
 }
@@ -400,6 +398,13 @@ mod tests {
     #[test]
     fn columns_are_proposed_by_name_or_told_from_what_was_read() {
         let dir = tempfile::tempdir().expect("a folder");
+        let nested = dir.path().join("api.json");
+        std::fs::write(&nested, r#"[{"content": {"text": "dove il pacco"}, "class": {"label": "resi"}}]"#).expect("written");
+        let mut source = crate::view::Source { task: "intent".into(), train: Some(nested), ..crate::view::Source::default() };
+        source.columns = BTreeMap::from([("text".into(), "content.text".into()), ("label".into(), "class.label".into())]);
+        let found = columns(&source, None).expect("columns");
+        assert_eq!((found.names.join(" "), &found.mapping), ("content content.text class class.label".into(), &source.columns));
+        assert_eq!(found.preview[0][1], "dove il pacco");
         let path = dir.path().join("posta.csv");
         std::fs::write(&path, "Frase;Reparto\ndove il pacco;spedizioni\nil rimborso;resi\n").expect("written");
         let mut source = crate::view::Source { task: "intent".into(), train: Some(path), ..crate::view::Source::default() };

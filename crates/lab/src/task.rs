@@ -175,7 +175,8 @@ pub fn enough(set: &DataSet, rows: usize, seed: u64) -> Result<()> {
     }
     let (missing, of) = (without.len(), all.names().len());
     let names = without[..missing.min(LISTED)].join(", ") + if missing > LISTED { ", …" } else { "" };
-    let [what, uno, molti] = if set.kind == Kind::Intent { ["labels", "etichetta", "etichette"] } else { ["types of entities", "tipo di entità", "tipi di entità"] };
+    let [what, uno, molti] =
+        if set.kind == Kind::Intent { ["labels", "etichetta", "etichette"] } else { ["types of entities", "tipo di entità", "tipi di entità"] };
     let (resterebbe, cosa) = (say::number(missing, "resterebbe", "resterebbero"), say::number(missing, uno, molti));
     Err(Error::request(say!(
         "too few training rows ({rows}): {missing} of {of} {what} would have none ({names}); take at least {}",

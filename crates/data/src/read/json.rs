@@ -188,13 +188,6 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
 impl Document<'_, '_> {
     /// Rows from one list per column.
     fn columns<E: serde::de::Error>(&self, line: usize, part: Option<&Arc<str>>, columns: Vec<(String, Vec<Value>)>) -> std::result::Result<(), E> {
-        if let [(_, values)] = columns.as_slice()
-            && !values.is_empty()
-            && values.iter().all(Value::is_object)
-        {
-            // no column, but a list of rows below another name
-            return columns.into_iter().flat_map(|(_, values)| values).try_for_each(|row| self.0.row(line, part, row));
-        }
         let length = columns.first().map_or(0, |(_, values)| values.len());
         if let Some((key, values)) = columns.iter().find(|(_, values)| values.len() != length) {
             let what = say!(
@@ -274,6 +267,16 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
         let mut values = Vec::new();
         while let Some((key, value)) = map.next_entry::<String, Value>()? {
             values.push((key, value));
+        }
+        let rows = |v: &Value| matches!(v, Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object));
+        let plain_value = |v: &Value| !v.is_array() && !v.is_object();
+        if values.iter().filter(|(_, v)| rows(v)).count() == 1 && values.iter().all(|(_, v)| rows(v) || plain_value(v)) {
+            // the answer of a service: rows, and beside them how many they are and the like
+            for (_, value) in values {
+                let Value::Array(list) = value else { continue };
+                list.into_iter().try_for_each(|row| self.state.row(line, Some(&self.name), row))?;
+            }
+            return Ok(Held::Rows);
         }
         if !values.is_empty() && values.iter().all(|(_, v)| v.is_array()) {
             // a part with a list per column

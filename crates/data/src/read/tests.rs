@@ -152,7 +152,7 @@ fn json_documents_in_every_shape() {
         r#"{"text": {"0": "a", "1": "b"}, "label": {"0": "x", "1": "y"}}"#,
         r#"{"train": [["a", "x"], ["b", "y"]]}"#,
         r#"{"train": {"text": ["a", "b"], "label": ["x", "y"]}}"#,
-        r#"{"status": "ok", "result": {"items": [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]}}"#,
+        r#"{"status": "ok", "result": {"total": 2, "next": null, "items": [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]}}"#,
         r#"{"id1": {"text": "a", "label": "x"}, "id2": {"text": "b", "label": "y"}}"#,
     ] {
         assert_eq!(read("x.json", document.as_bytes(), ""), expected, "{document}");
@@ -163,7 +163,18 @@ fn json_documents_in_every_shape() {
     assert_eq!(read("x.json", lines, ""), Ok(vec![row("a", "x", 2), row("b", "y", 5)]));
     assert!(message("x.json", b"[{\"text\": \"a\",\n \"label\": }]", "").contains("x.json:2: column 11: not valid JSON"));
     let deep = message("x.json", br#"{"status": "ok", "result": {"page": {"items": [{"text": "a", "label": "x"}]}}}"#, "");
-    assert!(deep.contains("the columns are `status`, `result`") && deep.ends_with("; if the rows lie inside `result`, save them as a list"), "{deep}");
+    assert!(
+        deep.contains("the columns are `status`, `result`, `result.page`") && deep.ends_with("; if the rows lie inside `result`, save them as a list"),
+        "{deep}"
+    );
+    let within = r#"[{"id": 1, "content": {"text": "a", "lang": "it"}, "class": {"label": "x"}}, {"content": {"text": "b"}, "class": {"label": "y"}}]"#;
+    assert_eq!(read("x.json", within.as_bytes(), "text=content.text,label=class.label"), expected, "fields within fields");
+    assert!(
+        message("x.json", within.as_bytes(), "").contains("the columns are `id`, `content`, `content.text`, `content.lang`, `class`, `class.label`: say which")
+    );
+    assert!(message("x.json", within.as_bytes(), "text=content.texts,label=class.label").contains("has no column `content.texts`"));
+    let dotted = read("x.csv", b"a.b,c\nuno,x\ndue,y\n", "text=a.b,label=c");
+    assert_eq!(dotted.map(|rows| rows[0].0.clone()), Ok("uno".into()), "a dot in a name is part of it");
     assert!(message("x.json", b"[1, 2]", "").contains("x.json:1: is neither an object nor a list"));
     assert!(message("x.json", br#"{"text": ["a", "b"], "label": ["x"]}"#, "").contains("the list `label` has 1 value where `text` has 2"));
     let deep = ["[".repeat(10_000), "]".repeat(10_000)].concat();
@@ -378,7 +389,9 @@ fn damaged(bytes: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
 /// What libFuzzer does at length (see fuzz/README.md), in brief and each time the same.
 #[test]
 fn damaged_files_of_every_format_are_read_or_refused() {
-    let files: [(&str, Kind, &str); 9] = [
+    let files: [(&str, Kind, &str); 11] = [
+        ("x.json", Kind::Intent, "{\"status\":\"ok\",\"page\":{\"n\":1,\"items\":[{\"content\":{\"text\":\"a\"},\"class\":{\"label\":\"x\"}}]}}"),
+        ("x.csv", Kind::Intent, "Esportazione\nsep=;\n;\ntext;label\nuno;a\ndue;b\n"),
         ("x.jsonl", Kind::Intent, "{\"text\":\"Anna è a Roma\",\"label\":\"a\",\"people\":[\"Anna\"]}\n\n{\"text\":\"b\",\"label\":[\"x\"],\"people\":[]}\r\n"),
         (
             "x.jsonl",
@@ -403,7 +416,7 @@ fn damaged_files_of_every_format_are_read_or_refused() {
         for (name, own, text) in files {
             let bytes = damaged(text.as_bytes(), files[round % files.len()].2.as_bytes(), &mut rng);
             let kind = if rng.random_bool(0.6) { own } else { Kind::ALL[rng.random_range(0..Kind::ALL.len())] };
-            let columns = ["", "", "", "", "text=1,label=2", "entities=3"][rng.random_range(0..6)];
+            let columns = ["", "", "", "", "text=1,label=2", "entities=3", "text=content.text,label=class.label"][rng.random_range(0..7)];
             let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
             match of_kind(kind, name, &bytes, columns) {
                 Ok(rows) => {
