@@ -70,11 +70,15 @@ TEXTS = {
     "comma": 'Intento,Messaggio\na,"uno, due"\nb,"su\ndue righe"\nc,tre\n',
     "windows": 'text,label\r\n\r\na,b\r\n"x ""y""",c\r\n',
     "blank": "text,label\n\n\na,b\n",
+    "title": 'Esportazione, maggio;;\n;\ntesto;etichetta\na, b;x\nc;y\n',
+    "separator": "sep=;\ntext;label\na;b\n",
     "uneven": "text,label\na,b,c\n",
     "tab": "q\tk\nciao\ta\n",
     "document": '[{"text":"a","label":"x"},\n {"text":"b","label":"y"}]',
     "parts": '{"train":[["a","x"]],"val":[["b","y"]],"n":1}',
     "columns": '{"text":["a","b"],"label":["x","y"]}',
+    "service": '{"status":"ok","page":{"total":2,"items":[{"a":{"b":"x"},"c":{"d":["y"]}},{"a":{"b":"z"},"c":{"d":[3]}}]}}',
+    "keyed": '{"1x":{"text":"a","label":"x"},"2x":{"text":"b","label":"y"}}',
     "indexed": '{"text":{"0":"a"},"label":{"0":"x"}}',
     "spans": '{"text":"Anna a Roma","entities":[{"start":0,"end":4,"type":"p"},{"text":"Roma","type":"l"}]}\n',
     "strings": '{"text":"Anna a Roma","people":["Anna"],"places":["Roma"],"dates":[]}\n',
@@ -87,14 +91,14 @@ TEXTS = {
 }
 TEXTS["labelled"] = "__label__a uno\n__label__b __label__c due\n"
 TEXTS["docstart"] = "-DOCSTART- -X- O O\n\nAnna NNP B-NP B-PER\n"
-# the first byte chooses the ending, one of 5 tasks and one of 3 ways to name columns
+# the first byte chooses the ending, one of 5 tasks and one of 4 ways to name columns
 for harness, endings, texts in [
     ("lines", 3, "lines nested spans strings tags chat alpaca labelled docstart tab document"),
-    ("json", 1, "lines nested document parts columns indexed spans tags chat alpaca"),
-    ("delimited", 3, "comma windows blank uneven tab python"),
+    ("json", 1, "lines nested document parts columns service keyed indexed spans tags chat alpaca"),
+    ("delimited", 3, "comma windows blank title separator uneven tab python"),
     ("words", 3, "words universal docstart"),
 ]:
-    for choice in range(endings * 5 * 3):
+    for choice in range(endings * 5 * 4):
         for name in texts.split():
             write(harness, f"{name}{choice}", bytes([choice]) + TEXTS[name].encode())
         for encoding in ["utf-16", "latin-1"]:

@@ -2,6 +2,7 @@
 //! in one clear line with nothing half-written.
 
 use acceptance::{root, tiny};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -245,7 +246,7 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     };
     refused("answers.jsonl", &[], &["--schema", "--database"]);
     b.write("short.jsonl", b"{\"answer\":\"SELECT 1\"}\n");
-    refused("short.jsonl", &database, &["short.jsonl", "holds 1 answers", "sql.jsonl holds 4"]);
+    refused("short.jsonl", &database, &["short.jsonl", "holds 1 answer,", "sql.jsonl holds 4 examples"]);
     b.write("other.jsonl", b"{\"foo\":\"SELECT 1\"}\n");
     refused("other.jsonl", &database, &["other.jsonl:1", "no `answer`", "foo"]);
     b.write("cut.jsonl", b"{\"answer\":\"SELECT 1\"}\n{\"answ");
@@ -612,9 +613,9 @@ fn an_expected_query_that_cannot_be_scored_is_refused_before_training() {
 #[test]
 fn too_few_rows_are_refused_with_the_labels_that_they_leave_out() {
     let b = Bench::new();
-    let few = ["1 training rows are too few", "1 of 2 labels would have none", "take at least 2"];
+    let few = ["too few training rows (1)", "1 of 2 labels would have none", "take at least 2"];
     b.refused(&b.train("out", &["--rows", "1"]), &few);
-    b.refused(&b.train("out", &["--rows", "1", "--language", "it"]), &["1 etichette su 2 resterebbero senza", "prendine almeno 2"]);
+    b.refused(&b.train("out", &["--rows", "1", "--language", "it"]), &["senza nessuna resterebbe 1 etichetta su 2", "prendine almeno 2"]);
     let mut study = b.train("out", &["--sizes", "4,1,all"]);
     study[0] = "study";
     b.refused(&study, &few);
@@ -650,11 +651,10 @@ fn the_same_seed_gives_the_same_bytes() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_stops_cleanly_and_keeps_the_best() {
-    use std::io::BufRead;
     let b = Bench::new();
     let args = b.train("out", &["--json", "--set", "epochs=100000"]);
     let mut child = b.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
-    let mut lines = std::io::BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let checkpoint = lines.by_ref().map_while(Result::ok).find(|l| l.contains("\"type\":\"checkpoint\""));
     assert!(checkpoint.is_some(), "the run ended before its first checkpoint");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
@@ -717,11 +717,10 @@ fn ctrl_c_ends_the_scoring_too() {
 #[cfg(unix)]
 #[test]
 fn a_second_ctrl_c_ends_at_once_and_the_run_can_be_gone_on_with() {
-    use std::io::BufRead;
     let b = long_to_score();
     let args = b.train("out", &["--set", "epochs=100000", "--set", "max_tokens=500", "--method", "head"]);
     let mut child = b.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
-    let lines = std::io::BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     wait_until("checkpoint", || !train::checkpoint::list(&b.path("out/checkpoints")).is_empty());
     interrupt(&child);
     let mut lines = lines.map_while(Result::ok);
@@ -961,7 +960,7 @@ fn rows_are_edited_and_trained_on_as_edited() {
         assert!(text(&checked.stdout).contains("9 train, 2 validation, 1 test"), "{}", text(&checked.stdout));
     }
     let warned = b.run(&b.train("warned", &["--set", "epochs=1", "--json"]));
-    assert!(text(&warned.stdout).contains("4 changes to it are not heeded"), "{}", text(&warned.stdout));
+    assert!(text(&warned.stdout).contains("not heeded (4 changes)"), "{}", text(&warned.stdout));
 
     let trained = b.run(&b.train("out", &["--edited", "--set", "epochs=1", "--json"]));
     assert!(trained.status.success() && !text(&trained.stdout).contains("not heeded"), "{}", text(&trained.stderr));
@@ -997,6 +996,44 @@ fn rows_are_edited_and_trained_on_as_edited() {
     std::fs::rename(b.path("home"), b.path("other-home")).expect("moved");
     assert!(b.run(&["unpack", "run.lapidary", "--out", "again"]).status.success());
     b.repeated("again");
+}
+
+/// An edit that the command has told of is in the library, whenever the command is killed; one that it had not told of is there
+/// wholly or not at all.
+#[test]
+fn a_kill_loses_no_edit_that_was_told() {
+    let b = Bench::new();
+    let edit = |args: &[&str]| b.command(&[&["data", "edit", ".", "--task", "intent", "--json"], args].concat());
+    let listed = || -> Vec<String> {
+        let out = edit(&["list"]).output().expect("the command runs");
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        let step = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("a whole change");
+        text(&out.stdout).lines().map(|line| step(line)["change"]["text"].as_str().expect("a text").to_string()).collect()
+    };
+    let (mut expected, mut told, mut lost) = (Vec::new(), 0, 0);
+    for i in 0..40 {
+        let row = format!("riga numero {i}");
+        let mut child = edit(&["add", "train", &row, "order_tracking"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the command runs");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("its output"));
+        if i % 2 == 0 {
+            out.read_line(&mut line).expect("read");
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(i));
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        out.read_to_string(&mut line).expect("read");
+        let now = listed();
+        assert!(now.starts_with(&expected) && now.len() <= expected.len() + 1, "{now:?} after {expected:?}");
+        let kept = now.len() > expected.len();
+        assert!(!kept || now.last() == Some(&row), "{now:?}");
+        assert!(kept || !line.contains(&row), "the edit {i} was told and is lost: {line}");
+        told += usize::from(line.contains(&row));
+        lost += usize::from(!kept);
+        expected = now;
+    }
+    assert!(told >= 20 && lost > 0, "{told} were told, {lost} killed before: the kills did not come at different moments");
 }
 
 /// Without real weights the states mean little; what is looked at is that they are the model's, are kept, and lead to

@@ -136,6 +136,8 @@ fn hashtags_are_well_formed_and_posts_are_apart() {
 struct Pair {
     question: String,
     sql: String,
+    /// Main difficulty of a test query.
+    kind: Option<String>,
 }
 
 /// The database of sql-it, as it is shipped.
@@ -270,6 +272,10 @@ fn questions_have_the_promised_size_and_no_query_is_in_two_splits() {
     let [train, validation, test] = sizes(&set);
     assert_eq!((train, validation), (128, 51));
     assert!(test >= 60);
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    set[&Split::Test].iter().for_each(|(_, pair)| *kinds.entry(pair.kind.as_deref().unwrap_or_default()).or_default() += 1);
+    assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), ["date", "filter", "group", "having", "join", "null", "order", "subquery"]);
+    assert!(kinds.values().all(|n| *n >= 6), "{kinds:?}");
     let mut seen: BTreeMap<String, Split> = BTreeMap::new();
     for (split, pairs) in &set {
         for (place, pair) in pairs {

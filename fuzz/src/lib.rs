@@ -30,8 +30,9 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 /// end the process. What this crate asserts still ends it, for nobody catches that.
 static CAUGHT: Once = Once::new();
 
-/// Columns that nobody names, that are named, and that are numbered.
-const COLUMNS: [&str; 3] = ["", "text=a,label=b,entities=b,question=a,sql=b,hashtags=b,prompt=a,completion=b", "text=1,label=2,entities=4"];
+/// Columns that nobody names, that are named, that are numbered, and that lie within others.
+const COLUMNS: [&str; 4] =
+    ["", "text=a,label=b,entities=b,question=a,sql=b,hashtags=b,prompt=a,completion=b", "text=1,label=2,entities=4", "text=a.b,label=c.d.0"];
 
 /// Reads bytes as a file with one of these endings. The first byte chooses ending, task and columns, so that each
 /// input is one case.
@@ -105,7 +106,7 @@ pub fn parquet_seeds(folder: &Path) {
         column.close().expect("closed");
         group.close().expect("closed");
         writer.close().expect("closed");
-        for choice in 0..15 {
+        for choice in 0..20 {
             bytes[0] = choice;
             std::fs::write(folder.join(format!("seed{number}-{choice}")), &bytes).expect("written");
         }

@@ -1,4 +1,5 @@
-//! Reads, checks, describes and searches a data set of a million rows, and prints what that took.
+//! Reads, checks, describes and searches a data set of a million rows, also as the table of the window, and prints what
+//! that took.
 //!
 //!     cargo run --example million -p acceptance -p lapidary [-- ROWS]
 //!
@@ -9,7 +10,10 @@ use acceptance::messages::Messages;
 use data::set::{DataSet, Source};
 use data::{Kind, check, describe};
 use lab::Home;
+use lab::library::Library;
 use lab::search::Index;
+use lab::sheet::{RowFilter, RowQuery, Sheet, Sort, SortBy};
+use lab::view;
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
@@ -22,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{rows} rows, {} MB; {:.2} GB before anything is read", std::fs::metadata(&path)?.len() / 1_000_000, peak());
 
     let whole = Instant::now();
-    let set = timed("read", || DataSet::open(&Source { kind: Some(Kind::Intent), train: Some(path), ..Source::default() }))?;
+    let set = timed("read", || DataSet::open(&Source { kind: Some(Kind::Intent), train: Some(path.clone()), ..Source::default() }))?;
     let findings = timed("checked", || check::findings(&set, None))?;
     let description = timed("described", || Ok::<_, data::Error>(describe::describe(&set, None)))?;
     println!("read, checked and described in {:.1} s, {:.2} GB at the peak", whole.elapsed().as_secs_f64(), peak());
@@ -37,6 +41,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         let found = index.find(words, 50)?;
         println!("  {words:?}: {} rows in {:.1} ms", found.len(), start.elapsed().as_secs_f64() * 1e3);
+    }
+    drop((set, findings, index));
+
+    let source = view::Source { task: "intent".into(), train: Some(path), ..view::Source::default() };
+    let mut sheet = timed("opened as a table (read and checked anew)", || Sheet::open(Library::open(&home)?, "million".into(), source))?;
+    for search in ["pacco", "provincia di Nuoro", "è ferma", "zzz", "p"] {
+        let sort = Sort { by: SortBy::Row, descending: false };
+        let query = RowQuery { data: "million".into(), offset: 0, limit: 50, filter: RowFilter::default(), search: search.into(), sort };
+        let start = Instant::now();
+        let page = sheet.rows(&query)?;
+        println!("  {search:?} in the table: {} rows in {:.1} ms", page.total, start.elapsed().as_secs_f64() * 1e3);
     }
     Ok(())
 }

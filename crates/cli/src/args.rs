@@ -123,7 +123,7 @@ pub enum Command {
         /// Validation examples [default: those of the run]
         #[arg(long, value_name = "FILE")]
         validation: Option<PathBuf>,
-        /// Which column plays which role: text=question,label=intent
+        /// Which column plays which role: text=question,label=intent; a field within a field has a dot: text=content.text
         #[arg(long, requires = "validation")]
         columns: Option<String>,
         /// Device: auto, cpu, gpu or an id from `lapidary devices`
@@ -403,7 +403,7 @@ pub struct Looked {
     /// Task
     #[arg(long)]
     pub task: String,
-    /// Which column plays which role: text=question,label=intent
+    /// Which column plays which role: text=question,label=intent; a field within a field has a dot: text=content.text
     #[arg(long)]
     columns: Option<String>,
     /// SQL script that makes the tables which queries are about; of a custom task the JSON schema of its completions
@@ -447,7 +447,7 @@ pub struct Train {
     /// A folder with dataset.toml or files called train, validation, test
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// Which column plays which role: text=question,label=intent
+    /// Which column plays which role: text=question,label=intent; a field within a field has a dot: text=content.text
     #[arg(long)]
     columns: Option<String>,
     /// SQL script that makes the tables which queries are about; of a custom task the JSON schema of its completions
@@ -554,7 +554,7 @@ pub struct Evaluate {
     /// Examples to score on [default: the test set of the run]
     #[arg(long, value_name = "FILE", required_unless_present_any = ["run", "like"])]
     pub test: Option<PathBuf>,
-    /// Which column plays which role: text=question,label=intent
+    /// Which column plays which role: text=question,label=intent; a field within a field has a dot: text=content.text
     #[arg(long)]
     pub columns: Option<String>,
     /// Device: auto, cpu, gpu or an id from `lapidary devices`

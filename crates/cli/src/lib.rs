@@ -104,7 +104,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Data { command: DataCommand::Show { looked, search, limit, tokens, near, map, under } } => {
             let set = read_data(&looked, out)?;
             if let Some(words) = search {
-                out.matches(&set, &Index::open(&home, &set)?.find(&words, limit)?);
+                out.matches(&set, &working(&set, out, || Index::open(&home, &set))?.find(&words, limit)?);
             } else if let Some(name) = tokens {
                 let (split, row) = look::locate(&set, &name)?;
                 let measure = measure(&home, set.kind, &under)?.map_err(lab::Error::Request)?;
@@ -120,8 +120,11 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             } else {
                 let measure = measure(&home, set.kind, &under)?.ok();
                 // queries without their database have no prompt, and so no length
-                let batches = measure.as_ref().and_then(|m| look::batches(&set, m).ok());
-                out.description(&look::describe(&set, measure.as_ref().map(look::Measure::tokenizer)), batches.as_ref());
+                let (description, batches) = working(&set, out, || {
+                    let batches = measure.as_ref().and_then(|m| look::batches(&set, m).ok());
+                    (look::describe(&set, measure.as_ref().map(look::Measure::tokenizer)), batches)
+                });
+                out.description(&description, batches.as_ref());
             }
         }
         Command::Data { command: DataCommand::Edit { looked, action } } => edit_data(&home, &looked, action, out)?,
@@ -261,6 +264,14 @@ fn read_data(looked: &Looked, out: Output) -> Result<DataSet> {
     Ok(set)
 }
 
+/// Does something with all rows of a set, and shows that it is being done where it takes long.
+fn working<T>(set: &DataSet, out: Output, work: impl FnOnce() -> T) -> T {
+    let sign = progress::Work::new(out, set.splits.values().map(|file| file.examples.len()).sum());
+    let done = work();
+    sign.finish();
+    done
+}
+
 /// What says how long examples are; or why there is nothing, where no model was named and the usual one is not here.
 fn measure(home: &Home, kind: Kind, under: &Under) -> Result<std::result::Result<look::Measure, String>> {
     match look::Measure::open(home, under.reader().model, under.recipe(kind)?) {
@@ -285,7 +296,7 @@ fn embed(home: &Home, set: &DataSet, with: Option<(Split, usize)>, under: &Under
 fn check_data(home: &Home, looked: &Looked, deep: bool, under: &Under, out: Output) -> Result<ExitCode> {
     let set = read_data(looked, out)?;
     let measure = measure(home, set.kind, under)?;
-    let mut checked = look::check(&set, measure.as_ref().map_err(String::clone))?;
+    let mut checked = working(&set, out, || look::check(&set, measure.as_ref().map_err(String::clone)))?;
     let mut doubts = None;
     if deep {
         let (rows, finding) = vectors::doubts(&set, &embed(home, &set, None, under, out)?);

@@ -114,6 +114,30 @@ impl Reading {
     }
 }
 
+/// Rows from which what is done with all of them takes long enough to say so.
+const MANY: usize = 50_000;
+
+/// A sign that something is being done with the rows of a large set.
+pub struct Work(ProgressBar);
+
+impl Work {
+    /// Says what is done with so many rows, if they are many.
+    pub fn new(out: Output, rows: usize) -> Self {
+        if rows < MANY {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = bar(out, "{spinner} {msg}  {elapsed}");
+        bar.set_message(out.words.working(rows));
+        bar.enable_steady_tick(PATIENCE);
+        Self(bar)
+    }
+
+    /// Takes the sign away.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// The bar of rows that a model reads.
 pub struct Rows(ProgressBar);
 

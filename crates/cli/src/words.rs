@@ -15,7 +15,7 @@ use lab::microscope::Role;
 use lab::report::record::TrainRecord;
 use lab::report::text::Lang;
 use lab::sweep::Trial;
-use say::Language;
+use say::{EXAMPLE, Language, Noun, number};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -42,6 +42,9 @@ macro_rules! both {
         }
     };
 }
+
+/// Steps of a training.
+const STEP: Noun = ["step", "steps", "passo", "passi"];
 
 /// The sentences of the command in a language.
 #[derive(Clone, Copy)]
@@ -130,6 +133,11 @@ impl Words {
         both!(self, "{share} (95 % interval {low} to {high})", "{share} (intervallo al 95 % da {low} a {high})")
     }
 
+    /// A number of things, in this language, which need not be the one that the process speaks.
+    fn count(self, n: usize, [one, many, uno, molti]: Noun) -> String {
+        format!("{n} {}", self.pick(number(n, one, many), number(n, uno, molti)))
+    }
+
     fn gigabytes(self, bytes: u64, places: usize) -> String {
         self.0.decimal(bytes as f64 / 1e9, places)
     }
@@ -174,6 +182,11 @@ impl Words {
         self.pick("reading {msg} {bar:30} {percent} %  {eta} left", "lettura di {msg} {bar:30} {percent} %  ancora {eta}")
     }
 
+    /// What is being done with the rows of a large set.
+    pub fn working(self, rows: usize) -> String {
+        both!(self, "looking at {rows} rows", "esame di {rows} righe")
+    }
+
     /// Rows that were passed over, which are listed after it.
     pub fn skipped(self, count: usize, file: &str) -> String {
         both!(self, "{file}: rows passed over: {count}", "{file}: righe saltate: {count}")
@@ -187,10 +200,11 @@ impl Words {
     /// What a training begins with.
     pub fn started(self, examples: usize, method: &str, trainable: usize, steps: usize, device: &str) -> String {
         let millions = self.0.decimal(trainable as f64 / 1e6, 1);
+        let (examples, steps) = (self.count(examples, EXAMPLE), self.count(steps, STEP));
         both!(
             self,
-            "{examples} examples, method {method}, {millions} M trained parameters, {steps} steps on {device}",
-            "{examples} esempi, metodo {method}, {millions} M di parametri addestrati, {steps} passi su {device}"
+            "{examples}, method {method}, {millions} M trained parameters, {steps} on {device}",
+            "{examples}, metodo {method}, {millions} M di parametri addestrati, {steps} su {device}"
         )
     }
 
@@ -213,12 +227,12 @@ impl Words {
 
     /// What the runs of one method and size came to.
     pub fn summary(self, method: &str, rows: Option<usize>, runs: usize, metric: &str, value: &str, seconds: f64) -> String {
-        let rows = rows.map_or_else(|| self.pick("all", "tutti gli").to_string(), |n| n.to_string());
-        let seconds = self.0.decimal(seconds, 0);
+        let rows = rows.map_or_else(|| self.pick("all examples", "tutti gli esempi").to_string(), |n| self.count(n, EXAMPLE));
+        let (runs, seconds) = (self.count(runs, ["seed", "seeds", "seme", "semi"]), self.0.decimal(seconds, 0));
         both!(
             self,
-            "{method}, {rows} examples, {runs} seeds: {metric} {value}, {seconds} s of training each",
-            "{method}, {rows} esempi, {runs} semi: {metric} {value}, {seconds} s di addestramento ciascuno"
+            "{method}, {rows}, {runs}: {metric} {value}, {seconds} s of training each",
+            "{method}, {rows}, {runs}: {metric} {value}, {seconds} s di addestramento ciascuno"
         )
     }
 
@@ -226,11 +240,12 @@ impl Words {
     pub fn trial(self, t: &Trial, metric: &str) -> String {
         let value = t.value.map_or_else(|| self.pick("failed", "fallita").to_string(), |v| self.percent(v));
         let loss = t.loss.map_or_else(|| "-".to_string(), |l| self.0.decimal(l, 3));
-        let (round, epochs, set, seconds) = (t.round, t.epochs, t.set.join(" "), self.0.decimal(t.seconds, 0));
+        let epochs = self.count(t.epochs, ["epoch", "epochs", "epoca", "epoche"]);
+        let (round, set, seconds) = (t.round, t.set.join(" "), self.0.decimal(t.seconds, 0));
         both!(
             self,
-            "round {round}, {epochs} epochs, {set}: {metric} {value}, validation loss {loss}, {seconds} s",
-            "turno {round}, {epochs} epoche, {set}: {metric} {value}, perdita di validazione {loss}, {seconds} s"
+            "round {round}, {epochs}, {set}: {metric} {value}, validation loss {loss}, {seconds} s",
+            "turno {round}, {epochs}, {set}: {metric} {value}, perdita di validazione {loss}, {seconds} s"
         )
     }
 
@@ -242,11 +257,12 @@ impl Words {
     /// What a run would cost.
     pub fn cost(self, f: &Forecast) -> String {
         let [seconds, training, scoring] = [f.seconds, f.training_seconds, f.scoring_seconds].map(|s| self.0.decimal(s, 0));
-        let (memory, checkpoint, steps) = (self.gigabytes(f.peak_memory_bytes, 2), self.gigabytes(f.checkpoint_bytes, 2), f.steps);
+        let (memory, checkpoint) = (self.gigabytes(f.peak_memory_bytes, 2), self.gigabytes(f.checkpoint_bytes, 2));
+        let steps = self.count(f.steps, STEP);
         both!(
             self,
-            "about {seconds} s: {training} s of training ({steps} steps), {scoring} s of scoring; {memory} GB of memory; {checkpoint} GB a checkpoint",
-            "circa {seconds} s: {training} s di addestramento ({steps} passi), {scoring} s di valutazione; {memory} GB di memoria; {checkpoint} GB a checkpoint"
+            "about {seconds} s: {training} s of training ({steps}), {scoring} s of scoring; {memory} GB of memory; {checkpoint} GB a checkpoint",
+            "circa {seconds} s: {training} s di addestramento ({steps}), {scoring} s di valutazione; {memory} GB di memoria; {checkpoint} GB a checkpoint"
         )
     }
 
@@ -334,11 +350,9 @@ impl Words {
 
     /// How rich the texts are.
     pub fn vocabulary(self, distinct: usize, occurrences: usize, once: usize) -> String {
-        both!(
-            self,
-            "{occurrences} words, {distinct} of them different, {once} only once",
-            "{occurrences} parole, di cui {distinct} diverse e {once} presenti una volta sola"
-        )
+        let words = self.count(occurrences, ["word", "words", "parola", "parole"]);
+        let (diverse, presenti) = (number(distinct, "diversa", "diverse"), number(once, "presente", "presenti"));
+        both!(self, "{words}, {distinct} of them different, {once} only once", "{words}, di cui {distinct} {diverse} e {once} {presenti} una volta sola")
     }
 
     /// How far training covers the words of another part.
@@ -353,12 +367,14 @@ impl Words {
 
     /// How many examples have no entity.
     pub fn without_entities(self, count: usize) -> String {
-        both!(self, "{count} examples without an entity", "{count} esempi senza entità")
+        let examples = self.count(count, EXAMPLE);
+        both!(self, "{examples} without an entity", "{examples} senza entità")
     }
 
     /// A type of entity.
     pub fn entities(self, count: usize, distinct: usize, commonest: &str) -> String {
-        both!(self, "{count}, {distinct} of them different: {commonest}", "{count}, di cui {distinct} diverse: {commonest}")
+        let diverse = number(distinct, "diversa", "diverse");
+        both!(self, "{count}, {distinct} of them different: {commonest}", "{count}, di cui {distinct} {diverse}: {commonest}")
     }
 
     /// What SQL the queries use.
@@ -373,11 +389,9 @@ impl Words {
 
     /// Which hashtags there are.
     pub fn tags(self, distinct: usize, once: usize, commonest: &str) -> String {
-        both!(
-            self,
-            "{distinct} different hashtags, {once} only once; the commonest: {commonest}",
-            "{distinct} hashtag diversi, {once} presenti una volta sola; i più comuni: {commonest}"
-        )
+        let hashtags = self.count(distinct, ["different hashtag", "different hashtags", "hashtag", "hashtag diversi"]);
+        let presenti = number(once, "presente", "presenti");
+        both!(self, "{hashtags}, {once} only once; the commonest: {commonest}", "{hashtags}, {once} {presenti} una volta sola; i più comuni: {commonest}")
     }
 
     /// How many hashtags of a part training has.
@@ -388,11 +402,11 @@ impl Words {
 
     /// How rows lie in batches.
     pub fn batches(self, count: usize, packed: f64, padded: f64, shapes: usize) -> String {
-        let (packed, padded) = (self.percent(packed), self.percent(padded));
+        let (packed, padded, shapes) = (self.percent(packed), self.percent(padded), self.count(shapes, ["shape", "shapes", "forma", "forme"]));
         both!(
             self,
-            "batches an epoch: {count}, with {packed} padding on the CPU; {padded} where rows must be of one length, in {shapes} shapes",
-            "lotti per epoca: {count}, con {packed} di riempitivo sulla CPU; {padded} dove le righe devono avere la stessa lunghezza, in {shapes} forme"
+            "batches an epoch: {count}, with {packed} padding on the CPU; {padded} in lines of one length, as graphics devices want them ({shapes})",
+            "lotti per epoca: {count}, con {packed} di riempitivo sulla CPU; {padded} in sequenze di una stessa lunghezza, come le vogliono le schede grafiche ({shapes})"
         )
     }
 
@@ -486,8 +500,8 @@ impl Words {
 
     /// The main result of a run.
     pub fn result(self, scores: &str, examples: usize, split: &str) -> String {
-        let split = self.said(split);
-        both!(self, "{scores} on {examples} {split} examples", "{scores} su {examples} esempi di {split}")
+        let (split, n, esempi) = (self.said(split), number(examples, "example", "examples"), number(examples, "esempio", "esempi"));
+        both!(self, "{scores} on {examples} {split} {n}", "{scores} su {examples} {esempi} di {split}")
     }
 
     /// Name of the result without constraint on the answer.
@@ -497,13 +511,13 @@ impl Words {
 
     /// How a training ended.
     pub fn ended(self, status: &str, train: &TrainRecord) -> String {
-        let (status, steps, best) = (self.said(status), train.steps, train.best_step);
+        let (status, steps, best) = (self.said(status), self.count(train.steps, STEP), train.best_step);
         let (seconds, speed) = (self.0.decimal(train.seconds, 0), self.0.decimal(train.tokens_per_second, 0));
         let memory = self.gigabytes(train.peak_memory_bytes, 2);
         both!(
             self,
-            "{status}: {steps} steps in {seconds} s, {speed} tokens/s, {memory} GB at most; weights of step {best} kept",
-            "{status}: {steps} passi in {seconds} s, {speed} token/s, al massimo {memory} GB; tenuti i pesi del passo {best}"
+            "{status}: {steps} in {seconds} s, {speed} tokens/s, {memory} GB at most; weights of step {best} kept",
+            "{status}: {steps} in {seconds} s, {speed} token/s, al massimo {memory} GB; tenuti i pesi del passo {best}"
         )
     }
 
@@ -547,7 +561,8 @@ impl Words {
 
     /// How many examples the scores are of.
     pub fn on_examples(self, examples: usize) -> String {
-        both!(self, "on {examples} examples", "su {examples} esempi")
+        let examples = self.count(examples, EXAMPLE);
+        both!(self, "on {examples}", "su {examples}")
     }
 
     /// What the mistakes in entities are.
@@ -689,7 +704,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("lapidary", "quiet", "Né avanzamento né note"),
     ("lapidary", "language", "Lingua di messaggi, aiuto e rapporti [predefinito: quella del sistema]"),
     (ANY, "device", "Dispositivo: auto, cpu, gpu o un id di `lapidary devices`"),
-    (ANY, "columns", "Quale colonna ha quale ruolo: text=question,label=intent"),
+    (ANY, "columns", "Quale colonna ha quale ruolo: text=question,label=intent; un campo dentro un campo ha un punto: text=content.text"),
     (ANY, "schema", "Script SQL che crea le tabelle a cui si riferiscono le query; di un compito custom, lo schema JSON dei completamenti"),
     (ANY, "skip_bad_rows", "Salta le righe che non si possono leggere, elencandole, invece di rifiutare il file"),
     (ANY, "database", "File SQLite su cui eseguire le query"),

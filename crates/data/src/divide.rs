@@ -11,7 +11,7 @@ use crate::part::Split;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use say::say;
+use say::{EXAMPLE, say};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -52,11 +52,10 @@ pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64) -> R
         groups.entry(root).or_default().push(i);
     }
     if groups.len() < 3 {
+        let (n, different) = (say::count(examples.len(), EXAMPLE), say::count(groups.len(), ["different text", "different texts", "testo", "testi diversi"]));
         let what = say!(
-            "holds {} examples of {} different texts, which cannot be divided; add more",
-            "contiene {} esempi di {} testi diversi, che non si possono dividere; aggiungine altri",
-            examples.len(),
-            groups.len()
+            "holds {n} of {different}, too few to be divided into three parts; add more",
+            "contiene {n} di {different}, troppo pochi per dividerli in tre parti; aggiungine altri"
         );
         return Err(Error::file(path, what));
     }
@@ -208,6 +207,6 @@ mod tests {
         assert!(Shares::new(0.5, 0.5).is_err() && Shares::new(0.0, 0.0).is_err() && Shares::new(-0.1, 0.2).is_err() && Shares::new(f64::NAN, 0.2).is_err());
         let same: Vec<Example> = (1..10).map(|i| example("sempre lo stesso testo".into(), "a", i)).collect();
         let refused = divide(Path::new("x.jsonl"), &same, Shares::new(0.1, 0.1).expect("sound"), 0).expect_err("one text");
-        assert!(refused.to_string().contains("x.jsonl: holds 9 examples of 1 different texts"), "{refused}");
+        assert!(refused.to_string().contains("x.jsonl: holds 9 examples of 1 different text, too few"), "{refused}");
     }
 }

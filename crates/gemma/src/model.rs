@@ -247,8 +247,8 @@ impl Gemma {
         Self { arena: None, ..self.shortened(self.config.layers) }
     }
 
-    /// Final hidden states of a batch. A row's real tokens never see the padding that follows them, so it
-    /// needs no mask; what is computed at padding is not meaningful and must not be used.
+    /// Final hidden states of a batch. A row's real tokens never see the padding that follows them; what is computed
+    /// there is not meaningful and must not be used.
     ///
     /// # Shapes
     /// - `ids`: `rows.total()` tokens
@@ -310,7 +310,7 @@ impl Gemma {
         });
         let real = Tensor::<1, Int>::from_data(TensorData::new(real, [rows.total()]), &self.device);
         let as_given = |x: &Tensor<2>| if padded == *rows { x.clone() } else { x.clone().select(0, real.clone()) };
-        let context = self.context(rows.count(), padded.total() / rows.count().max(1));
+        let context = self.context(&padded);
         let mut x = self.embed(&spread)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             see(layer, &as_given(&x));
@@ -443,15 +443,23 @@ impl Gemma {
         Ok(values.chunks_exact(tokens.len().max(1)).map(<[f32]>::to_vec).collect())
     }
 
-    /// What the blocks need for a batch without a cache.
-    fn context(&self, batch: usize, time: usize) -> Context {
-        let positions = [(0..time).collect::<Vec<_>>()];
-        let window = self.config.window;
+    /// What the blocks need for rows in lines, without a cache.
+    fn context(&self, rows: &Rows) -> Context {
+        let [batch, time] = rows.shape().unwrap_or_default();
+        // where each token stands in its row, line by line
+        let places: Vec<usize> = rows.trees().iter().flat_map(|row| 0..row.tokens()).collect();
+        let mut positions: Vec<Vec<usize>> = places.chunks(time.max(1)).map(<[usize]>::to_vec).collect();
+        if positions.windows(2).all(|pair| pair[0] == pair[1]) {
+            // one line stands for all that are like it
+            positions.truncate(1);
+        }
+        // a token sees those before it in its own row
+        let sees = |line: usize, q: usize, k: usize, window: usize| k <= q && q - k <= positions[line][q] && q - k < window;
         Context {
             batch,
             time,
-            global: self.geometry(true, &positions, time, |_, q, k| k <= q),
-            local: self.geometry(false, &positions, time, |_, q, k| k <= q && q - k < window),
+            global: self.geometry(true, &positions, time, |line, q, k| sees(line, q, k, usize::MAX)),
+            local: self.geometry(false, &positions, time, |line, q, k| sees(line, q, k, self.config.window)),
         }
     }
 
@@ -478,7 +486,7 @@ impl Gemma {
 
     fn geometry(&self, global: bool, positions: &[Vec<usize>], keys: usize, sees: impl Fn(usize, usize, usize) -> bool) -> Geometry {
         let c = &self.config;
-        let (rows, time, half) = (positions.len(), positions[0].len(), c.head / 2);
+        let (rows, time, half) = (positions.len(), positions.first().map_or(0, Vec::len), c.head / 2);
         let Rotary { cos, sin } = self.rotary(global, &positions.concat());
         let groups = c.heads / c.kv_heads;
         let mut mask = Vec::with_capacity(rows * groups * time * keys);

@@ -11,7 +11,7 @@ use data::set::{DataSet, File, Source, Split};
 use data::write::{self, Layout, NewCard};
 use data::{Example, Kind, Origin, Target};
 use report::text::Lang;
-use say::say;
+use say::{CHANGE, say};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -372,10 +372,10 @@ impl Editor {
         let set = &self.state.set;
         let new = NewCard {
             how_it_was_made: say!(
-                "Edited with Lapidary {}: {} changes to {}.",
-                "Modificato con Lapidary {}: {} modifiche a {}.",
+                "Edited with Lapidary {}: {} to {}.",
+                "Modificato con Lapidary {}: {} a {}.",
                 crate::VERSION,
-                self.done,
+                say::count(self.done, CHANGE),
                 set.card.name
             ),
             ..NewCard::of(set)

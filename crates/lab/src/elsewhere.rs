@@ -10,7 +10,7 @@ use data::read::{Columns, Record};
 use data::{Example, Kind, Origin, Target};
 use report::record::{self, DeviceRecord, ModelRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use report::text::Lang;
-use say::say;
+use say::{EXAMPLE, say};
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -192,11 +192,11 @@ fn pair<'a>(file: &Path, records: &'a [Record], examples: &[Example]) -> Result<
         return examples.iter().map(own).collect();
     }
     if records.len() != examples.len() {
-        let (have, want) = (records.len(), examples.len());
+        let (have, want) = (say::count(records.len(), ["answer", "answers", "risposta", "risposte"]), say::count(examples.len(), EXAMPLE));
         let asked = examples.first().map_or_else(String::new, |e| e.origin.path().display().to_string());
         return refuse(say!(
-            " holds {have} answers, {asked} holds {want} examples; give one answer for each, in the same order or with its `input`",
-            " contiene {have} risposte, {asked} contiene {want} esempi; dai una risposta per ciascuno, nello stesso ordine o con il suo `input`"
+            " holds {have}, {asked} holds {want}; give one answer for each, in the same order or with its `input`",
+            " contiene {have}, {asked} contiene {want}; dai una risposta per ciascuno, nello stesso ordine o con il suo `input`"
         ));
     }
     Ok(records.iter().collect())

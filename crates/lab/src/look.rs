@@ -6,7 +6,7 @@ use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::run;
-use crate::sheet::QueryResult;
+use crate::sheet::{MEASURED, QueryResult};
 use crate::task::{self, Task};
 use crate::vectors::no_row;
 use data::batch::{self, Padding};
@@ -23,7 +23,7 @@ use data::{Encoded, Example, Kind, Origin};
 use gemma::{Layout, Tokenizer, Weights};
 use report::record::RunFile;
 use report::text::Lang;
-use say::say;
+use say::{ROW, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -181,7 +181,7 @@ fn limited<T>(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer
 }
 
 /// How the training rows of a set lie in batches under a measure's recipe: one after the other, as the CPU
-/// takes them, and padded to one length, as graphics adapters do.
+/// takes them, and in lines of one length, as graphics adapters do. Of very many rows the first ones are measured.
 ///
 /// # Errors
 /// If the set's database cannot be opened, or a row cannot be tokenized.
@@ -189,8 +189,11 @@ pub fn batches(set: &DataSet, measure: &Measure) -> Result<[Padding; 2]> {
     let (task, recipe) = (Task::of(set)?, &measure.recipe);
     let template = recipe.template(&set.card.language);
     let encoder = Encoder { tokenizer: &measure.tokenizer, max_tokens: usize::MAX };
-    let encoded = set.examples(Split::Train).iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
-    Ok([Layout::Packed, Layout::Padded].map(|layout| batch::padding(&encoded, recipe.train.batch, 0, layout)))
+    let rows = set.examples(Split::Train);
+    let measured = &rows[..rows.len().min(MEASURED)];
+    let encoded = measured.iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
+    let batches = rows.len().div_ceil(recipe.train.batch);
+    Ok([Layout::Packed, Layout::Padded].map(|layout| Padding { batches, ..batch::padding(&encoded, recipe.train.batch, 0, layout) }))
 }
 
 /// The tokenizer of a model.
@@ -237,7 +240,7 @@ pub(crate) fn named<'a, R>(
     let (place, number) = parsed.ok_or_else(|| wrong(say!("is no row", "non è una riga")))?;
     if let Some(split) = Split::ALL.into_iter().find(|s| s.name() == place) {
         return numbered(split, number)
-            .map_err(|size| wrong(say!("the {place} part has {size} rows in its file", "la parte {place} ha {size} righe nel suo file")));
+            .map_err(|size| wrong(say!("the {place} part has {} in its file", "la parte {place} ha {} nel suo file", say::count(size, ROW))));
     }
     let mut found: Vec<R> = rows.filter(|(_, o)| o.line == number && (o.path() == Path::new(place) || o.path().ends_with(place))).map(|(row, _)| row).collect();
     match (found.pop(), found.len()) {
@@ -310,12 +313,13 @@ pub fn columns(source: &crate::view::Source, example: Option<&Example>) -> Resul
     let Some(path) = set::files(&source_of_set)?.into_values().next() else { return Ok(ColumnsView::default()) };
     let records = read::head(&path, &source_of_set.columns, PREVIEW.0)?;
     let Some(first) = records.first() else { return Ok(ColumnsView::default()) };
-    let names: Vec<String> = first.fields.iter().map(|(name, _)| name.clone()).collect();
+    let names = first.names();
     let mut mapping: BTreeMap<String, String> =
         source.columns.iter().filter(|(_, column)| names.contains(column)).map(|(r, c)| (r.clone(), c.clone())).collect();
     match example {
         Some(example) => {
-            let holding = |value: &str| first.fields.iter().find(|(_, v)| !value.is_empty() && v.trim() == value.trim()).map(|(name, _)| name.clone());
+            let holds = |name: &String, value: &str| first.value(name).is_some_and(|v| v.trim() == value.trim());
+            let holding = |value: &str| names.iter().find(|name| !value.is_empty() && holds(name, value)).cloned();
             let [text, target] = example.target.kind().roles();
             for (role, column) in [(text, holding(&example.text)), (target, holding(&tasks::answer::show(&example.target)))] {
                 if let Some(column) = column {
@@ -334,10 +338,7 @@ pub fn columns(source: &crate::view::Source, example: Option<&Example>) -> Resul
             }
         }
     }
-    let value = |record: &Record, name: &String| {
-        let value = record.fields.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v);
-        value.chars().take(PREVIEW.1).collect()
-    };
+    let value = |record: &Record, name: &String| record.value(name).unwrap_or_default().chars().take(PREVIEW.1).collect();
     let preview = records.iter().map(|record| names.iter().map(|name| value(record, name)).collect()).collect();
     Ok(ColumnsView { names, mapping, preview })
 }
@@ -397,6 +398,13 @@ mod tests {
     #[test]
     fn columns_are_proposed_by_name_or_told_from_what_was_read() {
         let dir = tempfile::tempdir().expect("a folder");
+        let nested = dir.path().join("api.json");
+        std::fs::write(&nested, r#"[{"content": {"text": "dove il pacco"}, "class": {"label": "resi"}}]"#).expect("written");
+        let mut source = crate::view::Source { task: "intent".into(), train: Some(nested), ..crate::view::Source::default() };
+        source.columns = BTreeMap::from([("text".into(), "content.text".into()), ("label".into(), "class.label".into())]);
+        let found = columns(&source, None).expect("columns");
+        assert_eq!((found.names.join(" "), &found.mapping), ("content content.text class class.label".into(), &source.columns));
+        assert_eq!(found.preview[0][1], "dove il pacco");
         let path = dir.path().join("posta.csv");
         std::fs::write(&path, "Frase;Reparto\ndove il pacco;spedizioni\nil rimborso;resi\n").expect("written");
         let mut source = crate::view::Source { task: "intent".into(), train: Some(path), ..crate::view::Source::default() };

@@ -23,7 +23,7 @@ use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
 use report::record::{
     Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically,
 };
-use say::say;
+use say::{CHANGE, ROW, say};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -309,18 +309,18 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                     let first = file.skipped.first.first().map_or("", String::as_str);
                     watch.event(Event::Warning {
                         message: say!(
-                            "{}: {} rows passed over, the first because {first}",
-                            "{}: {} righe saltate, la prima perché {first}",
+                            "{}: {} passed over ({first})",
+                            "{}: {} ({first})",
                             file.path.display(),
-                            file.skipped.count
+                            say::count(file.skipped.count, ["row", "rows", "riga saltata", "righe saltate"])
                         ),
                     });
                 }
                 if p.unheeded > 0 {
                     let message = say!(
-                        "this data set was edited, and {} changes to it are not heeded; train with --edited to heed them",
-                        "questo insieme di dati è stato modificato, e di {} modifiche non si tiene conto; addestra con --edited per tenerne conto",
-                        p.unheeded
+                        "this data set was edited, which is not heeded ({}); train with --edited to heed it",
+                        "questo insieme di dati è stato modificato, e non se ne tiene conto ({}); addestra con --edited per tenerne conto",
+                        say::count(p.unheeded, CHANGE)
                     );
                     watch.event(Event::Warning { message });
                 }
@@ -330,11 +330,11 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
                 if let Some(first) = beyond.first() {
                     let message = say!(
-                        "{} rows have entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
+                        "{} with entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
                          (first: {first}); --set cut=characters tags every character by itself",
-                        "{} righe hanno entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
+                        "{} con entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
                          un tipo che nessuna riga di addestramento ha (la prima: {first}); --set cut=characters dà un tag a ogni carattere",
-                        beyond.len()
+                        say::count(beyond.len(), ROW)
                     );
                     watch.event(Event::Warning { message });
                 }

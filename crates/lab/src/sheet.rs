@@ -19,6 +19,7 @@ use data::set::{self, DataSet, Split};
 use data::write::Layout;
 use data::{Example, Kind};
 use gemma::Tokenizer;
+use rayon::prelude::*;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,8 +104,9 @@ pub struct Lengths {
     pub measured: usize,
 }
 
-/// Rows whose lengths are measured at most, and classes of lengths.
-const MEASURED: usize = 20_000;
+/// Rows whose lengths are measured at most.
+pub(crate) const MEASURED: usize = 20_000;
+/// Classes of lengths.
 const BINS: usize = 24;
 
 impl Lengths {
@@ -632,24 +634,49 @@ impl Sheet {
             None => self.there.clone(),
         };
         let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());
-        numbers.retain(|&row| {
-            let (split, example) = self.example(row);
+        // the rows alone, which several threads may read at once
+        let (rows, changed) = (self.editor.rows(), &self.changed);
+        let split_of = |row: usize| rows[row].split.unwrap_or(Split::Train);
+        let chosen = |&row: &usize| {
+            let example = &rows[row].example;
             among.as_ref().is_none_or(|rows| rows.contains(&row))
-                && filter.split.is_none_or(|s| s == split)
+                && filter.split.is_none_or(|s| s == split_of(row))
                 && filter.label.as_ref().is_none_or(|l| names(example).contains(&l.as_str()))
-                && filter.changed.is_none_or(|c| c == self.changed.contains(&row))
-                && (search.is_empty() || example.text.to_lowercase().contains(search) || answer::show(&example.target).to_lowercase().contains(search))
-        });
+                && filter.changed.is_none_or(|c| c == changed.contains(&row))
+                && (search.is_empty() || holds(&example.text, search) || answer_holds(&example.target, search))
+        };
+        numbers = numbers.into_par_iter().filter(chosen).collect();
         match sort.by {
             SortBy::Row => {}
-            SortBy::Text => numbers.sort_by(|&a, &b| self.example(a).1.text.cmp(&self.example(b).1.text)),
-            SortBy::Target => numbers.sort_by_cached_key(|&row| answer::show(&self.example(row).1.target)),
-            SortBy::Split => numbers.sort_by_key(|&row| self.example(row).0),
+            SortBy::Text => numbers.par_sort_by(|&a, &b| rows[a].example.text.cmp(&rows[b].example.text)),
+            SortBy::Target => numbers.par_sort_by_cached_key(|&row| answer::show(&rows[row].example.target)),
+            SortBy::Split => numbers.par_sort_by_key(|&row| split_of(row)),
         }
         if sort.descending {
             numbers.reverse();
         }
         Ok(numbers)
+    }
+}
+
+/// Bytes of a text that are looked at together.
+const BLOCK: usize = 32;
+
+/// Whether a text holds another, which is in lower case, whatever the case of its own letters.
+fn holds(text: &str, lower: &str) -> bool {
+    let Some((first, rest)) = lower.as_bytes().split_first().filter(|_| lower.is_ascii()) else { return text.to_lowercase().contains(lower) };
+    let bytes = text.as_bytes();
+    let begins = |at: usize| bytes[at].eq_ignore_ascii_case(first) && bytes.get(at + 1..at + lower.len()).is_some_and(|b| b.eq_ignore_ascii_case(rest));
+    // that a block does not even hold the first letter is seen for all of its bytes at once
+    let possible = |block: &[u8]| block.iter().fold(false, |any, b| any | b.eq_ignore_ascii_case(first));
+    bytes.chunks(BLOCK).enumerate().any(|(i, block)| possible(block) && (i * BLOCK..i * BLOCK + block.len()).any(begins))
+}
+
+/// The same for what [`answer::show`] makes of an answer.
+fn answer_holds(target: &data::Target, lower: &str) -> bool {
+    match target {
+        data::Target::Label(text) | data::Target::Sql(text) | data::Target::Completion(text) => holds(text, lower),
+        data::Target::Entities(_) | data::Target::Tags(_) => holds(&answer::show(target), lower),
     }
 }
 
@@ -734,6 +761,21 @@ mod tests {
         let page = sheet.rows(&query).expect("a page");
         assert_eq!((page.total, page.rows[0].id, page.rows.len()), (5, 1, 2));
         assert_eq!((page.rows[1].origin.as_str(), page.rows[1].findings.as_slice()), ("train.jsonl:3", &["few_examples", "duplicate"][..]));
+    }
+
+    #[test]
+    fn a_text_is_found_whatever_the_case_and_wherever_it_stands() {
+        let padded = |n: usize| format!("{}Il PACCO è Già qui{}", "à".repeat(n), "p".repeat(n));
+        for n in 0..70 {
+            for found in ["pacco", "p", "il pacco è già", "qui", "acco", " "] {
+                assert!(holds(&padded(n), found), "{found} in {n}");
+            }
+            for missing in ["pacca", "quip ", "accoo", "il pacco e"] {
+                assert!(!holds(&padded(n), missing), "{missing} in {n}");
+            }
+        }
+        assert!(holds("", "") && holds("a", "") && !holds("", "a") && !holds("pac", "pacco"));
+        assert!(holds("PERCHÉ", "perché") && answer_holds(&data::Target::Tags(vec!["#Uno".into(), "#Due".into()]), "uno #d"));
     }
 
     #[test]

@@ -175,10 +175,12 @@ pub fn enough(set: &DataSet, rows: usize, seed: u64) -> Result<()> {
     }
     let (missing, of) = (without.len(), all.names().len());
     let names = without[..missing.min(LISTED)].join(", ") + if missing > LISTED { ", …" } else { "" };
-    let (what, cosa) = if set.kind == Kind::Intent { ("labels", "etichette") } else { ("types of entities", "tipi di entità") };
+    let [what, uno, molti] =
+        if set.kind == Kind::Intent { ["labels", "etichetta", "etichette"] } else { ["types of entities", "tipo di entità", "tipi di entità"] };
+    let (resterebbe, cosa) = (say::number(missing, "resterebbe", "resterebbero"), say::number(missing, uno, molti));
     Err(Error::request(say!(
-        "{rows} training rows are too few: {missing} of {of} {what} would have none ({names}); take at least {}",
-        "{rows} righe di addestramento sono troppo poche: {missing} {cosa} su {of} resterebbero senza ({names}); prendine almeno {}",
+        "too few training rows ({rows}): {missing} of {of} {what} would have none ({names}); take at least {}",
+        "troppo poche righe di addestramento ({rows}): senza nessuna {resterebbe} {missing} {cosa} su {of} ({names}); prendine almeno {}",
         of.max(rows + 1)
     )))
 }

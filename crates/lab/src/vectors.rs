@@ -20,7 +20,7 @@ use gemma::{Gemma, Tokenizer, Weights};
 use report::figure::{Figure, Placed, Variant, example_map};
 use report::record::write_atomically;
 use report::text::Lang;
-use say::say;
+use say::{ROW, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -254,10 +254,10 @@ pub fn near(set: &DataSet, embedded: &Embedded, split: Split, index: usize, most
 
 /// What to say where a part has no row of a number.
 pub(crate) fn no_row(set: &DataSet, split: Split, index: usize) -> Error {
-    let rows = set.examples(split).len();
+    let rows = say::count(set.examples(split).len(), ROW);
     Error::request(say!(
-        "the {} part has {rows} rows and none with the number {index}, counted from 0",
-        "la parte {} ha {rows} righe e nessuna con il numero {index}, contando da 0",
+        "the {} part has {rows} and none with the number {index}, counted from 0",
+        "la parte {} ha {rows} e nessuna con il numero {index}, contando da 0",
         split.name()
     ))
 }

@@ -95,6 +95,30 @@ pub fn number<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
     if n == 1 { one } else { many }
 }
 
+/// What is counted: singular and plural in English, then in Italian.
+pub type Noun = [&'static str; 4];
+
+/// Rows of a file.
+pub const ROW: Noun = ["row", "rows", "riga", "righe"];
+/// Columns of a table.
+pub const COLUMN: Noun = ["column", "columns", "colonna", "colonne"];
+/// Examples of a data set.
+pub const EXAMPLE: Noun = ["example", "examples", "esempio", "esempi"];
+/// Texts.
+pub const TEXT: Noun = ["text", "texts", "testo", "testi"];
+/// Changes to a data set.
+pub const CHANGE: Noun = ["change", "changes", "modifica", "modifiche"];
+
+/// `1 row`, `2 rows`, in the language spoken.
+pub fn count(n: usize, noun: Noun) -> String {
+    format!("{n} {}", word(n, noun))
+}
+
+/// The noun for so many, in the language spoken.
+pub fn word(n: usize, [one, many, uno, molti]: Noun) -> &'static str {
+    pick(number(n, one, many), number(n, uno, molti))
+}
+
 /// What the operating system said: its commonest refusals in the language spoken, anything else in its own words.
 pub fn system(error: &io::Error) -> String {
     let Some(code) = error.raw_os_error().filter(|_| language() == Language::Italian) else { return error.to_string() };
@@ -182,6 +206,7 @@ mod tests {
         let missing = || io::Error::from_raw_os_error(2);
         assert_eq!(sentence(), "a.csv holds 2 rows");
         assert_eq!(say!("{{}}", "{{x}}"), "{}");
+        assert_eq!([count(0, ROW), count(1, ROW), count(2, ROW)], ["0 rows", "1 row", "2 rows"]);
         assert_eq!(system(&missing()), missing().to_string());
         assert_eq!(json("expected value at line 1 column 5"), "expected value at line 1 column 5");
         speak(Language::Italian);
@@ -189,6 +214,7 @@ mod tests {
         assert_eq!(sentence(), "a.csv contiene 2 righe");
         assert_eq!(say!("{{}}", "{{x}}"), "{x}");
         assert_eq!(pick("row", "riga"), "riga");
+        assert_eq!([count(0, ROW), count(1, ROW), count(2, ROW)], ["0 righe", "1 riga", "2 righe"]);
         #[cfg(unix)]
         assert_eq!(system(&missing()), "file o cartella inesistente (errore di sistema 2)");
         assert_eq!(system(&io::Error::other("as it was")), "as it was");

@@ -51,10 +51,10 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
             )
         };
         let fix = |n| {
+            let more = if FEW - n == 1 { say!("One more", "Con un altro") } else { say!("{} more", "Con altri {}", FEW - n) };
             say!(
-                "{} more would make {FEW}, the least from which something can be learnt; ten are better.",
-                "Con altri {} diventano {FEW}, il minimo da cui si impara qualcosa; dieci è meglio.",
-                FEW - n
+                "{more} would make {FEW}, the least from which something can be learnt; ten are better.",
+                "{more} diventano {FEW}, il minimo da cui si impara qualcosa; dieci è meglio."
             )
         };
         out.extend(found("few_examples", Severity::Warning, few, message, fix));

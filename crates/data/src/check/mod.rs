@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::map::Suspect;
 use crate::set::{DataSet, File, Split};
-use say::say;
+use say::{EXAMPLE, Noun, ROW, TEXT, count, number as verb, say, word};
 use serde::Serialize;
 use std::path::Path;
 use ts_rs::TS;
@@ -159,14 +159,16 @@ pub fn database(set: &DataSet) -> Result<Option<Database>> {
 fn unread(split: Split, file: &File) -> Option<Finding> {
     let (n, name, part) = (file.skipped.count, file.path.display(), split.name());
     let first = file.skipped.first.first()?;
+    let (of, nessuna) = (verb(n, "the only row", "none of the rows"), verb(n, "l’unica riga", "nessuna delle righe"));
+    let (can, si) = (verb(n, "cannot", "can"), verb(n, "non si può", "si può"));
     file.examples.is_empty().then(|| Finding {
         kind: "no_rows",
         severity: Severity::Error,
         rows: Vec::new(),
         places: Vec::new(),
         message: say!(
-            "none of the {n} rows of {name} can be read, so the {part} part is empty (the first: {first}); correct the file, or name its columns",
-            "nessuna delle {n} righe di {name} si può leggere, quindi la parte {part} è vuota (la prima: {first}); correggi il file, oppure indica le colonne"
+            "{of} of {name} {can} be read, so the {part} part is empty ({first}); correct the file, or name its columns",
+            "{nessuna} di {name} {si} leggere, quindi la parte {part} è vuota ({first}); correggi il file, oppure indica le colonne"
         ),
         fix: say!("There is then something to learn from or to measure on.", "C’è allora qualcosa da cui imparare o su cui misurare."),
     })
@@ -191,25 +193,4 @@ fn found(kind: &'static str, severity: Severity, rows: &[Row<'_>], message: impl
     (!rows.is_empty()).then(|| Finding { kind, severity, message: message(rows.len()), fix: fix(rows.len()), rows, places })
 }
 
-/// What is counted: singular and plural in English, then in Italian.
-type Noun = [&'static str; 4];
-
-const ROW: Noun = ["row", "rows", "riga", "righe"];
-const TEXT: Noun = ["text", "texts", "testo", "testi"];
-const EXAMPLE: Noun = ["example", "examples", "esempio", "esempi"];
 const QUERY: Noun = ["query", "queries", "query", "query"];
-
-/// `1 row`, `2 rows`, in the language spoken.
-fn count(n: usize, noun: Noun) -> String {
-    format!("{n} {}", word(n, noun))
-}
-
-/// The noun for so many, in the language spoken.
-fn word(n: usize, [one, many, uno, molti]: Noun) -> &'static str {
-    say::pick(verb(n, one, many), verb(n, uno, molti))
-}
-
-/// The plural of a verb or the singular, by number.
-fn verb(n: usize, one: &'static str, many: &'static str) -> &'static str {
-    if n == 1 { one } else { many }
-}

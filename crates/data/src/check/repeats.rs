@@ -1,6 +1,6 @@
 //! Rows that repeat other rows, contradict them, or carry what is tested into training.
 
-use super::{Finding, Place, ROW, Row, Severity, TEXT, count};
+use super::{Finding, Place, ROW, Row, Severity, TEXT, count, verb};
 use crate::example::{Example, Target};
 use crate::near::{self, normalized};
 use crate::set::Split;
@@ -124,6 +124,8 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
     let tested = |i: &&u32| rows[**i as usize].split != Split::Train;
     let held: usize = groups.iter().map(|(_, m)| m.iter().filter(tested).count()).sum();
     let left = rows.len() - copies;
+    // as a verb before them and as rows: what is held out and what is left
+    let [(resta_fuori, held), (resta, left)] = [held, left].map(|n| (verb(n, "resta", "restano"), count(n, ROW)));
     let (kind, what, fix) = match trouble {
         Trouble::Contradiction => (
             "contradiction",
@@ -132,8 +134,8 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
                 "hanno lo stesso testo e risposte diverse; decidi quale risposta è giusta"
             ),
             say!(
-                "One answer for each of the {} makes them teach, and be counted, the same.",
-                "Con una sola risposta per ciascuno ({}), insegnano e valgono tutte lo stesso.",
+                "One answer for each text ({}) makes them teach, and be counted, the same.",
+                "Con una sola risposta per ciascun testo ({}), insegnano e valgono tutte lo stesso.",
                 count(groups.len(), TEXT)
             ),
         ),
@@ -156,9 +158,8 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
                 "sono in più di una parte fra addestramento, validazione e prova; il risultato sembrerebbe migliore di quel che è: eliminale da una"
             ),
             say!(
-                "Deleting them from training leaves {} of validation and test that training has not seen.",
-                "Eliminandole dall’addestramento restano {} di validazione e prova che l’addestramento non ha visto.",
-                count(held, ROW)
+                "Deleting them from training leaves {held} of validation and test that training has not seen.",
+                "Eliminandole dall’addestramento {resta_fuori} {held} di validazione e prova che l’addestramento non ha visto."
             ),
         ),
         Trouble::NearLeakage => (
@@ -168,15 +169,14 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
                 "sono quasi uguali in più di una parte fra addestramento, validazione e prova; il risultato può sembrare migliore di quel che è: tienile da una parte sola"
             ),
             say!(
-                "Moving them to one side leaves {} of validation and test that training has not nearly seen.",
-                "Spostandole da una parte sola restano {} di validazione e prova di cui l’addestramento non ha visto nulla di simile.",
-                count(held, ROW)
+                "Moving them to one side leaves {held} of validation and test that training has not nearly seen.",
+                "Spostandole da una parte sola {resta_fuori} {held} di validazione e prova di cui l’addestramento non ha visto nulla di simile."
             ),
         ),
         Trouble::Duplicate => (
             "duplicate",
             say!("repeat a text within one file; delete the copies", "ripetono un testo nello stesso file; elimina le copie"),
-            say!("Deleting all but the first of each leaves {}.", "Tenendo solo la prima di ciascuna restano {}.", count(left, ROW)),
+            say!("Deleting all but the first of each leaves {left}.", "Tenendo solo la prima di ciascuna {resta} {left}."),
         ),
         Trouble::NearDuplicate => (
             "near_duplicate",
@@ -185,9 +185,8 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
                 "sono quasi uguali a un’altra; tienine una di ciascuna, se dicono la stessa cosa"
             ),
             say!(
-                "Keeping one of each leaves {}, and training gives no text more weight than another.",
-                "Tenendone una di ciascuna restano {}, e l’addestramento non dà a un testo più peso che a un altro.",
-                count(left, ROW)
+                "Keeping one of each leaves {left}, and training gives no text more weight than another.",
+                "Tenendone una di ciascuna {resta} {left}, e l’addestramento non dà a un testo più peso che a un altro."
             ),
         ),
     };

@@ -15,8 +15,9 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     let of = |test: &(dyn Fn(&Row<'_>) -> bool + Sync)| -> Vec<Row<'_>> { rows.par_iter().filter(|r| test(r)).copied().collect() };
     let text = |r: &Row<'_>| r.example.text.trim().to_string();
     let deleted = |n: usize| {
-        let (it, la, left) = (verb(n, "it", "them"), verb(n, "la", "le"), count(rows.len() - n, ROW));
-        say!("Deleting {it} leaves {left}.", "Eliminando{la} restano {left}.")
+        let (it, la, left) = (verb(n, "it", "them"), verb(n, "la", "le"), rows.len() - n);
+        let (resta, left) = (verb(left, "resta", "restano"), count(left, ROW));
+        say!("Deleting {it} leaves {left}.", "Eliminando{la} {resta} {left}.")
     };
     let mut out = Vec::new();
     out.extend(found(

@@ -87,7 +87,9 @@ fn a_part_of_which_every_row_was_passed_over_is_no_part() {
     let found = super::findings(&set, None).expect("no database is needed");
     let empty = found.iter().find(|f| f.kind == "no_rows").unwrap_or_else(|| panic!("{found:?}"));
     assert!(
-        empty.severity == Severity::Error && empty.message.contains("none of the 2 rows") && empty.message.contains("train.csv:2: has 1 columns"),
+        empty.severity == Severity::Error
+            && empty.message.contains("none of the rows of ")
+            && empty.message.contains("train.csv:2: has 1 column where the header has 2"),
         "{empty:?}"
     );
 }

@@ -8,7 +8,7 @@ use super::text::{LONGEST, Lines, too_long};
 use super::{Record, Sink};
 use crate::error::{Error, Result};
 use crate::example::Span;
-use say::say;
+use say::{COLUMN, say};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -141,7 +141,12 @@ fn record(path: &Path, sentence: Sentence, layout: Layout) -> Result<Record> {
             return Err(Error::row(
                 path,
                 word.line,
-                say!("has {} columns, at least {} are needed", "ha {} colonne, ne servono almeno {}", word.columns.len(), layout.form + 1),
+                say!(
+                    "has {}, at least {} are needed; is it a line of another format?",
+                    "ha {}, ne servono almeno {}; è una riga di un altro formato?",
+                    say::count(word.columns.len(), COLUMN),
+                    layout.form + 1
+                ),
             ));
         };
         if layout.universal {

@@ -1,11 +1,12 @@
-//! Delimited text with a header row: commas, semicolons, tabs or bars, whichever splits it evenly.
+//! Delimited text with a header row: commas, semicolons, tabs or bars, whichever splits it evenly. What programs write
+//! above the header, a title or the name of the delimiter, is passed over.
 
 use super::text::{LONGEST, Text, failure, not_utf8, nul, too_long};
-use super::{Record, Sink};
+use super::{Record, Role, Sink};
 use crate::error::{Error, Result};
-use say::say;
+use say::{COLUMN, say};
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
@@ -22,6 +23,8 @@ const COLUMNS: usize = 10_000;
 pub struct Dialect {
     delimiter: u8,
     quoting: bool,
+    /// Columns of most rows.
+    columns: usize,
 }
 
 impl Dialect {
@@ -29,13 +32,28 @@ impl Dialect {
         csv::ReaderBuilder::new().delimiter(self.delimiter).quoting(self.quoting).flexible(flexible).has_headers(false).from_reader(source)
     }
 
-    /// Share of the rows that have as many columns as the first, and how many that are.
-    fn fit(self, sample: &[u8], whole: bool) -> (f64, usize) {
+    /// The dialect with the number of columns that most rows have, and the share of these rows.
+    fn fit(self, sample: &[u8], whole: bool) -> (f64, Self) {
         let rows: Vec<usize> = self.reader(sample, true).into_byte_records().take(SAMPLE_ROWS + 1).map_while(|r| Some(r.ok()?.len())).collect();
         // the last row of a sample may be cut
         let rows = &rows[..rows.len() - usize::from(!whole && rows.len() > 1)];
-        let first = rows.first().copied().unwrap_or(0);
-        (rows.iter().filter(|n| **n == first).count() as f64 / rows.len().max(1) as f64, first)
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        rows.iter().for_each(|columns| *counts.entry(*columns).or_default() += 1);
+        let (columns, rows_of) = counts.into_iter().max_by_key(|(_, rows)| *rows).unwrap_or_default();
+        (rows_of as f64 / rows.len().max(1) as f64, Self { columns, ..self })
+    }
+
+    /// The delimiter as people name it.
+    fn name(self) -> String {
+        if self.delimiter == b'\t' { say!("a tab", "una tabulazione") } else { format!("`{}`", char::from(self.delimiter)) }
+    }
+
+    /// Whether a row is no header but what stands above one: a single cell in a table of several columns. A column that
+    /// is called by the name of a role may be the only one with a name.
+    fn is_title(self, row: &[String]) -> bool {
+        let mut cells = row.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty());
+        let named = |cell: &str| Role::ALL.into_iter().any(|role| role.among(&[cell]).is_some());
+        self.columns > 1 && cells.next().is_none_or(|cell| !named(cell)) && cells.next().is_none()
     }
 }
 
@@ -52,18 +70,18 @@ pub fn dialect(path: &Path, text: Text) -> Result<Dialect> {
     let tabs = path.extension().is_some_and(|e| ["tsv", "tab", "txt"].iter().any(|t| e.eq_ignore_ascii_case(t)));
     let first = if tabs { b'\t' } else { b',' };
     let rest = [b',', b';', b'\t', b'|'].into_iter().filter(|d| *d != first);
-    let quoted = [first].into_iter().chain(rest).map(|delimiter| Dialect { delimiter, quoting: true });
+    let quoted = [first].into_iter().chain(rest).map(|delimiter| Dialect { delimiter, quoting: true, columns: 0 });
     // many programs write tabs without quoting anything, so that a quote is only a character
-    let candidates = quoted.chain([Dialect { delimiter: b'\t', quoting: false }]);
-    let mut best = (Dialect { delimiter: first, quoting: true }, (0.0, 0));
+    let candidates = quoted.chain([Dialect { delimiter: b'\t', quoting: false, columns: 0 }]);
+    let mut best = (0.0, Dialect { delimiter: first, quoting: true, columns: 0 });
     for candidate in candidates {
         let fit = candidate.fit(&sample, whole);
-        let better = fit.0 > best.1.0 + 1e-9 || (best.0.delimiter != first && fit.0 > best.1.0 - 1e-9 && fit.1 > best.1.1);
-        if fit.1 > 1 && better {
-            best = (candidate, fit);
+        let better = fit.0 > best.0 + 1e-9 || (best.1.delimiter != first && fit.0 > best.0 - 1e-9 && fit.1.columns > best.1.columns);
+        if fit.1.columns > 1 && better {
+            best = fit;
         }
     }
-    Ok(best.0)
+    Ok(best.1)
 }
 
 /// Reads every row as a record. Without a header (`positional`) the columns are called 1, 2, 3.
@@ -92,6 +110,9 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
         let values = if row.len() > COLUMNS { Err(Error::row(path, line, too_wide(row.len()))) } else { strings(path, line, &row) };
         let Some(names) = &header else {
             let values = values?;
+            if !positional && dialect.is_title(&values) {
+                continue;
+            }
             let names = if positional { (1..=values.len()).map(|i| i.to_string()).collect() } else { names(path, line, &values)? };
             if positional {
                 sink(Ok(Record { line, part: None, fields: names.iter().cloned().zip(values).collect() }))?;
@@ -101,17 +122,26 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
         };
         let record = values.and_then(|values| {
             if values.len() != names.len() {
-                let what = say!(
-                    "has {} columns where the header has {}; quote fields that hold the delimiter",
-                    "ha {} colonne dove l’intestazione ne ha {}; metti fra virgolette i campi che contengono il separatore",
-                    values.len(),
-                    names.len()
-                );
-                return Err(Error::row(path, line, what));
+                return Err(Error::row(path, line, uneven(values.len(), names.len(), dialect)));
             }
             Ok(Record { line, part: None, fields: names.iter().cloned().zip(values).collect() })
         });
         sink(record)?;
+    }
+}
+
+/// What is said of a row that has more columns than the header, or fewer.
+fn uneven(own: usize, header: usize, dialect: Dialect) -> String {
+    let (columns, delimiter) = (say::count(own, COLUMN), dialect.name());
+    match own > header {
+        true => say!(
+            "has {columns} where the header has {header}, with {delimiter} between columns; quote fields that hold it",
+            "ha {columns} dove l’intestazione ne ha {header}, con {delimiter} fra le colonne; metti fra virgolette i campi che la contengono"
+        ),
+        false => say!(
+            "has {columns} where the header has {header}, with {delimiter} between columns; add what is missing, or quote a field that holds a line end",
+            "ha {columns} dove l’intestazione ne ha {header}, con {delimiter} fra le colonne; aggiungi ciò che manca, o metti fra virgolette un campo che contiene una fine di riga"
+        ),
     }
 }
 

@@ -176,6 +176,10 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
         if single.is_empty() && length > 0 {
             return self.columns(line, None, columns);
         }
+        if columns.is_empty() && single.len() > 1 && single.iter().all(|(_, value)| value.is_object()) {
+            // rows by their keys, as data frames are exported by their index
+            return single.into_iter().try_for_each(|(_, row)| self.0.row(line, None, row));
+        }
         let lists = columns.into_iter().map(|(key, values)| (key, Value::Array(values)));
         self.0.row(line, None, Value::Object(single.into_iter().chain(lists).collect()))
     }
@@ -187,9 +191,9 @@ impl Document<'_, '_> {
         let length = columns.first().map_or(0, |(_, values)| values.len());
         if let Some((key, values)) = columns.iter().find(|(_, values)| values.len() != length) {
             let what = say!(
-                "the list `{key}` has {} values where `{}` has {length}; give every column as many",
-                "la lista `{key}` ha {} valori dove `{}` ne ha {length}; dai a ogni colonna lo stesso numero di valori",
-                values.len(),
+                "the list `{key}` has {} where `{}` has {length}; give every column as many",
+                "la lista `{key}` ha {} dove `{}` ne ha {length}; dai a ogni colonna lo stesso numero di valori",
+                say::count(values.len(), ["value", "values", "valore", "valori"]),
                 columns[0].0
             );
             return Err(E::custom(what));
@@ -263,6 +267,16 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
         let mut values = Vec::new();
         while let Some((key, value)) = map.next_entry::<String, Value>()? {
             values.push((key, value));
+        }
+        let rows = |v: &Value| matches!(v, Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object));
+        let plain_value = |v: &Value| !v.is_array() && !v.is_object();
+        if values.iter().filter(|(_, v)| rows(v)).count() == 1 && values.iter().all(|(_, v)| rows(v) || plain_value(v)) {
+            // the answer of a service: rows, and beside them how many they are and the like
+            for (_, value) in values {
+                let Value::Array(list) = value else { continue };
+                list.into_iter().try_for_each(|row| self.state.row(line, Some(&self.name), row))?;
+            }
+            return Ok(Held::Rows);
         }
         if !values.is_empty() && values.iter().all(|(_, v)| v.is_array()) {
             // a part with a list per column

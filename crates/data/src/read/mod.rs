@@ -27,6 +27,8 @@ use crate::example::Example;
 use crate::kind::Kind;
 use crate::part::Split;
 use roles::Binding;
+use serde_json::Value;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs::File;
 use std::path::Path;
@@ -43,6 +45,34 @@ pub struct Record {
     pub part: Option<Arc<str>>,
     /// Fields in file order. Numbers and booleans are text, lists and objects are kept as JSON.
     pub fields: Vec<(String, String)>,
+}
+
+impl Record {
+    /// Names of the fields, and of those in a field that is an object: `content.text`.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, value) in &self.fields {
+            names.push(name.clone());
+            if value.starts_with('{')
+                && let Ok(Value::Object(map)) = serde_json::from_str(value)
+            {
+                names.extend(map.keys().map(|key| format!("{name}.{key}")));
+            }
+        }
+        names
+    }
+
+    /// The value of a field; `a.b` is what `b` is in the object that `a` holds, unless a field has this very name.
+    pub fn value(&self, name: &str) -> Option<Cow<'_, str>> {
+        let own = |name: &str| self.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        if let Some(value) = own(name) {
+            return Some(value.into());
+        }
+        let (outer, inner) = name.split_once('.')?;
+        let object: Value = serde_json::from_str(own(outer)?).ok()?;
+        let found = inner.split('.').try_fold(&object, |value, key| value.get(key))?;
+        plain(found.clone()).map(Cow::Owned)
+    }
 }
 
 /// Takes every row in turn, or what is wrong with it; an error ends the reading.
@@ -268,10 +298,10 @@ fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>
 }
 
 /// A JSON value as the text of a field; `null` is a missing field.
-fn plain(value: serde_json::Value) -> Option<String> {
+fn plain(value: Value) -> Option<String> {
     match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(s) => Some(s),
+        Value::Null => None,
+        Value::String(s) => Some(s),
         other => Some(other.to_string()),
     }
 }

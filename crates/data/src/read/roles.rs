@@ -1,6 +1,7 @@
-//! Which field of a record is read and which is answered: recognised by name or mapped by the user.
+//! Which field of a record is read and which is answered: recognised by name or mapped by the user, who may name a field
+//! within a field, as in `content.text`.
 
-use super::{Record, value};
+use super::{Format, Record, value};
 use crate::error::{Error, Result};
 use crate::example::{Example, Origin, Target};
 use crate::kind::Kind;
@@ -255,29 +256,29 @@ impl Binding {
     /// If a field is missing or its value is no answer of the kind.
     pub fn example(&self, record: &Record) -> Result<Example> {
         let wrong = |what: String| Error::row(&*self.file, record.line, what);
-        let get = |name: &str| record.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let field =
-            |name: &str| get(name).ok_or_else(|| wrong(say!("has no `{name}`; add it or delete the row", "non ha `{name}`; aggiungilo o elimina la riga")));
+        let field = |name: &str| {
+            record.value(name).ok_or_else(|| wrong(say!("has no `{name}`; add it or delete the row", "non ha `{name}`; aggiungilo o elimina la riga")))
+        };
         let origin = Origin { file: self.file.clone(), line: record.line };
         if let Some(chat) = &self.chat {
-            let (text, answer) = value::chat(field(chat)?).map_err(|what| wrong(format!("`{chat}` {what}")))?;
+            let (text, answer) = value::chat(&field(chat)?).map_err(|what| wrong(format!("`{chat}` {what}")))?;
             let target = self.target(&text, &answer).map_err(|what| wrong(say!("the last turn {what}", "l’ultimo turno {what}")))?;
             return Ok(Example { text, target, origin });
         }
         let text = match &self.reads {
-            Reads::Field(name) => field(name)?.to_string(),
+            Reads::Field(name) => field(name)?.into_owned(),
             Reads::Instruction(instruction, input) => {
-                let input = get(input).map(str::trim).filter(|i| !i.is_empty());
+                let input = record.value(input).map(|i| i.trim().to_string()).filter(|i| !i.is_empty());
                 match (self.kind, input) {
                     // an instruction is the same on every row, and tasks of our own kinds have their own
                     (Kind::Custom, Some(input)) => format!("{}\n\n{input}", field(instruction)?.trim()),
-                    (_, Some(input)) => input.to_string(),
-                    (_, None) => field(instruction)?.to_string(),
+                    (_, Some(input)) => input,
+                    (_, None) => field(instruction)?.into_owned(),
                 }
             }
         };
         let target = match &self.answers {
-            Answers::Field(name) => self.target(&text, field(name)?).map_err(|what| wrong(format!("`{name}` {what}")))?,
+            Answers::Field(name) => self.target(&text, &field(name)?).map_err(|what| wrong(format!("`{name}` {what}")))?,
             Answers::PerType => {
                 let lists = record.fields.iter().filter_map(|(name, v)| Some((name, value::strings(v)?)));
                 let named: Vec<(String, String)> = lists.flat_map(|(name, list)| list.into_iter().map(move |s| (name.clone(), s))).collect();
@@ -302,10 +303,14 @@ impl Binding {
 /// record without names.
 fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Option<&str>) -> Result<String> {
     let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
-    let more = if names.len() > LISTED { ", …" } else { "" };
-    let listed = names.iter().take(LISTED).map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ") + more;
+    let listed = || {
+        let all = first.names();
+        let more = if all.len() > LISTED { ", …" } else { "" };
+        all.iter().take(LISTED).map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ") + more
+    };
     if let Some(wanted) = columns.playing(role) {
-        return names.iter().find(|n| **n == wanted).map(|n| (*n).to_string()).ok_or_else(|| {
+        return first.value(wanted).map(|_| wanted.to_string()).ok_or_else(|| {
+            let listed = listed();
             Error::row(path, first.line, say!("has no column `{wanted}`; the columns are {listed}", "non ha la colonna `{wanted}`; le colonne sono {listed}"))
         });
     }
@@ -315,12 +320,23 @@ fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Optio
     let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));
     let role = role.name();
     found.map(str::to_string).ok_or_else(|| {
+        let listed = listed();
+        let nested = || first.fields.iter().find(|(_, v)| v.starts_with("[{") || v.contains(":[{"));
+        let or = match Format::of(path) {
+            Ok(Format::Delimited) => {
+                say!(", or {role}={place} if the first row is no header", ", oppure {role}={place} se la prima riga non è un’intestazione")
+            }
+            Ok(Format::Json) => nested().map_or_else(String::new, |(name, _)| {
+                say!("; if the rows lie inside `{name:.40}`, save them as a list", "; se le righe stanno dentro `{name:.40}`, salvale come lista")
+            }),
+            _ => String::new(),
+        };
         Error::row(
             path,
             first.line,
             say!(
-                "no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME",
-                "nessuna colonna sembra avere il ruolo {role}; le colonne sono {listed}: indica quale con --columns {role}=NOME"
+                "no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME{or}",
+                "nessuna colonna sembra avere il ruolo {role}; le colonne sono {listed}: indica quale con --columns {role}=NOME{or}"
             ),
         )
     })

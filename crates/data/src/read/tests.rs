@@ -77,6 +77,22 @@ fn delimiters_are_found_whatever_the_name_says() {
 }
 
 #[test]
+fn what_stands_above_a_header_is_passed_over() {
+    let table = "testo;etichetta\nuno, due;a\ntre;b\n";
+    for above in ["Esportazione del 3 maggio 2024\n", "Richieste, per reparto;\n;\n\n", "sep=;\n", "\u{feff}\"Titolo\nsu due righe\"\n"] {
+        let lines = above.matches('\n').count();
+        let expected = Ok(vec![row("uno, due", "a", lines + 2), row("tre", "b", lines + 3)]);
+        assert_eq!(read("x.csv", [above, table].concat().as_bytes(), ""), expected, "{above:?}");
+    }
+    // a column without a name beside one with the name of a role is a header still
+    assert_eq!(read("x.csv", b"text,\nuno,a\ndue,b\n", "text=text,label=2").map(|rows| rows.len()), Ok(2));
+    // without a header there is nothing above it
+    assert_eq!(read("x.csv", b"uno,\ndue,b\n", "text=1,label=2").map(|rows| rows.len()), Ok(2));
+    assert!(message("x.csv", b"il pacco,spedizioni\nla maglia,resi\n", "").contains("--columns label=NAME, or label=2 if the first row is no header"));
+    assert!(!message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "").contains("no header"));
+}
+
+#[test]
 fn encodings_are_found() {
     let text = "text,label\nè già così: perché no?,città\n";
     let expected = Ok(vec![row("è già così: perché no?", "città", 2)]);
@@ -136,6 +152,8 @@ fn json_documents_in_every_shape() {
         r#"{"text": {"0": "a", "1": "b"}, "label": {"0": "x", "1": "y"}}"#,
         r#"{"train": [["a", "x"], ["b", "y"]]}"#,
         r#"{"train": {"text": ["a", "b"], "label": ["x", "y"]}}"#,
+        r#"{"status": "ok", "result": {"total": 2, "next": null, "items": [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]}}"#,
+        r#"{"id1": {"text": "a", "label": "x"}, "id2": {"text": "b", "label": "y"}}"#,
     ] {
         assert_eq!(read("x.json", document.as_bytes(), ""), expected, "{document}");
     }
@@ -144,8 +162,21 @@ fn json_documents_in_every_shape() {
     let lines = b"[\n  {\"text\": \"a\",\n   \"label\": \"x\"},\n\n  {\"text\": \"b\", \"label\": \"y\"}\n]\n";
     assert_eq!(read("x.json", lines, ""), Ok(vec![row("a", "x", 2), row("b", "y", 5)]));
     assert!(message("x.json", b"[{\"text\": \"a\",\n \"label\": }]", "").contains("x.json:2: column 11: not valid JSON"));
+    let deep = message("x.json", br#"{"status": "ok", "result": {"page": {"items": [{"text": "a", "label": "x"}]}}}"#, "");
+    assert!(
+        deep.contains("the columns are `status`, `result`, `result.page`") && deep.ends_with("; if the rows lie inside `result`, save them as a list"),
+        "{deep}"
+    );
+    let within = r#"[{"id": 1, "content": {"text": "a", "lang": "it"}, "class": {"label": "x"}}, {"content": {"text": "b"}, "class": {"label": "y"}}]"#;
+    assert_eq!(read("x.json", within.as_bytes(), "text=content.text,label=class.label"), expected, "fields within fields");
+    assert!(
+        message("x.json", within.as_bytes(), "").contains("the columns are `id`, `content`, `content.text`, `content.lang`, `class`, `class.label`: say which")
+    );
+    assert!(message("x.json", within.as_bytes(), "text=content.texts,label=class.label").contains("has no column `content.texts`"));
+    let dotted = read("x.csv", b"a.b,c\nuno,x\ndue,y\n", "text=a.b,label=c");
+    assert_eq!(dotted.map(|rows| rows[0].0.clone()), Ok("uno".into()), "a dot in a name is part of it");
     assert!(message("x.json", b"[1, 2]", "").contains("x.json:1: is neither an object nor a list"));
-    assert!(message("x.json", br#"{"text": ["a", "b"], "label": ["x"]}"#, "").contains("the list `label` has 1 values where `text` has 2"));
+    assert!(message("x.json", br#"{"text": ["a", "b"], "label": ["x"]}"#, "").contains("the list `label` has 1 value where `text` has 2"));
     let deep = ["[".repeat(10_000), "]".repeat(10_000)].concat();
     assert!(message("x.json", deep.as_bytes(), "").contains("not valid JSON: recursion limit exceeded"));
     let lists = of_kind(Kind::Hashtags, "x.json", r##"{"text": ["a"], "hashtags": [["#x", "#y"]]}"##.as_bytes(), "").expect("columns of lists");
@@ -219,7 +250,7 @@ fn strings_are_placed_or_the_row_is_named() {
     let longer = placed("la AS Roma a Roma", r#"{"places": ["Roma"], "teams": ["AS Roma"]}"#);
     assert_eq!(longer, Ok(spans(&[(3, 10, "teams"), (13, 17, "places")])), "what lies in a longer entity is not another");
     let wrong = |text: &str, lists: &str| placed(text, lists).expect_err("must be refused");
-    assert!(wrong("da Roma a Roma", r#"{"places": ["Roma"]}"#).contains("x.jsonl:1: `entities` `Roma` (places) is in the text 2 times but listed 1 times"));
+    assert!(wrong("da Roma a Roma", r#"{"places": ["Roma"]}"#).contains("x.jsonl:1: `entities` `Roma` (places) is in the text 2 times but listed 1 time;"));
     assert!(wrong("Marino", r#"{"places": ["Napoli"], "people": ["Bea"]}"#).contains("`Napoli` (places) is not in the text; `Bea` (people) is not"));
     assert!(wrong("Marino a Marino", r#"{"places": ["Marino"], "people": ["Marino"]}"#).contains("as places and as people, and which is which"));
 }
@@ -313,7 +344,7 @@ fn bad_files_are_named_with_their_row() {
     assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\"}\n", "").contains("x.jsonl:2: has no `label`"));
     assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "").contains("--columns text=NAME"));
     assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "text=bar").contains("the columns are `foo`, `label`"));
-    assert!(message("x.csv", b"text,label\na,b\na,b,c\n", "").contains("x.csv:3: has 3 columns where the header has 2"));
+    assert!(message("x.csv", b"text,label\na,b\na,b,c\n", "").contains("x.csv:3: has 3 columns where the header has 2, with `,` between columns; quote"));
     assert!(message("x.csv", b"\n\ntext,text\na,b\n", "").contains("x.csv:3: column 2 repeats the name"));
     let comments = "# text = A\n# label = x\n# label = y\n1\tA\t_\tX\t_\t_\t0\tx\t_\t_\n";
     assert!(message("x.conllu", comments.as_bytes(), "label=label").contains("x.conllu:1: the comment `label` stands twice"));
@@ -321,6 +352,7 @@ fn bad_files_are_named_with_their_row() {
     let listed = message("x.csv", format!("{}\n{}\n", wide.join(","), wide.join(",")).as_bytes(), "");
     assert!(listed.contains("`c29`, …: say which") && !listed.contains("`c30`"), "{listed}");
     assert!(message("x.csv", b"text,label\r\na,b\r\n\r\na,b,c\r\n", "").contains("x.csv:4: has 3 columns"));
+    assert!(message("x.tsv", b"text\tlabel\na\tb\nc\n", "").contains("x.tsv:3: has 1 column where the header has 2, with a tab between columns; add what"));
     assert!(message("x.doc", b"a", "").contains("use .jsonl, .json, .csv"));
     assert!(message("x.parquet", b"PAR1 and nothing of it PAR1", "").contains("x.parquet: is not a readable Parquet file"));
     assert!(Columns::parse("text").is_err() && Columns::parse("x=y").is_err());
@@ -357,7 +389,9 @@ fn damaged(bytes: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
 /// What libFuzzer does at length (see fuzz/README.md), in brief and each time the same.
 #[test]
 fn damaged_files_of_every_format_are_read_or_refused() {
-    let files: [(&str, Kind, &str); 9] = [
+    let files: [(&str, Kind, &str); 11] = [
+        ("x.json", Kind::Intent, "{\"status\":\"ok\",\"page\":{\"n\":1,\"items\":[{\"content\":{\"text\":\"a\"},\"class\":{\"label\":\"x\"}}]}}"),
+        ("x.csv", Kind::Intent, "Esportazione\nsep=;\n;\ntext;label\nuno;a\ndue;b\n"),
         ("x.jsonl", Kind::Intent, "{\"text\":\"Anna è a Roma\",\"label\":\"a\",\"people\":[\"Anna\"]}\n\n{\"text\":\"b\",\"label\":[\"x\"],\"people\":[]}\r\n"),
         (
             "x.jsonl",
@@ -382,7 +416,7 @@ fn damaged_files_of_every_format_are_read_or_refused() {
         for (name, own, text) in files {
             let bytes = damaged(text.as_bytes(), files[round % files.len()].2.as_bytes(), &mut rng);
             let kind = if rng.random_bool(0.6) { own } else { Kind::ALL[rng.random_range(0..Kind::ALL.len())] };
-            let columns = ["", "", "", "", "text=1,label=2", "entities=3"][rng.random_range(0..6)];
+            let columns = ["", "", "", "", "text=1,label=2", "entities=3", "text=content.text,label=class.label"][rng.random_range(0..7)];
             let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
             match of_kind(kind, name, &bytes, columns) {
                 Ok(rows) => {

@@ -250,12 +250,15 @@ pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, Strin
             (0, _) => wrong.push(say!("`{string}` ({}) is not in the text", "`{string}` ({}) non è nel testo", kinds[0])),
             // listed more often than it is there: the list repeats itself
             (n, listed) if one_kind && n <= listed => taken.extend(found.iter().map(|(a, b)| (*a, *b, kinds[0]))),
-            (n, _) if one_kind => wrong.push(say!(
-                "`{string}` ({}) is in the text {n} times but listed {} times",
-                "`{string}` ({}) è nel testo {n} volte ma nella lista {} volte",
-                kinds[0],
-                kinds.len()
-            )),
+            (n, listed) if one_kind => {
+                let times = |n| say::count(n, ["time", "times", "volta", "volte"]);
+                let (there, listed) = (times(n), times(listed));
+                wrong.push(say!(
+                    "`{string}` ({}) is in the text {there} but listed {listed}",
+                    "`{string}` ({}) è nel testo {there} ma nella lista {listed}",
+                    kinds[0]
+                ));
+            }
             _ => wrong.push(say!(
                 "`{string}` is listed as {}, and which is which cannot be told",
                 "`{string}` è nella lista come {}, e non si può dire quale sia quale",
