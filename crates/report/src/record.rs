@@ -156,12 +156,15 @@ pub struct DeviceRecord {
     pub parity_detail: Option<String>,
 }
 
+/// What stands for the method of a run whose answers came from another system.
+pub const ELSEWHERE: &str = "elsewhere";
+
 /// Everything that was chosen: `run.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunFile {
     /// Task name.
     pub task: String,
-    /// `completion`, `head` or `tagging`.
+    /// `completion`, `head` or `tagging`; [`ELSEWHERE`].
     pub method: String,
     /// Seed of everything random.
     pub seed: u64,
@@ -315,6 +318,18 @@ impl Run {
         let calibration = calibration(path)?;
         let with_data = path.join(DATA).join(data::set::CARD).is_file();
         Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)?, calibration, with_data })
+    }
+}
+
+impl Run {
+    /// Did its answers come from another system, of whose making nothing is known?
+    pub fn is_from_elsewhere(&self) -> bool {
+        self.run.method == ELSEWHERE
+    }
+
+    /// Do its answers have probabilities? Those of another system need not, and then stand as certain.
+    pub fn has_probabilities(&self) -> bool {
+        !self.is_from_elsewhere() || self.predictions.iter().any(|p| p.probability != 1.0)
     }
 }
 

@@ -124,7 +124,7 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
     let tested = |i: &&u32| rows[**i as usize].split != Split::Train;
     let held: usize = groups.iter().map(|(_, m)| m.iter().filter(tested).count()).sum();
     let left = rows.len() - copies;
-    let (kind, what, fix) = match trouble {
+    let said = || match trouble {
         Trouble::Contradiction => (
             "contradiction",
             say!(
@@ -191,15 +191,14 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
             ),
         ),
     };
-    let mut places = Vec::with_capacity(n);
     let mut named = Vec::with_capacity(n);
     for (group, (_, members)) in groups.iter().enumerate() {
         for &i in members {
             let row = &rows[i as usize];
-            places.push(Place { split: row.split, index: row.index, group: Some(group) });
-            named.push(row.example.origin.to_string());
+            named.push((row.example.origin.to_string(), Place { split: row.split, index: row.index, group: Some(group) }));
         }
     }
-    let message = format!("{} {what}", count(n, ROW));
-    Finding { kind, severity: Severity::Warning, rows: named, places, message, fix }
+    let (kind, _, fix) = said();
+    let message = || format!("{} {}", count(n, ROW), said().1);
+    Finding::of(kind, Severity::Warning, named, message, fix)
 }

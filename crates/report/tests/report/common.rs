@@ -100,7 +100,7 @@ pub fn events(steps: usize) -> Vec<Event> {
             lowest = lowest.min(validation);
         }
         if i == steps / 5 {
-            events.push(Event::Warning { message: "37 training examples are longer than 128 tokens and were cut.".into() });
+            events.push(Event::Warning { message: "37 training examples are longer than 128 tokens and were cut.".into(), told: None });
         }
         if i == steps * 2 / 5 {
             events.push(Event::Health {
@@ -275,7 +275,7 @@ pub fn hostile_run() -> Run {
         })
         .collect();
     for text in &hostile {
-        run.events.push(Event::Warning { message: text.clone() });
+        run.events.push(Event::Warning { message: text.clone(), told: None });
     }
     for place in [
         &mut run.run.task,
