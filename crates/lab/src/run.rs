@@ -357,13 +357,13 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                     let steps = start.progress.steps + 1;
                     watch.event(Event::warning(|| {
                         say!(
-                        "from step {} on the run goes on with {} ({}); before it was {} ({})",
-                        "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
-                        steps,
-                        record.device.id,
-                        record.device.name,
-                        before.id,
-                        before.name
+                            "from step {} on the run goes on with {} ({}); before it was {} ({})",
+                            "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
+                            steps,
+                            record.device.id,
+                            record.device.name,
+                            before.id,
+                            before.name
                         )
                     }));
                 }
@@ -668,6 +668,8 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             name: p.set.card.name.clone(),
             license: p.set.card.license.clone(),
             language: p.set.card.language.clone(),
+            description: p.set.card.description.clone(),
+            how_it_was_made: p.set.card.how_it_was_made.clone(),
             labels: p.task.labels.names().to_vec(),
             tables: p.task.tables.clone(),
             json_schema: p.task.json_schema.as_ref().map(|s| s.text().to_string()),

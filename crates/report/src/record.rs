@@ -111,6 +111,14 @@ pub struct DataRecord {
     pub license: String,
     /// Language code as its card states it.
     pub language: String,
+    /// What it holds, as its card states it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[ts(skip)]
+    pub description: String,
+    /// Where its examples come from, as its card states it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[ts(skip)]
+    pub how_it_was_made: String,
     /// Label names in class order; types of entities; names that queries give by AS.
     pub labels: Vec<String>,
     /// The tables that queries are about.

@@ -1026,6 +1026,12 @@ catalogue! {
     licence:
         "Licence of the data",
         "Licenza dei dati";
+    description:
+        "What it holds",
+        "Che cosa contiene";
+    how_it_was_made:
+        "How it was made",
+        "Come è stato fatto";
     data_language:
         "Language of the data",
         "Lingua dei dati";

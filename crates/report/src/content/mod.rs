@@ -30,6 +30,8 @@ const PAIRS: usize = 15;
 const NOTICES: usize = 100;
 /// Characters of a name: label, model, file, device.
 pub(crate) const NAME_CHARS: usize = 160;
+/// Characters of what a data set's card says of it.
+const CARD_CHARS: usize = 3000;
 /// Characters of an error message.
 const MESSAGE_CHARS: usize = 4000;
 /// Labels and settings that are listed.
@@ -799,11 +801,15 @@ impl Page<'_> {
             _ => (words.labels, data.labels.iter().map(String::as_str).collect::<Vec<_>>()),
         };
         let labels = listed(labels);
+        // the card breaks its lines where it likes
+        let told = |text: &str| clean(&text.split_whitespace().collect::<Vec<_>>().join(" "), CARD_CHARS);
         let facts = [
             (words.data, clean(&data.name, NAME_CHARS)),
             (words.licence, clean(&data.license, NAME_CHARS)),
             (words.data_language, clean(&data.language, NAME_CHARS)),
             (title, labels),
+            (words.description, told(&data.description)),
+            (words.how_it_was_made, told(&data.how_it_was_made)),
         ];
         let facts: Vec<(String, Cell)> =
             facts.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_string(), Cell::spans(vec![Span::Foreign(value)]))).collect();
@@ -847,7 +853,7 @@ impl Page<'_> {
         let run = &self.run.run;
         let year = run.started.get(..4).filter(|y| y.bytes().all(|b| b.is_ascii_digit()));
         // braces and backslashes would act in BibTeX
-        let bib = |text: &str| clean(text, NAME_CHARS).replace(['{', '}', '\\', '"', '%', '#', '$', '&', '~', '^'], " ").replace('_', "\\_");
+        let bib = |text: &str| clean(text, NAME_CHARS).replace(['{', '}', '\\', '"', '%', '#', '$', '&', '~', '^', '@'], " ").replace('_', "\\_");
         let mut text = format!("@software{{lapidary,\n  title = {{Lapidary}},\n  version = {{{}}}", bib(&run.version));
         if let Some(year) = year {
             text += &format!(",\n  year = {{{year}}}");

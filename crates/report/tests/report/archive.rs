@@ -68,6 +68,7 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
     // the data is a set of its own there, and the report says how to repeat the run with it
     let card = data::set::read_card(&elsewhere.join("data")).unwrap();
     assert_eq!((card.name.as_str(), card.task.as_str(), card.language.as_str(), card.license.as_str()), ("intents-it", "intent", "it", "CC-BY-4.0"));
+    assert!(card.how_it_was_made.starts_with("Made up for the tests.\nAs it was when a run of Lapidary 0.1.0") && card.description.contains("twelve intents"));
     assert_eq!(card.files.keys().collect::<Vec<_>>(), ["train", "validation"]);
     assert_eq!((card.columns["text"].as_str(), card.reference.len()), ("question", 1));
     let data = elsewhere.join("data").display().to_string();

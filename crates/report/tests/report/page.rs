@@ -155,7 +155,8 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
         run.result.baselines.clear();
         run.result.train = Default::default();
         run.predictions.clear();
-        run.events = (1..=40).map(|i| step(i, 2.0 + 0.1 * i as f64)).chain([step(41, f64::NAN), Event::Failed { step: 41, message: "x".into(), told: None }]).collect();
+        run.events =
+            (1..=40).map(|i| step(i, 2.0 + 0.1 * i as f64)).chain([step(41, f64::NAN), Event::Failed { step: 41, message: "x".into(), told: None }]).collect();
         let page = render(&run, lang);
         keep(&format!("failed-{}.html", lang.code()), &page);
         let document = body(&page);
@@ -420,6 +421,57 @@ fn sections_can_be_left_out() {
     let left = sections(&body(&page));
     assert_eq!(left.len(), SECTIONS.len() - 2);
     assert!(!left.iter().any(|s| s == "mistakes" || s == "health"));
+    // in every format, and each of them alone, down to none
+    let folder = tempfile::tempdir().unwrap();
+    for left_out in content::SECTIONS.iter().map(|id| vec![(*id).to_string()]).chain([content::SECTIONS.map(String::from).to_vec()]) {
+        let document = content::run(&run(3, 30), Lang::Italian).without(&left_out);
+        assert!(!document.sections.iter().any(|s| left_out.iter().any(|id| id == s.id)));
+        paper::checked(&document);
+        let paths = write(&document, &[Format::Html, Format::Pdf, Format::Markdown, Format::Csv, Format::Json], folder.path()).unwrap();
+        assert_eq!(paths.len(), 4 + document.tables().count());
+        let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+        assert!(left_out.iter().all(|id| !text.contains(&format!("(#{id})"))), "{left_out:?}");
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!(json["document"]["sections"].as_array().unwrap().len(), document.sections.len());
+    }
+}
+
+#[test]
+fn cards_have_licences_and_hashes_and_costs_only_what_was_measured() {
+    let mut run = run(12, 600);
+    let said = |run: &Run, id: &str| section(&body(&render(run, Lang::English)), id);
+    let (model, data) = (said(&run, "model"), said(&run, "data"));
+    assert!(model.contains("Gemma Terms of Use") && model.contains(&"c".repeat(64)) && !model.contains(&"a".repeat(64)), "{model}");
+    assert!(data.contains("Messages of customers, in twelve intents.") && data.contains("Made up for the tests."), "{data}");
+    assert!(data.contains("CC-BY-4.0") && ["a", "b", "d"].iter().all(|digit| data.contains(&digit.repeat(64))), "{data}");
+    let costs = said(&run, "training");
+    assert!(costs.contains("Peak memory") && costs.contains("1.94\u{202f}GB") && !costs.contains("Energy"), "{costs}");
+    run.result.train.energy_joules = Some(9000.0);
+    assert!(said(&run, "training").contains("2.50 Wh"), "{}", said(&run, "training"));
+    run.result.train.peak_memory_bytes = 0;
+    run.run.model.license = None;
+    run.run.data.license.clear();
+    assert!(!said(&run, "training").contains("Peak memory"));
+    assert!(!said(&run, "model").contains("Licence") && !said(&run, "data").contains("Licence"), "{}", said(&run, "data"));
+}
+
+#[test]
+fn a_citation_is_bibtex_whatever_names_hold() {
+    let said = |run: &Run| section(&body(&render(run, Lang::English)), "cite");
+    let usual = said(&run(12, 60));
+    for wanted in ["@software{lapidary,", "version = {0.1.0}", "year = {2026}", "intents-it", "@misc{gemma3,", "eprint = {2503.19786}"] {
+        assert!(usual.contains(wanted), "{wanted}: {usual}");
+    }
+    let mut other = run(12, 60);
+    other.run.model.name = "another".into();
+    assert!(!said(&other).contains("gemma3"));
+    let text = said(&hostile_run());
+    let mut depth = 0i32;
+    for c in text.chars() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        assert!((0..=3).contains(&depth), "{text}");
+    }
+    assert_eq!((depth, text.matches('@').count()), (0, 1), "{text}");
 }
 
 #[test]
