@@ -394,6 +394,16 @@ impl RunResult {
     /// If it is missing or damaged.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("result.json");
+        if !path.exists() && folder.join("run.toml").exists() {
+            return Err(Error::Format {
+                path: folder.into(),
+                what: say!(
+                    "is a run that has not ended; wait for it, or go on with it: lapidary resume {}",
+                    "è un’esecuzione che non è finita; aspettala, oppure riprendila: lapidary resume {}",
+                    quoted(&folder.display().to_string(), '"')
+                ),
+            });
+        }
         serde_json::from_str(&read(&path)?).map_err(|e| Error::Format {
             path,
             what: say!("is not a result ({e}); evaluate the run again", "non è un risultato ({e}); valuta di nuovo l’esecuzione"),

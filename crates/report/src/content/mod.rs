@@ -207,6 +207,14 @@ pub(crate) fn moment(rfc3339: &str) -> String {
     if plain { format!("{} {} UTC", &rfc3339[..10], &rfc3339[11..16]) } else { clean(rfc3339, 40) }
 }
 
+/// `a`, `a and b`, `a, b and c`.
+fn enumerated(names: &[String], and: &str) -> String {
+    match names {
+        [first @ .., second, last] => format!("{}{and}{last}", [first, std::slice::from_ref(second)].concat().join(", ")),
+        few => few.concat(),
+    }
+}
+
 /// The last step that a run speaks of.
 fn last_step(run: &Run) -> usize {
     let step = |e: &Event| match e {
@@ -431,7 +439,7 @@ impl Page<'_> {
         }
         for (others, template) in [(above, words.summary_better), (below, words.summary_worse), (unclear, words.summary_unclear)] {
             if !others.is_empty() {
-                text.push(fill(template, &[("others", &others.join(words.and))]));
+                text.push(fill(template, &[("others", &enumerated(&others, words.and))]));
             }
         }
         let scores = by_label(metrics).unwrap_or_default();

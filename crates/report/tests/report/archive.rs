@@ -81,6 +81,18 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
 }
 
 #[test]
+fn a_run_that_has_not_ended_is_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = folder(dir.path());
+    std::fs::remove_file(run.join("result.json")).unwrap();
+    let said = Run::open(&run).unwrap_err().to_string();
+    assert!(said.contains("has not ended") && said.contains("lapidary resume "), "{said}");
+    // no run at all
+    let said = Run::open(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("run.toml") && !said.contains("has not ended"), "{said}");
+}
+
+#[test]
 fn a_damaged_archive_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
     let run = folder(dir.path());

@@ -124,6 +124,10 @@ fn comparisons_follow_the_intervals() {
     run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 600, 2.0, false)).into());
     assert!(summary(&run).contains("below the model before tuning"), "{}", summary(&run));
 
+    let weak = run.result.baselines["majority"].clone();
+    run.result.baselines = ["majority", "nearest", "gazetteer"].map(|name| (name.to_string(), weak.clone())).into();
+    assert!(summary(&run).contains("above the list of known entities, the commonest label and the nearest training example:"), "{}", summary(&run));
+
     run.result.baselines.clear();
     let text = summary(&run);
     assert!(!text.contains("above") && !text.contains("overlap") && !text.contains("commonest"), "{text}");
