@@ -714,6 +714,9 @@ catalogue! {
     interval:
         "95\u{a0}% interval",
         "intervallo al 95\u{a0}%";
+    the_tf_idf_logistic:
+        "TF-IDF with logistic regression",
+        "TF-IDF con regressione logistica";
     the_majority:
         "the commonest label",
         "l’etichetta più comune";
@@ -1026,6 +1029,12 @@ catalogue! {
     licence:
         "Licence of the data",
         "Licenza dei dati";
+    english:
+        "English",
+        "inglese";
+    italian:
+        "Italian",
+        "italiano";
     description:
         "What it holds",
         "Che cosa contiene";

@@ -43,7 +43,7 @@ impl Page<'_> {
             Metrics::Text(m) => self.texts_fit(m, &mut items),
         }
         let data = clean(&self.run.run.data.name, NAME_CHARS);
-        let language = clean(&self.run.run.data.language, NAME_CHARS);
+        let language = super::language(&self.run.run.data.language, words);
         let template = if language.is_empty() { words.use_only } else { words.use_only_language };
         let examples = self.n(metrics.examples());
         items.push(plain(fill(template, &[("examples", &examples), ("data", &data), ("language", &language)])));

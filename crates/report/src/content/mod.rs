@@ -200,6 +200,15 @@ pub(crate) fn method(name: &str, words: &Words) -> String {
     }
 }
 
+/// The language of a data set, by its code; a code of another language than those of the program stays as it is.
+fn language(code: &str, words: &Words) -> String {
+    match code {
+        "en" => words.english.into(),
+        "it" => words.italian.into(),
+        other => clean(other, NAME_CHARS),
+    }
+}
+
 /// A point in time as people write it: `2026-07-01 10:20 UTC`. What is not RFC 3339 stays as it is.
 pub(crate) fn moment(rfc3339: &str) -> String {
     let bytes = rfc3339.as_bytes();
@@ -470,7 +479,7 @@ impl Page<'_> {
             "nearest" => self.words.the_nearest.into(),
             "untuned" => self.words.the_untuned.into(),
             "few_shot" => self.words.the_few_shot.into(),
-            "tf_idf_logistic" => self.words.tf_idf_logistic.into(),
+            "tf_idf_logistic" => self.words.the_tf_idf_logistic.into(),
             other => clean(other, NAME_CHARS),
         }
     }
@@ -731,7 +740,7 @@ impl Page<'_> {
             (words.base_model, model),
             (words.model_licence, clean(license, NAME_CHARS)),
             (words.made_for, task(&run.task, words)),
-            (words.data_language, clean(&run.data.language, NAME_CHARS)),
+            (words.data_language, language(&run.data.language, words)),
             (words.method, method(&run.method, words)),
             (words.trainable, trainable.map(|t| self.n(t)).unwrap_or_default()),
         ];
@@ -765,8 +774,11 @@ impl Page<'_> {
     fn done(&self) -> Option<Vec<Block>> {
         let (words, run, elsewhere) = (self.words, &self.run.run, self.run.is_from_elsewhere());
         let d = &run.device;
-        let device =
-            [&d.name, &d.id, &d.kind, &d.api, &d.driver].into_iter().filter(|s| !s.is_empty()).map(|s| clean(s, NAME_CHARS)).collect::<Vec<_>>().join(", ");
+        let mut device: Vec<String> =
+            [&d.name, &d.id, &d.kind, &d.api, &d.driver].into_iter().filter(|s| !s.is_empty()).map(|s| clean(s, NAME_CHARS)).collect();
+        // the processor is called as its kind is
+        device.dedup();
+        let device = device.join(", ");
         let known = |value: String| if elsewhere { String::new() } else { value };
         let facts = [
             (words.task, task(&run.task, words)),
@@ -814,7 +826,7 @@ impl Page<'_> {
         let facts = [
             (words.data, clean(&data.name, NAME_CHARS)),
             (words.licence, clean(&data.license, NAME_CHARS)),
-            (words.data_language, clean(&data.language, NAME_CHARS)),
+            (words.data_language, language(&data.language, words)),
             (title, labels),
             (words.description, told(&data.description)),
             (words.how_it_was_made, told(&data.how_it_was_made)),
