@@ -82,7 +82,7 @@ fn a_crash_in_the_middle_of_a_run_is_written_down_and_the_run_goes_on() {
     let out = b.path("out");
     let written = result(&out);
     assert_eq!((written.status.as_str(), written.train.steps, written.error.as_deref()), ("failed", 4, Some(failed.as_str())));
-    assert!(matches!(b.events("out").last(), Some(Event::Failed { step: 4, message }) if *message == failed), "{:?}", b.events("out").last());
+    assert!(matches!(b.events("out").last(), Some(Event::Failed { step: 4, message, .. }) if *message == failed), "{:?}", b.events("out").last());
     let status = || Library::open(&b.home).and_then(|l| l.runs()).expect("the library")[0].status.clone();
     assert_eq!(status(), "failed");
     let Ok(Resumed::Here(ended)) = resume(&b.home, &out, None, &mut |_| {}, &AtomicBool::new(false)) else { panic!("it cannot be gone on with") };

@@ -59,7 +59,7 @@ impl Training {
             Event::Evaluation { step, loss, metrics, best, .. } => {
                 self.say(&words.at_step(*step, &words.validated(*loss, metrics, *best)));
             }
-            Event::Warning { message } => self.say(&words.warning(message)),
+            Event::Warning { message, .. } => self.say(&words.warning(message)),
             Event::Health { step, ok: false, symptom: Some(symptom), remedy, seen, .. } => {
                 self.say(&words.health(words.0.health(*symptom, *remedy, *step, seen)));
             }

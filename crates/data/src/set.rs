@@ -27,6 +27,12 @@ pub struct Card {
     /// Licence, as an SPDX expression where there is one.
     #[serde(default)]
     pub license: String,
+    /// What it holds.
+    #[serde(default)]
+    pub description: String,
+    /// Where its examples come from.
+    #[serde(default)]
+    pub how_it_was_made: String,
     /// File of each part, relative to the card.
     #[serde(default)]
     pub files: BTreeMap<String, PathBuf>,

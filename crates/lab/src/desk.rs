@@ -248,7 +248,7 @@ impl Desk {
             live.tell(|story| {
                 if let Some(e) = crash.filter(|_| !matches!(story.0.last(), Some(Event::Failed { .. }))) {
                     let step = story.0.iter().rev().find_map(|e| if let Event::Step { step, .. } = e { Some(*step) } else { None });
-                    story.0.push(Event::Failed { step: step.unwrap_or(0), message: e.to_string() });
+                    story.0.push(Event::failed(step.unwrap_or(0), || e.to_string()));
                 }
                 story.1 = true;
             });

@@ -8,7 +8,7 @@ use crate::task::{self, Scorer};
 use crate::{models, run};
 use data::read::{Columns, Record};
 use data::{Example, Kind, Origin, Target};
-use report::record::{self, DeviceRecord, ModelRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
+use report::record::{self, DeviceRecord, ELSEWHERE, ModelRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use report::text::Lang;
 use say::{EXAMPLE, say};
 use std::collections::{HashMap, VecDeque};
@@ -72,9 +72,6 @@ fn judge(file: &Path, kind: Kind, examples: &[Example], mut scorer: Scorer) -> R
     scorer.score(examples, &said)
 }
 
-/// What stands for the method of a run whose answers came from another system.
-pub const METHOD: &str = "elsewhere";
-
 /// Takes a file of answers (see [`score`]) into the library as a run of its own, to be held against the run `like`:
 /// they are answers to the examples that it was measured on. The folder of the new run.
 ///
@@ -115,9 +112,9 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
     let out = home.free_run(&name);
     let model = ModelRecord { name, files: Vec::new(), parameters: 0, storage: String::new(), hidden: 0, layers: 0, license: None };
     let device = DeviceRecord {
-        id: METHOD.into(),
-        name: METHOD.into(),
-        kind: METHOD.into(),
+        id: ELSEWHERE.into(),
+        name: ELSEWHERE.into(),
+        kind: ELSEWHERE.into(),
         api: String::new(),
         driver: String::new(),
         parity: None,
@@ -125,7 +122,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
     };
     let accuracy = Some(metrics.main());
     let result = RunResult {
-        method: METHOD.into(),
+        method: ELSEWHERE.into(),
         status: "completed".into(),
         metrics: Some(metrics),
         metrics_free: None,
@@ -137,7 +134,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         ..result
     };
     let taken = RunFile {
-        method: METHOD.into(),
+        method: ELSEWHERE.into(),
         seed: 0,
         started: started.clone(),
         version: crate::VERSION.into(),
@@ -155,7 +152,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         // nothing is known of how it learned
         Ok(write_atomically(&out.join("events.jsonl"), b"")?)
     })?;
-    let (task, method, status) = (kind.name().into(), METHOD.into(), "completed".into());
+    let (task, method, status) = (kind.name().into(), ELSEWHERE.into(), "completed".into());
     Library::open(home)?.put_run(&RunRow { path: out.clone(), task, method, status, accuracy, started })?;
     Ok(out)
 }

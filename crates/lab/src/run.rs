@@ -307,41 +307,44 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 });
                 for file in p.set.splits.values().filter(|f| f.skipped.count > 0) {
                     let first = file.skipped.first.first().map_or("", String::as_str);
-                    watch.event(Event::Warning {
-                        message: say!(
+                    watch.event(Event::warning(|| {
+                        say!(
                             "{}: {} passed over ({first})",
                             "{}: {} ({first})",
                             file.path.display(),
                             say::count(file.skipped.count, ["row", "rows", "riga saltata", "righe saltate"])
-                        ),
-                    });
+                        )
+                    }));
                 }
                 if p.unheeded > 0 {
-                    let message = say!(
-                        "this data set was edited, which is not heeded ({}); train with --edited to heed it",
-                        "questo insieme di dati è stato modificato, e non se ne tiene conto ({}); addestra con --edited per tenerne conto",
-                        say::count(p.unheeded, CHANGE)
-                    );
-                    watch.event(Event::Warning { message });
+                    watch.event(Event::warning(|| {
+                        say!(
+                            "this data set was edited, which is not heeded ({}); train with --edited to heed it",
+                            "questo insieme di dati è stato modificato, e non se ne tiene conto ({}); addestra con --edited per tenerne conto",
+                            say::count(p.unheeded, CHANGE)
+                        )
+                    }));
                 }
                 for finding in &p.findings {
-                    watch.event(Event::Warning { message: format!("{} ({})", finding.message, finding.rows.first().map_or("", String::as_str)) });
+                    let first = finding.rows.first().map_or("", String::as_str);
+                    watch.event(Event::warning(|| format!("{} ({first})", finding.told.spoken())));
                 }
                 let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
                 if let Some(first) = beyond.first() {
-                    let message = say!(
-                        "{} with entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
+                    watch.event(Event::warning(|| {
+                        say!(
+                            "{} with entities that tags cannot mark exactly: they begin or end within a word, overlap, or have a type that no training row has \
                          (first: {first}); --set cut=characters tags every character by itself",
-                        "{} con entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
+                            "{} con entità che i tag non possono segnare esattamente: cominciano o finiscono dentro una parola, si sovrappongono o hanno \
                          un tipo che nessuna riga di addestramento ha (la prima: {first}); --set cut=characters dà un tag a ogni carattere",
-                        say::count(beyond.len(), ROW)
-                    );
-                    watch.event(Event::Warning { message });
+                            say::count(beyond.len(), ROW)
+                        )
+                    }));
                 }
             }
             Some(earlier) => {
                 for message in earlier.damaged {
-                    watch.event(Event::Warning { message });
+                    watch.event(Event::Warning { message, told: None });
                 }
                 start.restore(earlier.snapshot).map_err(|e| {
                     Error::request(say!(
@@ -351,16 +354,18 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 })?;
                 watch.event(Event::Resumed { step: start.progress.steps });
                 if let Some(before) = moved {
-                    let message = say!(
-                        "from step {} on the run goes on with {} ({}); before it was {} ({})",
-                        "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
-                        start.progress.steps + 1,
-                        record.device.id,
-                        record.device.name,
-                        before.id,
-                        before.name
-                    );
-                    watch.event(Event::Warning { message });
+                    let steps = start.progress.steps + 1;
+                    watch.event(Event::warning(|| {
+                        say!(
+                            "from step {} on the run goes on with {} ({}); before it was {} ({})",
+                            "dal passo {} l’esecuzione prosegue con {} ({}); prima era {} ({})",
+                            steps,
+                            record.device.id,
+                            record.device.name,
+                            before.id,
+                            before.name
+                        )
+                    }));
                 }
             }
         }
@@ -407,7 +412,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 write_result(&out, &result)?;
                 if !request.trial && !stopped {
                     let mut compared = Compared { result: &mut result, p: &p, answerer: &answerer, tuned: &outcome.tuned, out: &out, stop };
-                    compared.with(scored, &mut |message| watch.event(Event::Warning { message }))
+                    compared.with(scored, &mut |warning| watch.event(warning))
                 }
             }
             result.status = if stopped || stop.load(Ordering::Relaxed) { STOPPED } else { COMPLETED }.into();
@@ -428,7 +433,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             Ok(result)
         }
         Err(error) => {
-            watch.event(Event::Failed { step, message: error.to_string() });
+            watch.event(Event::failed(step, || error.to_string()));
             Err(error)
         }
     }
@@ -501,22 +506,22 @@ struct Compared<'a> {
 
 impl Compared<'_> {
     /// Asks for all of it, and tells what is left out.
-    fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(String)) {
+    fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(Event)) {
         let Scored { split, mut scorer, said, predictions } = scored;
         let p = self.p;
         let examples = p.set.examples(split);
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-        let mut had = |what: &str, outcome: Result<()>| {
+        let mut had = |[english, italian]: [&str; 2], outcome: Result<()>| {
             if let Err(e) = outcome {
-                tell(say!("the result is without {what}: {e}", "il risultato è senza {what}: {e}"));
+                tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
             }
         };
         if split == Split::Test {
-            had(say::pick("a calibration", "una calibrazione"), caught(|| self.calibrate(&said, predictions)));
+            had(["a calibration", "una calibrazione"], caught(|| self.calibrate(&said, predictions)));
         }
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
-            had(name, scorer.score(examples, &answers).map(|(metrics, _)| drop(self.result.baselines.insert(name.into(), metrics))));
+            had([name; 2], scorer.score(examples, &answers).map(|(metrics, _)| drop(self.result.baselines.insert(name.into(), metrics))));
         }
         let (answerer, stop, tuned) = (self.answerer, self.stop, self.tuned);
         let mut asked = |model: Option<&Tuned>, mode: Mode| {
@@ -528,12 +533,12 @@ impl Compared<'_> {
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method == Method::Completion && p.task.constrained() {
             let free = asked(Some(tuned), Mode::Free).map(|metrics| self.result.metrics_free = metrics);
-            had(say::pick("free answers", "risposte libere"), free);
+            had(["free answers", "risposte libere"], free);
         }
         let mut baseline = |name: &str, mode: Mode| asked(None, mode).map(|found| self.result.baselines.extend(found.map(|m| (name.into(), m))));
-        had(say::pick("the untuned model", "il modello non addestrato"), baseline("untuned", Mode::Untuned));
+        had(["the untuned model", "il modello non addestrato"], baseline("untuned", Mode::Untuned));
         if answerer.shows() {
-            had(say::pick("the untuned model with examples", "il modello non addestrato con esempi"), baseline("few_shot", Mode::Shown));
+            had(["the untuned model with examples", "il modello non addestrato con esempi"], baseline("few_shot", Mode::Shown));
         }
     }
 
@@ -663,6 +668,8 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             name: p.set.card.name.clone(),
             license: p.set.card.license.clone(),
             language: p.set.card.language.clone(),
+            description: p.set.card.description.clone(),
+            how_it_was_made: p.set.card.how_it_was_made.clone(),
             labels: p.task.labels.names().to_vec(),
             tables: p.task.tables.clone(),
             json_schema: p.task.json_schema.as_ref().map(|s| s.text().to_string()),
@@ -842,7 +849,7 @@ impl Watch<'_> {
     /// Waits until the checkpoints are on disk.
     fn finish_checkpoints(&mut self) {
         for message in self.writer.finish() {
-            self.event(Event::Warning { message });
+            self.event(Event::Warning { message, told: None });
         }
     }
 }
@@ -854,7 +861,7 @@ impl Observer for Watch<'_> {
         }
         // a full disk must not end a run whose weights can still be kept; the listener hears of it
         if let Err(e) = self.log.write(&event) {
-            (self.on_event)(&Event::Warning { message: say!("an event could not be written: {e}", "un evento non si è potuto scrivere: {e}") });
+            (self.on_event)(&Event::warning(|| say!("an event could not be written: {e}", "un evento non si è potuto scrivere: {e}")));
         }
         (self.on_event)(&event);
     }
@@ -913,7 +920,7 @@ impl Observer for Watch<'_> {
 
     fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
         for message in self.writer.submit(snapshot) {
-            self.event(Event::Warning { message });
+            self.event(Event::Warning { message, told: None });
         }
         Some(CHECKPOINTS.into())
     }

@@ -71,7 +71,7 @@ impl Task {
                 let answer = answer::show(&example.target);
                 match schema.fits(&answer) {
                     Err(reason) if outside.is_empty() => {
-                        why = Lang::spoken().reason(&reason);
+                        why = reason;
                         outside.push(row);
                     }
                     Err(_) => outside.push(row),
@@ -80,18 +80,20 @@ impl Task {
                 }
             }
         }
-        let finding = |kind, rows: Vec<(String, Place)>, message: String, fix: String| {
-            let (rows, places): (Vec<String>, Vec<Place>) = rows.into_iter().unzip();
-            (!rows.is_empty()).then_some(Finding { kind, severity: Severity::Warning, rows, places, message, fix })
+        let finding = |kind, rows: Vec<(String, Place)>, message: &dyn Fn() -> String, fix: String| {
+            (!rows.is_empty()).then(|| Finding::of(kind, Severity::Warning, rows, message, fix))
         };
         let (wrong, unordered) = (outside.len(), disordered.len());
         let outside = finding(
             "schema",
             outside,
-            say!(
-                "completions that do not fit the JSON schema: {wrong} (the first: {why}); correct them, or the schema",
-                "completamenti che non rispettano lo schema JSON: {wrong} (il primo: {why}); correggili, oppure correggi lo schema"
-            ),
+            &|| {
+                let why = Lang::spoken().reason(&why);
+                say!(
+                    "completions that do not fit the JSON schema: {wrong} (the first: {why}); correct them, or the schema",
+                    "completamenti che non rispettano lo schema JSON: {wrong} (il primo: {why}); correggili, oppure correggi lo schema"
+                )
+            },
             say!(
                 "A model that is held to the schema can give none of these answers.",
                 "Un modello vincolato allo schema non può dare nessuna di queste risposte."
@@ -100,12 +102,14 @@ impl Task {
         let disordered = finding(
             "schema_order",
             disordered,
-            say!(
-                "completions that fit the JSON schema and are written otherwise than a model held to it can write: {unordered}; put their properties in the \
-                 order of the schema",
-                "completamenti che rispettano lo schema JSON ma sono scritti come un modello vincolato non può scriverli: {unordered}; mettine le proprietà \
-                 nell’ordine dello schema"
-            ),
+            &|| {
+                say!(
+                    "completions that fit the JSON schema and are written otherwise than a model held to it can write: {unordered}; put their properties in \
+                     the order of the schema",
+                    "completamenti che rispettano lo schema JSON ma sono scritti come un modello vincolato non può scriverli: {unordered}; mettine le proprietà \
+                     nell’ordine dello schema"
+                )
+            },
             say!("What is learned and what may be written is then the same.", "Così ciò che si impara e ciò che si può scrivere coincidono."),
         );
         outside.into_iter().chain(disordered).collect()

@@ -170,12 +170,14 @@ pub fn place(role: &str, path: &Path) -> Option<String> {
 fn card<'a>(run: &RunFile, roles: impl Iterator<Item = &'a str>) -> Result<String, toml::ser::Error> {
     let columns = run.request.get("data").and_then(|asked| asked.get("columns")).and_then(toml::Value::as_table);
     let columns = columns.into_iter().flatten().filter_map(|(role, field)| Some((role.clone(), field.as_str()?.to_string())));
+    let packed = format!("As it was when a run of Lapidary {} was trained on it, {}.", run.version, run.started);
     let mut card = NewCard {
         name: run.data.name.clone(),
         task: run.task.clone(),
         language: run.data.language.clone(),
         license: run.data.license.clone(),
-        how_it_was_made: format!("As it was when a run of Lapidary {} was trained on it, {}.", run.version, run.started),
+        description: run.data.description.clone(),
+        how_it_was_made: [run.data.how_it_was_made.trim(), &packed].into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>().join("\n"),
         columns: columns.collect(),
         reference: run.data.reference.clone(),
         ..NewCard::default()

@@ -347,10 +347,12 @@ fn choices(runs: &[Run], names: &[String], lang: Lang) -> Vec<Block> {
     all.push(("data".into(), Some(words.data), each(&|r| clean(&r.run.data.name, NAME_CHARS))));
     let test = |r: &Run| r.run.data.files.get("test").map(|f| clean(&f.sha256, 12)).unwrap_or_default();
     all.push(("test".into(), Some(words.test_file), each(&test)));
-    let train = |r: &Run| r.run.data.files.get("train").map(|f| lang.integer(f.count)).unwrap_or_default();
+    let train = |r: &Run| r.run.data.files.get("train").filter(|_| !r.is_from_elsewhere()).map(|f| lang.integer(f.count)).unwrap_or_default();
     all.push(("examples".into(), Some(words.split_train), each(&train)));
-    all.push(("device".into(), Some(words.device), each(&|r| clean(&r.run.device.name, NAME_CHARS))));
-    all.push(("seed".into(), Some(words.seed), each(&|r| r.run.seed.to_string())));
+    // of another system only its answers are known
+    let known = |r: &Run, value: String| if r.is_from_elsewhere() { String::new() } else { value };
+    all.push(("device".into(), Some(words.device), each(&|r| known(r, clean(&r.run.device.name, NAME_CHARS)))));
+    all.push(("seed".into(), Some(words.seed), each(&|r| known(r, r.run.seed.to_string()))));
     all.push(("version".into(), Some(words.version), each(&|r| clean(&r.run.version, 40))));
     let settings: Vec<Vec<(String, String)>> = runs.iter().map(|r| content::settings(&r.run.settings)).collect();
     let mut keys: Vec<&String> = Vec::new();

@@ -3,8 +3,9 @@
 //! Noto Emoji in one colour, by Google, under the same licence (`assets/fonts/noto-emoji/OFL.txt`; without the
 //! digits and signs that Inter has).
 //!
-//! An SVG or HTML page may fall back on the reader's fonts; a PDF and a bitmap may not. [`printable`] makes
-//! visible what the fonts have no picture for.
+//! A PDF holds what it needs of them, a bitmap has been drawn with them, and a page brings [`WEB`]: it falls back on the
+//! reader's fonts for other scripts alone. An SVG file of its own is too small a thing to carry a font, and falls back.
+//! [`printable`] makes visible what the fonts have no picture for.
 
 use std::sync::LazyLock;
 
@@ -25,6 +26,13 @@ pub(crate) static FACES: [Face; 3] = [
     Face { bytes: include_bytes!("../../../assets/fonts/inter/Inter-Bold.otf"), style: plotters::style::FontStyle::Bold },
     Face { bytes: include_bytes!("../../../assets/fonts/inter/Inter-Italic.otf"), style: plotters::style::FontStyle::Italic },
 ];
+
+/// The family inside a page, as a style sheet: what Latin letters, numbers and our signs need of it, upright and bold.
+///
+/// Of each face, `pyftsubset FACE.otf --flavor=woff2 --desubroutinize --layout-features=kern,tnum,mark,mkmk,ccmp,locl` with
+/// `--unicodes` of Latin with its two first extensions, punctuation, arrows and the signs of mathematics that figures use
+/// (fontTools 4.68); then in base 64.
+pub(crate) const WEB: &str = include_str!("../../../assets/fonts/inter/web.css");
 
 /// The emoji of documents.
 pub(crate) static EMOJI: &[u8] = include_bytes!("../../../assets/fonts/noto-emoji/NotoEmoji-Regular.ttf");

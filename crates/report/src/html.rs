@@ -4,7 +4,7 @@
 //! nothing is fetched.
 
 use crate::document::{Banner, Block, Cell, Document, Kind, Notice, Role, Section, Span, Table, Text};
-use crate::figure;
+use crate::{figure, font};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The report as one HTML file.
@@ -16,7 +16,7 @@ pub fn render(document: &Document) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; font-src data:";
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content=(document.generator);
                 title { (document.title) }
@@ -151,7 +151,7 @@ fn style() -> String {
         format!("svg [stroke=\"{from}\"]{{stroke:{to}}}svg [fill=\"{from}\"]{{fill:{to}}}")
     };
     let recolour: String = figure::LIGHTER.iter().map(lighter).collect();
-    format!("{}@media screen and (prefers-color-scheme:dark){{{recolour}}}", STYLE.replace("FAMILY", figure::FAMILIES))
+    format!("{}{}@media screen and (prefers-color-scheme:dark){{{recolour}}}", font::WEB, STYLE.replace("FAMILY", figure::FAMILIES))
 }
 
 /// What does not depend on the palette.

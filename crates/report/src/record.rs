@@ -111,6 +111,14 @@ pub struct DataRecord {
     pub license: String,
     /// Language code as its card states it.
     pub language: String,
+    /// What it holds, as its card states it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[ts(skip)]
+    pub description: String,
+    /// Where its examples come from, as its card states it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[ts(skip)]
+    pub how_it_was_made: String,
     /// Label names in class order; types of entities; names that queries give by AS.
     pub labels: Vec<String>,
     /// The tables that queries are about.
@@ -156,12 +164,15 @@ pub struct DeviceRecord {
     pub parity_detail: Option<String>,
 }
 
+/// What stands for the method of a run whose answers came from another system.
+pub const ELSEWHERE: &str = "elsewhere";
+
 /// Everything that was chosen: `run.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunFile {
     /// Task name.
     pub task: String,
-    /// `completion`, `head` or `tagging`.
+    /// `completion`, `head` or `tagging`; [`ELSEWHERE`].
     pub method: String,
     /// Seed of everything random.
     pub seed: u64,
@@ -318,6 +329,18 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Did its answers come from another system, of whose making nothing is known?
+    pub fn is_from_elsewhere(&self) -> bool {
+        self.run.method == ELSEWHERE
+    }
+
+    /// Do its answers have probabilities? Those of another system need not, and then stand as certain.
+    pub fn has_probabilities(&self) -> bool {
+        !self.is_from_elsewhere() || self.predictions.iter().any(|p| p.probability != 1.0)
+    }
+}
+
 /// Folder of a run's data in the folder of a run that was unpacked, see [`crate::archive`].
 pub const DATA: &str = "data";
 
@@ -371,6 +394,16 @@ impl RunResult {
     /// If it is missing or damaged.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("result.json");
+        if !path.exists() && folder.join("run.toml").exists() {
+            return Err(Error::Format {
+                path: folder.into(),
+                what: say!(
+                    "is a run that has not ended; wait for it, or go on with it: lapidary resume {}",
+                    "è un’esecuzione che non è finita; aspettala, oppure riprendila: lapidary resume {}",
+                    quoted(&folder.display().to_string(), '"')
+                ),
+            });
+        }
         serde_json::from_str(&read(&path)?).map_err(|e| Error::Format {
             path,
             what: say!("is not a result ({e}); evaluate the run again", "non è un risultato ({e}); valuta di nuovo l’esecuzione"),

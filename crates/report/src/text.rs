@@ -503,6 +503,9 @@ catalogue! {
     method_tagging:
         "tagging (a layer on top of the model gives every word a tag)",
         "marcatura (uno strato sopra il modello dà un’etichetta a ogni parola)";
+    method_elsewhere:
+        "answers of another system, read from a file",
+        "risposte di un altro sistema, lette da un file";
     kicker:
         "Training report",
         "Rapporto di addestramento";
@@ -518,6 +521,9 @@ catalogue! {
     summary_trained_untimed:
         "{model} was to be fine-tuned on {examples} examples of “{data}”{with}, by {method}, on {device}.",
         "{model} doveva essere specializzato su {examples} esempi di «{data}»{with}, per {method}, su {device}.";
+    summary_elsewhere:
+        "These are the answers of another system, {model}. They were read from a file and scored here; how that system was made is not known.",
+        "Sono le risposte di un altro sistema, {model}. Sono state lette da un file e valutate qui; come quel sistema sia stato fatto non è noto.";
     with_labels:
         " with {count} labels",
         " con {count} etichette";
@@ -708,6 +714,9 @@ catalogue! {
     interval:
         "95\u{a0}% interval",
         "intervallo al 95\u{a0}%";
+    the_tf_idf_logistic:
+        "TF-IDF with logistic regression",
+        "TF-IDF con regressione logistica";
     the_majority:
         "the commonest label",
         "l’etichetta più comune";
@@ -1020,6 +1029,18 @@ catalogue! {
     licence:
         "Licence of the data",
         "Licenza dei dati";
+    english:
+        "English",
+        "inglese";
+    italian:
+        "Italian",
+        "italiano";
+    description:
+        "What it holds",
+        "Che cosa contiene";
+    how_it_was_made:
+        "How it was made",
+        "Come è stato fatto";
     data_language:
         "Language of the data",
         "Lingua dei dati";
@@ -1340,12 +1361,27 @@ catalogue! {
     mistakes_all:
         "{total} of {all} answers were wrong. They follow, those in which the model was surest of itself first.",
         "{total} risposte su {all} erano sbagliate. Eccole, prima quelle in cui il modello era più sicuro.";
+    mistakes_unsure_some:
+        "{total} of {all} answers were wrong. Below are the first {shown}.",
+        "{total} risposte su {all} erano sbagliate. Seguono le prime {shown}.";
+    mistakes_unsure_all:
+        "{total} of {all} answers were wrong. They follow.",
+        "{total} risposte su {all} erano sbagliate. Eccole.";
     mistakes_none:
         "None of the {all} answers was wrong.",
         "Nessuna delle {all} risposte era sbagliata.";
     mistakes_caption:
         "Wrong answers, surest first; long texts are cut at {limit} characters",
         "Risposte sbagliate, dalla più sicura; i testi lunghi sono tagliati a {limit} caratteri";
+    mistakes_unsure_caption:
+        "Wrong answers; long texts are cut at {limit} characters",
+        "Risposte sbagliate; i testi lunghi sono tagliati a {limit} caratteri";
+    partly_unsure_some:
+        "{total} of {all} answers were not wholly right. Below are the {shown} with the lowest scores.",
+        "{total} risposte su {all} non erano del tutto giuste. Seguono le {shown} con i punteggi più bassi.";
+    partly_unsure_all:
+        "{total} of {all} answers were not wholly right. They follow, the lowest scores first.",
+        "{total} risposte su {all} non erano del tutto giuste. Eccole, dai punteggi più bassi.";
     partly_some:
         "{total} of {all} answers were not wholly right. Below are the {shown} with the lowest scores, of equal ones the surest first.",
         "{total} risposte su {all} non erano del tutto giuste. Seguono le {shown} con i punteggi più bassi, a parità la più sicura prima.";

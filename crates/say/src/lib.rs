@@ -13,6 +13,7 @@
 //! A test that calls [`speak`] changes it for every test of its process. `cargo nextest`, by which this project runs
 //! its tests, gives each test a process; under `cargo test` such a test would disturb the others.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -32,6 +33,11 @@ pub const VARIABLE: &str = "LAPIDARY_LANGUAGE";
 
 static SPOKEN: AtomicU8 = AtomicU8::new(0);
 
+thread_local! {
+    /// The language of the sentence that is being made on this thread for [`Both`].
+    static ASIDE: Cell<Option<Language>> = const { Cell::new(None) };
+}
+
 /// From now on the whole process speaks this language.
 pub fn speak(language: Language) {
     SPOKEN.store(u8::from(language == Language::Italian), Ordering::Relaxed);
@@ -39,7 +45,47 @@ pub fn speak(language: Language) {
 
 /// The language that the process speaks.
 pub fn language() -> Language {
-    if SPOKEN.load(Ordering::Relaxed) == 1 { Language::Italian } else { Language::English }
+    ASIDE.get().unwrap_or(if SPOKEN.load(Ordering::Relaxed) == 1 { Language::Italian } else { Language::English })
+}
+
+/// A sentence in both languages: for what is written down now and read later by a person whose language nobody knows yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Both {
+    /// In English.
+    pub english: String,
+    /// In Italian.
+    pub italian: String,
+}
+
+impl Both {
+    /// What `sentence` says in each language; it is called once for each, and speaks it on this thread alone.
+    pub fn of(sentence: impl Fn() -> String) -> Self {
+        /// Speaks as before even after a sentence that panicked.
+        struct Aside(Option<Language>);
+        impl Drop for Aside {
+            fn drop(&mut self) {
+                ASIDE.set(self.0);
+            }
+        }
+        let said = |language| {
+            let _before = Aside(ASIDE.replace(Some(language)));
+            sentence()
+        };
+        Self { english: said(Language::English), italian: said(Language::Italian) }
+    }
+
+    /// It in one of the languages.
+    pub fn in_language(&self, language: Language) -> &str {
+        match language {
+            Language::English => &self.english,
+            Language::Italian => &self.italian,
+        }
+    }
+
+    /// It in the language spoken.
+    pub fn spoken(&self) -> &str {
+        self.in_language(language())
+    }
 }
 
 impl Language {
@@ -221,6 +267,11 @@ mod tests {
         assert_eq!(json("expected value at line 1 column 5"), "manca un valore, riga 1, colonna 5");
         assert_eq!(json("expected value"), "manca un valore");
         assert_eq!(json("something else"), "something else");
+        let both = Both::of(sentence);
+        assert_eq!((both.english.as_str(), both.spoken()), ("a.csv holds 2 rows", "a.csv contiene 2 righe"));
+        assert!(std::panic::catch_unwind(|| Both::of(|| panic!("no sentence"))).is_err());
+        assert_eq!(language(), Language::Italian, "also after a sentence that came to nothing");
+        assert_eq!(std::thread::spawn(language).join().ok(), Some(Language::Italian));
         speak(Language::English);
         assert_eq!(sentence(), "a.csv holds 2 rows");
     }

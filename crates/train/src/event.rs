@@ -2,6 +2,7 @@
 //! channel and from `--json`.
 
 use crate::health::{Remedy, Symptom};
+use say::{Both, Language};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use ts_rs::TS;
@@ -24,6 +25,31 @@ pub struct Sample {
     pub answer: Option<String>,
     /// Is it the expected one?
     pub right: bool,
+}
+
+/// A sentence in both languages: a run is told later in a language that nobody knows while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Told {
+    /// In English.
+    pub en: String,
+    /// In Italian.
+    pub it: String,
+}
+
+impl Told {
+    /// It in one of the languages.
+    pub fn in_language(&self, language: Language) -> &str {
+        match language {
+            Language::English => &self.en,
+            Language::Italian => &self.it,
+        }
+    }
+}
+
+impl From<Both> for Told {
+    fn from(both: Both) -> Self {
+        Self { en: both.english, it: both.italian }
+    }
 }
 
 /// One event of a run.
@@ -66,6 +92,7 @@ pub enum Event {
         /// Learning rate of this step.
         learning_rate: f64,
         /// L2 norm of all gradients together, before clipping.
+        #[serde(deserialize_with = "number")]
         #[ts(type = "number | null")]
         grad_norm: f64,
         /// Tokens processed by this step, padding not counted.
@@ -102,8 +129,12 @@ pub enum Event {
     },
     /// Something a person should know, that does not stop the run.
     Warning {
-        /// A sentence.
+        /// A sentence, in the language that the program spoke.
         message: String,
+        /// The same in both languages; none where it was made in one alone, and in runs of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        told: Option<Told>,
     },
     /// The health of the training changed.
     Health {
@@ -148,9 +179,27 @@ pub enum Event {
     Failed {
         /// Steps done.
         step: usize,
-        /// What happened and what to do.
+        /// What happened and what to do, in the language that the program spoke.
         message: String,
+        /// The same in both languages; none where it was made in one alone, and in runs of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        told: Option<Told>,
     },
+}
+
+impl Event {
+    /// A warning that `sentence` says in the language spoken; it is called once for each language.
+    pub fn warning(sentence: impl Fn() -> String) -> Self {
+        let told = Both::of(sentence);
+        Self::Warning { message: told.spoken().into(), told: Some(told.into()) }
+    }
+
+    /// A run that ended at `step` without a result, for a reason that `sentence` says as for [`Self::warning`].
+    pub fn failed(step: usize, sentence: impl Fn() -> String) -> Self {
+        let told = Both::of(sentence);
+        Self::Failed { step, message: told.spoken().into(), told: Some(told.into()) }
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +214,18 @@ mod tests {
             Event::Evaluation { step: 3, loss, .. } => assert!(loss.is_nan()),
             other => panic!("{line} became {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_warning_is_kept_in_both_languages_and_one_of_an_earlier_version_is_read() {
+        let event = Event::warning(|| say::say!("one row", "una riga"));
+        let line = serde_json::to_string(&event).expect("written");
+        assert_eq!(line, r#"{"type":"warning","message":"one row","told":{"en":"one row","it":"una riga"}}"#);
+        assert_eq!(serde_json::from_str::<Event>(&line).expect("read"), event);
+        let line = r#"{"type":"failed","step":3,"message":"no memory"}"#;
+        let earlier = serde_json::from_str::<Event>(line).expect("read");
+        assert_eq!(earlier, Event::Failed { step: 3, message: "no memory".into(), told: None });
+        assert_eq!(serde_json::to_string(&earlier).expect("written"), line);
     }
 
     #[test]

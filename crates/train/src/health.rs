@@ -358,7 +358,12 @@ impl Trouble {
 
     /// What was seen is kept in English, with the run; of its few forms each has its Italian here.
     fn seen_in_italian(&self) -> String {
-        let seen = self.seen.as_str();
+        // the mark between the digits of a number
+        let seen: Vec<char> = self.seen.chars().collect();
+        let digit = |i: Option<usize>| i.and_then(|i| seen.get(i)).is_some_and(char::is_ascii_digit);
+        let comma = |(i, &c): (usize, &char)| if c == '.' && digit(i.checked_sub(1)) && digit(Some(i + 1)) { ',' } else { c };
+        let seen: String = seen.iter().enumerate().map(comma).collect();
+        let seen = seen.as_str();
         let between = |before: &str, middle: &str, after: &str| {
             let (a, b) = seen.strip_prefix(before)?.strip_suffix(after)?.split_once(middle)?;
             Some((a.to_string(), b.to_string()))
@@ -415,17 +420,17 @@ mod tests {
         let seens = [
             ("loss NaN", "perdita NaN"),
             ("gradient norm inf", "norma del gradiente inf"),
-            ("gradient norm 150.000, usually 1.000", "norma del gradiente 150.000, di solito 1.000"),
+            ("gradient norm 150.000, usually 1.000", "norma del gradiente 150,000, di solito 1,000"),
             ("a weight became NaN or infinite", "un peso è diventato NaN o infinito"),
-            ("an update of 1.50 times its weights", "un aggiornamento pari a 1.50 volte i suoi pesi"),
-            ("loss 9.000, was 1.000", "perdita 9.000, era 1.000"),
+            ("an update of 1.50 times its weights", "un aggiornamento pari a 1,50 volte i suoi pesi"),
+            ("loss 9.000, was 1.000", "perdita 9,000, era 1,000"),
             ("all B are 0 after 3 steps", "tutte le B sono 0 dopo 3 passi"),
             ("2048 MiB, was 1024 MiB", "2048 MiB, erano 1024 MiB"),
             ("2 of 9 examples (1, 4)", "2 di 9 esempi (1, 4)"),
             ("on the validation set", "sull’insieme di validazione"),
             ("0 of 96 tokens", "0 di 96 token"),
-            ("1 of 900 tokens, usually 12.5 %", "1 di 900 token, di solito 12.5 %"),
-            ("loss 2.000, entropy 0.0010", "perdita 2.000, entropia 0.0010"),
+            ("1 of 900 tokens, usually 12.5 %", "1 di 900 token, di solito 12,5 %"),
+            ("loss 2.000, entropy 0.0010", "perdita 2,000, entropia 0,0010"),
         ];
         for (seen, expected) in seens {
             let told = Trouble { symptom: Symptom::Diverging, remedy: Remedy::HalveRate, seen: seen.into() };

@@ -33,13 +33,15 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
     let train = set.examples(Split::Train);
     if what == LABEL && set.splits.contains_key(&Split::Train) && by_name.len() < 2 {
         let first: Vec<Row<'_>> = rows.iter().filter(|r| r.split == Split::Train).take(1).copied().collect();
-        let labels = count(by_name.len(), LABEL);
-        let message = say!(
-            "the training set has {labels}; a classifier needs at least two: add examples of another label",
-            "l’insieme di addestramento ha {labels}; a un classificatore ne servono almeno due: aggiungi esempi di un’altra etichetta"
-        );
-        let fix = say!("With a second label there is something to tell apart.", "Con una seconda etichetta c’è qualcosa da distinguere.");
-        out.extend(found("single_label", Severity::Error, &first, |_| message.clone(), |_| fix.clone()));
+        let message = |_| {
+            let labels = count(by_name.len(), LABEL);
+            say!(
+                "the training set has {labels}; a classifier needs at least two: add examples of another label",
+                "l’insieme di addestramento ha {labels}; a un classificatore ne servono almeno due: aggiungi esempi di un’altra etichetta"
+            )
+        };
+        let fix = |_| say!("With a second label there is something to tell apart.", "Con una seconda etichetta c’è qualcosa da distinguere.");
+        out.extend(found("single_label", Severity::Error, &first, message, fix));
     }
     for (name, few) in by_name.iter().filter(|(_, rows)| rows.len() < FEW) {
         let message = |n| {
@@ -108,10 +110,10 @@ fn spellings(by_name: &BTreeMap<&str, Vec<Row<'_>>>, what: Noun) -> Vec<Finding>
         alike.entry(normalized(name)).or_default().push(name);
     }
     let warn = |names: &Vec<&str>| {
-        let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(say::pick(" and ", " e "));
         let rarest = names.iter().min_by_key(|n| by_name[*n].len())?;
-        let (one, several, of) = (word(1, what), word(2, what), names.len());
         let message = |_| {
+            let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(say::pick(" and ", " e "));
+            let several = word(2, what);
             say!(
                 "{several} {listed} differ only in how they are written; give them one spelling",
                 "{several} {listed} differiscono solo nella grafia; usane una sola"
@@ -119,6 +121,7 @@ fn spellings(by_name: &BTreeMap<&str, Vec<Row<'_>>>, what: Noun) -> Vec<Finding>
         };
         let fix = |n| {
             let (rows, un) = (count(n, ROW), if what == LABEL { "una sola" } else { "un solo" });
+            let (one, of) = (word(1, what), names.len());
             say!("Respelling {rows} makes one {one} of {of}.", "Riscrivendo {rows} resta {un} {one} al posto di {of}.")
         };
         found("spelling", Severity::Warning, &by_name[rarest], message, fix)

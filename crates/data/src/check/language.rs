@@ -83,7 +83,7 @@ pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
         (guess.lang() != ours && !alike(guess.lang(), ours) && guess.confidence() >= sure).then_some(guess.lang())
     };
     let strange: Vec<(Row<'_>, Lang)> = rows.par_iter().filter_map(|r| Some((*r, foreign(r)?))).collect();
-    let names: Vec<String> = {
+    let names = || -> Vec<String> {
         let mut counts: HashMap<&str, usize> = HashMap::new();
         strange.iter().for_each(|(_, lang)| *counts.entry(name(*lang)).or_default() += 1);
         let mut counts: Vec<(usize, &str)> = counts.into_iter().map(|(name, n)| (n, name)).collect();
@@ -95,7 +95,7 @@ pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
         Severity::Warning,
         &strange.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
         |n| {
-            let (texts, ours, names) = (count(n, TEXT), name(ours), names.join(", "));
+            let (texts, ours, names) = (count(n, TEXT), name(ours), names().join(", "));
             let (seem, they, them) = (verb(n, "seems", "seem"), verb(n, "it", "they"), verb(n, "it", "them"));
             let (sembra, lo, finito) = (verb(n, "sembra", "sembrano"), verb(n, "lo", "li"), verb(n, "è finito", "sono finiti"));
             say!(

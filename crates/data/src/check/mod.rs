@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::map::Suspect;
 use crate::set::{DataSet, File, Split};
-use say::{EXAMPLE, Noun, ROW, TEXT, count, number as verb, say, word};
+use say::{Both, EXAMPLE, Noun, ROW, TEXT, count, number as verb, say, word};
 use serde::Serialize;
 use std::path::Path;
 use ts_rs::TS;
@@ -61,8 +61,20 @@ pub struct Finding {
     pub places: Vec<Place>,
     /// A sentence that explains it and says what to do.
     pub message: String,
+    /// The same in both languages, for those who keep it.
+    #[serde(skip)]
+    pub told: Both,
     /// What doing so changes.
     pub fix: String,
+}
+
+impl Finding {
+    /// A finding about rows, of which each has its name and its place; `message` says it in the language spoken.
+    pub fn of(kind: &'static str, severity: Severity, rows: Vec<(String, Place)>, message: impl Fn() -> String, fix: String) -> Self {
+        let told = Both::of(message);
+        let (rows, places) = rows.into_iter().unzip();
+        Self { kind, severity, rows, places, message: told.spoken().into(), told, fix }
+    }
 }
 
 /// The length beyond which an example is not trained on.
@@ -120,12 +132,12 @@ pub fn suspicious(set: &DataSet, rows: &[(Split, usize)], suspects: &[Suspect]) 
     let found_rows: Vec<(Row<'_>, &Suspect)> = suspects.iter().filter_map(|s| Some((row(s)?, s))).collect();
     let one =
         |(r, s): &(Row<'_>, &Suspect)| say!("{} has `{}` and resembles `{}`", "{} ha `{}` e somiglia a `{}`", r.example.origin, r.example.label(), s.label);
-    let named: Vec<String> = found_rows.iter().take(3).map(one).collect();
     found(
         "suspicious_label",
         Severity::Warning,
         &found_rows.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
         |n| {
+            let named: Vec<String> = found_rows.iter().take(3).map(one).collect();
             let (rows, named, more) = (count(n, ROW), named.join("; "), if n > named.len() { "; …" } else { "" });
             let (resembles, own, its) = (verb(n, "resembles", "resemble"), verb(n, "its", "their"), verb(n, "its label is", "their labels are"));
             let (somiglia, sue) = (verb(n, "somiglia", "somigliano"), verb(n, "la sua etichetta è giusta", "le loro etichette sono giuste"));
@@ -159,19 +171,16 @@ pub fn database(set: &DataSet) -> Result<Option<Database>> {
 fn unread(split: Split, file: &File) -> Option<Finding> {
     let (n, name, part) = (file.skipped.count, file.path.display(), split.name());
     let first = file.skipped.first.first()?;
-    let (of, nessuna) = (verb(n, "the only row", "none of the rows"), verb(n, "l’unica riga", "nessuna delle righe"));
-    let (can, si) = (verb(n, "cannot", "can"), verb(n, "non si può", "si può"));
-    file.examples.is_empty().then(|| Finding {
-        kind: "no_rows",
-        severity: Severity::Error,
-        rows: Vec::new(),
-        places: Vec::new(),
-        message: say!(
+    let message = || {
+        let (of, nessuna) = (verb(n, "the only row", "none of the rows"), verb(n, "l’unica riga", "nessuna delle righe"));
+        let (can, si) = (verb(n, "cannot", "can"), verb(n, "non si può", "si può"));
+        say!(
             "{of} of {name} {can} be read, so the {part} part is empty ({first}); correct the file, or name its columns",
             "{nessuna} di {name} {si} leggere, quindi la parte {part} è vuota ({first}); correggi il file, oppure indica le colonne"
-        ),
-        fix: say!("There is then something to learn from or to measure on.", "C’è allora qualcosa da cui imparare o su cui misurare."),
-    })
+        )
+    };
+    let fix = || say!("There is then something to learn from or to measure on.", "C’è allora qualcosa da cui imparare o su cui misurare.");
+    file.examples.is_empty().then(|| Finding::of("no_rows", Severity::Error, Vec::new(), message, fix()))
 }
 
 /// An example with its place.
@@ -188,9 +197,9 @@ fn all(set: &DataSet) -> Vec<Row<'_>> {
 
 /// A finding about single rows; none if there is no row.
 fn found(kind: &'static str, severity: Severity, rows: &[Row<'_>], message: impl Fn(usize) -> String, fix: impl Fn(usize) -> String) -> Option<Finding> {
-    let places = rows.iter().map(|r| Place { split: r.split, index: r.index, group: None }).collect();
-    let rows: Vec<String> = rows.iter().map(|r| r.example.origin.to_string()).collect();
-    (!rows.is_empty()).then(|| Finding { kind, severity, message: message(rows.len()), fix: fix(rows.len()), rows, places })
+    let named = rows.iter().map(|r| (r.example.origin.to_string(), Place { split: r.split, index: r.index, group: None })).collect();
+    let n = rows.len();
+    (n > 0).then(|| Finding::of(kind, severity, named, || message(n), fix(n)))
 }
 
 const QUERY: Noun = ["query", "queries", "query", "query"];

@@ -124,81 +124,82 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
     let tested = |i: &&u32| rows[**i as usize].split != Split::Train;
     let held: usize = groups.iter().map(|(_, m)| m.iter().filter(tested).count()).sum();
     let left = rows.len() - copies;
-    // as a verb before them and as rows: what is held out and what is left
-    let [(resta_fuori, held), (resta, left)] = [held, left].map(|n| (verb(n, "resta", "restano"), count(n, ROW)));
-    let (kind, what, fix) = match trouble {
-        Trouble::Contradiction => (
-            "contradiction",
-            say!(
-                "have the same text with different answers; decide which answer is right",
-                "hanno lo stesso testo e risposte diverse; decidi quale risposta è giusta"
+    let said = || {
+        // as a verb before them and as rows: what is held out and what is left
+        let [(resta_fuori, held), (resta, left)] = [held, left].map(|n| (verb(n, "resta", "restano"), count(n, ROW)));
+        match trouble {
+            Trouble::Contradiction => (
+                "contradiction",
+                say!(
+                    "have the same text with different answers; decide which answer is right",
+                    "hanno lo stesso testo e risposte diverse; decidi quale risposta è giusta"
+                ),
+                say!(
+                    "One answer for each text ({}) makes them teach, and be counted, the same.",
+                    "Con una sola risposta per ciascun testo ({}), insegnano e valgono tutte lo stesso.",
+                    count(groups.len(), TEXT)
+                ),
             ),
-            say!(
-                "One answer for each text ({}) makes them teach, and be counted, the same.",
-                "Con una sola risposta per ciascun testo ({}), insegnano e valgono tutte lo stesso.",
-                count(groups.len(), TEXT)
+            Trouble::NearContradiction => (
+                "near_contradiction",
+                say!(
+                    "have almost the same text with different labels; look whether both labels are right",
+                    "hanno quasi lo stesso testo ed etichette diverse; guarda se entrambe le etichette sono giuste"
+                ),
+                say!(
+                    "If a label is wrong, correcting it removes {} from what the model must learn by heart.",
+                    "Se un’etichetta è sbagliata, correggerla toglie {} da ciò che il modello deve imparare a memoria.",
+                    count(groups.len(), ["exception", "exceptions", "eccezione", "eccezioni"])
+                ),
             ),
-        ),
-        Trouble::NearContradiction => (
-            "near_contradiction",
-            say!(
-                "have almost the same text with different labels; look whether both labels are right",
-                "hanno quasi lo stesso testo ed etichette diverse; guarda se entrambe le etichette sono giuste"
+            Trouble::Leakage => (
+                "leakage",
+                say!(
+                    "are in more than one of training, validation and test; the result would look better than it is: delete them from one",
+                    "sono in più di una parte fra addestramento, validazione e prova; il risultato sembrerebbe migliore di quel che è: eliminale da una"
+                ),
+                say!(
+                    "Deleting them from training leaves {held} of validation and test that training has not seen.",
+                    "Eliminandole dall’addestramento {resta_fuori} {held} di validazione e prova che l’addestramento non ha visto."
+                ),
             ),
-            say!(
-                "If a label is wrong, correcting it removes {} from what the model must learn by heart.",
-                "Se un’etichetta è sbagliata, correggerla toglie {} da ciò che il modello deve imparare a memoria.",
-                count(groups.len(), ["exception", "exceptions", "eccezione", "eccezioni"])
+            Trouble::NearLeakage => (
+                "near_leakage",
+                say!(
+                    "are nearly the same in more than one of training, validation and test; the result may look better than it is: keep each on one side",
+                    "sono quasi uguali in più di una parte fra addestramento, validazione e prova; il risultato può sembrare migliore di quel che è: tienile da una parte sola"
+                ),
+                say!(
+                    "Moving them to one side leaves {held} of validation and test that training has not nearly seen.",
+                    "Spostandole da una parte sola {resta_fuori} {held} di validazione e prova di cui l’addestramento non ha visto nulla di simile."
+                ),
             ),
-        ),
-        Trouble::Leakage => (
-            "leakage",
-            say!(
-                "are in more than one of training, validation and test; the result would look better than it is: delete them from one",
-                "sono in più di una parte fra addestramento, validazione e prova; il risultato sembrerebbe migliore di quel che è: eliminale da una"
+            Trouble::Duplicate => (
+                "duplicate",
+                say!("repeat a text within one file; delete the copies", "ripetono un testo nello stesso file; elimina le copie"),
+                say!("Deleting all but the first of each leaves {left}.", "Tenendo solo la prima di ciascuna {resta} {left}."),
             ),
-            say!(
-                "Deleting them from training leaves {held} of validation and test that training has not seen.",
-                "Eliminandole dall’addestramento {resta_fuori} {held} di validazione e prova che l’addestramento non ha visto."
+            Trouble::NearDuplicate => (
+                "near_duplicate",
+                say!(
+                    "are nearly the same as another; keep one of each if they say the same",
+                    "sono quasi uguali a un’altra; tienine una di ciascuna, se dicono la stessa cosa"
+                ),
+                say!(
+                    "Keeping one of each leaves {left}, and training gives no text more weight than another.",
+                    "Tenendone una di ciascuna {resta} {left}, e l’addestramento non dà a un testo più peso che a un altro."
+                ),
             ),
-        ),
-        Trouble::NearLeakage => (
-            "near_leakage",
-            say!(
-                "are nearly the same in more than one of training, validation and test; the result may look better than it is: keep each on one side",
-                "sono quasi uguali in più di una parte fra addestramento, validazione e prova; il risultato può sembrare migliore di quel che è: tienile da una parte sola"
-            ),
-            say!(
-                "Moving them to one side leaves {held} of validation and test that training has not nearly seen.",
-                "Spostandole da una parte sola {resta_fuori} {held} di validazione e prova di cui l’addestramento non ha visto nulla di simile."
-            ),
-        ),
-        Trouble::Duplicate => (
-            "duplicate",
-            say!("repeat a text within one file; delete the copies", "ripetono un testo nello stesso file; elimina le copie"),
-            say!("Deleting all but the first of each leaves {left}.", "Tenendo solo la prima di ciascuna {resta} {left}."),
-        ),
-        Trouble::NearDuplicate => (
-            "near_duplicate",
-            say!(
-                "are nearly the same as another; keep one of each if they say the same",
-                "sono quasi uguali a un’altra; tienine una di ciascuna, se dicono la stessa cosa"
-            ),
-            say!(
-                "Keeping one of each leaves {left}, and training gives no text more weight than another.",
-                "Tenendone una di ciascuna {resta} {left}, e l’addestramento non dà a un testo più peso che a un altro."
-            ),
-        ),
+        }
     };
-    let mut places = Vec::with_capacity(n);
     let mut named = Vec::with_capacity(n);
     for (group, (_, members)) in groups.iter().enumerate() {
         for &i in members {
             let row = &rows[i as usize];
-            places.push(Place { split: row.split, index: row.index, group: Some(group) });
-            named.push(row.example.origin.to_string());
+            named.push((row.example.origin.to_string(), Place { split: row.split, index: row.index, group: Some(group) }));
         }
     }
-    let message = format!("{} {what}", count(n, ROW));
-    Finding { kind, severity: Severity::Warning, rows: named, places, message, fix }
+    let (kind, _, fix) = said();
+    let message = || format!("{} {}", count(n, ROW), said().1);
+    Finding::of(kind, Severity::Warning, named, message, fix)
 }

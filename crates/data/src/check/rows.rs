@@ -27,13 +27,14 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
         |n| empty(n, say::pick("an empty text", "un testo vuoto")),
         deleted,
     ));
-    for (kind, what) in [
-        ("empty_label", say::pick("an empty label", "un’etichetta vuota")),
-        ("empty_query", say::pick("an empty query", "una query vuota")),
-        ("no_tags", say::pick("an empty list of hashtags", "una lista di hashtag vuota")),
-        ("empty_completion", say::pick("an empty completion", "un completamento vuoto")),
+    for (kind, english, italian) in [
+        ("empty_label", "an empty label", "un’etichetta vuota"),
+        ("empty_query", "an empty query", "una query vuota"),
+        ("no_tags", "an empty list of hashtags", "una lista di hashtag vuota"),
+        ("empty_completion", "an empty completion", "un completamento vuoto"),
     ] {
-        out.extend(found(kind, Severity::Error, &of(&|r| empty_target(&r.example.target) == Some(kind)), |n| empty(n, what), deleted));
+        let message = |n| empty(n, say::pick(english, italian));
+        out.extend(found(kind, Severity::Error, &of(&|r| empty_target(&r.example.target) == Some(kind)), message, deleted));
     }
     out.extend(found(
         "control_characters",
@@ -155,7 +156,6 @@ pub(super) fn too_long(rows: &[Row<'_>], limit: &Limit<'_>) -> Option<Finding> {
     let (long, lengths): (Vec<Row<'_>>, Vec<usize>) =
         rows.par_iter().filter_map(|r| Some((*r, (limit.count)(r.example).filter(|n| *n > limit.tokens)?))).collect::<Vec<_>>().into_iter().unzip();
     let (longest, allowed, context) = (lengths.iter().copied().max()?, limit.tokens, limit.context);
-    let way_out = if allowed < context { say!(", or raise max_tokens, up to {context}", ", oppure alza max_tokens, fino a {context}") } else { String::new() };
     found(
         "too_long",
         Severity::Error,
@@ -163,6 +163,10 @@ pub(super) fn too_long(rows: &[Row<'_>], limit: &Limit<'_>) -> Option<Finding> {
         |n| {
             let (examples, is, it, its) = (count(n, EXAMPLE), verb(n, "is", "are"), verb(n, "it", "them"), verb(n, "its answer", "their answers"));
             let (supera, lo, sua) = (verb(n, "supera", "superano"), verb(n, "lo", "li"), verb(n, "dalla sua risposta", "dalle loro risposte"));
+            let way_out = match allowed < context {
+                true => say!(", or raise max_tokens, up to {context}", ", oppure alza max_tokens, fino a {context}"),
+                false => String::new(),
+            };
             say!(
                 "{examples} {is} longer than the {allowed} tokens allowed for prompt and answer together (the longest has {longest}); training refuses {it}, \
                  because cutting would take from {its}: shorten {it}{way_out}",

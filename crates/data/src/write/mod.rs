@@ -169,6 +169,9 @@ pub struct NewCard {
     /// SQLite file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<PathBuf>,
+    /// What it holds, if that is known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// Where the examples come from and what was done with them.
     pub how_it_was_made: String,
     /// Field of each role, where files that others wrote are kept as they are.
@@ -192,6 +195,7 @@ impl NewCard {
             task: set.kind.name().into(),
             language: set.card.language.clone(),
             license: set.card.license.clone(),
+            description: set.card.description.clone(),
             schema: set.schema.clone(),
             seed: set.seed.clone(),
             database: set.database.clone(),

@@ -43,7 +43,7 @@ impl Page<'_> {
             Metrics::Text(m) => self.texts_fit(m, &mut items),
         }
         let data = clean(&self.run.run.data.name, NAME_CHARS);
-        let language = clean(&self.run.run.data.language, NAME_CHARS);
+        let language = super::language(&self.run.run.data.language, words);
         let template = if language.is_empty() { words.use_only } else { words.use_only_language };
         let examples = self.n(metrics.examples());
         items.push(plain(fill(template, &[("examples", &examples), ("data", &data), ("language", &language)])));
@@ -70,7 +70,7 @@ impl Page<'_> {
         }
         if let Some(metrics) = classes {
             self.threshold_fit(items);
-            if metrics.expected_calibration_error > CALIBRATION {
+            if metrics.expected_calibration_error > CALIBRATION && self.run.has_probabilities() {
                 let (error, limit) = (lang.percent(metrics.expected_calibration_error), lang.percent(CALIBRATION));
                 items.push(plain(fill(words.use_calibration, &[("error", &error), ("limit", &limit)])));
             }
@@ -97,7 +97,7 @@ impl Page<'_> {
             }));
             return;
         }
-        let Some(curve) = coverage(&self.run.predictions) else { return };
+        let Some(curve) = coverage(self.run) else { return };
         let accuracy = |p: &figure::Covered| p.right as f64 / p.answered as f64;
         let good = lang.percent(ACCURACY);
         let widest = curve.iter().rfind(|p| p.answered >= ANSWERS && accuracy(p) >= ACCURACY);

@@ -29,13 +29,17 @@ impl Page<'_> {
         let score = |p: &Prediction| if partly { p.score } else { 0.0 };
         wrong.sort_by(|a, b| score(a).total_cmp(&score(b)).then(sure(b).total_cmp(&sure(a))));
         let (total, whole, shown) = (self.n(wrong.len()), self.n(all.len()), self.n(wrong.len().min(MISTAKES)));
-        let template = match (wrong.len(), partly) {
-            (0, false) => words.mistakes_none,
-            (0, true) => words.partly_none,
-            (n, false) if n > MISTAKES => words.mistakes_some,
-            (n, true) if n > MISTAKES => words.partly_some,
-            (_, false) => words.mistakes_all,
-            (_, true) => words.partly_all,
+        let [some, every] = match (partly, self.run.has_probabilities()) {
+            (false, true) => [words.mistakes_some, words.mistakes_all],
+            (false, false) => [words.mistakes_unsure_some, words.mistakes_unsure_all],
+            (true, true) => [words.partly_some, words.partly_all],
+            (true, false) => [words.partly_unsure_some, words.partly_unsure_all],
+        };
+        let template = match wrong.len() {
+            0 if partly => words.partly_none,
+            0 => words.mistakes_none,
+            n if n > MISTAKES => some,
+            _ => every,
         };
         let text = plain(fill(template, &[("total", &total), ("all", &whole), ("shown", &shown)]));
         let mut blocks = vec![Block::Paragraph { text, role: Role::Body }];
@@ -58,6 +62,11 @@ impl Page<'_> {
         Table { name, caption: Some(caption), columns, titled: true, rows: rows.collect() }
     }
 
+    /// The caption of a table whose mistakes are in the order of their probabilities, if they have any.
+    fn caption(&self) -> &'static str {
+        if self.run.has_probabilities() { self.words.mistakes_caption } else { self.words.mistakes_unsure_caption }
+    }
+
     /// What stands where an answer should: that there is none, why, and what was written instead.
     fn no_answer(&self, p: &Prediction, none: &str) -> Cell {
         let mut text = vec![Span::Emphasis(none.into())];
@@ -77,7 +86,8 @@ impl Page<'_> {
         let words = self.words;
         let rows = wrong.iter().map(|p| {
             let answer = p.answer.as_ref().map_or_else(|| self.no_answer(p, words.no_label), |a| Cell::foreign(a, NAME_CHARS));
-            Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, NAME_CHARS), answer, self.percent(p.probability)])
+            let probability = if self.run.has_probabilities() { self.percent(p.probability) } else { Cell::empty() };
+            Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, NAME_CHARS), answer, probability])
         });
         let columns = vec![
             Column::new("text", words.text, Kind::Quote),
@@ -85,7 +95,7 @@ impl Page<'_> {
             Column::new("answered", words.answered, Kind::Text),
             Column::new("probability", words.probability, Kind::Number),
         ];
-        Self::table("mistakes", words.mistakes_caption, columns, rows)
+        Self::table("mistakes", self.caption(), columns, rows)
     }
 
     fn query_mistakes(&self, wrong: &[&Prediction]) -> Table {
@@ -104,7 +114,7 @@ impl Page<'_> {
             Column::new("answered", words.answered, Kind::Quote),
             Column::new("reason", words.why, Kind::Text),
         ];
-        Self::table("query_mistakes", words.mistakes_caption, columns, rows)
+        Self::table("query_mistakes", self.caption(), columns, rows)
     }
 
     fn text_mistakes(&self, wrong: &[&Prediction]) -> Table {

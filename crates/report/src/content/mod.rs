@@ -12,7 +12,7 @@ pub(crate) mod scores;
 
 use crate::document::{Banner, Block, Cell, Column, Document, Kind, Notice, Role, Row, Section, Span, Table, foreign, plain};
 use crate::figure::{self, Compared, Figure, MarkKind};
-use crate::record::{FileRecord, Prediction, Run};
+use crate::record::{ELSEWHERE, FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
 use scores::{by_label, faults, inside, measure, systems};
 use tasks::Metrics;
@@ -30,6 +30,8 @@ const PAIRS: usize = 15;
 const NOTICES: usize = 100;
 /// Characters of a name: label, model, file, device.
 pub(crate) const NAME_CHARS: usize = 160;
+/// Characters of what a data set's card says of it.
+const CARD_CHARS: usize = 3000;
 /// Characters of an error message.
 const MESSAGE_CHARS: usize = 4000;
 /// Labels and settings that are listed.
@@ -89,8 +91,10 @@ pub fn run(run: &Run, lang: Lang) -> Document {
     let mut heading = plain(format!("{}: ", task(&file.task, words)));
     heading.extend(foreign(&file.data.name, NAME_CHARS));
     let mut subtitle = foreign(&file.model.name, NAME_CHARS);
-    subtitle.push(Span::Plain(" · ".into()));
-    subtitle.extend(foreign(&file.device.name, NAME_CHARS));
+    if !run.is_from_elsewhere() {
+        subtitle.push(Span::Plain(" · ".into()));
+        subtitle.extend(foreign(&file.device.name, NAME_CHARS));
+    }
     Document {
         lang,
         title: fill(words.title, &[("task", &task(&file.task, words)), ("data", &clean(&file.data.name, NAME_CHARS))]),
@@ -126,7 +130,7 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     if let Some(metrics) = run.result.classes() {
         add("confusion", figure::confusion_matrix(&metrics.confusion, figure::Cells::Counts, lang));
         add("confusion_shares", figure::confusion_matrix(&metrics.confusion, figure::Cells::Shares, lang));
-        if !metrics.reliability.is_empty() {
+        if !metrics.reliability.is_empty() && run.has_probabilities() {
             add("reliability", figure::reliability(&metrics.reliability, lang));
         }
     }
@@ -139,11 +143,11 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     }
     // an answer of several parts is hardly ever wholly right, so there its probability tells little
     let whole = !matches!(run.result.metrics, Some(Metrics::Entities(_) | Metrics::Tags(_)));
-    if let Some(curve) = coverage(&run.predictions).filter(|_| whole) {
+    if let Some(curve) = coverage(run).filter(|_| whole) {
         let chosen = run.calibration.as_ref().and_then(|c| c.threshold_on_test);
         add("coverage", figure::coverage(&curve, chosen, lang));
     }
-    if let Some(lengths) = &run.run.data.lengths {
+    if let Some(lengths) = run.run.data.lengths.as_ref().filter(|_| !run.is_from_elsewhere()) {
         let bin = |(i, &count): (usize, &usize)| {
             let from = i.saturating_mul(lengths.step);
             figure::Bin { from, to: from.saturating_add(lengths.step).saturating_sub(1), count }
@@ -191,6 +195,16 @@ pub(crate) fn method(name: &str, words: &Words) -> String {
         "completion" => words.method_completion.into(),
         "head" => words.method_head.into(),
         "tagging" => words.method_tagging.into(),
+        ELSEWHERE => words.method_elsewhere.into(),
+        other => clean(other, NAME_CHARS),
+    }
+}
+
+/// The language of a data set, by its code; a code of another language than those of the program stays as it is.
+fn language(code: &str, words: &Words) -> String {
+    match code {
+        "en" => words.english.into(),
+        "it" => words.italian.into(),
         other => clean(other, NAME_CHARS),
     }
 }
@@ -200,6 +214,14 @@ pub(crate) fn moment(rfc3339: &str) -> String {
     let bytes = rfc3339.as_bytes();
     let plain = rfc3339.is_ascii() && bytes.len() >= 20 && bytes[10] == b'T' && bytes[13] == b':' && rfc3339.ends_with('Z');
     if plain { format!("{} {} UTC", &rfc3339[..10], &rfc3339[11..16]) } else { clean(rfc3339, 40) }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn enumerated(names: &[String], and: &str) -> String {
+    match names {
+        [first @ .., second, last] => format!("{}{and}{last}", [first, std::slice::from_ref(second)].concat().join(", ")),
+        few => few.concat(),
+    }
 }
 
 /// The last step that a run speaks of.
@@ -230,8 +252,7 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
             Some(Banner { failed: false, title: words.status_stopped.into(), message: None, text: Some(text) })
         }
         status => {
-            let failed = run.events.iter().rev().find_map(|e| if let Event::Failed { message, .. } = e { Some(message) } else { None });
-            let cause = result.error.as_ref().or(failed).map(|cause| clean_lines(cause, MESSAGE_CHARS));
+            let cause = cause(run, lang).map(|cause| clean_lines(&cause, MESSAGE_CHARS));
             let title = if status == "failed" { words.status_failed.to_string() } else { fill(words.status_other, &[("status", &clean(status, 40))]) };
             let mut text = Vec::new();
             if cause.is_none() {
@@ -241,7 +262,10 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
             let mut symptoms = figure::marks(&run.events, lang).into_iter().filter(|m| m.kind == MarkKind::Unhealthy);
             if let Some(first) = symptoms.next() {
                 let (at, message) = (lang.integer(first.step as u64), clean(&first.message, TEXT_CHARS));
-                text.push(fill(words.status_failed_symptom, &[("step", &at), ("message", &message)]));
+                // what ended the run stands above already
+                if cause.as_deref() != Some(message.as_str()) {
+                    text.push(fill(words.status_failed_symptom, &[("step", &at), ("message", &message)]));
+                }
                 if let Some(symptom) = first.symptom {
                     let known = symptom.diagnosis(lang.into());
                     text.push(fill(words.status_failed_cause, &[("cause", known.cause), ("help", known.help)]));
@@ -255,6 +279,19 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
     }
 }
 
+/// Why a run failed, in this language where the run kept it so: in the words of the health guard if it ended the run, else in
+/// those of the error.
+fn cause(run: &Run, lang: Lang) -> Option<String> {
+    let failed = run.events.iter().rev().find_map(|e| if let Event::Failed { message, told, .. } = e { Some((message, told.as_ref())) } else { None });
+    let cause = run.result.error.as_ref().or(failed.map(|(message, _)| message))?;
+    let guard = run.events.iter().rev().find_map(|e| match e {
+        Event::Health { step, symptom: Some(symptom), remedy, seen, message, .. } if message == cause => Some(lang.health(*symptom, *remedy, *step, seen)),
+        _ => None,
+    });
+    let told = failed.filter(|(message, _)| *message == cause).and_then(|(_, told)| told);
+    Some(guard.unwrap_or_else(|| told.map_or(cause.as_str(), |t| t.in_language(lang.into())).into()))
+}
+
 /// Calibrated probabilities of answers, and whether each was right; `None` unless all are known.
 fn calibrated(predictions: &[Prediction]) -> Option<Vec<(f64, bool)>> {
     let all: Option<Vec<_>> = predictions.iter().map(|p| Some((p.calibrated.filter(|c| c.is_finite())?, p.right()))).collect();
@@ -264,10 +301,10 @@ fn calibrated(predictions: &[Prediction]) -> Option<Vec<(f64, bool)>> {
 /// Share answered and share of those right, surest answers first: one point an answer. By calibrated probabilities, where
 /// they are known.
 ///
-/// `None` where nothing was answered or a probability is no number.
-fn coverage(predictions: &[Prediction]) -> Option<Vec<figure::Covered>> {
-    let mut order = calibrated(predictions).unwrap_or_else(|| predictions.iter().map(|p| (p.probability, p.right())).collect());
-    if order.is_empty() || order.iter().any(|(p, _)| !p.is_finite()) {
+/// `None` where nothing was answered or a probability is not known or no number.
+fn coverage(run: &Run) -> Option<Vec<figure::Covered>> {
+    let mut order = calibrated(&run.predictions).unwrap_or_else(|| run.predictions.iter().map(|p| (p.probability, p.right())).collect());
+    if order.is_empty() || !run.has_probabilities() || order.iter().any(|(p, _)| !p.is_finite()) {
         return None;
     }
     order.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -336,7 +373,11 @@ impl Page<'_> {
         };
         let with = if count > 0 { fill(with, &[("count", &self.n(count))]) } else { String::new() };
         // only a training that took time took place
-        let template = if seconds > 0.0 { words.summary_trained } else { words.summary_trained_untimed };
+        let template = match seconds > 0.0 {
+            _ if self.run.is_from_elsewhere() => words.summary_elsewhere,
+            true => words.summary_trained,
+            false => words.summary_trained_untimed,
+        };
         let trained = fill(
             template,
             &[("model", &model), ("examples", &examples), ("data", &data), ("with", &with), ("method", &method), ("device", &device), ("time", &time)],
@@ -407,7 +448,7 @@ impl Page<'_> {
         }
         for (others, template) in [(above, words.summary_better), (below, words.summary_worse), (unclear, words.summary_unclear)] {
             if !others.is_empty() {
-                text.push(fill(template, &[("others", &others.join(words.and))]));
+                text.push(fill(template, &[("others", &enumerated(&others, words.and))]));
             }
         }
         let scores = by_label(metrics).unwrap_or_default();
@@ -438,7 +479,7 @@ impl Page<'_> {
             "nearest" => self.words.the_nearest.into(),
             "untuned" => self.words.the_untuned.into(),
             "few_shot" => self.words.the_few_shot.into(),
-            "tf_idf_logistic" => self.words.tf_idf_logistic.into(),
+            "tf_idf_logistic" => self.words.the_tf_idf_logistic.into(),
             other => clean(other, NAME_CHARS),
         }
     }
@@ -449,9 +490,7 @@ impl Page<'_> {
         let pairs = figure::pairs(confusion);
         let name = |i: usize| confusion.labels.get(i).map(String::as_str).unwrap_or_default();
         let mut blocks: Vec<Block> = self.figure("confusion", words.confusion_caption).into_iter().collect();
-        if confusion.labels.len() <= DRAWN {
-            blocks.extend(self.figure("confusion_shares", words.confusion_shares_caption));
-        }
+        blocks.extend(self.figure("confusion_shares", words.confusion_shares_caption));
         if !pairs.is_empty() {
             let rows = pairs.iter().take(PAIRS).map(|pair| {
                 Row::new(vec![
@@ -485,7 +524,7 @@ impl Page<'_> {
         let mut blocks = Vec::new();
         if let Some(metrics) = self.run.result.classes() {
             let count: usize = metrics.reliability.iter().map(|b| b.count).sum();
-            if count == 0 {
+            if count == 0 || !self.run.has_probabilities() {
                 return None;
             }
             let confidence = metrics.reliability.iter().map(|b| b.confidence * b.count as f64).sum::<f64>() / count as f64;
@@ -640,11 +679,12 @@ impl Page<'_> {
         })
     }
 
-    /// Files with the part they played: data by split, then weights.
+    /// Files with the part they played: data by split, then weights. What another system learned from is not known.
     fn files(&self) -> Vec<(String, &FileRecord, Cell)> {
         let (words, run) = (self.words, &self.run.run);
         let order = |name: &str| ["train", "validation", "test"].iter().position(|s| *s == name).unwrap_or(3);
-        let mut data: Vec<_> = run.data.files.iter().collect();
+        let played = |name: &str| !self.run.is_from_elsewhere() || order(name) == 3 || *name == self.run.result.evaluated_on;
+        let mut data: Vec<_> = run.data.files.iter().filter(|(name, _)| played(name)).collect();
         data.sort_by_key(|(name, _)| order(name));
         let examples = |count: u64| Cell::value(fill(words.examples_of, &[("count", &self.lang.integer(count))]), count);
         let bytes = |count: u64| Cell::value(self.lang.bytes(count), count);
@@ -681,6 +721,9 @@ impl Page<'_> {
     /// The model card: what was trained, whose it is, and what came of it.
     fn model(&self) -> Option<Vec<Block>> {
         let (words, lang, run) = (self.words, self.lang, &self.run.run);
+        if self.run.is_from_elsewhere() {
+            return None;
+        }
         let trainable = self.run.events.iter().rev().find_map(|e| if let Event::Started { trainable, .. } = e { Some(*trainable) } else { None });
         let model = fill(
             words.model_value,
@@ -697,7 +740,7 @@ impl Page<'_> {
             (words.base_model, model),
             (words.model_licence, clean(license, NAME_CHARS)),
             (words.made_for, task(&run.task, words)),
-            (words.data_language, clean(&run.data.language, NAME_CHARS)),
+            (words.data_language, language(&run.data.language, words)),
             (words.method, method(&run.method, words)),
             (words.trainable, trainable.map(|t| self.n(t)).unwrap_or_default()),
         ];
@@ -706,7 +749,8 @@ impl Page<'_> {
         if license.to_lowercase().contains("gemma") {
             blocks.push(Block::Paragraph { text: plain(words.gemma_terms), role: Role::Note });
         }
-        let files: Vec<_> = self.files().into_iter().skip(run.data.files.len()).collect();
+        let mut files = self.files();
+        let files = files.split_off(files.len() - run.model.files.len());
         blocks.extend(self.file_table("model_files", &files));
         Some(blocks)
     }
@@ -728,18 +772,22 @@ impl Page<'_> {
     }
 
     fn done(&self) -> Option<Vec<Block>> {
-        let (words, run) = (self.words, &self.run.run);
+        let (words, run, elsewhere) = (self.words, &self.run.run, self.run.is_from_elsewhere());
         let d = &run.device;
-        let device =
-            [&d.name, &d.id, &d.kind, &d.api, &d.driver].into_iter().filter(|s| !s.is_empty()).map(|s| clean(s, NAME_CHARS)).collect::<Vec<_>>().join(", ");
+        let mut device: Vec<String> =
+            [&d.name, &d.id, &d.kind, &d.api, &d.driver].into_iter().filter(|s| !s.is_empty()).map(|s| clean(s, NAME_CHARS)).collect();
+        // the processor is called as its kind is
+        device.dedup();
+        let device = device.join(", ");
+        let known = |value: String| if elsewhere { String::new() } else { value };
         let facts = [
             (words.task, task(&run.task, words)),
             (words.method, method(&run.method, words)),
-            (words.model, clean(&run.model.name, NAME_CHARS)),
+            (if elsewhere { words.system } else { words.model }, clean(&run.model.name, NAME_CHARS)),
             (words.data, clean(&run.data.name, NAME_CHARS)),
-            (words.device, device),
+            (words.device, known(device)),
             (words.parity, self.parity()),
-            (words.seed, run.seed.to_string()),
+            (words.seed, known(run.seed.to_string())),
             (words.started, moment(&run.started)),
             (words.version, clean(&run.version, NAME_CHARS)),
         ];
@@ -773,16 +821,20 @@ impl Page<'_> {
             _ => (words.labels, data.labels.iter().map(String::as_str).collect::<Vec<_>>()),
         };
         let labels = listed(labels);
+        // the card breaks its lines where it likes
+        let told = |text: &str| clean(&text.split_whitespace().collect::<Vec<_>>().join(" "), CARD_CHARS);
         let facts = [
             (words.data, clean(&data.name, NAME_CHARS)),
             (words.licence, clean(&data.license, NAME_CHARS)),
-            (words.data_language, clean(&data.language, NAME_CHARS)),
+            (words.data_language, language(&data.language, words)),
             (title, labels),
+            (words.description, told(&data.description)),
+            (words.how_it_was_made, told(&data.how_it_was_made)),
         ];
         let facts: Vec<(String, Cell)> =
             facts.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_string(), Cell::spans(vec![Span::Foreign(value)]))).collect();
         let mut files = self.files();
-        files.truncate(data.files.len());
+        files.truncate(files.len() - self.run.run.model.files.len());
         let mut blocks = Vec::new();
         if !facts.is_empty() {
             blocks.push(Block::Table(Table::facts("data", None, facts)));
@@ -798,7 +850,7 @@ impl Page<'_> {
 
     fn reproduce(&self) -> Option<Vec<Block>> {
         let (words, run) = (self.words, &self.run.run);
-        if run.command.is_empty() {
+        if run.command.is_empty() || self.run.is_from_elsewhere() {
             return None;
         }
         let sums: Vec<String> =
@@ -821,7 +873,7 @@ impl Page<'_> {
         let run = &self.run.run;
         let year = run.started.get(..4).filter(|y| y.bytes().all(|b| b.is_ascii_digit()));
         // braces and backslashes would act in BibTeX
-        let bib = |text: &str| clean(text, NAME_CHARS).replace(['{', '}', '\\', '"', '%', '#', '$', '&', '~', '^'], " ").replace('_', "\\_");
+        let bib = |text: &str| clean(text, NAME_CHARS).replace(['{', '}', '\\', '"', '%', '#', '$', '&', '~', '^', '@'], " ").replace('_', "\\_");
         let mut text = format!("@software{{lapidary,\n  title = {{Lapidary}},\n  version = {{{}}}", bib(&run.version));
         if let Some(year) = year {
             text += &format!(",\n  year = {{{year}}}");

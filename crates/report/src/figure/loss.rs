@@ -32,7 +32,7 @@ pub(crate) struct Mark {
     pub step: usize,
     /// What it says.
     pub kind: MarkKind,
-    /// The message: of the health guard in the language of the report, of others as it was written.
+    /// The message, in the language of the report where the run kept it in that one, too.
     pub message: String,
     /// What the health guard calls it; nothing of warnings, of what is well again, and in runs that did not say.
     #[serde(skip)]
@@ -49,7 +49,7 @@ pub(crate) fn marks(events: &[Event], lang: Lang) -> Vec<Mark> {
                 now = *step;
                 continue;
             }
-            Event::Warning { message } => (now, MarkKind::Warning, message.clone()),
+            Event::Warning { message, told } => (now, MarkKind::Warning, told.as_ref().map_or(message.as_str(), |t| t.in_language(lang.into())).to_string()),
             Event::Health { step, symptom: Some(symptom), remedy, seen, .. } => (*step, MarkKind::Unhealthy, lang.health(*symptom, *remedy, *step, seen)),
             // told in the language that the program spoke then
             Event::Health { step, ok: true, message, .. } if [Lang::English, Lang::Italian].iter().any(|l| *message == health::recovered((*l).into())) => {
@@ -400,6 +400,10 @@ mod tests {
             Event::Health { step: 9, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message }
         };
         assert_eq!(said(calm(Lang::Italian), Lang::English), health::recovered(Lang::English.into()));
+        let warning = Event::warning(|| say::say!("3 rows repeat a text", "3 righe ripetono un testo"));
+        assert_eq!(said(warning.clone(), Lang::Italian), "3 righe ripetono un testo");
+        assert_eq!(said(warning, Lang::English), "3 rows repeat a text");
+        assert_eq!(said(Event::Warning { message: "as it was".into(), told: None }, Lang::Italian), "as it was");
         assert_eq!(said(calm(Lang::English), Lang::Italian), health::recovered(Lang::Italian.into()));
     }
 

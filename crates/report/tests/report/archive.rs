@@ -68,6 +68,7 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
     // the data is a set of its own there, and the report says how to repeat the run with it
     let card = data::set::read_card(&elsewhere.join("data")).unwrap();
     assert_eq!((card.name.as_str(), card.task.as_str(), card.language.as_str(), card.license.as_str()), ("intents-it", "intent", "it", "CC-BY-4.0"));
+    assert!(card.how_it_was_made.starts_with("Made up for the tests.\nAs it was when a run of Lapidary 0.1.0") && card.description.contains("twelve intents"));
     assert_eq!(card.files.keys().collect::<Vec<_>>(), ["train", "validation"]);
     assert_eq!((card.columns["text"].as_str(), card.reference.len()), ("question", 1));
     let data = elsewhere.join("data").display().to_string();
@@ -77,6 +78,18 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
     assert!(export(&run, &archive, false).unwrap_err().to_string().contains("exists already"));
     let bare = export(&run, &dir.path().join("bare.lapidary"), true).unwrap();
     assert!(!bare.iter().any(|e| e.path.starts_with("data/")));
+}
+
+#[test]
+fn a_run_that_has_not_ended_is_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = folder(dir.path());
+    std::fs::remove_file(run.join("result.json")).unwrap();
+    let said = Run::open(&run).unwrap_err().to_string();
+    assert!(said.contains("has not ended") && said.contains("lapidary resume "), "{said}");
+    // no run at all
+    let said = Run::open(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("run.toml") && !said.contains("has not ended"), "{said}");
 }
 
 #[test]

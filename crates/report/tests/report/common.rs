@@ -100,7 +100,7 @@ pub fn events(steps: usize) -> Vec<Event> {
             lowest = lowest.min(validation);
         }
         if i == steps / 5 {
-            events.push(Event::Warning { message: "37 training examples are longer than 128 tokens and were cut.".into() });
+            events.push(Event::Warning { message: "37 training examples are longer than 128 tokens and were cut.".into(), told: None });
         }
         if i == steps * 2 / 5 {
             events.push(Event::Health {
@@ -147,6 +147,8 @@ pub fn run(classes: usize, examples: usize) -> Run {
         name: "intents-it".into(),
         license: "CC-BY-4.0".into(),
         language: "it".into(),
+        description: "Messages of customers,\nin twelve intents.\n".into(),
+        how_it_was_made: "Made up for the tests.".into(),
         labels: labels.clone(),
         tables: Vec::new(),
         json_schema: None,
@@ -275,7 +277,7 @@ pub fn hostile_run() -> Run {
         })
         .collect();
     for text in &hostile {
-        run.events.push(Event::Warning { message: text.clone() });
+        run.events.push(Event::Warning { message: text.clone(), told: None });
     }
     for place in [
         &mut run.run.task,
@@ -289,6 +291,8 @@ pub fn hostile_run() -> Run {
         &mut run.run.data.name,
         &mut run.run.data.license,
         &mut run.run.data.language,
+        &mut run.run.data.description,
+        &mut run.run.data.how_it_was_made,
         &mut run.run.device.name,
         &mut run.run.device.driver,
         &mut run.result.status,

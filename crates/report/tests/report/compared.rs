@@ -85,7 +85,7 @@ fn a_failed_run_is_reported_as_failed_with_its_symptoms() {
         seen: String::new(),
         message: "The gradient norm is infinite.".into(),
     });
-    failed.events.push(Event::Failed { step: 41, message: "The loss is not a number.".into() });
+    failed.events.push(Event::Failed { step: 41, message: "The loss is not a number.".into(), told: None });
     failed.events.retain(|e| !matches!(e, Event::Health { step, .. } if *step != 12));
     let document = compare::runs(&[named("fine", run(12, 600)), failed.clone()], Lang::English);
     let text = markdown::render(&document);

@@ -98,7 +98,7 @@ fn few_steps_are_drawn_and_none_is_said() {
         assert_eq!(texts(&checked(&none)).len(), 1);
         assert_eq!(none.data["training"].as_array().unwrap().len(), 0);
         // a run that died before its first step
-        let failed = [Event::Warning { message: "x".into() }, Event::Failed { step: 0, message: "out of memory".into() }];
+        let failed = [Event::Warning { message: "x".into(), told: None }, Event::Failed { step: 0, message: "out of memory".into(), told: None }];
         assert_eq!(texts(&checked(&loss_curve(&failed, lang))).len(), 1);
     }
     for n in [1, 2, 3] {

@@ -6,7 +6,7 @@ use report::Run;
 use report::content;
 use report::html;
 use report::output::{Format, write};
-use report::record::Calibration;
+use report::record::{Calibration, ELSEWHERE, ModelRecord};
 use report::text::Lang;
 use roxmltree::{Document, Node};
 use tasks::score::calibration::{Agreement, CoveragePoint};
@@ -72,9 +72,12 @@ fn a_finished_run_has_all_sections_with_headings_captions_and_alternatives() {
 #[test]
 fn the_page_runs_nothing_and_fetches_nothing() {
     let page = render(&run(12, 600), Lang::English);
-    for never in ["<script", "<img", "<link", "<iframe", "@import", "url(", "src=", "javascript:"] {
+    for never in ["<script", "<img", "<link", "<iframe", "@import", "src=", "javascript:"] {
         assert!(!page.contains(never), "{never}");
     }
+    // it brings its type family
+    let urls = |what: &str| page.matches(what).count();
+    assert_eq!((urls("url("), urls("src:url(data:font/woff2;base64,"), urls("font-src data:")), (2, 2, 1));
     let addresses: Vec<_> = page
         .match_indices("http")
         .map(|(i, _)| &page[i..(i + 26).min(page.len())])
@@ -121,6 +124,10 @@ fn comparisons_follow_the_intervals() {
     run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 600, 2.0, false)).into());
     assert!(summary(&run).contains("below the model before tuning"), "{}", summary(&run));
 
+    let weak = run.result.baselines["majority"].clone();
+    run.result.baselines = ["majority", "nearest", "gazetteer"].map(|name| (name.to_string(), weak.clone())).into();
+    assert!(summary(&run).contains("above the list of known entities, the commonest label and the nearest training example:"), "{}", summary(&run));
+
     run.result.baselines.clear();
     let text = summary(&run);
     assert!(!text.contains("above") && !text.contains("overlap") && !text.contains("commonest"), "{text}");
@@ -152,7 +159,8 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
         run.result.baselines.clear();
         run.result.train = Default::default();
         run.predictions.clear();
-        run.events = (1..=40).map(|i| step(i, 2.0 + 0.1 * i as f64)).chain([step(41, f64::NAN), Event::Failed { step: 41, message: "x".into() }]).collect();
+        run.events =
+            (1..=40).map(|i| step(i, 2.0 + 0.1 * i as f64)).chain([step(41, f64::NAN), Event::Failed { step: 41, message: "x".into(), told: None }]).collect();
         let page = render(&run, lang);
         keep(&format!("failed-{}.html", lang.code()), &page);
         let document = body(&page);
@@ -214,12 +222,75 @@ fn a_failure_has_its_symptoms_since_when_the_likely_cause_and_what_helps() {
 }
 
 #[test]
+fn why_a_run_failed_is_told_in_the_language_of_the_report() {
+    let mut run = run(12, 600);
+    run.result.status = "failed".into();
+    run.result.metrics = None;
+    run.predictions.clear();
+    run.events = vec![step(1, 2.0)];
+    let alert = |run: &Run, lang| {
+        let page = render(run, lang);
+        let document = body(&page);
+        words(document.descendants().find(|n| n.attribute("role") == Some("alert")).unwrap())
+    };
+    // the health guard ended it: what the program said then, in English, is said anew
+    let trouble = Trouble { symptom: Symptom::LossZero, remedy: Remedy::Stop, seen: "loss 0".into() };
+    let message = trouble.message(say::Language::English, 2);
+    run.result.error = Some(message.clone());
+    run.events.push(Event::Health { step: 2, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen, message: message.clone() });
+    run.events.push(Event::Failed { step: 1, message: message.clone(), told: None });
+    let (english, italian) = (alert(&run, Lang::English), alert(&run, Lang::Italian));
+    assert_eq!(english.matches(&message).count(), 1, "said once: {english}");
+    assert!(italian.contains("La perdita è esattamente 0") && italian.contains("Causa probabile: ") && !italian.contains("The loss"), "{italian}");
+    // something else did, and the run kept what it was in both languages
+    run.events.truncate(1);
+    run.events.push(Event::failed(1, || say::say!("out of memory", "memoria esaurita")));
+    run.result.error = Some("out of memory".into());
+    assert!(alert(&run, Lang::Italian).contains("memoria esaurita") && alert(&run, Lang::English).contains("out of memory"));
+    // what is not in the run's own story stays as it is
+    run.result.error = Some("killed".into());
+    assert!(alert(&run, Lang::Italian).contains("killed"));
+}
+
+#[test]
+fn of_another_system_only_its_answers_are_told() {
+    let mut run = run(12, 600);
+    run.run.method = ELSEWHERE.into();
+    run.run.device.name = ELSEWHERE.into();
+    run.run.model = ModelRecord { name: "theirs".into(), files: Vec::new(), parameters: 0, storage: String::new(), hidden: 0, layers: 0, license: None };
+    run.run.settings.clear();
+    run.result.train = Default::default();
+    run.events.clear();
+    run.predictions.iter_mut().for_each(|p| p.probability = 1.0);
+    for (lang, lead) in [(Lang::English, "the answers of another system, theirs"), (Lang::Italian, "le risposte di un altro sistema, theirs")] {
+        let content = content::run(&run, lang);
+        let page = html::render(&content);
+        keep(&format!("elsewhere-{}.html", lang.code()), &page);
+        paper::checked(&content);
+        let document = body(&page);
+        assert_eq!(sections(&document), ["summary", "results", "classes", "confusion", "mistakes", "use", "done", "data", "cite"]);
+        let summary = section(&document, "summary");
+        assert!(summary.contains(lead) && !summary.contains("fine-tuned on") && !summary.contains("specializzato su"), "{summary}");
+        for never in ["train.jsonl", "validation.jsonl", "CPU", "elsewhere"] {
+            assert!(!section(&document, "done").contains(never) && !section(&document, "data").contains(never), "{never}");
+        }
+        assert!(section(&document, "data").contains("test.jsonl"));
+        for (id, never) in [("mistakes", "100"), ("mistakes", "surest"), ("use", "calibration"), ("use", "calibrazione"), ("mistakes", "più sicur")] {
+            assert!(!section(&document, id).contains(never), "{id}: {never}");
+        }
+    }
+    // where it gave probabilities, they are looked at
+    run.predictions[0].probability = 0.5;
+    assert!(sections(&body(&render(&run, Lang::English))).contains(&"calibration".to_string()));
+}
+
+#[test]
 fn a_healthy_training_is_said_to_be_so_only_if_it_was_watched_to_its_end() {
     let mut run = run(12, 600);
     let says = |run: &Run| section(&body(&render(run, Lang::English)), "health").contains("looked at each of the 40 steps and found nothing");
     run.events = (1..=40).map(|i| step(i, 2.0)).collect();
     assert!(says(&run));
-    run.events.push(Event::Warning { message: "37 rows were cut.".into() });
+    run.events.push(Event::Warning { message: "37 rows were cut.".into(), told: None });
     assert!(says(&run), "what was said of the data is no illness of the training");
     run.events.push(step(41, f64::NAN));
     assert!(!says(&run));
@@ -354,6 +425,57 @@ fn sections_can_be_left_out() {
     let left = sections(&body(&page));
     assert_eq!(left.len(), SECTIONS.len() - 2);
     assert!(!left.iter().any(|s| s == "mistakes" || s == "health"));
+    // in every format, and each of them alone, down to none
+    let folder = tempfile::tempdir().unwrap();
+    for left_out in content::SECTIONS.iter().map(|id| vec![(*id).to_string()]).chain([content::SECTIONS.map(String::from).to_vec()]) {
+        let document = content::run(&run(3, 30), Lang::Italian).without(&left_out);
+        assert!(!document.sections.iter().any(|s| left_out.iter().any(|id| id == s.id)));
+        paper::checked(&document);
+        let paths = write(&document, &[Format::Html, Format::Pdf, Format::Markdown, Format::Csv, Format::Json], folder.path()).unwrap();
+        assert_eq!(paths.len(), 4 + document.tables().count());
+        let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+        assert!(left_out.iter().all(|id| !text.contains(&format!("(#{id})"))), "{left_out:?}");
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!(json["document"]["sections"].as_array().unwrap().len(), document.sections.len());
+    }
+}
+
+#[test]
+fn cards_have_licences_and_hashes_and_costs_only_what_was_measured() {
+    let mut run = run(12, 600);
+    let said = |run: &Run, id: &str| section(&body(&render(run, Lang::English)), id);
+    let (model, data) = (said(&run, "model"), said(&run, "data"));
+    assert!(model.contains("Gemma Terms of Use") && model.contains(&"c".repeat(64)) && !model.contains(&"a".repeat(64)), "{model}");
+    assert!(data.contains("Messages of customers, in twelve intents.") && data.contains("Made up for the tests."), "{data}");
+    assert!(data.contains("CC-BY-4.0") && ["a", "b", "d"].iter().all(|digit| data.contains(&digit.repeat(64))), "{data}");
+    let costs = said(&run, "training");
+    assert!(costs.contains("Peak memory") && costs.contains("1.94\u{202f}GB") && !costs.contains("Energy"), "{costs}");
+    run.result.train.energy_joules = Some(9000.0);
+    assert!(said(&run, "training").contains("2.50 Wh"), "{}", said(&run, "training"));
+    run.result.train.peak_memory_bytes = 0;
+    run.run.model.license = None;
+    run.run.data.license.clear();
+    assert!(!said(&run, "training").contains("Peak memory"));
+    assert!(!said(&run, "model").contains("Licence") && !said(&run, "data").contains("Licence"), "{}", said(&run, "data"));
+}
+
+#[test]
+fn a_citation_is_bibtex_whatever_names_hold() {
+    let said = |run: &Run| section(&body(&render(run, Lang::English)), "cite");
+    let usual = said(&run(12, 60));
+    for wanted in ["@software{lapidary,", "version = {0.1.0}", "year = {2026}", "intents-it", "@misc{gemma3,", "eprint = {2503.19786}"] {
+        assert!(usual.contains(wanted), "{wanted}: {usual}");
+    }
+    let mut other = run(12, 60);
+    other.run.model.name = "another".into();
+    assert!(!said(&other).contains("gemma3"));
+    let text = said(&hostile_run());
+    let mut depth = 0i32;
+    for c in text.chars() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        assert!((0..=3).contains(&depth), "{text}");
+    }
+    assert_eq!((depth, text.matches('@').count()), (0, 1), "{text}");
 }
 
 #[test]

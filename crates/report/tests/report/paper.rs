@@ -93,6 +93,17 @@ fn seventy_seven_labels_and_ten_thousand_mistakes_stay_bounded() {
     let document = content::run(&run, Lang::Italian);
     let pages = checked(&document);
     assert!(pages <= 40, "{pages} pages");
+    // both matrices have pages of their own size, so that each number of 77 rows is at least 5 points high
+    let laid_out = pdf::lay_out(&document).unwrap();
+    let wide: Vec<_> = laid_out.pages().iter().filter(|p| p.frame.width() > Abs::mm(215.0)).collect();
+    assert_eq!(wide.len(), 2);
+    for page in wide {
+        let mut all = Vec::new();
+        lines(&page.frame, Transform::identity(), &mut all);
+        let picture = all.iter().find(|l| l.size == Abs::zero()).expect("a picture");
+        let figure = document.figure("confusion").unwrap();
+        assert!((picture.to.x - picture.from.x).to_pt() / figure.width * 7.5 >= 5.0, "as in the picture, where they are 7.5 pixels");
+    }
     let bytes = pdf::render(&document).unwrap();
     keep("report-77.pdf", &bytes);
     assert!(bytes.len() < 3_000_000, "{} bytes", bytes.len());
