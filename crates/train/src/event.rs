@@ -1,7 +1,8 @@
 //! What happens during a run, as it happens: the same values in `events.jsonl`, on the window's
 //! channel and from `--json`.
 
-use crate::health::{Remedy, Symptom};
+use crate::health::{self, Remedy, Symptom, Trouble};
+use say::Language;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use ts_rs::TS;
@@ -153,6 +154,48 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What the health guard says in this event, in a language: the one the program spoke when it happened may have been
+    /// another. Nothing of other events, and of the guard's in runs that did not keep what it saw by name.
+    fn diagnosed(&self, language: Language) -> Option<String> {
+        match self {
+            Self::Health { step, symptom: Some(symptom), remedy, seen, .. } => {
+                Some(Trouble { symptom: *symptom, remedy: *remedy, seen: seen.clone() }.message(language, *step))
+            }
+            Self::Health { ok: true, message, .. } if [Language::English, Language::Italian].iter().any(|l| *message == health::recovered(*l)) => {
+                Some(health::recovered(language))
+            }
+            _ => None,
+        }
+    }
+
+    /// The event as it is told in a language; what is not the health guard's stays as it was written. `before` are the events
+    /// that came before it, among which the reason of a run's end may stand.
+    pub fn told(&self, before: &[Self], language: Language) -> Self {
+        let mut event = self.clone();
+        match &mut event {
+            Self::Health { message, .. } => {
+                if let Some(said) = self.diagnosed(language) {
+                    *message = said;
+                }
+            }
+            Self::Failed { message, .. } => {
+                if let Some(said) = cause(before, message, language) {
+                    *message = said;
+                }
+            }
+            _ => {}
+        }
+        event
+    }
+}
+
+/// Why a run ended, in a language, where the health guard ended it; nothing where it was something else.
+pub fn cause(events: &[Event], written: &str, language: Language) -> Option<String> {
+    let same = |event: &&Event| matches!(event, Event::Health { ok: false, message, .. } if message == written);
+    events.iter().rev().find(same)?.diagnosed(language)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +208,24 @@ mod tests {
             Event::Evaluation { step: 3, loss, .. } => assert!(loss.is_nan()),
             other => panic!("{line} became {other:?}"),
         }
+    }
+
+    #[test]
+    fn what_the_guard_said_in_english_is_told_in_italian_to_the_end_that_it_brought() {
+        let trouble = Trouble { symptom: Symptom::LossZero, remedy: Remedy::Stop, seen: "loss 0".into() };
+        let (english, italian) = (trouble.message(Language::English, 2), trouble.message(Language::Italian, 2));
+        let seen = Event::Health { step: 2, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen, message: english.clone() };
+        let well =
+            Event::Health { step: 30, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message: health::recovered(Language::English) };
+        let failed = |message: &str| Event::Failed { step: 2, message: message.into() };
+        let told = |event: &Event| match event.told(std::slice::from_ref(&seen), Language::Italian) {
+            Event::Health { message, .. } | Event::Failed { message, .. } => message,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((told(&seen), told(&failed(&english))), (italian.clone(), italian));
+        assert_eq!(told(&well), health::recovered(Language::Italian));
+        assert_eq!(told(&failed("the disk is full")), "the disk is full");
+        assert_eq!(seen.told(&[], Language::English), seen);
     }
 
     #[test]

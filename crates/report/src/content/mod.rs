@@ -231,7 +231,8 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
         }
         status => {
             let failed = run.events.iter().rev().find_map(|e| if let Event::Failed { message, .. } = e { Some(message) } else { None });
-            let cause = result.error.as_ref().or(failed).map(|cause| clean_lines(cause, MESSAGE_CHARS));
+            let told = |cause: &String| train::event::cause(&run.events, cause, lang.into()).unwrap_or_else(|| cause.clone());
+            let cause = result.error.as_ref().or(failed).map(|cause| clean_lines(&told(cause), MESSAGE_CHARS));
             let title = if status == "failed" { words.status_failed.to_string() } else { fill(words.status_other, &[("status", &clean(status, 40))]) };
             let mut text = Vec::new();
             if cause.is_none() {
