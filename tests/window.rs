@@ -77,7 +77,7 @@ fn from_three_choices_to_a_report() {
     window.shows("What shall Gemma learn?");
     window.click("label.choice", "parcels");
     window.click("label.choice", "tiny");
-    window.shows("8 messages, 2 labels");
+    window.shows("8 messages, 2 intents");
     picture(&window, "start");
     window.click("main button", "Start");
 
@@ -262,7 +262,7 @@ fn walk(italian: bool) {
 
     // a second, longer run: its curve moves; it waits and goes on
     window.click("nav button", t("Start", "Inizio"));
-    window.click("main summary", t("Details", "Dettagli"));
+    window.click("main summary", t("Settings", "Impostazioni"));
     window.fill("train.epochs", "2000");
     window.click("main button", t("Start", "Avvia"));
     let curve = "return document.querySelector('main figure svg[role=img]')?.outerHTML ?? null";
@@ -273,18 +273,35 @@ fn walk(italian: bool) {
     window.shows(t("Everything is on disk", "Tutto è su disco"));
     let step = |text: String| text.lines().find(|l| l.starts_with(t("Step ", "Passo "))).map(String::from);
     let paused = step(window.text()).expect("the step at which it waits");
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    assert_eq!(step(window.text()).as_ref(), Some(&paused), "it waits");
     window.click("main button", t("Go on", "Continua"));
     let on = "return ![...document.querySelectorAll('main strong')].some(e => e.innerText.trim() === arguments[0])";
     window.wait("a step after the pause", on, &[paused.into()]);
     window.click("main button", t("Stop and keep the best", "Ferma e tieni il meglio"));
     window.click("main button", t("See the result", "Vedi il risultato"));
 
-    // who was taken for whom, one of the answers, and its row in the data
-    window.click("main button.cell", "");
+    // who was taken for whom: a cell of mistakes, the answers behind it, one of them whole, and its row in the data
+    let mistaken = "const cell = [...document.querySelectorAll('main button.cell')].find(e => { \
+        const [, expected, answered] = e.getAttribute('aria-label').match(arguments[0]); return expected !== answered; }); \
+        if (!cell) return null; cell.click(); return Number(cell.getAttribute('aria-label').match(/(\\d+) \\S+$/)[1])";
+    let named = t("^(.*) answered as (.*): ", "^(.*) con risposta (.*): ");
+    let behind = window.wait("a cell of mistakes", mistaken, &[named.into()]);
+    let list = "const rows = [...document.querySelectorAll('.answers > ul > li')]; return document.querySelector('.cell.opened') !== null && \
+        rows.length === arguments[0] && rows.every(e => e.querySelector('.tag.bad') !== null)";
+    window.wait("as many mistakes as the cell says", list, &[behind]);
+    let text = window.script("return document.querySelector('.answers > ul > li .said p').innerText.trim()", &[]);
+    window.click("main .answers details summary", t("Details", "Dettagli"));
+    window.wait(
+        "what the model wrote",
+        "return document.querySelector('.answers details[open] dl')?.innerText.includes(arguments[0]) ?? false",
+        &[t("Line of the test set", "Riga dell’insieme di test").into()],
+    );
     window.click("main .answers button", t("Find in Data", "Trova in Dati"));
     window.shows(t("1 of 73 rows", "1 di 73 righe"));
     window.click("[role=row][aria-rowindex='2']", "");
     window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
+    assert_eq!(window.script("return document.querySelector('.one .text').innerText.trim()", &[]), text, "the row is that of the mistake");
 
     window.click("nav button", t("Try", "Prova"));
     window.click("main textarea", "");
@@ -403,7 +420,7 @@ fn a_run_is_started_and_understood_from_the_keyboard_alone() {
     }
     let desk = Desk::new();
     let window = desk.open();
-    window.shows("8 messages, 2 labels");
+    window.shows("8 messages, 2 intents");
     // goes on with the Tab key to what a selector and, if not empty, a name say
     let reach = |selector: &str, name: &str| {
         let there = "const e = document.activeElement; return e.closest('main') !== null && e.matches(arguments[0]) && (!arguments[1] || \
@@ -515,7 +532,7 @@ fn a_table_is_mapped_repaired_and_trained_on_as_it_was_repaired() {
     window.click("main button", "Start");
     window.click("main button", "See the result");
     let runs = window.ask("runs", &json!({})).expect("runs");
-    let run = window.ask("run", &json!({"run": runs[0]["path"]})).expect("the run");
+    let run = window.ask("run", &json!({"run": runs[0]["path"], "language": "en"})).expect("the run");
     let trained: u64 = ["train", "validation", "test"].iter().filter_map(|part| run["run"]["data"]["files"][part]["count"].as_u64()).sum();
     assert_eq!((trained, run["changes"].as_u64()), (13, Some(1)), "{run}");
     assert_eq!(std::fs::read(&table).expect("there"), before, "the file is as it was");
@@ -532,7 +549,7 @@ fn axe_complains_of_no_screen_in_either_language_or_theme() {
         let window = desk.open_sized(&[], size);
         window.wait("the page", "return document.querySelector('nav') !== null", &[]);
         if size.0 == 1280 {
-            window.shows("8 messages, 2 labels");
+            window.shows("8 messages, 2 intents");
             window.click("main button", "Start");
             window.click("main button", "See the result");
             window.shows("on 2 examples of the test set");
@@ -575,28 +592,38 @@ fn axe_complains_of_no_screen_in_either_language_or_theme() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// One round of what a person does, each act measured from its event until the page has drawn what follows from it.
-const ROUND: &str = r"
+/// How acts are measured in the page: from an act's event until the page has drawn what follows from it, and the longest
+/// time between two pictures meanwhile, in which the window stands still.
+const ACTS: &str = r"
 const done = arguments[arguments.length - 1], times = [];
 const one = (selector, text = '') => [...document.querySelectorAll(selector)].find(e => e.textContent.trim().startsWith(text));
 const sleep = ms => new Promise(r => setTimeout(r, ms));
 const drawn = () => new Promise(r => requestAnimationFrame(() => setTimeout(r, 0)));
 const act = async (name, go, follows) => {
   await sleep(120);
+  let last = performance.now(), still = 0, on = true;
+  const watch = now => { still = Math.max(still, now - last); last = now; if (on) requestAnimationFrame(watch); };
+  requestAnimationFrame(now => { last = now; requestAnimationFrame(watch); });
   const began = performance.now();
-  go();
+  await go();
   while (!follows()) {
-    if (performance.now() - began > 20000) throw new Error(name + ' has no answer');
+    if (performance.now() - began > 60000) throw new Error(name + ' has no answer');
     await sleep(1);
   }
   await drawn();
-  times.push([name, performance.now() - began]);
+  on = false;
+  times.push([name, performance.now() - began, still]);
 };
 const there = (selector, text) => () => one(selector, text) !== undefined;
 const count = () => one('.tools [aria-live]')?.textContent;
 const first = () => one(`[role=row][aria-rowindex='2']`)?.textContent;
 const changes = (read) => { const before = read(); return () => read() !== undefined && read() !== before; };
 const type = (text) => { const field = one('.search input'); field.value = text; field.dispatchEvent(new Event('input', {bubbles: true})); };
+const whole = () => { const rows = [...document.querySelectorAll('.whole [role=row]')]; return rows.length > 0 && rows.every(r => r.children.length > 1); };
+";
+
+/// One round of what a person does while a run is trained.
+const ROUND: &str = r"
 (async () => {
   for (const screen of ['Start', 'Train', 'Results', 'Try', 'Compare', 'Report', 'Models', 'Data'])
     await act('another screen', () => one('nav button', screen).click(), () => one('nav button[aria-current]')?.textContent.trim().startsWith(screen) && one('h1') !== undefined);
@@ -636,6 +663,45 @@ const type = (text) => { const field = one('.search input'); field.value = text;
 })().catch(e => done(String(e)));
 ";
 
+/// One round of what a person does with a very large data set.
+const MILLION: &str = r"
+(async () => {
+  let moved;
+  const port = one('[role=grid]');
+  const far = () => { const shown = () => one('.whole [role=row]')?.getAttribute('aria-rowindex'), before = shown(); return () => shown() !== before && whole(); };
+  moved = far();
+  await act('a place far away', () => { port.scrollTop = port.scrollHeight * (0.1 + 0.8 * Math.random()); }, moved);
+  moved = far();
+  await act('forty turns of the wheel', async () => { for (let i = 0; i < 40; i++) { port.scrollBy(0, 12); await drawn(); } }, moved);
+  port.scrollTop = 0;
+  while (!first()) await sleep(5);
+  moved = changes(count);
+  await act('a search as typed', () => type('magazzino'), moved);
+  moved = changes(count);
+  await act('typed on', () => type('magazzino, pratica 9'), moved);
+  moved = changes(count);
+  await act('all rows again', () => type(''), moved);
+  for (const [name, button] of [['the rows of a label', 'aside .labels button'], ['the rows of a finding', 'aside .findings button'], ['the rows of a length', 'aside .bins button']]) {
+    if (!one(button)) continue;
+    moved = changes(count);
+    await act(name, () => [...document.querySelectorAll(button)].at(-1).click(), moved);
+    moved = changes(count);
+    await act('all rows again', () => [...document.querySelectorAll(button)].at(-1).click(), moved);
+  }
+  moved = changes(first);
+  await act('the order of the texts', () => one('[role=columnheader] button', 'Text').click(), moved);
+  moved = changes(first);
+  await act('the order of the file', () => one('[role=columnheader] button', 'Row').click(), moved);
+  const changed = () => one('main header')?.textContent.includes('1 change');
+  await act('a row', () => one(`[role=row][aria-rowindex='4']`).click(), there('.one .text'));
+  const label = one('.one select');
+  const labels = [...label.options].map(o => o.value);
+  await act('a row relabelled', () => { label.value = labels.find(l => l !== label.value && l.length > 1); label.dispatchEvent(new Event('change', {bubbles: true})); }, changed);
+  await act('and taken back', () => one('main header button.icon').click(), () => !changed());
+  done(times);
+})().catch(e => done(String(e)));
+";
+
 /// Seconds for which all cores together have had nothing to do since the start of the system (Linux).
 fn idle() -> f64 {
     let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
@@ -644,7 +710,7 @@ fn idle() -> f64 {
 
 /// How soon the window answers while a run trains on every core. Prints figures and asserts none of them:
 ///
-///     cargo nextest run -p lapidary -p lapidary-window --test window --run-ignored only -E 'test(how_soon)' --no-capture
+///     cargo nextest run -p lapidary -p lapidary-window --test window --run-ignored only -E 'test(every_core)' --no-capture
 ///
 /// With `LAPIDARY_TEST_WEIGHTS` the real model is trained, else the tiny one; with BANKING77 beside the repository its
 /// 10 003 rows are on Data, else a few.
@@ -660,7 +726,7 @@ fn how_soon_the_window_answers_while_a_run_uses_every_core() {
         "real"
     });
     let window = desk.open();
-    window.shows("8 messages, 2 labels");
+    window.shows("8 messages, 2 intents");
     window.click("label.choice", "tiny");
     window.click("main button", "Start");
     window.click("main button", "See the result");
@@ -688,45 +754,142 @@ fn how_soon_the_window_answers_while_a_run_uses_every_core() {
     window.click("nav button", "Data");
     window.shows(if others.is_some() { "10,003 rows" } else { "12 rows" });
     let (before, began, idle) = (steps(), std::time::Instant::now(), idle());
-    let mut acts: Vec<(String, f64)> = Vec::new();
+    let mut acts = Vec::new();
     for _ in 0..15 {
-        let times = window.later(ROUND, &[]);
-        for act in times.as_array().unwrap_or_else(|| panic!("{times}: {}", window.text())) {
-            acts.push((act[0].as_str().unwrap_or_default().into(), act[1].as_f64().unwrap_or(f64::NAN)));
-        }
+        acts.extend(round(&window, ROUND));
     }
     let (trained, seconds) = (steps() - before, began.elapsed().as_secs_f64());
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let busy = 1.0 - (self::idle() - idle) / (seconds * cores);
-    let at = |mut times: Vec<f64>, share: f64| {
-        times.sort_by(f64::total_cmp);
-        times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1]
-    };
-    let mut names: Vec<&String> = acts.iter().map(|(name, _)| name).collect();
-    names.sort_unstable();
-    names.dedup();
     println!(
         "model {model}, {} rows; {trained} steps were trained in the {seconds:.0} s of measuring, {:.0} % of all cores busy",
         if others.is_some() { "10 003" } else { "12" },
         busy * 100.0
     );
+    tell(&acts);
+}
+
+/// What was done, after how many milliseconds its outcome was drawn, and how long the window stood still meanwhile at most.
+type Act = (String, f64, f64);
+
+/// Plays a round in the page.
+fn round(window: &Window, script: &str) -> Vec<Act> {
+    let times = window.later(&(ACTS.to_string() + script), &[]);
+    let acts = times.as_array().unwrap_or_else(|| panic!("{times}: {}", window.text()));
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or(f64::NAN);
+    acts.iter().map(|act| (act[0].as_str().unwrap_or_default().into(), number(&act[1]), number(&act[2]))).collect()
+}
+
+/// Prints acts by name, and all together.
+fn tell(acts: &[Act]) {
+    let at = |mut times: Vec<f64>, share: f64| {
+        times.sort_by(f64::total_cmp);
+        times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1]
+    };
+    let mut names: Vec<&str> = acts.iter().map(|(name, ..)| name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.push("all");
     for name in names {
-        let of: Vec<f64> = acts.iter().filter(|(n, _)| n == name).map(|(_, t)| *t).collect();
+        let (times, still): (Vec<f64>, Vec<f64>) = acts.iter().filter(|(n, ..)| n == name || name == "all").map(|(_, t, s)| (*t, *s)).unzip();
         println!(
-            "{name:>24}: {:>3} times, median {:>4.0} ms, 95 % within {:>4.0} ms, at most {:>4.0} ms",
-            of.len(),
-            at(of.clone(), 0.5),
-            at(of.clone(), 0.95),
-            at(of, 1.0)
+            "{name:>24}: {:>3} times, median {:>5.0} ms, 95 % within {:>5.0} ms, at most {:>5.0} ms; still for {:>3.0} ms at most",
+            times.len(),
+            at(times.clone(), 0.5),
+            at(times.clone(), 0.95),
+            at(times, 1.0),
+            at(still, 1.0)
         );
     }
-    let all: Vec<f64> = acts.iter().map(|(_, t)| *t).collect();
+}
+
+/// How a data set of a million rows is read, scrolled, searched, filtered, sorted and changed. Prints figures and asserts none:
+///
+///     cargo nextest run -p lapidary -p lapidary-window --test window --run-ignored only -E 'test(a_million)' --no-capture
+#[test]
+#[ignore = "measures the machine that it runs on"]
+fn how_soon_the_window_answers_with_a_million_rows() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let file = desk.path("messages.jsonl");
+    acceptance::messages::write(&file, 1_000_000).expect("written");
+    let window = desk.open_with(&[&file]);
+    let began = std::time::Instant::now();
+    let rows =
+        "return document.querySelector('.tools [aria-live]')?.innerText === '1,000,000 rows' && document.querySelectorAll('.whole [role=row]').length > 5";
+    while window.script(rows, &[]) != true {
+        assert!(began.elapsed().as_secs() < 600, "the rows do not come: {}", window.text());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     println!(
-        "{:>24}: {:>3} times, median {:>4.0} ms, 95 % within {:>4.0} ms, at most {:>4.0} ms",
-        "all",
-        all.len(),
-        at(all.clone(), 0.5),
-        at(all.clone(), 0.95),
-        at(all, 1.0)
+        "{} MB were read and checked {:.1} s after the page was there",
+        std::fs::metadata(&file).map_or(0, |m| m.len() / 1_000_000),
+        began.elapsed().as_secs_f64()
     );
+    for (name, bytes) in memory(&window) {
+        println!("{name:>24}: {} MB", bytes / 1_000_000);
+    }
+    picture(&window, "million");
+    let acts: Vec<Act> = (0..8).flat_map(|_| round(&window, MILLION)).collect();
+    tell(&acts);
+}
+
+/// What each process of the window takes, shared pages counted once (proportional set size, Linux).
+fn memory(window: &Window) -> Vec<(String, u64)> {
+    let pss = |pid: u32| {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = rollup.lines().find_map(|l| l.strip_prefix("Pss:")).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    };
+    window.processes().into_iter().map(|(name, pid)| (name, pss(pid))).collect()
+}
+
+/// How soon the window can be used, and what it takes at rest. Prints figures and asserts none:
+///
+///     cargo nextest run -p lapidary -p lapidary-window --test window --run-ignored only -E 'test(it_starts)' --no-capture
+#[test]
+#[ignore = "measures the machine that it runs on"]
+fn how_soon_it_starts_and_what_it_takes_at_rest() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    for _ in 0..3 {
+        let window = desk.open();
+        // what the clock of the system says in ticks of a hundredth of a second since it was started
+        let age = || {
+            let (_, pid) = window.processes().into_iter().find(|(name, _)| name.starts_with("lapidary")).expect("the program");
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("its state");
+            let ticks: f64 = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok()).expect("its start");
+            let uptime = std::fs::read_to_string("/proc/uptime").expect("the clock");
+            uptime.split_whitespace().next().and_then(|s| s.parse::<f64>().ok()).expect("seconds") - ticks / 100.0
+        };
+        window.wait("Start", "return document.querySelector('.go .button:not(:disabled)') !== null", &[]);
+        let usable = age();
+        window.wait("the forecast", "return document.querySelector('.go')?.innerText.includes('about') ?? false", &[]);
+        println!("{usable:.2} s after its start the window can be used; {:.2} s, and what the run will cost is measured", age());
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        let took = memory(&window);
+        let list: Vec<String> = took.iter().map(|(name, bytes)| format!("{name} {}", bytes / 1_000_000)).collect();
+        println!("at rest {} MB: {}", took.iter().map(|(_, bytes)| bytes).sum::<u64>() / 1_000_000, list.join(", "));
+    }
+}
+
+#[test]
+fn a_second_start_hands_its_file_to_the_first_and_ends() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = desk.open();
+    window.shows("8 messages, 2 intents");
+    let table = desk.path("posta.csv");
+    std::fs::write(&table, "testo,etichetta\ndove il pacco,a\nil rimborso,b\nancora il pacco,a\n").expect("written");
+    let home = desk.path("home").display().to_string();
+    let ended = window.beside(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &["--home", &home, &table.display().to_string()]);
+    assert!(ended.success(), "{ended}");
+    assert_eq!(window.processes().iter().filter(|(name, _)| name.starts_with("lapidary")).count(), 1);
+    window.shows("3 rows");
 }

@@ -49,12 +49,14 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         import_model,
         remove_model,
         data_offers,
+        source_of,
         open_data,
         data_columns,
         rows,
         edit_row,
         undo_edit,
         redo_edit,
+        check_data,
         export_data,
         divide_data,
         microscope,
@@ -120,8 +122,6 @@ async fn cancellable<T: Send + 'static>(shell: &Shell, key: &str, what: &str, lo
 pub struct Capabilities {
     /// Version of Lapidary.
     version: &'static str,
-    /// Methods beside `auto`.
-    methods: &'static [&'static str],
     /// Figures that can be drawn of a run.
     figures: &'static [&'static str],
     /// Formats of reports.
@@ -168,7 +168,6 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
     shell.unsubscribe_all();
     Capabilities {
         version: lab::VERSION,
-        methods: &["head", "tagging", "completion"],
         figures: &["loss", "learning_rate", "gradient_norm", "speed", "memory", "confusion", "reliability", "coverage", "errors", "comparison"],
         report_formats: &lab::report::output::Format::NAMES,
         model_formats: &lab::export::Format::NAMES,
@@ -257,6 +256,7 @@ fn extensions(what: &str) -> Option<(usize, Vec<&'static str>)> {
         "predictions" => Some((2, data_formats())),
         "database" => Some((3, vec!["sqlite", "sqlite3", "db", "sql"])),
         "run" => Some((4, vec!["lapidary"])),
+        "schema" => Some((5, vec!["json"])),
         _ => None,
     }
 }
@@ -330,7 +330,7 @@ pub struct Progress {
 struct Cancelled;
 
 #[tauri::command]
-async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Progress>) -> Answer<()> {
+async fn get_model(shell: State<'_, Shell>, name: String, token: Option<String>, progress: Channel<Progress>) -> Answer<()> {
     let (home, wanted) = (shell.desk.home().clone(), name.clone());
     let fetch = move |cancelled: &Ending| {
         let mut last: Option<Instant> = None;
@@ -345,7 +345,7 @@ async fn get_model(shell: State<'_, Shell>, name: String, progress: Channel<Prog
                 let _ = progress.send(Progress { done, total: (total > 0).then_some(total), what: file.into() });
             }
         };
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| models::get(&home, &wanted, &mut tell))) {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| models::get(&home, &wanted, token.as_deref(), &mut tell))) {
             Ok(outcome) => outcome.map(|_| ()),
             Err(reason) if reason.is::<Cancelled>() => {
                 Err(lab::Error::request(say!("cancelled; what has arrived is kept", "annullato; ciò che è arrivato resta")))
@@ -378,6 +378,11 @@ async fn remove_model(shell: State<'_, Shell>, name: String) -> Answer<()> {
 async fn data_offers(shell: State<'_, Shell>) -> Answer<Vec<DataOffer>> {
     let shipped = shell.shipped.clone();
     work(&shell, "data sets", move || Ok(shipped.as_deref().map(view::offers).unwrap_or_default())).await
+}
+
+#[tauri::command]
+async fn source_of(shell: State<'_, Shell>, task: String, files: Vec<PathBuf>) -> Answer<Source> {
+    work(&shell, "files", move || Source::of_files(&task, files)).await
 }
 
 #[tauri::command]
@@ -416,6 +421,12 @@ async fn undo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary>
 async fn redo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary> {
     let desk = shell.desk.clone();
     work(&shell, "redo edit", move || desk.redo(&data)).await
+}
+
+#[tauri::command]
+async fn check_data(shell: State<'_, Shell>, data: String) -> Answer<DataSummary> {
+    let desk = shell.desk.clone();
+    work(&shell, "check data", move || desk.check_data(&data)).await
 }
 
 #[tauri::command]
@@ -530,24 +541,24 @@ async fn runs(shell: State<'_, Shell>) -> Answer<Vec<RunRow>> {
 }
 
 #[tauri::command]
-async fn run(shell: State<'_, Shell>, run: PathBuf) -> Answer<RunView> {
+async fn run(shell: State<'_, Shell>, run: PathBuf, language: Lang) -> Answer<RunView> {
     shell.grants.check(&run)?;
     let desk = shell.desk.clone();
-    work(&shell, "run", move || desk.run(&run)).await
+    work(&shell, "run", move || desk.run(&run)?.told(language)).await
 }
 
 /// How often a page is told of news at most.
 const BEAT: Duration = Duration::from_millis(100);
 
 #[tauri::command]
-async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: usize, channel: Channel<EventBatch>) -> Answer<u32> {
+async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: usize, language: Lang, channel: Channel<EventBatch>) -> Answer<u32> {
     shell.grants.check(&run)?;
     let (id, ending) = shell.subscribe();
     std::thread::spawn(move || {
         let shell = app.state::<Shell>();
         let mut next = from;
         while !ending.load(Ordering::Relaxed) {
-            match shell.desk.events(&run, next, BEAT * 5) {
+            match shell.desk.events(&run, next, BEAT * 5, language) {
                 Ok((batch, more)) => {
                     next += batch.events.len();
                     let gone = !batch.events.is_empty() && channel.send(batch).is_err();
@@ -581,9 +592,9 @@ async fn delete_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
 }
 
 #[tauri::command]
-async fn predictions(shell: State<'_, Shell>, run: PathBuf, filter: PredictionFilter, offset: usize, limit: usize) -> Answer<PredictionPage> {
+async fn predictions(shell: State<'_, Shell>, run: PathBuf, filter: PredictionFilter, offset: usize, limit: usize, language: Lang) -> Answer<PredictionPage> {
     shell.grants.check(&run)?;
-    work(&shell, "predictions", move || view::predictions(&run, &filter, offset, limit)).await
+    work(&shell, "predictions", move || view::predictions(&run, &filter, offset, limit, language)).await
 }
 
 #[tauri::command]
@@ -727,5 +738,23 @@ pub mod types {
         PageView::export_all(config)?;
         Said::export_all(config)?;
         Asked::export_all(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_a_sentence_that_names_the_log_and_stands_in_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let shell = Shell::new(lab::Home::open(Some(dir.path())).expect("a library"));
+        let outcome: Answer<()> = tauri::async_runtime::block_on(work(&shell, "try it", || panic!("planted by a test")));
+        let message = outcome.expect_err("it crashed").message;
+        assert!(message.contains("try it") && message.contains(&shell.log.path().display().to_string()), "{message}");
+        let log = shell.log.tail();
+        assert!(log.contains("crash:") && log.contains("planted by a test") && log.contains("commands.rs"), "{log}");
+        // and the next thing works
+        assert_eq!(tauri::async_runtime::block_on(work(&shell, "again", || Ok(7))), Ok(7));
     }
 }

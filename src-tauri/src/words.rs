@@ -51,8 +51,8 @@ pub struct Words {
     pub stop: &'static str,
     /// Closes nothing.
     pub cancel: &'static str,
-    /// Filters of dialogs: data, models, predictions, databases, runs.
-    pub kinds: [&'static str; 5],
+    /// Filters of dialogs: data, models, predictions, databases, runs, schemas.
+    pub kinds: [&'static str; 6],
 }
 
 /// The words of a language.
@@ -91,7 +91,7 @@ static ENGLISH: Words = Words {
     keep: "Keep training",
     stop: "Stop and keep the best",
     cancel: "Cancel",
-    kinds: ["Data", "Models", "Predictions", "Databases", "Runs"],
+    kinds: ["Data", "Models", "Predictions", "Databases", "Runs", "JSON schemas"],
 };
 
 static ITALIAN: Words = Words {
@@ -113,7 +113,7 @@ static ITALIAN: Words = Words {
     #[cfg(target_os = "macos")]
     select_all: "Seleziona tutto",
     view: "Vista",
-    screens: ["Inizio", "Dati", "Addestramento", "Risultati", "Prova", "Confronto", "Relazione", "Modelli"],
+    screens: ["Inizio", "Dati", "Addestramento", "Risultati", "Prova", "Confronto", "Rapporto", "Modelli"],
     language: "Lingua",
     theme: "Aspetto",
     themes: ["Come il sistema", "Chiaro", "Scuro"],
@@ -122,5 +122,5 @@ static ITALIAN: Words = Words {
     keep: "Continua l’addestramento",
     stop: "Ferma e conserva il meglio",
     cancel: "Annulla",
-    kinds: ["Dati", "Modelli", "Risposte", "Database", "Esecuzioni"],
+    kinds: ["Dati", "Modelli", "Risposte", "Database", "Esecuzioni", "Schemi JSON"],
 };

@@ -6,7 +6,7 @@
 //! The rows are customer messages drawn by seed; one in a hundred is a copy of another, one in a
 //! hundred nearly one.
 
-use acceptance::messages::Messages;
+use acceptance::messages;
 use data::set::{DataSet, Source};
 use data::{Kind, check, describe};
 use lab::Home;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows: usize = std::env::args().nth(1).map_or(Ok(1_000_000), |n| n.parse())?;
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("train.jsonl");
-    write(&path, rows)?;
+    messages::write(&path, rows)?;
     println!("{rows} rows, {} MB; {:.2} GB before anything is read", std::fs::metadata(&path)?.len() / 1_000_000, peak());
 
     let whole = Instant::now();
@@ -54,21 +54,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("  {search:?} in the table: {} rows in {:.1} ms", page.total, start.elapsed().as_secs_f64() * 1e3);
     }
     Ok(())
-}
-
-fn write(path: &Path, rows: usize) -> std::io::Result<()> {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
-    let mut last = String::new();
-    for (i, message) in Messages::new(1).take(rows).enumerate() {
-        let text = match i % 100 {
-            50 => last.to_uppercase(),
-            70 => last.replacen(' ', " davvero ", 1),
-            _ => message.text,
-        };
-        writeln!(file, "{}", serde_json::json!({"text": text, "label": message.label}))?;
-        last = text;
-    }
-    file.flush()
 }
 
 fn timed<T, E>(what: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {

@@ -103,6 +103,8 @@ impl Window {
         let options = json!({"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": {"binary": program, "args": args}}}});
         let answer = window.http("POST", "/session", &options);
         window.session = answer["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}")).into();
+        // what is measured in the page may take longer than the half minute that a script has else
+        window.post("/timeouts", &json!({"script": PATIENCE.as_millis() as u64 * 2}));
         window
     }
 
@@ -274,6 +276,35 @@ impl Window {
         if !taken.is_ok_and(|s| s.success()) {
             eprintln!("no picture {}: ImageMagick's `import` is not here", file.display());
         }
+    }
+
+    /// The processes of the window and its page: name, number. Those that only drive it are left out (Linux).
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let all = entries.filter_map(|e| e.file_name().to_string_lossy().parse::<u32>().ok());
+        let ours = |pid: u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // the name stands in brackets and may hold anything; the third field after it is the group
+            let (head, rest) = stat.rsplit_once(')')?;
+            let group: u32 = rest.split_whitespace().nth(2)?.parse().ok()?;
+            let name = head.split_once('(')?.1.to_string();
+            (group == self.driver.id() && !name.starts_with("dbus") && name != "WebKitWebDriver").then_some((name, pid))
+        };
+        all.filter_map(ours).collect()
+    }
+
+    /// Starts a program as the window was started, on its screen and its message bus, and waits for its end.
+    ///
+    /// # Panics
+    /// If the window's process is not found, or the program cannot be started.
+    pub fn beside(&self, program: &Path, args: &[&str]) -> std::process::ExitStatus {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // the system keeps the first fifteen letters of a name
+        let running = self.processes().into_iter().find(|(n, _)| name.starts_with(n.as_str())).unwrap_or_else(|| panic!("{name} does not run"));
+        let environment = std::fs::read(format!("/proc/{}/environ", running.1)).expect("the window's environment");
+        let text = String::from_utf8_lossy(&environment).into_owned();
+        let variables = text.split('\0').filter_map(|v| v.split_once('='));
+        Command::new(program).args(args).env_clear().envs(variables).status().expect("it starts")
     }
 
     /// Ends everything at once, as a dead battery would.

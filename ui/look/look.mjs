@@ -81,7 +81,8 @@ for (const [width, height] of sizes) {
         await shoot(page, `report-sections-${end}`);
       }
       if (screen === 'start') {
-        await page.locator('details summary').click();
+        // every card says everything
+        for (const summary of await page.locator('main details > summary').all()) await summary.click();
         await shoot(page, `start-details-${end}`);
       }
       if (screen === 'results') {
@@ -106,7 +107,7 @@ for (const [width, height] of sizes) {
     await page.locator('label.choice').nth(2).click();
     await shoot(page, `cut-${end}`);
     // first start, a run under way, and the reading layer
-    await page.goto(`${base}/?${query}&first&pace=60`);
+    await page.goto(`${base}/?${query}&first&pace=500`);
     await page.waitForSelector('.cards');
     await shoot(page, `first-${end}`);
     for (const screen of ['train', 'compare']) {
@@ -119,7 +120,8 @@ for (const [width, height] of sizes) {
     await shoot(page, `first-getting-${end}`);
     await page.locator('.get .fetching .button').click();
     await shoot(page, `first-paused-${end}`);
-    await page.locator('.get .button').click();
+    await page.goto(`${base}/?${query}&pace=60`);
+    await page.waitForSelector('.cards');
     await page.waitForFunction(() => !document.querySelector('.go .button').disabled, null, { timeout: 15000 });
     await page.locator('.go .button').click();
     await page.waitForSelector('.figure svg', { timeout: 15000 });

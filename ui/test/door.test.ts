@@ -22,7 +22,7 @@ describe('a story', () => {
 
   it('folds a recorded run', () => {
     const ended = vi.fn();
-    const story = new Story('r', quiet, ended);
+    const story = new Story('r', quiet, 'en', ended);
     story.take({ run: 'r', from: 0, events: EVENTS });
     expect(story.started?.steps).toBe(60);
     expect(story.step?.step).toBe(60);
@@ -35,7 +35,7 @@ describe('a story', () => {
   });
 
   it('takes each event once, however batches overlap', () => {
-    const story = new Story('r', quiet);
+    const story = new Story('r', quiet, 'en');
     story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 5) });
     story.take({ run: 'r', from: 2, events: EVENTS.slice(2, 8) });
     story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 3) });
@@ -46,12 +46,12 @@ describe('a story', () => {
   it('asks again after a gap instead of passing it over', async () => {
     const asked: number[] = [];
     const door = new Double();
-    door.subscribe = (run, from, onBatch) => {
+    door.subscribe = (run, from, _language, onBatch) => {
       asked.push(from);
       onBatch({ run, from, events: EVENTS.slice(from, 9) });
       return Promise.resolve(() => undefined);
     };
-    const story = new Story('r', door);
+    const story = new Story('r', door, 'en');
     story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 2) });
     story.take({ run: 'r', from: 5, events: EVENTS.slice(5, 9) });
     await vi.waitFor(() => expect(story.next).toBe(9));
@@ -59,14 +59,14 @@ describe('a story', () => {
   });
 
   it('tells the time left from the forecast', () => {
-    const story = new Story('r', quiet);
+    const story = new Story('r', quiet, 'en');
     story.take({ run: 'r', from: 0, events: EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === 30) + 1) });
     // 299 s for the 57 steps after the third
     expect(story.remaining).toBeCloseTo((299.152415202 * 30) / 57, 6);
   });
 
   it('keeps the last word on health, and goes on after a resume', () => {
-    const story = new Story('r', quiet);
+    const story = new Story('r', quiet, 'en');
     const health = (step: number, ok: boolean, message: string): TrainEvent => JSON.parse(JSON.stringify({ type: 'health', step, ok, message })) as TrainEvent;
     const events: TrainEvent[] = [
       health(41, false, 'gradients are no numbers'),
@@ -81,7 +81,7 @@ describe('a story', () => {
 
   it('goes back to where it was last saved when it is taken up after a crash', () => {
     const turned = vi.fn();
-    const story = new Story('r', quiet, undefined, turned);
+    const story = new Story('r', quiet, 'en', undefined, turned);
     const cut = EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === 37) + 1);
     story.take({ run: 'r', from: 0, events: [...cut, { type: 'resumed', step: 20 }] });
     expect([story.step?.step, story.validation?.step]).toEqual([20, 15]);
@@ -94,7 +94,7 @@ describe('the double', () => {
     const door = new Double({ pace: 0 });
     const run = await door.startRun(REQUEST);
     const early: EventBatch[] = [];
-    await door.subscribe(run, 0, (batch) => early.push(batch));
+    await door.subscribe(run, 0, 'en', (batch) => early.push(batch));
     await vi.waitFor(() => expect(early.flatMap((b) => b.events).at(-1)?.type).toBe('completed'), { timeout: 30_000 });
     let next = 0;
     for (const batch of early) {
@@ -103,9 +103,9 @@ describe('the double', () => {
     }
     expect(recorded(early.flatMap((b) => b.events))).toEqual(recorded(EVENTS));
     const late: EventBatch[] = [];
-    await door.subscribe(run, 60, (batch) => late.push(batch));
+    await door.subscribe(run, 60, 'en', (batch) => late.push(batch));
     expect(recorded(late.flatMap((b) => b.events))).toEqual(recorded(EVENTS.slice(60)));
-    expect(scores((await door.run(run)).result?.metrics)[0]?.value).toBe(head.result.metrics.accuracy);
+    expect(scores((await door.run(run, 'en')).result?.metrics)[0]?.value).toBe(head.result.metrics.accuracy);
   });
 
   it('pauses and goes on', async () => {
@@ -181,13 +181,13 @@ describe('the door with Tauri behind it', () => {
     await tauri.capabilities();
     await tauri.openData({ task: 'intent', folder: 'f' });
     await tauri.startRun(REQUEST);
-    await tauri.predictions('r', { right: false }, 0, 50);
+    await tauri.predictions('r', { right: false }, 0, 50, 'it');
     await tauri.exportReport('r', ['html'], 'f', 'it', ['cite']);
     expect(calls).toEqual([
       ['capabilities', {}],
       ['open_data', { source: { task: 'intent', folder: 'f' } }],
       ['start_run', { request: REQUEST }],
-      ['predictions', { run: 'r', filter: { right: false }, offset: 0, limit: 50 }],
+      ['predictions', { run: 'r', filter: { right: false }, offset: 0, limit: 50, language: 'it' }],
       ['export_report', { run: 'r', formats: ['html'], folder: 'f', language: 'it', without: ['cite'] }],
     ]);
   });
@@ -196,7 +196,7 @@ describe('the door with Tauri behind it', () => {
     // a command may reject with a string
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
     mockIPC(() => Promise.reject('no such run'));
-    await expect(tauri.run('r')).rejects.toEqual({ message: 'no such run' });
+    await expect(tauri.run('r', 'en')).rejects.toEqual({ message: 'no such run' });
     expect(failure({ message: 'x' })).toEqual({ message: 'x' });
     expect(failure(new Error('y'))).toEqual({ message: 'y' });
     expect(failure(42)).toEqual({ message: '42' });
@@ -209,7 +209,7 @@ describe('the door with Tauri behind it', () => {
       return command === 'get_model' ? new Promise((done) => setTimeout(done, 20)) : null;
     });
     const abort = new AbortController();
-    const getting = tauri.getModel('m', () => undefined, abort.signal);
+    const getting = tauri.getModel('m', null, () => undefined, abort.signal);
     abort.abort();
     await getting;
     expect(calls).toEqual(['get_model', 'cancel_get_model']);

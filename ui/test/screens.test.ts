@@ -1,6 +1,7 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import axe from 'axe-core';
 import { afterEach, describe, expect, it } from 'vitest';
+import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
 import { Double, type DoubleOptions } from '../src/backend/double';
 import { App, SCREENS } from '../src/lib/app.svelte';
@@ -67,7 +68,7 @@ describe('a newcomer', () => {
     await open({ untried: 'Iris Xe', pace: 400 });
     await screen.findByText(words.en.start.checking('Iris Xe'));
     expect(await complaints()).toEqual([]);
-    await screen.findByText(/^about .* of memory$/);
+    await screen.findByText(/about .* of memory$/);
     expect(screen.queryByText(words.en.start.checking('Iris Xe'))).toBeNull();
   });
 
@@ -82,6 +83,25 @@ describe('a newcomer', () => {
     await click(screen.getByRole('radio', { name: /^Intents/ }));
     await waitFor(() => expect(app.data?.name).toBe('intents-it'));
     await waitFor(() => expect(startButton().disabled).toBe(false));
+  });
+
+  it('reads in one line what will happen, and in the details of each card what it rests on', async () => {
+    await open();
+    await screen.findByText('120 messages, 12 intents, head on Gemma 3 270M, AMD EPYC, 2 threads, about 5 min, 2.6 GB of memory');
+    for (const [of, told] of [['Task', 'Classification head, Completion'], ['Data', 'CC0-1.0'], ['Model', 'pypi.org'], ['what it will cost', '60 MB']] as const) {
+      await click(screen.getByText(`: ${of}`, { selector: 'summary span' }).parentElement as HTMLElement);
+      await waitFor(() => expect(screen.getByText(`: ${of}`).closest('details')?.textContent, of).toContain(told));
+    }
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('gives the token of an account where the source of a model asks for one', async () => {
+    const { app, door } = await open({ first: true });
+    app.model = 'gemma-3-1b-pt';
+    await fireEvent.input(await screen.findByLabelText(words.en.models.token), { target: { value: ' hf_x ' } });
+    await click(screen.getByRole('button', { name: /^Accept terms and get/ }));
+    await waitFor(() => expect(door.calls).toContain('getModel with a token'));
+    expect(screen.queryByRole('alert')).toBeNull();
   });
 
   it('is told why Start cannot be pressed', async () => {
@@ -181,6 +201,34 @@ describe('a run', () => {
     expect(await complaints()).toEqual([]);
   });
 
+  it('shows the numbers behind its curve as a table, which is copied whole', async () => {
+    await open();
+    let copied = '';
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText: (text: string) => ((copied = text), Promise.resolve()) } });
+    await go('Train');
+    await click((await screen.findByText(/^: Training loss by step$/)).parentElement as HTMLElement);
+    const table = await screen.findByRole('region', { name: 'Training loss by step' });
+    expect(within(table).getAllByRole('row')).toHaveLength(62);
+    await click(within(table.parentElement as HTMLElement).getByRole('button', { name: words.en.compare.copy }));
+    await waitFor(() => expect(copied.split('\n').at(-1)).toMatch(/^60\t0\.0144\d*\t0\.0076\d*\t0\.42\d*$/));
+  });
+
+  it('tells its health in the language of the window, and again when that changes', async () => {
+    const { door } = await open();
+    const told = { en: 'The loss has run away', it: 'La perdita è sfuggita' };
+    const follow = door.subscribe.bind(door);
+    door.subscribe = (run, from, language, onBatch) =>
+      follow(run, from, language, (batch) => {
+        const health = { type: 'health' as const, step: 7, ok: false, symptom: null, remedy: 'none' as const, seen: '', message: told[language] };
+        onBatch({ ...batch, events: batch.events.map((event) => (event.type === 'checkpoint' ? health : event)) });
+      });
+    await go('Train');
+    await screen.findAllByText(new RegExp(told.en));
+    await fireEvent.change(screen.getByLabelText('Language'), { target: { value: 'it' } });
+    await screen.findAllByText(new RegExp(told.it));
+    expect(screen.queryByText(new RegExp(told.en))).toBeNull();
+  });
+
   it('that fails says why', async () => {
     await open({ failAt: 5 });
     const start = startButton();
@@ -252,6 +300,44 @@ describe('data', () => {
     await click(screen.getByRole('button', { name: 'Export the edited set…' }));
     await screen.findByText('Written to datasets/intents-it/intents-it-edited');
     expect(door.calls).toContain('exportData csv');
+  });
+
+  it('is narrowed to the rows of a length, and copied as it stands', async () => {
+    const { app } = await open();
+    let copied = '';
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText: (text: string) => ((copied = text), Promise.resolve()) } });
+    if (!app.capabilities) throw new Error('not open');
+    app.capabilities = { ...app.capabilities, microscope: true };
+    await go('Data');
+    const bin = (await screen.findAllByRole('button', { name: /^\d+ tokens: [1-9]\d* examples$/ }))[0] as HTMLElement;
+    const [tokens, count] = bin.getAttribute('aria-label')?.match(/\d+/g)?.map(Number) ?? [];
+    await click(bin);
+    await screen.findByText(`${count} of 300 rows`);
+    await click(screen.getByRole('button', { name: words.en.data.copyRows }));
+    await waitFor(() => expect(copied.split('\n')).toHaveLength((count ?? 0) + 1));
+    for (const line of copied.split('\n').slice(1)) expect(line.split('\t')[2]?.split(/\s+/)).toHaveLength(tokens ?? 0);
+    // the arrows go to the next bin
+    bin.focus();
+    await fireEvent.keyDown(bin, { key: 'ArrowRight' });
+    expect(document.activeElement?.getAttribute('aria-label')).toMatch(new RegExp(`^${(tokens ?? 0) + 1} tokens`));
+    const over = screen.getByRole('button', { name: /^\d+ rows are longer than the limit/ });
+    await click(over);
+    await screen.findByText(`${/\d+/.exec(over.textContent)?.[0] ?? ''} of 300 rows`);
+    expect(await complaints()).toEqual([]);
+    expect(app.data?.changes).toBe(0);
+  });
+
+  it('that was dropped as several files is one set of several parts', async () => {
+    const { app, door } = await open();
+    const asked: unknown[] = [];
+    const read = door.openData.bind(door);
+    door.openData = (source) => {
+      asked.push(source);
+      return read({ task: 'intent', folder: 'datasets/intents-it' });
+    };
+    door.drop(['mine-test.csv', 'mine.csv']);
+    await waitFor(() => expect(asked).toEqual([{ task: 'intent', train: 'mine.csv', test: 'mine-test.csv' }]));
+    expect(app.screen).toBe('data');
   });
 
   it('takes a label that there was not', async () => {
@@ -435,13 +521,23 @@ describe('comparing', () => {
   it('quotes what others got, as quoted and untested', async () => {
     await open();
     await go('Compare');
-    const row = await screen.findByRole('row', { name: /^The study before Lapidary/ });
+    // both runs quote it, and it has one row
+    const row = await screen.findByRole('row', { name: /^Gemma 3 270M in the study before Lapidary/ });
     expect(row.textContent).toContain('quoted');
     expect(row.textContent).toContain('0.0%');
     expect(within(row).queryByRole('checkbox')).toBeNull();
     await go('Results');
     const hero = await screen.findByRole('region', { name: 'Accuracy' });
-    expect(hero.textContent).toContain('The study before Lapidary (quoted)');
+    expect(hero.textContent).toContain('Gemma 3 270M in the study before Lapidary (quoted)');
+    await fireEvent.change(screen.getByLabelText('Language'), { target: { value: 'it' } });
+    await screen.findByText(/nello studio prima di Lapidary/);
+  });
+
+  it('quotes what the card of the data says, word for word', async () => {
+    const { door } = await open();
+    const quoted = (await door.run('runs/head-2026-11-24', 'en')).run.data.reference ?? [];
+    expect(quoted).toHaveLength(1);
+    for (const text of quoted.flatMap((q) => [q.system, q.source, ...Object.values(q.translations ?? {}).flatMap((t) => [t.system, t.source])])) expect(card).toContain(`"${text}"`);
   });
 });
 
@@ -508,13 +604,34 @@ describe('the report', () => {
   });
 });
 
+describe('the result of queries', () => {
+  it('runs both queries of a mistake as it comes into view, with their tables side by side', async () => {
+    const { door } = await open();
+    const ask = door.run.bind(door);
+    const share = { execution_accuracy: 0.5, execution_accuracy_ci: [0.4, 0.6] };
+    door.run = async (path, language) => {
+      const run = await ask(path, language);
+      return { ...run, run: { ...run.run, task: 'sql' }, result: { ...run.result, metrics: share, baselines: { tf_idf_logistic: share } } } as unknown as typeof run;
+    };
+    const row = { input: 'quanti?', expected: 'SELECT 2', output: 'SELECT 1', answer: 'SELECT 1', score: 0, probability: 0.5, reason: 'altro', index: 0 };
+    door.predictions = () => Promise.resolve({ total: 1, rows: [row] });
+    door.runQuery = (_run, sql) => Promise.resolve({ columns: ['n'], rows: [[sql.slice(-1)]], total: 1 });
+    await go('Results');
+    const tables = await screen.findAllByRole('table');
+    expect(tables.map((table) => within(table).getAllByRole('cell').map((cell) => cell.textContent))).toEqual([['2'], ['1']]);
+    screen.getByText('TF-IDF and logistic regression');
+    expect(await complaints()).toEqual([]);
+  });
+});
+
 describe('the result of a task without labels', () => {
   it('shows its own main metric, and no matrix', async () => {
     const { door } = await open();
     const ask = door.run.bind(door);
-    door.run = async (path) => {
-      const run = await ask(path);
-      const entities = { precision: 0.8, precision_ci: [0.7, 0.9], recall: 0.6, recall_ci: [0.5, 0.7], f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
+    door.run = async (path, language) => {
+      const run = await ask(path, language);
+      const per_type = { person: { precision: 0.75, recall: 0.5, f1: 0.6, support: 8 } };
+      const entities = { per_type, precision: 0.8, precision_ci: [0.7, 0.9], recall: 0.6, recall_ci: [0.5, 0.7], f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
       // as a later engine will send it
       return { ...run, result: { ...run.result, metrics: entities, baselines: { untuned: { ...entities, f1: 0.1 } } } } as unknown as typeof run;
     };
@@ -523,6 +640,7 @@ describe('the result of a task without labels', () => {
     expect(hero.textContent).toContain('69.0%');
     expect(hero.textContent).toContain('10.0%');
     expect(screen.queryByText('Who was taken for whom')).toBeNull();
+    expect(screen.getByRole('row', { name: /^person/ }).textContent).toContain('75.0%50.0%60.0%8');
     await screen.findByText(/^Mistakes/);
     await go('Compare');
     await screen.findAllByText('69.0%');

@@ -24,3 +24,26 @@ class Watch implements ResizeObserver {
 }
 globalThis.ResizeObserver = Watch;
 Object.defineProperty(HTMLElement.prototype, 'clientHeight', { get: () => 600 });
+
+/** Nothing is laid out here, so everything that is watched is in view at once. */
+class InView implements IntersectionObserver {
+  readonly root = null;
+  readonly rootMargin = '';
+  readonly scrollMargin = '';
+  readonly thresholds = [];
+  constructor(readonly tell: IntersectionObserverCallback) {}
+  observe(target: Element): void {
+    const entry = { isIntersecting: true, target } as unknown as IntersectionObserverEntry;
+    queueMicrotask(() => this.tell([entry], this));
+  }
+  unobserve(): void {
+    // nothing is watched any more
+  }
+  disconnect(): void {
+    // as above
+  }
+  takeRecords(): IntersectionObserverEntry[] {
+    return [];
+  }
+}
+globalThis.IntersectionObserver = InView;

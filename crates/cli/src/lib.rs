@@ -235,7 +235,7 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
                 out.note(&out.words.license(&entry.title, &entry.license, &entry.license_url));
             }
             let mut bar = progress::Download::new(out);
-            let row = models::get(home, &name, &mut |file, done, total| bar.update(file, done, total))?;
+            let row = models::get(home, &name, None, &mut |file, done, total| bar.update(file, done, total))?;
             bar.finish();
             out.path(&row.path);
         }

@@ -5,12 +5,13 @@ use crate::example::Example;
 use crate::kind::Kind;
 pub use crate::part::Split;
 use crate::read::{self, Columns, Format};
-use say::say;
+use say::{Language, say};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use ts_rs::TS;
 
 /// `dataset.toml`: what a data set is and where its files are. Other keys are for people.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -54,7 +55,7 @@ pub struct Card {
 }
 
 /// A figure that others published.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Reference {
     /// What was measured: a model, a method.
     pub system: String,
@@ -64,6 +65,26 @@ pub struct Reference {
     pub value: f64,
     /// Where it was published, and on which examples.
     pub source: String,
+    /// `system` and `source` in other languages than the card's own, by language code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub translations: BTreeMap<String, ReferenceWords>,
+}
+
+/// The words of a [`Reference`] in a language.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct ReferenceWords {
+    /// As [`Reference::system`].
+    pub system: String,
+    /// As [`Reference::source`].
+    pub source: String,
+}
+
+impl Reference {
+    /// System and source in a language, or as the card has them first.
+    pub fn said(&self, language: Language) -> (&str, &str) {
+        let words = self.translations.get(language.code());
+        words.map_or((&self.system, &self.source), |words| (&words.system, &words.source))
+    }
 }
 
 /// What the user named.

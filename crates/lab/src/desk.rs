@@ -296,12 +296,14 @@ impl Desk {
         live.ok_or_else(|| Error::request(say!("{} is not being trained", "{} non è in addestramento", folder.display())))
     }
 
-    /// A run's events from number `from` on, and whether more can come. While it runs, waits up to `patience` for news.
+    /// A run's events from number `from` on, told in a language, and whether more can come. While it runs, waits up to
+    /// `patience` for news.
     ///
     /// # Errors
     /// If it is not being trained here and its `events.jsonl` is missing or damaged.
-    pub fn events(&self, folder: &Path, from: usize, patience: Duration) -> Result<(EventBatch, bool)> {
-        let batch = |events: &[Event]| EventBatch { run: folder.into(), from, events: events.get(from..).unwrap_or_default().to_vec() };
+    pub fn events(&self, folder: &Path, from: usize, patience: Duration, language: Lang) -> Result<(EventBatch, bool)> {
+        let told = |events: &[Event]| events.iter().enumerate().skip(from).map(|(i, event)| event.told(&events[..i], language.into())).collect();
+        let batch = |events: &[Event]| EventBatch { run: folder.into(), from, events: told(events) };
         let live = lock(&self.live).as_ref().filter(|l| l.folder == folder).cloned();
         let Some(live) = live else { return Ok((batch(&record::events(folder)?), false)) };
         let story = lock(&live.story);
@@ -424,7 +426,8 @@ impl Desk {
         look::columns(source, None)
     }
 
-    /// Changes an open data set; what it is like now.
+    /// Changes an open data set; what it is like now, where what was found before is of rows that are still there. What is
+    /// found in the changed rows [`Desk::check_data`] tells.
     ///
     /// # Errors
     /// If it is not open, or as [`Sheet::edit`].
@@ -450,12 +453,18 @@ impl Desk {
 
     fn alter(&self, data: &str, change: impl FnOnce(&mut Sheet) -> Result<()>) -> Result<DataSummary> {
         let sheet = self.sheet(data)?;
-        let (set, turn) = {
-            let mut sheet = lock(&sheet);
-            change(&mut sheet)?;
-            sheet.snapshot()
-        };
-        // a large set takes its time to be checked; its rows can be read meanwhile
+        let mut sheet = lock(&sheet);
+        change(&mut sheet)?;
+        Ok(sheet.summary())
+    }
+
+    /// Checks an open data set as it is now; its rows can be read and changed meanwhile, and then what was found is dropped.
+    ///
+    /// # Errors
+    /// If it is not open, or its database cannot be read.
+    pub fn check_data(&self, data: &str) -> Result<DataSummary> {
+        let sheet = self.sheet(data)?;
+        let (set, turn) = lock(&sheet).snapshot();
         let findings = check::findings(&set, None)?;
         drop(set);
         let mut sheet = lock(&sheet);
@@ -509,9 +518,14 @@ impl Desk {
     pub fn lengths(&self, data: &str, model: &str, method: &str, set: &[String]) -> Result<Lengths> {
         let sheet = self.sheet(data)?;
         let tokenizer = self.tokenizer(model)?;
-        let (examples, language, task) = lock(&sheet).measurable()?;
+        let ((examples, language, task), turn) = {
+            let sheet = lock(&sheet);
+            (sheet.measurable()?, sheet.turn())
+        };
         let recipe = Recipe::resolve(task.kind, None, method, set)?;
-        Ok(Lengths::of(&look::lengths(&examples, &language, &task, &recipe, &tokenizer), recipe.max_tokens))
+        let lengths = look::lengths(&examples, &language, &task, &recipe, &tokenizer);
+        lock(&sheet).measured(turn, &lengths);
+        Ok(Lengths::of(&lengths, recipe.max_tokens))
     }
 
     fn tokenizer(&self, model: &str) -> Result<Arc<Tokenizer>> {

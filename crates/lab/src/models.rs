@@ -186,12 +186,13 @@ impl Progress for Forward<'_, '_> {
 
 /// Gets a model from a hub: one of the catalogue by name, or any `owner/repository`.
 ///
-/// The hub is Hugging Face, or the one that `HF_ENDPOINT` names; `HF_TOKEN` is sent if it is set.
+/// The hub is Hugging Face, or the one that `HF_ENDPOINT` names; it is sent the token of an account that was given, else that
+/// in `HF_TOKEN`, else the one that a login on this machine has left.
 /// A download that was cut off goes on where it stopped.
 ///
 /// # Errors
 /// If the hub refuses or cannot be reached, or what it sends is no Gemma 3.
-pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<ModelRow> {
+pub fn get(home: &Home, name: &str, token: Option<&str>, mut progress: OnProgress<'_>) -> Result<ModelRow> {
     let entry = catalogue()?.into_iter().find(|e| e.id == name);
     let hub = entry.as_ref().map_or(name, |e| e.hub.as_str());
     if hub.split('/').filter(|p| !p.is_empty()).count() != 2 {
@@ -201,7 +202,8 @@ pub fn get(home: &Home, name: &str, mut progress: OnProgress<'_>) -> Result<Mode
         )));
     }
     let fail = |e: ApiError| Error::request(explain(hub, &e));
-    let token = std::env::var("HF_TOKEN").ok().filter(|t| !t.is_empty());
+    let given = token.map(str::trim).filter(|t| !t.is_empty()).map(String::from);
+    let token = given.or_else(|| std::env::var("HF_TOKEN").ok().filter(|t| !t.is_empty()));
     let api = ApiBuilder::from_env().with_cache_dir(home.models().join("hub")).with_progress(false).with_retries(3);
     let api = if token.is_some() { api.with_token(token) } else { api }.build().map_err(fail)?;
     let repository = api.model(hub.into());
@@ -314,6 +316,6 @@ mod tests {
         let home = Home::open(Some(dir.path())).expect("home");
         assert!(find(&home, "gemma-3-270m").is_err_and(|e| e.to_string().contains("lapidary models get gemma-3-270m")));
         assert!(find(&home, "no-such").is_err_and(|e| e.to_string().contains("known models are")));
-        assert!(get(&home, "no-such", &mut |_, _, _| {}).is_err_and(|e| e.to_string().contains("owner/repository")));
+        assert!(get(&home, "no-such", None, &mut |_, _, _| {}).is_err_and(|e| e.to_string().contains("owner/repository")));
     }
 }

@@ -28,6 +28,9 @@ pub enum Method {
 }
 
 impl Method {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Completion, Self::Head, Self::Tagging];
+
     /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,9 +44,8 @@ impl Method {
     ///
     /// # Errors
     /// If none has it, or it cannot answer tasks of this kind.
-    fn of(name: &str, kind: Kind) -> Result<Self> {
-        let all = [Self::Completion, Self::Head, Self::Tagging];
-        let Some(method) = all.into_iter().find(|m| m.name() == name) else {
+    pub(crate) fn of(name: &str, kind: Kind) -> Result<Self> {
+        let Some(method) = Self::ALL.into_iter().find(|m| m.name() == name) else {
             return Err(Error::request(say!(
                 "`{name}` is no method that this version trains; use completion, head or tagging",
                 "`{name}` non è un metodo che questa versione addestri; usa completion, head o tagging"
@@ -186,7 +188,7 @@ impl Recipe {
         }
         let chosen = table.get("method").and_then(Value::as_str).unwrap_or_default().to_string();
         let method = Method::of(&chosen, kind)?;
-        for own in [Method::Completion, Method::Head, Method::Tagging] {
+        for own in Method::ALL {
             if let Some(Value::Table(changes)) = table.remove(own.name())
                 && own == method
             {

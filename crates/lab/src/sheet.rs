@@ -22,6 +22,7 @@ use gemma::Tokenizer;
 use rayon::prelude::*;
 use say::say;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tasks::answer;
@@ -114,7 +115,7 @@ impl Lengths {
     pub fn of(lengths: &[usize], limit: usize) -> Self {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let width = longest.div_ceil(BINS).max(1);
-        let mut bins: Vec<LengthBin> = (1..=longest.div_ceil(width)).map(|i| LengthBin { to: i * width, count: 0 }).collect();
+        let mut bins: Vec<LengthBin> = (1..=longest.div_ceil(width)).map(|i| LengthBin { from: (i - 1) * width + 1, to: i * width, count: 0 }).collect();
         for length in lengths {
             if let Some(bin) = bins.get_mut(length.saturating_sub(1) / width) {
                 bin.count += 1;
@@ -127,6 +128,8 @@ impl Lengths {
 /// Training texts of about a length.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct LengthBin {
+    /// Lower edge in tokens, inclusive.
+    pub from: usize,
     /// Upper edge in tokens, inclusive.
     pub to: usize,
     /// How many.
@@ -300,6 +303,8 @@ pub struct RowFilter {
     pub changed: Option<bool>,
     /// Only these, by their numbers.
     pub among: Option<Vec<usize>>,
+    /// Only training rows of so many tokens, both ends included, as their lengths were last measured.
+    pub tokens: Option<(usize, usize)>,
 }
 
 /// What the table is sorted by.
@@ -373,6 +378,10 @@ pub struct Sheet {
     shown: Option<(Choice, Vec<usize>)>,
     /// What the rows say of the task; none until it is asked for.
     task: Option<Task>,
+    /// Lengths in tokens by row, of those that were measured.
+    lengths: BTreeMap<usize, usize>,
+    /// All rows in the order that takes long to make, as it was last asked for: of the texts, or of the answers.
+    order: Option<(SortBy, Vec<usize>)>,
 }
 
 impl Sheet {
@@ -392,7 +401,22 @@ impl Sheet {
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         let (found, there, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
-        let mut sheet = Self { id, source, editor, set, columns, findings: Vec::new(), found, there, changed, turn: 0, shown: None, task: None };
+        let mut sheet = Self {
+            id,
+            source,
+            editor,
+            set,
+            columns,
+            findings: Vec::new(),
+            found,
+            there,
+            changed,
+            turn: 0,
+            shown: None,
+            task: None,
+            lengths: BTreeMap::new(),
+            order: None,
+        };
         sheet.take_in();
         sheet.judge(sheet.turn, findings);
         Ok(sheet)
@@ -438,8 +462,11 @@ impl Sheet {
         self.turn += 1;
         self.shown = None;
         self.task = None;
+        self.order = None;
         let rows = self.editor.rows();
         self.there = (0..rows.len()).filter(|&row| rows[row].split.is_some()).collect();
+        // until it is checked anew, what was found stands, but not of rows that are gone
+        self.found.iter_mut().for_each(|found| found.retain(|&row| rows[row].split.is_some()));
         let added = self.editor.changes().filter(|c| matches!(c, Change::Add { .. })).count();
         let named = self.editor.changes().filter_map(|c| match c {
             Change::Relabel { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
@@ -557,6 +584,22 @@ impl Sheet {
         Ok((rows, self.set.card.language.clone(), Task::of(&self.editor.set())?))
     }
 
+    /// Takes the lengths of the rows that [`Sheet::measurable`] gave, in their order, for rows to be chosen by them. If rows
+    /// have changed since, by [`Sheet::turn`], they are about others and of no use.
+    pub fn measured(&mut self, turn: usize, lengths: &[usize]) {
+        if turn != self.turn {
+            return;
+        }
+        let rows = self.numbers().remove(&Split::Train).unwrap_or_default();
+        self.lengths = rows.into_iter().zip(lengths.iter().copied()).collect();
+        self.shown = None;
+    }
+
+    /// Counts the changes of its rows.
+    pub fn turn(&self) -> usize {
+        self.turn
+    }
+
     /// Runs the query of a row on the set's database, which is only read.
     ///
     /// # Errors
@@ -601,7 +644,16 @@ impl Sheet {
     pub fn rows(&mut self, query: &RowQuery) -> Result<RowPage> {
         let choice = (query.filter.clone(), query.search.to_lowercase(), query.sort);
         if self.shown.as_ref().is_none_or(|(last, _)| *last != choice) {
-            self.shown = Some((choice.clone(), self.choose(&choice)?));
+            let numbers = match self.shown.take() {
+                // whoever types on looks among what was found before
+                Some(((filter, search, sort), mut numbers)) if filter == choice.0 && sort == choice.2 && choice.1.contains(&search) => {
+                    let rows = self.editor.rows();
+                    numbers.retain(|&row| says(&rows[row].example, &choice.1));
+                    numbers
+                }
+                _ => self.choose(&choice)?,
+            };
+            self.shown = Some((choice, numbers));
         }
         let numbers = self.shown.as_ref().map_or(&[][..], |(_, numbers)| numbers);
         let rows = numbers.iter().skip(query.offset).take(query.limit).map(|&number| self.row(number)).collect();
@@ -623,40 +675,67 @@ impl Sheet {
     }
 
     /// Numbers of the rows that a choice leaves, in its order.
-    fn choose(&self, (filter, search, sort): &Choice) -> Result<Vec<usize>> {
-        let mut numbers = match filter.finding {
-            Some(f) => self.found.get(f).cloned().ok_or_else(|| {
+    fn choose(&mut self, (filter, search, sort): &Choice) -> Result<Vec<usize>> {
+        let slow = matches!(sort.by, SortBy::Text | SortBy::Target);
+        if slow && self.order.as_ref().is_none_or(|(by, _)| *by != sort.by) {
+            self.order = Some((sort.by, self.ordered(sort.by)));
+        }
+        let found = filter.finding.map(|f| {
+            self.found.get(f).ok_or_else(|| {
                 Error::request(say!(
                     "there is no finding number {f}; open the data set again",
                     "non c’è un risultato del controllo numero {f}; apri di nuovo l’insieme di dati"
                 ))
-            })?,
-            None => self.there.clone(),
+            })
+        });
+        let found = found.transpose()?;
+        let all = match (&self.order, found) {
+            (Some((_, order)), _) if slow => order,
+            (_, Some(found)) => found,
+            _ => &self.there,
         };
         let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());
-        // the rows alone, which several threads may read at once
-        let (rows, changed) = (self.editor.rows(), &self.changed);
+        // the rows and what is known of them alone, which several threads may read at once
+        let (rows, changed, lengths) = (self.editor.rows(), &self.changed, &self.lengths);
         let split_of = |row: usize| rows[row].split.unwrap_or(Split::Train);
-        let chosen = |&row: &usize| {
+        let wanted = |&row: &usize| {
             let example = &rows[row].example;
-            among.as_ref().is_none_or(|rows| rows.contains(&row))
+            found.is_none_or(|found| found.binary_search(&row).is_ok())
+                && among.as_ref().is_none_or(|rows| rows.contains(&row))
                 && filter.split.is_none_or(|s| s == split_of(row))
                 && filter.label.as_ref().is_none_or(|l| names(example).contains(&l.as_str()))
                 && filter.changed.is_none_or(|c| c == changed.contains(&row))
-                && (search.is_empty() || holds(&example.text, search) || answer_holds(&example.target, search))
+                && filter.tokens.is_none_or(|(from, to)| lengths.get(&row).is_some_and(|n| (from..=to).contains(n)))
+                && says(example, search)
         };
-        numbers = numbers.into_par_iter().filter(chosen).collect();
-        match sort.by {
-            SortBy::Row => {}
-            SortBy::Text => numbers.par_sort_by(|&a, &b| rows[a].example.text.cmp(&rows[b].example.text)),
-            SortBy::Target => numbers.par_sort_by_cached_key(|&row| answer::show(&rows[row].example.target)),
-            SortBy::Split => numbers.par_sort_by_key(|&row| split_of(row)),
+        let mut numbers: Vec<usize> = all.par_iter().copied().filter(wanted).collect();
+        if sort.by == SortBy::Split {
+            numbers.par_sort_by_key(|&row| split_of(row));
         }
         if sort.descending {
             numbers.reverse();
         }
         Ok(numbers)
     }
+
+    /// All rows by their texts or their answers.
+    fn ordered(&self, by: SortBy) -> Vec<usize> {
+        // most texts differ in their first bytes, which lie beside the number where the texts lie anywhere
+        let head = |text: &str| text.bytes().chain(std::iter::repeat(0)).take(8).fold(0_u64, |head, byte| (head << 8) | u64::from(byte));
+        let text = |row: usize| match (by, &self.example(row).1.target) {
+            (SortBy::Target, data::Target::Label(label)) => Cow::Borrowed(label.as_str()),
+            (SortBy::Target, target) => Cow::Owned(answer::show(target)),
+            _ => Cow::Borrowed(self.example(row).1.text.as_str()),
+        };
+        let mut keyed: Vec<(u64, usize)> = self.there.iter().map(|&row| (head(&text(row)), row)).collect();
+        keyed.sort_by(|(a, i), (b, j)| a.cmp(b).then_with(|| text(*i).cmp(&text(*j))));
+        keyed.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+/// Whether the text or the answer of an example holds a text, which is in lower case; whatever their own case.
+fn says(example: &Example, search: &str) -> bool {
+    search.is_empty() || holds(&example.text, search) || answer_holds(&example.target, search)
 }
 
 /// Bytes of a text that are looked at together.
@@ -752,6 +831,11 @@ mod tests {
         assert_eq!(ask(&mut sheet, all.clone(), "", SortBy::Row, false), [0, 1, 2, 3, 4]);
         assert_eq!(ask(&mut sheet, all.clone(), "Pacco", SortBy::Row, true), [4, 2, 0]);
         assert_eq!(ask(&mut sheet, all.clone(), "", SortBy::Text, false), [0, 2, 4, 3, 1]);
+        assert_eq!(ask(&mut sheet, all.clone(), "", SortBy::Target, true), [3, 1, 4, 2, 0]);
+        // among what was found before, and not: also with letters that are no ASCII
+        for (search, rows) in [("o", [0, 1, 2, 3, 4].as_slice()), ("ov'È", &[0, 2]), ("ov'è il P", &[0, 2]), ("o", &[0, 1, 2, 3, 4])] {
+            assert_eq!(ask(&mut sheet, all.clone(), search, SortBy::Row, false), rows, "{search}");
+        }
         assert_eq!(ask(&mut sheet, RowFilter { split: Some(Split::Test), ..all.clone() }, "", SortBy::Row, false), [4]);
         assert_eq!(ask(&mut sheet, RowFilter { label: Some("b".into()), ..all.clone() }, "", SortBy::Row, false), [1, 3]);
         let duplicate = sheet.summary().findings.iter().position(|f| f.kind == "duplicate").expect("found");
@@ -776,6 +860,21 @@ mod tests {
         }
         assert!(holds("", "") && holds("a", "") && !holds("", "a") && !holds("pac", "pacco"));
         assert!(holds("PERCHÉ", "perché") && answer_holds(&data::Target::Tags(vec!["#Uno".into(), "#Due".into()]), "uno #d"));
+    }
+
+    #[test]
+    fn rows_are_chosen_by_the_lengths_that_were_measured_last() {
+        let (_dir, mut sheet) = sheet();
+        let long = RowFilter { tokens: Some((5, 9)), ..RowFilter::default() };
+        assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [0; 0]);
+        assert_eq!(sheet.measurable().expect("measurable").0.len(), 4);
+        sheet.measured(sheet.turn(), &[4, 5, 9, 10]);
+        assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [1, 2]);
+        let old = sheet.turn();
+        change(&mut sheet, |s| s.edit(Edit::Delete { row: 1 }));
+        // a row keeps its length, and what was measured of other rows is dropped
+        sheet.measured(old, &[9, 9, 9, 9]);
+        assert_eq!(ask(&mut sheet, long, "", SortBy::Row, false), [2]);
     }
 
     #[test]
@@ -820,6 +919,7 @@ mod tests {
     fn lengths_fall_into_classes_that_hold_them_all() {
         let lengths = Lengths::of(&[1, 5, 30, 48, 48], 40);
         assert_eq!((lengths.bins.len(), lengths.bins[0].to, lengths.longest, lengths.over_limit), (24, 2, 48, 2));
+        assert_eq!((lengths.bins[1].from, lengths.bins[1].to), (3, 4));
         assert_eq!(lengths.bins.iter().map(|b| b.count).collect::<Vec<_>>().iter().sum::<usize>(), 5);
         assert_eq!((lengths.bins[0].count, lengths.bins[2].count, lengths.bins[23].count), (1, 1, 2));
         assert_eq!(Lengths::of(&[], 40).bins, []);

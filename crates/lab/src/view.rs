@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::Library;
 use crate::models;
-use crate::recipe::Recipe;
+use crate::recipe::{Method, Recipe};
 use data::Kind;
 use data::set::{self, Split};
 use report::output::Format;
@@ -111,6 +111,22 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
     Ok(RunView { row, run, result, changes, source })
 }
 
+impl RunView {
+    /// The same with its failure told in a language, where the health guard ended the run: it may have spoken another.
+    ///
+    /// # Errors
+    /// If the run's events are damaged.
+    #[must_use = "the failure is told in what this gives"]
+    pub fn told(mut self, language: Lang) -> Result<Self> {
+        if let Some(error) = self.result.as_mut().and_then(|r| r.error.as_mut())
+            && let Some(said) = train::event::cause(&record::events(&self.row.path)?, error, language.into())
+        {
+            *error = said;
+        }
+        Ok(self)
+    }
+}
+
 /// The library's runs whose folders can be read, latest first.
 ///
 /// # Errors
@@ -181,11 +197,11 @@ pub struct PredictionPage {
     pub rows: Vec<PredictionRow>,
 }
 
-/// A page of a run's predictions.
+/// A page of a run's predictions, with the reasons of wrong ones in a language.
 ///
 /// # Errors
 /// If the file is damaged.
-pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limit: usize) -> Result<PredictionPage> {
+pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limit: usize, language: Lang) -> Result<PredictionPage> {
     let search = filter.search.as_deref().unwrap_or_default().to_lowercase();
     let wanted = |p: &Prediction| {
         filter.right.is_none_or(|right| right == (p.score == 1.0))
@@ -201,7 +217,12 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
     if filter.descending == Some(true) {
         rows.reverse();
     }
-    Ok(PredictionPage { total: rows.len(), rows: rows.into_iter().skip(offset).take(limit).collect() })
+    let total = rows.len();
+    let told = |mut row: PredictionRow| {
+        row.prediction.reason = row.prediction.reason.map(|reason| language.reason(&reason));
+        row
+    };
+    Ok(PredictionPage { total, rows: rows.into_iter().skip(offset).take(limit).map(told).collect() })
 }
 
 /// A figure of a run by its name in the report; those of its steps also of a run that has not ended.
@@ -278,11 +299,14 @@ pub struct ModelView {
     pub license_url: Option<String>,
     /// Parameters, for a model of the catalogue.
     pub parameters: Option<u64>,
-    /// Bytes to fetch, where known.
+    /// Bytes of the parameters as the hub holds them, for a model of the catalogue: about what is to be fetched.
     pub download_bytes: Option<u64>,
     /// Its source asks for an account that accepted the licence.
     pub gated: bool,
 }
+
+/// Bytes of a parameter on the hub, which holds bfloat16.
+const HUB_WIDTH: u64 = 2;
 
 /// All models: those on disk, then those that can be got.
 ///
@@ -295,7 +319,7 @@ pub fn models(home: &Home) -> Result<Vec<ModelView>> {
         ModelView {
             license_url: entry.map(|e| e.license_url.clone()),
             parameters: entry.map(|e| e.parameters),
-            download_bytes: None,
+            download_bytes: entry.map(|e| HUB_WIDTH * e.parameters),
             gated: entry.is_some_and(|e| e.gated),
             name: m.name,
             title: m.title,
@@ -357,6 +381,8 @@ pub struct Task {
     pub ready: bool,
     /// Columns that its data sets need.
     pub roles: Vec<&'static str>,
+    /// Methods that suit it, the one that `auto` stands for first.
+    pub methods: Vec<&'static str>,
     /// Settings of its recipe.
     pub settings: Vec<Setting>,
 }
@@ -368,8 +394,12 @@ pub struct Task {
 pub fn tasks() -> Result<Vec<Task>> {
     let task = |kind: Kind| {
         let mut settings = Vec::new();
-        flatten("", &toml::Value::Table(Recipe::resolve(kind, None, "auto", &[])?.to_table()?), &mut settings);
-        Ok(Task { name: kind.name(), ready: true, roles: kind.roles().map(data::read::Role::name).to_vec(), settings })
+        let recipe = Recipe::resolve(kind, None, "auto", &[])?;
+        let own = recipe.method.name();
+        flatten("", &toml::Value::Table(recipe.to_table()?), &mut settings);
+        let others = Method::ALL.into_iter().map(Method::name).filter(|m| *m != own && Method::of(m, kind).is_ok());
+        let roles = kind.roles().map(data::read::Role::name).to_vec();
+        Ok(Task { name: kind.name(), ready: true, roles, methods: std::iter::once(own).chain(others).collect(), settings })
     };
     Kind::ALL.into_iter().map(task).collect()
 }
@@ -459,6 +489,35 @@ impl Source {
         [&self.folder, &self.train, &self.validation, &self.test, &self.schema, &self.database].into_iter().flatten()
     }
 
+    /// A data set of one file, which is to be learnt from, or of several, each of the part that its name speaks of.
+    ///
+    /// # Errors
+    /// If two files are of one part.
+    pub fn of_files(task: &str, files: Vec<PathBuf>) -> Result<Self> {
+        let mut source = Self { task: task.into(), ..Self::default() };
+        let alone = files.len() == 1;
+        for file in files {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let part = if alone { Split::Train } else { Split::recognise(&stem).unwrap_or(Split::Train) };
+            let place = match part {
+                Split::Train => &mut source.train,
+                Split::Validation => &mut source.validation,
+                Split::Test => &mut source.test,
+            };
+            if let Some(other) = place {
+                return Err(Error::request(say!(
+                    "{} and {} would both be the part `{}`; name the files after their parts (train, validation, test), or open one of them",
+                    "{} e {} sarebbero entrambi la parte `{}`; dai ai file il nome della loro parte (train, validation, test), oppure aprine uno solo",
+                    other.display(),
+                    file.display(),
+                    part.name()
+                )));
+            }
+            *place = Some(file);
+        }
+        Ok(source)
+    }
+
     /// What a run was asked for, as a face names it.
     fn of(task: &str, from: &set::Source) -> Result<Self> {
         let columns = serde_json::to_value(&from.columns).and_then(serde_json::from_value);
@@ -535,4 +594,25 @@ pub struct EventBatch {
     pub from: usize,
     /// The events.
     pub events: Vec<Event>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_is_learnt_from_and_several_are_the_parts_that_their_names_speak_of() {
+        let of = |files: &[&str]| Source::of_files("intent", files.iter().map(PathBuf::from).collect());
+        let one = of(&["a/test.csv"]).expect("a source");
+        assert_eq!((one.train, one.test), (Some("a/test.csv".into()), None));
+        let three = of(&["a/my-test.csv", "a/rows.csv", "a/dev.tsv"]).expect("a source");
+        assert_eq!((three.train, three.validation, three.test), (Some("a/rows.csv".into()), Some("a/dev.tsv".into()), Some("a/my-test.csv".into())));
+        assert!(of(&["a.csv", "b.csv"]).is_err_and(|e| e.to_string().contains("a.csv and b.csv")));
+    }
+
+    #[test]
+    fn the_methods_of_a_task_are_those_that_suit_it_its_own_first() {
+        let methods = |name: &str| tasks().expect("the recipes are compiled in").into_iter().find(|t| t.name == name).expect("a task").methods;
+        assert_eq!((methods("intent"), methods("entities"), methods("sql")), (vec!["head", "completion"], vec!["tagging", "completion"], vec!["completion"]));
+    }
 }

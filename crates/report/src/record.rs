@@ -136,7 +136,6 @@ pub struct DataRecord {
     pub files: BTreeMap<String, FileRecord>,
     /// Figures that others published, as the card quotes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[ts(skip)]
     pub reference: Vec<Reference>,
 }
 

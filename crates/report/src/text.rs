@@ -75,11 +75,6 @@ impl Lang {
         }
     }
 
-    /// What the health guard saw, what it means and what was done, in a sentence.
-    pub fn health(self, symptom: Symptom, remedy: Remedy, step: usize, seen: &str) -> String {
-        Trouble { symptom, remedy, seen: seen.into() }.message(self.into(), step)
-    }
-
     /// Why an answer is none, or not the right one, as [`tasks`] says it. What SQLite says of a query stays as it is
     /// where it is rare.
     pub fn reason(self, reason: &str) -> String {

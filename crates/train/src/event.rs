@@ -1,7 +1,7 @@
 //! What happens during a run, as it happens: the same values in `events.jsonl`, on the window's
 //! channel and from `--json`.
 
-use crate::health::{Remedy, Symptom};
+use crate::health::{self, Remedy, Symptom, Trouble};
 use say::{Both, Language};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -200,6 +200,47 @@ impl Event {
         let told = Both::of(sentence);
         Self::Failed { step, message: told.spoken().into(), told: Some(told.into()) }
     }
+
+    /// What the health guard says in this event, in a language: the one the program spoke when it happened may have been
+    /// another. Nothing of other events, and of the guard's in runs that did not keep what it saw by name.
+    fn diagnosed(&self, language: Language) -> Option<String> {
+        match self {
+            Self::Health { step, symptom: Some(symptom), remedy, seen, .. } => {
+                Some(Trouble { symptom: *symptom, remedy: *remedy, seen: seen.clone() }.message(language, *step))
+            }
+            Self::Health { ok: true, message, .. } if [Language::English, Language::Italian].iter().any(|l| *message == health::recovered(*l)) => {
+                Some(health::recovered(language))
+            }
+            _ => None,
+        }
+    }
+
+    /// The event as it is told in a language, where it was kept in that one or is the health guard's; else as it was written.
+    /// `before` are the events that came before it, among which the reason of a run's end may stand.
+    pub fn told(&self, before: &[Self], language: Language) -> Self {
+        let mut event = self.clone();
+        match &mut event {
+            Self::Health { message, .. } => {
+                if let Some(said) = self.diagnosed(language) {
+                    *message = said;
+                }
+            }
+            Self::Failed { message, told, .. } => {
+                if let Some(said) = cause(before, message, language).or_else(|| told.as_ref().map(|t| t.in_language(language).to_string())) {
+                    *message = said;
+                }
+            }
+            Self::Warning { message, told: Some(told) } => *message = told.in_language(language).into(),
+            _ => {}
+        }
+        event
+    }
+}
+
+/// Why a run ended, in a language, where the health guard ended it; nothing where it was something else.
+pub fn cause(events: &[Event], written: &str, language: Language) -> Option<String> {
+    let same = |event: &&Event| matches!(event, Event::Health { ok: false, message, .. } if message == written);
+    events.iter().rev().find(same)?.diagnosed(language)
 }
 
 #[cfg(test)]
@@ -226,6 +267,24 @@ mod tests {
         let earlier = serde_json::from_str::<Event>(line).expect("read");
         assert_eq!(earlier, Event::Failed { step: 3, message: "no memory".into(), told: None });
         assert_eq!(serde_json::to_string(&earlier).expect("written"), line);
+    }
+
+    #[test]
+    fn what_the_guard_said_in_english_is_told_in_italian_to_the_end_that_it_brought() {
+        let trouble = Trouble { symptom: Symptom::LossZero, remedy: Remedy::Stop, seen: "loss 0".into() };
+        let (english, italian) = (trouble.message(Language::English, 2), trouble.message(Language::Italian, 2));
+        let seen = Event::Health { step: 2, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen, message: english.clone() };
+        let well =
+            Event::Health { step: 30, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message: health::recovered(Language::English) };
+        let failed = |message: &str| Event::Failed { step: 2, message: message.into(), told: None };
+        let told = |event: &Event| match event.told(std::slice::from_ref(&seen), Language::Italian) {
+            Event::Health { message, .. } | Event::Failed { message, .. } => message,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((told(&seen), told(&failed(&english))), (italian.clone(), italian));
+        assert_eq!(told(&well), health::recovered(Language::Italian));
+        assert_eq!(told(&failed("the disk is full")), "the disk is full");
+        assert_eq!(seen.told(&[], Language::English), seen);
     }
 
     #[test]

@@ -67,7 +67,7 @@ export interface Door {
   diagnostics(): Promise<string>;
 
   /** The platform's dialog; `null` if the person cancelled. */
-  pickFile(what: 'data' | 'model' | 'predictions' | 'database' | 'run', title: string): Promise<string | null>;
+  pickFile(what: 'data' | 'model' | 'predictions' | 'database' | 'run' | 'schema', title: string): Promise<string | null>;
   pickFolder(title: string): Promise<string | null>;
 
   devices(): Promise<Device[]>;
@@ -76,13 +76,15 @@ export interface Door {
   tasks(): Promise<Task[]>;
 
   models(): Promise<Model[]>;
-  /** Fetches a model of the catalogue. Aborting keeps what is there; calling again goes on from it. */
-  getModel(name: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void>;
+  /** Fetches a model of the catalogue, with the token of an account where its source asks for one. Aborting keeps what is there; calling again goes on from it. */
+  getModel(name: string, token: string | null, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void>;
   /** Takes a GGUF file or a Hugging Face folder into the library. */
   importModel(path: string): Promise<Model>;
   removeModel(name: string): Promise<void>;
 
   dataOffers(): Promise<DataOffer[]>;
+  /** Files that were given together as one data set: each is the part that its name speaks of. */
+  sourceOf(task: string, files: string[]): Promise<Source>;
   /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. */
   openData(source: Source): Promise<DataSummary>;
   /** Columns of files that may not be readable yet, for a person to say which is which. */
@@ -92,6 +94,8 @@ export interface Door {
   editRow(data: string, edit: Edit): Promise<DataSummary>;
   undoEdit(data: string): Promise<DataSummary>;
   redoEdit(data: string): Promise<DataSummary>;
+  /** Checks the rows as they are now: after a change, what was found before is still told until then. */
+  checkData(data: string): Promise<DataSummary>;
   /** Writes the data set with its changes as a new folder inside `folder`; gives its path. */
   exportData(data: string, folder: string, format: string): Promise<string>;
   /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. */
@@ -115,12 +119,14 @@ export interface Door {
   stopRun(run: string): Promise<void>;
   /** Latest first. */
   runs(): Promise<RunRow[]>;
-  run(run: string): Promise<Run>;
-  /** Gives all events from number `from` on, now and as they come, in order, none twice. */
-  subscribe(run: string, from: number, onBatch: (batch: EventBatch) => void): Promise<Unsubscribe>;
+  /** A run, with its failure told in a language. */
+  run(run: string, language: Language): Promise<Run>;
+  /** Gives all events from number `from` on, now and as they come, in order, none twice, told in a language. */
+  subscribe(run: string, from: number, language: Language, onBatch: (batch: EventBatch) => void): Promise<Unsubscribe>;
   deleteRun(run: string): Promise<void>;
 
-  predictions(run: string, filter: PredictionFilter, offset: number, limit: number): Promise<PredictionPage>;
+  /** Answers to the test set, with the reasons of wrong ones in a language. */
+  predictions(run: string, filter: PredictionFilter, offset: number, limit: number, language: Language): Promise<PredictionPage>;
   /** Runs a query on the database of a run's data; it can only read. */
   runQuery(run: string, sql: string): Promise<QueryResult>;
   /** Draws a figure of a run, of a running one too. Axes and text are `currentColor`. */

@@ -118,6 +118,14 @@ function parse(text: string, split: Split, start: number): Row[] {
     });
 }
 
+function words(row: Row): number {
+  return row.text.split(/\s+/).length;
+}
+
+function within(n: number, [from, to]: [number, number]): boolean {
+  return n >= from && n <= to;
+}
+
 function label(row: Row): string {
   return row.target.kind === 'label' ? row.target.label : '';
 }
@@ -204,7 +212,6 @@ export class Double implements Door {
   capabilities(): Promise<Capabilities> {
     return give({
       version: HEAD.run.version,
-      methods: ['head', 'completion'],
       figures: ['loss', 'confusion', 'reliability', 'comparison'],
       report_formats: ['html'],
       model_formats: ['adapter'],
@@ -281,6 +288,7 @@ export class Double implements Door {
         name: 'intent',
         ready: true,
         roles: ['text', 'label'],
+        methods: ['head', 'completion'],
         settings: [
           { key: 'train.epochs', kind: 'integer', value: '4' },
           { key: 'train.batch', kind: 'integer', value: '8' },
@@ -289,10 +297,10 @@ export class Double implements Door {
         ],
       },
       // no data set of theirs is recorded
-      { name: 'entities', ready: true, roles: ['text', 'entities'], settings: [] },
-      { name: 'sql', ready: true, roles: ['question', 'sql'], settings: [] },
-      { name: 'hashtags', ready: true, roles: ['text', 'hashtags'], settings: [] },
-      { name: 'custom', ready: true, roles: ['prompt', 'completion'], settings: [] },
+      { name: 'entities', ready: true, roles: ['text', 'entities'], methods: ['tagging', 'completion'], settings: [] },
+      { name: 'sql', ready: true, roles: ['question', 'sql'], methods: ['completion'], settings: [] },
+      { name: 'hashtags', ready: true, roles: ['text', 'hashtags'], methods: ['completion'], settings: [] },
+      { name: 'custom', ready: true, roles: ['prompt', 'completion'], methods: ['completion'], settings: [] },
     ]);
   }
 
@@ -326,9 +334,9 @@ export class Double implements Door {
     ]);
   }
 
-  async getModel(name: string, onProgress: (progress: { done: number; total: number | null; what: string }) => void, signal: AbortSignal): Promise<void> {
-    this.calls.push('getModel');
-    if (name !== MODEL) return fail(`${name}: huggingface.co asks for an account that accepted the licence; log in with huggingface-cli and try again`);
+  async getModel(...[name, token, onProgress, signal]: Parameters<Door['getModel']>): Promise<void> {
+    this.calls.push(token === null ? 'getModel' : 'getModel with a token');
+    if (name !== MODEL && token === null) return fail(`${name}: huggingface.co asks for an account that accepted the licence; log in with huggingface-cli and try again`);
     const total = HEAD.run.model.files[0]?.count ?? 0;
     for (let part = 0; part <= 20; part += 1) {
       if (signal.aborted) return fail('stopped; what was fetched is kept');
@@ -347,6 +355,11 @@ export class Double implements Door {
     return give(undefined);
   }
 
+  sourceOf(task: string, files: string[]): ReturnType<Door['sourceOf']> {
+    const part = (test: boolean): string | undefined => files.find((file) => file.includes('test') === test);
+    const [train, test] = [part(false), part(true)];
+    return give({ task, ...(train === undefined ? {} : { train }), ...(test === undefined ? {} : { test }) });
+  }
   dataOffers(): ReturnType<Door['dataOffers']> {
     return give([{ task: 'intent', name: 'intents-it', language: 'it', folder: FOLDER, shipped: true, examples: 120 }]);
   }
@@ -401,6 +414,7 @@ export class Double implements Door {
         (!query.filter.label || label(row) === query.filter.label) &&
         (query.filter.among?.includes(row.id) ?? true) &&
         (query.filter.changed === undefined || row.changed === query.filter.changed) &&
+        (query.filter.tokens === undefined || (row.split === 'train' && within(words(row), query.filter.tokens))) &&
         (finding === undefined || row.findings.includes(finding)) &&
         (search === '' || row.text.toLowerCase().includes(search) || label(row).includes(search)),
     );
@@ -447,6 +461,9 @@ export class Double implements Door {
     }
     return give(this.#summary());
   }
+  checkData(): Promise<DataSummary> {
+    return give(this.#summary());
+  }
   exportData(_data: string, folder: string, format: string): Promise<string> {
     this.calls.push(`exportData ${format}`);
     return give(`${folder}/intents-it-edited`);
@@ -457,9 +474,9 @@ export class Double implements Door {
   }
   /** The recording holds no tokens: words stand for them. */
   lengths(): ReturnType<Door['lengths']> {
-    const counts = this.#rows.filter((row) => row.split === 'train').slice(0, 20_000).map((row) => row.text.split(/\s+/).length);
+    const counts = this.#rows.filter((row) => row.split === 'train').slice(0, 20_000).map(words);
     const longest = counts.reduce((most, n) => Math.max(most, n), 0);
-    const bins = Array.from({ length: longest }, (_, i) => ({ to: i + 1, count: counts.filter((n) => n === i + 1).length }));
+    const bins = Array.from({ length: longest }, (_, i) => ({ from: i + 1, to: i + 1, count: counts.filter((n) => n === i + 1).length }));
     return give({ bins, longest, limit: 24, over_limit: counts.filter((n) => n > 24).length, measured: counts.length });
   }
   /** The recording holds no states of the model: the rows of a label stand in a ring about it. */
@@ -568,13 +585,14 @@ export class Double implements Door {
   runs(): Promise<RunRow[]> {
     return give([...this.#runs.values()].map((played) => played.row).reverse());
   }
-  run(run: string): Promise<Run> {
+  run(...[run]: Parameters<Door['run']>): Promise<Run> {
     const played = this.#runs.get(run);
     if (!played) return fail(`${run}: there is no such run`);
     const ended = played.row.status === 'completed' || played.row.status === 'stopped';
     return give({ row: played.row, run: played.recording.run, result: ended ? played.recording.result : null, changes: 0, source: { task: 'intent', folder: FOLDER } });
   }
-  subscribe(run: string, from: number, onBatch: (batch: EventBatch) => void): Promise<() => void> {
+  /** What the health guard says was recorded in no language but that of the recording. */
+  subscribe(run: string, from: number, _language: Language, onBatch: (batch: EventBatch) => void): Promise<() => void> {
     const played = this.#played(run);
     let at = from;
     const listener = (): void => {
@@ -608,7 +626,8 @@ export class Double implements Door {
     return give({ total: found.length, rows: found.slice(offset, offset + limit) });
   }
 
-  runQuery(): Promise<never> {
+  runQuery(...[, sql]: Parameters<Door['runQuery']>): ReturnType<Door['runQuery']> {
+    this.calls.push(`runQuery ${sql}`);
     return fail('the recording holds no database');
   }
   figure(run: string, name: string, language: Language): Promise<Figure> {

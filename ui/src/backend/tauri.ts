@@ -85,17 +85,19 @@ export const tauri: Door = {
   tasks: () => call('tasks'),
 
   models: () => call('models'),
-  getModel: (name, onProgress, signal) => watched(onProgress, signal, (progress) => call('get_model', { name, progress }), () => call('cancel_get_model', { name })),
+  getModel: (name, token, onProgress, signal) => watched(onProgress, signal, (progress) => call('get_model', { name, token, progress }), () => call('cancel_get_model', { name })),
   importModel: (path) => call('import_model', { path }),
   removeModel: (name) => call('remove_model', { name }),
 
   dataOffers: () => call('data_offers'),
+  sourceOf: (task, files) => call('source_of', { task, files }),
   openData: (source) => call('open_data', { source }),
   rows: (query) => call('rows', { query }),
   dataColumns: (source) => call('data_columns', { source }),
   editRow: (data, edit) => call('edit_row', { data, edit }),
   undoEdit: (data) => call('undo_edit', { data }),
   redoEdit: (data) => call('redo_edit', { data }),
+  checkData: (data) => call('check_data', { data }),
   exportData: (data, folder, format) => call('export_data', { data, folder, format }),
   divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
   microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
@@ -110,10 +112,10 @@ export const tauri: Door = {
   resumeRun: (run) => call('resume_run', { run }),
   stopRun: (run) => call('stop_run', { run }),
   runs: () => call('runs'),
-  run: (run) => call('run', { run }),
-  subscribe: async (run, from, onBatch) => {
+  run: (run, language) => call('run', { run, language }),
+  subscribe: async (run, from, language, onBatch) => {
     const channel = heard<EventBatch>(onBatch);
-    const id = await call<number>('subscribe', { run, from, channel });
+    const id = await call<number>('subscribe', { run, from, language, channel });
     return () => {
       channel.onmessage = () => undefined;
       void call('unsubscribe', { id }).catch(() => undefined);
@@ -121,7 +123,7 @@ export const tauri: Door = {
   },
   deleteRun: (run) => call('delete_run', { run }),
 
-  predictions: (run, filter, offset, limit) => call('predictions', { run, filter, offset, limit }),
+  predictions: (run, filter, offset, limit, language) => call('predictions', { run, filter, offset, limit, language }),
   runQuery: (run, sql) => call('run_query', { run, sql }),
   figure: (run, name, language) => call('figure', { run, name, language }),
   predict: (run, text, onSaid, signal) => watched(onSaid, signal, (said) => call('predict', { run, text, said }), () => call('cancel_predict', { run })),

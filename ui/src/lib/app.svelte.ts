@@ -109,6 +109,8 @@ export class App {
   /** Downloads that were paused or broke off, and how far they had come: what has arrived is kept. */
   readonly partial = new SvelteMap<string, Progress>();
   readonly modelFaults = new SvelteMap<string, string>();
+  /** Token of an account, for models whose source asks for one; kept no longer than the window is open. */
+  token = $state('');
   toasts = $state.raw<Toast[]>([]);
   /** What screens ask of each other: a text to look for in Data. */
   dataSearch = $state<string | null>(null);
@@ -298,7 +300,7 @@ export class App {
     const ending = path.toLowerCase().split('.').at(-1) ?? '';
     if (ending === 'gguf') this.screen = 'models';
     else if (ending !== 'lapidary') this.screen = 'data';
-    void this.openPath(path);
+    void (paths.length > 1 && this.#isData(path) ? this.#openFiles(paths) : this.openPath(path));
   }
 
   // data -----------------------------------------------------------------------------------------
@@ -317,8 +319,20 @@ export class App {
   async openPath(path: string): Promise<void> {
     if (path.toLowerCase().endsWith('.lapidary')) return this.unpack(path);
     if (path.toLowerCase().endsWith('.gguf')) return this.takeModel(path);
-    const file = this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
-    await this.openData({ task: this.task, ...(file ? { train: path } : { folder: path }) });
+    await this.openData({ task: this.task, ...(this.#isData(path) ? { train: path } : { folder: path }) });
+  }
+
+  #isData(path: string): boolean {
+    return this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
+  }
+
+  /** Several files at once are the parts of one set. */
+  async #openFiles(paths: string[]): Promise<void> {
+    try {
+      await this.openData(await this.door.sourceOf(this.task, paths));
+    } catch (reason) {
+      this.dataFault = failure(reason).message;
+    }
   }
 
   async openData(source: Source): Promise<void> {
@@ -399,7 +413,7 @@ export class App {
     this.downloads.set(name, download);
     this.modelFaults.delete(name);
     try {
-      await this.door.getModel(name, (progress) => (download.progress = progress), download.abort.signal);
+      await this.door.getModel(name, this.token.trim() === '' ? null : this.token.trim(), (progress) => (download.progress = progress), download.abort.signal);
       this.model = name;
       this.partial.delete(name);
     } catch (reason) {
@@ -486,13 +500,15 @@ export class App {
     this.screen = screen;
   }
 
-  /** The story of a run, followed from its first event. */
+  /** The story of a run in the language of the window, followed from its first event. */
   story(run: string): Story {
+    const language = this.language;
     return untrack(() => {
       const known = this.#stories[run];
-      if (known) return known;
+      if (known?.language === language) return known;
+      known?.close();
       for (const [path, story] of Object.entries(this.#stories)) {
-        if (path !== this.active?.path) {
+        if (path !== run && path !== this.active?.path) {
           story.close();
           Reflect.deleteProperty(this.#stories, path);
         }
@@ -505,11 +521,13 @@ export class App {
       const story = new Story(
         run,
         this.door,
+        language,
         (s) => void this.#ended(s, underWay()),
         () => {
           if (underWay()) void this.refreshRuns();
         },
       );
+      story.asked = known?.asked ?? null;
       this.#stories[run] = story;
       void story.follow();
       return story;

@@ -13,6 +13,8 @@ export interface Format {
   points: (difference: number) => string;
   /** Three significant digits; a dash where there is no number. */
   significant: (value: number | null | undefined) => string;
+  /** All digits that mean something, without separators: to be read by a spreadsheet. */
+  exact: (value: number | null | undefined) => string;
   bytes: (value: number) => string;
   duration: (seconds: number) => string;
   /** A duration that is only a guess, rounded to what a guess is worth. */
@@ -28,6 +30,7 @@ function make(language: Language): Format {
   const percent = new Intl.NumberFormat(tag, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const points = new Intl.NumberFormat(tag, { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: 'exceptZero' });
   const significant = new Intl.NumberFormat(tag, { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
+  const exact = new Intl.NumberFormat(tag, { maximumSignificantDigits: 7, useGrouping: false });
   const scientific = new Intl.NumberFormat(tag, { notation: 'scientific', maximumFractionDigits: 1 });
   const decimal = new Intl.NumberFormat(tag, { maximumFractionDigits: 1 });
   const compact = new Intl.NumberFormat(COMPACT[language], { notation: 'compact', maximumFractionDigits: 0 });
@@ -48,6 +51,7 @@ function make(language: Language): Format {
       const small = value !== 0 && Math.abs(value) < 0.001;
       return small ? scientific.format(value) : significant.format(value);
     },
+    exact: (value) => (value === null || value === undefined || !Number.isFinite(value) ? '–' : exact.format(value)),
     bytes: (value) => {
       const units = ['B', 'KB', 'MB', 'GB', 'TB'];
       let at = 0;

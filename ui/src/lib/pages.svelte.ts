@@ -12,6 +12,8 @@ export class Pages<T> {
   /** Has the first page of the present question arrived? */
   ready = $state(false);
   fault = $state<string | null>(null);
+  /** A new question has not been answered yet. */
+  asking = $state(false);
   #pages = $state.raw<Readonly<Record<number, T[]>>>({});
   readonly #asked: Record<number, true> = {};
   #fetch: Fetch<T> | null = null;
@@ -25,6 +27,7 @@ export class Pages<T> {
     this.#fetch = fetch;
     for (const page of Object.keys(this.#asked)) Reflect.deleteProperty(this.#asked, page);
     this.#asked[0] = true;
+    this.asking = true;
     try {
       const { total, rows } = await fetch(0, PAGE);
       if (question !== this.#question) return;
@@ -34,6 +37,8 @@ export class Pages<T> {
       this.ready = true;
     } catch (reason) {
       if (question === this.#question) this.fault = failure(reason).message;
+    } finally {
+      if (question === this.#question) this.asking = false;
     }
   }
 
@@ -49,6 +54,7 @@ export class Pages<T> {
     this.#pages = {};
     this.total = 0;
     this.ready = false;
+    this.asking = false;
     this.fault = null;
   }
 

@@ -1,22 +1,21 @@
 /**
- * Figures of others that stand beside one's own. None was measured here, and none on the same examples: they are shown as
- * quoted, with whose they are, and no test is made of them. Where a figure is not known (the study says of hashtags and
- * entities only that they went well) there is none.
+ * Figures of others that stand beside one's own: a data set's card quotes them, and a run keeps them. None was measured
+ * here, and none on the same examples: they are shown as quoted, and no test is made of them.
  */
+import type { Language, Reference, Run } from '../backend/types';
+
 export interface Quoted {
-  /** Whose it is: its name and what is known of it stand in the catalogues. */
-  whose: 'study' | 'peft';
-  task: string;
+  /** Whose it is, and what is known of it, in the reader's language. */
+  system: string;
+  source: string;
+  /** Name of the metric, as in results. */
   metric: string;
   value: number;
 }
 
-const QUOTED: readonly Quoted[] = [
-  { whose: 'study', task: 'intent', metric: 'accuracy', value: 0 },
-  { whose: 'study', task: 'sql', metric: 'execution_accuracy', value: 0 },
-  { whose: 'peft', task: 'sql', metric: 'exact_match', value: 0.059 },
-];
-
-export function quoted(tasks: readonly string[]): Quoted[] {
-  return QUOTED.filter((q) => tasks.includes(q.task));
+/** What the data of some runs quote, each once. */
+export function quoted(runs: readonly Run[], language: Language): Quoted[] {
+  const said = (of: Reference): Quoted => ({ system: of.system, source: of.source, metric: of.measure, value: of.value, ...of.translations?.[language] });
+  const all = runs.flatMap((run) => run.run.data.reference ?? []).map(said);
+  return all.filter((one, i) => all.findIndex((other) => JSON.stringify(other) === JSON.stringify(one)) === i);
 }

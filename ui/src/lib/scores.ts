@@ -2,7 +2,7 @@
  * The scores of a result as the window shows them, whatever the task: every share that came with an interval, the
  * main one first. In files each metric is `name` with `name_ci` beside it.
  */
-import type { Classification } from '../backend/types';
+import type { Classification, Entities } from '../backend/types';
 
 export interface Score {
   key: string;
@@ -28,4 +28,9 @@ export function scores(metrics: object | null | undefined): Score[] {
 /** The scores of a task with labels, `null` for any other. */
 export function classes(metrics: object | null | undefined): Classification | null {
   return metrics && 'confusion' in metrics && 'per_class' in metrics ? (metrics as Classification) : null;
+}
+
+/** The scores by type of a task with entities, `null` for any other. */
+export function types(metrics: object | null | undefined): Entities['per_type'] | null {
+  return metrics && 'per_type' in metrics ? (metrics as Entities).per_type : null;
 }

@@ -1,6 +1,6 @@
 /** What a run's events tell, folded as they come. */
 import type { Door, Unsubscribe } from '../backend/door';
-import type { EventBatch, TrainEvent } from '../backend/types';
+import type { EventBatch, Language, TrainEvent } from '../backend/types';
 import { failure } from '../backend/failure';
 
 type Of<T extends TrainEvent['type']> = Extract<TrainEvent, { type: T }>;
@@ -27,6 +27,8 @@ export class Story {
   constructor(
     readonly run: string,
     readonly door: Door,
+    /** What it is told in. */
+    readonly language: Language,
     readonly onEnd: (story: Story) => void = () => undefined,
     /** It waits, or goes on. */
     readonly onTurn: (story: Story) => void = () => undefined,
@@ -58,7 +60,7 @@ export class Story {
     // events may come at once, and nothing may change while a screen is being drawn
     await Promise.resolve();
     try {
-      const stop = await this.door.subscribe(this.run, this.next, (batch) => this.take(batch));
+      const stop = await this.door.subscribe(this.run, this.next, this.language, (batch) => this.take(batch));
       if (this.#closed) stop();
       else this.#stop = stop;
     } catch (reason) {

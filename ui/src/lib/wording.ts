@@ -32,6 +32,8 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; to go on with the run on another device, name it: lapidary resume .*? --device cpu/g, ''],
   [/; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume .*? --device cpu/g, ''],
   // models
+  [/: accept its licence on the hub's page of the model, make a token there and set HF_TOKEN to it/g, '', 'token'],
+  [/: accetta la sua licenza nella pagina del modello sull’hub, crea lì un token e mettilo in HF_TOKEN/g, '', 'token'],
   [/; (get it with|scaricalo con) `lapidary models get [^`]*`/g, '', 'model'],
   [/; `lapidary models list` (shows the catalogue|mostra il catalogo)/g, '', 'model'],
   // what the window sees to by itself

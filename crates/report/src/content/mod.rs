@@ -284,10 +284,7 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
 fn cause(run: &Run, lang: Lang) -> Option<String> {
     let failed = run.events.iter().rev().find_map(|e| if let Event::Failed { message, told, .. } = e { Some((message, told.as_ref())) } else { None });
     let cause = run.result.error.as_ref().or(failed.map(|(message, _)| message))?;
-    let guard = run.events.iter().rev().find_map(|e| match e {
-        Event::Health { step, symptom: Some(symptom), remedy, seen, message, .. } if message == cause => Some(lang.health(*symptom, *remedy, *step, seen)),
-        _ => None,
-    });
+    let guard = train::event::cause(&run.events, cause, lang.into());
     let told = failed.filter(|(message, _)| *message == cause).and_then(|(_, told)| told);
     Some(guard.unwrap_or_else(|| told.map_or(cause.as_str(), |t| t.in_language(lang.into())).into()))
 }

@@ -202,7 +202,8 @@ impl Page<'_> {
         let words = self.words;
         let rows = self.run.run.data.reference.iter().take(LISTED).map(|r| {
             let named = Cell { text: foreign(measure(&r.measure, words), NAME_CHARS), value: clean(&r.measure, NAME_CHARS).into() };
-            Row::new(vec![Cell::foreign(&r.system, NAME_CHARS), named, self.percent(r.value), Cell::foreign(&r.source, TEXT_CHARS)])
+            let (system, source) = r.said(self.lang.into());
+            Row::new(vec![Cell::foreign(system, NAME_CHARS), named, self.percent(r.value), Cell::foreign(source, TEXT_CHARS)])
         });
         let rows: Vec<Row> = rows.collect();
         (!rows.is_empty()).then(|| {

@@ -9,7 +9,7 @@ use plotters::style::RGBColor;
 use serde::Serialize;
 use serde_json::json;
 use train::Event;
-use train::health::{self, Symptom};
+use train::health::Symptom;
 
 /// What a notice during the training says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -44,18 +44,13 @@ pub(crate) fn marks(events: &[Event], lang: Lang) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut now = 0;
     for event in events {
-        let (step, kind, message) = match event {
+        let (step, kind, message) = match event.told(&[], lang.into()) {
             Event::Step { step, .. } | Event::Evaluation { step, .. } | Event::Resumed { step } => {
-                now = *step;
+                now = step;
                 continue;
             }
-            Event::Warning { message, told } => (now, MarkKind::Warning, told.as_ref().map_or(message.as_str(), |t| t.in_language(lang.into())).to_string()),
-            Event::Health { step, symptom: Some(symptom), remedy, seen, .. } => (*step, MarkKind::Unhealthy, lang.health(*symptom, *remedy, *step, seen)),
-            // told in the language that the program spoke then
-            Event::Health { step, ok: true, message, .. } if [Lang::English, Lang::Italian].iter().any(|l| *message == health::recovered((*l).into())) => {
-                (*step, MarkKind::Recovered, health::recovered(lang.into()))
-            }
-            Event::Health { step, ok, message, .. } => (*step, if *ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message.clone()),
+            Event::Warning { message, .. } => (now, MarkKind::Warning, message),
+            Event::Health { step, ok, message, .. } => (step, if ok { MarkKind::Recovered } else { MarkKind::Unhealthy }, message),
             _ => continue,
         };
         let symptom = if let (MarkKind::Unhealthy, Event::Health { symptom, .. }) = (kind, event) { *symptom } else { None };
@@ -384,7 +379,7 @@ fn loss_alt(training: &[(usize, f64)], validation: &[Validation], best: Option<V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use train::health::Remedy;
+    use train::health::{self, Remedy};
 
     #[test]
     fn the_health_guard_speaks_the_language_of_the_report() {

@@ -163,6 +163,10 @@ pub fn run(classes: usize, examples: usize) -> Run {
             measure: "accuracy".into(),
             value: 0.0,
             source: "a study, on examples of its own".into(),
+            translations: BTreeMap::from([(
+                "it".into(),
+                data::set::ReferenceWords { system: "Gemma 3 270M, LoRA su q e v".into(), source: "uno studio, su esempi propri".into() },
+            )]),
         }],
     };
     let device = DeviceRecord {
@@ -259,7 +263,10 @@ pub fn hostile_run() -> Run {
     run.result.metrics_free = Some(metrics.clone().into());
     run.result.metrics = Some(metrics.into());
     run.run.data.labels = hostile.clone();
-    run.run.data.reference = hostile.iter().map(|t| data::set::Reference { system: t.clone(), measure: t.clone(), value: 0.5, source: t.clone() }).collect();
+    run.run.data.reference = hostile
+        .iter()
+        .map(|t| data::set::Reference { system: t.clone(), measure: t.clone(), value: 0.5, source: t.clone(), translations: BTreeMap::new() })
+        .collect();
     run.run.settings.insert(long.clone(), toml::Value::String(HOSTILE[0].into()));
     run.predictions = (0..200)
         .map(|i| {

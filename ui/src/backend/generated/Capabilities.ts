@@ -9,10 +9,6 @@ export type Capabilities = {
  */
 version: string, 
 /**
- * Methods beside `auto`.
- */
-methods: Array<string>, 
-/**
  * Figures that can be drawn of a run.
  */
 figures: Array<string>, 

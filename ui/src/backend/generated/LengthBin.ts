@@ -5,6 +5,10 @@
  */
 export type LengthBin = { 
 /**
+ * Lower edge in tokens, inclusive.
+ */
+from: number, 
+/**
  * Upper edge in tokens, inclusive.
  */
 to: number, 

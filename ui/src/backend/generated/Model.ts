@@ -37,7 +37,7 @@ license_url: string | null,
  */
 parameters: number | null, 
 /**
- * Bytes to fetch, where known.
+ * Bytes of the parameters as the hub holds them, for a model of the catalogue: about what is to be fetched.
  */
 download_bytes: number | null, 
 /**

@@ -24,4 +24,8 @@ changed?: boolean,
 /**
  * Only these, by their numbers.
  */
-among?: Array<number>, };
+among?: Array<number>, 
+/**
+ * Only training rows of so many tokens, both ends included, as their lengths were last measured.
+ */
+tokens?: [number, number], };

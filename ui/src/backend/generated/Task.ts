@@ -18,6 +18,10 @@ ready: boolean,
  */
 roles: Array<string>, 
 /**
+ * Methods that suit it, the one that `auto` stands for first.
+ */
+methods: Array<string>, 
+/**
  * Settings of its recipe.
  */
 settings: Array<Setting>, };

@@ -38,6 +38,8 @@ export type { PredictionOrder } from './PredictionOrder';
 export type { PredictionPage } from './PredictionPage';
 export type { Progress } from './Progress';
 export type { QueryResult } from './QueryResult';
+export type { Reference } from './Reference';
+export type { ReferenceWords } from './ReferenceWords';
 export type { ReliabilityBin } from './ReliabilityBin';
 export type { Remedy } from './Remedy';
 export type { ReportPage } from './ReportPage';
