@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use tasks::json_schema::MISFIT;
 use tasks::score::sql::Failure;
-use train::health::{Remedy, Symptom, Trouble};
 use ts_rs::TS;
 
 /// Space that keeps a number and its unit on one line; also groups digits (unlike a comma or a point,
