@@ -14,8 +14,6 @@ use lab::library::Library;
 use lab::search::Index;
 use lab::sheet::{RowFilter, RowQuery, Sheet, Sort, SortBy};
 use lab::view;
-use std::io::Write;
-use std::path::Path;
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -60,9 +60,7 @@ impl Training {
                 self.say(&words.at_step(*step, &words.validated(*loss, metrics, *best)));
             }
             Event::Warning { message, .. } => self.say(&words.warning(message)),
-            Event::Health { step, ok: false, symptom: Some(symptom), remedy, seen, .. } => {
-                self.say(&words.health(words.0.health(*symptom, *remedy, *step, seen)));
-            }
+            Event::Health { ok: false, symptom: Some(_), message, .. } => self.say(&words.health(message)),
             Event::Paused { step } => self.say(&words.paused(*step)),
             Event::Resumed { step } => self.say(&words.resumed(*step)),
             _ => {}
