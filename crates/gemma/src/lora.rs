@@ -6,12 +6,15 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::quant::Storage;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
 /// A matrix of a block that can carry an adapter.
@@ -148,9 +151,9 @@ impl BlockAdapters<'_> {
         Some(if self.training { (a, b) } else { (a.inner(), b.inner()) })
     }
 
-    /// Whether inputs of the adapters are dropped at random in this pass.
-    pub(crate) fn drops(&self) -> bool {
-        self.training && self.config.dropout > 0.0
+    /// Share of the adapters' inputs that is left out at random in this pass, if any is.
+    pub(crate) fn dropout(&self) -> Option<f64> {
+        Some(self.config.dropout).filter(|share| self.training && *share > 0.0)
     }
 
     /// The adapter's share of a projection of `x`, `[rows, inputs]` → `[rows, outputs]`.
@@ -158,8 +161,7 @@ impl BlockAdapters<'_> {
         // tracked matrices would tie every step of a generation to the next through the cache, and keep all of them
         let (a, b) = self.matrices(projection)?;
         let mut x = x.clone();
-        let p = self.config.dropout;
-        if self.drops() {
+        if let Some(p) = self.dropout() {
             let keep = x.random_like(Distribution::Bernoulli(1.0 - p));
             x = x * keep.div_scalar(1.0 - p);
         }
@@ -246,25 +248,31 @@ impl Adapters {
     }
 
     /// Tensors in PEFT's names and layout, for `adapter_model.safetensors`.
-    pub fn to_peft(&self) -> Vec<(String, [usize; 2], Vec<f32>)> {
+    pub fn to_peft(&self) -> Vec<Named> {
         let mut out = Vec::new();
         for (l, layer) in self.layers.iter().enumerate() {
             for (p, adapter) in layer {
                 for (matrix, t) in [("lora_A", &adapter.a), ("lora_B", &adapter.b)] {
                     let t = t.clone().inner().transpose();
                     let name = format!("base_model.model.model.layers.{l}.{}.{matrix}.weight", p.path());
-                    out.push((name, t.dims(), values(t)));
+                    out.push((name, t.dims().to_vec(), t));
                 }
             }
         }
         out
     }
 
-    /// What the adapter of a projection adds to its weight, `s·(A·B)ᵀ`, as `[outputs, inputs]` row by row;
-    /// none if it carries no adapter.
-    pub fn change(&self, layer: usize, projection: Projection) -> Option<Vec<f32>> {
-        let Adapter { a, b } = self.layers.get(layer)?.get(&projection)?;
-        Some(values(a.clone().inner().matmul(b.clone().inner()).mul_scalar(self.config.scale()).transpose()))
+    /// The adapter of a projection, if it carries one.
+    pub(crate) fn of(&self, layer: usize, projection: Projection) -> Option<&Adapter> {
+        self.layers.get(layer)?.get(&projection)
+    }
+
+    /// A weight, `[outputs, inputs]` row by row, with what an adapter adds to it: `W + s·(A·B)ᵀ`.
+    pub(crate) fn merged(&self, adapter: &Adapter, mut weight: Vec<f32>) -> Vec<f32> {
+        let Adapter { a, b } = adapter.clone();
+        let change = values(a.inner().matmul(b.inner()).mul_scalar(self.config.scale()).transpose());
+        weight.iter_mut().zip(change).for_each(|(w, c)| *w += c);
+        weight
     }
 
     /// `adapter_config.json` of PEFT for these adapters on the base model called `base`.
@@ -308,7 +316,7 @@ impl Adapters {
             let (i, o) = p.sizes(model);
             let mut get = |matrix: &str, shape: [usize; 2]| {
                 let name = format!("base_model.model.model.{path}.{matrix}.weight");
-                let values = weights.values(&name, shape).unwrap_or_else(|e| {
+                let values = weights.values(&name, &shape).unwrap_or_else(|e| {
                     failed.get_or_insert(e);
                     vec![0.0; shape[0] * shape[1]]
                 });
@@ -326,38 +334,36 @@ pub fn values(t: Tensor<2>) -> Vec<f32> {
     t.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
 }
 
-/// A small safetensors file read whole.
+/// A tensor with its name and its shape in a file, which may have fewer dimensions.
+pub type Named = (String, Vec<usize>, Tensor<2>);
+
+/// A safetensors file of what is trained.
 pub struct TensorFile {
     path: std::path::PathBuf,
-    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    map: memmap2::Mmap,
+    tensors: BTreeMap<String, (Vec<usize>, Storage, Range<usize>)>,
 }
 
 impl TensorFile {
-    /// Reads a file.
+    /// Opens a file; values are read as they are asked for.
     ///
     /// # Errors
     /// If it is missing, truncated or damaged.
     pub fn open(path: &Path) -> Result<Self> {
-        let data = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let mut tensors = BTreeMap::new();
-        for (name, shape, storage, range) in crate::hf::parse(&data).map_err(|e| Error::format(path, e))? {
-            let mut out = vec![0.0; shape.iter().product()];
-            storage.dequantize(&data[range], &mut out);
-            tensors.insert(name, (shape, out));
-        }
-        Ok(Self { path: path.into(), tensors })
+        let map = crate::file::map(path).map_err(|e| Error::io(path, e))?;
+        let parsed = crate::hf::parse(&map).map_err(|e| Error::format(path, e))?;
+        let tensors = parsed.into_iter().map(|(name, shape, storage, range)| (name, (shape, storage, range))).collect();
+        Ok(Self { path: path.into(), map, tensors })
     }
 
     /// A tensor, checked to have this shape.
     ///
     /// # Errors
     /// If it is missing or of another shape.
-    pub fn values(&self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>> {
-        let (own, values) = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| Error::tensor(&self.path, name, say!("is missing; save the adapter again", "manca; salva di nuovo l’adattatore")))?;
-        if own != &shape {
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let (own, storage, range) =
+            self.tensors.get(name).ok_or_else(|| Error::tensor(&self.path, name, say!("is missing; train again", "manca; ripeti l’addestramento")))?;
+        if own != shape {
             return Err(Error::tensor(
                 &self.path,
                 name,
@@ -367,27 +373,40 @@ impl TensorFile {
                 ),
             ));
         }
-        Ok(values.clone())
+        let mut values = vec![0.0; shape.iter().product()];
+        storage.dequantize(&self.map[range.clone()], &mut values);
+        Ok(values)
     }
 
     /// Shape of a tensor, if it is there.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(|(s, _)| s.as_slice())
+        self.tensors.get(name).map(|(s, ..)| s.as_slice())
     }
 
     /// Writes a file at once: a temporary file beside it, then a rename.
     ///
     /// # Errors
-    /// If the disk refuses.
-    pub fn write(path: &Path, tensors: &[(String, [usize; 2], Vec<f32>)]) -> Result<()> {
-        let bytes: Vec<(&str, [usize; 2], Vec<u8>)> =
-            tensors.iter().map(|(n, s, v)| (n.as_str(), *s, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
-        let mut views = Vec::new();
-        for (name, shape, data) in &bytes {
-            let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), data).map_err(|e| Error::format(path, e.to_string()))?;
-            views.push((*name, view));
+    /// If the disk refuses, or a tensor cannot be read back from its device.
+    pub fn write(path: &Path, tensors: &[Named]) -> Result<()> {
+        crate::file::write_atomically_with(path, |out| Self::fill(out, &BTreeMap::new(), tensors)).map_err(|e| Error::io(path, e))
+    }
+
+    /// Writes what such a file holds, a tensor at a time, so that only one of them is copied.
+    ///
+    /// # Errors
+    /// As [`TensorFile::write`].
+    pub fn fill(out: &mut dyn Write, metadata: &BTreeMap<String, String>, tensors: &[Named]) -> std::io::Result<()> {
+        out.write_all(&crate::hf::header(tensors.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())), metadata))?;
+        for (name, shape, tensor) in tensors {
+            let values = values(tensor.clone());
+            if values.len() != shape.iter().product::<usize>() {
+                return Err(std::io::Error::other(say!(
+                    "{name} could not be read back from its device; resume the run",
+                    "{name} non si è potuto rileggere dal dispositivo; riprendi l’esecuzione"
+                )));
+            }
+            out.write_all(&crate::hf::bytes(&values))?;
         }
-        let data = safetensors::serialize(views, None).map_err(|e| Error::format(path, e.to_string()))?;
-        crate::file::write_atomically(path, &data).map_err(|e| Error::io(path, e))
+        Ok(())
     }
 }

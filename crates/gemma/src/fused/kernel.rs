@@ -217,6 +217,21 @@ pub fn rms_norm_backward<const ADD: bool>(out: &mut [f32], x: &[f32], scale: &[f
     );
 }
 
+/// Gradient of [`rms_norm`] by its scale, added to `out`, which is as wide as a row.
+pub fn rms_norm_scale_backward(out: &mut [f32], x: &[f32], grad: &[f32], epsilon: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (x, g) in x.chunks_exact(out.len()).zip(grad.chunks_exact(out.len())) {
+                let inverse = inverse_rms(x, epsilon);
+                for ((o, &x), &g) in out.iter_mut().zip(x).zip(g) {
+                    *o += g * x * inverse;
+                }
+            }
+        },
+    );
+}
+
 /// Rotary angles of the positions from 0 on: `[positions, head / 2]` each.
 pub struct Rotary {
     /// Cosines.
@@ -256,7 +271,7 @@ pub fn norm_and_rotate(out: &mut [f32], x: &[f32], scale: &[f32], epsilon: f32, 
     );
 }
 
-/// Gradient of [`norm_and_rotate`] by `x`: `grad` goes in and is rotated back on the way.
+/// Gradient of [`norm_and_rotate`] by `x`: `grad` goes in and comes out rotated back, as the gradient by what was normed.
 #[allow(clippy::too_many_arguments)] // the operands of one formula
 pub fn norm_and_rotate_backward(out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], epsilon: f32, heads: usize, first: usize, rotary: &Rotary) {
     Arch::new().dispatch(

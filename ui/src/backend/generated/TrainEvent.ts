@@ -12,7 +12,7 @@ export type TrainEvent = { "type": "started",
  */
 task: string, 
 /**
- * `completion`, `head` or `tagging`.
+ * `completion`, `head`, `tagging` or `full`.
  */
 method: string, 
 /**
