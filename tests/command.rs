@@ -1155,8 +1155,9 @@ fn tuned_values(model: &Path, run: Option<&Path>) -> Vec<f32> {
 fn a_trained_model_is_exported_for_other_programs() {
     let b = Bench::new();
     let bases = [tiny(), tiny().join("tiny-f32.gguf")].map(|base| base.display().to_string());
-    for (base, method) in bases.iter().flat_map(|base| [(base, "completion"), (base, "full")]) {
-        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--out", "run"];
+    let ways = [("completion", "dora=false"), ("completion", "dora=true"), ("full", "dora=false")];
+    for (base, (method, dora)) in bases.iter().flat_map(|base| ways.map(|way| (base, way))) {
+        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--set", dora, "--out", "run"];
         let trained = b.run(&[["train", "--task", "intent", "--data", ".", "--model", base, "--method", method].as_slice(), &more].concat());
         assert!(trained.status.success(), "{}", text(&trained.stderr));
         let wanted = tuned_values(Path::new(base), Some(&b.path("run")));
@@ -1167,7 +1168,7 @@ fn a_trained_model_is_exported_for_other_programs() {
             let out = b.run(&["export", "run", "--format", format, "--out", format]);
             assert!(out.status.success(), "{}", text(&out.stderr));
             let worst = wanted.iter().zip(&gemma_values(&b.path(format))).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < tolerance * spread.max(1.0), "{base} by {method} as {format}: {worst} of {spread}");
+            assert!(worst < tolerance * spread.max(1.0), "{base} by {method} ({dora}) as {format}: {worst} of {spread}");
             let page = std::fs::read_to_string(b.path(format).join("README.md")).expect("a page");
             assert!(page.contains("Message: {text}") && page.contains("Gemma Terms of Use"), "{page}");
         }
@@ -1182,6 +1183,7 @@ fn a_trained_model_is_exported_for_other_programs() {
             for file in ["adapter_model.safetensors", "adapter_config.json"] {
                 assert_eq!(std::fs::read(b.path("adapter").join(file)).expect("there"), std::fs::read(b.path("run/adapter").join(file)).expect("there"));
             }
+            assert_eq!(json(&b.path("adapter/adapter_config.json"))["use_dora"], dora == "dora=true");
             std::fs::remove_dir_all(b.path("adapter")).expect("removed");
         }
         for folder in ["run", "safetensors", "gguf"] {

@@ -60,13 +60,13 @@ fn lora(dropout: f64) -> LoraConfig {
 }
 
 fn with_head(model: &Gemma, classes: usize, dropout: f64) -> Tuned {
-    let adapters = Adapters::new(lora(dropout), model.config(), 7, model.device()).expect("a sound configuration");
+    let adapters = Adapters::new(lora(dropout), model, 7).expect("a sound configuration");
     let view = View { taps: vec![model.config().layers], pool: Pool::Mean };
     Tuned { trained: adapters.into(), head: Some(Head::new(model.config().hidden, classes, view, 7, model.device())) }
 }
 
 fn without_head(model: &Gemma) -> Tuned {
-    Tuned { trained: Adapters::new(lora(0.0), model.config(), 7, model.device()).expect("a sound configuration").into(), head: None }
+    Tuned { trained: Adapters::new(lora(0.0), model, 7).expect("a sound configuration").into(), head: None }
 }
 
 /// Equally long texts of three classes.

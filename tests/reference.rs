@@ -8,6 +8,7 @@ use acceptance::{close, json, open, real_weights, shared_reference, tiny};
 use burn::tensor::{Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::{Pool, pool};
+use gemma::lora::TensorFile;
 use gemma::{Adapters, Full, Gemma, LoraConfig, Rows, Tokenizer, Trained, Weights, device, full, loss};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -110,7 +111,7 @@ fn check_forward(model: &Gemma, file: &Path) {
 /// Adapters filled by the formula of the reference script.
 fn formula(model: &Gemma, rank: usize, scale: f64) -> Adapters {
     let config = LoraConfig { rank, alpha: scale * rank as f64, ..LoraConfig::default() };
-    let mut adapters = Adapters::new(config, model.config(), 0, model.device()).expect("adapters");
+    let mut adapters = Adapters::new(config, model, 0).expect("adapters");
     let mut n = 0.0;
     adapters.visit(&mut |path, t| {
         let [rows, columns] = t.dims();
@@ -288,7 +289,7 @@ fn every_container_gives_the_same_logits() {
 #[test]
 fn decoding_with_adapters_tracks_nothing() {
     let (_, model) = open(&tiny(), "cpu");
-    let adapters = Adapters::new(LoraConfig::default(), model.config(), 0, model.device()).expect("adapters").into();
+    let adapters = Adapters::new(LoraConfig::default(), &model, 0).expect("adapters").into();
     let mut cache = gemma::model::Cache::new(vec![0], model.config());
     for ids in [vec![2, 300, 411], vec![522]] {
         let hidden = model.forward_cached(&ids, Some(&adapters), &mut cache).expect("runs");
@@ -372,7 +373,7 @@ fn recomputing_changes_no_number() {
 /// Adapters whose inputs are dropped in part, both matrices of which are random.
 fn dropping(model: &Gemma) -> Tuned {
     let config = LoraConfig { rank: 4, dropout: 0.3, ..LoraConfig::default() };
-    Tuned { trained: Adapters::random(config, model.config(), 1, model.device()).expect("adapters").into(), head: None }
+    Tuned { trained: Adapters::random(config, model, 1).expect("adapters").into(), head: None }
 }
 
 /// The loss of one pass with what the device's stream leaves out from `seed` on, and the gradients.
@@ -422,6 +423,110 @@ fn moves_as_told(kind: &str, model: &Gemma, tuned: &Tuned, batch: &Batch, gradie
     };
     let measured = (at(1.0) - at(-1.0)) / (2.0 * 5e-4 / square.sqrt());
     assert!((measured - square).abs() < 0.03 * square, "{kind}: {measured} is not {square}");
+}
+
+/// Adapters with magnitudes, every tensor of which is away from where it begins.
+fn decomposed(model: &Gemma) -> Adapters {
+    let config = LoraConfig { rank: 4, dora: true, ..LoraConfig::default() };
+    let mut adapters = Adapters::random(config, model, 1).expect("adapters");
+    adapters.visit(&mut |path, t| {
+        if path.ends_with("lora_magnitude") {
+            let factors = (0..t.dims()[1]).map(|i| 1.0 + 0.2 * (i as f32).sin()).collect();
+            let factors: Tensor<2> = Tensor::from_data(TensorData::new(factors, t.dims()), model.device());
+            *t = (t.clone().inner() * factors).autodiff().require_grad();
+        }
+    });
+    adapters
+}
+
+/// Every gradient by adapters with magnitudes is that of autodiff over the unfused blocks, and the loss moves along those by
+/// the magnitudes as they say; along the others it need not, because lengths count as constants.
+#[test]
+fn adapters_with_magnitudes_have_the_gradients_of_autodiff() {
+    let (_, model) = open(&tiny(), "cpu");
+    let tuned = || Tuned { trained: decomposed(&model).into(), head: None };
+    for examples in [some_rows(), sharing(&model)] {
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let batch = [Batch::new(&examples, &all, model.layout())];
+        let (sum, found) = gradients_of(&model, tuned(), &batch);
+        let (expected, theirs) = gradients_of(&model.unfused(), tuned(), &batch);
+        close("loss", sum, expected, 1e-5);
+        assert_eq!(found.len(), 3 * 7 * model.config().layers);
+        for (path, own) in &found {
+            let theirs = &theirs[path];
+            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
+            assert!(norm(theirs) > 0.0 && apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
+        }
+        let again = gradients_of(&open(&tiny(), "cpu").1.keeping(0), tuned(), &batch);
+        assert_eq!(again, (sum, found));
+    }
+    let (mut tuned, batch) = (tuned(), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
+    let (_, mut gradients) = dropped(&model, &tuned, &batch, 5);
+    let mut by_path = BTreeMap::new();
+    tuned.visit(&mut |path, t| drop(by_path.insert(path.to_string(), t.grad_remove(&mut gradients).expect("a gradient"))));
+    moves_as_told("magnitudes", &model, &tuned, &batch, &by_path, |path| path.ends_with("lora_magnitude"));
+    // lengths that were worked out before an update are not used after it
+    let loss = |tuned: &Tuned| dropped(&model, tuned, &batch, 5).0;
+    let before = loss(&tuned);
+    let mut moved = tuned.clone();
+    moved.visit(&mut |path, t| {
+        if path.ends_with("lora_B") {
+            *t = t.clone().inner().mul_scalar(2.0).autodiff().require_grad();
+        }
+    });
+    let own = moved.trained.adapters().expect("adapters");
+    let fresh = Tuned { trained: reloaded(own, &model, tempfile::tempdir().expect("a folder").path()).into(), head: None };
+    assert_ne!(loss(&moved), before);
+    assert_eq!(loss(&moved), loss(&fresh));
+}
+
+/// Adapters written to a folder in PEFT's layout, and read again.
+fn reloaded(adapters: &Adapters, model: &Gemma, folder: &Path) -> Adapters {
+    std::fs::write(folder.join("adapter_config.json"), adapters.peft_config("tiny").to_string()).expect("written");
+    TensorFile::write(&folder.join("adapter_model.safetensors"), &adapters.to_peft()).expect("written");
+    Adapters::load(folder, model.config(), model.device()).expect("read")
+}
+
+/// An adapter with magnitudes in PEFT's layout comes back as it was, the merged model is `m · (W + s·B·A) / ‖W + s·B·A‖` row by
+/// row, and it says the same as the model with the adapter beside it, fused, unfused and over the cache.
+#[test]
+fn adapters_with_magnitudes_are_saved_and_merged_as_peft_does() {
+    let (weights, model) = open(&tiny(), "cpu");
+    let mut adapters = decomposed(&model);
+    let dir = tempfile::tempdir().expect("a folder");
+    let back = reloaded(&adapters, &model, dir.path()).into();
+    assert_eq!(adapters.peft_config("tiny")["use_dora"], true);
+    let file = TensorFile::open(&dir.path().join("adapter_model.safetensors")).expect("opens");
+    let name = "base_model.model.model.layers.1.mlp.up_proj.lora_magnitude_vector";
+    assert_eq!(file.shape(name), Some(&[model.config().feed_forward][..]));
+
+    let ids = &some_rows()[1].ids;
+    let states = |model: &Gemma, trained: Option<&Trained>| floats(model.forward(ids, &Rows::one(ids.len()), trained, false).expect("runs"));
+    let apart = |a: &[f64], b: &[f64]| norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b);
+    let expected = states(&model, Some(&adapters.clone().into()));
+    assert_eq!(states(&model, Some(&back)), expected);
+    assert!(apart(&states(&model.unfused(), Some(&back)), &expected) < 1e-5);
+    let cached = floats(model.forward_cached(ids, Some(&back), &mut gemma::model::Cache::new(vec![0], model.config())).expect("runs"));
+    assert!(apart(&cached, &expected) < 1e-5);
+    assert!(apart(&states(&model, None), &expected) > 1e-2);
+    gemma::Export { weights: &weights, trained: Some(&back) }.safetensors(dir.path()).expect("written");
+    let (merged, exported) = open(dir.path(), "cpu");
+    assert!(apart(&states(&exported, None), &expected) < 1e-5);
+
+    let (name, path) = ("model.layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj");
+    let (inputs, outputs, rank, scale) = (model.config().hidden, model.config().feed_forward, 4, adapters.config().scale());
+    let mut own = BTreeMap::new();
+    adapters.visit(&mut |p, t| drop(p.strip_prefix(path).map(|kind| own.insert(kind.to_string(), floats(t.clone().inner())))));
+    let (a, b, m) = (&own[".lora_A"], &own[".lora_B"], &own[".lora_magnitude"]);
+    let read = |weights: &Weights| weights.values(name, &[outputs, inputs]).expect("a matrix").into_iter().map(f64::from).collect::<Vec<_>>();
+    let (w, merged) = (read(&weights), read(&merged));
+    for o in 0..outputs {
+        let low = |i: usize| (0..rank).map(|r| a[i * rank + r] * b[r * outputs + o]).sum::<f64>();
+        let row: Vec<f64> = (0..inputs).map(|i| w[o * inputs + i] + scale * low(i)).collect();
+        for (i, v) in row.iter().enumerate() {
+            assert!((merged[o * inputs + i] - m[o] * v / norm(&row)).abs() < 1e-6, "row {o}, column {i}");
+        }
+    }
 }
 
 /// A model whose own weights are trained.

@@ -52,8 +52,8 @@ impl Bench {
         let mut args = vec!["train", "--task", self.how[0], "--data", ".", "--model", &model, "--out", out, "--method", self.how[1]];
         args.extend(["--set", "epochs=20", "--set", "batch=4", "--set", "checkpoint_every=2", "--set", "dropout=0.1", "--set", "average=3"]);
         if self.how == ENTITIES {
-            // the untuned model answers by completion, and its answers are of no interest here
-            args.extend(["--set", "answer_tokens=4"]);
+            // the untuned model answers by completion, and its answers are of no interest here; adapters may have magnitudes, too
+            args.extend(["--set", "answer_tokens=4", "--set", "dora=true"]);
         }
         args.extend(more);
         self.command(&args)

@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let examples: Vec<Encoded> = (0..40).map(row).collect();
         let config = LoraConfig { rank: 4, dropout: 0.1, ..LoraConfig::default() };
-        let adapters = Adapters::new(config, model.config(), 0, model.device())?;
+        let adapters = Adapters::new(config, &model, 0)?;
         let view = View { taps: vec![model.config().layers], pool: Pool::Mean };
         let head = head.then(|| Head::new(model.config().hidden, 3, view, 0, model.device()));
         let settings = Settings { epochs: steps / 10, checkpoint_every: 10, average: 3, repairs: 6, ..Settings::steady(4, 1e-4) };

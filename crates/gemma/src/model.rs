@@ -228,6 +228,11 @@ impl Gemma {
         &self.table
     }
 
+    /// A matrix of a block.
+    pub(crate) fn matrix(&self, layer: usize, projection: Projection) -> &Matrix {
+        self.blocks[layer].matrices()[projection as usize]
+    }
+
     /// Where the model computes; never an autodiff device.
     pub fn device(&self) -> &Device {
         &self.device
@@ -346,6 +351,10 @@ impl Gemma {
             let (block, adapters) = self.block(layer, trained, training);
             let mut shape = self.shape(layer, rows.trees(), trained.and_then(Trained::adapters));
             shape.dropout = adapters.and_then(|a| a.dropout()).map(|share| Dropout { share: share as f32, key: self.drawn() });
+            shape.lengths = Projection::ALL.map(|p| {
+                let lengths = adapters.and_then(|a| a.lengths(p, block.matrices()[p as usize]));
+                lengths.map(crate::lora::values).unwrap_or_default()
+            });
             shape.keep = shape.kept_bytes() <= room;
             room = room.saturating_sub(shape.kept_bytes());
             let (rotary, arena) = (rotary[usize::from(self.config.global[layer])].clone(), arena.clone());
@@ -401,6 +410,7 @@ impl Gemma {
             rank: adapters.map_or(0, |a| a.config().rank),
             scale: adapters.map_or(0.0, |a| a.config().scale() as f32),
             adapters: [None; 7],
+            lengths: Default::default(),
             whole: false,
             dropout: None,
             // every block learns, so only the lowest one has nothing below it to learn
@@ -645,10 +655,9 @@ impl Geometry {
 
 impl Linear {
     fn forward(&self, x: Tensor<2>, adapters: Option<BlockAdapters<'_>>, projection: Projection) -> Tensor<2> {
-        let low = adapters.and_then(|a| a.apply(projection, &x));
         let y = x.clone().matmul(self.weight.tensor(&x.device().without_autodiff()).transpose());
-        match low {
-            Some(low) => y + low,
+        match adapters {
+            Some(adapters) => adapters.apply(projection, x, y, &self.weight),
             None => y,
         }
     }

@@ -287,7 +287,7 @@ impl Recipe {
     pub fn untrained(&self, body: &Gemma, weights: &Weights, seed: u64) -> Result<Trained> {
         Ok(match self.method {
             Method::Full => Full::new(weights, body.device())?.into(),
-            Method::Completion | Method::Head | Method::Tagging => Adapters::new(self.lora.clone(), body.config(), seed, body.device())?.into(),
+            Method::Completion | Method::Head | Method::Tagging => Adapters::new(self.lora.clone(), body, seed)?.into(),
         })
     }
 

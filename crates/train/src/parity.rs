@@ -139,7 +139,7 @@ impl Case {
         let model = Gemma::load(weights.clone(), device)?;
         let trained = match self.whole {
             true => Full::new(&weights, model.device())?.into(),
-            false => Adapters::random(LoraConfig { rank: 8, ..LoraConfig::default() }, model.config(), 2, model.device())?.into(),
+            false => Adapters::random(LoraConfig { rank: 8, ..LoraConfig::default() }, &model, 2)?.into(),
         };
         let view = self.head.clone().map(|taps| View { taps, pool: Pool::Mean });
         let head = view.map(|view| Head::new(self.config.hidden, CLASSES, view, 3, model.device()));

@@ -42,8 +42,10 @@ pub struct Shape {
     /// Factor of the adapters' share.
     pub scale: f32,
     /// Where each projection's adapter begins in the packed tensor, if it has one: A `[inputs, rank]`, then
-    /// B `[rank, outputs]`. Order: q, k, v, o, gate, up, down.
+    /// B `[rank, outputs]`, then the magnitude `[outputs]` where it is trained. Order: q, k, v, o, gate, up, down.
     pub adapters: [Option<usize>; 7],
+    /// Lengths of the rows of each merged weight, which are brought to the magnitude; empty where that is not trained.
+    pub lengths: [Vec<f32>; 7],
     /// Whether the gradients by the block's own matrices and norms are wanted, instead of those by adapters.
     pub whole: bool,
     /// What is left out of the adapters' inputs; each adapter has a stream of its own.
@@ -121,6 +123,8 @@ pub struct Block<'a> {
     groups: [Group; 4],
     arena: &'a Arc<Arena>,
     outputs: [usize; 7],
+    /// Where the magnitudes lie in the packed tensor, and what they over the lengths multiply the outputs by, where they are trained.
+    gains: [Option<(Range<usize>, Vec<f32>)>; 7],
     /// Where the gradients by the matrices and norms lie among all of a core's, if they are wanted.
     whole: Option<[Range<usize>; 13]>,
     chunks: Vec<Range<usize>>,
@@ -159,6 +163,13 @@ impl<'a> Block<'a> {
             Group { members, inputs, a, width, adapters }
         };
         let groups = [group(0..3, shape.hidden), group(3..4, q), group(4..6, shape.hidden), group(6..7, shape.feed_forward)];
+        let gains = std::array::from_fn(|slot| {
+            let (lengths, inputs) = (&shape.lengths[slot], weights.matrices[slot].len() / outputs[slot]);
+            let at = shape.adapters[slot].filter(|_| !lengths.is_empty())? + shape.rank * (inputs + outputs[slot]);
+            let own = at..at + outputs[slot];
+            let gain = packed[own.clone()].iter().zip(lengths).map(|(m, length)| m / length).collect();
+            Some((own, gain))
+        });
         let whole = shape.whole.then(|| {
             let mut at = 0;
             shape.weights().map(|shape| {
@@ -171,7 +182,7 @@ impl<'a> Block<'a> {
         let chunks = deal(&shape.rows.iter().map(Tree::tokens).collect::<Vec<_>>(), cores);
         // fewer rows than cores: let the cores share each product instead
         let threads = if chunks.len() < cores { Parallelism::Rayon(0) } else { Parallelism::None };
-        Self { shape, weights, packed, rotary, groups, arena, outputs, whole, chunks, threads }
+        Self { shape, weights, packed, rotary, groups, arena, outputs, gains, whole, chunks, threads }
     }
 
     /// Shapes of the gradients of [`Block::backward`]: the packed adapters, or each matrix and norm.
@@ -266,7 +277,7 @@ impl<'a> Block<'a> {
         (dx, gradients.collect())
     }
 
-    /// `y = x·Wᵀ + scale·(x·A)·B` for every projection of a group of these tokens; `low` gets `x·A`, of whose `x` dropout
+    /// `y = x·Wᵀ + scale·(x·A)·B`, times the gain, for every projection of a group of these tokens; `low` gets `x·A`, of whose `x` dropout
     /// leaves part out.
     fn project(&self, group: usize, x: &[f32], tokens: &Range<usize>, out: &mut [&mut [f32]], low: &mut [f32]) {
         let (g, n) = (&self.groups[group], tokens.len());
@@ -292,6 +303,18 @@ impl<'a> Block<'a> {
             let outputs = self.outputs[g.members.start + member];
             let b = Matrix::rows(&self.packed[b..b + rank * outputs], outputs);
             multiply(out[member], outputs, [n, outputs, rank], Matrix::rows(&low[i * rank..], g.width), b, self.shape.scale, true, self.threads);
+            if let Some((_, gain)) = &self.gains[g.members.start + member] {
+                kernel::gain(out[member], gain);
+            }
+        }
+    }
+
+    /// From the gradients by a group's outputs `y` to those before the gain, in place, and by the magnitudes into `sum`.
+    fn gain_backward(&self, group: usize, y: &[&[f32]], grad: &mut [&mut [f32]], sum: &mut [f32]) {
+        for ((slot, y), grad) in self.groups[group].members.clone().zip(y).zip(grad) {
+            if let Some((own, gain)) = &self.gains[slot] {
+                kernel::gain_backward(&mut sum[own.clone()], grad, y, gain, &self.packed[own.clone()]);
+            }
         }
     }
 
@@ -421,12 +444,14 @@ impl<'a> Block<'a> {
         self.scale_backward(POST_FEED_FORWARD_NORM, &kept.down, grad, sum);
         kernel::rms_norm_backward::<false>(&mut d, &kept.down, f.post_feed_forward_norm, grad, s.epsilon);
         let mut dup = take(s.feed_forward);
+        self.gain_backward(DOWN, &[&kept.down], &mut [&mut d], sum);
         self.project_backward(DOWN, tokens, &[&d], &kept.low[DOWN], &mut dlow[DOWN], Some(&mut dup), sum);
         let (mut inner, mut dgate) = (take(s.feed_forward), take(s.feed_forward));
         kernel::geglu_backward(&mut inner, &mut dgate, &mut dup, &kept.gate, &kept.up);
         self.x_backward(DOWN, tokens, &inner, &[&d], &dlow[DOWN], sum);
         drop(inner);
         let mut dnormed = take(s.hidden);
+        self.gain_backward(FEED_FORWARD, &[&kept.gate, &kept.up], &mut [&mut dgate, &mut dup], sum);
         self.project_backward(FEED_FORWARD, tokens, &[&dgate, &dup], &kept.low[FEED_FORWARD], &mut dlow[FEED_FORWARD], Some(&mut dnormed), sum);
         let (mut middle, mut normed) = (take(s.hidden), take(s.hidden));
         kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
@@ -442,10 +467,12 @@ impl<'a> Block<'a> {
         self.scale_backward(POST_ATTENTION_NORM, &kept.o, &dmiddle, sum);
         kernel::rms_norm_backward::<false>(&mut d, &kept.o, f.post_attention_norm, &dmiddle, s.epsilon);
         let mut dattended = take(self.outputs[0]);
+        self.gain_backward(O, &[&kept.o], &mut [&mut d], sum);
         self.project_backward(O, tokens, &[&d], &kept.low[O], &mut dlow[O], Some(&mut dattended), sum);
         self.x_backward(O, tokens, &kept.attended, &[&d], &dlow[O], sum);
         let (mut dq, mut dk, mut dv) = (take(self.outputs[0]), take(self.outputs[1]), take(self.outputs[2]));
         self.attend_backward(rows, kept, &dattended, [&mut dq, &mut dk, &mut dv], sum);
+        self.gain_backward(QKV, &[&kept.q, &kept.k, &kept.v], &mut [&mut dq, &mut dk, &mut dv], sum);
         // below the lowest block nothing learns, but its first norm may
         let wanted = (dx.is_some() || self.whole.is_some()).then_some(&mut *dnormed);
         self.project_backward(QKV, tokens, &[&dq, &dk, &dv], &kept.low[QKV], &mut dlow[QKV], wanted, sum);

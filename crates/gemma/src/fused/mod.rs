@@ -27,7 +27,9 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
+use gemm::Parallelism;
 pub(crate) use kernel::{Dropout, Rotary};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The tensors of a block as the CPU holds them.
@@ -166,6 +168,23 @@ fn forward(x: &FlexTensor, adapters: Option<&FlexTensor>, call: &Call, keep: boo
     (tensor(out, &[x.get().len() / call.shape.hidden, call.shape.hidden]), kept)
 }
 
+/// Length of each row of `W + factor·(A·B)ᵀ`, on every core: `w` is `[outputs, inputs]`, `a` `[inputs, rank]`, `b`
+/// `[rank, outputs]`, all contiguous. Never 0, because it is divided by.
+pub(crate) fn merged_lengths(w: &FlexTensor, a: &FlexTensor, b: &FlexTensor, factor: f32) -> Vec<f32> {
+    /// Rows that a core works on at a time.
+    const ROWS: usize = 32;
+    let ([outputs, inputs], rank) = ([w.layout().shape()[0], w.layout().shape()[1]], b.layout().shape()[0]);
+    let [w, a, b] = [w, a, b].map(|t| t.as_slice::<f32>().unwrap_or_default());
+    let mut out = vec![0.0; outputs];
+    out.par_chunks_mut(ROWS).zip(w.par_chunks(ROWS * inputs)).enumerate().for_each(|(chunk, (out, w))| {
+        let mut rows = w.to_vec();
+        let b = kernel::Matrix::transposed(&b[chunk * ROWS..], outputs);
+        kernel::multiply(&mut rows, inputs, [out.len(), inputs, rank], b, kernel::Matrix::transposed(a, rank), factor, true, Parallelism::None);
+        kernel::lengths(out, &rows);
+    });
+    out
+}
+
 /// What the backward pass of a block needs.
 #[derive(Clone, Debug)]
 struct Saved {
@@ -241,9 +260,9 @@ pub(crate) fn run(x: Tensor<2>, held: Arc<Held>, adapters: Option<BlockAdapters<
     let mut parts: Vec<Tensor<1>> = Vec::new();
     let mut at = 0;
     for (slot, projection) in Projection::ALL.into_iter().enumerate() {
-        let Some((a, b)) = adapters.and_then(|a| a.matrices(projection)) else { continue };
+        let Some(tensors) = adapters.and_then(|a| a.tensors(projection)) else { continue };
         shape.adapters[slot] = Some(at);
-        for t in [a, b] {
+        for t in tensors {
             let length = t.shape().num_elements();
             at += length;
             parts.push(t.reshape([length]));
