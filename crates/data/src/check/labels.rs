@@ -45,11 +45,11 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
     }
     for (name, few) in by_name.iter().filter(|(_, rows)| rows.len() < FEW) {
         let message = |n| {
-            let (examples, una) = (count(n, TRAINING), if what == LABEL { "uniscila a un’altra" } else { "uniscilo a un altro" });
-            let what = word(1, what);
+            let (il, una) = if what == LABEL { ("l’", "uniscila a un’altra") } else { ("il ", "uniscilo a un altro") };
+            let (examples, what) = (count(n, TRAINING), word(1, what));
             say!(
                 "{what} `{name}` has only {examples}; add more, or merge it with another",
-                "{what} `{name}` ha solo {examples}; aggiungine altri, oppure {una}"
+                "{il}{what} `{name}` ha solo {examples}; aggiungine altri, oppure {una}"
             )
         };
         let fix = |n| {
@@ -113,10 +113,10 @@ fn spellings(by_name: &BTreeMap<&str, Vec<Row<'_>>>, what: Noun) -> Vec<Finding>
         let rarest = names.iter().min_by_key(|n| by_name[*n].len())?;
         let message = |_| {
             let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(say::pick(" and ", " e "));
-            let several = word(2, what);
+            let (several, i) = (word(2, what), if what == LABEL { "le" } else { "i" });
             say!(
                 "{several} {listed} differ only in how they are written; give them one spelling",
-                "{several} {listed} differiscono solo nella grafia; usane una sola"
+                "{i} {several} {listed} differiscono solo nella grafia; usane una sola"
             )
         };
         let fix = |n| {

@@ -236,16 +236,21 @@ impl Binding {
             return Ok(Self { file, kind, chat, reads: Reads::Field(String::new()), answers: Answers::Field(String::new()) });
         }
         let lists = || first.fields.iter().any(|(_, v)| value::strings(v).is_some());
-        let answer = match role(path, first, answers, columns, None) {
+        let answer = match role(first, answers, columns, None) {
             Ok(name) => Answers::Field(name),
             Err(_) if kind == Kind::Entities && !mapped(answers) && lists() => Answers::PerType,
-            Err(e) => return Err(e),
+            Err(why) => {
+                // a person who has to name columns names them all at once
+                let both = [reads, answers];
+                let missing = if role(first, reads, columns, None).is_ok() { &both[1..] } else { &both[..] };
+                return Err(why.told(path, first, missing));
+            }
         };
         let taken = if let Answers::Field(name) = &answer { Some(name.as_str()) } else { None };
         let instruction = called(&["instruction", "istruzione"]).zip(called(&["input"])).filter(|_| !mapped(reads));
         let reads = match instruction {
             Some((instruction, input)) => Reads::Instruction(instruction, input),
-            None => Reads::Field(role(path, first, reads, columns, taken)?),
+            None => Reads::Field(role(first, reads, columns, taken).map_err(|why| why.told(path, first, &[reads]))?),
         };
         Ok(Self { file, kind, chat, reads, answers: answer })
     }
@@ -299,45 +304,63 @@ impl Binding {
     }
 }
 
-/// The field that plays a role: the one that was named, else the likeliest by name, else by place in a
-/// record without names.
-fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Option<&str>) -> Result<String> {
-    let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
-    let listed = || {
+/// Why no field plays a role.
+enum Missing {
+    /// The one that was named is not there.
+    Named(String),
+    /// None looks like it.
+    Unknown(Role),
+}
+
+impl Missing {
+    /// The error about a file, which says what to name for these roles.
+    fn told(self, path: &Path, first: &Record, roles: &[Role]) -> Error {
         let all = first.names();
         let more = if all.len() > LISTED { ", …" } else { "" };
-        all.iter().take(LISTED).map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ") + more
-    };
-    if let Some(wanted) = columns.playing(role) {
-        return first.value(wanted).map(|_| wanted.to_string()).ok_or_else(|| {
-            let listed = listed();
-            Error::row(path, first.line, say!("has no column `{wanted}`; the columns are {listed}", "non ha la colonna `{wanted}`; le colonne sono {listed}"))
-        });
-    }
-    let free: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != taken).collect();
-    let place = if Kind::ALL.iter().any(|k| k.roles()[1] == role) { "2" } else { "1" };
-    let by_place = Some(place).filter(|_| names.iter().enumerate().all(|(i, n)| *n == (i + 1).to_string()));
-    let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));
-    let role = role.name();
-    found.map(str::to_string).ok_or_else(|| {
-        let listed = listed();
+        let listed = all.iter().take(LISTED).map(|n| format!("`{n:.40}`")).collect::<Vec<_>>().join(", ") + more;
+        let role = match self {
+            Self::Unknown(role) => role.name(),
+            Self::Named(wanted) => {
+                let what = say!("has no column `{wanted}`; the columns are {listed}", "non ha la colonna `{wanted}`; le colonne sono {listed}");
+                return Error::row(path, first.line, what);
+            }
+        };
+        let name = |value: &dyn Fn(Role) -> String| roles.iter().map(|r| format!("{}={}", r.name(), value(*r))).collect::<Vec<_>>().join(",");
+        let (named, numbered) = (name(&|_| say!("NAME", "NOME")), name(&|r| place(r).into()));
         let nested = || first.fields.iter().find(|(_, v)| v.starts_with("[{") || v.contains(":[{"));
         let or = match Format::of(path) {
-            Ok(Format::Delimited) => {
-                say!(", or {role}={place} if the first row is no header", ", oppure {role}={place} se la prima riga non è un’intestazione")
-            }
+            Ok(Format::Delimited) => say!(", or {numbered} if the first row is no header", ", oppure {numbered} se la prima riga non è un’intestazione"),
             Ok(Format::Json) => nested().map_or_else(String::new, |(name, _)| {
                 say!("; if the rows lie inside `{name:.40}`, save them as a list", "; se le righe stanno dentro `{name:.40}`, salvale come lista")
             }),
             _ => String::new(),
         };
-        Error::row(
-            path,
-            first.line,
-            say!(
-                "no column looks like the {role}; the columns are {listed}: say which one with --columns {role}=NAME{or}",
-                "nessuna colonna sembra avere il ruolo {role}; le colonne sono {listed}: indica quale con --columns {role}=NOME{or}"
-            ),
-        )
-    })
+        let what = say!(
+            "no column looks like the {role}; the columns are {listed}: say which one with --columns {named}{or}",
+            "nessuna colonna sembra avere il ruolo {role}; le colonne sono {listed}: indica quale con --columns {named}{or}"
+        );
+        Error::row(path, first.line, what)
+    }
+}
+
+/// Where a role's field stands in a record without names.
+fn place(role: Role) -> &'static str {
+    if role.is_read() { "1" } else { "2" }
+}
+
+/// The field that plays a role: the one that was named, else the likeliest by name, else by place in a
+/// record without names.
+fn role(first: &Record, role: Role, columns: &Columns, taken: Option<&str>) -> std::result::Result<String, Missing> {
+    if let Some(wanted) = columns.playing(role) {
+        return first.value(wanted).map(|_| wanted.to_string()).ok_or_else(|| Missing::Named(wanted.to_string()));
+    }
+    let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
+    // an object is neither a text nor a label, whatever its name: what is meant lies within it
+    let object = |value: &str| value.starts_with('{') && serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(value).is_ok();
+    let single = matches!(role, Role::Label | Role::Sql) || role.is_read();
+    let fits = |(name, value): &&(String, String)| Some(name.as_str()) != taken && !(single && object(value));
+    let free: Vec<&str> = first.fields.iter().filter(fits).map(|(name, _)| name.as_str()).collect();
+    let by_place = Some(place(role)).filter(|_| names.iter().enumerate().all(|(i, n)| *n == (i + 1).to_string()));
+    let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));
+    found.map(str::to_string).ok_or(Missing::Unknown(role))
 }

@@ -88,7 +88,11 @@ fn what_stands_above_a_header_is_passed_over() {
     assert_eq!(read("x.csv", b"text,\nuno,a\ndue,b\n", "text=text,label=2").map(|rows| rows.len()), Ok(2));
     // without a header there is nothing above it
     assert_eq!(read("x.csv", b"uno,\ndue,b\n", "text=1,label=2").map(|rows| rows.len()), Ok(2));
-    assert!(message("x.csv", b"il pacco,spedizioni\nla maglia,resi\n", "").contains("--columns label=NAME, or label=2 if the first row is no header"));
+    assert!(
+        message("x.csv", b"il pacco,spedizioni\nla maglia,resi\n", "")
+            .contains("--columns text=NAME,label=NAME, or text=1,label=2 if the first row is no header")
+    );
+    assert!(message("x.csv", b"testo,reparto\nuno,a\n", "").contains("with --columns label=NAME, or label=2"), "only what is missing");
     assert!(!message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "").contains("no header"));
 }
 
