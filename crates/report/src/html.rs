@@ -202,9 +202,8 @@ th:last-child,td:last-child{padding-right:.25rem}
 .num.faint{color:var(--faint);font-size:.82rem}
 .main th,.main td:not(.faint){font-weight:650}
 tbody th bdi,td bdi{overflow-wrap:anywhere}
-.bar{background:linear-gradient(var(--tint),var(--tint)) no-repeat left center/calc((100% - 4.25rem)*var(--share)) 60%;min-width:13rem;padding-right:.5rem;
+.bar{background:linear-gradient(var(--tint),var(--tint)) no-repeat left center/calc((100% - 5rem)*var(--share)) 60%;min-width:13rem;
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
-.bar+td{padding-left:1rem}
 .facts th{color:var(--faint);padding-right:2rem;width:14rem}
 .facts td{overflow-wrap:anywhere}
 .facts thead th{color:inherit}
