@@ -2,6 +2,7 @@
 //! in one clear line with nothing half-written.
 
 use acceptance::{root, tiny};
+use gemma::lora::TensorFile;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -96,10 +97,11 @@ fn json(path: &Path) -> serde_json::Value {
 
 #[test]
 fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
-    for method in ["head", "completion"] {
+    for method in ["head", "completion", "full"] {
         let b = Bench::new();
         let out = b.run(&b.train("out", &["--method", method, "--json"]));
         assert!(out.status.success(), "{}", text(&out.stderr));
+        let learnt = if method == "full" { "weights/model.safetensors" } else { "adapter/adapter_model.safetensors" };
         let events: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("every line is JSON")).collect();
         let kinds: Vec<&str> = events.iter().filter_map(|e| e["type"].as_str()).collect();
         assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("started", "completed"));
@@ -128,16 +130,24 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         }
         assert!(result["baselines"]["majority"]["accuracy"].is_number() && result["baselines"]["untuned"]["accuracy"].is_number());
         assert!(result["baselines"]["few_shot"]["accuracy"].is_number(), "{method}");
-        assert_eq!(result["metrics_free"].is_object(), method == "completion");
+        assert_eq!(result["metrics_free"].is_object(), method != "head");
         let predictions = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
         assert_eq!(predictions.lines().count(), 2);
-        let config = json(&b.path("out/adapter/adapter_config.json"));
-        assert_eq!((config["peft_type"].as_str(), config["r"].as_u64()), (Some("LORA"), Some(16)));
+        if method == "full" {
+            // under Hugging Face names, and the table is not among them
+            let file = TensorFile::open(&b.path("out").join(learnt)).expect("weights");
+            assert!(file.shape("model.layers.0.mlp.down_proj.weight").is_some() && file.shape("model.norm.weight").is_some_and(|s| s.len() == 1));
+            assert!(file.shape("model.embed_tokens.weight").is_none() && !b.path("out/adapter").exists());
+        } else {
+            let config = json(&b.path("out/adapter/adapter_config.json"));
+            assert_eq!((config["peft_type"].as_str(), config["r"].as_u64()), (Some("LORA"), Some(16)));
+        }
 
         let report = b.run(&["report", "out", "--language", "it"]);
         let path = text(&report.stdout).trim().to_string();
         let html = std::fs::read_to_string(b.dir.path().join(&path)).unwrap_or_else(|e| panic!("{path}: {e} {}", text(&report.stderr)));
         assert!(html.contains("<svg") && html.contains("order_tracking"));
+        assert_eq!(html.contains("addestramento completo (si addestrano tutti i pesi"), method == "full");
 
         let written = b.run(&["report", "out", "--format", "md,pdf,csv,json", "--without", "mistakes", "--out", "report"]);
         assert!(written.status.success(), "{}", text(&written.stderr));
@@ -149,7 +159,7 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
         let unpacked = b.run(&["unpack", "run.lapidary", "--out", "again"]);
         assert!(unpacked.status.success(), "{}", text(&unpacked.stderr));
-        for name in ["run.toml", "result.json", "events.jsonl", "predictions.jsonl", "adapter/adapter_model.safetensors"] {
+        for name in ["run.toml", "result.json", "events.jsonl", "predictions.jsonl", learnt] {
             assert_eq!(std::fs::read(b.path("again").join(name)).ok(), std::fs::read(b.path("out").join(name)).ok(), "{name}");
         }
         let compared = b.run(&["compare", "out", "again", "--json"]);
@@ -1126,11 +1136,17 @@ fn gemma_values(folder: &Path) -> Vec<f32> {
     tuned_values(folder, None)
 }
 
-/// Hidden states of a model with the adapter of a run folder.
+/// Hidden states of a model with what the run of a folder has trained of it.
 fn tuned_values(model: &Path, run: Option<&Path>) -> Vec<f32> {
     let (_, model) = acceptance::open(model, "cpu");
-    let adapters = run.map(|r| gemma::Adapters::load(&r.join("adapter"), model.config(), model.device()).expect("an adapter"));
-    let hidden = model.forward(&[2, 300, 400, 500], &gemma::Rows::one(4), adapters.as_ref(), false).expect("runs");
+    let trained = run.map(|run| -> gemma::Trained {
+        let adapter = run.join("adapter");
+        match adapter.exists() {
+            true => gemma::Adapters::load(&adapter, model.config(), model.device()).expect("an adapter").into(),
+            false => gemma::Full::load(&run.join("weights"), model.config(), model.device()).expect("weights").into(),
+        }
+    });
+    let hidden = model.forward(&[2, 300, 400, 500], &gemma::Rows::one(4), trained.as_ref(), false).expect("runs");
     hidden.into_data().try_to_vec().expect("f32")
 }
 
@@ -1138,32 +1154,39 @@ fn tuned_values(model: &Path, run: Option<&Path>) -> Vec<f32> {
 #[test]
 fn a_trained_model_is_exported_for_other_programs() {
     let b = Bench::new();
-    for base in [tiny(), tiny().join("tiny-f32.gguf")] {
-        let base = base.display().to_string();
-        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--out", "run"];
-        let trained = b.run(&[["train", "--task", "intent", "--data", ".", "--model", &base, "--method", "completion"].as_slice(), &more].concat());
+    let bases = [tiny(), tiny().join("tiny-f32.gguf")].map(|base| base.display().to_string());
+    let ways = [("completion", "dora=false"), ("completion", "dora=true"), ("full", "dora=false")];
+    for (base, (method, dora)) in bases.iter().flat_map(|base| ways.map(|way| (base, way))) {
+        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--set", dora, "--out", "run"];
+        let trained = b.run(&[["train", "--task", "intent", "--data", ".", "--model", base, "--method", method].as_slice(), &more].concat());
         assert!(trained.status.success(), "{}", text(&trained.stderr));
-        let wanted = tuned_values(Path::new(&base), Some(&b.path("run")));
-        let untuned = gemma_values(Path::new(&base));
+        let wanted = tuned_values(Path::new(base), Some(&b.path("run")));
+        let untuned = gemma_values(Path::new(base));
         let spread = wanted.iter().zip(&untuned).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(spread > 0.01, "training changed nothing");
         for (format, tolerance) in [("safetensors", 1e-4), ("gguf", 2e-2)] {
             let out = b.run(&["export", "run", "--format", format, "--out", format]);
             assert!(out.status.success(), "{}", text(&out.stderr));
             let worst = wanted.iter().zip(&gemma_values(&b.path(format))).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < tolerance * spread.max(1.0), "{base} as {format}: {worst} of {spread}");
+            assert!(worst < tolerance * spread.max(1.0), "{base} by {method} ({dora}) as {format}: {worst} of {spread}");
             let page = std::fs::read_to_string(b.path(format).join("README.md")).expect("a page");
             assert!(page.contains("Message: {text}") && page.contains("Gemma Terms of Use"), "{page}");
         }
         assert!(std::fs::read_to_string(b.path("gguf/Modelfile")).expect("a Modelfile").contains("{{ .Prompt }}"));
-        let out = b.run(&["export", "run", "--format", "adapter", "--out", "adapter"]);
-        assert!(out.status.success(), "{}", text(&out.stderr));
-        for file in ["adapter_model.safetensors", "adapter_config.json"] {
-            assert_eq!(std::fs::read(b.path("adapter").join(file)).expect("there"), std::fs::read(b.path("run/adapter").join(file)).expect("there"));
-        }
         let again = b.run(&["export", "run", "--format", "gguf", "--out", "gguf"]);
         assert!(again.status.code() == Some(1) && text(&again.stderr).contains("choose a new folder"));
-        for folder in ["run", "safetensors", "gguf", "adapter"] {
+        if method == "full" {
+            b.refused(&["export", "run", "--format", "adapter", "--out", "adapter"], &["has no adapter", "safetensors or gguf"]);
+        } else {
+            let out = b.run(&["export", "run", "--format", "adapter", "--out", "adapter"]);
+            assert!(out.status.success(), "{}", text(&out.stderr));
+            for file in ["adapter_model.safetensors", "adapter_config.json"] {
+                assert_eq!(std::fs::read(b.path("adapter").join(file)).expect("there"), std::fs::read(b.path("run/adapter").join(file)).expect("there"));
+            }
+            assert_eq!(json(&b.path("adapter/adapter_config.json"))["use_dora"], dora == "dora=true");
+            std::fs::remove_dir_all(b.path("adapter")).expect("removed");
+        }
+        for folder in ["run", "safetensors", "gguf"] {
             std::fs::remove_dir_all(b.path(folder)).expect("removed");
         }
     }
@@ -1205,16 +1228,17 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
     assert_eq!((forecast["steps"].as_u64(), forecast["fits"].as_bool()), (Some(6), Some(true)));
     assert!(!b.path("out").exists());
     // a checkpoint is as large as was foretold, copies to be averaged included
-    for average in ["average=0", "average=2"] {
-        let method = ["--method", "completion", "--set", average, "--set", "checkpoint_every=5"];
+    for (method, average) in [("completion", "average=0"), ("completion", "average=2"), ("full", "average=0")] {
+        let folder = format!("{method}-{average}");
+        let method = ["--method", method, "--set", average, "--set", "checkpoint_every=5"];
         let out = b.run(&b.train("out", &[&method[..], &["--forecast", "--json"]].concat()));
         let forecast: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)));
         let foretold = forecast["checkpoint_bytes"].as_f64().expect("bytes");
-        assert!(b.run(&b.train(average, &method)).status.success());
-        let newest = train::checkpoint::list(&b.path(average).join("checkpoints")).remove(0);
+        assert!(b.run(&b.train(&folder, &method)).status.success());
+        let newest = train::checkpoint::list(&b.path(&folder).join("checkpoints")).remove(0);
         let real = std::fs::metadata(&newest).expect("a checkpoint").len() as f64;
         // the file has a header with names
-        assert!(real > foretold && real < 1.1 * foretold, "{average}: {foretold} foretold, {real}");
+        assert!(real > foretold && real < 1.1 * foretold, "{folder}: {foretold} foretold, {real}");
     }
     // what would be refused is refused for the same reason
     b.write("train.jsonl", b"{\"text\": 1");

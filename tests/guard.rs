@@ -9,7 +9,7 @@ use acceptance::tiny;
 use data::{Batch, Encoded};
 use gemma::generate::{BOS, EOS};
 use gemma::head::{Pool, View};
-use gemma::{Adapters, Gemma, Head, LoraConfig, Weights, device};
+use gemma::{Adapters, Full, Gemma, Head, LoraConfig, Weights, device};
 use std::path::Path;
 use std::sync::Arc;
 use train::health::{Remedy, Symptom};
@@ -60,13 +60,13 @@ fn lora(dropout: f64) -> LoraConfig {
 }
 
 fn with_head(model: &Gemma, classes: usize, dropout: f64) -> Tuned {
-    let adapters = Adapters::new(lora(dropout), model.config(), 7, model.device()).expect("a sound configuration");
+    let adapters = Adapters::new(lora(dropout), model, 7).expect("a sound configuration");
     let view = View { taps: vec![model.config().layers], pool: Pool::Mean };
-    Tuned { adapters, head: Some(Head::new(model.config().hidden, classes, view, 7, model.device())) }
+    Tuned { trained: adapters.into(), head: Some(Head::new(model.config().hidden, classes, view, 7, model.device())) }
 }
 
 fn without_head(model: &Gemma) -> Tuned {
-    Tuned { adapters: Adapters::new(lora(0.0), model.config(), 7, model.device()).expect("a sound configuration"), head: None }
+    Tuned { trained: Adapters::new(lora(0.0), model, 7).expect("a sound configuration").into(), head: None }
 }
 
 /// Equally long texts of three classes.
@@ -89,7 +89,7 @@ fn planted(model: &Gemma, count: usize, plants: &[(usize, u32)]) -> Vec<Encoded>
         let row = at(&examples, step);
         examples[row].ids[4] = token;
         let batch = Batch::new(&examples, &[row], model.layout());
-        let logits = step::classify(model, &tuned.adapters, tuned.head.as_ref().expect("a head"), &batch).expect("runs");
+        let logits = step::classify(model, &tuned.trained, tuned.head.as_ref().expect("a head"), &batch).expect("runs");
         let logits: Vec<f32> = gemma::lora::values(logits);
         examples[row].marks[0].class = (0..logits.len()).min_by(|&a, &b| logits[a].total_cmp(&logits[b])).expect("classes") as u32;
     }
@@ -387,7 +387,7 @@ fn adapters_that_do_not_move_and_a_loss_of_nothing_stop_the_run() {
     });
     let mut seen = Seen::by(best_at_fifteen);
     let failed = run(&model, still, &classed(40), &settings(), &mut seen).err().expect("stops").to_string();
-    assert!(failed.contains("The adapters do not move"), "{failed}");
+    assert!(failed.contains("What is trained does not move"), "{failed}");
     assert_eq!(seen.health(), [(3, Some(Symptom::AdapterStill), Remedy::Stop)]);
 
     // of a single class anything is sure
@@ -397,6 +397,22 @@ fn adapters_that_do_not_move_and_a_loss_of_nothing_stop_the_run() {
     let failed = run(&model, with_head(&model, 1, 0.0), &examples, &settings(), &mut seen).err().expect("stops").to_string();
     assert!(failed.contains("The loss is exactly 0"), "{failed}");
     assert_eq!(seen.health(), [(2, Some(Symptom::LossZero), Remedy::Stop)]);
+}
+
+/// Weights that are trained themselves are watched as adapters are: a rate that is too high, and one so low that nothing moves.
+#[test]
+fn a_model_trained_whole_is_watched_too() {
+    let weights = Weights::open(&tiny()).expect("the model opens");
+    let model = open(&tiny());
+    let tuned = || Tuned { trained: Full::new(&weights, model.device()).expect("weights").into(), head: None };
+    let examples: Vec<Encoded> = classed(40).into_iter().map(|e| Encoded { prompt: 5, marks: Vec::new(), ..e }).collect();
+    let mut seen = Seen::by(best_at_fifteen);
+    let failed = run(&model, tuned(), &examples, &Settings { learning_rate: 5.0, repairs: 1, ..settings() }, &mut seen).err().expect("stops").to_string();
+    assert!(failed.contains("One update replaced most of a weight matrix"), "{failed}");
+    let mut seen = Seen::by(best_at_fifteen);
+    let failed = run(&model, tuned(), &examples, &Settings { learning_rate: 1e-30, ..settings() }, &mut seen).err().expect("stops").to_string();
+    assert!(failed.contains("What is trained does not move"), "{failed}");
+    assert_eq!(seen.health(), [(3, Some(Symptom::AdapterStill), Remedy::Stop)]);
 }
 
 #[test]

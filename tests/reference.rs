@@ -8,7 +8,8 @@ use acceptance::{close, json, open, real_weights, shared_reference, tiny};
 use burn::tensor::{Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::{Pool, pool};
-use gemma::{Adapters, Gemma, LoraConfig, Rows, Tokenizer, Weights, device, loss};
+use gemma::lora::TensorFile;
+use gemma::{Adapters, Full, Gemma, LoraConfig, Rows, Tokenizer, Trained, Weights, device, full, loss};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -110,7 +111,7 @@ fn check_forward(model: &Gemma, file: &Path) {
 /// Adapters filled by the formula of the reference script.
 fn formula(model: &Gemma, rank: usize, scale: f64) -> Adapters {
     let config = LoraConfig { rank, alpha: scale * rank as f64, ..LoraConfig::default() };
-    let mut adapters = Adapters::new(config, model.config(), 0, model.device()).expect("adapters");
+    let mut adapters = Adapters::new(config, model, 0).expect("adapters");
     let mut n = 0.0;
     adapters.visit(&mut |path, t| {
         let [rows, columns] = t.dims();
@@ -164,7 +165,7 @@ fn check_lora(model: &Gemma, file: &Path) {
         .collect();
     let all: Vec<usize> = (0..examples.len()).collect();
     let batch = Batch::new(&examples, &all, model.layout());
-    let mut tuned = Tuned { adapters: formula(model, reference.rank, reference.scale), head: None };
+    let mut tuned = Tuned { trained: formula(model, reference.rank, reference.scale).into(), head: None };
 
     let total = batch.targets.len();
     let (loss, mut gradients) = step::forward_backward(model, &tuned, &batch, total).expect("a step");
@@ -255,7 +256,7 @@ fn a_folder_becomes_a_gguf_of_the_same_model() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("out.gguf");
     let weights = Weights::open(&tiny()).expect("opens");
-    gemma::Export { weights: &weights, adapters: None }.gguf(&Tokenizer::open(&weights).expect("a tokenizer"), &file).expect("written");
+    gemma::Export { weights: &weights, trained: None }.gguf(&Tokenizer::open(&weights).expect("a tokenizer"), &file).expect("written");
     let written = Weights::open(&file).expect("opens");
     check_tokens(&Tokenizer::open(&written).expect("rebuilt"), &tiny().join("tokenizer_ids.json"));
     let (_, model) = open(&file, "cpu");
@@ -288,7 +289,7 @@ fn every_container_gives_the_same_logits() {
 #[test]
 fn decoding_with_adapters_tracks_nothing() {
     let (_, model) = open(&tiny(), "cpu");
-    let adapters = gemma::Adapters::new(gemma::LoraConfig::default(), model.config(), 0, model.device()).expect("adapters");
+    let adapters = Adapters::new(LoraConfig::default(), &model, 0).expect("adapters").into();
     let mut cache = gemma::model::Cache::new(vec![0], model.config());
     for ids in [vec![2, 300, 411], vec![522]] {
         let hidden = model.forward_cached(&ids, Some(&adapters), &mut cache).expect("runs");
@@ -325,7 +326,11 @@ fn cached_decoding_equals_whole_texts() {
 
 /// Loss and every gradient of one step over several micro-batches.
 fn gradients(model: &Gemma, batches: &[Batch]) -> (f64, BTreeMap<String, Vec<f64>>) {
-    let mut tuned = Tuned { adapters: formula(model, 4, 2.0), head: None };
+    gradients_of(model, Tuned { trained: formula(model, 4, 2.0).into(), head: None }, batches)
+}
+
+/// The same of what is trained.
+fn gradients_of(model: &Gemma, mut tuned: Tuned, batches: &[Batch]) -> (f64, BTreeMap<String, Vec<f64>>) {
     let total: usize = batches.iter().map(|b| b.targets.len()).sum();
     let (mut sum, mut gradients): (f64, BTreeMap<String, Vec<f64>>) = (0.0, BTreeMap::new());
     for batch in batches {
@@ -368,7 +373,7 @@ fn recomputing_changes_no_number() {
 /// Adapters whose inputs are dropped in part, both matrices of which are random.
 fn dropping(model: &Gemma) -> Tuned {
     let config = LoraConfig { rank: 4, dropout: 0.3, ..LoraConfig::default() };
-    Tuned { adapters: Adapters::random(config, model.config(), 1, model.device()).expect("adapters"), head: None }
+    Tuned { trained: Adapters::random(config, model, 1).expect("adapters").into(), head: None }
 }
 
 /// The loss of one pass with what the device's stream leaves out from `seed` on, and the gradients.
@@ -400,20 +405,191 @@ fn dropout_within_the_fused_block_has_the_gradients_of_its_own_masks() {
     assert_ne!(dropped(&model, &tuned, &batch, 6).0, loss, "nothing is left out");
     assert_eq!(dropped(&model, &tuned, &batch, 5).0, loss);
     for kind in ["lora_A", "lora_B"] {
-        let own = |path: &str| path.ends_with(kind);
-        let square: f64 = by_path.iter().filter(|(path, _)| own(path)).map(|(_, g)| norm(&floats(g.clone())).powi(2)).sum();
-        let at = |sign: f64| {
-            let mut moved = tuned.clone();
-            moved.visit(&mut |path, t| {
-                if own(path) {
-                    *t = (t.clone().inner() + by_path[path].clone().mul_scalar(sign * 5e-4 / square.sqrt())).autodiff().require_grad();
-                }
-            });
-            dropped(&model, &moved, &batch, 5).0
-        };
-        let measured = (at(1.0) - at(-1.0)) / (2.0 * 5e-4 / square.sqrt());
-        assert!((measured - square).abs() < 0.03 * square, "{kind}: {measured} is not {square}");
+        moves_as_told(kind, &model, &tuned, &batch, &by_path, |path| path.ends_with(kind));
     }
+}
+
+/// The loss of [`dropped`] with seed 5 moves along the gradients of some parameters as they say.
+fn moves_as_told(kind: &str, model: &Gemma, tuned: &Tuned, batch: &Batch, gradients: &BTreeMap<String, Tensor<2>>, own: impl Fn(&str) -> bool) {
+    let square: f64 = gradients.iter().filter(|(path, _)| own(path)).map(|(_, g)| norm(&floats(g.clone())).powi(2)).sum();
+    let at = |sign: f64| {
+        let mut moved = tuned.clone();
+        moved.visit(&mut |path, t| {
+            if own(path) {
+                *t = (t.clone().inner() + gradients[path].clone().mul_scalar(sign * 5e-4 / square.sqrt())).autodiff().require_grad();
+            }
+        });
+        dropped(model, &moved, batch, 5).0
+    };
+    let measured = (at(1.0) - at(-1.0)) / (2.0 * 5e-4 / square.sqrt());
+    assert!((measured - square).abs() < 0.03 * square, "{kind}: {measured} is not {square}");
+}
+
+/// Adapters with magnitudes, every tensor of which is away from where it begins.
+fn decomposed(model: &Gemma) -> Adapters {
+    let config = LoraConfig { rank: 4, dora: true, ..LoraConfig::default() };
+    let mut adapters = Adapters::random(config, model, 1).expect("adapters");
+    adapters.visit(&mut |path, t| {
+        if path.ends_with("lora_magnitude") {
+            let factors = (0..t.dims()[1]).map(|i| 1.0 + 0.2 * (i as f32).sin()).collect();
+            let factors: Tensor<2> = Tensor::from_data(TensorData::new(factors, t.dims()), model.device());
+            *t = (t.clone().inner() * factors).autodiff().require_grad();
+        }
+    });
+    adapters
+}
+
+/// Every gradient by adapters with magnitudes is that of autodiff over the unfused blocks, and the loss moves along those by
+/// the magnitudes as they say; along the others it need not, because lengths count as constants.
+#[test]
+fn adapters_with_magnitudes_have_the_gradients_of_autodiff() {
+    let (_, model) = open(&tiny(), "cpu");
+    let tuned = || Tuned { trained: decomposed(&model).into(), head: None };
+    for examples in [some_rows(), sharing(&model)] {
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let batch = [Batch::new(&examples, &all, model.layout())];
+        let (sum, found) = gradients_of(&model, tuned(), &batch);
+        let (expected, theirs) = gradients_of(&model.unfused(), tuned(), &batch);
+        close("loss", sum, expected, 1e-5);
+        assert_eq!(found.len(), 3 * 7 * model.config().layers);
+        for (path, own) in &found {
+            let theirs = &theirs[path];
+            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
+            assert!(norm(theirs) > 0.0 && apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
+        }
+        let again = gradients_of(&open(&tiny(), "cpu").1.keeping(0), tuned(), &batch);
+        assert_eq!(again, (sum, found));
+    }
+    let (mut tuned, batch) = (tuned(), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
+    let (_, mut gradients) = dropped(&model, &tuned, &batch, 5);
+    let mut by_path = BTreeMap::new();
+    tuned.visit(&mut |path, t| drop(by_path.insert(path.to_string(), t.grad_remove(&mut gradients).expect("a gradient"))));
+    moves_as_told("magnitudes", &model, &tuned, &batch, &by_path, |path| path.ends_with("lora_magnitude"));
+    // lengths that were worked out before an update are not used after it
+    let loss = |tuned: &Tuned| dropped(&model, tuned, &batch, 5).0;
+    let before = loss(&tuned);
+    let mut moved = tuned.clone();
+    moved.visit(&mut |path, t| {
+        if path.ends_with("lora_B") {
+            *t = t.clone().inner().mul_scalar(2.0).autodiff().require_grad();
+        }
+    });
+    let own = moved.trained.adapters().expect("adapters");
+    let fresh = Tuned { trained: reloaded(own, &model, tempfile::tempdir().expect("a folder").path()).into(), head: None };
+    assert_ne!(loss(&moved), before);
+    assert_eq!(loss(&moved), loss(&fresh));
+}
+
+/// Adapters written to a folder in PEFT's layout, and read again.
+fn reloaded(adapters: &Adapters, model: &Gemma, folder: &Path) -> Adapters {
+    std::fs::write(folder.join("adapter_config.json"), adapters.peft_config("tiny").to_string()).expect("written");
+    TensorFile::write(&folder.join("adapter_model.safetensors"), &adapters.to_peft()).expect("written");
+    Adapters::load(folder, model.config(), model.device()).expect("read")
+}
+
+/// An adapter with magnitudes in PEFT's layout comes back as it was, the merged model is `m · (W + s·B·A) / ‖W + s·B·A‖` row by
+/// row, and it says the same as the model with the adapter beside it, fused, unfused and over the cache.
+#[test]
+fn adapters_with_magnitudes_are_saved_and_merged_as_peft_does() {
+    let (weights, model) = open(&tiny(), "cpu");
+    let mut adapters = decomposed(&model);
+    let dir = tempfile::tempdir().expect("a folder");
+    let back = reloaded(&adapters, &model, dir.path()).into();
+    assert_eq!(adapters.peft_config("tiny")["use_dora"], true);
+    let file = TensorFile::open(&dir.path().join("adapter_model.safetensors")).expect("opens");
+    let name = "base_model.model.model.layers.1.mlp.up_proj.lora_magnitude_vector";
+    assert_eq!(file.shape(name), Some(&[model.config().feed_forward][..]));
+
+    let ids = &some_rows()[1].ids;
+    let states = |model: &Gemma, trained: Option<&Trained>| floats(model.forward(ids, &Rows::one(ids.len()), trained, false).expect("runs"));
+    let apart = |a: &[f64], b: &[f64]| norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b);
+    let expected = states(&model, Some(&adapters.clone().into()));
+    assert_eq!(states(&model, Some(&back)), expected);
+    assert!(apart(&states(&model.unfused(), Some(&back)), &expected) < 1e-5);
+    let cached = floats(model.forward_cached(ids, Some(&back), &mut gemma::model::Cache::new(vec![0], model.config())).expect("runs"));
+    assert!(apart(&cached, &expected) < 1e-5);
+    assert!(apart(&states(&model, None), &expected) > 1e-2);
+    gemma::Export { weights: &weights, trained: Some(&back) }.safetensors(dir.path()).expect("written");
+    let (merged, exported) = open(dir.path(), "cpu");
+    assert!(apart(&states(&exported, None), &expected) < 1e-5);
+
+    let (name, path) = ("model.layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj");
+    let (inputs, outputs, rank, scale) = (model.config().hidden, model.config().feed_forward, 4, adapters.config().scale());
+    let mut own = BTreeMap::new();
+    adapters.visit(&mut |p, t| drop(p.strip_prefix(path).map(|kind| own.insert(kind.to_string(), floats(t.clone().inner())))));
+    let (a, b, m) = (&own[".lora_A"], &own[".lora_B"], &own[".lora_magnitude"]);
+    let read = |weights: &Weights| weights.values(name, &[outputs, inputs]).expect("a matrix").into_iter().map(f64::from).collect::<Vec<_>>();
+    let (w, merged) = (read(&weights), read(&merged));
+    for o in 0..outputs {
+        let low = |i: usize| (0..rank).map(|r| a[i * rank + r] * b[r * outputs + o]).sum::<f64>();
+        let row: Vec<f64> = (0..inputs).map(|i| w[o * inputs + i] + scale * low(i)).collect();
+        for (i, v) in row.iter().enumerate() {
+            assert!((merged[o * inputs + i] - m[o] * v / norm(&row)).abs() < 1e-6, "row {o}, column {i}");
+        }
+    }
+}
+
+/// A model whose own weights are trained.
+fn whole(weights: &Weights, model: &Gemma) -> Tuned {
+    Tuned { trained: Full::new(weights, model.device()).expect("weights").into(), head: None }
+}
+
+/// Every gradient by the weights themselves is that of autodiff over the unfused blocks, also where rows share a beginning,
+/// and the loss moves along them as they say; what is computed again is the same to the bit.
+#[test]
+fn a_model_trained_whole_has_the_gradients_of_autodiff() {
+    let (weights, model) = open(&tiny(), "cpu");
+    let tuned = || whole(&weights, &model);
+    for examples in [some_rows(), sharing(&model)] {
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let batch = [Batch::new(&examples, &all, model.layout())];
+        let (sum, found) = gradients_of(&model, tuned(), &batch);
+        let (expected, theirs) = gradients_of(&model.unfused(), tuned(), &batch);
+        close("loss", sum, expected, 1e-5);
+        assert_eq!(found.len(), 13 * model.config().layers + 1);
+        for (path, own) in &found {
+            let theirs = &theirs[path];
+            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
+            assert!(norm(theirs) > 0.0 && apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
+        }
+        let again = gradients_of(&open(&tiny(), "cpu").1.keeping(0), tuned(), &batch);
+        assert_eq!(again, (sum, found));
+    }
+    let (mut tuned, batch) = (tuned(), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
+    let (_, mut gradients) = dropped(&model, &tuned, &batch, 5);
+    let mut by_path = BTreeMap::new();
+    tuned.visit(&mut |path, t| drop(by_path.insert(path.to_string(), t.grad_remove(&mut gradients).expect("a gradient"))));
+    moves_as_told("matrices", &model, &tuned, &batch, &by_path, |path| !full::is_norm(path));
+    moves_as_told("norms", &model, &tuned, &batch, &by_path, full::is_norm);
+}
+
+/// Untrained, it is the model itself; trained and saved, it comes back as it was, and the model beside it stays what it was.
+#[test]
+fn what_was_trained_whole_comes_back_to_the_bit() {
+    let (weights, model) = open(&tiny().join("tiny-f32.gguf"), "cpu");
+    let rows = some_rows();
+    let states = |trained: Option<&Trained>| floats(model.forward(&rows[1].ids, &Rows::one(rows[1].ids.len()), trained, false).expect("runs"));
+    let apart = |a: &[f64], b: &[f64]| norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b);
+    let tuned = whole(&weights, &model);
+    let untrained = states(None);
+    assert!(apart(&states(Some(&tuned.trained)), &untrained) < 1e-5);
+    let settings = Settings { epochs: 3, ..plain() };
+    let plan = Plan { model: &model, examples: &rows, settings: &settings, seed: 0 };
+    let mut losses = Losses(Vec::new());
+    let trained = plan.run(plan.start(tuned), &mut losses).expect("trains").tuned.trained;
+    assert!(losses.0[2].0 < losses.0[0].0, "{:?}", losses.0);
+    let dir = tempfile::tempdir().expect("a folder");
+    let Trained::Full(own) = &trained else { panic!("no weights") };
+    own.save(dir.path()).expect("saved");
+    let back = Full::load(dir.path(), model.config(), model.device()).expect("read").into();
+    assert_eq!(states(Some(&back)), states(Some(&trained)));
+    assert!(apart(&states(Some(&back)), &untrained) > 1e-2);
+    assert_eq!(states(None), untrained);
+    // another model's
+    let shallow = model.config().shortened(1);
+    assert!(Full::load(dir.path(), &shallow, model.device()).is_ok(), "the blocks that are asked for are there");
+    let wider = gemma::Config { feed_forward: shallow.feed_forward + 8, ..shallow };
+    assert!(Full::load(dir.path(), &wider, model.device()).is_err_and(|e| e.to_string().contains("belongs to another model")));
 }
 
 /// Over many masks the loss has the mean and the spread that it has where dropout is written operation by operation.
@@ -474,7 +650,7 @@ fn packed_weights_give_the_numbers_of_what_they_hold() {
 #[test]
 fn lower_blocks_learn_at_their_share_of_the_rate() {
     let (_, model) = open(&tiny(), "cpu");
-    let mut tuned = Tuned { adapters: formula(&model, 4, 2.0), head: None };
+    let mut tuned = Tuned { trained: formula(&model, 4, 2.0).into(), head: None };
     let mut before = BTreeMap::new();
     tuned.visit(&mut |path, t| drop(before.insert(path.to_string(), floats(t.clone().inner()))));
     let settings = Settings { layer_decay: 0.5, ..plain() };
@@ -493,20 +669,22 @@ fn lower_blocks_learn_at_their_share_of_the_rate() {
     assert_eq!(seen, layers * 14);
 }
 
+/// Rows that begin alike, for longer than the sliding window.
+fn sharing(model: &Gemma) -> Vec<Encoded> {
+    let trunk: Vec<u32> = (0..model.config().window as u32 + 40).map(|i| if i == 0 { 2 } else { 300 + 31 * i % 700 }).collect();
+    let row = |(row, &(prompt, answer)): (usize, &(u32, u32))| {
+        let own = (0..prompt + answer).map(|t| 310 + (17 * t + 101 * row as u32) % 600);
+        Encoded { ids: trunk.iter().copied().chain(own).collect(), prompt: trunk.len() + prompt as usize, marks: Vec::new() }
+    };
+    [(3, 4), (9, 2), (1, 6), (5, 5), (2, 3)].iter().enumerate().map(row).collect()
+}
+
 /// Rows that share a trunk have the loss and the gradients of the same rows apart, also where the trunk is longer than the
 /// sliding window, and whether blocks are fused or not.
 #[test]
 fn a_shared_beginning_changes_no_number() {
     let (_, model) = open(&tiny(), "cpu");
-    let trunk: Vec<u32> = (0..model.config().window as u32 + 40).map(|i| if i == 0 { 2 } else { 300 + 31 * i % 700 }).collect();
-    let examples: Vec<Encoded> = [(3u32, 4u32), (9, 2), (1, 6), (5, 5), (2, 3)]
-        .iter()
-        .enumerate()
-        .map(|(row, &(prompt, answer))| {
-            let own = (0..prompt + answer).map(|t| 310 + (17 * t + 101 * row as u32) % 600);
-            Encoded { ids: trunk.iter().copied().chain(own).collect(), prompt: trunk.len() + prompt as usize, marks: Vec::new() }
-        })
-        .collect();
+    let examples = sharing(&model);
     let all: Vec<usize> = (0..examples.len()).collect();
     let apart: Vec<Batch> = all.iter().map(|&i| Batch::new(&examples, &[i], model.layout())).collect();
     let (expected, expected_gradients) = gradients(&model, &apart);

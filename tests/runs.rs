@@ -147,11 +147,12 @@ fn story(events: &[Event]) -> Vec<String> {
 #[test]
 fn no_test_row_influences_the_training() {
     let b = Bench::new();
-    for method in ["head", "completion"] {
+    for method in ["head", "completion", "full"] {
         let learnt = |out: &str| {
             let ended = train(&b.home, &b.request(out, method, &["average=2", "dropout=0.1"]), &mut |_| {}, &AtomicBool::new(false)).expect("a run");
-            let bytes = |name: &str| std::fs::read(b.path(out).join("adapter").join(name)).ok();
-            (story(&b.events(out)), ended.train.best_step, bytes("adapter_model.safetensors"), bytes("head.safetensors"))
+            let bytes = |name: &str| std::fs::read(b.path(out).join(name)).ok();
+            let learnt = if method == "full" { "weights/model.safetensors" } else { "adapter/adapter_model.safetensors" };
+            (story(&b.events(out)), ended.train.best_step, bytes(learnt), bytes("adapter/head.safetensors"))
         };
         let first = learnt(&format!("{method}-first"));
         b.write("test", (0..30).map(|i| [("non ho ancora ricevuto nulla di ciò che aspettavo", "pacco"), ("vorrei i miei soldi", "reso")][i % 2]).enumerate());

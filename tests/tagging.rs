@@ -30,9 +30,9 @@ fn gradients_of_tagged_words_are_those_of_the_loss() {
     for body in [model.shortened(2), model.shortened(2).unfused()] {
         for pool in [Pool::Mean, Pool::Last, Pool::Rare] {
             let config = LoraConfig { rank: 4, ..LoraConfig::default() };
-            let adapters = Adapters::new(config, body.config(), 1, body.device()).expect("adapters");
+            let adapters = Adapters::new(config, &body, 1).expect("adapters");
             let head = Head::new(body.config().hidden, count(2), View { taps: vec![1, 2], pool }, 1, body.device());
-            let mut tuned = Tuned { adapters, head: Some(head) };
+            let mut tuned = Tuned { trained: adapters.into(), head: Some(head) };
             // B begins at zero, where A has no gradient: look from beside it
             tuned.visit(&mut |path, t| {
                 if path.ends_with("lora_B") {

@@ -30,7 +30,7 @@ impl Observer for Watch<'_> {
         let batch = Batch::new(self.examples, &(0..16).collect::<Vec<_>>(), self.model.layout());
         let loss = match &tuned.head {
             None => step::evaluate(self.model, tuned, &batch)?.sum,
-            Some(head) => gemma::lora::values(step::classify(self.model, &tuned.adapters, head, &batch)?).into_iter().map(|v| f64::from(v).abs()).sum(),
+            Some(head) => gemma::lora::values(step::classify(self.model, &tuned.trained, head, &batch)?).into_iter().map(|v| f64::from(v).abs()).sum(),
         };
         Ok(Some(Validation { loss, metrics: Default::default(), score: -loss, collapsed: false, silent: false, samples: Vec::new() }))
     }
@@ -55,14 +55,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let examples: Vec<Encoded> = (0..40).map(row).collect();
         let config = LoraConfig { rank: 4, dropout: 0.1, ..LoraConfig::default() };
-        let adapters = Adapters::new(config, model.config(), 0, model.device())?;
+        let adapters = Adapters::new(config, &model, 0)?;
         let view = View { taps: vec![model.config().layers], pool: Pool::Mean };
         let head = head.then(|| Head::new(model.config().hidden, 3, view, 0, model.device()));
         let settings = Settings { epochs: steps / 10, checkpoint_every: 10, average: 3, repairs: 6, ..Settings::steady(4, 1e-4) };
         let folder = tempfile::tempdir()?;
         let mut watch = Watch { model: &model, examples: &examples, writer: checkpoint::Writer::new(folder.path().into()), held: Vec::new() };
         let plan = Plan { model: &model, examples: &examples, settings: &settings, seed: 0 };
-        plan.run(plan.start(Tuned { adapters, head }), &mut watch)?;
+        plan.run(plan.start(Tuned { trained: adapters.into(), head }), &mut watch)?;
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let most = |part: &[u64]| mib(part.iter().copied().max().unwrap_or(0));
         let held = &watch.held;

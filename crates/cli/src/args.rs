@@ -149,7 +149,7 @@ pub enum Command {
     Export {
         /// Run folder
         run: PathBuf,
-        /// What to write: the adapter as PEFT has it, or the merged model as safetensors or GGUF
+        /// What to write: the adapter as PEFT has it, or the whole model as safetensors or GGUF
         #[arg(long, value_parser = exports())]
         format: lab::export::Format,
         /// Folder to make
@@ -208,7 +208,7 @@ pub enum Command {
         #[arg(long, default_value_t = 5)]
         steps: usize,
         /// What is trained
-        #[arg(long, default_value = "completion", value_parser = ["completion", "head"])]
+        #[arg(long, default_value = "completion", value_parser = ["completion", "head", "full"])]
         method: String,
         /// Change one setting of the recipe; may be repeated
         #[arg(long, value_name = "KEY=VALUE")]
@@ -388,7 +388,7 @@ impl Under {
 }
 
 /// What `--method` takes.
-const METHODS: [&str; 4] = ["auto", "completion", "head", "tagging"];
+const METHODS: [&str; 5] = ["auto", "completion", "head", "tagging", "full"];
 
 /// A part of a data set.
 fn part(name: &str) -> std::result::Result<Split, String> {

@@ -220,7 +220,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Bench { device, model, shape, targets, steps, method, set } => {
             let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
             ready(&home, &device, out)?;
-            let choice = lab::bench::Choice { model, device, rows, time, targets, steps, set, head: method == "head" };
+            let choice = lab::bench::Choice { model, device, rows, time, targets, steps, set, method };
             out.bench(&lab::bench::step(&home, &choice)?);
         }
     }

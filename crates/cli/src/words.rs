@@ -722,7 +722,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("models export", "out", "Cartella da creare"),
     ("export", "", "Scrive un modello addestrato per altri programmi"),
     ("export", "run", "Cartella dell’esecuzione"),
-    ("export", "format", "Che cosa scrivere: l’adattatore come per PEFT, o il modello fuso come safetensors o GGUF"),
+    ("export", "format", "Che cosa scrivere: l’adattatore come per PEFT, o il modello intero come safetensors o GGUF"),
     ("export", "out", "Cartella da creare"),
     ("data", "", "Esamina un insieme di dati prima dell’addestramento"),
     ("check", "", "Cerca ciò che rovinerebbe un’esecuzione; codice di uscita 1 se l’addestramento rifiuterebbe i dati"),

@@ -6,8 +6,10 @@
 //! [`prepare`] sets what must be set before the first one is opened.
 
 use crate::error::{Error, Result};
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
 pub use burn::tensor::Device;
-use burn::tensor::DeviceKind;
+use burn::tensor::{DeviceKind, Tensor};
 use burn_std::config::{BurnConfig, RuntimeConfig};
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -125,8 +127,22 @@ pub fn prepare(fusion: bool) -> bool {
     (BurnConfig::get().fusion().beam_search.max_explorations != Some(0)) == fusion
 }
 
+/// A tensor as the CPU holds it, its values one after the other.
+///
+/// # Errors
+/// If it is not on the CPU.
+pub fn held<const D: usize>(t: Tensor<D>) -> Result<FlexTensor> {
+    let device = t.device();
+    // what is trained is tracked elsewhere
+    let flex = t.inner().try_into_primitive::<Flex>();
+    flex.map(|t| t.to_contiguous()).map_err(|e| Error::Device {
+        device: format!("{device:?}"),
+        what: say!("a weight is not where it should be: {e:?}", "un peso non è dove dovrebbe essere: {e:?}"),
+    })
+}
+
 /// Whether this is the CPU backend, whatever it is wrapped in.
-pub(crate) fn is_cpu(device: &Device) -> bool {
+pub fn is_cpu(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
 }
 

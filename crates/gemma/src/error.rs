@@ -48,6 +48,13 @@ pub enum Error {
     },
 }
 
+/// All results, or the first error.
+pub(crate) fn all<T, const N: usize>(results: [Result<T>; N]) -> Result<[T; N]> {
+    let values: Vec<T> = results.into_iter().collect::<Result<_>>()?;
+    // as many as there were
+    values.try_into().map_err(|_| Error::Request(say!("a block lacks tensors", "a un blocco mancano tensori")))
+}
+
 impl Error {
     /// An I/O error at a path.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {

@@ -1,19 +1,21 @@
-//! Writes a model for other programs, with adapters merged into its weights if there are any.
+//! Writes a model for other programs, with what was trained of it in its place.
 //!
 //! [`safetensors`] makes what transformers and burn read, in `f32`; [`gguf`] what llama.cpp, Ollama and
-//! LM Studio read. A merged matrix is `W + s·(A·B)ᵀ` (Hu et al. 2021, section 4.1); the rest is what
-//! the base model's files hold. Norms differ between the two: Hugging Face files store `w`, GGUF files
+//! LM Studio read. A matrix into which an adapter is merged is `W + s·(A·B)ᵀ` (Hu et al. 2021, section 4.1); what was
+//! not trained is what the base model's files hold. Norms differ between the two: Hugging Face files store `w`, GGUF files
 //! `1 + w`.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::gguf::{ALIGNMENT, Header};
-use crate::lora::{Adapters, Projection};
+use crate::hf;
 use crate::quant::Storage;
 use crate::tokenizer::{Entry, Tokenizer};
+use crate::trained::Trained;
 use crate::weights::{BLOCK_NAMES, EMBEDDINGS, Raw, Weights, gguf_name};
 use half::f16;
 use say::say;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -26,8 +28,8 @@ pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
 pub struct Export<'a> {
     /// The base model.
     pub weights: &'a Weights,
-    /// What was learnt, for some or all of its blocks.
-    pub adapters: Option<&'a Adapters>,
+    /// What was trained, for some or all of its blocks.
+    pub trained: Option<&'a Trained>,
 }
 
 impl Export<'_> {
@@ -38,18 +40,15 @@ impl Export<'_> {
         names
     }
 
-    /// What the adapters add to a tensor, row by row as it is stored; none where they change nothing. It is a
+    /// What training made of a tensor, row by row, norms as the `w` of `1 + w`; none where it is as it was. It may be a
     /// product of matrices, so whoever needs it for more than one thing keeps it.
-    fn change(&self, name: &str) -> Option<Vec<f32>> {
-        let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
-        let path = rest.strip_suffix(".weight")?;
-        let projection = Projection::ALL.into_iter().find(|p| p.path() == path)?;
-        self.adapters?.change(layer.parse().ok()?, projection)
+    fn changed(&self, name: &str) -> Result<Option<Vec<f32>>> {
+        let Some(trained) = self.trained else { return Ok(None) };
+        trained.merged(name, || self.weights.values(name, self.weights.raw(name)?.shape))
     }
 
-    /// Hands the values of a tensor, with what `change` adds, to `each`, a row at a time, so that the table is
-    /// never whole in memory.
-    fn rows(&self, name: &str, raw: Raw<'_>, change: Option<&[f32]>, mut each: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
+    /// Hands the values of a tensor of the base model to `each`, a row at a time, so that the table is never whole in memory.
+    fn rows(&self, name: &str, raw: Raw<'_>, mut each: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
         let width = *raw.shape.last().unwrap_or(&1);
         let damaged = || {
             Error::tensor(
@@ -60,11 +59,8 @@ impl Export<'_> {
         };
         let bytes = raw.storage.bytes(width).filter(|b| *b > 0).ok_or_else(damaged)?;
         let mut values = vec![0.0f32; width];
-        for (row, stored) in raw.bytes.chunks_exact(bytes).enumerate() {
+        for stored in raw.bytes.chunks_exact(bytes) {
             raw.storage.dequantize(stored, &mut values);
-            if let Some(change) = change {
-                values.iter_mut().zip(&change[row * width..]).for_each(|(v, c)| *v += c);
-            }
             each(&values)?;
         }
         Ok(())
@@ -85,24 +81,19 @@ impl Export<'_> {
     pub fn safetensors_with(&self, folder: &Path, watch: Watch<'_>) -> Result<()> {
         let weights = self.weights;
         let names = self.names();
-        let mut header = serde_json::Map::new();
-        let mut at = 0usize;
-        for name in &names {
-            let shape = weights.raw(name)?.shape;
-            let end = at + 4 * shape.iter().product::<usize>();
-            header.insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [at, end]}));
-            at = end;
-        }
-        let mut header = serde_json::Value::Object(header).to_string().into_bytes();
-        header.resize(header.len().next_multiple_of(8), b' ');
+        let shapes: Vec<&[usize]> = names.iter().map(|name| Ok(weights.raw(name)?.shape)).collect::<Result<_>>()?;
+        let header = hf::header(names.iter().map(String::as_str).zip(shapes), &BTreeMap::new());
         let file = folder.join("model.safetensors");
         let mut out = Out::create(&file, watch)?;
-        out.write(&(header.len() as u64).to_le_bytes())?;
         out.write(&header)?;
         for name in &names {
+            if let Some(values) = self.changed(name)? {
+                out.write(&hf::bytes(&values))?;
+                continue;
+            }
             let raw = weights.raw(name)?;
             let less = if weights.gguf().is_some() && raw.shape.len() == 1 { 1.0 } else { 0.0 };
-            self.rows(name, raw, self.change(name).as_deref(), |values| values.iter().try_for_each(|v| out.write(&(v - less).to_le_bytes())))?;
+            self.rows(name, raw, |values| values.iter().try_for_each(|v| out.write(&(v - less).to_le_bytes())))?;
         }
         out.finish()?;
         let file = folder.join("config.json");
@@ -110,8 +101,8 @@ impl Export<'_> {
         crate::file::write_atomically(&file, text.as_bytes()).map_err(|e| Error::io(&file, e))
     }
 
-    /// Writes a GGUF file. Matrices that the adapters change become `f16`, whose rounding (2⁻¹¹ of a
-    /// value) is far below what the adapters change; all others stay as they are stored.
+    /// Writes a GGUF file. Matrices that training changed become `f16`, whose rounding (2⁻¹¹ of a
+    /// value) is far below what it changed; all others stay as they are stored.
     ///
     /// # Errors
     /// If a tensor cannot be read, the vocabulary is not whole, or the disk refuses.
@@ -136,9 +127,9 @@ impl Export<'_> {
             let raw = weights.raw(&name)?;
             let own =
                 gguf_name(&name).ok_or_else(|| Error::tensor(weights.path(), &name, say!("has no name in a GGUF file", "non ha un nome in un file GGUF")))?;
-            let storage = match self.change(&name) {
-                Some(change) => self.narrow(&name, raw, &change)?,
-                None if raw.shape.len() == 1 => Storage::F32,
+            let storage = match self.changed(&name)? {
+                _ if raw.shape.len() == 1 => Storage::F32,
+                Some(values) => narrow(&values),
                 None => raw.storage,
             };
             let bytes = storage.bytes(raw.shape.iter().product()).unwrap_or(raw.bytes.len()) as u64;
@@ -160,30 +151,23 @@ impl Export<'_> {
         out.pad(metadata.alignment)?;
         for (name, storage) in parts {
             let raw = weights.raw(&name)?;
-            if let [width] = raw.shape {
-                weights.norm(&name, *width)?.iter().try_for_each(|v| out.write(&v.to_le_bytes()))?;
-            } else if let Some(change) = self.change(&name) {
-                self.rows(&name, raw, Some(&change), |values| match storage {
-                    Storage::F16 => values.iter().try_for_each(|v| out.write(&f16::from_f32(*v).to_le_bytes())),
-                    _ => values.iter().try_for_each(|v| out.write(&v.to_le_bytes())),
-                })?;
-            } else {
-                out.write(raw.bytes)?;
+            match (self.changed(&name)?, raw.shape) {
+                (Some(w), [_]) => w.iter().try_for_each(|w| out.write(&(1.0 + w).to_le_bytes()))?,
+                (None, [width]) => out.write(&hf::bytes(&weights.norm(&name, *width)?))?,
+                (Some(values), _) if storage == Storage::F16 => values.iter().try_for_each(|v| out.write(&f16::from_f32(*v).to_le_bytes()))?,
+                (Some(values), _) => out.write(&hf::bytes(&values))?,
+                (None, _) => out.write(raw.bytes)?,
             }
             out.pad(metadata.alignment)?;
         }
         out.finish()
     }
+}
 
-    /// `f16`, unless a value is beyond it.
-    fn narrow(&self, name: &str, raw: Raw<'_>, change: &[f32]) -> Result<Storage> {
-        let mut most = 0.0f32;
-        self.rows(name, raw, Some(change), |values| {
-            most = values.iter().fold(most, |m, v| m.max(v.abs()));
-            Ok(())
-        })?;
-        Ok(if most <= f16::MAX.to_f32() { Storage::F16 } else { Storage::F32 })
-    }
+/// `f16`, unless a value is beyond it.
+fn narrow(values: &[f32]) -> Storage {
+    let most = values.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    if most <= f16::MAX.to_f32() { Storage::F16 } else { Storage::F32 }
 }
 
 /// A file being written, which knows how long it is.

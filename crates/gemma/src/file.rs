@@ -1,4 +1,4 @@
-//! Writing files so that a crash or a full disk never leaves half of one.
+//! Writing files so that a crash or a full disk never leaves half of one, and reading those too large for memory.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -29,6 +29,17 @@ pub fn write_atomically_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> R
         // the first error is the one to report; a leftover would only confuse
         let _ = std::fs::remove_file(&temporary);
     })
+}
+
+/// Maps a file into memory: nothing of it is read before it is asked for.
+///
+/// # Errors
+/// If there is no such file, or it cannot be read.
+pub fn map(path: &Path) -> Result<memmap2::Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: the map is read-only; another process that truncates the file while we run would end this one, which is
+    // accepted and documented.
+    unsafe { memmap2::Mmap::map(&file) }
 }
 
 /// Makes a folder that appears whole or not at all: `fill` fills another beside it, which then takes its name.

@@ -13,17 +13,17 @@ const ROWS: usize = 256;
 /// Measurements of which the shortest counts.
 const TRIES: usize = 5;
 
-/// How often a step multiplies by a frozen matrix: forward in every block, and backward in every block but by the first
+/// How often a step multiplies by a matrix: forward in every block, and backward in every block but by the first
 /// one's queries, keys and values, below which nothing learns.
 fn times(projection: Projection, layers: usize) -> [usize; 2] {
     let read = matches!(projection, Projection::Q | Projection::K | Projection::V);
     [layers, layers.saturating_sub(usize::from(read))]
 }
 
-/// Seconds of the frozen matrices' products in one step on the CPU, forward and by the input, every core on its share of
-/// the tokens, and of the output layer at `targets` positions (0 for a head). Nothing else is counted: no adapters, no
-/// attention, no element-wise work, and no making of buffers.
-pub fn seconds(config: &Config, tokens: usize, targets: usize) -> f64 {
+/// Seconds of the matrices' products in one step on the CPU, forward, by the input and, where they are trained `whole`, by
+/// the matrices themselves, every core on its share of the tokens, and of the output layer at `targets` positions (0 for a
+/// head). Nothing else is counted: no adapters, no attention, no element-wise work, and no making of buffers.
+pub fn seconds(config: &Config, tokens: usize, targets: usize, whole: bool) -> f64 {
     let cores = rayon::current_num_threads();
     let share = tokens.div_ceil(cores).max(1);
     let block = |p: Projection| {
@@ -36,7 +36,14 @@ pub fn seconds(config: &Config, tokens: usize, targets: usize) -> f64 {
             product(x, [share, inputs, outputs], Matrix::rows(y, outputs), Matrix::rows(&weights, inputs));
         });
         let [often, back] = times(p, config.layers);
-        forward * often as f64 + backward * back as f64
+        let mut gradients: Vec<Vec<f32>> = vec![vec![0.0; if whole { inputs * outputs } else { 0 }]; cores];
+        let mut pairs: Vec<_> = pairs(cores, share * outputs, share * inputs).into_iter().zip(&mut gradients).collect();
+        let learning = shortest(&mut pairs, |(y, x), gradient| {
+            if whole {
+                product(gradient, [outputs, inputs, share], Matrix::transposed(y, outputs), Matrix::rows(x, inputs));
+            }
+        });
+        forward * often as f64 + backward * back as f64 + learning * config.layers as f64
     };
     let blocks: f64 = Projection::ALL.into_iter().map(block).sum();
     let shards = if targets == 0 { 0 } else { config.vocabulary.div_ceil(ROWS).div_ceil(cores) };
@@ -87,7 +94,7 @@ mod tests {
     fn more_work_has_a_positive_floor_and_none_has_none() {
         let weights = crate::Weights::open(std::path::Path::new("../../tests/reference/tiny")).expect("opens");
         let config = weights.config();
-        assert!(seconds(config, 64, 8) > 0.0);
-        assert!(seconds(&config.shortened(1), 1, 0).is_finite());
+        assert!(seconds(config, 64, 8, false) > 0.0);
+        assert!(seconds(&config.shortened(1), 1, 0, true).is_finite());
     }
 }

@@ -4,8 +4,8 @@
 //! computed, so answering from a closed set never touches the 262 144-row output layer.
 
 use crate::error::{Error, Result};
-use crate::lora::Adapters;
 use crate::model::{Cache, Gemma};
+use crate::trained::Trained;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -105,7 +105,7 @@ pub struct Limits<'a> {
 /// no sense.
 pub fn generate(
     model: &Gemma,
-    adapters: Option<&Adapters>,
+    trained: Option<&Trained>,
     prompts: &[Vec<u32>],
     limits: &Limits<'_>,
     sampling: &Sampling,
@@ -115,8 +115,8 @@ pub fn generate(
     if prompts.is_empty() {
         return Ok(Vec::new());
     }
-    let read = read(model, adapters, prompts)?;
-    go_on(model, adapters, read, prompts.len(), limits, sampling, constraint)
+    let read = read(model, trained, prompts)?;
+    go_on(model, trained, read, prompts.len(), limits, sampling, constraint)
 }
 
 /// Continues each prompt `count` times, each time by other chances, reading it once. `constraint` is asked about row
@@ -126,7 +126,7 @@ pub fn generate(
 /// As [`generate`].
 pub fn samples(
     model: &Gemma,
-    adapters: Option<&Adapters>,
+    trained: Option<&Trained>,
     prompts: &[Vec<u32>],
     limits: &Limits<'_>,
     sampling: &Sampling,
@@ -137,18 +137,18 @@ pub fn samples(
     if prompts.is_empty() || count == 0 {
         return Ok(vec![Vec::new(); prompts.len()]);
     }
-    let (mut cache, hidden) = read(model, adapters, prompts)?;
+    let (mut cache, hidden) = read(model, trained, prompts)?;
     let rows: Vec<usize> = (0..prompts.len()).flat_map(|prompt| std::iter::repeat_n(prompt, count)).collect();
     cache.select(&rows);
     let hidden = rows_of(hidden, rows.iter().copied());
-    let all = go_on(model, adapters, (cache, hidden), rows.len(), limits, sampling, constraint)?;
+    let all = go_on(model, trained, (cache, hidden), rows.len(), limits, sampling, constraint)?;
     Ok(all.chunks(count).map(<[Generated]>::to_vec).collect())
 }
 
 /// Continues so many rows that have been read.
 fn go_on(
     model: &Gemma,
-    adapters: Option<&Adapters>,
+    trained: Option<&Trained>,
     (mut cache, mut hidden): (Cache, Tensor<2>),
     rows: usize,
     limits: &Limits<'_>,
@@ -188,13 +188,13 @@ fn go_on(
         if out[active[0]].tokens.len() == limits.tokens {
             break;
         }
-        hidden = model.forward_cached(&next, adapters, &mut cache)?;
+        hidden = model.forward_cached(&next, trained, &mut cache)?;
     }
     Ok(out)
 }
 
 /// Reads the prompts: the cache behind them, and the hidden state at the end of each, `[prompts, hidden]`.
-fn read(model: &Gemma, adapters: Option<&Adapters>, prompts: &[Vec<u32>]) -> Result<(Cache, Tensor<2>)> {
+fn read(model: &Gemma, trained: Option<&Trained>, prompts: &[Vec<u32>]) -> Result<(Cache, Tensor<2>)> {
     if prompts.iter().any(Vec::is_empty) {
         return Err(Error::Request(say!(
             "a prompt is empty; it must hold at least the token that begins a text",
@@ -205,7 +205,7 @@ fn read(model: &Gemma, adapters: Option<&Adapters>, prompts: &[Vec<u32>]) -> Res
     let padding: Vec<usize> = prompts.iter().map(|p| longest - p.len()).collect();
     let ids: Vec<u32> = prompts.iter().zip(&padding).flat_map(|(p, &n)| std::iter::repeat_n(PAD, n).chain(p.iter().copied())).collect();
     let mut cache = Cache::new(padding, model.config());
-    let hidden = last(model.forward_cached(&ids, adapters, &mut cache)?, prompts.len());
+    let hidden = last(model.forward_cached(&ids, trained, &mut cache)?, prompts.len());
     Ok((cache, hidden))
 }
 
@@ -219,7 +219,7 @@ fn read(model: &Gemma, adapters: Option<&Adapters>, prompts: &[Vec<u32>]) -> Res
 /// As [`generate`].
 pub fn beams(
     model: &Gemma,
-    adapters: Option<&Adapters>,
+    trained: Option<&Trained>,
     prompts: &[Vec<u32>],
     limits: &Limits<'_>,
     width: usize,
@@ -229,7 +229,7 @@ pub fn beams(
     if prompts.is_empty() {
         return Ok(Vec::new());
     }
-    let (mut cache, mut hidden) = read(model, adapters, prompts)?;
+    let (mut cache, mut hidden) = read(model, trained, prompts)?;
     let mut ended: Vec<Vec<Generated>> = vec![Vec::new(); prompts.len()];
     // the beams that go on, a prompt's next to each other, in the order of the cache's rows
     let mut going: Vec<(usize, Generated)> = (0..prompts.len()).map(|prompt| (prompt, Generated::default())).collect();
@@ -288,7 +288,7 @@ pub fn beams(
         cache.select(&kept.iter().map(|&i| from[i]).collect::<Vec<_>>());
         going = kept.iter().map(|&i| next[i].clone()).collect();
         let tokens: Vec<u32> = going.iter().filter_map(|(_, beam)| beam.tokens.last().copied()).collect();
-        hidden = model.forward_cached(&tokens, adapters, &mut cache)?;
+        hidden = model.forward_cached(&tokens, trained, &mut cache)?;
     }
     for found in &mut ended {
         found.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));

@@ -70,10 +70,7 @@ impl Gguf {
     /// If the file cannot be read, is not GGUF version 2 or 3, is truncated, or describes tensors
     /// that lie outside it or are of an unsupported type.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-        // SAFETY: the map is read-only; as for every mapped weight file, another process that
-        // truncates it while we run would end this one, which is accepted and documented.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+        let map = crate::file::map(path).map_err(|e| Error::io(path, e))?;
         let header = parse(&map).map_err(|what| Error::format(path, what))?;
         Ok(Self { path: path.into(), map, header })
     }

@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::generate::BOS;
-use crate::lora::{TensorFile, leaf, uniform, values};
+use crate::lora::{Named, TensorFile, leaf, uniform, values};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use say::say;
@@ -147,11 +147,11 @@ impl Head {
 
     /// Tensors for [`FILE`]; the weight is stored `[classes, width]` as `torch.nn.Linear` does. Mean
     /// and deviation are folded into weight and bias, so that the file is a plain linear layer.
-    pub fn to_tensors(&self) -> Vec<(String, [usize; 2], Vec<f32>)> {
+    pub fn to_tensors(&self) -> Vec<Named> {
         let w = self.weight.clone().inner() / self.deviation.clone().transpose();
         let b = self.bias.clone().inner() - self.mean.clone().matmul(w.clone());
         let w = w.transpose();
-        vec![("head.weight".into(), w.dims(), values(w)), ("head.bias".into(), b.dims(), values(b))]
+        vec![("head.weight".into(), w.dims().to_vec(), w), ("head.bias".into(), b.dims().to_vec(), b)]
     }
 
     /// Reads a head for a model of this width from an adapter folder.
@@ -165,8 +165,8 @@ impl Head {
         if classes == 0 {
             return Err(Error::tensor(folder.join(FILE), "head.weight", say!("is missing or empty; train again", "manca o è vuoto; ripeti l’addestramento")));
         }
-        let weight = file.values("head.weight", [classes, width])?;
-        let bias = file.values("head.bias", [1, classes])?;
+        let weight = file.values("head.weight", &[classes, width])?;
+        let bias = file.values("head.bias", &[1, classes])?;
         let weight: Tensor<2> = Tensor::from_data(TensorData::new(weight, [classes, width]), device);
         let weight = weight.transpose().autodiff().require_grad();
         let (mean, deviation) = (Tensor::zeros([1, width], device), Tensor::ones([1, width], device));

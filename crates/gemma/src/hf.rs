@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::quant::Storage;
 use safetensors::{Dtype, SafeTensors};
 use say::say;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -75,9 +75,7 @@ impl Folder {
     }
 
     fn add(&mut self, file: &Path) -> Result<()> {
-        let handle = std::fs::File::open(file).map_err(|e| Error::io(file, e))?;
-        // SAFETY: as in `gguf`: read-only, and truncation by another process is accepted.
-        let map = unsafe { memmap2::Mmap::map(&handle) }.map_err(|e| Error::io(file, e))?;
+        let map = crate::file::map(file).map_err(|e| Error::io(file, e))?;
         let parsed = parse(&map).map_err(|what| Error::format(file, what))?;
         let shard = self.shards.len();
         for (name, shape, storage, bytes) in parsed {
@@ -110,6 +108,31 @@ impl Folder {
         let bytes = self.shards[info.shard].1.get(info.bytes.clone())?;
         Some((&info.shape, info.storage, bytes))
     }
+}
+
+/// What precedes the values in a safetensors file of `f32` tensors that follow each other in this order.
+pub fn header<'a>(tensors: impl Iterator<Item = (&'a str, &'a [usize])>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut fields = serde_json::Map::new();
+    if !metadata.is_empty() {
+        fields.insert("__metadata__".into(), serde_json::json!(metadata));
+    }
+    let mut at = 0usize;
+    for (name, shape) in tensors {
+        let end = at + 4 * shape.iter().product::<usize>();
+        fields.insert(name.into(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [at, end]}));
+        at = end;
+    }
+    let mut text = serde_json::Value::Object(fields).to_string().into_bytes();
+    // so that values begin where a processor likes to read them
+    text.resize(text.len().next_multiple_of(8), b' ');
+    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+}
+
+/// Values as files hold them, four bytes each, the lowest first.
+pub fn bytes(values: &[f32]) -> Vec<u8> {
+    let mut out = vec![0; 4 * values.len()];
+    out.chunks_exact_mut(4).zip(values).for_each(|(bytes, value)| bytes.copy_from_slice(&value.to_le_bytes()));
+    out
 }
 
 /// A tensor of a safetensors file: name, shape, storage, bytes within the file.

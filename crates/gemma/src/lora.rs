@@ -1,18 +1,28 @@
 //! Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): `y = x·W + s·(x·A)·B`, with only A and B
-//! trained.
+//! trained. With DoRA (Liu et al. 2024, arXiv 2402.09353) every output is also brought to a length that is trained: row `o` of
+//! the merged weight `W + s·(A·B)ᵀ` is multiplied by `m_o` over its own length. As there and in PEFT, that length counts as a
+//! constant in the backward pass.
 //!
 //! The dense weight is never composed during training, so neither is its gradient. Files are in
 //! PEFT's layout, which stores both matrices transposed.
 
 use crate::config::Config;
+use crate::device::{held, is_cpu};
 use crate::error::{Error, Result};
+use crate::fused;
+use crate::model::Gemma;
+use crate::packed::Matrix;
+use crate::quant::Storage;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A matrix of a block that can carry an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,13 +85,17 @@ pub struct LoraConfig {
     pub dropout: f64,
     /// Rank-stabilised scale `alpha / √rank` (Kalajdzievski 2023, arXiv 2312.03732).
     pub rslora: bool,
+    /// Whether the length of each of the merged weight's rows is trained, too (DoRA). Dropout leaves out inputs of the adapters
+    /// only; PEFT's leaves them out of the frozen weight's share of the change as well.
+    #[serde(default)]
+    pub dora: bool,
     /// Which matrices carry an adapter.
     pub targets: Vec<Projection>,
 }
 
 impl Default for LoraConfig {
     fn default() -> Self {
-        Self { rank: 16, alpha: 32.0, dropout: 0.0, rslora: false, targets: Projection::ALL.to_vec() }
+        Self { rank: 16, alpha: 32.0, dropout: 0.0, rslora: false, dora: false, targets: Projection::ALL.to_vec() }
     }
 }
 
@@ -124,6 +138,41 @@ pub struct Adapter {
     pub a: Tensor<2>,
     /// Up from the rank; zero at the start, so an untrained adapter changes nothing.
     pub b: Tensor<2>,
+    /// Lengths that the merged weight's rows are brought to, where they are trained.
+    magnitude: Option<Magnitude>,
+}
+
+/// What DoRA trains beside an adapter.
+#[derive(Clone)]
+struct Magnitude {
+    /// The length of each row, `[1, outputs]`.
+    m: Tensor<2>,
+    /// The length that each row of `W + s·(A·B)ᵀ` has by itself, `[1, outputs]`, not tracked: worked out where it is first
+    /// needed, and again after a change.
+    lengths: OnceLock<Tensor<2>>,
+}
+
+impl Magnitude {
+    /// One of these lengths; a gradient is computed for them.
+    fn new(m: Vec<f32>, device: &Device) -> Self {
+        let outputs = m.len();
+        Self { m: leaf(m, [1, outputs], device), lengths: OnceLock::new() }
+    }
+}
+
+/// Length of each row of `W + s·(A·B)ᵀ`, `[1, outputs]`; never 0, because it is divided by.
+fn lengths(weight: &Matrix, a: Tensor<2>, b: Tensor<2>, scale: f64) -> Tensor<2> {
+    let device = a.device();
+    let weight = weight.tensor(&device);
+    if is_cpu(&device)
+        && let (Ok(weight), Ok(a), Ok(b)) = (held(weight.clone()), held(a.clone()), held(b.clone()))
+    {
+        let values = fused::merged_lengths(&weight, &a, &b, scale as f32);
+        let outputs = values.len();
+        return Tensor::from_data(TensorData::new(values, [1, outputs]), &device);
+    }
+    let merged = weight + a.matmul(b).transpose().mul_scalar(scale);
+    merged.square().sum_dim(1).sqrt().transpose().clamp_min(f32::MIN_POSITIVE)
 }
 
 /// The adapters of all blocks.
@@ -142,28 +191,41 @@ pub struct BlockAdapters<'a> {
 }
 
 impl BlockAdapters<'_> {
-    /// A and B of a projection, if it carries an adapter; untracked unless training.
-    pub(crate) fn matrices(&self, projection: Projection) -> Option<(Tensor<2>, Tensor<2>)> {
-        let Adapter { a, b } = self.adapters.get(&projection)?.clone();
-        Some(if self.training { (a, b) } else { (a.inner(), b.inner()) })
-    }
-
-    /// Whether inputs of the adapters are dropped at random in this pass.
-    pub(crate) fn drops(&self) -> bool {
-        self.training && self.config.dropout > 0.0
-    }
-
-    /// The adapter's share of a projection of `x`, `[rows, inputs]` → `[rows, outputs]`.
-    pub fn apply(&self, projection: Projection, x: &Tensor<2>) -> Option<Tensor<2>> {
+    /// A, B and, where it is trained, the magnitude of a projection, if it carries an adapter; untracked unless training.
+    pub(crate) fn tensors(&self, projection: Projection) -> Option<Vec<Tensor<2>>> {
+        let Adapter { a, b, magnitude } = self.adapters.get(&projection)?;
+        let all = [Some(a), Some(b), magnitude.as_ref().map(|own| &own.m)];
         // tracked matrices would tie every step of a generation to the next through the cache, and keep all of them
-        let (a, b) = self.matrices(projection)?;
-        let mut x = x.clone();
-        let p = self.config.dropout;
-        if self.drops() {
+        Some(all.into_iter().flatten().map(|t| if self.training { t.clone() } else { t.clone().inner() }).collect())
+    }
+
+    /// Lengths of the rows of a projection's merged weight before they are brought to the magnitude, `[1, outputs]`; none where
+    /// that is not trained.
+    pub(crate) fn lengths(&self, projection: Projection, weight: &Matrix) -> Option<Tensor<2>> {
+        let Adapter { a, b, magnitude } = self.adapters.get(&projection)?;
+        let known = &magnitude.as_ref()?.lengths;
+        Some(known.get_or_init(|| lengths(weight, a.clone().inner(), b.clone().inner(), self.config.scale())).clone())
+    }
+
+    /// Share of the adapters' inputs that is left out at random in this pass, if any is.
+    pub(crate) fn dropout(&self) -> Option<f64> {
+        Some(self.config.dropout).filter(|share| self.training && *share > 0.0)
+    }
+
+    /// What the adapter of a projection makes of `y = x·Wᵀ`, `[rows, outputs]`, for `x` of `[rows, inputs]`.
+    pub(crate) fn apply(&self, projection: Projection, x: Tensor<2>, y: Tensor<2>, weight: &Matrix) -> Tensor<2> {
+        let Some(tensors) = self.tensors(projection) else { return y };
+        let [a, b, magnitude @ ..] = tensors.as_slice() else { return y };
+        let mut x = x;
+        if let Some(p) = self.dropout() {
             let keep = x.random_like(Distribution::Bernoulli(1.0 - p));
             x = x * keep.div_scalar(1.0 - p);
         }
-        Some(x.matmul(a).matmul(b).mul_scalar(self.config.scale()))
+        let y = y + x.matmul(a.clone()).matmul(b.clone()).mul_scalar(self.config.scale());
+        match (magnitude.first(), self.lengths(projection, weight)) {
+            (Some(m), Some(lengths)) => y * (m.clone() / lengths),
+            _ => y,
+        }
     }
 }
 
@@ -189,11 +251,10 @@ impl Adapters {
     ///
     /// # Errors
     /// If the configuration makes no sense.
-    pub fn new(config: LoraConfig, model: &Config, seed: u64, device: &Device) -> Result<Self> {
+    pub fn new(config: LoraConfig, model: &Gemma, seed: u64) -> Result<Self> {
         Self::drawn(
             config,
             model,
-            device,
             |path, n, bound| if path.ends_with("lora_A") { uniform(seed, path.trim_end_matches(".lora_A"), n, bound) } else { vec![0.0; n] },
         )
     }
@@ -202,26 +263,29 @@ impl Adapters {
     ///
     /// # Errors
     /// If the configuration makes no sense.
-    pub fn random(config: LoraConfig, model: &Config, seed: u64, device: &Device) -> Result<Self> {
-        Self::drawn(config, model, device, |path, n, bound| uniform(seed, path, n, bound))
+    pub fn random(config: LoraConfig, model: &Gemma, seed: u64) -> Result<Self> {
+        Self::drawn(config, model, |path, n, bound| uniform(seed, path, n, bound))
     }
 
-    /// Adapters of the values that `draw` gives for a parameter's path, how many there are, and 1/√inputs.
-    fn drawn(config: LoraConfig, model: &Config, device: &Device, draw: impl Fn(&str, usize, f32) -> Vec<f32>) -> Result<Self> {
+    /// Adapters of the values that `draw` gives for a parameter's path, how many there are, and 1/√inputs; magnitudes are the
+    /// lengths that there are.
+    fn drawn(config: LoraConfig, model: &Gemma, draw: impl Fn(&str, usize, f32) -> Vec<f32>) -> Result<Self> {
         config.check()?;
-        let rank = config.rank;
-        Ok(Self::build(config, model, |path, p| {
-            let (i, o) = p.sizes(model);
+        let (rank, scale, dora, device) = (config.rank, config.scale(), config.dora, model.device());
+        Ok(Self::build(config, model.config(), |layer, path, p| {
+            let (i, o) = p.sizes(model.config());
             let matrix = |name: &str, inputs: usize, outputs: usize| {
                 let values = draw(&format!("{path}.{name}"), inputs * outputs, 1.0 / (inputs as f32).sqrt());
                 leaf(values, [inputs, outputs], device)
             };
-            Adapter { a: matrix("lora_A", i, rank), b: matrix("lora_B", rank, o) }
+            let (a, b) = (matrix("lora_A", i, rank), matrix("lora_B", rank, o));
+            let magnitude = dora.then(|| Magnitude::new(values(lengths(model.matrix(layer, p), a.clone().inner(), b.clone().inner(), scale)), device));
+            Adapter { a, b, magnitude }
         }))
     }
 
-    fn build(config: LoraConfig, model: &Config, mut make: impl FnMut(String, Projection) -> Adapter) -> Self {
-        let layers = (0..model.layers).map(|l| config.targets.iter().map(|&p| (p, make(format!("layers.{l}.{}", p.path()), p))).collect()).collect();
+    fn build(config: LoraConfig, model: &Config, mut make: impl FnMut(usize, String, Projection) -> Adapter) -> Self {
+        let layers = (0..model.layers).map(|l| config.targets.iter().map(|&p| (p, make(l, format!("layers.{l}.{}", p.path()), p))).collect()).collect();
         Self { config, layers }
     }
 
@@ -241,30 +305,53 @@ impl Adapters {
             for (p, adapter) in layer {
                 f(&format!("layers.{l}.{}.lora_A", p.path()), &mut adapter.a);
                 f(&format!("layers.{l}.{}.lora_B", p.path()), &mut adapter.b);
+                if let Some(own) = &mut adapter.magnitude {
+                    f(&format!("layers.{l}.{}.lora_magnitude", p.path()), &mut own.m);
+                    // whoever visits may have changed what they follow from
+                    own.lengths = OnceLock::new();
+                }
             }
         }
     }
 
     /// Tensors in PEFT's names and layout, for `adapter_model.safetensors`.
-    pub fn to_peft(&self) -> Vec<(String, [usize; 2], Vec<f32>)> {
+    pub fn to_peft(&self) -> Vec<Named> {
         let mut out = Vec::new();
         for (l, layer) in self.layers.iter().enumerate() {
             for (p, adapter) in layer {
                 for (matrix, t) in [("lora_A", &adapter.a), ("lora_B", &adapter.b)] {
                     let t = t.clone().inner().transpose();
                     let name = format!("base_model.model.model.layers.{l}.{}.{matrix}.weight", p.path());
-                    out.push((name, t.dims(), values(t)));
+                    out.push((name, t.dims().to_vec(), t));
+                }
+                if let Some(own) = &adapter.magnitude {
+                    let name = format!("base_model.model.model.layers.{l}.{}.lora_magnitude_vector", p.path());
+                    out.push((name, vec![own.m.dims()[1]], own.m.clone().inner()));
                 }
             }
         }
         out
     }
 
-    /// What the adapter of a projection adds to its weight, `s·(A·B)ᵀ`, as `[outputs, inputs]` row by row;
-    /// none if it carries no adapter.
-    pub fn change(&self, layer: usize, projection: Projection) -> Option<Vec<f32>> {
-        let Adapter { a, b } = self.layers.get(layer)?.get(&projection)?;
-        Some(values(a.clone().inner().matmul(b.clone().inner()).mul_scalar(self.config.scale()).transpose()))
+    /// The adapter of a projection, if it carries one.
+    pub(crate) fn of(&self, layer: usize, projection: Projection) -> Option<&Adapter> {
+        self.layers.get(layer)?.get(&projection)
+    }
+
+    /// A weight, `[outputs, inputs]` row by row, with what an adapter adds to it: `W + s·(A·B)ᵀ`, its rows brought to the
+    /// magnitude where that is trained.
+    pub(crate) fn merged(&self, adapter: &Adapter, mut weight: Vec<f32>) -> Vec<f32> {
+        let Adapter { a, b, magnitude } = adapter;
+        let inputs = a.dims()[0];
+        let change = values(a.clone().inner().matmul(b.clone().inner()).mul_scalar(self.config.scale()).transpose());
+        weight.iter_mut().zip(change).for_each(|(w, c)| *w += c);
+        if let Some(own) = magnitude {
+            for (row, m) in weight.chunks_exact_mut(inputs).zip(values(own.m.clone().inner())) {
+                let length = row.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>().sqrt().max(f64::from(f32::MIN_POSITIVE));
+                row.iter_mut().for_each(|w| *w = (f64::from(*w) * f64::from(m) / length) as f32);
+            }
+        }
+        weight
     }
 
     /// `adapter_config.json` of PEFT for these adapters on the base model called `base`.
@@ -273,7 +360,7 @@ impl Adapters {
         serde_json::json!({
             "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base,
             "r": self.config.rank, "lora_alpha": self.config.alpha, "lora_dropout": self.config.dropout,
-            "use_rslora": self.config.rslora, "use_dora": false, "bias": "none", "fan_in_fan_out": false,
+            "use_rslora": self.config.rslora, "use_dora": self.config.dora, "bias": "none", "fan_in_fan_out": false,
             "inference_mode": true, "init_lora_weights": true, "target_modules": modules,
         })
     }
@@ -281,15 +368,15 @@ impl Adapters {
     /// Reads adapters in PEFT's layout from a folder.
     ///
     /// # Errors
-    /// If a file is missing or damaged, asks for what is not supported (DoRA, biases), or does not fit the model.
+    /// If a file is missing or damaged, asks for what is not supported (other kinds of adapters), or does not fit the model.
     pub fn load(folder: &Path, model: &Config, device: &Device) -> Result<Self> {
         let file = folder.join("adapter_config.json");
         let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?;
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| {
             Error::format(&file, say!("not valid JSON ({e}); export the adapter again", "JSON non valido ({e}); esporta di nuovo l’adattatore"))
         })?;
-        if json["peft_type"].as_str() != Some("LORA") || json["use_dora"].as_bool() == Some(true) {
-            return Err(Error::format(&file, say!("only plain LoRA adapters are supported", "solo gli adattatori LoRA semplici sono supportati")));
+        if json["peft_type"].as_str() != Some("LORA") {
+            return Err(Error::format(&file, say!("only LoRA and DoRA adapters are supported", "solo gli adattatori LoRA e DoRA sono supportati")));
         }
         let modules: Vec<&str> = json["target_modules"].as_array().map(|a| a.iter().filter_map(|m| m.as_str()).collect()).unwrap_or_default();
         let targets = Projection::ALL.into_iter().filter(|p| modules.iter().any(|m| p.path().ends_with(m))).collect();
@@ -298,24 +385,27 @@ impl Adapters {
             alpha: json["lora_alpha"].as_f64().unwrap_or(0.0),
             dropout: json["lora_dropout"].as_f64().unwrap_or(0.0),
             rslora: json["use_rslora"].as_bool().unwrap_or(false),
+            dora: json["use_dora"].as_bool().unwrap_or(false),
             targets,
         };
         config.check()?;
         let weights = TensorFile::open(&folder.join("adapter_model.safetensors"))?;
-        let rank = config.rank;
+        let (rank, dora) = (config.rank, config.dora);
         let mut failed = None;
-        let out = Self::build(config, model, |path, p| {
+        let out = Self::build(config, model, |_, path, p| {
             let (i, o) = p.sizes(model);
-            let mut get = |matrix: &str, shape: [usize; 2]| {
-                let name = format!("base_model.model.model.{path}.{matrix}.weight");
-                let values = weights.values(&name, shape).unwrap_or_else(|e| {
+            let mut read = |name: String, shape: &[usize]| {
+                weights.values(&format!("base_model.model.model.{path}.{name}"), shape).unwrap_or_else(|e| {
                     failed.get_or_insert(e);
-                    vec![0.0; shape[0] * shape[1]]
-                });
-                let stored: Tensor<2> = Tensor::from_data(TensorData::new(values, shape), device);
+                    vec![0.0; shape.iter().product()]
+                })
+            };
+            let mut matrix = |name: &str, shape: [usize; 2]| {
+                let stored: Tensor<2> = Tensor::from_data(TensorData::new(read(format!("{name}.weight"), &shape), shape), device);
                 stored.transpose().autodiff().require_grad()
             };
-            Adapter { a: get("lora_A", [rank, i]), b: get("lora_B", [o, rank]) }
+            let (a, b) = (matrix("lora_A", [rank, i]), matrix("lora_B", [o, rank]));
+            Adapter { a, b, magnitude: dora.then(|| Magnitude::new(read("lora_magnitude_vector".into(), &[o]), device)) }
         });
         failed.map_or(Ok(out), Err)
     }
@@ -326,38 +416,36 @@ pub fn values(t: Tensor<2>) -> Vec<f32> {
     t.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
 }
 
-/// A small safetensors file read whole.
+/// A tensor with its name and its shape in a file, which may have fewer dimensions.
+pub type Named = (String, Vec<usize>, Tensor<2>);
+
+/// A safetensors file of what is trained.
 pub struct TensorFile {
     path: std::path::PathBuf,
-    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    map: memmap2::Mmap,
+    tensors: BTreeMap<String, (Vec<usize>, Storage, Range<usize>)>,
 }
 
 impl TensorFile {
-    /// Reads a file.
+    /// Opens a file; values are read as they are asked for.
     ///
     /// # Errors
     /// If it is missing, truncated or damaged.
     pub fn open(path: &Path) -> Result<Self> {
-        let data = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let mut tensors = BTreeMap::new();
-        for (name, shape, storage, range) in crate::hf::parse(&data).map_err(|e| Error::format(path, e))? {
-            let mut out = vec![0.0; shape.iter().product()];
-            storage.dequantize(&data[range], &mut out);
-            tensors.insert(name, (shape, out));
-        }
-        Ok(Self { path: path.into(), tensors })
+        let map = crate::file::map(path).map_err(|e| Error::io(path, e))?;
+        let parsed = crate::hf::parse(&map).map_err(|e| Error::format(path, e))?;
+        let tensors = parsed.into_iter().map(|(name, shape, storage, range)| (name, (shape, storage, range))).collect();
+        Ok(Self { path: path.into(), map, tensors })
     }
 
     /// A tensor, checked to have this shape.
     ///
     /// # Errors
     /// If it is missing or of another shape.
-    pub fn values(&self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>> {
-        let (own, values) = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| Error::tensor(&self.path, name, say!("is missing; save the adapter again", "manca; salva di nuovo l’adattatore")))?;
-        if own != &shape {
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let (own, storage, range) =
+            self.tensors.get(name).ok_or_else(|| Error::tensor(&self.path, name, say!("is missing; train again", "manca; ripeti l’addestramento")))?;
+        if own != shape {
             return Err(Error::tensor(
                 &self.path,
                 name,
@@ -367,27 +455,40 @@ impl TensorFile {
                 ),
             ));
         }
-        Ok(values.clone())
+        let mut values = vec![0.0; shape.iter().product()];
+        storage.dequantize(&self.map[range.clone()], &mut values);
+        Ok(values)
     }
 
     /// Shape of a tensor, if it is there.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(|(s, _)| s.as_slice())
+        self.tensors.get(name).map(|(s, ..)| s.as_slice())
     }
 
     /// Writes a file at once: a temporary file beside it, then a rename.
     ///
     /// # Errors
-    /// If the disk refuses.
-    pub fn write(path: &Path, tensors: &[(String, [usize; 2], Vec<f32>)]) -> Result<()> {
-        let bytes: Vec<(&str, [usize; 2], Vec<u8>)> =
-            tensors.iter().map(|(n, s, v)| (n.as_str(), *s, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
-        let mut views = Vec::new();
-        for (name, shape, data) in &bytes {
-            let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), data).map_err(|e| Error::format(path, e.to_string()))?;
-            views.push((*name, view));
+    /// If the disk refuses, or a tensor cannot be read back from its device.
+    pub fn write(path: &Path, tensors: &[Named]) -> Result<()> {
+        crate::file::write_atomically_with(path, |out| Self::fill(out, &BTreeMap::new(), tensors)).map_err(|e| Error::io(path, e))
+    }
+
+    /// Writes what such a file holds, a tensor at a time, so that only one of them is copied.
+    ///
+    /// # Errors
+    /// As [`TensorFile::write`].
+    pub fn fill(out: &mut dyn Write, metadata: &BTreeMap<String, String>, tensors: &[Named]) -> std::io::Result<()> {
+        out.write_all(&crate::hf::header(tensors.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())), metadata))?;
+        for (name, shape, tensor) in tensors {
+            let values = values(tensor.clone());
+            if values.len() != shape.iter().product::<usize>() {
+                return Err(std::io::Error::other(say!(
+                    "{name} could not be read back from its device; resume the run",
+                    "{name} non si è potuto rileggere dal dispositivo; riprendi l’esecuzione"
+                )));
+            }
+            out.write_all(&crate::hf::bytes(&values))?;
         }
-        let data = safetensors::serialize(views, None).map_err(|e| Error::format(path, e.to_string()))?;
-        crate::file::write_atomically(path, &data).map_err(|e| Error::io(path, e))
+        Ok(())
     }
 }

@@ -12,22 +12,25 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::full;
 use crate::fused::{self, Arena, Dropout, Held, Rotary};
 use crate::generate::PAD;
 use crate::lora::{Adapters, BlockAdapters, Projection};
 use crate::packed::{Matrix, Precision};
 use crate::rows::{Layout, Rows, Tree};
 use crate::table::Table;
+use crate::trained::Trained;
 use crate::weights::Weights;
 use burn::tensor::activation::{gelu_approximate, softmax};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use say::say;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A score so low that its softmax is exactly zero, yet finite, so that no row can become NaN.
 const MASKED: f32 = -1e30;
 
-/// A Gemma 3 model whose weights are frozen.
+/// A Gemma 3 model as its files hold it. What is trained of it lies beside it, see [`Trained`].
 pub struct Gemma {
     config: Config,
     table: Arc<Table>,
@@ -43,12 +46,14 @@ pub struct Gemma {
 /// Multiplies each row by the inverse of its root mean square and by `1 + w`.
 #[derive(Clone)]
 struct RmsNorm {
-    /// `1 + w`.
+    /// `factor · (1 + w)`.
     scale: Tensor<1>,
+    /// What the scale carries besides `1 + w`.
+    factor: f64,
     epsilon: f64,
 }
 
-/// A frozen matrix, stored `[outputs, inputs]` as in the files.
+/// A matrix, stored `[outputs, inputs]` as in the files.
 #[derive(Clone)]
 struct Linear {
     weight: Matrix,
@@ -154,7 +159,7 @@ impl Gemma {
         let norm = |name: String, width: usize, factor: f64| -> Result<RmsNorm> {
             let mut values = w.norm(&format!("model.{name}.weight"), width)?;
             values.iter_mut().for_each(|x| *x = (f64::from(*x) * factor) as f32);
-            Ok(RmsNorm { scale: Tensor::from_data(TensorData::new(values, [width]), &device), epsilon: config.epsilon })
+            Ok(RmsNorm { scale: Tensor::from_data(TensorData::new(values, [width]), &device), factor, epsilon: config.epsilon })
         };
         let mut blocks = Vec::with_capacity(config.layers);
         for layer in 0..config.layers {
@@ -223,6 +228,11 @@ impl Gemma {
         &self.table
     }
 
+    /// A matrix of a block.
+    pub(crate) fn matrix(&self, layer: usize, projection: Projection) -> &Matrix {
+        self.blocks[layer].matrices()[projection as usize]
+    }
+
     /// Where the model computes; never an autodiff device.
     pub fn device(&self) -> &Device {
         &self.device
@@ -256,11 +266,12 @@ impl Gemma {
     ///
     /// # Errors
     /// If the rows are longer than the model's context or a token is not in the vocabulary.
-    pub fn forward(&self, ids: &[u32], rows: &Rows, adapters: Option<&Adapters>, training: bool) -> Result<Tensor<2>> {
-        Ok(self.norm.forward(self.blocks_seen(ids, rows, adapters, training, |_, _| ())?))
+    pub fn forward(&self, ids: &[u32], rows: &Rows, trained: Option<&Trained>, training: bool) -> Result<Tensor<2>> {
+        let x = self.blocks_seen(ids, rows, trained, training, |_, _| ())?;
+        Ok(self.last_norm(trained, training).forward(x))
     }
 
-    /// As [`Gemma::forward`] without adapters, also handing out the input of every block (and nothing for the last
+    /// As [`Gemma::forward`] of the untrained model, also handing out the input of every block (and nothing for the last
     /// state, which is the result): for checks against other implementations and for maps.
     ///
     /// # Errors
@@ -283,9 +294,9 @@ impl Gemma {
     ///
     /// # Errors
     /// As [`Gemma::forward`].
-    pub fn states(&self, ids: &[u32], rows: &Rows, adapters: Option<&Adapters>, training: bool, taps: &[usize]) -> Result<Tensor<2>> {
+    pub fn states(&self, ids: &[u32], rows: &Rows, trained: Option<&Trained>, training: bool, taps: &[usize]) -> Result<Tensor<2>> {
         let mut states = Vec::with_capacity(taps.len());
-        self.blocks_seen(ids, rows, adapters, training, |passed, x| {
+        self.blocks_seen(ids, rows, trained, training, |passed, x| {
             if taps.contains(&passed) {
                 states.push(x.clone());
             }
@@ -294,11 +305,10 @@ impl Gemma {
     }
 
     /// Runs the blocks; `see` gets the residual stream and how many blocks it has passed, from none to all.
-    fn blocks_seen(&self, ids: &[u32], rows: &Rows, adapters: Option<&Adapters>, training: bool, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
+    fn blocks_seen(&self, ids: &[u32], rows: &Rows, trained: Option<&Trained>, training: bool, mut see: impl FnMut(usize, &Tensor<2>)) -> Result<Tensor<2>> {
         self.fits(rows.longest())?;
-        let adapted = |layer: usize| adapters.map(|a| a.block(layer, training));
         if let Some(arena) = &self.arena {
-            return self.fused_blocks(ids, rows, adapters, training, arena, see);
+            return self.fused_blocks(ids, rows, trained, training, arena, see);
         }
         let padded = rows.padded();
         let mut spread = vec![PAD; padded.total()];
@@ -312,9 +322,10 @@ impl Gemma {
         let as_given = |x: &Tensor<2>| if padded == *rows { x.clone() } else { x.clone().select(0, real.clone()) };
         let context = self.context(&padded);
         let mut x = self.embed(&spread)?;
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for layer in 0..self.blocks.len() {
             see(layer, &as_given(&x));
-            x = block.forward(x, &context, adapted(layer), None);
+            let (block, adapters) = self.block(layer, trained, training);
+            x = block.forward(x, &context, adapters, None);
         }
         let x = as_given(&x);
         see(self.config.layers, &x);
@@ -326,7 +337,7 @@ impl Gemma {
         &self,
         ids: &[u32],
         rows: &Rows,
-        adapters: Option<&Adapters>,
+        trained: Option<&Trained>,
         training: bool,
         arena: &Arc<Arena>,
         mut see: impl FnMut(usize, &Tensor<2>),
@@ -335,18 +346,47 @@ impl Gemma {
         let rotary = [false, true].map(|global| Arc::new(self.rotary(global, &positions)));
         let mut x = self.embed(ids)?;
         let mut room = self.room;
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for layer in 0..self.blocks.len() {
             see(layer, &x);
-            let mut shape = self.shape(layer, rows.trees(), adapters);
-            let drops = adapters.filter(|a| a.block(layer, training).drops());
-            shape.dropout = drops.map(|a| Dropout { share: a.config().dropout as f32, key: self.drawn() });
+            let (block, adapters) = self.block(layer, trained, training);
+            let mut shape = self.shape(layer, rows.trees(), trained.and_then(Trained::adapters));
+            shape.dropout = adapters.and_then(|a| a.dropout()).map(|share| Dropout { share: share as f32, key: self.drawn() });
+            shape.lengths = Projection::ALL.map(|p| {
+                let lengths = adapters.and_then(|a| a.lengths(p, block.matrices()[p as usize]));
+                lengths.map(crate::lora::values).unwrap_or_default()
+            });
             shape.keep = shape.kept_bytes() <= room;
             room = room.saturating_sub(shape.kept_bytes());
-            let rotary = rotary[usize::from(self.config.global[layer])].clone();
-            x = fused::run(x, block.held()?, adapters.map(|a| a.block(layer, training)), shape, rotary, arena.clone());
+            let (rotary, arena) = (rotary[usize::from(self.config.global[layer])].clone(), arena.clone());
+            let held = block.held()?;
+            x = match trained {
+                Some(Trained::Full(_)) if training => {
+                    let matrices = block.matrices().map(|m| m.tensor(&self.device));
+                    fused::run_whole(x, held, matrices, block.scales(), shape, rotary, arena)
+                }
+                _ => fused::run(x, held, adapters, shape, rotary, arena),
+            };
         }
         see(self.config.layers, &x);
         Ok(x)
+    }
+
+    /// A block as it is trained, and the adapters beside it.
+    fn block<'a>(&'a self, layer: usize, trained: Option<&'a Trained>, training: bool) -> (Cow<'a, Block>, Option<BlockAdapters<'a>>) {
+        let own = &self.blocks[layer];
+        match trained {
+            Some(Trained::Full(full)) => (Cow::Owned(own.of(full.layer(layer, training))), None),
+            Some(Trained::Adapters(adapters)) => (Cow::Borrowed(own), Some(adapters.block(layer, training))),
+            None => (Cow::Borrowed(own), None),
+        }
+    }
+
+    /// The norm behind the last block as it is trained.
+    fn last_norm(&self, trained: Option<&Trained>, training: bool) -> Cow<'_, RmsNorm> {
+        match trained {
+            Some(Trained::Full(full)) => Cow::Owned(self.norm.of(full.norm(training))),
+            _ => Cow::Borrowed(&self.norm),
+        }
     }
 
     /// Sixty-four bits from the device's random stream, the one that operations draw from.
@@ -370,8 +410,10 @@ impl Gemma {
             rank: adapters.map_or(0, |a| a.config().rank),
             scale: adapters.map_or(0.0, |a| a.config().scale() as f32),
             adapters: [None; 7],
+            lengths: Default::default(),
+            whole: false,
             dropout: None,
-            // every block carries adapters, so only the lowest one has nothing below it to learn
+            // every block learns, so only the lowest one has nothing below it to learn
             input_gradient: layer > 0,
             keep: true,
         }
@@ -385,7 +427,7 @@ impl Gemma {
     ///
     /// # Errors
     /// If the rows become longer than the model's context or a token is not in the vocabulary.
-    pub fn forward_cached(&self, ids: &[u32], adapters: Option<&Adapters>, cache: &mut Cache) -> Result<Tensor<2>> {
+    pub fn forward_cached(&self, ids: &[u32], trained: Option<&Trained>, cache: &mut Cache) -> Result<Tensor<2>> {
         let batch = cache.padding.len();
         let time = ids.len() / batch.max(1);
         self.fits(cache.seen + time)?;
@@ -401,11 +443,12 @@ impl Gemma {
             local: self.geometry(false, &positions, kept + time, |row, q, k| sees(row, seen + q, seen - kept + k, window)),
         };
         let mut x = self.embed(ids)?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &context, adapters.map(|a| a.block(layer, false)), Some(&mut cache.layers[layer]));
+        for layer in 0..self.blocks.len() {
+            let (block, adapters) = self.block(layer, trained, false);
+            x = block.forward(x, &context, adapters, Some(&mut cache.layers[layer]));
         }
         cache.seen += time;
-        Ok(self.norm.forward(x))
+        Ok(self.last_norm(trained, false).forward(x))
     }
 
     /// Logits of the whole vocabulary for a few hidden states, on the host.
@@ -501,12 +544,39 @@ impl Gemma {
 }
 
 impl Block {
+    /// The same block with weights that are trained.
+    fn of(&self, full::Layer { matrices, norms }: full::Layer) -> Self {
+        let [q, k, v, o, gate, up, down] = matrices.map(|weight| Linear { weight: Matrix::Whole(weight) });
+        let [attention, q_head, k_head, post_attention, feed_forward, post_feed_forward] = norms;
+        let own = &self.attention;
+        Self {
+            attention_norm: self.attention_norm.of(attention),
+            attention: Attention { q, k, v, o, q_norm: own.q_norm.of(q_head), k_norm: own.k_norm.of(k_head), ..own.clone() },
+            post_attention_norm: self.post_attention_norm.of(post_attention),
+            feed_forward_norm: self.feed_forward_norm.of(feed_forward),
+            gate,
+            up,
+            down,
+            post_feed_forward_norm: self.post_feed_forward_norm.of(post_feed_forward),
+        }
+    }
+
+    /// The matrices in the order of [`Projection::ALL`].
+    fn matrices(&self) -> [&Matrix; 7] {
+        let a = &self.attention;
+        [&a.q, &a.k, &a.v, &a.o, &self.gate, &self.up, &self.down].map(|l| &l.weight)
+    }
+
+    /// Factors of the norms in the order of the fused block.
+    fn scales(&self) -> [Tensor<1>; 6] {
+        let a = &self.attention;
+        let norms = [&self.attention_norm, &a.q_norm, &a.k_norm, &self.post_attention_norm, &self.feed_forward_norm, &self.post_feed_forward_norm];
+        norms.map(|n| n.scale.clone())
+    }
+
     /// The tensors, for the fused block.
     fn held(&self) -> Result<Arc<Held>> {
-        let a = &self.attention;
-        let matrices = [&a.q, &a.k, &a.v, &a.o, &self.gate, &self.up, &self.down].map(|l| &l.weight);
-        let norms = [&self.attention_norm, &a.q_norm, &a.k_norm, &self.post_attention_norm, &self.feed_forward_norm, &self.post_feed_forward_norm];
-        Ok(Arc::new(Held::new(matrices, norms.map(|n| &n.scale))?))
+        Ok(Arc::new(Held::new(self.matrices(), self.scales())?))
     }
 
     /// One block.
@@ -585,16 +655,22 @@ impl Geometry {
 
 impl Linear {
     fn forward(&self, x: Tensor<2>, adapters: Option<BlockAdapters<'_>>, projection: Projection) -> Tensor<2> {
-        let low = adapters.and_then(|a| a.apply(projection, &x));
         let y = x.clone().matmul(self.weight.tensor(&x.device().without_autodiff()).transpose());
-        match low {
-            Some(low) => y + low,
+        match adapters {
+            Some(adapters) => adapters.apply(projection, x, y, &self.weight),
             None => y,
         }
     }
 }
 
 impl RmsNorm {
+    /// The same norm with another `w`, `[1, width]`.
+    fn of(&self, w: Tensor<2>) -> Self {
+        let scale = w.add_scalar(1.0).mul_scalar(self.factor);
+        let width = scale.dims()[1];
+        Self { scale: scale.reshape([width]), factor: self.factor, epsilon: self.epsilon }
+    }
+
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let rms = x.clone().square().mean_dim(1).add_scalar(self.epsilon).sqrt();
         x / rms * self.scale.clone().unsqueeze()

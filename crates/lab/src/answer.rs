@@ -125,7 +125,7 @@ fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
 /// If it is too long or has nothing to learn; the message names its row.
 pub fn encode(e: &Example, encoder: &Encoder<'_>, recipe: &Recipe, template: &str, task: &Task) -> Result<Encoded> {
     let encoded = match recipe.method {
-        Method::Completion => {
+        Method::Completion | Method::Full => {
             let (prompt, completion) = spelled(e, template, task);
             encoder.encode(&prompt, Some(&completion))
         }
@@ -143,7 +143,7 @@ pub fn encode(e: &Example, encoder: &Encoder<'_>, recipe: &Recipe, template: &st
 /// spells at least a byte.
 pub fn bytes(e: &Example, recipe: &Recipe, template: &str, task: &Task) -> usize {
     match recipe.method {
-        Method::Completion => {
+        Method::Completion | Method::Full => {
             let (prompt, completion) = spelled(e, template, task);
             prompt.len() + completion.len() + 2
         }
@@ -295,10 +295,10 @@ impl<'a> Answerer<'a> {
             _ if completion => {
                 // prompts that the recipe does not train on may be as long as the model reads, with room for an answer
                 let room = self.model.config().context.saturating_sub(self.answer_tokens());
-                let max_tokens = if self.recipe.method == Method::Completion { encoder.max_tokens } else { room };
+                let max_tokens = if self.recipe.method.writes() { encoder.max_tokens } else { room };
                 Encoder { max_tokens, ..encoder }.encode(&self.task.prompt(&self.template, text), None)
             }
-            Method::Completion | Method::Head => encoder.classed(text, 0),
+            Method::Completion | Method::Full | Method::Head => encoder.classed(text, 0),
             Method::Tagging => {
                 let words: Vec<_> = tagging::words(text, self.recipe.cut).into_iter().map(|w| (w, 0)).collect();
                 if words.is_empty() {
@@ -381,7 +381,7 @@ impl<'a> Answerer<'a> {
         let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_>>()?;
         let limits = Limits { tokens, stop: &[] };
         let constraint: &dyn Constraint = if let Allowed::Labels(trie) = &self.allowed { trie } else { &Free };
-        Ok(generate(self.model, tuned.map(|t| &t.adapters), &prompts, &limits, &Sampling::GREEDY, constraint).map(drop)?)
+        Ok(generate(self.model, tuned.map(|t| &t.trained), &prompts, &limits, &Sampling::GREEDY, constraint).map(drop)?)
     }
 
     /// The main metric of answers to examples, and its name. Not of queries: they are judged on their database.
@@ -402,7 +402,7 @@ impl<'a> Answerer<'a> {
     pub fn classify(&self, tuned: &Tuned, encoded: &[Encoded], rows: &[usize]) -> gemma::Result<Vec<Vec<Vec<f32>>>> {
         let Some(own) = &tuned.head else { return Ok(Vec::new()) };
         let batch = Batch::new(encoded, rows, self.body.layout());
-        let mut all = head::probabilities(train::step::classify(&self.body, &tuned.adapters, own, &batch)?).into_iter();
+        let mut all = head::probabilities(train::step::classify(&self.body, &tuned.trained, own, &batch)?).into_iter();
         Ok(rows.iter().map(|&row| all.by_ref().take(encoded[row].marks.len()).collect()).collect())
     }
 
@@ -434,7 +434,7 @@ impl<'a> Answerer<'a> {
     fn of_beams(
         &self,
         vocabulary: &Vocabulary,
-        adapters: Option<&gemma::Adapters>,
+        trained: Option<&gemma::Trained>,
         prompts: &[Vec<u32>],
         limits: &Limits<'_>,
         texts: &[&str],
@@ -447,7 +447,7 @@ impl<'a> Answerer<'a> {
             let grammars: Vec<String> = texts.iter().flat_map(|text| std::iter::repeat_n(self.task.grammar(text), width)).collect();
             let constraint = self.constraint(vocabulary, &grammars)?;
             for (found, text) in
-                beams(self.model, adapters, prompts, limits, width, &Heard { of: constraint.as_ref(), listener: self.listener })?.into_iter().zip(texts)
+                beams(self.model, trained, prompts, limits, width, &Heard { of: constraint.as_ref(), listener: self.listener })?.into_iter().zip(texts)
             {
                 let mut answers = Vec::new();
                 for g in found {
@@ -470,7 +470,7 @@ impl<'a> Answerer<'a> {
     }
 
     /// The hashtags that several answers by chance agree on, see [`tasks::vote`].
-    fn of_votes(&self, vocabulary: &Vocabulary, adapters: Option<&gemma::Adapters>, prompts: &[Vec<u32>], limits: &Limits<'_>) -> Result<Vec<Answer>> {
+    fn of_votes(&self, vocabulary: &Vocabulary, trained: Option<&gemma::Trained>, prompts: &[Vec<u32>], limits: &Limits<'_>) -> Result<Vec<Answer>> {
         let votes = self.recipe.votes;
         // what is likelier than the rest together is soon drawn; sorting a whole vocabulary for each token is not
         let sampling = Sampling { temperature: 1.0, top_k: 64, top_p: 1.0, seed: 0 };
@@ -480,7 +480,7 @@ impl<'a> Answerer<'a> {
             let grammars = vec![grammar::hashtags(); prompts.len() * votes];
             let constraint = self.constraint(vocabulary, &grammars)?;
             let heard = Heard { of: constraint.as_ref(), listener: self.listener };
-            for sampled in samples(self.model, adapters, prompts, limits, &sampling, votes, &heard)? {
+            for sampled in samples(self.model, trained, prompts, limits, &sampling, votes, &heard)? {
                 let mut lists = Vec::new();
                 for g in sampled {
                     // an answer that says nothing votes for nothing
@@ -513,7 +513,7 @@ impl<'a> Answerer<'a> {
             }
             None => {
                 let limits = Limits { tokens: self.answer_tokens(), stop: &self.ends };
-                let beams = beams(self.model, tuned.map(|t| &t.adapters), &[question.ids], &limits, most, trie)?;
+                let beams = beams(self.model, tuned.map(|t| &t.trained), &[question.ids], &limits, most, trie)?;
                 let label = |g: generate::Generated| Some((names.get(trie.answer(&g.tokens)?)?.clone(), g.log_probability.exp()));
                 beams.into_iter().flatten().filter_map(label).collect()
             }
@@ -525,7 +525,7 @@ impl<'a> Answerer<'a> {
 
     fn complete(&self, tuned: Option<&Tuned>, texts: &[&str], encoded: &[Encoded], rows: &[usize], constrained: bool) -> Result<Vec<Answer>> {
         let prompts: Vec<Vec<u32>> = rows.iter().map(|&r| encoded[r].ids.clone()).collect();
-        let adapters = tuned.map(|t| &t.adapters);
+        let trained = tuned.map(|t| &t.trained);
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         // a free answer may say a little more than a label before it is judged
         let more = if constrained || !matches!(self.allowed, Allowed::Labels(_)) { 0 } else { 3 };
@@ -533,11 +533,11 @@ impl<'a> Answerer<'a> {
         let limits = Limits { tokens, stop: &self.ends };
         if let (Allowed::Grammar(vocabulary), Some(_), true) = (&self.allowed, &self.database, constrained && self.recipe.beams > 1) {
             let texts: Vec<&str> = rows.iter().map(|&r| texts[r]).collect();
-            return self.of_beams(vocabulary, adapters, &prompts, &limits, &texts);
+            return self.of_beams(vocabulary, trained, &prompts, &limits, &texts);
         }
         // what an untuned model says by chance is seldom an answer, and seldom ends
         if let (Allowed::Grammar(vocabulary), Kind::Hashtags, true) = (&self.allowed, self.task.kind, constrained && tuned.is_some() && self.recipe.votes > 1) {
-            return self.of_votes(vocabulary, adapters, &prompts, &limits);
+            return self.of_votes(vocabulary, trained, &prompts, &limits);
         }
         let grammars;
         let constraint: &dyn Constraint = match &self.allowed {
@@ -549,7 +549,7 @@ impl<'a> Answerer<'a> {
             }
             _ => &Free,
         };
-        let generated = generate(self.model, adapters, &prompts, &limits, &Sampling::GREEDY, &Heard { of: constraint, listener: self.listener })?;
+        let generated = generate(self.model, trained, &prompts, &limits, &Sampling::GREEDY, &Heard { of: constraint, listener: self.listener })?;
         let answer = |(g, &row): (gemma::generate::Generated, &usize)| {
             let (output, probability) = (self.tokenizer.decode(&g.tokens)?, g.log_probability.exp());
             let label = match &self.allowed {

@@ -4,11 +4,11 @@ use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
-use crate::recipe::Recipe;
+use crate::recipe::{Method, Recipe};
 use data::encode::Mark;
 use data::{Batch, Encoded};
 use gemma::device::Kind;
-use gemma::{Adapters, Gemma, Head, Weights};
+use gemma::{Gemma, Head, Weights};
 use say::say;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ pub struct Choice {
     pub steps: usize,
     /// Changes of the recipe, `key=value`.
     pub set: Vec<String>,
-    /// Train a head of 12 classes instead of the completion, upon the blocks that the recipe puts it on.
-    pub head: bool,
+    /// What is trained: `completion`, `full`, or `head`, one of 12 classes upon the blocks that the recipe puts it on.
+    pub method: String,
 }
 
 /// What was measured.
@@ -76,8 +76,7 @@ impl Observer for Times {
     }
 }
 
-/// Times whole optimiser steps (forward, backward, clipping, AdamW) of the real training loop, with
-/// adapters of rank 16 on every projection.
+/// Times whole optimiser steps (forward, backward, clipping, AdamW) of the real training loop.
 ///
 /// # Errors
 /// If the model or the device cannot be opened, or the shape does not fit.
@@ -88,10 +87,11 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
             "i bersagli devono essere almeno 1 e meno dei token di una riga, i passi almeno 1"
         )));
     }
-    let recipe = Recipe::resolve(data::Kind::Intent, None, if choice.head { "head" } else { "completion" }, &choice.set)?;
+    let recipe = Recipe::resolve(data::Kind::Intent, None, &choice.method, &choice.set)?;
+    let with_head = recipe.method == Method::Head;
     let (info, device) = devices::open(home, &choice.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &choice.model)?)?);
-    let model = recipe.load(weights, &device)?;
+    let model = recipe.load(weights.clone(), &device)?;
     let vocabulary = model.config().vocabulary as u64;
     // a fixed linear congruential sequence: the values do not matter, only that they spread
     let mut state = 1u64;
@@ -107,20 +107,21 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         })
         .collect();
     let body = recipe.body(&model);
-    let adapters = Adapters::new(recipe.lora.clone(), body.config(), 0, body.device())?;
-    let head = choice.head.then(|| Head::new(body.config().hidden, 12, recipe.view(model.config().layers), 0, body.device()));
-    let settings = train::Settings { weight_decay: 0.01, ..train::Settings::steady(choice.rows, 1e-4) };
+    let trained = recipe.untrained(&body, &weights, 0)?;
+    let head = with_head.then(|| Head::new(body.config().hidden, 12, recipe.view(model.config().layers), 0, body.device()));
+    let settings = train::Settings { weight_decay: 0.01, ..train::Settings::steady(choice.rows, recipe.train.learning_rate) };
     let mut times = Times(Vec::new());
     let plan = Plan { model: &body, examples: &examples, settings: &settings, seed: 0 };
-    let tuned = Tuned { adapters, head };
+    let tuned = Tuned { trained, head };
     plan.run(plan.start(tuned.clone()), &mut times)?;
     let peak_memory_bytes = train::memory::peak();
     let first_step_seconds = times.0.remove(0);
     let seconds_per_step = median(&mut times.0);
     let cpu = info.kind == Kind::Cpu;
     let phases = if cpu { phases(&body, &tuned, &examples[..choice.rows], choice.steps)? } else { BTreeMap::new() };
-    let targets = if choice.head { 0 } else { choice.rows * choice.targets };
-    let floor_share = cpu.then(|| gemma::floor::seconds(body.config(), choice.rows * choice.time, targets) / seconds_per_step);
+    let targets = if with_head { 0 } else { choice.rows * choice.targets };
+    let floor = || gemma::floor::seconds(body.config(), choice.rows * choice.time, targets, recipe.method == Method::Full);
+    let floor_share = cpu.then(|| floor() / seconds_per_step);
     Ok(Measured {
         tokens_per_second: (choice.rows * choice.time) as f64 / seconds_per_step,
         seconds_per_step,

@@ -1,6 +1,6 @@
 //! A trained model for other programs.
 //!
-//! [`write`] makes a folder with the adapter in PEFT's layout, or with the base model into which it has
+//! [`write`] makes a folder with the adapter in PEFT's layout, or with the base model into which what was trained has
 //! been merged, as safetensors (transformers, burn) or as GGUF (llama.cpp, Ollama, LM Studio), and a
 //! page that says what the model is, how it must be asked and under which licence it stands.
 
@@ -9,8 +9,8 @@ use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::run;
-use gemma::{Adapters, Export, Tokenizer, device, head};
-use report::record::{RunFile, write_atomically};
+use gemma::{Export, Tokenizer, device, head};
+use report::record::{ADAPTER, RunFile, write_atomically};
 use report::text::Lang;
 use say::say;
 use std::path::Path;
@@ -50,7 +50,7 @@ impl FromStr for Format {
 ///
 /// # Errors
 /// If the run is incomplete, its base model is missing or another one, the format has no place for its
-/// head, or the folder exists or cannot be written.
+/// head, the run has no adapter, or the folder exists or cannot be written.
 pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang) -> Result<()> {
     write_watched(home, folder, format, out, lang, &mut |_, _| true)
 }
@@ -63,7 +63,14 @@ pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang)
 pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<()> {
     let run = RunFile::read(folder)?;
     let recipe = Recipe::of_run(&run, folder)?;
-    let adapter = folder.join("adapter");
+    let adapter = folder.join(ADAPTER);
+    if recipe.method == Method::Full && format == Format::Adapter {
+        return Err(Error::request(say!(
+            "{} trained the model's own weights, so it has no adapter; export it as safetensors or gguf, or train with --method completion",
+            "{} ha addestrato i pesi stessi del modello, quindi non ha un adattatore; esportala come safetensors o gguf, oppure addestra con --method completion",
+            folder.display()
+        )));
+    }
     let with_head = adapter.join(head::FILE).exists();
     if with_head && format == Format::Gguf {
         return Err(Error::request(say!(
@@ -73,9 +80,9 @@ pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lan
         )));
     }
     let weights = run::base(home, &run, folder)?;
-    let trained = weights.config().shortened(recipe.blocks(weights.config().layers));
+    let sizes = weights.config().shortened(recipe.blocks(weights.config().layers));
     let (_, cpu) = device::open("cpu")?;
-    let adapters = Adapters::load(&adapter, &trained, &cpu)?;
+    let trained = recipe.learnt(folder, &sizes, &cpu)?;
     let total = (format == Format::Safetensors).then_some(run.model.parameters * 4);
     let mut ended = false;
     let mut watched = |done| {
@@ -84,7 +91,7 @@ pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lan
     };
     let written = models::new_folder(out, |out| {
         let copy = |name: &str| std::fs::copy(adapter.join(name), out.join(name)).map(drop).map_err(|e| Error::io(adapter.join(name), e));
-        let merged = Export { weights: &weights, adapters: Some(&adapters) };
+        let merged = Export { weights: &weights, trained: Some(&trained) };
         match format {
             Format::Adapter => ["adapter_model.safetensors", "adapter_config.json"].into_iter().try_for_each(copy)?,
             Format::Safetensors => {
@@ -176,10 +183,10 @@ fn how_to_ask(run: &RunFile, recipe: &Recipe, lang: Lang) -> String {
     let listed = |names: &[String]| -> String { names.iter().enumerate().map(|(i, name)| format!("{i}. {name}\n")).collect() };
     let (labels, tags) = (listed(&run.data.labels), listed(&tagging::names(&run.data.labels)));
     match (recipe.method, lang) {
-        (Method::Completion, Lang::English) => {
+        (Method::Completion | Method::Full, Lang::English) => {
             format!("Ask it with exactly this prompt, the text in place of `{{text}}`, and take the likeliest tokens:\n\n```text\n{template}\n```\n{values}")
         }
-        (Method::Completion, Lang::Italian) => format!(
+        (Method::Completion | Method::Full, Lang::Italian) => format!(
             "Va interrogato esattamente con questo prompt, col testo al posto di `{{text}}`, prendendo i token più probabili:\n\n```text\n{template}\n```\n{values}"
         ),
         (Method::Head, Lang::English) => {

@@ -16,7 +16,6 @@ use crate::run::{self, Prepared, Request};
 use crate::task;
 use data::set::Split;
 use data::{Batch, Encoded, Example, Kind, batch};
-use gemma::Adapters;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -127,11 +126,11 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let encoded = answerer.encode(&task::training(&p.set, &p.recipe, request.seed)?)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     let body = answerer.body();
-    let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
+    let trained = p.recipe.untrained(body, &p.weights, request.seed)?;
     let loading = begun.elapsed().as_secs_f64();
 
     let (head, fitting) = match p.recipe.method {
-        Method::Completion => (None, 0.0),
+        Method::Completion | Method::Full => (None, 0.0),
         Method::Head | Method::Tagging => {
             let some = &encoded[..encoded.len().min(FITTED)];
             let begun = Instant::now();
@@ -139,7 +138,7 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
             (Some(head), begun.elapsed().as_secs_f64() * encoded.len() as f64 / some.len().max(1) as f64)
         }
     };
-    let tuned = Tuned { adapters, head };
+    let tuned = Tuned { trained, head };
 
     // the rate of a forward pass, on a batch of middling rows
     let rows = middling(&validation);
@@ -188,7 +187,7 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let untuned = if test.iter().all(|e| answerer.asks(&e.text)) { writing.answers(test.len(), writing.longest) } else { 0.0 };
     let shown = if answerer.shows() { writing.answers_after(writing.first_shown, test.len(), writing.longest) } else { 0.0 };
     let scoring_seconds = own + calibrated + untuned + shown;
-    let (peak_memory_bytes, available_memory_bytes) = (train::memory::peak(), train::memory::available());
+    let (peak_memory_bytes, available_memory_bytes) = (train::memory::peak() + dry.held_later, train::memory::available());
     Ok(Forecast {
         device: p.device.name.clone(),
         seconds: loading + fitting + training_seconds + scoring_seconds,
@@ -218,6 +217,8 @@ fn middling(examples: &[Encoded]) -> Vec<usize> {
 struct Dry {
     seconds_per_token: f64,
     checkpoint_bytes: u64,
+    /// Bytes that a run comes to hold beside what a few steps do.
+    held_later: u64,
 }
 
 /// Watches the dry run, and ends it.
@@ -244,9 +245,7 @@ impl Observer for Watch {
     fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
         // as large as it becomes: there is a state to fall back on in it, too, of which only the best weights are not kept twice
         let times = |name: &str| if name.starts_with("good.") { 0 } else { 1 + u64::from(!name.starts_with("best.")) };
-        let bytes = |of: &str| -> u64 {
-            snapshot.tensors.iter().filter(|(name, ..)| name.starts_with(of)).map(|(name, _, values)| times(name) * 4 * values.len() as u64).sum()
-        };
+        let bytes = |of: &str| -> u64 { snapshot.tensors.iter().filter(|m| m.name.starts_with(of)).map(|m| times(&m.name) * m.bytes()).sum() };
         (self.checkpoint_bytes, self.copy_bytes) = (bytes(""), bytes("best."));
         None
     }
@@ -265,14 +264,22 @@ fn dry_run(p: &Prepared, body: &gemma::Gemma, encoded: &[Encoded], seed: u64, tu
     let chosen = batches.last().into_iter().chain(batches.iter().skip(middle).take(STEPS - 1));
     let examples: Vec<Encoded> = chosen.flatten().map(|&row| encoded[row].clone()).collect();
     // a run keeps the weights of its last evaluations, where it averages them, and so does the state to fall back on
-    let averaged = 2 * settings.average.min(settings.epochs * settings.evaluations_per_epoch) as u64;
+    let averaged = settings.average.min(settings.epochs * settings.evaluations_per_epoch) as u64;
+    // there are moments in the state to fall back on, once there is one, and what is being written to disk is held until it is
+    // there: weights and both moments
+    let written = if settings.checkpoint_every > 0 { 3 } else { 0 };
+    let later = 2 + written + averaged;
     let settings = Settings { accumulate: 1, checkpoint_every: 0, patience: 0, average: 0, epochs: STEPS, ..settings.clone() };
     let plan = Plan { model: body, examples: &examples, settings: &settings, seed };
     let mut watch = Watch::default();
     plan.run(plan.start(tuned), &mut watch)?;
     let counted = watch.steps.get(1..).filter(|s| !s.is_empty()).unwrap_or(&watch.steps);
     let (tokens, seconds) = counted.iter().fold((0, 0.0), |(t, s), (tokens, seconds)| (t + tokens, s + seconds));
-    Ok(Dry { seconds_per_token: seconds / tokens.max(1) as f64, checkpoint_bytes: watch.checkpoint_bytes + averaged * watch.copy_bytes })
+    Ok(Dry {
+        seconds_per_token: seconds / tokens.max(1) as f64,
+        checkpoint_bytes: watch.checkpoint_bytes + 2 * averaged * watch.copy_bytes,
+        held_later: later * watch.copy_bytes,
+    })
 }
 
 /// What writing answers by completion takes.

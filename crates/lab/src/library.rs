@@ -32,7 +32,7 @@ pub struct RunRow {
     pub path: PathBuf,
     /// Task name.
     pub task: String,
-    /// `completion`, `head` or `tagging`.
+    /// `completion`, `head`, `tagging` or `full`.
     pub method: String,
     /// `running`, `completed`, `stopped` or `failed`.
     pub status: String,

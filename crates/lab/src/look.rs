@@ -273,7 +273,7 @@ pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe,
     // as training encodes it, but for the limit: what is beyond it is shown
     let encoded = answer::encode(e, &Encoder { tokenizer, max_tokens: usize::MAX }, recipe, template, task)?;
     Ok(match recipe.method {
-        Method::Completion => {
+        Method::Completion | Method::Full => {
             let (prompt, text) = task.placed(template, &e.text);
             microscope::tokens(&encoder, &encoded, &Prompt { whole: &prompt, text }, &e.origin)?
         }

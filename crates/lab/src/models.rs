@@ -283,7 +283,7 @@ pub fn export(home: &Home, name: &str, out: &Path) -> Result<()> {
     let opened = Weights::open(&find(home, name)?)?;
     let tokenizer = Tokenizer::open(&opened)?;
     new_folder(out, |out| {
-        Export { weights: &opened, adapters: None }.safetensors(out)?;
+        Export { weights: &opened, trained: None }.safetensors(out)?;
         Ok(tokenizer.save(&out.join("tokenizer.json"))?)
     })
 }

@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use data::Kind;
-use gemma::device::Device;
+use gemma::device::{Device, is_cpu};
 use gemma::head::{Pool, View};
-use gemma::{Gemma, LoraConfig, Precision, Weights};
-use report::record::RunFile;
+use gemma::{Adapters, Config, Full, Gemma, LoraConfig, Precision, Trained, Weights};
+use report::record::{ADAPTER, RunFile, WEIGHTS};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,6 +14,10 @@ use std::sync::Arc;
 use tasks::tagging::Cut;
 use toml::{Table, Value};
 use train::Settings;
+
+/// Sets of values as large as the weights that a full fine-tuning holds: weights, gradients and both moments; the same again
+/// to go back to, less the gradients; and what the last checkpoint is still written from.
+pub(crate) const FULL_COPIES: u64 = 4 + 3 + 3;
 
 /// How the model answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,11 +29,18 @@ pub enum Method {
     Head,
     /// The same layer chooses a tag for every word, and tags mark entities.
     Tagging,
+    /// It writes the answer as by completion, and instead of adapters all of its weights but the table are trained.
+    Full,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Completion, Self::Head, Self::Tagging];
+    pub const ALL: [Self; 4] = [Self::Completion, Self::Head, Self::Tagging, Self::Full];
+
+    /// Does the model write its answers?
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Completion | Self::Full)
+    }
 
     /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
@@ -37,6 +48,7 @@ impl Method {
             Self::Completion => "completion",
             Self::Head => "head",
             Self::Tagging => "tagging",
+            Self::Full => "full",
         }
     }
 
@@ -47,12 +59,12 @@ impl Method {
     pub(crate) fn of(name: &str, kind: Kind) -> Result<Self> {
         let Some(method) = Self::ALL.into_iter().find(|m| m.name() == name) else {
             return Err(Error::request(say!(
-                "`{name}` is no method that this version trains; use completion, head or tagging",
-                "`{name}` non è un metodo che questa versione addestri; usa completion, head o tagging"
+                "`{name}` is no method that this version trains; use completion, head, tagging or full",
+                "`{name}` non è un metodo che questa versione addestri; usa completion, head, tagging o full"
             )));
         };
         let (own, what) = match method {
-            Self::Completion => return Ok(method),
+            Self::Completion | Self::Full => return Ok(method),
             Self::Head => (Kind::Intent, say::pick("a head answers with one label", "una testa risponde con una sola etichetta")),
             Self::Tagging => (Kind::Entities, say::pick("tags mark parts of the text", "il tagging segna parti del testo")),
         };
@@ -255,13 +267,39 @@ impl Recipe {
     /// # Errors
     /// As [`Gemma::load_at`].
     pub fn load(&self, weights: Arc<Weights>, device: &Device) -> Result<Gemma> {
-        let model = Gemma::load_at(weights, device, self.precision)?;
+        let full = self.method == Method::Full;
+        // a full fine-tuning never reads the weights as they were, so they may stay in their file: that changes no number
+        let precision = if full && self.precision == Precision::F32 && is_cpu(device) { Precision::File } else { self.precision };
+        let own = if full { 4 * FULL_COPIES * Full::parameters(weights.config()) as u64 } else { 0 };
+        let model = Gemma::load_at(weights, device, precision)?;
         let room = match self.recompute {
             true => 0,
             // half of what is free once the weights are there: moments, the loss and answers need the rest
-            false => train::memory::available().map_or(u64::MAX, |free| free / 2),
+            false => train::memory::available().map_or(u64::MAX, |free| free.saturating_sub(own) / 2),
         };
         Ok(model.keeping(room))
+    }
+
+    /// What is trained of a model's blocks, as it is before the first step; `weights` are the model's.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub fn untrained(&self, body: &Gemma, weights: &Weights, seed: u64) -> Result<Trained> {
+        Ok(match self.method {
+            Method::Full => Full::new(weights, body.device())?.into(),
+            Method::Completion | Method::Head | Method::Tagging => Adapters::new(self.lora.clone(), body, seed)?.into(),
+        })
+    }
+
+    /// What was trained of a model's blocks, from the folder of its run.
+    ///
+    /// # Errors
+    /// If it is missing, damaged, or of another model.
+    pub fn learnt(&self, run: &Path, config: &Config, device: &Device) -> Result<Trained> {
+        Ok(match self.method {
+            Method::Full => Full::load(&run.join(WEIGHTS), config, device)?.into(),
+            Method::Completion | Method::Head | Method::Tagging => Adapters::load(&run.join(ADAPTER), config, device)?.into(),
+        })
     }
 
     /// The part of a model that this recipe trains: all of it, or the blocks below the head.
@@ -272,7 +310,7 @@ impl Recipe {
     /// How many of a model's blocks, from the first, this recipe trains.
     pub fn blocks(&self, layers: usize) -> usize {
         match self.method {
-            Method::Completion => layers,
+            Method::Completion | Method::Full => layers,
             Method::Head | Method::Tagging => self.view(layers).taps.last().copied().unwrap_or(layers),
         }
     }
@@ -388,6 +426,12 @@ mod tests {
         for (kind, method) in [(Kind::Sql, "head"), (Kind::Intent, "tagging")] {
             assert!(Recipe::resolve(kind, None, method, &[]).is_err_and(|e| e.to_string().contains("--method completion")));
         }
+        // what serves every task serves all of them with weights that may move less at a time
+        for kind in Kind::ALL {
+            let [full, completion] = ["full", "completion"].map(|method| Recipe::resolve(kind, None, method, &[]).expect("resolves"));
+            assert!(full.method == Method::Full && full.train.learning_rate < completion.train.learning_rate / 2.0, "{kind}");
+            assert_eq!(full.train.epochs, completion.train.epochs, "{kind}");
+        }
         let completion = Recipe::resolve(Kind::Entities, None, "completion", &[]).expect("resolves");
         assert_eq!((completion.method, completion.train.thin), (Method::Completion, 0.0));
     }
@@ -401,7 +445,7 @@ mod tests {
         assert!(message("auto", &["epochs=0"]).contains("epochs must be at least 1"));
         assert!(message("auto", &["targets=q,x"]).contains("unknown variant"));
         assert!(message("auto", &["template.it=no place"]).contains("exactly once"));
-        assert!(message("full", &[]).contains("use completion, head or tagging"));
+        assert!(message("magic", &[]).contains("use completion, head, tagging or full"));
         assert!(message("auto", &["lora.foo=1"]).contains("no such setting"));
     }
 }

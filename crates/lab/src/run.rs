@@ -19,9 +19,10 @@ use data::check::{self, Finding, Severity};
 use data::read::Columns;
 use data::set::{DataSet, Source, Split};
 use data::{Encoded, Example, Kind};
-use gemma::{Adapters, Gemma, Head, Tokenizer, Weights, device, head};
+use gemma::lora::TensorFile;
+use gemma::{Gemma, Head, Tokenizer, Trained, Weights, device, head};
 use report::record::{
-    Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, write_atomically,
+    ADAPTER, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS, write_atomically,
 };
 use say::{CHANGE, ROW, say};
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub struct Request {
     pub data: Source,
     /// Name or path of the base model.
     pub model: String,
-    /// `auto`, `completion`, `head` or `tagging`.
+    /// `auto`, `completion`, `head`, `tagging` or `full`.
     pub method: String,
     /// Device id.
     pub device: String,
@@ -91,7 +92,7 @@ pub(crate) struct Prepared {
     pub model: Gemma,
     pub tokenizer: Tokenizer,
     pub device: device::Info,
-    weights: Arc<Weights>,
+    pub weights: Arc<Weights>,
     findings: Vec<Finding>,
     /// The changes that were made to the data, a JSON object a line; none if it is as its files are.
     changes: Option<String>,
@@ -224,10 +225,10 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
-    let adapters = Adapters::new(p.recipe.lora.clone(), body.config(), request.seed, body.device())?;
+    let trained = p.recipe.untrained(body, &p.weights, request.seed)?;
     let view = p.recipe.view(p.model.config().layers);
     let head = match (p.recipe.method, &going_on) {
-        (Method::Completion, _) => None,
+        (Method::Completion | Method::Full, _) => None,
         (Method::Head | Method::Tagging, None) => {
             let (fitted, weights) = answerer.fitted(&training, &encoded)?;
             Some(train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge)?)
@@ -235,7 +236,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         // its values come from the checkpoint
         (Method::Head | Method::Tagging, Some(_)) => Some(Head::new(body.config().hidden, p.task.classes(), view, request.seed, body.device())),
     };
-    let mut tuned = Tuned { adapters, head };
+    let mut tuned = Tuned { trained, head };
     let library = Library::open(home)?;
     let mut record = describe(&library, request, &p)?;
     record.data.lengths = RowLengths::of(encoded.iter().map(|e| e.ids.len()));
@@ -531,7 +532,7 @@ impl Compared<'_> {
             })
         };
         // where nothing constrains a custom task, its free answers are those that were scored
-        if p.recipe.method == Method::Completion && p.task.constrained() {
+        if p.recipe.method.writes() && p.task.constrained() {
             let free = asked(Some(tuned), Mode::Free).map(|metrics| self.result.metrics_free = metrics);
             had(["free answers", "risposte libere"], free);
         }
@@ -914,8 +915,7 @@ impl Observer for Watch<'_> {
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {
-        save_adapter(&self.out.join("adapter"), tuned, self.base)?;
-        Ok("adapter".into())
+        save_trained(self.out, tuned, self.base)
     }
 
     fn checkpoint(&mut self, snapshot: Snapshot) -> Option<String> {
@@ -936,16 +936,29 @@ impl Observer for Watch<'_> {
     }
 }
 
-/// Writes adapters (and head) in PEFT's layout; each file appears at once.
-fn save_adapter(folder: &Path, tuned: &Tuned, base: &str) -> gemma::Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| gemma::Error::io(folder, e))?;
-    gemma::lora::TensorFile::write(&folder.join("adapter_model.safetensors"), &tuned.adapters.to_peft())?;
+/// Writes what was trained into a run folder, each file at once: adapters (and head) in PEFT's layout, or weights under
+/// Hugging Face names. Gives the folder within it.
+fn save_trained(out: &Path, tuned: &Tuned, base: &str) -> gemma::Result<String> {
+    let made = |name: &str| {
+        let folder = out.join(name);
+        std::fs::create_dir_all(&folder).map_err(|e| gemma::Error::io(&folder, e)).map(|()| folder)
+    };
+    let adapters = match &tuned.trained {
+        Trained::Full(full) => {
+            full.save(&made(WEIGHTS)?)?;
+            return Ok(WEIGHTS.into());
+        }
+        Trained::Adapters(adapters) => adapters,
+    };
+    let folder = made(ADAPTER)?;
+    TensorFile::write(&folder.join("adapter_model.safetensors"), &adapters.to_peft())?;
     if let Some(head) = &tuned.head {
-        gemma::lora::TensorFile::write(&folder.join(head::FILE), &head.to_tensors())?;
+        TensorFile::write(&folder.join(head::FILE), &head.to_tensors())?;
     }
     let file = folder.join("adapter_config.json");
-    let text = serde_json::to_string_pretty(&tuned.adapters.peft_config(base)).map_err(|e| gemma::Error::format(&file, e.to_string()))?;
-    write_atomically(&file, text.as_bytes()).map_err(|e| gemma::Error::format(&file, e.to_string()))
+    let text = serde_json::to_string_pretty(&adapters.peft_config(base)).map_err(|e| gemma::Error::format(&file, e.to_string()))?;
+    write_atomically(&file, text.as_bytes()).map_err(|e| gemma::Error::format(&file, e.to_string()))?;
+    Ok(ADAPTER.into())
 }
 
 /// A finished run made ready to answer.
@@ -972,17 +985,16 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
     let model = recipe.load(weights, &device)?;
-    let adapter = folder.join("adapter");
     let body = recipe.body(&model);
-    let adapters = Adapters::load(&adapter, body.config(), body.device())?;
+    let trained = recipe.learnt(folder, body.config(), body.device())?;
     let head = match recipe.method {
-        Method::Head | Method::Tagging => Some(Head::load(&adapter, body.config().hidden, recipe.view(model.config().layers), model.device())?),
-        Method::Completion => None,
+        Method::Head | Method::Tagging => Some(Head::load(&folder.join(ADAPTER), body.config().hidden, recipe.view(model.config().layers), model.device())?),
+        Method::Completion | Method::Full => None,
     };
     let values = sandbox(&run, folder)?.as_mut().map(Values::of).unwrap_or_default();
     let json_schema = task::schema_of(&run, folder)?;
     let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values, json_schema };
-    Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { adapters, head }, recipe, run })
+    Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { trained, head }, recipe, run })
 }
 
 /// The database of a run, if it has one and its files are there: a run that was copied to another machine without them

@@ -48,7 +48,7 @@ pub struct RunRow {
     pub name: String,
     /// Task name.
     pub task: String,
-    /// `completion`, `head` or `tagging`.
+    /// `completion`, `head`, `tagging` or `full`.
     pub method: String,
     /// How far it has come.
     pub status: RunStatus,
@@ -564,7 +564,7 @@ pub struct Microscope {
     pub tokens: Vec<data::microscope::Token>,
     /// The longest length that the recipe allows, in tokens.
     pub limit: usize,
-    /// `completion`, `head` or `tagging`.
+    /// `completion`, `head`, `tagging` or `full`.
     pub method: &'static str,
 }
 
@@ -613,6 +613,7 @@ mod tests {
     #[test]
     fn the_methods_of_a_task_are_those_that_suit_it_its_own_first() {
         let methods = |name: &str| tasks().expect("the recipes are compiled in").into_iter().find(|t| t.name == name).expect("a task").methods;
-        assert_eq!((methods("intent"), methods("entities"), methods("sql")), (vec!["head", "completion"], vec!["tagging", "completion"], vec!["completion"]));
+        assert_eq!(methods("intent"), ["head", "completion", "full"]);
+        assert_eq!((methods("entities"), methods("sql")), (vec!["tagging", "completion", "full"], vec!["completion", "full"]));
     }
 }

@@ -26,8 +26,8 @@ const VERSION: u32 = 1;
 const MANIFEST_BYTES: u64 = 1 << 20;
 /// Files of a run.
 const FILES: usize = 1000;
-/// Bytes of a run, unpacked: more than any adapter with its data needs, less than fills a disk.
-const BYTES: u64 = 8 << 30;
+/// Bytes of a run, unpacked: more than the weights of a 4B model with its data need, less than fills a disk.
+const BYTES: u64 = 32 << 30;
 /// The files at the top of a run folder.
 const TOP: [&str; 5] = ["run.toml", "result.json", "events.jsonl", "predictions.jsonl", record::CALIBRATION];
 
@@ -90,12 +90,12 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     let mut card = None;
     files.extend(TOP.iter().map(|name| ((*name).to_string(), folder.join(name))).filter(|(_, path)| path.exists()));
-    let adapter = folder.join("adapter");
-    if adapter.is_dir() {
-        for entry in std::fs::read_dir(&adapter).map_err(io(&adapter))? {
-            let path = entry.map_err(io(&adapter))?.path();
+    for part in [record::ADAPTER, record::WEIGHTS] {
+        let own = folder.join(part);
+        for entry in own.is_dir().then(|| std::fs::read_dir(&own).map_err(io(&own))).transpose()?.into_iter().flatten() {
+            let path = entry.map_err(io(&own))?.path();
             if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|n| n.to_str())) {
-                files.push((format!("adapter/{name}"), path.clone()));
+                files.push((format!("{part}/{name}"), path.clone()));
             }
         }
     }

@@ -171,7 +171,7 @@ pub const ELSEWHERE: &str = "elsewhere";
 pub struct RunFile {
     /// Task name.
     pub task: String,
-    /// `completion`, `head` or `tagging`; [`ELSEWHERE`].
+    /// `completion`, `head`, `tagging` or `full`; [`ELSEWHERE`].
     pub method: String,
     /// Seed of everything random.
     pub seed: u64,
@@ -227,7 +227,7 @@ pub struct TrainRecord {
 pub struct RunResult {
     /// Task name.
     pub task: String,
-    /// `completion`, `head` or `tagging`.
+    /// `completion`, `head`, `tagging` or `full`.
     pub method: String,
     /// `completed`, `stopped` or `failed`.
     pub status: String,
@@ -426,6 +426,12 @@ pub fn predictions(folder: &Path) -> Result<Vec<Prediction>, Error> {
     let path = folder.join("predictions.jsonl");
     if path.exists() { lines(&path, false) } else { Ok(Vec::new()) }
 }
+
+/// Folder of a run folder with the adapters that were trained, and the head.
+pub const ADAPTER: &str = "adapter";
+
+/// Folder of a run folder with the weights that a full fine-tuning trained.
+pub const WEIGHTS: &str = "weights";
 
 /// File of a run folder with what its probabilities are worth.
 pub const CALIBRATION: &str = "calibration.json";

@@ -497,6 +497,9 @@ catalogue! {
     method_tagging:
         "tagging (a layer on top of the model gives every word a tag)",
         "marcatura (uno strato sopra il modello dà un’etichetta a ogni parola)";
+    method_full:
+        "full fine-tuning (all weights are trained but the word table; the model writes the answer)",
+        "addestramento completo (si addestrano tutti i pesi tranne la tabella delle parole; il modello scrive la risposta)";
     method_elsewhere:
         "answers of another system, read from a file",
         "risposte di un altro sistema, lette da un file";

@@ -2,15 +2,17 @@
 //!
 //! A checkpoint is one safetensors file named after its step, with the counters and SHA-256s of the
 //! tensors and of the counters in its metadata. It appears under its name only when it is complete; the last two are kept, so
-//! that a disk which loses the newest in a power cut still has the one before.
+//! that a disk which loses the newest in a power cut still has the one before. It is written and read a tensor at a time:
+//! one of a full fine-tuning holds several times the model.
 
 use crate::health::Guard;
 use crate::state::{Earlier, Matrix, Progress, Snapshot};
+use gemma::lora::{Named, TensorFile};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::Dtype;
 use say::say;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -79,10 +81,10 @@ impl Drop for Writer {
 /// SHA-256 of tensors in the order of their names.
 fn digest(tensors: &[&Matrix]) -> String {
     let mut hash = Sha256::new();
-    for (name, shape, values) in tensors {
-        hash.update(name.as_bytes());
-        shape.iter().for_each(|d| hash.update(d.to_le_bytes()));
-        values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+    for matrix in tensors {
+        hash.update(matrix.name.as_bytes());
+        matrix.tensor.dims().iter().for_each(|d| hash.update(d.to_le_bytes()));
+        hash.update(gemma::hf::bytes(&matrix.values()));
     }
     hex(hash)
 }
@@ -115,23 +117,17 @@ pub fn write(folder: &Path, snapshot: &Snapshot) -> Result<(), String> {
         )
     };
     std::fs::create_dir_all(folder).map_err(|e| fail(e.to_string()))?;
-    // safetensors files keep an order of their own
     let mut tensors: Vec<&Matrix> = snapshot.tensors.iter().collect();
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
     let progress = serde_json::to_string(&snapshot.progress).map_err(|e| fail(e.to_string()))?;
     let guard = serde_json::to_string(&snapshot.guard).map_err(|e| fail(e.to_string()))?;
     let good = serde_json::to_string(&snapshot.good).map_err(|e| fail(e.to_string()))?;
     let sha256 = digest(&tensors);
     let counters_sha256 = digest_of_counters(&[&progress, &guard, &good, &sha256]);
     let metadata = [("progress", progress), ("guard", guard), ("good", good), ("sha256", sha256), ("counters_sha256", counters_sha256)];
-    let metadata = HashMap::from(metadata.map(|(key, value)| (key.to_string(), value)));
-    let bytes: Vec<(&String, &[usize; 2], Vec<u8>)> = tensors.iter().map(|(n, s, v)| (n, s, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
-    let mut views = Vec::with_capacity(bytes.len());
-    for (name, shape, data) in &bytes {
-        views.push((*name, TensorView::new(Dtype::F32, shape.to_vec(), data).map_err(|e| fail(e.to_string()))?));
-    }
-    let data = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
-    gemma::file::write_atomically(&path, &data).map_err(|e| fail(e.to_string()))?;
+    let metadata = BTreeMap::from(metadata.map(|(key, value)| (key.to_string(), value)));
+    let tensors: Vec<Named> = tensors.into_iter().map(|m| (m.name.clone(), m.tensor.dims().to_vec(), m.tensor.clone())).collect();
+    gemma::file::write_atomically_with(&path, |out| TensorFile::fill(out, &metadata, &tensors)).map_err(|e| fail(e.to_string()))?;
     for old in list(folder).into_iter().skip(KEPT) {
         // one that cannot be removed costs space and nothing else
         let _ = std::fs::remove_file(old);
@@ -154,7 +150,7 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
 /// With a sentence if the file is damaged.
 pub fn read(path: &Path) -> Result<Snapshot, String> {
     let fail = |what: String| say!("{}: is not a whole checkpoint ({what})", "{}: non è un checkpoint completo ({what})", path.display());
-    let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+    let bytes = gemma::file::map(path).map_err(|e| fail(e.to_string()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
@@ -174,10 +170,10 @@ pub fn read(path: &Path) -> Result<Snapshot, String> {
         if view.dtype() != Dtype::F32 {
             return Err(fail(say!("{name} is not f32", "{name} non è f32")));
         }
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        tensors.push((name.to_string(), [rows, columns], values));
+        let values = view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        tensors.push(Matrix::new(name.to_string(), values, [rows, columns]));
     }
-    tensors.sort_by(|a: &Matrix, b| a.0.cmp(&b.0));
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
     if metadata.get("sha256") != Some(&digest(&tensors.iter().collect::<Vec<_>>())) {
         return Err(fail(say!("its hash is another", "la sua impronta è un’altra")));
     }
@@ -202,7 +198,7 @@ mod tests {
     use crate::state::Best;
 
     fn snapshot(steps: usize) -> Snapshot {
-        let tensors = vec![("a".to_string(), [1, 2], vec![steps as f32, f32::MIN_POSITIVE]), ("b".to_string(), [2, 1], vec![-0.0, 1e30])];
+        let tensors = vec![Matrix::new("a".into(), vec![steps as f32, f32::MIN_POSITIVE], [1, 2]), Matrix::new("b".into(), vec![-0.0, 1e30], [2, 1])];
         Snapshot {
             tensors,
             progress: Progress { steps, rate: 0.5, best: Some(Best { score: 0.1 + 0.2, loss: f64::MAX }), ..Progress::default() },

@@ -78,8 +78,12 @@ impl Symptom {
                 ],
             ),
             Self::AdapterStill => (
-                ["the adapters do not move", "a device that computes no gradients", "a check of the device, or the processor in its place"],
-                ["gli adattatori non si muovono", "un dispositivo che non calcola i gradienti", "una verifica del dispositivo, o il processore al suo posto"],
+                ["what is trained does not move", "a device that computes no gradients", "a check of the device, or the processor in its place"],
+                [
+                    "ciò che si addestra non si muove",
+                    "un dispositivo che non calcola i gradienti",
+                    "una verifica del dispositivo, o il processore al suo posto",
+                ],
             ),
             Self::UpdateTooLarge => (
                 ["one update replaced most of a weight matrix", "a learning rate that is too high", "a lower train.learning_rate, or a longer train.warmup"],

@@ -61,7 +61,7 @@ pub enum Event {
     Started {
         /// Task name, for instance `intent`.
         task: String,
-        /// `completion`, `head` or `tagging`.
+        /// `completion`, `head`, `tagging` or `full`.
         method: String,
         /// Device id.
         device: String,

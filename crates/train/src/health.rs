@@ -29,7 +29,7 @@ pub enum Symptom {
     Diverging,
     /// One batch has a gradient far larger than the others.
     GradientSpike,
-    /// The second matrix of every adapter is still zero after several steps.
+    /// What is trained is still where it began after several steps.
     AdapterStill,
     /// An update changes a weight matrix by a large part of its size.
     UpdateTooLarge,
@@ -88,10 +88,10 @@ pub struct Observed {
     pub entropy: f64,
     /// Global gradient norm before clipping.
     pub norm: f64,
-    /// Largest ratio of an update's norm to its weight's norm, over all A matrices and the head.
+    /// Largest ratio of an update's norm to its weight's norm, over all A matrices and the head, or over all matrices.
     pub update_ratio: f64,
-    /// Norm of all B matrices together after the update.
-    pub b_norm: f64,
+    /// Norm of all B matrices together after the update, or of the update itself where weights are trained: 0 if nothing moves.
+    pub moved: f64,
     /// Resident memory in bytes.
     pub memory: u64,
 }
@@ -191,7 +191,7 @@ impl Guard {
             self.losses.pop_front();
             self.norms.pop_front();
         }
-        if !o.update_ratio.is_finite() || !o.b_norm.is_finite() {
+        if !o.update_ratio.is_finite() || !o.moved.is_finite() {
             return trouble(Symptom::GradientNotFinite, Remedy::HalveRate, "a weight became NaN or infinite".into());
         }
         if o.update_ratio > 1.0 {
@@ -211,9 +211,9 @@ impl Guard {
             self.told_sure = true;
             return trouble(Symptom::SureAndWrong, Remedy::None, format!("loss {:.3}, entropy {:.4}", o.loss, o.entropy));
         }
-        if step >= 3 && o.b_norm == 0.0 && !self.told_still {
+        if step >= 3 && o.moved == 0.0 && !self.told_still {
             self.told_still = true;
-            return trouble(Symptom::AdapterStill, Remedy::Stop, format!("all B are 0 after {step} steps"));
+            return trouble(Symptom::AdapterStill, Remedy::Stop, format!("nothing has moved after {step} steps"));
         }
         // the first steps fill caches; what grows after them by a quarter and by 512 MiB is a leak
         let (since, first) = *self.first_memory.get_or_insert((step, o.memory));
@@ -303,7 +303,7 @@ impl Trouble {
             Symptom::LossZero => "The loss is exactly 0: nothing is being learned, as happens when only padding or masked tokens are targets",
             Symptom::Diverging => "The loss has run away: the learning rate is too high",
             Symptom::GradientSpike => "One batch has a gradient far larger than the others; look at its examples",
-            Symptom::AdapterStill => "The adapters do not move: no gradient reaches them",
+            Symptom::AdapterStill => "What is trained does not move: no gradient reaches it",
             Symptom::UpdateTooLarge => "One update replaced most of a weight matrix: the learning rate is too high",
             Symptom::NoTargets => "Examples without any token to learn: the answer is empty or was cut off",
             Symptom::EmptyTargets => "Examples whose answer is only padding or the end of the text",
@@ -332,7 +332,7 @@ impl Trouble {
             Symptom::LossZero => "La perdita è esattamente 0: non si impara nulla, come accade quando gli obiettivi sono solo riempimento o mascherati",
             Symptom::Diverging => "La perdita è sfuggita: il tasso di apprendimento è troppo alto",
             Symptom::GradientSpike => "Un lotto ha un gradiente molto più grande degli altri; guardane gli esempi",
-            Symptom::AdapterStill => "Gli adattatori non si muovono: nessun gradiente li raggiunge",
+            Symptom::AdapterStill => "Ciò che si addestra non si muove: nessun gradiente lo raggiunge",
             Symptom::UpdateTooLarge => "Un aggiornamento ha sostituito quasi tutta una matrice: il tasso di apprendimento è troppo alto",
             Symptom::NoTargets => "Esempi senza alcun token da imparare: la risposta è vuota o è stata tagliata",
             Symptom::EmptyTargets => "Esempi la cui risposta è solo riempimento o fine del testo",
@@ -384,7 +384,10 @@ impl Trouble {
             format!("perdita {loss}")
         } else if let Some((times, _)) = between("an update of ", " times", " its weights") {
             format!("un aggiornamento pari a {times} volte i suoi pesi")
+        } else if let Some((steps, _)) = between("nothing has moved after ", " ", "steps") {
+            format!("nulla si è mosso dopo {steps} passi")
         } else if let Some((steps, _)) = between("all B are 0 after ", " ", "steps") {
+            // what earlier versions said of adapters
             format!("tutte le B sono 0 dopo {steps} passi")
         } else if let Some((now, was)) = between("", " MiB, was ", " MiB") {
             format!("{now} MiB, erano {was} MiB")
@@ -403,7 +406,7 @@ mod tests {
     use super::*;
 
     fn calm(loss: f64) -> Observed {
-        Observed { loss, entropy: 1.0, norm: 1.0, update_ratio: 0.01, b_norm: 1.0, memory: 1 << 30 }
+        Observed { loss, entropy: 1.0, norm: 1.0, update_ratio: 0.01, moved: 1.0, memory: 1 << 30 }
     }
 
     fn settled() -> Guard {
@@ -424,6 +427,7 @@ mod tests {
             ("a weight became NaN or infinite", "un peso è diventato NaN o infinito"),
             ("an update of 1.50 times its weights", "un aggiornamento pari a 1,50 volte i suoi pesi"),
             ("loss 9.000, was 1.000", "perdita 9,000, era 1,000"),
+            ("nothing has moved after 3 steps", "nulla si è mosso dopo 3 passi"),
             ("all B are 0 after 3 steps", "tutte le B sono 0 dopo 3 passi"),
             ("2048 MiB, was 1024 MiB", "2048 MiB, erano 1024 MiB"),
             ("2 of 9 examples (1, 4)", "2 di 9 esempi (1, 4)"),
@@ -449,7 +453,7 @@ mod tests {
         let mut guard = settled();
         assert_eq!(seen(guard.before_update(f64::NAN, 1.0)), Some((Symptom::LossNotFinite, Remedy::HalveRate)));
         assert_eq!(seen(guard.before_update(1.0, f64::INFINITY)), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
-        assert_eq!(seen(guard.after_update(20, Observed { b_norm: f64::NAN, ..calm(1.0) })), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
+        assert_eq!(seen(guard.after_update(20, Observed { moved: f64::NAN, ..calm(1.0) })), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
     }
 
     #[test]
@@ -480,8 +484,8 @@ mod tests {
         assert_eq!(seen(guard.after_update(40, Observed { memory: 2 << 30, ..calm(1.0) })), Some((Symptom::MemoryGrowing, Remedy::None)));
         assert_eq!(guard.after_update(41, Observed { memory: 2 << 30, ..calm(1.0) }), None, "told once");
         let mut guard = Guard::default();
-        assert_eq!(guard.after_update(2, Observed { b_norm: 0.0, ..calm(1.0) }), None);
-        assert_eq!(seen(guard.after_update(3, Observed { b_norm: 0.0, ..calm(1.0) })), Some((Symptom::AdapterStill, Remedy::Stop)));
+        assert_eq!(guard.after_update(2, Observed { moved: 0.0, ..calm(1.0) }), None);
+        assert_eq!(seen(guard.after_update(3, Observed { moved: 0.0, ..calm(1.0) })), Some((Symptom::AdapterStill, Remedy::Stop)));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Training: the loop, the optimiser, the learning-rate schedule, and what is told while it runs.
 //!
-//! [`trainer::Plan`] takes a frozen model, encoded examples and settings, and trains on from a
-//! [`state::State`]: the adapters (and, for classification, the head) with their moments and counters. It
+//! [`trainer::Plan`] takes a model, encoded examples and settings, and trains on from a [`state::State`]: adapters or all
+//! weights of the blocks (and, for classification, the head) with their moments and counters. It
 //! knows no task by name: validating, saving and showing are the caller's, through [`Observer`]. One step
-//! is: forward, loss at the targets only, backward through the adapters, global-norm clipping, AdamW. The
+//! is: forward, loss at the targets only, backward to what is trained, global-norm clipping, AdamW. The
 //! [`health`] guard looks at every step, and [`diagnosis`] says what its findings mean; [`checkpoint`] keeps what a run needs to go on after a crash. [`parity`] runs
 //! the same step on a device and on the CPU, before the device is believed.
 

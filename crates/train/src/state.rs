@@ -1,13 +1,14 @@
 //! Everything that a training needs to go on: weights, moments, counters.
 //!
 //! On the device it is a [`State`], which is cheap to clone (tensors are shared); on the host it is a
-//! [`Snapshot`], which can be written to disk. The order of the data, the learning rate and every random
+//! [`Snapshot`], which can be written to disk and on the CPU shares its tensors with the state, too. The order of the data, the learning rate and every random
 //! stream follow from the seed and the number of steps, so counters are enough for them.
 
 use crate::health::Guard;
 use crate::optimizer::AdamW;
 use crate::step::Tuned;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
+use gemma::device::is_cpu;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -120,8 +121,44 @@ pub struct State {
     good: Good,
 }
 
-/// A named matrix on the host.
-pub type Matrix = (String, [usize; 2], Vec<f32>);
+/// A named matrix in the host's memory.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    /// What it is called.
+    pub name: String,
+    /// Its values; not tracked.
+    pub tensor: Tensor<2>,
+}
+
+impl Matrix {
+    /// A matrix of values, row by row.
+    pub fn new(name: String, values: Vec<f32>, shape: [usize; 2]) -> Self {
+        Self { name, tensor: Tensor::from_data(TensorData::new(values, shape), &Device::flex()) }
+    }
+
+    /// Copies a matrix to the host; one that is there is shared.
+    fn of(name: String, t: &Tensor<2>) -> Self {
+        let tensor = t.clone().inner();
+        let there = is_cpu(&tensor.device());
+        Self { name, tensor: if there { tensor } else { Tensor::from_data(tensor.into_data(), &Device::flex()) } }
+    }
+
+    /// Its values, row by row.
+    pub fn values(&self) -> Vec<f32> {
+        gemma::lora::values(self.tensor.clone())
+    }
+
+    /// Bytes of its values.
+    pub fn bytes(&self) -> u64 {
+        4 * self.tensor.shape().num_elements() as u64
+    }
+}
+
+impl PartialEq for Matrix {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.tensor.dims() == other.tensor.dims() && self.values() == other.values()
+    }
+}
 
 /// The state of a training on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,14 +174,9 @@ pub struct Snapshot {
     pub good: Option<Earlier>,
 }
 
-fn host(name: String, t: &Tensor<2>) -> Matrix {
-    let t = t.clone().inner();
-    (name, t.dims(), t.into_data().convert::<f32>().try_to_vec().unwrap_or_default())
-}
-
 /// Appends a set of weights, its paths behind `prefix`.
 fn put_weights(tensors: &mut Vec<Matrix>, prefix: &str, tuned: &mut Tuned) {
-    tuned.visit(&mut |path, t| tensors.push(host(format!("{prefix}{path}"), t)));
+    tuned.visit(&mut |path, t| tensors.push(Matrix::of(format!("{prefix}{path}"), t)));
 }
 
 /// Appends all that changes from step to step: weights, those to be averaged, and moments.
@@ -154,14 +186,14 @@ fn put_all(tensors: &mut Vec<Matrix>, prefix: &str, tuned: &mut Tuned, recent: &
         put_weights(tensors, &format!("{prefix}recent.{i}."), one);
     }
     for (path, m, v) in optimizer.moments() {
-        tensors.push(host(format!("{prefix}m.{path}"), m));
-        tensors.push(host(format!("{prefix}v.{path}"), v));
+        tensors.push(Matrix::of(format!("{prefix}m.{path}"), m));
+        tensors.push(Matrix::of(format!("{prefix}v.{path}"), v));
     }
 }
 
 /// The tensors of a snapshot, which are taken out one by one.
 struct Source {
-    tensors: BTreeMap<String, ([usize; 2], Vec<f32>)>,
+    tensors: BTreeMap<String, Tensor<2>>,
     /// The first that was missing or of another shape.
     wrong: Option<String>,
 }
@@ -169,7 +201,7 @@ struct Source {
 impl Source {
     fn take(&mut self, name: &str, like: &Tensor<2>) -> Option<Tensor<2>> {
         match self.tensors.remove(name) {
-            Some((shape, values)) if shape == like.dims() => Some(Tensor::from_data(TensorData::new(values, shape), &like.device().without_autodiff())),
+            Some(tensor) if tensor.dims() == like.dims() => Some(tensor.to_device(&like.device().without_autodiff())),
             _ => {
                 self.wrong.get_or_insert_with(|| name.to_string());
                 None
@@ -240,7 +272,7 @@ impl State {
     pub fn snapshot(&mut self) -> Snapshot {
         let mut tensors = Vec::new();
         put_all(&mut tensors, "", &mut self.tuned, &mut self.recent, &self.optimizer);
-        self.tuned.visit_constants(&mut |path, t| tensors.push(host(path.into(), t)));
+        self.tuned.visit_constants(&mut |path, t| tensors.push(Matrix::of(path.into(), t)));
         put_weights(&mut tensors, "best.", &mut self.best);
         let good = (self.good.earlier != self.earlier()).then(|| {
             let Good { tuned, recent, optimizer, earlier } = &mut self.good;
@@ -256,7 +288,7 @@ impl State {
     /// If a tensor is missing or of another shape; the state is then not to be used.
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), String> {
         let Snapshot { tensors, progress, guard, good } = snapshot;
-        let mut source = Source { tensors: tensors.into_iter().map(|(n, s, v)| (n, (s, v))).collect(), wrong: None };
+        let mut source = Source { tensors: tensors.into_iter().map(|m| (m.name, m.tensor)).collect(), wrong: None };
         // before the weights, because every other set of them begins as a copy
         self.tuned.visit_constants(&mut |path, t| {
             if let Some(own) = source.take(path, t) {

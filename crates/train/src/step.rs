@@ -5,15 +5,15 @@ use burn::tensor::{Gradients, Int, Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::generate::{EOS, PAD};
 use gemma::head::View;
-use gemma::{Adapters, Gemma, Head, loss};
+use gemma::{Gemma, Head, Trained, loss};
 use say::say;
 use serde::Serialize;
 
-/// What is trained: adapters below, and a head on top if the method has one.
+/// What is trained: something of the blocks below, and a head on top if the method has one.
 #[derive(Clone)]
 pub struct Tuned {
-    /// Low-rank adapters of the blocks.
-    pub adapters: Adapters,
+    /// What is trained of the blocks.
+    pub trained: Trained,
     /// The classification head.
     pub head: Option<Head>,
 }
@@ -35,7 +35,7 @@ impl Tuned {
 
     /// Calls `f` with the path and the tensor of every parameter, in a fixed order.
     pub fn visit(&mut self, f: &mut dyn FnMut(&str, &mut Tensor<2>)) {
-        self.adapters.visit(f);
+        self.trained.visit(f);
         if let Some(head) = &mut self.head {
             head.visit(f);
         }
@@ -94,7 +94,7 @@ pub enum Phase {
     Forward,
     /// From hidden states to the loss, and for completions back again.
     Loss,
-    /// From the gradient of the hidden states to those of the adapters.
+    /// From the gradient of the hidden states to those of what is trained.
     Backward,
 }
 
@@ -116,7 +116,7 @@ pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total:
     let scale = 1.0 / total as f64;
     let (nll, entropy, seed) = match &tuned.head {
         None => {
-            let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.adapters), true)?;
+            let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.trained), true)?;
             ended(Phase::Forward);
             let hidden = hidden.select(0, index(model, &batch.positions));
             let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
@@ -126,7 +126,7 @@ pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total:
             (ce.nll, entropy, (hidden * ce.gradient.mul_scalar(scale)).sum())
         }
         Some(head) => {
-            let states = model.states(&batch.ids, &batch.rows, Some(&tuned.adapters), true, head.taps())?;
+            let states = model.states(&batch.ids, &batch.rows, Some(&tuned.trained), true, head.taps())?;
             ended(Phase::Forward);
             let logits = head.forward(states, &batch.ids, &batch.places);
             let expected = log_softmax(logits.clone().inner(), 1);
@@ -148,7 +148,7 @@ pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total:
 /// # Errors
 /// As [`forward_backward`].
 pub fn evaluate(model: &Gemma, tuned: &Tuned, batch: &Batch) -> gemma::Result<Evaluated> {
-    let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.adapters), false)?.inner();
+    let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.trained), false)?.inner();
     let hidden = hidden.select(0, index(model, &batch.positions));
     let ce = loss::cross_entropy(hidden.clone(), &batch.targets, model.table(), model.device())?;
     // the last token of a row has no next one, so the positions of two rows are never neighbours
@@ -176,8 +176,8 @@ fn silent(model: &Gemma, batch: &Batch, first: &[usize], hidden: Tensor<2>, nll:
 ///
 /// # Errors
 /// As [`forward_backward`].
-pub fn classify(model: &Gemma, adapters: &Adapters, head: &Head, batch: &Batch) -> gemma::Result<Tensor<2>> {
-    let states = model.states(&batch.ids, &batch.rows, Some(adapters), false, head.taps())?.inner();
+pub fn classify(model: &Gemma, trained: &Trained, head: &Head, batch: &Batch) -> gemma::Result<Tensor<2>> {
+    let states = model.states(&batch.ids, &batch.rows, Some(trained), false, head.taps())?.inner();
     Ok(head.forward(states, &batch.ids, &batch.places).inner())
 }
 

@@ -25,11 +25,11 @@ pub struct Settings {
     pub batch: usize,
     /// Micro-batches whose gradients make one step.
     pub accumulate: usize,
-    /// Peak learning rate of the adapters.
+    /// Peak learning rate of what is trained of the blocks.
     pub learning_rate: f64,
     /// Peak learning rate of the head.
     pub head_learning_rate: f64,
-    /// The rate of each block's adapters as a share of that of the block above; 1 for one rate everywhere. Below 1 the
+    /// The rate of each block as a share of that of the block above; 1 for one rate everywhere. Below 1 the
     /// lower blocks, which hold what all tasks share, change less.
     #[serde(default = "everywhere_the_same")]
     pub layer_decay: f64,
@@ -194,7 +194,7 @@ pub struct Outcome {
 
 /// A training that is about to run.
 pub struct Plan<'a> {
-    /// The frozen model.
+    /// The model as it is before training.
     pub model: &'a Gemma,
     /// What it learns from.
     pub examples: &'a [Encoded],
@@ -409,8 +409,8 @@ impl Run<'_> {
         let close = step < 5 || step % 10 == 9;
         let before = close.then(|| self.state.tuned.clone());
         let layers = model.config().layers;
-        apply(&mut self.state, sums, clip_factor(norm, s.clip), |path| rate * own_rate(s, path, layers));
-        let (update_ratio, b_norm) = match before {
+        apply(&mut self.state, sums, clip_factor(norm, s.clip), |path| rate * own_rate(s, path, layers))?;
+        let (update_ratio, moved) = match before {
             Some(mut before) => changes(model, &mut before, &mut self.state.tuned)?,
             None => (0.0, 1.0),
         };
@@ -434,7 +434,7 @@ impl Run<'_> {
             tokens_per_second: tokens as f64 / seconds,
             memory_bytes: memory,
         });
-        let observed = Observed { loss, entropy, norm, update_ratio, b_norm, memory };
+        let observed = Observed { loss, entropy, norm, update_ratio, moved, memory };
         if let Some(trouble) = self.state.guard.after_update(step + 1, observed) {
             return self.repair(step, trouble);
         }
@@ -562,9 +562,11 @@ fn average(all: &[Tuned]) -> Tuned {
     out
 }
 
-/// How much an update changed: the largest ratio of a change's norm to its matrix's norm (without the B
-/// matrices, which begin at zero), and the norm of all B matrices. Read back once.
+/// How much an update changed: the largest ratio of a change's norm to its matrix's norm (without the B matrices, the
+/// head's bias and norms, which begin at zero or may lie near it), and the norm of all B matrices or, where there are none
+/// because weights themselves are trained, of the change. Read back once.
 fn changes(model: &Gemma, before: &mut Tuned, after: &mut Tuned) -> gemma::Result<(f64, f64)> {
+    let full = before.trained.adapters().is_none();
     let mut old = Vec::new();
     before.visit(&mut |_, t| old.push(t.clone().inner()));
     let (mut ratios, mut b) = (Vec::new(), Vec::new());
@@ -573,8 +575,11 @@ fn changes(model: &Gemma, before: &mut Tuned, after: &mut Tuned) -> gemma::Resul
         let (new, Some(old)) = (t.clone().inner(), old.next()) else { return };
         if path.ends_with("lora_B") {
             b.push(new.square().sum());
-        } else if path != "head.bias" {
+        } else if path != "head.bias" && !gemma::full::is_norm(path) {
             let change = (new - old.clone()).square().sum();
+            if full {
+                b.push(change.clone());
+            }
             ratios.push(change / old.square().sum().add_scalar(1e-20));
         }
     });
@@ -633,12 +638,17 @@ fn own_rate(s: &Settings, path: &str, layers: usize) -> f64 {
     s.learning_rate * s.layer_decay.powf(below_the_top as f64)
 }
 
-fn apply(state: &mut State, mut gradients: BTreeMap<String, Tensor<2>>, factor: f64, rate: impl Fn(&str) -> f64) {
+fn apply(state: &mut State, mut gradients: BTreeMap<String, Tensor<2>>, factor: f64, rate: impl Fn(&str) -> f64) -> gemma::Result<()> {
     let State { tuned, optimizer, .. } = state;
     optimizer.begin();
+    let mut failed = None;
     tuned.visit(&mut |path, t| {
         let Some(g) = gradients.remove(path) else { return };
         let g = if factor < 1.0 { g.mul_scalar(factor) } else { g };
-        *t = optimizer.update(path, t.clone().inner(), g.inner(), rate(path)).autodiff().require_grad();
+        match optimizer.update(path, t.clone().inner(), g.inner(), rate(path)) {
+            Ok(moved) => *t = moved.autodiff().require_grad(),
+            Err(e) => failed = Some(e),
+        }
     });
+    failed.map_or(Ok(()), Err)
 }

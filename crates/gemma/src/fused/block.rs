@@ -1,8 +1,9 @@
 //! One block forward and backward over whole rows, without a graph in between.
 //!
 //! Rows are dealt out to the cores, each core takes its rows through the whole block with buffers that
-//! stay in its cache, and meets the others only at the end. The gradients of the adapters are summed
-//! over the cores in a fixed order, so a run is repeatable on the same number of cores.
+//! stay in its cache, and meets the others only at the end. The gradients of what is trained, packed adapters or
+//! the block's own weights, are summed over the cores in a fixed order, so a run is repeatable on the same number
+//! of cores.
 
 use super::arena::{Arena, Buffer};
 use super::kernel::{self, Dropout, Matrix, Rotary, multiply};
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 /// Queries that attention takes at a time: scores of `QUERIES × keys` stay in the second-level cache.
 const QUERIES: usize = 64;
+/// Values of a gradient that one core adds up at a time.
+const SUMMED: usize = 1 << 14;
 
 /// Everything about a call that is not a tensor.
 #[derive(Clone, Debug)]
@@ -39,8 +42,12 @@ pub struct Shape {
     /// Factor of the adapters' share.
     pub scale: f32,
     /// Where each projection's adapter begins in the packed tensor, if it has one: A `[inputs, rank]`, then
-    /// B `[rank, outputs]`. Order: q, k, v, o, gate, up, down.
+    /// B `[rank, outputs]`, then the magnitude `[outputs]` where it is trained. Order: q, k, v, o, gate, up, down.
     pub adapters: [Option<usize>; 7],
+    /// Lengths of the rows of each merged weight, which are brought to the magnitude; empty where that is not trained.
+    pub lengths: [Vec<f32>; 7],
+    /// Whether the gradients by the block's own matrices and norms are wanted, instead of those by adapters.
+    pub whole: bool,
     /// What is left out of the adapters' inputs; each adapter has a stream of its own.
     pub dropout: Option<Dropout>,
     /// Whether the gradient by the block's input is wanted.
@@ -57,12 +64,20 @@ impl Shape {
         let tokens: usize = self.rows.iter().map(Tree::tokens).sum();
         4 * (tokens as u64) * (width as u64)
     }
+
+    /// Shapes of a block's matrices and norms, in the order of [`Weights`].
+    fn weights(&self) -> [Vec<usize>; 13] {
+        let (q, kv, hidden, inner) = (self.heads * self.head, self.kv_heads * self.head, self.hidden, self.feed_forward);
+        let matrices = [[q, hidden], [kv, hidden], [kv, hidden], [hidden, q], [inner, hidden], [inner, hidden], [hidden, inner]];
+        let norms = [hidden, self.head, self.head, hidden, hidden, hidden];
+        std::array::from_fn(|i| if i < matrices.len() { matrices[i].to_vec() } else { vec![norms[i - matrices.len()]] })
+    }
 }
 
-/// The frozen weights, matrices `[outputs, inputs]`.
+/// The block's own weights, matrices `[outputs, inputs]`.
 #[derive(Clone, Copy)]
 #[allow(missing_docs)]
-pub struct Frozen<'a> {
+pub struct Weights<'a> {
     pub matrices: [&'a [f32]; 7],
     pub attention_norm: &'a [f32],
     pub q_norm: &'a [f32],
@@ -102,15 +117,27 @@ struct Group {
 /// A block ready to run.
 pub struct Block<'a> {
     shape: &'a Shape,
-    frozen: Frozen<'a>,
+    weights: Weights<'a>,
     packed: &'a [f32],
     rotary: &'a Rotary,
     groups: [Group; 4],
     arena: &'a Arc<Arena>,
     outputs: [usize; 7],
+    /// Where the magnitudes lie in the packed tensor, and what they over the lengths multiply the outputs by, where they are trained.
+    gains: [Option<(Range<usize>, Vec<f32>)>; 7],
+    /// Where the gradients by the matrices and norms lie among all of a core's, if they are wanted.
+    whole: Option<[Range<usize>; 13]>,
     chunks: Vec<Range<usize>>,
     threads: Parallelism,
 }
+
+/// Number of a norm among a block's matrices and norms, in the order of [`Weights`].
+const ATTENTION_NORM: usize = 7;
+const Q_NORM: usize = 8;
+const K_NORM: usize = 9;
+const POST_ATTENTION_NORM: usize = 10;
+const FEED_FORWARD_NORM: usize = 11;
+const POST_FEED_FORWARD_NORM: usize = 12;
 
 const QKV: usize = 0;
 const O: usize = 1;
@@ -119,7 +146,7 @@ const DOWN: usize = 3;
 
 impl<'a> Block<'a> {
     /// Prepares a block: deals out the rows and gathers the adapters by group.
-    pub fn new(shape: &'a Shape, frozen: Frozen<'a>, packed: &'a [f32], rotary: &'a Rotary, arena: &'a Arc<Arena>) -> Self {
+    pub fn new(shape: &'a Shape, weights: Weights<'a>, packed: &'a [f32], rotary: &'a Rotary, arena: &'a Arc<Arena>) -> Self {
         let (q, kv) = (shape.heads * shape.head, shape.kv_heads * shape.head);
         let outputs = [q, kv, kv, shape.hidden, shape.feed_forward, shape.feed_forward, shape.hidden];
         let group = |members: Range<usize>, inputs: usize| {
@@ -136,11 +163,31 @@ impl<'a> Block<'a> {
             Group { members, inputs, a, width, adapters }
         };
         let groups = [group(0..3, shape.hidden), group(3..4, q), group(4..6, shape.hidden), group(6..7, shape.feed_forward)];
+        let gains = std::array::from_fn(|slot| {
+            let (lengths, inputs) = (&shape.lengths[slot], weights.matrices[slot].len() / outputs[slot]);
+            let at = shape.adapters[slot].filter(|_| !lengths.is_empty())? + shape.rank * (inputs + outputs[slot]);
+            let own = at..at + outputs[slot];
+            let gain = packed[own.clone()].iter().zip(lengths).map(|(m, length)| m / length).collect();
+            Some((own, gain))
+        });
+        let whole = shape.whole.then(|| {
+            let mut at = 0;
+            shape.weights().map(|shape| {
+                let from = at;
+                at += shape.iter().product::<usize>();
+                from..at
+            })
+        });
         let cores = rayon::current_num_threads();
         let chunks = deal(&shape.rows.iter().map(Tree::tokens).collect::<Vec<_>>(), cores);
         // fewer rows than cores: let the cores share each product instead
         let threads = if chunks.len() < cores { Parallelism::Rayon(0) } else { Parallelism::None };
-        Self { shape, frozen, packed, rotary, groups, arena, outputs, chunks, threads }
+        Self { shape, weights, packed, rotary, groups, arena, outputs, gains, whole, chunks, threads }
+    }
+
+    /// Shapes of the gradients of [`Block::backward`]: the packed adapters, or each matrix and norm.
+    pub fn gradients(&self) -> Vec<Vec<usize>> {
+        if self.shape.whole { self.shape.weights().to_vec() } else { vec![vec![self.packed.len()]] }
     }
 
     fn tokens(&self, rows: &Range<usize>) -> usize {
@@ -192,8 +239,9 @@ impl<'a> Block<'a> {
         (out, kept.into_iter().collect())
     }
 
-    /// Gradients by the input (empty unless wanted) and by the packed adapters, from the gradient by the output.
-    pub fn backward(&self, x: &[f32], kept: Option<Vec<Kept>>, grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    /// Gradients by the input (empty unless wanted) and by what is trained, see [`Block::gradients`], from the gradient by
+    /// the output.
+    pub fn backward(&self, x: &[f32], kept: Option<Vec<Kept>>, grad: &[f32]) -> (Vec<f32>, Vec<Vec<f32>>) {
         let hidden = self.shape.hidden;
         let mut dx = vec![0.0; if self.shape.input_gradient { x.len() } else { 0 }];
         let parts: Vec<Option<&mut [f32]>> = if self.shape.input_gradient {
@@ -206,29 +254,37 @@ impl<'a> Block<'a> {
             None => self.chunks.iter().map(|_| None).collect(),
         };
         let inputs = self.split(x, hidden).into_iter().zip(self.split(grad, hidden));
+        let lengths: Vec<usize> = self.gradients().iter().map(|shape| shape.iter().product()).collect();
         let work: Vec<_> = self.chunks.iter().zip(inputs).zip(kept).zip(parts).collect();
         let sums = work.into_par_iter().map(|(((rows, (x, grad)), kept), dx)| {
             let kept = kept.unwrap_or_else(|| self.forward_rows(rows, x, &mut self.arena.take(x.len())));
-            let mut sum = self.arena.take(self.packed.len());
+            let mut sum = self.arena.take(lengths.iter().sum());
             self.backward_rows(rows, x, &kept, grad, dx, &mut sum);
             sum
         });
         let sums: Vec<Buffer> = sums.collect();
-        let mut packed = sums[0].to_vec();
-        for sum in &sums[1..] {
-            packed.iter_mut().zip(sum.iter()).for_each(|(p, s)| *p += s);
-        }
-        (dx, packed)
+        let mut at = 0;
+        let gradients = lengths.into_iter().map(|length| {
+            let own = at..at + length;
+            at = own.end;
+            let mut gradient = sums[0][own.clone()].to_vec();
+            for sum in &sums[1..] {
+                let parts = gradient.par_chunks_mut(SUMMED).zip(sum[own.clone()].par_chunks(SUMMED));
+                parts.for_each(|(gradient, sum)| gradient.iter_mut().zip(sum).for_each(|(g, s)| *g += s));
+            }
+            gradient
+        });
+        (dx, gradients.collect())
     }
 
-    /// `y = x·Wᵀ + scale·(x·A)·B` for every projection of a group of these tokens; `low` gets `x·A`, of whose `x` dropout
+    /// `y = x·Wᵀ + scale·(x·A)·B`, times the gain, for every projection of a group of these tokens; `low` gets `x·A`, of whose `x` dropout
     /// leaves part out.
     fn project(&self, group: usize, x: &[f32], tokens: &Range<usize>, out: &mut [&mut [f32]], low: &mut [f32]) {
         let (g, n) = (&self.groups[group], tokens.len());
         let rank = self.shape.rank;
         for (member, y) in g.members.clone().zip(out.iter_mut()) {
             let outputs = self.outputs[member];
-            let w = Matrix::transposed(self.frozen.matrices[member], g.inputs);
+            let w = Matrix::transposed(self.weights.matrices[member], g.inputs);
             multiply(y, outputs, [n, outputs, g.inputs], Matrix::rows(x, g.inputs), w, 1.0, false, self.threads);
         }
         if g.width == 0 {
@@ -247,6 +303,18 @@ impl<'a> Block<'a> {
             let outputs = self.outputs[g.members.start + member];
             let b = Matrix::rows(&self.packed[b..b + rank * outputs], outputs);
             multiply(out[member], outputs, [n, outputs, rank], Matrix::rows(&low[i * rank..], g.width), b, self.shape.scale, true, self.threads);
+            if let Some((_, gain)) = &self.gains[g.members.start + member] {
+                kernel::gain(out[member], gain);
+            }
+        }
+    }
+
+    /// From the gradients by a group's outputs `y` to those before the gain, in place, and by the magnitudes into `sum`.
+    fn gain_backward(&self, group: usize, y: &[&[f32]], grad: &mut [&mut [f32]], sum: &mut [f32]) {
+        for ((slot, y), grad) in self.groups[group].members.clone().zip(y).zip(grad) {
+            if let Some((own, gain)) = &self.gains[slot] {
+                kernel::gain_backward(&mut sum[own.clone()], grad, y, gain, &self.packed[own.clone()]);
+            }
         }
     }
 
@@ -273,7 +341,7 @@ impl<'a> Block<'a> {
         let Some(dx) = dx else { return };
         for (i, member) in g.members.clone().enumerate() {
             let outputs = self.outputs[member];
-            let w = Matrix::rows(self.frozen.matrices[member], g.inputs);
+            let w = Matrix::rows(self.weights.matrices[member], g.inputs);
             multiply(dx, g.inputs, [n, g.inputs, outputs], Matrix::rows(grad[i], outputs), w, 1.0, i > 0, self.threads);
         }
         if self.shape.dropout.is_none() {
@@ -289,9 +357,16 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Gradient by the A of a group, into `sum`, from the group's input `x` and the gradient by `x·A`.
-    fn a_backward(&self, group: usize, tokens: &Range<usize>, x: &[f32], dlow: &[f32], sum: &mut [f32]) {
+    /// Gradient by the A of a group, or by its matrices, into `sum`, from the group's input `x` and the gradients by `x·A`
+    /// and by its outputs.
+    fn x_backward(&self, group: usize, tokens: &Range<usize>, x: &[f32], grad: &[&[f32]], dlow: &[f32], sum: &mut [f32]) {
         let (g, n, rank) = (&self.groups[group], tokens.len(), self.shape.rank);
+        if let Some(whole) = &self.whole {
+            for (member, grad) in g.members.clone().zip(grad) {
+                let (out, outputs) = (&mut sum[whole[member].clone()], self.outputs[member]);
+                multiply(out, g.inputs, [outputs, g.inputs, n], Matrix::transposed(grad, outputs), Matrix::rows(x, g.inputs), 1.0, false, self.threads);
+            }
+        }
         if g.width == 0 {
             return;
         }
@@ -314,8 +389,15 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// Adds the gradient by a norm's scale to `sum`, where it is wanted, from the norm's input and the gradient by its output.
+    fn scale_backward(&self, norm: usize, x: &[f32], grad: &[f32], sum: &mut [f32]) {
+        if let Some(whole) = &self.whole {
+            kernel::rms_norm_scale_backward(&mut sum[whole[norm].clone()], x, grad, self.shape.epsilon);
+        }
+    }
+
     fn forward_rows(&self, rows: &Range<usize>, x: &[f32], out: &mut [f32]) -> Kept {
-        let (s, f) = (self.shape, &self.frozen);
+        let (s, f) = (self.shape, &self.weights);
         let tokens = &self.span(rows);
         let n = tokens.len();
         let take = |width: usize| self.arena.take(n * width);
@@ -347,43 +429,56 @@ impl<'a> Block<'a> {
     }
 
     fn backward_rows(&self, rows: &Range<usize>, x: &[f32], kept: &Kept, grad: &[f32], dx: Option<&mut [f32]>, sum: &mut [f32]) {
-        let (s, f) = (self.shape, &self.frozen);
+        let (s, f) = (self.shape, &self.weights);
         let tokens = &self.span(rows);
         let n = tokens.len();
         let take = |width: usize| self.arena.take(n * width);
         let mut dlow: [Buffer; 4] = std::array::from_fn(|g| take(self.groups[g].width));
+        if let Some(whole) = &self.whole {
+            // these are added up over rows and heads
+            whole[ATTENTION_NORM..].iter().for_each(|norm| sum[norm.clone()].fill(0.0));
+        }
 
         // feed-forward layer
         let mut d = take(s.hidden);
+        self.scale_backward(POST_FEED_FORWARD_NORM, &kept.down, grad, sum);
         kernel::rms_norm_backward::<false>(&mut d, &kept.down, f.post_feed_forward_norm, grad, s.epsilon);
         let mut dup = take(s.feed_forward);
+        self.gain_backward(DOWN, &[&kept.down], &mut [&mut d], sum);
         self.project_backward(DOWN, tokens, &[&d], &kept.low[DOWN], &mut dlow[DOWN], Some(&mut dup), sum);
         let (mut inner, mut dgate) = (take(s.feed_forward), take(s.feed_forward));
         kernel::geglu_backward(&mut inner, &mut dgate, &mut dup, &kept.gate, &kept.up);
-        self.a_backward(DOWN, tokens, &inner, &dlow[DOWN], sum);
+        self.x_backward(DOWN, tokens, &inner, &[&d], &dlow[DOWN], sum);
         drop(inner);
         let mut dnormed = take(s.hidden);
+        self.gain_backward(FEED_FORWARD, &[&kept.gate, &kept.up], &mut [&mut dgate, &mut dup], sum);
         self.project_backward(FEED_FORWARD, tokens, &[&dgate, &dup], &kept.low[FEED_FORWARD], &mut dlow[FEED_FORWARD], Some(&mut dnormed), sum);
-        drop((dgate, dup));
         let (mut middle, mut normed) = (take(s.hidden), take(s.hidden));
         kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
         kernel::rms_norm(&mut normed, &middle, f.feed_forward_norm, s.epsilon);
-        self.a_backward(FEED_FORWARD, tokens, &normed, &dlow[FEED_FORWARD], sum);
+        self.x_backward(FEED_FORWARD, tokens, &normed, &[&dgate, &dup], &dlow[FEED_FORWARD], sum);
+        drop((dgate, dup));
+        self.scale_backward(FEED_FORWARD_NORM, &middle, &dnormed, sum);
         let mut dmiddle = take(s.hidden);
         dmiddle.copy_from_slice(grad);
         kernel::rms_norm_backward::<true>(&mut dmiddle, &middle, f.feed_forward_norm, &dnormed, s.epsilon);
 
         // attention
+        self.scale_backward(POST_ATTENTION_NORM, &kept.o, &dmiddle, sum);
         kernel::rms_norm_backward::<false>(&mut d, &kept.o, f.post_attention_norm, &dmiddle, s.epsilon);
         let mut dattended = take(self.outputs[0]);
+        self.gain_backward(O, &[&kept.o], &mut [&mut d], sum);
         self.project_backward(O, tokens, &[&d], &kept.low[O], &mut dlow[O], Some(&mut dattended), sum);
-        self.a_backward(O, tokens, &kept.attended, &dlow[O], sum);
+        self.x_backward(O, tokens, &kept.attended, &[&d], &dlow[O], sum);
         let (mut dq, mut dk, mut dv) = (take(self.outputs[0]), take(self.outputs[1]), take(self.outputs[2]));
-        self.attend_backward(rows, kept, &dattended, [&mut dq, &mut dk, &mut dv]);
-        let wanted = dx.is_some().then_some(&mut *dnormed);
+        self.attend_backward(rows, kept, &dattended, [&mut dq, &mut dk, &mut dv], sum);
+        self.gain_backward(QKV, &[&kept.q, &kept.k, &kept.v], &mut [&mut dq, &mut dk, &mut dv], sum);
+        // below the lowest block nothing learns, but its first norm may
+        let wanted = (dx.is_some() || self.whole.is_some()).then_some(&mut *dnormed);
         self.project_backward(QKV, tokens, &[&dq, &dk, &dv], &kept.low[QKV], &mut dlow[QKV], wanted, sum);
         kernel::rms_norm(&mut normed, x, f.attention_norm, s.epsilon);
-        self.a_backward(QKV, tokens, &normed, &dlow[QKV], sum);
+        self.x_backward(QKV, tokens, &normed, &[&dq, &dk, &dv], &dlow[QKV], sum);
+        self.scale_backward(ATTENTION_NORM, x, &dnormed, sum);
         if let Some(dx) = dx {
             dx.copy_from_slice(&dmiddle);
             kernel::rms_norm_backward::<true>(dx, x, f.attention_norm, &dnormed, s.epsilon);
@@ -421,11 +516,11 @@ impl<'a> Block<'a> {
         let kv_width = self.outputs[1];
         self.each_tree(rows, |at, tree| {
             let trunk = at * kv_width..(at + tree.trunk) * kv_width;
-            let trunk_k = self.turned(&k[trunk.clone()], self.frozen.k_norm, self.shape.kv_heads, 0);
+            let trunk_k = self.turned(&k[trunk.clone()], self.weights.k_norm, self.shape.kv_heads, 0);
             self.attend_part(at, tree.trunk, 0, q, &trunk_k, &v[trunk.clone()], out);
             for (at, length) in branches(at, tree) {
                 let own = at * kv_width..(at + length) * kv_width;
-                let own_k = self.turned(&k[own.clone()], self.frozen.k_norm, self.shape.kv_heads, tree.trunk);
+                let own_k = self.turned(&k[own.clone()], self.weights.k_norm, self.shape.kv_heads, tree.trunk);
                 let (k, v) = (self.joined(&trunk_k, &own_k), self.joined(&v[trunk.clone()], &v[own]));
                 self.attend_part(at, length, tree.trunk, q, &k, &v, out);
             }
@@ -445,7 +540,7 @@ impl<'a> Block<'a> {
     fn attend_part(&self, at: usize, length: usize, first: usize, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
         let (s, head) = (self.shape, self.shape.head);
         let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
-        let q = self.turned(&q[at * q_width..(at + length) * q_width], self.frozen.q_norm, s.heads, first);
+        let q = self.turned(&q[at * q_width..(at + length) * q_width], self.weights.q_norm, s.heads, first);
         let mut scores = self.arena.take(QUERIES * (first + length));
         for (query, queries, first_key, keys) in self.query_blocks(first, length) {
             for h in 0..s.heads {
@@ -464,49 +559,52 @@ impl<'a> Block<'a> {
         kernel::masked_softmax(&mut scores[..queries * keys], keys, first, first_key, self.shape.window);
     }
 
-    fn attend_backward(&self, rows: &Range<usize>, kept: &Kept, grad: &[f32], [dq, dk, dv]: [&mut Buffer; 3]) {
+    fn attend_backward(&self, rows: &Range<usize>, kept: &Kept, grad: &[f32], [dq, dk, dv]: [&mut Buffer; 3], sum: &mut [f32]) {
         let s = self.shape;
         let kv_width = self.outputs[1];
         self.each_tree(rows, |at, tree| {
             let trunk = at * kv_width..(at + tree.trunk) * kv_width;
-            let trunk_k = self.turned(&kept.k[trunk.clone()], self.frozen.k_norm, s.kv_heads, 0);
+            let trunk_k = self.turned(&kept.k[trunk.clone()], self.weights.k_norm, s.kv_heads, 0);
             // gradients by the trunk's turned keys and by its values: from the trunk's own queries and from every branch
             let mut sums = [self.arena.take(trunk.len()), self.arena.take(trunk.len())];
             sums.iter_mut().for_each(|sum| sum.fill(0.0));
             {
                 let [turned_k, trunk_dv] = &mut sums;
-                self.attend_part_backward(at, tree.trunk, 0, kept, [&trunk_k, &kept.v[trunk.clone()]], grad, dq, [turned_k, trunk_dv]);
+                self.attend_part_backward(at, tree.trunk, 0, kept, [&trunk_k, &kept.v[trunk.clone()]], grad, dq, [turned_k, trunk_dv], sum);
             }
             for (at, length) in branches(at, tree) {
                 let own = at * kv_width..(at + length) * kv_width;
-                let own_k = self.turned(&kept.k[own.clone()], self.frozen.k_norm, s.kv_heads, tree.trunk);
+                let own_k = self.turned(&kept.k[own.clone()], self.weights.k_norm, s.kv_heads, tree.trunk);
                 let (k, v) = (self.joined(&trunk_k, &own_k), self.joined(&kept.v[trunk.clone()], &kept.v[own.clone()]));
                 let mut parts = [self.arena.take(k.len()), self.arena.take(k.len())];
                 parts.iter_mut().for_each(|part| part.fill(0.0));
                 {
                     let [turned_k, part_dv] = &mut parts;
-                    self.attend_part_backward(at, length, tree.trunk, kept, [&k, &v], grad, dq, [turned_k, part_dv]);
+                    self.attend_part_backward(at, length, tree.trunk, kept, [&k, &v], grad, dq, [turned_k, part_dv], sum);
                 }
-                for (sum, part) in sums.iter_mut().zip(&parts) {
-                    sum.iter_mut().zip(part.iter()).for_each(|(s, p)| *s += p);
+                for (all, part) in sums.iter_mut().zip(&parts) {
+                    all.iter_mut().zip(part.iter()).for_each(|(all, p)| *all += p);
                 }
                 let [turned_k, part_dv] = &mut parts;
                 dv[own.clone()].copy_from_slice(&part_dv[trunk.len()..]);
                 let turned_k = &mut turned_k[trunk.len()..];
                 kernel::norm_and_rotate_backward(
                     &mut dk[own.clone()],
-                    &kept.k[own],
+                    &kept.k[own.clone()],
                     turned_k,
-                    self.frozen.k_norm,
+                    self.weights.k_norm,
                     s.epsilon,
                     s.kv_heads,
                     tree.trunk,
                     self.rotary,
                 );
+                self.scale_backward(K_NORM, &kept.k[own], turned_k, sum);
             }
             let [turned_k, trunk_dv] = &mut sums;
             dv[trunk.clone()].copy_from_slice(trunk_dv);
-            kernel::norm_and_rotate_backward(&mut dk[trunk.clone()], &kept.k[trunk], turned_k, self.frozen.k_norm, s.epsilon, s.kv_heads, 0, self.rotary);
+            let (out, x) = (&mut dk[trunk.clone()], &kept.k[trunk]);
+            kernel::norm_and_rotate_backward(out, x, turned_k, self.weights.k_norm, s.epsilon, s.kv_heads, 0, self.rotary);
+            self.scale_backward(K_NORM, x, turned_k, sum);
         });
     }
 
@@ -523,11 +621,12 @@ impl<'a> Block<'a> {
         grad: &[f32],
         dq: &mut [f32],
         [turned_k, dv]: [&mut [f32]; 2],
+        sum: &mut [f32],
     ) {
         let (s, head) = (self.shape, self.shape.head);
         let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
         let wide = at * q_width..(at + length) * q_width;
-        let q = self.turned(&kept.q[wide.clone()], self.frozen.q_norm, s.heads, first);
+        let q = self.turned(&kept.q[wide.clone()], self.weights.q_norm, s.heads, first);
         let mut turned_q = self.arena.take(q.len());
         let (mut p, mut dp) = (self.arena.take(QUERIES * (first + length)), self.arena.take(QUERIES * (first + length)));
         for (query, queries, first_key, keys) in self.query_blocks(first, length) {
@@ -545,7 +644,8 @@ impl<'a> Block<'a> {
             }
         }
         let (out, x) = (&mut dq[wide.clone()], &kept.q[wide]);
-        kernel::norm_and_rotate_backward(out, x, &mut turned_q, self.frozen.q_norm, s.epsilon, s.heads, first, self.rotary);
+        kernel::norm_and_rotate_backward(out, x, &mut turned_q, self.weights.q_norm, s.epsilon, s.heads, first, self.rotary);
+        self.scale_backward(Q_NORM, x, &turned_q, sum);
     }
 }
 

@@ -148,6 +148,51 @@ pub fn geglu_backward(out: &mut [f32], grad_gate: &mut [f32], grad: &mut [f32], 
     );
 }
 
+/// Length of each row, at least the smallest number that there is; as many rows as `out` has places.
+pub fn lengths(out: &mut [f32], rows: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let width = rows.len() / out.len().max(1);
+            for (out, row) in out.iter_mut().zip(rows.chunks_exact(width)) {
+                *out = sum(row, row, |a, b| a * b).sqrt().max(f32::MIN_POSITIVE);
+            }
+        },
+    );
+}
+
+/// Multiplies each column by a gain of its own.
+pub fn gain(values: &mut [f32], gain: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in values.chunks_exact_mut(gain.len()) {
+                row.iter_mut().zip(gain).for_each(|(value, gain)| *value *= gain);
+            }
+        },
+    );
+}
+
+/// Backward of [`gain`], whose result was `y`, for a gain of `m` over a constant: `grad` becomes the gradient by what was
+/// multiplied, `by_m` the gradient by `m`. Where `m` is exactly 0 so is `y`, and what it came of cannot be told: it gets none.
+pub fn gain_backward(by_m: &mut [f32], grad: &mut [f32], y: &[f32], gain: &[f32], m: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            by_m.fill(0.0);
+            for (grad, y) in grad.chunks_exact_mut(gain.len()).zip(y.chunks_exact(gain.len())) {
+                for (((by_m, grad), y), gain) in by_m.iter_mut().zip(grad).zip(y).zip(gain) {
+                    *by_m += *grad * y;
+                    *grad *= gain;
+                }
+            }
+            for (by_m, &m) in by_m.iter_mut().zip(m) {
+                *by_m = if m == 0.0 { 0.0 } else { *by_m / m };
+            }
+        },
+    );
+}
+
 /// Inverse root mean square of a row.
 #[inline(always)]
 fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
@@ -217,6 +262,21 @@ pub fn rms_norm_backward<const ADD: bool>(out: &mut [f32], x: &[f32], scale: &[f
     );
 }
 
+/// Gradient of [`rms_norm`] by its scale, added to `out`, which is as wide as a row.
+pub fn rms_norm_scale_backward(out: &mut [f32], x: &[f32], grad: &[f32], epsilon: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (x, g) in x.chunks_exact(out.len()).zip(grad.chunks_exact(out.len())) {
+                let inverse = inverse_rms(x, epsilon);
+                for ((o, &x), &g) in out.iter_mut().zip(x).zip(g) {
+                    *o += g * x * inverse;
+                }
+            }
+        },
+    );
+}
+
 /// Rotary angles of the positions from 0 on: `[positions, head / 2]` each.
 pub struct Rotary {
     /// Cosines.
@@ -256,7 +316,7 @@ pub fn norm_and_rotate(out: &mut [f32], x: &[f32], scale: &[f32], epsilon: f32, 
     );
 }
 
-/// Gradient of [`norm_and_rotate`] by `x`: `grad` goes in and is rotated back on the way.
+/// Gradient of [`norm_and_rotate`] by `x`: `grad` goes in and comes out rotated back, as the gradient by what was normed.
 #[allow(clippy::too_many_arguments)] // the operands of one formula
 pub fn norm_and_rotate_backward(out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], epsilon: f32, heads: usize, first: usize, rotary: &Rotary) {
     Arch::new().dispatch(

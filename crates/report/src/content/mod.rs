@@ -195,6 +195,7 @@ pub(crate) fn method(name: &str, words: &Words) -> String {
         "completion" => words.method_completion.into(),
         "head" => words.method_head.into(),
         "tagging" => words.method_tagging.into(),
+        "full" => words.method_full.into(),
         ELSEWHERE => words.method_elsewhere.into(),
         other => clean(other, NAME_CHARS),
     }

@@ -14,6 +14,6 @@ tokens: Array<Token>,
  */
 limit: number, 
 /**
- * `completion`, `head` or `tagging`.
+ * `completion`, `head`, `tagging` or `full`.
  */
 method: string, };

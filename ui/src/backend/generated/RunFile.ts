@@ -12,7 +12,7 @@ export type RunFile = {
  */
 task: string, 
 /**
- * `completion`, `head` or `tagging`.
+ * `completion`, `head`, `tagging` or `full`; [`ELSEWHERE`].
  */
 method: string, 
 /**

@@ -14,7 +14,7 @@ export type RunResult = {
  */
 task: string, 
 /**
- * `completion`, `head` or `tagging`.
+ * `completion`, `head`, `tagging` or `full`.
  */
 method: string, 
 /**

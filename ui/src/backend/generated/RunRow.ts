@@ -18,7 +18,7 @@ name: string,
  */
 task: string, 
 /**
- * `completion`, `head` or `tagging`.
+ * `completion`, `head`, `tagging` or `full`.
  */
 method: string, 
 /**

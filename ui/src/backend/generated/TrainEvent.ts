@@ -2,6 +2,7 @@
 import type { Remedy } from "./Remedy";
 import type { Sample } from "./Sample";
 import type { Symptom } from "./Symptom";
+import type { Told } from "./Told";
 
 /**
  * One event of a run.
@@ -12,7 +13,7 @@ export type TrainEvent = { "type": "started",
  */
 task: string, 
 /**
- * `completion`, `head` or `tagging`.
+ * `completion`, `head`, `tagging` or `full`.
  */
 method: string, 
 /**
@@ -104,9 +105,13 @@ step: number,
  */
 path: string, } | { "type": "warning", 
 /**
- * A sentence.
+ * A sentence, in the language that the program spoke.
  */
-message: string, } | { "type": "health", 
+message: string, 
+/**
+ * The same in both languages; none where it was made in one alone, and in runs of earlier versions.
+ */
+told?: Told, } | { "type": "health", 
 /**
  * Step at which it was seen.
  */
@@ -160,6 +165,10 @@ metrics: { [key in string]: number }, } | { "type": "failed",
  */
 step: number, 
 /**
- * What happened and what to do.
+ * What happened and what to do, in the language that the program spoke.
  */
-message: string, };
+message: string, 
+/**
+ * The same in both languages; none where it was made in one alone, and in runs of earlier versions.
+ */
+told?: Told, };

@@ -74,6 +74,7 @@ export type { Target } from './Target';
 export type { Task } from './Task';
 export type { Token } from './Token';
 export type { TokenRole } from './TokenRole';
+export type { Told } from './Told';
 export type { TrainEvent } from './TrainEvent';
 export type { TrainRecord } from './TrainRecord';
 export type { TypeScore } from './TypeScore';
