@@ -218,6 +218,7 @@ td small{color:var(--faint);font-size:.78em;margin-left:.25em}
 .query_mistakes td:last-child{min-width:9rem}
 .tag_mistakes td:not(.quote):not(.num){min-width:9.5rem}
 .results tbody th,.further tbody th,.runs tbody th{min-width:10.5rem}
+.classes tbody th{min-width:9rem}
 .results td,.results th,.further td,.further th,.runs td,.runs th{padding-right:.8rem}
 thead th.num{white-space:normal}
 .mistakes td:not(.quote):not(.num){max-width:14rem}
