@@ -336,7 +336,7 @@ impl Run {
 
     /// What it was held against, by name; of another system without what another model reached before its own training.
     pub fn baselines(&self) -> impl Iterator<Item = (&str, &Metrics)> {
-        let own = |name: &str| !self.is_from_elsewhere() || !["untuned", "few_shot"].contains(&name);
+        let own = move |name: &str| !self.is_from_elsewhere() || !["untuned", "few_shot"].contains(&name);
         self.result.baselines.iter().map(|(name, scores)| (name.as_str(), scores)).filter(move |(name, _)| own(name))
     }
 
