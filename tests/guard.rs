@@ -353,7 +353,9 @@ fn a_rate_that_is_too_high_is_halved_as_often_as_it_takes_or_allowed() {
     let mut seen = Seen::by(best_at_fifteen);
     let outcome = run(&model, with_head(&model, CLASSES, 0.0), &examples, &high(6), &mut seen).expect("ends");
     let halved = seen.health().into_iter().filter(|h| h.2 == Remedy::HalveRate).map(|h| h.1).collect::<Vec<_>>();
-    assert!(halved.len() >= 2 && halved.iter().all(|s| *s == Some(Symptom::UpdateTooLarge)), "{:?}", seen.health());
+    // on some processors' last digits a rate that no longer replaces a matrix at once still diverges later
+    let known = halved.iter().all(|s| matches!(s, Some(Symptom::UpdateTooLarge | Symptom::Diverging)));
+    assert!(known && halved.iter().take_while(|s| **s == Some(Symptom::UpdateTooLarge)).count() >= 2, "{:?}", seen.health());
     assert_eq!((outcome.progress.rate, outcome.progress.skipped.len()), (0.5f64.powi(halved.len() as i32), 0));
     let mut seen = Seen::by(best_at_fifteen);
     let failed = run(&model, with_head(&model, CLASSES, 0.0), &examples, &high(1), &mut seen).err().expect("stops").to_string();

@@ -465,8 +465,8 @@ impl Sheet {
         self.order = None;
         let rows = self.editor.rows();
         self.there = (0..rows.len()).filter(|&row| rows[row].split.is_some()).collect();
-        // until it is checked anew, what was found stands, but not of rows that are gone
-        self.found.iter_mut().for_each(|found| found.retain(|&row| rows[row].split.is_some()));
+        // until it is checked anew, what was found stands, but not of rows that are gone; one that was added may be gone wholly
+        self.found.iter_mut().for_each(|found| found.retain(|&row| rows.get(row).is_some_and(|r| r.split.is_some())));
         let added = self.editor.changes().filter(|c| matches!(c, Change::Add { .. })).count();
         let named = self.editor.changes().filter_map(|c| match c {
             Change::Relabel { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),

@@ -202,9 +202,8 @@ th:last-child,td:last-child{padding-right:.25rem}
 .num.faint{color:var(--faint);font-size:.82rem}
 .main th,.main td:not(.faint){font-weight:650}
 tbody th bdi,td bdi{overflow-wrap:anywhere}
-.bar{background:linear-gradient(var(--tint),var(--tint)) no-repeat left center/calc((100% - 4.25rem)*var(--share)) 60%;min-width:13rem;padding-right:.5rem;
+.bar{background:linear-gradient(var(--tint),var(--tint)) no-repeat left center/calc((100% - 5rem)*var(--share)) 60%;min-width:13rem;
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
-.bar+td{padding-left:1rem}
 .facts th{color:var(--faint);padding-right:2rem;width:14rem}
 .facts td{overflow-wrap:anywhere}
 .facts thead th{color:inherit}
@@ -219,6 +218,7 @@ td small{color:var(--faint);font-size:.78em;margin-left:.25em}
 .query_mistakes td:last-child{min-width:9rem}
 .tag_mistakes td:not(.quote):not(.num){min-width:9.5rem}
 .results tbody th,.further tbody th,.runs tbody th{min-width:10.5rem}
+.classes tbody th{min-width:9rem}
 .results td,.results th,.further td,.further th,.runs td,.runs th{padding-right:.8rem}
 thead th.num{white-space:normal}
 .mistakes td:not(.quote):not(.num){max-width:14rem}

@@ -334,6 +334,12 @@ impl Run {
         self.run.method == ELSEWHERE
     }
 
+    /// What it was held against, by name; of another system without what another model reached before its own training.
+    pub fn baselines(&self) -> impl Iterator<Item = (&str, &Metrics)> {
+        let own = |name: &str| !self.is_from_elsewhere() || !["untuned", "few_shot"].contains(&name);
+        self.result.baselines.iter().map(|(name, scores)| (name.as_str(), scores)).filter(move |(name, _)| own(name))
+    }
+
     /// Do its answers have probabilities? Those of another system need not, and then stand as certain.
     pub fn has_probabilities(&self) -> bool {
         !self.is_from_elsewhere() || self.predictions.iter().any(|p| p.probability != 1.0)

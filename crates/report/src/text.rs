@@ -518,6 +518,9 @@ catalogue! {
     summary_trained_untimed:
         "{model} was to be fine-tuned on {examples} examples of “{data}”{with}, by {method}, on {device}.",
         "{model} doveva essere specializzato su {examples} esempi di «{data}»{with}, per {method}, su {device}.";
+    kicker_elsewhere:
+        "Evaluation report",
+        "Rapporto di valutazione";
     summary_elsewhere:
         "These are the answers of another system, {model}. They were read from a file and scored here; how that system was made is not known.",
         "Sono le risposte di un altro sistema, {model}. Sono state lette da un file e valutate qui; come quel sistema sia stato fatto non è noto.";

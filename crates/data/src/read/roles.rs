@@ -314,7 +314,9 @@ fn role(path: &Path, first: &Record, role: Role, columns: &Columns, taken: Optio
             Error::row(path, first.line, say!("has no column `{wanted}`; the columns are {listed}", "non ha la colonna `{wanted}`; le colonne sono {listed}"))
         });
     }
-    let free: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != taken).collect();
+    // a record of fields is neither a text nor a label: one of its fields may be, and which one is to be said
+    let record = |value: &str| matches!(role, Role::Text | Role::Label) && value.starts_with("{\"") && value.ends_with('}');
+    let free: Vec<&str> = first.fields.iter().filter(|(n, v)| Some(n.as_str()) != taken && !record(v)).map(|(n, _)| n.as_str()).collect();
     let place = if Kind::ALL.iter().any(|k| k.roles()[1] == role) { "2" } else { "1" };
     let by_place = Some(place).filter(|_| names.iter().enumerate().all(|(i, n)| *n == (i + 1).to_string()));
     let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));

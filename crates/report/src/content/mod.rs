@@ -98,7 +98,7 @@ pub fn run(run: &Run, lang: Lang) -> Document {
     Document {
         lang,
         title: fill(words.title, &[("task", &task(&file.task, words)), ("data", &clean(&file.data.name, NAME_CHARS))]),
-        kicker: format!("{} · {}", words.kicker, moment(&file.started)),
+        kicker: format!("{} · {}", if run.is_from_elsewhere() { words.kicker_elsewhere } else { words.kicker }, moment(&file.started)),
         heading,
         subtitle,
         banners: page.status().into_iter().collect(),
@@ -465,7 +465,7 @@ impl Page<'_> {
     /// What the model is held against, by name; only what was scored in the same way.
     fn baselines(&self) -> impl Iterator<Item = (&str, &Metrics)> {
         let kind = self.run.result.metrics.as_ref().map(std::mem::discriminant);
-        self.run.result.baselines.iter().filter(move |(_, m)| Some(std::mem::discriminant(*m)) == kind).map(|(name, m)| (name.as_str(), m))
+        self.run.baselines().filter(move |(_, m)| Some(std::mem::discriminant(*m)) == kind)
     }
 
     /// A baseline's name inside a sentence.

@@ -57,12 +57,13 @@ pub(crate) struct System<'a> {
 pub(crate) fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
     let result = &run.result;
     let mut out = Vec::new();
-    out.extend(result.metrics.as_ref().map(|scores| System { key: "model", name: words.this_model.into(), scores, main: true }));
+    let this = if run.is_from_elsewhere() { clean(&run.run.model.name, NAME_CHARS) } else { words.this_model.into() };
+    out.extend(result.metrics.as_ref().map(|scores| System { key: "model", name: this, scores, main: true }));
     out.extend(result.metrics_free.as_ref().map(|scores| System { key: "model_free", name: words.this_model_free.into(), scores, main: false }));
     // the nearer relative first
-    let mut baselines: Vec<_> = result.baselines.iter().collect();
+    let mut baselines: Vec<_> = run.baselines().collect();
     let order = |name: &str| ["untuned", "few_shot"].iter().position(|n| *n == name).unwrap_or(if name == "majority" { 3 } else { 2 });
-    baselines.sort_by_key(|(name, _)| order(name));
+    baselines.sort_by_key(|&(name, _)| order(name));
     out.extend(baselines.into_iter().map(|(name, scores)| System { key: name, name: baseline(name, &run.run.task, words), scores, main: false }));
     // of another kind they cannot stand in one table
     if let Some(first) = out.first().map(|s| std::mem::discriminant(s.scores)) {

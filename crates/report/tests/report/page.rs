@@ -252,6 +252,10 @@ fn why_a_run_failed_is_told_in_the_language_of_the_report() {
     assert!(alert(&run, Lang::Italian).contains("killed"));
 }
 
+fn words_of(lang: Lang, english: &'static str, italian: &'static str) -> &'static str {
+    if lang == Lang::English { english } else { italian }
+}
+
 #[test]
 fn of_another_system_only_its_answers_are_told() {
     let mut run = run(12, 600);
@@ -260,6 +264,7 @@ fn of_another_system_only_its_answers_are_told() {
     run.run.model = ModelRecord { name: "theirs".into(), files: Vec::new(), parameters: 0, storage: String::new(), hidden: 0, layers: 0, license: None };
     run.run.settings.clear();
     run.result.train = Default::default();
+    run.result.metrics_free = None;
     run.events.clear();
     run.predictions.iter_mut().for_each(|p| p.probability = 1.0);
     for (lang, lead) in [(Lang::English, "the answers of another system, theirs"), (Lang::Italian, "le risposte di un altro sistema, theirs")] {
@@ -275,6 +280,11 @@ fn of_another_system_only_its_answers_are_told() {
             assert!(!section(&document, "done").contains(never) && !section(&document, "data").contains(never), "{never}");
         }
         assert!(section(&document, "data").contains("test.jsonl"));
+        // another model's own beginning says nothing of it, and a rule that asks nobody does
+        let results = section(&document, "results");
+        let names = [words_of(lang, "model before tuning", "modello non specializzato"), words_of(lang, "this model", "questo modello")];
+        assert!(results.contains("theirs") && names.iter().all(|never| !results.contains(never) && !summary.contains(never)), "{results}");
+        assert!(results.contains(words_of(lang, "commonest label", "etichetta più comune")), "{results}");
         for (id, never) in [("mistakes", "100"), ("mistakes", "surest"), ("use", "calibration"), ("use", "calibrazione"), ("mistakes", "più sicur")] {
             assert!(!section(&document, id).contains(never), "{id}: {never}");
         }
