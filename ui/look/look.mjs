@@ -120,7 +120,7 @@ for (const [width, height] of sizes) {
     await shoot(page, `first-getting-${end}`);
     await page.locator('.get .fetching .button').click();
     await shoot(page, `first-paused-${end}`);
-    await page.goto(`${base}/?${query}&pace=60`);
+    await page.goto(`${base}/?${query}&pace=60`, { waitUntil: 'domcontentloaded' });
     await page.waitForSelector('.cards');
     await page.waitForFunction(() => !document.querySelector('.go .button').disabled, null, { timeout: 15000 });
     await page.locator('.go .button').click();

@@ -116,7 +116,7 @@ export const en = {
     reset: 'Back to the default',
     examples: (task: string, n: number) => many(n, ...(EXAMPLES[task] ?? ['example', 'examples'])),
     kinds: (task: string, n: number) => (task === 'entities' ? many(n, 'type', 'types') : many(n, 'intent', 'intents')),
-    methods: { head: 'head', tagging: 'tagging', completion: 'completion' },
+    methods: { head: 'head', tagging: 'tagging', completion: 'completion', full: 'all weights' },
     methodOn: (method: string, model: string) => `${method} on ${model}`,
     reading: 'Reading and checking the examples…',
     cost: (time: string, memory: string) => `about ${time}, ${memory} of memory`,

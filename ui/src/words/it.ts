@@ -123,7 +123,7 @@ export const it: Words = {
     reset: 'Torna al valore predefinito',
     examples: (task, n) => many(n, ...(EXAMPLES[task] ?? ['esempio', 'esempi'])),
     kinds: (task, n) => (task === 'entities' ? many(n, 'tipo', 'tipi') : many(n, 'intento', 'intenti')),
-    methods: { head: 'testa', tagging: 'marcatura', completion: 'completamento' },
+    methods: { head: 'testa', tagging: 'marcatura', completion: 'completamento', full: 'tutti i pesi' },
     methodOn: (method, model) => `${method} su ${model}`,
     reading: 'Leggo e controllo gli esempi…',
     cost: (time, memory) => `circa ${time}, ${memory} di memoria`,
