@@ -37,7 +37,7 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; (get it with|scaricalo con) `lapidary models get [^`]*`/g, '', 'model'],
   [/; `lapidary models list` (shows the catalogue|mostra il catalogo)/g, '', 'model'],
   // what the window sees to by itself
-  [/; train with --edited to heed them/g, ''],
+  [/; train with --edited to heed (it|them)/g, ''],
   [/; addestra con --edited per tenerne conto/g, ''],
   [/; leave --edited out, or see `lapidary data edit`/g, ''],
   [/; togli --edited, oppure vedi `lapidary data edit`/g, ''],
