@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import completion from '../src/backend/recording/completion.json';
 import head from '../src/backend/recording/head.json';
-import type { Figure, FigureData, Run, Span } from '../src/backend/types';
+import type { Figure, FigureData, Run, Span, TrainEvent } from '../src/backend/types';
 import { columns, flat } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
+import { evaluated, happened } from '../src/lib/happened';
 import { judge, spansOf, tagFates } from '../src/lib/mistakes';
 import { plot } from '../src/lib/plot';
 import { meant } from '../src/lib/points';
@@ -90,6 +91,35 @@ describe('the rows that are drawn', () => {
     expect(reveal(300, 34, 340, 340, 12)).toBeNull();
     expect(reveal(300, 34, 340, 340, 9)).toBe(306);
     expect(reveal(300, 34, 340, 340, 20)).toBe(374);
+  });
+});
+
+describe('what happened to a run', () => {
+  const events = head.events as TrainEvent[];
+  const past = events.flatMap((event) => (event.type === 'step' ? [] : [{ at: 'step' in event ? event.step : 0, event }]));
+
+  it('is told event by event, with every number, in both languages', () => {
+    const lines = happened(past, words.en, formats.en);
+    expect(lines[0]).toEqual(['Step', 'Event', 'What happened']);
+    expect(lines).toHaveLength(1 + events.filter((e) => e.type !== 'step').length);
+    const last = events.findLast((e) => e.type === 'evaluation');
+    expect(lines.findLast((line) => line[1] === 'Evaluation')).toEqual(['60', 'Evaluation', `Validation loss ${formats.en.exact(last?.loss)}, accuracy ${formats.en.exact(last?.metrics['accuracy'])}, best`]);
+    expect(lines.find((line) => line[1] === 'Saved')?.[2]).toBe('adapter');
+    expect(lines.at(-1)?.slice(0, 2)).toEqual(['60', 'Ended']);
+    for (const [, event, text] of happened(past, words.it, formats.it)) expect([event, text].join(' ')).not.toMatch(/Began|Saved|Ended|step/);
+  });
+
+  it('says of a pause only when it was', () => {
+    expect(happened([{ at: 7, event: { type: 'paused', step: 7 } }], words.en, formats.en)[1]).toEqual(['7', 'Paused', '']);
+  });
+
+  it('is a table of evaluations, with a dash where one has no such measure', () => {
+    const evaluation = (step: number, loss: number | null, metrics: Record<string, number>) => ({ type: 'evaluation' as const, step, loss, metrics, best: false, samples: [] });
+    expect(evaluated([evaluation(0, null, {}), evaluation(15, 0.5, { accuracy: 0.25 })], words.en, formats.en)).toEqual([
+      ['Step', 'Validation loss', 'Accuracy'],
+      ['0', '–', '–'],
+      ['15', '0.5', '0.25'],
+    ]);
   });
 });
 

@@ -213,6 +213,33 @@ describe('a run', () => {
     await waitFor(() => expect(copied.split('\n').at(-1)).toMatch(/^60\t0\.0144\d*\t0\.0076\d*\t0\.42\d*$/));
   });
 
+  it('has all that a tile and the log stand for in their details', async () => {
+    await open();
+    await go('Train');
+    const details = async (of: string): Promise<HTMLElement> => {
+      const word = (await screen.findByText(`: ${of}`, { selector: 'summary span' })).parentElement as HTMLElement;
+      await click(word);
+      return word.parentElement as HTMLElement;
+    };
+    const loss = await details('Training loss');
+    await waitFor(() => expect(loss.textContent).toMatch(/Learning rate.*Gradient norm.*Targets of this step/));
+    const validation = await details('Validation loss');
+    await waitFor(() => expect(within(validation).getAllByRole('row')).toHaveLength(6));
+    const log = await details(words.en.train.log);
+    await waitFor(() => expect(within(log).getAllByRole('row', { name: /Evaluation/ })).toHaveLength(5));
+    within(log).getByRole('row', { name: /Ended Completed/ });
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('that failed is not called healthy', async () => {
+    await open({ failAt: 5 });
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false));
+    await click(start);
+    await screen.findAllByText(/ran out of memory/, {}, { timeout: 30_000 });
+    expect(screen.queryByText(words.en.train.healthy)).toBeNull();
+  });
+
   it('tells its health in the language of the window, and again when that changes', async () => {
     const { door } = await open();
     const told = { en: 'The loss has run away', it: 'La perdita è sfuggita' };

@@ -5,6 +5,11 @@ import { failure } from '../backend/failure';
 
 type Of<T extends TrainEvent['type']> = Extract<TrainEvent, { type: T }>;
 export type Note = Of<'warning'> | Of<'health'>;
+/** An event that is none of the many steps, and the step that it came after. */
+export interface Happening {
+  at: number;
+  event: Exclude<TrainEvent, { type: 'step' }>;
+}
 
 export class Story {
   started = $state.raw<Of<'started'> | null>(null);
@@ -12,6 +17,8 @@ export class Story {
   step = $state.raw<Of<'step'> | null>(null);
   evaluations = $state.raw<Of<'evaluation'>[]>([]);
   notes = $state.raw<{ at: number; note: Note }[]>([]);
+  /** Everything but the steps, in the order in which it happened. */
+  past = $state.raw<Happening[]>([]);
   checkpoint = $state<number | null>(null);
   paused = $state(false);
   ended = $state.raw<Of<'completed'> | Of<'failed'> | null>(null);
@@ -89,6 +96,7 @@ export class Story {
 
   #fold(event: TrainEvent): void {
     const at = this.step?.step ?? 0;
+    if (event.type !== 'step') this.past = [...this.past, { at: 'step' in event ? event.step : at, event }];
     switch (event.type) {
       case 'started':
         this.started = event;
