@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import completion from '../src/backend/recording/completion.json';
 import head from '../src/backend/recording/head.json';
 import type { Figure, FigureData, Run, Span, TrainEvent } from '../src/backend/types';
-import { columns, flat } from '../src/lib/columns';
+import { columns, flat, sheet } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
 import { evaluated, happened } from '../src/lib/happened';
 import { judge, spansOf, tagFates } from '../src/lib/mistakes';
+import { paired } from '../src/lib/paired';
 import { plot } from '../src/lib/plot';
 import { meant } from '../src/lib/points';
 import { readings, steps } from '../src/lib/reading';
@@ -255,6 +256,21 @@ describe('comparing', () => {
     expect(column('method')).toMatchObject({ differs: true, cells: ['Classification head', 'Completion'] });
     expect(column('settings.train.batch')).toMatchObject({ differs: false, cells: ['8', '8'] });
     expect(column('seconds')?.best).toBeNull();
+  });
+
+  it('leaves the intervals of further measures to the details, which tell every column', () => {
+    const all = columns(recorded, words.en, formats.en);
+    expect(all.filter((c) => c.aside).map((c) => c.name)).toEqual(['Macro F1, 95 % interval', 'Calibration error, 95 % interval']);
+    const lines = sheet(recorded, all, words.en);
+    expect(lines).toHaveLength(all.length + 1);
+    expect(lines.slice(0, 2)).toEqual([['Measure', 'r0', 'r1'], ['Accuracy', '55.1%', '39.7%']]);
+  });
+
+  it('tells what a paired test rests on, and nothing of runs that were not asked the same', () => {
+    const test = { a: 'x', b: 'y', metric: 'score', examples: 156, difference: -0.0123456, interval: [-0.05, 0.02] as [number, number], p: 0.25, only_a: 12, only_b: 10 };
+    expect(paired(test, 'x', 'y', words.en, formats.en).map(([, value]) => value)).toEqual(['Mean score of an example', '-0.0123456', '-0.05 – 0.02', '0.25', '156', '12', '10', '134']);
+    expect(paired(test, 'x', 'y', words.it, formats.it)[1]).toEqual(['y meno x', '-0,0123456']);
+    expect(paired({ ...test, examples: 0 }, 'x', 'y', words.en, formats.en)).toEqual([]);
   });
 
   it('has no leader where two are level', () => {

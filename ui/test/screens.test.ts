@@ -539,10 +539,20 @@ describe('comparing', () => {
     const verdict = await screen.findByRole('region', { name: words.en.compare.test });
     await waitFor(() => expect(verdict.textContent).toMatch(/(is hardly luck|may well be luck|equally well)/));
     expect(verdict.textContent).toMatch(/Accuracy: [+-][\d.]+ points \(95 % interval .* 156 examples/);
+    // what it rests on, and every column of every run
+    await click(within(verdict).getByText(/^: /, { selector: 'summary span' }).parentElement as HTMLElement);
+    await waitFor(() => expect(verdict.textContent).toContain(words.en.compare.level));
+    await click(screen.getByText(`: ${words.en.compare.table}`).parentElement as HTMLElement);
+    await screen.findByRole('row', { name: /^Macro F1, 95 % interval/ });
     expect(await complaints()).toEqual([]);
     await click(screen.getByRole('button', { name: 'Add answers of another system…' }));
     await screen.findByText('other-system has a row now');
     expect(app.runs.some((run) => run.name === 'other-system')).toBe(true);
+    // a run that is deleted is compared no more
+    const other = app.runs.find((run) => run.name === 'other-system');
+    if (other) app.deleteRun(other);
+    await screen.findByText(words.en.compare.testChoose);
+    expect(screen.queryByRole('alert')).toBeNull();
   });
 
   it('quotes what others got, as quoted and untested', async () => {

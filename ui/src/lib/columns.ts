@@ -12,6 +12,8 @@ export interface Column {
   number: boolean;
   /** A result, not a choice. */
   measured: boolean;
+  /** Told in the details alone. */
+  aside: boolean;
   differs: boolean;
   /** The run with the highest value, where higher is better and one stands out. */
   best: number | null;
@@ -46,6 +48,7 @@ export function columns(runs: readonly Run[], words: Words, format: Format): Col
     cells,
     number: false,
     measured: false,
+    aside: false,
     differs: new Set(cells).size > 1,
     best: null,
     ...more,
@@ -62,7 +65,9 @@ export function columns(runs: readonly Run[], words: Words, format: Format): Col
   const measured = names.flatMap((key, i) => {
     const value = number(key, lookup(words.metrics, key), (run) => score(run, key)?.value, format.percent, !key.endsWith('_error'));
     const interval = (run: Run): string => score(run, key)?.interval.map(format.percent).join(' – ') ?? '–';
-    return i === 0 ? [value, column(`${key}_ci`, c.interval, runs.map(interval), { number: true, measured: true })] : [value];
+    // beside the main metric its interval is known by its place
+    const name = i === 0 ? c.interval : `${value.name}, ${c.interval}`;
+    return [value, column(`${key}_ci`, name, runs.map(interval), { number: true, measured: true, aside: i > 0 })];
   });
   const settings = runs.map((run) => flat(run.run.settings));
   const keys = [...new Set(settings.flatMap((s) => Object.keys(s)))].filter((key) => key !== 'method').sort();
@@ -78,4 +83,9 @@ export function columns(runs: readonly Run[], words: Words, format: Format): Col
     column('device', c.device, runs.map((r) => (trained(r) ? r.run.device.name : '–'))),
     ...keys.map((key) => column(`settings.${key}`, key, settings.map((s) => s[key] ?? '–'))),
   ];
+}
+
+/** Every column as a line, a run a column: what the table shows, and what it leaves to its details. */
+export function sheet(runs: readonly Run[], all: readonly Column[], words: Words): string[][] {
+  return [[words.results.measure, ...runs.map((run) => run.row.name)], ...all.map((column) => [column.name, ...column.cells])];
 }
