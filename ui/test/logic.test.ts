@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import completion from '../src/backend/recording/completion.json';
 import head from '../src/backend/recording/head.json';
-import type { Figure, FigureData, Run, Span, TrainEvent } from '../src/backend/types';
+import type { Device, Figure, FigureData, Run, Span, TrainEvent } from '../src/backend/types';
 import { columns, flat, sheet } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
+import { deviceLines } from '../src/lib/devices';
 import { evaluated, happened } from '../src/lib/happened';
 import { judge, spansOf, tagFates } from '../src/lib/mistakes';
 import { paired } from '../src/lib/paired';
@@ -124,6 +125,20 @@ describe('what happened to a run', () => {
   });
 });
 
+describe('the devices', () => {
+  const device: Device = { id: 'gpu:0', name: 'Iris Xe', kind: 'gpu', api: 'Vulkan', driver: 'Mesa', max_binding_bytes: 0, memory_bytes: 8e9, f16: true, subgroups: true, parity: 'unfused', detail: 'x; `lapidary devices` lists what is', speed: 900.4 };
+
+  it('are told with what was found, in the words of the window', () => {
+    const [, line] = deviceLines([device], words.it, formats.it);
+    expect(line).toEqual(['gpu:0', 'Iris Xe', 'Vulkan', 'Mesa', '8 GB', 'sì', 'concorda senza operazioni fuse', '900', `x. ${words.it.advice.device}`]);
+  });
+
+  it('do not hold the processor against itself', () => {
+    const cpu: Device = { ...device, kind: 'cpu', memory_bytes: null, f16: false, driver: '', detail: '', speed: null, parity: 'pass' };
+    expect(deviceLines([cpu], words.en, formats.en)[1]?.slice(3)).toEqual(['–', '–', '–', '–', '–', '–']);
+  });
+});
+
 describe('what is copied', () => {
   it('survives tabs, quotes and line ends', () => {
     expect(tsv([['a', 1, null], ['b\tc', 'say "x"', 'd\ne']])).toBe('a\t1\t\n"b\tc"\t"say ""x"""\t"d\ne"');
@@ -168,7 +183,7 @@ describe('reading a figure', () => {
     const event = head.events.find((e) => e.type === 'evaluation' && e.step === 15);
     const read = readings(loss, 15, words.en.train, formats.en);
     expect(read.map((r) => r.name)).toEqual(['training', 'smoothed', 'validation']);
-    expect(read[2]?.value).toBe(formats.en.significant(event?.loss));
+    expect(read[2]?.value).toBe(formats.en.exact(event?.loss));
     expect(readings(loss, 0, words.it.train, formats.it).map((r) => r.name)).toEqual(['validazione']);
   });
 });
@@ -285,7 +300,7 @@ describe('comparing', () => {
 
 describe('the catalogues', () => {
   /** Words that are the same in both languages. */
-  const SHARED = new Set(['Lapidary', 'Test', 'Token', 'Hashtag', 'SQL', 'F1', 'PDF', 'Markdown', 'CSV', 'TSV', 'JSON', 'JSON Lines', 'Parquet', 'Alpaca', 'fastText', 'GGUF', 'ROUGE-L', 'chrF', 'Status']);
+  const SHARED = new Set(['Lapidary', 'API', 'Driver', 'Test', 'Token', 'Hashtag', 'SQL', 'F1', 'PDF', 'Markdown', 'CSV', 'TSV', 'JSON', 'JSON Lines', 'Parquet', 'Alpaca', 'fastText', 'GGUF', 'ROUGE-L', 'chrF', 'Status']);
 
   function texts(value: unknown, path: string): [string, string][] {
     if (typeof value === 'string') return [[path, value]];

@@ -95,6 +95,18 @@ describe('a newcomer', () => {
     expect(await complaints()).toEqual([]);
   });
 
+  it('is told the cost of what was chosen while a run was under way, when that has ended', async () => {
+    const { app } = await open({ pace: 5 });
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false));
+    await click(start);
+    await go('Start');
+    await screen.findByText(words.en.start.busy, { exact: false });
+    expect(app.forecast).toBeNull();
+    await screen.findByText(/about .* of memory$/, {}, { timeout: 30_000 });
+    expect(app.active).toBeNull();
+  });
+
   it('gives the token of an account where the source of a model asks for one', async () => {
     const { app, door } = await open({ first: true });
     app.model = 'gemma-3-1b-pt';
@@ -270,7 +282,7 @@ describe('a run', () => {
     await go('Train');
     const curve = await screen.findByRole('slider');
     await fireEvent.keyDown(curve, { key: 'End' });
-    expect(curve.getAttribute('aria-valuetext')).toBe('Step 60: training 0.0144, smoothed 0.00762, validation 0.423');
+    expect(curve.getAttribute('aria-valuetext')).toMatch(/^Step 60: training 0\.0144\d{3,}, smoothed 0\.0076\d{3,}, validation 0\.42\d{4,}$/);
     await fireEvent.keyDown(curve, { key: 'ArrowLeft' });
     expect(curve.getAttribute('aria-valuenow')).toBe('59');
   });

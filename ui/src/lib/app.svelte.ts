@@ -566,6 +566,7 @@ export class App {
     const number = this.#forecasts;
     this.forecast = null;
     this.forecastFault = null;
+    this.forecastBusy = false;
     if (!request || !this.can.forecast || this.active) return;
     this.forecastBusy = true;
     try {

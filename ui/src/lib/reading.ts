@@ -17,7 +17,7 @@ export function steps(data: FigureData): number[] {
   return [...new Set(found)].sort((a, b) => a - b);
 }
 
-/** The values at a step, named. */
+/** The values at a step, named, with all digits that mean something. */
 export function readings(data: FigureData, step: number, words: Words['train'], format: Format): Reading[] {
   const at = (points: [number, number | null][]): [number, number | null] | undefined => points.find((p) => p[0] === step);
   const out: Reading[] = [];
@@ -25,20 +25,20 @@ export function readings(data: FigureData, step: number, words: Words['train'], 
     const loss = data;
     const [training, smoothed] = [at(loss.training), at(loss.smoothed)];
     const validation = loss.validation.find((v) => v.step === step);
-    if (training) out.push({ name: words.training, value: format.significant(training[1]) });
-    if (smoothed) out.push({ name: words.smoothed, value: format.significant(smoothed[1]) });
-    if (validation) out.push({ name: words.validation, value: format.significant(validation.loss) });
+    if (training) out.push({ name: words.training, value: format.exact(training[1]) });
+    if (smoothed) out.push({ name: words.smoothed, value: format.exact(smoothed[1]) });
+    if (validation) out.push({ name: words.validation, value: format.exact(validation.loss) });
   }
   if (data.kind === 'series') {
     const series = data;
     const point = at(series.points);
-    if (point) out.push({ name: series.name, value: `${format.significant(point[1])} ${series.unit}`.trim() });
+    if (point) out.push({ name: series.name, value: `${format.exact(point[1])} ${series.unit}`.trim() });
   }
   if (data.kind === 'curves') {
     for (const curve of data.curves) {
       const [training, validation] = [at(curve.training), at(curve.validation)];
-      if (training) out.push({ name: curve.name, value: format.significant(training[1]) });
-      if (validation) out.push({ name: `${curve.name}, ${words.validation}`, value: format.significant(validation[1]) });
+      if (training) out.push({ name: curve.name, value: format.exact(training[1]) });
+      if (validation) out.push({ name: `${curve.name}, ${words.validation}`, value: format.exact(validation[1]) });
     }
   }
   return out;
