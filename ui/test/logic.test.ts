@@ -6,7 +6,7 @@ import { columns, flat, sheet } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
 import { deviceLines } from '../src/lib/devices';
 import { evaluated, happened } from '../src/lib/happened';
-import { judge, spansOf, tagFates } from '../src/lib/mistakes';
+import { fates, judge, spansOf, tagFates } from '../src/lib/mistakes';
 import { paired } from '../src/lib/paired';
 import { plot } from '../src/lib/plot';
 import { meant } from '../src/lib/points';
@@ -156,9 +156,9 @@ describe('targets', () => {
     ];
     expect(pieces(text, spans)).toEqual([
       { text: '🌋 ', type: null },
-      { text: 'Etna', type: 'place' },
+      { text: 'Etna', type: 'place', start: 2 },
       { text: ' e ', type: null },
-      { text: 'Siracusa', type: 'place' },
+      { text: 'Siracusa', type: 'place', start: 9 },
     ]);
     expect(pieces('abc', [])).toEqual([{ text: 'abc', type: null }]);
   });
@@ -355,6 +355,9 @@ describe('mistakes', () => {
     const answered = [span(0, 4, 'person'), span(8, 12, 'person'), span(20, 28, 'date'), span(40, 44, 'place')];
     expect(judge(expected, answered).map((j) => j.fate)).toEqual(['hit', 'type', 'boundary', 'missed', 'invented']);
     expect(judge([], []).length).toBe(0);
+    // and what each answered one is, for the sentence as it was answered
+    const found = fates(expected, answered);
+    expect(answered.map((s) => found.get(s))).toEqual(['hit', 'type', 'boundary', 'invented']);
   });
 
   it('read only what is a list of spans', () => {

@@ -27,22 +27,31 @@ function touch(a: Span, b: Span): boolean {
   return a.start < b.end && b.start < a.end;
 }
 
-/** Each expected span, then each answered one that stands for none of them, in the order of the text. */
-export function judge(expected: readonly Span[], answered: readonly Span[]): Judged[] {
+/** What became of each expected span, and what each answered one is. */
+export function fates(expected: readonly Span[], answered: readonly Span[]): Map<Span, Fate> {
   const same = (a: Span, b: Span): boolean => a.start === b.start && a.end === b.end;
-  const used = new Set<Span>();
-  const take = (fits: (s: Span) => boolean): Span | undefined => {
-    const found = answered.find((s) => !used.has(s) && fits(s));
-    if (found) used.add(found);
-    return found;
+  const found = new Map<Span, Fate>();
+  const pair = (fate: Fate, fits: (one: Span, other: Span) => boolean): void => {
+    for (const one of expected) {
+      const other = found.has(one) ? undefined : answered.find((s) => !found.has(s) && fits(one, s));
+      if (other) found.set(one, fate).set(other, fate);
+    }
   };
   // exact ones first, so that a neighbour does not take their place
-  const fates = new Map<Span, Fate>();
-  for (const span of expected) if (take((s) => same(s, span) && s.type === span.type)) fates.set(span, 'hit');
-  for (const span of expected) if (!fates.has(span) && take((s) => same(s, span))) fates.set(span, 'type');
-  for (const span of expected) if (!fates.has(span)) fates.set(span, take((s) => touch(s, span)) ? 'boundary' : 'missed');
-  const invented = answered.filter((s) => !used.has(s)).map((span): Judged => ({ span, fate: 'invented' }));
-  return [...expected.map((span): Judged => ({ span, fate: fates.get(span) ?? 'missed' })), ...invented].sort((a, b) => a.span.start - b.span.start);
+  pair('hit', (one, other) => same(one, other) && one.type === other.type);
+  pair('type', same);
+  pair('boundary', touch);
+  for (const span of expected) if (!found.has(span)) found.set(span, 'missed');
+  for (const span of answered) if (!found.has(span)) found.set(span, 'invented');
+  return found;
+}
+
+/** Each expected span, then each answered one that stands for none of them, in the order of the text. */
+export function judge(expected: readonly Span[], answered: readonly Span[]): Judged[] {
+  const found = fates(expected, answered);
+  const judged = (span: Span): Judged => ({ span, fate: found.get(span) ?? 'missed' });
+  const invented = answered.filter((span) => found.get(span) === 'invented');
+  return [...expected, ...invented].map(judged).sort((a, b) => a.span.start - b.span.start);
 }
 
 /** Hashtags of both, compared as people read them: without regard to case. */

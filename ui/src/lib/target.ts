@@ -19,6 +19,8 @@ export function target(value: Target): string {
 export interface Piece {
   text: string;
   type: string | null;
+  /** Where its span begins. */
+  start?: number;
 }
 
 /** A text cut at its spans; offsets count Unicode characters, and an overlapping span is passed over. */
@@ -29,7 +31,7 @@ export function pieces(text: string, spans: readonly { start: number; end: numbe
   for (const span of [...spans].sort((a, b) => a.start - b.start)) {
     if (span.start < at || span.end > characters.length || span.end <= span.start) continue;
     if (span.start > at) out.push({ text: characters.slice(at, span.start).join(''), type: null });
-    out.push({ text: characters.slice(span.start, span.end).join(''), type: span.type });
+    out.push({ text: characters.slice(span.start, span.end).join(''), type: span.type, start: span.start });
     at = span.end;
   }
   if (at < characters.length) out.push({ text: characters.slice(at).join(''), type: null });
