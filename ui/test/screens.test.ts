@@ -268,6 +268,20 @@ describe('a run', () => {
     expect(screen.queryByText(new RegExp(told.en))).toBeNull();
   });
 
+  it('that cannot wait says why next to where that was asked', async () => {
+    const { app, door } = await open({ pace: 15 });
+    door.pauseRun = () => Promise.reject(Object.assign(new Error(), { message: 'the run ends already' }));
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false));
+    await click(start);
+    await screen.findByText(/^Step \d+ of 60$/);
+    await click(await screen.findByRole('button', { name: 'Pause' }));
+    const alert = await screen.findByRole('alert');
+    expect(alert.closest('main')).not.toBeNull();
+    expect(alert.textContent).toContain('the run ends already');
+    expect(app.toasts).toEqual([]);
+  });
+
   it('that fails says why', async () => {
     await open({ failAt: 5 });
     const start = startButton();
@@ -481,6 +495,18 @@ describe('data', () => {
     await click(screen.getByRole('button', { name: 'Show all rows' }));
     await screen.findByText('300 rows');
     expect(app.data?.changes).toBe(0);
+  });
+
+  it('of a run whose files are not known is not looked for in another set', async () => {
+    const { app, door } = await open();
+    const ask = door.run.bind(door);
+    door.run = async (path, language) => ({ ...(await ask(path, language)), source: null });
+    await waitFor(() => expect(app.data).not.toBeNull());
+    if (app.data) app.data = { ...app.data, name: 'another' };
+    await go('Results');
+    await click((await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement);
+    await screen.findByText(words.en.results.noSource);
+    expect(app.screen).toBe('results');
   });
 
   it('is found from a mistake', async () => {
@@ -725,5 +751,13 @@ describe('deleting a run', () => {
     await click(screen.getByRole('button', { name: 'Undo' }));
     await screen.findByRole('button', { name: 'Open head-2026-11-24' });
     expect((await door.runs()).length).toBe(2);
+  });
+
+  it('can be undone by the keyboard', async () => {
+    const { app } = await open();
+    await click(await screen.findByRole('button', { name: 'Delete head-2026-11-24' }));
+    await fireEvent.keyDown(window, { key: 'z', ctrlKey: true });
+    await screen.findByRole('button', { name: 'Open head-2026-11-24' });
+    expect(app.toasts).toEqual([]);
   });
 });

@@ -35,6 +35,8 @@ export interface Toast {
   /** It is about what is on the screen, and goes with it. */
   passing: boolean;
   action: { text: string; run: () => void } | null;
+  /** Its action takes something back that waits to be done. */
+  undoes: boolean;
 }
 
 /** A theme by its name; anything else is as the system. */
@@ -256,9 +258,9 @@ export class App {
 
   // messages -------------------------------------------------------------------------------------
 
-  tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number } = {}): number {
+  tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number; undoes?: boolean } = {}): number {
     this.#toasts += 1;
-    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing: !options.bad && options.stay === undefined, action: options.action ?? null };
+    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing: !options.bad && options.stay === undefined, action: options.action ?? null, undoes: options.undoes ?? false };
     this.toasts = [...this.toasts.slice(-2), toast];
     const stay = options.stay ?? (toast.bad ? 12000 : 6000);
     if (stay !== Infinity) setTimeout(() => this.dismiss(toast.id), stay);
@@ -267,6 +269,15 @@ export class App {
 
   dismiss(id: number): void {
     this.toasts = this.toasts.filter((toast) => toast.id !== id);
+  }
+
+  /** Takes back the last deletion that waits to be carried out; whether there was one. */
+  takeBack(): boolean {
+    const toast = this.toasts.findLast((toast) => toast.undoes);
+    if (!toast) return false;
+    toast.action?.run();
+    this.dismiss(toast.id);
+    return true;
   }
 
   /** Takes away what was said about a screen or a data set that is left: an undo must not reach into the next one. */
@@ -478,6 +489,7 @@ export class App {
     this.#hidden.set(key, timer);
     const toast = this.tell(text, {
       stay: UNDO_MS,
+      undoes: true,
       action: {
         text: this.words.undo,
         run: () => {
@@ -602,11 +614,13 @@ export class App {
   async control(run: string, what: 'pause' | 'resume' | 'stop'): Promise<void> {
     const story = this.story(run);
     story.asked = what;
+    story.fault = null;
     try {
       await { pause: () => this.door.pauseRun(run), resume: () => this.door.resumeRun(run), stop: () => this.door.stopRun(run) }[what]();
     } catch (reason) {
       story.asked = null;
-      this.tell(failure(reason).message, { bad: true });
+      // Train says it, above what was asked
+      story.fault = failure(reason).message;
     }
     await this.refreshRuns();
   }
@@ -621,7 +635,7 @@ export class App {
       this.#stories[run]?.close();
       Reflect.deleteProperty(this.#stories, run);
     } catch (reason) {
-      this.tell(failure(reason).message, { bad: true });
+      this.story(run).fault = failure(reason).message;
     }
     await this.refreshRuns();
     this.resuming = null;
