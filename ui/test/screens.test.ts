@@ -484,6 +484,12 @@ describe('data', () => {
     await fireEvent.keyDown(map, { key: 'Enter' });
     const one = await screen.findByRole('region', { name: 'Selected row' });
     await waitFor(() => expect(within(one).getByRole('button', { name: 'Delete row' })).toBeTruthy());
+    // several by the keyboard, one of them left out again
+    for (const pressed of [' ', 'ArrowDown', ' ', 'ArrowDown', ' ', ' ']) await fireEvent.keyDown(map, { key: pressed });
+    await screen.findByRole('button', { name: words.en.data.map.show(2) });
+    await click(screen.getByText(`: ${words.en.data.map.title}`, { selector: 'summary span' }).parentElement as HTMLElement);
+    await screen.findByRole('region', { name: words.en.data.map.title });
+    expect(await complaints()).toEqual([]);
     // around everything: a hand draws, and jsdom lays nothing out, so the layer is told its size
     map.getBoundingClientRect = () => ({ left: 0, top: 0, width: 560, height: 560 }) as DOMRect;
     map.setPointerCapture = () => undefined;
