@@ -635,6 +635,16 @@ describe('models', () => {
     expect(door.calls.filter((call) => call === 'getModel')).toHaveLength(2);
   });
 
+  it('that cannot be taken in say why where they are kept', async () => {
+    const { app, door } = await open();
+    door.importModel = () => Promise.reject(Object.assign(new Error(), { message: 'tiny.gguf: is no model' }));
+    door.drop(['tiny.gguf']);
+    const alert = await screen.findByRole('alert');
+    expect(alert.closest('main')).not.toBeNull();
+    expect(alert.textContent).toContain('is no model');
+    await waitFor(() => expect(app.toasts).toEqual([]));
+  });
+
   it('that were trained here are written for other programs', async () => {
     await open();
     await go('Models');

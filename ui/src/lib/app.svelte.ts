@@ -111,6 +111,9 @@ export class App {
   /** Downloads that were paused or broke off, and how far they had come: what has arrived is kept. */
   readonly partial = new SvelteMap<string, Progress>();
   readonly modelFaults = new SvelteMap<string, string>();
+  /** Why a model file could not be taken in, and why a packed run could not be opened: said where each was asked for. */
+  modelFault = $state<string | null>(null);
+  runFault = $state<string | null>(null);
   /** Token of an account, for models whose source asks for one; kept no longer than the window is open. */
   token = $state('');
   toasts = $state.raw<Toast[]>([]);
@@ -398,7 +401,7 @@ export class App {
       const path = await this.door.pickFile('run', this.words.runs.pick);
       if (path) await this.unpack(path);
     } catch (reason) {
-      this.tell(failure(reason).message, { bad: true });
+      this.runFault = failure(reason).message;
     }
   }
 
@@ -408,6 +411,10 @@ export class App {
       const run = await this.door.unpackRun(path);
       await this.refreshRuns();
       this.show(run, 'results');
+    }, (fault) => {
+      this.runFault = fault;
+      // a file may be dropped on any screen; the runs are on the first one
+      if (fault !== null && this.screen !== 'start') this.tell(fault, { bad: true });
     });
   }
 
@@ -441,7 +448,7 @@ export class App {
       const path = await this.door.pickFile('model', this.words.models.pick);
       if (path) await this.takeModel(path);
     } catch (reason) {
-      this.tell(failure(reason).message, { bad: true });
+      this.modelFault = failure(reason).message;
     }
   }
 
@@ -451,16 +458,17 @@ export class App {
       const model = await this.door.importModel(path);
       await this.refreshModels();
       this.model = model.name;
-    });
+    }, (fault) => (this.modelFault = fault));
   }
 
   /** Says that a file is being opened as long as it is, and why it could not be. */
-  async #meanwhile(path: string, act: () => Promise<void>): Promise<void> {
+  async #meanwhile(path: string, act: () => Promise<void>, say: (fault: string | null) => void): Promise<void> {
+    say(null);
     const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity });
     try {
       await act();
     } catch (reason) {
-      this.tell(failure(reason).message, { bad: true });
+      say(failure(reason).message);
     } finally {
       this.dismiss(toast);
     }
