@@ -96,10 +96,11 @@ describe('a newcomer', () => {
   });
 
   it('is told the cost of what was chosen while a run was under way, when that has ended', async () => {
-    const { app } = await open({ pace: 5 });
+    const { app } = await open({ pace: 15 });
     const start = startButton();
     await waitFor(() => expect(start.disabled).toBe(false));
     await click(start);
+    await screen.findByText(/^Step \d+ of 60$/);
     await go('Start');
     await screen.findByText(words.en.start.busy, { exact: false });
     expect(app.forecast).toBeNull();
