@@ -39,7 +39,8 @@ fn main() -> ExitCode {
         return lapidary::main();
     }
     lab::background::workers_step_back();
-    let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from));
+    let folder = std::env::current_dir().unwrap_or_default();
+    let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from), &folder);
     // until the library is open, and with it the person's own choice
     say::speak(Language::of_locale(|name| std::env::var(name).ok()));
     let shell = match lab::Home::open(home.as_deref()) {
@@ -67,15 +68,16 @@ fn called(word: Option<&std::ffi::OsStr>) -> Option<std::ffi::OsString> {
     Path::new(word?).file_stem().map(Into::into)
 }
 
-/// `[--home DIR] [FILE OR FOLDER]…`; the home may also stand in `LAPIDARY_HOME`.
-fn arguments(mut words: impl Iterator<Item = PathBuf>) -> (Option<PathBuf>, Vec<PathBuf>) {
+/// `[--home DIR] [FILE OR FOLDER]…`, as they were said in a folder; the home may also stand in `LAPIDARY_HOME`.
+fn arguments(mut words: impl Iterator<Item = PathBuf>, folder: &Path) -> (Option<PathBuf>, Vec<PathBuf>) {
     let mut home = std::env::var_os("LAPIDARY_HOME").filter(|h| !h.is_empty()).map(PathBuf::from);
     let mut paths = Vec::new();
     while let Some(word) = words.next() {
         if word.as_os_str() == "--home" {
-            home = words.next().or(home);
+            home = words.next().map(|word| folder.join(word)).or(home);
         } else {
-            paths.push(std::path::absolute(&word).unwrap_or(word));
+            let whole = folder.join(word);
+            paths.push(std::path::absolute(&whole).unwrap_or(whole));
         }
     }
     (home, paths)
@@ -86,8 +88,7 @@ fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
     tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, words, folder| {
             // a second start shows the first one, and hands its files over
-            let given = words.into_iter().skip(1).map(|word| PathBuf::from(&folder).join(word));
-            let (_, paths) = arguments(given);
+            let (_, paths) = arguments(words.into_iter().skip(1).map(PathBuf::from), Path::new(&folder));
             app.state::<Shell>().offer(paths);
             shell::deliver(app);
             shell::show(app);
@@ -136,8 +137,8 @@ mod tests {
 
     #[test]
     fn a_command_line_names_a_home_and_files() {
-        let (home, paths) = arguments(["--home", "h", "/a.csv", "/b"].map(PathBuf::from).into_iter());
-        assert_eq!((home, paths), (Some("h".into()), vec!["/a.csv".into(), "/b".into()]));
+        let (home, paths) = arguments(["--home", "h", "/a.csv", "b"].map(PathBuf::from).into_iter(), Path::new("/there"));
+        assert_eq!((home, paths), (Some("/there/h".into()), vec!["/a.csv".into(), "/there/b".into()]));
     }
 
     #[test]
