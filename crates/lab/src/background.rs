@@ -2,6 +2,8 @@
 //!
 //! Lowered threads still get all of a core that nobody else wants, so a training loses nothing to an idle window.
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::LazyLock;
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
 /// A quarter of the way from the lowest to the highest priority: `nice` 9 under Linux, "below normal" under Windows.
@@ -21,7 +23,17 @@ pub fn step_back() {
 /// The same for the threads among which matrix products are divided, of which a program has one set. To be called before
 /// anything is computed; later it changes nothing.
 pub fn workers_step_back() {
-    let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| step_back()).build_global();
+    let _ = ThreadPoolBuilder::new().start_handler(|_| step_back()).build_global();
+}
+
+/// Does work that a person waits for, dividing it among threads of its own: among those of the whole program it would begin
+/// when a check of a million rows or the products of a training let it.
+pub fn at_once<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    static THREADS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| ThreadPoolBuilder::new().build().ok());
+    match &*THREADS {
+        Some(threads) => threads.install(work),
+        None => work(),
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -33,6 +45,29 @@ mod tests {
         let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("of this thread");
         let fields = stat.rsplit(')').next().expect("behind the name");
         fields.split_whitespace().nth(16).and_then(|n| n.parse().ok()).expect("a number")
+    }
+
+    #[test]
+    fn what_is_waited_for_does_not_wait_for_the_threads_of_the_program() {
+        use rayon::prelude::*;
+        use std::sync::{Barrier, mpsc};
+
+        // every thread of the program is held until the work is done, which says so
+        let threads = rayon::current_num_threads();
+        let (held, done) = (Barrier::new(threads + 1), mpsc::channel());
+        let ends: std::sync::Mutex<mpsc::Receiver<()>> = std::sync::Mutex::new(done.1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                rayon::broadcast(|_| {
+                    held.wait();
+                    let _ = ends.lock().expect("whole").recv();
+                })
+            });
+            held.wait();
+            let sum: usize = at_once(|| (0..1000_usize).into_par_iter().sum());
+            (0..threads).for_each(|_| done.0.send(()).expect("they wait"));
+            assert_eq!(sum, 499_500);
+        });
     }
 
     #[test]

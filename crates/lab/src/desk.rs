@@ -85,6 +85,8 @@ pub struct Desk {
     tokenizer: Mutex<Option<(String, Arc<Tokenizer>)>>,
     /// Ends the measurement that is under way.
     measuring: Mutex<Arc<AtomicBool>>,
+    /// Held while rows are checked: several checks at a time would each take as long as all of them.
+    checking: Mutex<()>,
 }
 
 impl Desk {
@@ -99,6 +101,7 @@ impl Desk {
             answering: Mutex::new(None),
             tokenizer: Mutex::new(None),
             measuring: Mutex::default(),
+            checking: Mutex::new(()),
         }
     }
 
@@ -464,7 +467,15 @@ impl Desk {
     /// If it is not open, or its database cannot be read.
     pub fn check_data(&self, data: &str) -> Result<DataSummary> {
         let sheet = self.sheet(data)?;
-        let (set, turn) = lock(&sheet).snapshot();
+        let _one = lock(&self.checking);
+        let (set, turn) = {
+            let sheet = lock(&sheet);
+            // of several that were asked for meanwhile, the first has looked at the last change
+            if sheet.is_judged() {
+                return Ok(sheet.summary());
+            }
+            sheet.snapshot()
+        };
         let findings = check::findings(&set, None)?;
         drop(set);
         let mut sheet = lock(&sheet);

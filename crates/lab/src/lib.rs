@@ -19,6 +19,7 @@ pub mod elsewhere;
 pub mod error;
 pub mod export;
 pub mod forecast;
+mod haystack;
 pub mod home;
 pub mod job;
 pub mod library;

@@ -4,8 +4,10 @@
 //! a list of numbers that is kept until they change, so that scrolling costs nothing even in a million rows. Changes
 //! are those of [`crate::edit`]: the files stay as they are.
 
+use crate::background;
 use crate::edit::{Change, Editor};
 use crate::error::{Error, Result};
+use crate::haystack::{self, Haystack};
 use crate::library::Library;
 use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
@@ -375,6 +377,8 @@ pub struct Sheet {
     changed: BTreeSet<usize>,
     /// Counts the changes, to know whether findings are still about these rows.
     turn: usize,
+    /// What it counted when the findings were made.
+    judged: Option<usize>,
     shown: Option<(Choice, Vec<usize>)>,
     /// What the rows say of the task; none until it is asked for.
     task: Option<Task>,
@@ -382,6 +386,10 @@ pub struct Sheet {
     lengths: BTreeMap<usize, usize>,
     /// All rows in the order that takes long to make, as it was last asked for: of the texts, or of the answers.
     order: Option<(SortBy, Vec<usize>)>,
+    /// What the rows said when the set was opened, to be searched.
+    haystack: Haystack,
+    /// Rows that had been changed by then.
+    changed_before: BTreeSet<usize>,
 }
 
 impl Sheet {
@@ -398,6 +406,7 @@ impl Sheet {
         let editor = Editor::open(library, &source.to_set()?)?;
         let whole = editor.set();
         let findings = check::findings(&whole, None)?;
+        let haystack = Haystack::of(editor.rows(), |row| &row.example);
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         let (found, there, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -412,12 +421,16 @@ impl Sheet {
             there,
             changed,
             turn: 0,
+            judged: None,
             shown: None,
             task: None,
             lengths: BTreeMap::new(),
             order: None,
+            haystack,
+            changed_before: BTreeSet::new(),
         };
         sheet.take_in();
+        sheet.changed_before = sheet.changed.clone();
         sheet.judge(sheet.turn, findings);
         Ok(sheet)
     }
@@ -494,7 +507,13 @@ impl Sheet {
         };
         self.found = findings.iter().map(rows).collect();
         self.findings = findings;
+        self.judged = Some(turn);
         self.shown = None;
+    }
+
+    /// Are the findings about the rows as they are now?
+    pub fn is_judged(&self) -> bool {
+        self.judged == Some(self.turn)
     }
 
     /// Numbers of the rows of each part, in the order in which [`Sheet::snapshot`] has them.
@@ -644,15 +663,7 @@ impl Sheet {
     pub fn rows(&mut self, query: &RowQuery) -> Result<RowPage> {
         let choice = (query.filter.clone(), query.search.to_lowercase(), query.sort);
         if self.shown.as_ref().is_none_or(|(last, _)| *last != choice) {
-            let numbers = match self.shown.take() {
-                // whoever types on looks among what was found before
-                Some(((filter, search, sort), mut numbers)) if filter == choice.0 && sort == choice.2 && choice.1.contains(&search) => {
-                    let rows = self.editor.rows();
-                    numbers.retain(|&row| says(&rows[row].example, &choice.1));
-                    numbers
-                }
-                _ => self.choose(&choice)?,
-            };
+            let numbers = background::at_once(|| self.choose(&choice))?;
             self.shown = Some((choice, numbers));
         }
         let numbers = self.shown.as_ref().map_or(&[][..], |(_, numbers)| numbers);
@@ -695,18 +706,18 @@ impl Sheet {
             _ => &self.there,
         };
         let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());
+        let said = (!search.is_empty()).then(|| self.said(search));
         // the rows and what is known of them alone, which several threads may read at once
         let (rows, changed, lengths) = (self.editor.rows(), &self.changed, &self.lengths);
         let split_of = |row: usize| rows[row].split.unwrap_or(Split::Train);
         let wanted = |&row: &usize| {
-            let example = &rows[row].example;
             found.is_none_or(|found| found.binary_search(&row).is_ok())
                 && among.as_ref().is_none_or(|rows| rows.contains(&row))
                 && filter.split.is_none_or(|s| s == split_of(row))
-                && filter.label.as_ref().is_none_or(|l| names(example).contains(&l.as_str()))
+                && filter.label.as_ref().is_none_or(|l| names(&rows[row].example).contains(&l.as_str()))
                 && filter.changed.is_none_or(|c| c == changed.contains(&row))
                 && filter.tokens.is_none_or(|(from, to)| lengths.get(&row).is_some_and(|n| (from..=to).contains(n)))
-                && says(example, search)
+                && said.as_ref().is_none_or(|said| said[row])
         };
         let mut numbers: Vec<usize> = all.par_iter().copied().filter(wanted).collect();
         if sort.by == SortBy::Split {
@@ -718,44 +729,33 @@ impl Sheet {
         Ok(numbers)
     }
 
+    /// For each row whether its text or its answer holds a text, which is in lower case and not empty.
+    fn said(&self, search: &str) -> Vec<bool> {
+        let rows = self.editor.rows();
+        let mut said = self.haystack.find(search);
+        said.resize(rows.len(), false);
+        // what people have changed may say something else than when the haystack was made, and the other way round once it is undone
+        for &row in self.changed.union(&self.changed_before) {
+            if let Some(edited) = rows.get(row) {
+                said[row] = haystack::says(&edited.example, search);
+            }
+        }
+        said
+    }
+
     /// All rows by their texts or their answers.
     fn ordered(&self, by: SortBy) -> Vec<usize> {
         // most texts differ in their first bytes, which lie beside the number where the texts lie anywhere
         let head = |text: &str| text.bytes().chain(std::iter::repeat(0)).take(8).fold(0_u64, |head, byte| (head << 8) | u64::from(byte));
-        let text = |row: usize| match (by, &self.example(row).1.target) {
+        let rows = self.editor.rows();
+        let text = |row: usize| match (by, &rows[row].example.target) {
             (SortBy::Target, data::Target::Label(label)) => Cow::Borrowed(label.as_str()),
             (SortBy::Target, target) => Cow::Owned(answer::show(target)),
-            _ => Cow::Borrowed(self.example(row).1.text.as_str()),
+            _ => Cow::Borrowed(rows[row].example.text.as_str()),
         };
-        let mut keyed: Vec<(u64, usize)> = self.there.iter().map(|&row| (head(&text(row)), row)).collect();
-        keyed.sort_by(|(a, i), (b, j)| a.cmp(b).then_with(|| text(*i).cmp(&text(*j))));
+        let mut keyed: Vec<(u64, usize)> = self.there.par_iter().map(|&row| (head(&text(row)), row)).collect();
+        keyed.par_sort_by(|(a, i), (b, j)| a.cmp(b).then_with(|| text(*i).cmp(&text(*j))));
         keyed.into_iter().map(|(_, row)| row).collect()
-    }
-}
-
-/// Whether the text or the answer of an example holds a text, which is in lower case; whatever their own case.
-fn says(example: &Example, search: &str) -> bool {
-    search.is_empty() || holds(&example.text, search) || answer_holds(&example.target, search)
-}
-
-/// Bytes of a text that are looked at together.
-const BLOCK: usize = 32;
-
-/// Whether a text holds another, which is in lower case, whatever the case of its own letters.
-fn holds(text: &str, lower: &str) -> bool {
-    let Some((first, rest)) = lower.as_bytes().split_first().filter(|_| lower.is_ascii()) else { return text.to_lowercase().contains(lower) };
-    let bytes = text.as_bytes();
-    let begins = |at: usize| bytes[at].eq_ignore_ascii_case(first) && bytes.get(at + 1..at + lower.len()).is_some_and(|b| b.eq_ignore_ascii_case(rest));
-    // that a block does not even hold the first letter is seen for all of its bytes at once
-    let possible = |block: &[u8]| block.iter().fold(false, |any, b| any | b.eq_ignore_ascii_case(first));
-    bytes.chunks(BLOCK).enumerate().any(|(i, block)| possible(block) && (i * BLOCK..i * BLOCK + block.len()).any(begins))
-}
-
-/// The same for what [`answer::show`] makes of an answer.
-fn answer_holds(target: &data::Target, lower: &str) -> bool {
-    match target {
-        data::Target::Label(text) | data::Target::Sql(text) | data::Target::Completion(text) => holds(text, lower),
-        data::Target::Entities(_) | data::Target::Tags(_) => holds(&answer::show(target), lower),
     }
 }
 
@@ -848,18 +848,22 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_found_whatever_the_case_and_wherever_it_stands() {
-        let padded = |n: usize| format!("{}Il PACCO è Già qui{}", "à".repeat(n), "p".repeat(n));
-        for n in 0..70 {
-            for found in ["pacco", "p", "il pacco è già", "qui", "acco", " "] {
-                assert!(holds(&padded(n), found), "{found} in {n}");
-            }
-            for missing in ["pacca", "quip ", "accoo", "il pacco e"] {
-                assert!(!holds(&padded(n), missing), "{missing} in {n}");
-            }
+    fn a_search_finds_what_rows_say_now() {
+        let (dir, mut sheet) = sheet();
+        let find = |sheet: &mut Sheet, search: &str| ask(sheet, RowFilter::default(), search, SortBy::Row, false);
+        let new = |label: &str| Target::Label { label: label.into() };
+        change(&mut sheet, |s| s.edit(Edit::Relabel { row: 1, target: new("Ritorno") }));
+        change(&mut sheet, |s| s.edit(Edit::Add { split: Split::Train, text: "Ultimo".into(), target: new("ritorno") }));
+        assert_eq!((find(&mut sheet, "ritorno"), find(&mut sheet, "ultimo")), (vec![1, 5], vec![5]));
+        // opened with changes in force, which are then taken back
+        let mut again = open(dir.path());
+        assert_eq!((find(&mut again, "ritorno"), find(&mut again, "ultimo")), (vec![1, 5], vec![5]));
+        for _ in 0..2 {
+            change(&mut again, Sheet::undo);
         }
-        assert!(holds("", "") && holds("a", "") && !holds("", "a") && !holds("pac", "pacco"));
-        assert!(holds("PERCHÉ", "perché") && answer_holds(&data::Target::Tags(vec!["#Uno".into(), "#Due".into()]), "uno #d"));
+        assert_eq!((find(&mut again, "ritorno"), find(&mut again, "ultimo")), (vec![], vec![]));
+        change(&mut again, |s| s.edit(Edit::Add { split: Split::Test, text: "Un altro".into(), target: new("a") }));
+        assert_eq!((find(&mut again, "ultimo"), find(&mut again, "un altro")), (vec![], vec![5]));
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! The words of a table's rows in one piece, to be searched as fast as memory is read.
+//!
+//! A table finds any part of a text or an answer, whatever its case, which an index of words ([`crate::search`]) does not.
+//! The rows themselves lie anywhere in memory, so that looking into a million of them is a million jumps; here their texts and
+//! answers follow each other in lower case, and [`memchr::memmem`] goes through them many bytes at a time.
+
+use data::Example;
+use memchr::memmem::Finder;
+use rayon::prelude::*;
+use tasks::answer;
+
+/// Rows that lie in one piece; the pieces are made and searched side by side.
+const PIECE: usize = 1 << 14;
+
+/// What rows say, as they were when it was made.
+pub(crate) struct Haystack(Vec<Piece>);
+
+struct Piece {
+    /// Texts and answers in turn, in lower case.
+    bytes: Vec<u8>,
+    /// Where each of them ends: two ends a row.
+    ends: Vec<usize>,
+}
+
+impl Haystack {
+    /// Takes in rows; `example` gives what stands in one.
+    pub(crate) fn of<R: Sync>(rows: &[R], example: impl Fn(&R) -> &Example + Sync) -> Self {
+        let piece = |rows: &[R]| {
+            let mut piece = Piece { bytes: Vec::new(), ends: Vec::with_capacity(2 * rows.len()) };
+            for part in rows.iter().map(&example).flat_map(parts) {
+                piece.bytes.extend_from_slice(part.as_bytes());
+                piece.ends.push(piece.bytes.len());
+            }
+            piece.bytes.shrink_to_fit();
+            piece
+        };
+        Self(rows.par_chunks(PIECE).map(piece).collect())
+    }
+
+    /// For each row whether its text or its answer holds this, which is in lower case and not empty.
+    pub(crate) fn find(&self, lower: &str) -> Vec<bool> {
+        let finder = Finder::new(lower);
+        self.0.par_iter().flat_map_iter(|piece| piece.find(&finder)).collect()
+    }
+}
+
+impl Piece {
+    fn find(&self, finder: &Finder) -> Vec<bool> {
+        let mut found = vec![false; self.ends.len() / 2];
+        let (mut from, mut part) = (0, 0);
+        while let Some(at) = finder.find(&self.bytes[from..]).map(|at| from + at) {
+            while self.ends.get(part).is_some_and(|end| *end <= at) {
+                part += 1;
+            }
+            let Some(&end) = self.ends.get(part) else { break };
+            if at + finder.needle().len() <= end {
+                found[part / 2] = true;
+                // one hit is enough for a row
+                from = self.ends[part | 1];
+            } else {
+                // it began in one part and ended in the next, so it stands in neither
+                from = at + 1;
+            }
+        }
+        found
+    }
+}
+
+/// Whether the text or the answer of an example holds this, which is in lower case.
+pub(crate) fn says(example: &Example, lower: &str) -> bool {
+    parts(example).iter().any(|part| part.contains(lower))
+}
+
+/// The text and the answer of an example in lower case.
+fn parts(example: &Example) -> [String; 2] {
+    [example.text.to_lowercase(), answer::show(&example.target).to_lowercase()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data::Target;
+    use data::example::Origin;
+    use std::sync::Arc;
+
+    fn rows(texts: &[(&str, &str)]) -> Vec<Example> {
+        let origin = Origin { file: Arc::default(), line: 1 };
+        let row = |(text, label): &(&str, &str)| Example { text: (*text).into(), target: Target::Label((*label).into()), origin: origin.clone() };
+        texts.iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_text_is_found_whatever_its_case_and_wherever_it_stands() {
+        let rows = rows(&[("Il PACCO è Già qui", "consegna"), ("PERCHÉ no", "Altro"), ("", "x"), ("aab", "aa"), ("", "")]);
+        let haystack = Haystack::of(&rows, |row| row);
+        let cases: [(&str, &[usize]); 9] = [
+            ("pacco", &[0]),
+            ("il pacco è già qui", &[0]),
+            ("perché", &[1]),
+            ("o", &[0, 1]),
+            ("ab", &[3]),
+            ("aa", &[3]),
+            // not across a text and its answer, nor across two rows
+            ("quiconsegna", &[]),
+            ("altrox", &[]),
+            ("zzz", &[]),
+        ];
+        for (search, expected) in cases {
+            let found: Vec<usize> = haystack.find(search).iter().enumerate().filter(|(_, found)| **found).map(|(row, _)| row).collect();
+            assert_eq!(found, expected, "{search}");
+        }
+    }
+
+    #[test]
+    fn many_rows_are_found_as_each_by_itself() {
+        let texts: Vec<(String, String)> = (0..2 * PIECE + 77).map(|n| (format!("Riga {n} àÈ"), format!("tipo {}", n % 7))).collect();
+        let texts: Vec<(&str, &str)> = texts.iter().map(|(text, label)| (text.as_str(), label.as_str())).collect();
+        let rows = rows(&texts);
+        let haystack = Haystack::of(&rows, |row| row);
+        for search in ["riga 1", "99", "tipo 3", "è", "i", "6 àè", "nessuna", "àètipo"] {
+            let each: Vec<bool> = rows.iter().map(|row| says(row, search)).collect();
+            assert!(haystack.find(search) == each, "{search}");
+        }
+    }
+}
