@@ -969,6 +969,11 @@ fn rows_are_edited_and_trained_on_as_edited() {
         let checked = b.run(&["data", "check", format, "--task", "intent"]);
         assert!(text(&checked.stdout).contains("9 train, 2 validation, 1 test"), "{}", text(&checked.stdout));
     }
+    // the edited set is looked at without being written out
+    let look = |args: &[&str]| text(&b.run(&[&["data"], args, &[".", "--task", "intent"]].concat()).stdout);
+    assert!(look(&["check", "--edited"]).contains("9 train, 2 validation, 1 test") && look(&["check"]).contains("8 train, 2 validation, 2 test"));
+    assert!(look(&["show", "--edited", "--search", "trovo maglia"]).contains("dove trovo la mia maglia"));
+    assert_eq!(look(&["show", "--search", "trovo maglia"]), "");
     let warned = b.run(&b.train("warned", &["--set", "epochs=1", "--json"]));
     assert!(text(&warned.stdout).contains("not heeded (4 changes)"), "{}", text(&warned.stdout));
 
@@ -1006,6 +1011,38 @@ fn rows_are_edited_and_trained_on_as_edited() {
     std::fs::rename(b.path("home"), b.path("other-home")).expect("moved");
     assert!(b.run(&["unpack", "run.lapidary", "--out", "again"]).status.success());
     b.repeated("again");
+}
+
+/// What is in a file for each part is checked and edited as the one set that a training makes of these files.
+#[test]
+fn files_of_a_set_that_have_names_of_their_own_are_one_set() {
+    let b = Bench::new();
+    for (part, own) in [("train", "a.jsonl"), ("validation", "b.jsonl"), ("test", "c.jsonl")] {
+        std::fs::rename(b.path(&format!("{part}.jsonl")), b.path(own)).expect("renamed");
+    }
+    let parts = ["--task", "intent", "--validation", "b.jsonl", "--test", "c.jsonl"];
+    let data = |command: &str, more: &[&str]| b.run(&[&["data", command, "a.jsonl"], &parts[..], more].concat());
+    let train = |out: &str| {
+        let model = tiny().display().to_string();
+        b.run(&[&["train", "--train", "a.jsonl"], &parts[..], &["--model", &model, "--out", out, "--edited", "--set", "epochs=1", "--set", "batch=4"]].concat())
+    };
+    let counted = |more: &[&str]| text(&data("check", more).stdout);
+    assert!(counted(&[]).contains("8 train, 2 validation, 2 test"), "{}", counted(&[]));
+    assert!(text(&data("check", &["--edited"]).stderr).contains("a has not been edited"));
+    assert!(!train("too-early").status.success());
+    assert!(data("edit", &["delete", "c.jsonl:2"]).status.success());
+    assert!(counted(&["--edited"]).contains("8 train, 2 validation, 1 test"), "{}", counted(&["--edited"]));
+    let trained = train("edited");
+    assert!(trained.status.success(), "{}", text(&trained.stderr));
+    b.refused(&["data", "check", "a.jsonl", "--task", "intent", "--train", "b.jsonl"], &["a.jsonl is taken for the training examples"]);
+
+    // what is proposed where a folder has two files for a part can be done
+    for name in ["train-old.jsonl", "train-new.jsonl"] {
+        std::fs::copy(b.path("a.jsonl"), b.path(name)).expect("copied");
+    }
+    b.refused(&["data", "check", ".", "--task", "intent"], &["both train-new.jsonl and train-old.jsonl", "name one with --train"]);
+    let one = b.run(&["data", "check", ".", "--task", "intent", "--train", "train-new.jsonl"]);
+    assert!(text(&one.stdout).contains("8 train"), "{}", text(&one.stderr));
 }
 
 /// An edit that the command has told of is in the library, whenever the command is killed; one that it had not told of is there

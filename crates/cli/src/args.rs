@@ -249,6 +249,11 @@ pub enum DataCommand {
     Check {
         #[command(flatten)]
         looked: Looked,
+        #[command(flatten)]
+        parts: Parts,
+        /// Check the data as it was edited with `data edit`, instead of as its files are
+        #[arg(long)]
+        edited: bool,
         /// Also read every row with the model, and name rows that resemble those of another label
         #[arg(long)]
         deep: bool,
@@ -259,6 +264,11 @@ pub enum DataCommand {
     Show {
         #[command(flatten)]
         looked: Looked,
+        #[command(flatten)]
+        parts: Parts,
+        /// Show the data as it was edited with `data edit`, instead of as its files are
+        #[arg(long)]
+        edited: bool,
         /// Show the rows that hold these words instead; the last may be the beginning of a word
         #[arg(long, value_name = "WORDS")]
         search: Option<String>,
@@ -281,6 +291,8 @@ pub enum DataCommand {
     Edit {
         #[command(flatten)]
         looked: Looked,
+        #[command(flatten)]
+        parts: Parts,
         #[command(subcommand)]
         action: EditCommand,
     },
@@ -417,16 +429,38 @@ pub struct Looked {
     skip_bad_rows: bool,
 }
 
+/// The files of a data set that has one for each part; a set looked at without them would be another one, with other changes.
+#[derive(Default, clap::Args)]
+pub struct Parts {
+    /// Training examples, instead of the folder's
+    #[arg(long, value_name = "FILE")]
+    train: Option<PathBuf>,
+    /// Validation examples, beside a file of training examples or instead of the folder's
+    #[arg(long, value_name = "FILE")]
+    validation: Option<PathBuf>,
+    /// Test examples, beside a file of training examples or instead of the folder's
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+}
+
 impl Looked {
     /// The data set; a single file is taken for training data.
     ///
     /// # Errors
-    /// If `--columns` is malformed.
-    pub fn source(&self) -> Result<Source> {
+    /// If `--columns` is malformed, or there are two files of training data.
+    pub fn source(&self, parts: &Parts) -> Result<Source> {
         let columns = columns(self.columns.as_deref()).map_err(lab::Error::Request)?;
         let (folder, train) = if self.path.is_dir() { (Some(self.path.clone()), None) } else { (None, Some(self.path.clone())) };
+        if let (Some(file), Some(_)) = (&train, &parts.train) {
+            return Err(lab::Error::Request(say!(
+                "{} is taken for the training examples; leave --train out, or name a folder",
+                "{} è preso per gli esempi di addestramento; togli --train, oppure indica una cartella",
+                file.display()
+            )));
+        }
+        let (train, validation, test) = (train.or_else(|| parts.train.clone()), parts.validation.clone(), parts.test.clone());
         let (schema, database) = (self.schema.clone(), self.database.clone());
-        Ok(Source { folder, train, columns, schema, database, skip_bad_rows: self.skip_bad_rows, ..Source::default() })
+        Ok(Source { folder, train, validation, test, columns, schema, database, skip_bad_rows: self.skip_bad_rows, ..Source::default() })
     }
 }
 

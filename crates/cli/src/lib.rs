@@ -12,7 +12,7 @@ mod progress;
 mod show;
 mod words;
 
-use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Under};
+use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Parts, Under};
 use clap::{CommandFactory, FromArgMatches};
 use lab::child::Children;
 use lab::devices;
@@ -100,9 +100,12 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.devices(&devices);
         }
         Command::Models { command } => manage_models(&home, command, out)?,
-        Command::Data { command: DataCommand::Check { looked, deep, under } } => return check_data(&home, &looked, deep, &under, out),
-        Command::Data { command: DataCommand::Show { looked, search, limit, tokens, near, map, under } } => {
-            let set = read_data(&looked, out)?;
+        Command::Data { command: DataCommand::Check { looked, parts, edited, deep, under } } => {
+            let set = as_edited(&home, read_data(&looked, &parts, out)?, edited)?;
+            return check_data(&home, &set, deep, &under, out);
+        }
+        Command::Data { command: DataCommand::Show { looked, parts, edited, search, limit, tokens, near, map, under } } => {
+            let set = as_edited(&home, read_data(&looked, &parts, out)?, edited)?;
             if let Some(words) = search {
                 out.matches(&set, &working(&set, out, || Index::open(&home, &set))?.find(&words, limit)?);
             } else if let Some(name) = tokens {
@@ -127,10 +130,10 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 out.description(&description, batches.as_ref());
             }
         }
-        Command::Data { command: DataCommand::Edit { looked, action } } => edit_data(&home, &looked, action, out)?,
+        Command::Data { command: DataCommand::Edit { looked, parts, action } } => edit_data(&home, read_data(&looked, &parts, out)?, action, out)?,
         Command::Data { command: DataCommand::Split { looked, out: folder, validation, test, seed } } => {
             let shares = lab::divide::Shares::new(validation, test).map_err(lab::Error::Request)?;
-            let set = read_data(&looked, out)?;
+            let set = read_data(&looked, &Parts::default(), out)?;
             out.divided(&folder, &look::split(&set, shares, seed, &folder)?);
         }
         Command::Train(train) => {
@@ -188,13 +191,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.calibrated(&lab::calibrate::calibrate(&home, &run, accuracy, validation.as_deref().map(|file| (file, &columns)), &device)?);
         }
         Command::Report { runs, format, without, out: folder } => {
-            for path in &runs {
-                let target = match (&folder, runs.len()) {
-                    (None, _) => path.clone(),
-                    (Some(folder), 1) => folder.clone(),
-                    // several reports in one folder need a folder each
-                    (Some(folder), _) => folder.join(path.file_name().unwrap_or(path.as_os_str())),
-                };
+            for (path, target) in runs.iter().zip(lab::reports::places(&runs, folder.as_deref())) {
                 lab::reports::write(path, out.words.0, &format, &without, &target)?.iter().for_each(|path| out.path(path));
             }
         }
@@ -252,9 +249,9 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
 }
 
 /// Reads a data set with a bar, and says which rows were passed over.
-fn read_data(looked: &Looked, out: Output) -> Result<DataSet> {
+fn read_data(looked: &Looked, parts: &Parts, out: Output) -> Result<DataSet> {
     let mut bar = progress::Reading::new(out);
-    let set = look::open_with(&looked.task, &looked.source()?, &mut |path, done, total| bar.update(path, done, total));
+    let set = look::open_with(&looked.task, &looked.source(parts)?, &mut |path, done, total| bar.update(path, done, total));
     bar.finish();
     let set = set?;
     for file in set.splits.values().filter(|f| f.skipped.count > 0) {
@@ -262,6 +259,15 @@ fn read_data(looked: &Looked, out: Output) -> Result<DataSet> {
         file.skipped.first.iter().for_each(|row| out.note(&format!("  {row}")));
     }
     Ok(set)
+}
+
+/// A data set with the changes that were made to it, if they are asked for.
+fn as_edited(home: &Home, set: DataSet, edited: bool) -> Result<DataSet> {
+    if !edited {
+        return Ok(set);
+    }
+    let changes = edit::changes(&Library::open(home)?, &set)?;
+    edit::heeding(set, &changes)
 }
 
 /// Does something with all rows of a set, and shows that it is being done where it takes long.
@@ -293,23 +299,22 @@ fn embed(home: &Home, set: &DataSet, with: Option<(Split, usize)>, under: &Under
     Ok(embedded)
 }
 
-fn check_data(home: &Home, looked: &Looked, deep: bool, under: &Under, out: Output) -> Result<ExitCode> {
-    let set = read_data(looked, out)?;
+fn check_data(home: &Home, set: &DataSet, deep: bool, under: &Under, out: Output) -> Result<ExitCode> {
     let measure = measure(home, set.kind, under)?;
-    let mut checked = working(&set, out, || look::check(&set, measure.as_ref().map_err(String::clone)))?;
+    let mut checked = working(set, out, || look::check(set, measure.as_ref().map_err(String::clone)))?;
     let mut doubts = None;
     if deep {
-        let (rows, finding) = vectors::doubts(&set, &embed(home, &set, None, under, out)?);
+        let (rows, finding) = vectors::doubts(set, &embed(home, set, None, under, out)?);
         checked.findings.extend(finding);
         doubts = Some(rows);
     }
-    out.findings(&set, &checked, doubts.as_deref());
+    out.findings(set, &checked, doubts.as_deref());
     let bad = checked.findings.iter().any(|f| f.severity == lab::check::Severity::Error);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn edit_data(home: &Home, looked: &Looked, action: EditCommand, out: Output) -> Result<()> {
-    let mut editor = Editor::of(Library::open(home)?, read_data(looked, out)?)?;
+fn edit_data(home: &Home, set: DataSet, action: EditCommand, out: Output) -> Result<()> {
+    let mut editor = Editor::of(Library::open(home)?, set)?;
     let kind = editor.kind();
     let read = |text: &str, answer: &str| edit::answer(kind, text, answer);
     let done = editor.changes().count();

@@ -275,10 +275,10 @@ pub fn files(source: &Source) -> Result<BTreeMap<Split, PathBuf>> {
 }
 
 fn paths(source: &Source, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
-    let mut paths = source.folder.as_deref().map(|folder| find(folder, card)).transpose()?.unwrap_or_default();
-    for (split, path) in Split::ALL.into_iter().zip([&source.train, &source.validation, &source.test]) {
-        paths.extend(path.clone().map(|path| (split, path)));
-    }
+    let named = Split::ALL.into_iter().zip([&source.train, &source.validation, &source.test]);
+    let named: BTreeMap<Split, PathBuf> = named.filter_map(|(split, path)| Some((split, path.clone()?))).collect();
+    let mut paths = source.folder.as_deref().map(|folder| find(folder, card, &named)).transpose()?.unwrap_or_default();
+    paths.extend(named);
     Ok(paths)
 }
 
@@ -322,8 +322,9 @@ pub fn read_card(folder: &Path) -> Result<Card> {
     }
 }
 
-/// The file of each part: as the card says, else by the names of the files.
-fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
+/// The file of each part: as the card says, else by the names of the files. Which of two files is a part that a person has
+/// `named` a file for is no question any more.
+fn find(folder: &Path, card: &Card, named: &BTreeMap<Split, PathBuf>) -> Result<BTreeMap<Split, PathBuf>> {
     let mut found = BTreeMap::new();
     for (name, path) in &card.files {
         let Some(split) = Split::ALL.into_iter().find(|s| s.name() == name) else {
@@ -343,7 +344,7 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
     // of files of plain text, which may be about anything, only those that are called like a part
     let mut files: Vec<PathBuf> = names.into_iter().filter(|n| Format::of(n).is_ok() || (read::is_text(n) && Split::recognise(&stem(n)).is_some())).collect();
     files.sort();
-    for split in Split::ALL {
+    for split in Split::ALL.into_iter().filter(|split| !named.contains_key(split)) {
         let of: Vec<&PathBuf> = files.iter().filter(|f| Split::recognise(&stem(f)) == Some(split)).collect();
         let exact: Vec<&PathBuf> = of.iter().copied().filter(|f| stem(f) == split.name()).collect();
         match if exact.is_empty() { of } else { exact }.as_slice() {
@@ -365,6 +366,7 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
     }
     match (found.is_empty(), files.as_slice()) {
         (false, _) => Ok(found),
+        _ if named.contains_key(&Split::Train) => Ok(found),
         // a single file may hold all parts
         (true, [only]) => Ok(BTreeMap::from([(Split::Train, inside(folder, only)?)])),
         (true, _) => {
@@ -383,18 +385,26 @@ fn find(folder: &Path, card: &Card) -> Result<BTreeMap<Split, PathBuf>> {
 /// A file of a folder, which is data from elsewhere: neither by its path nor by a symbolic link may it
 /// reach outside.
 fn inside(folder: &Path, path: &Path) -> Result<PathBuf> {
-    let outside = || {
-        Error::file(
+    if !path.components().all(|c| matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)) {
+        return Err(Error::file(
             folder,
             say!("its file {} lies outside of it; move the file into it", "il suo file {} sta fuori dalla cartella; spostalo al suo interno", path.display()),
-        )
-    };
-    if !path.components().all(|c| matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)) {
-        return Err(outside());
+        ));
     }
     let file = folder.join(path);
     let real = |p: &Path| p.canonicalize().map_err(|e| Error::io(p, e));
-    if real(&file)?.starts_with(real(folder)?) { Ok(file) } else { Err(outside()) }
+    if real(&file)?.starts_with(real(folder)?) {
+        return Ok(file);
+    }
+    // to a person who sees it in the folder, a link is the file
+    Err(Error::file(
+        folder,
+        say!(
+            "its file {} lies outside of it, where a symbolic link leads; put the file itself into the folder",
+            "il suo file {} sta fuori dalla cartella, dove porta un collegamento simbolico; metti nella cartella il file stesso",
+            path.display()
+        ),
+    ))
 }
 
 /// SHA-256 of a file, hexadecimal.
@@ -450,6 +460,13 @@ mod tests {
         write(dir.path().join("validation-old.jsonl"), ROWS).expect("writable");
         let both = open(dir.path()).expect_err("two files for one part");
         assert!(both.contains("both dev.jsonl and validation-old.jsonl for validation; name one with --validation"), "{both}");
+        let named = |train: Option<&str>, validation: &str| {
+            let file = |name: &str| Some(dir.path().join(name));
+            let source = Source { train: train.and_then(file), validation: file(validation), ..Source::default() };
+            let source = Source { folder: Some(dir.path().into()), kind: Some(Kind::Intent), ..source };
+            sizes(&DataSet::open(&source).expect("what the message proposes helps"))
+        };
+        assert_eq!((named(None, "dev.jsonl"), named(Some("dev.jsonl"), "validation-old.jsonl")), ([1, 1, 0], [1, 1, 0]));
         write(dir.path().join("validation.jsonl"), ROWS).expect("writable");
         assert_eq!(sizes(&open(dir.path()).expect("the exact name decides")), [1, 1, 0]);
         write(dir.path().join("test.txt"), "__label__x a\n__label__x b\n").expect("writable");
@@ -485,7 +502,7 @@ mod tests {
         {
             std::os::unix::fs::symlink(dir.path().join("secret.jsonl"), folder.join("train.jsonl")).expect("a link");
             card("train.jsonl");
-            assert!(open(&folder).expect_err("a link").contains("train.jsonl lies outside"));
+            assert!(open(&folder).expect_err("a link").contains("train.jsonl lies outside of it, where a symbolic link leads; put the file itself"));
             std::fs::remove_file(folder.join(CARD)).expect("removed");
             assert!(open(&folder).expect_err("a link without a card").contains("train.jsonl lies outside"));
         }

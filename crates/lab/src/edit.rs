@@ -167,6 +167,21 @@ pub fn edited(set: DataSet, changes: &[Change]) -> Result<DataSet> {
     Ok(state.set())
 }
 
+/// As [`edited`], for who asked for the changes: without any, what was asked for is not there.
+///
+/// # Errors
+/// As [`edited`], or if there is no change.
+pub fn heeding(set: DataSet, changes: &[Change]) -> Result<DataSet> {
+    if changes.is_empty() {
+        return Err(Error::request(say!(
+            "{} has not been edited; leave --edited out, or see `lapidary data edit`",
+            "{} non è stato modificato; togli --edited, oppure vedi `lapidary data edit`",
+            set.card.name
+        )));
+    }
+    edited(set, changes)
+}
+
 impl State {
     fn new(mut set: DataSet) -> Self {
         let of = |(split, file): (&Split, &mut File)| -> Vec<Edited> {

@@ -103,7 +103,7 @@ pub(crate) struct Prepared {
 /// The data that a run is to train on, with the changes to it, and how many there are that it does not heed.
 /// A run that goes on has its changes in its folder, and what was edited since does not matter to it.
 fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, Option<String>, usize)> {
-    let mut set = look::open(&request.task, &request.data)?;
+    let set = look::open(&request.task, &request.data)?;
     if !request.edited {
         let unheeded = if going_on { 0 } else { edit::changes(&Library::open(home)?, &set)?.len() };
         return Ok((set, None, unheeded));
@@ -115,15 +115,7 @@ fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, O
     } else {
         edit::changes(&Library::open(home)?, &set)?
     };
-    if changes.is_empty() {
-        return Err(Error::request(say!(
-            "{} has not been edited; leave --edited out, or see `lapidary data edit`",
-            "{} non è stato modificato; togli --edited, oppure vedi `lapidary data edit`",
-            set.card.name
-        )));
-    }
-    set = edit::edited(set, &changes)?;
-    Ok((set, Some(edit::journal(&changes)?), 0))
+    Ok((edit::heeding(set, &changes)?, Some(edit::journal(&changes)?), 0))
 }
 
 /// A finding that ends a run before it begins.
@@ -383,7 +375,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         evaluated_on: String::new(),
         metrics_free: None,
         baselines: BTreeMap::new(),
-        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), ..TrainRecord::default() },
+        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, ..TrainRecord::default() },
         model: record.model.clone(),
         data: record.data.clone(),
         device: record.device.clone(),

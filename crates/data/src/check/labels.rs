@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// Fewer training examples of a label than this are called out: with one or two, half of what the
 /// label means is not seen.
 const FEW: usize = 3;
+/// Rare labels that have a finding each. Of more, a person wants to know how many there are: a column of free text has as
+/// many as rows.
+const APART: usize = 20;
 
 const LABEL: Noun = ["label", "labels", "etichetta", "etichette"];
 const KIND: Noun = ["entity type", "entity types", "tipo di entità", "tipi di entità"];
@@ -43,7 +46,12 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
         let fix = |_| say!("With a second label there is something to tell apart.", "Con una seconda etichetta c’è qualcosa da distinguere.");
         out.extend(found("single_label", Severity::Error, &first, message, fix));
     }
-    for (name, few) in by_name.iter().filter(|(_, rows)| rows.len() < FEW) {
+    let mut rare: Vec<(&&str, &Vec<Row<'_>>)> = by_name.iter().filter(|(_, rows)| rows.len() < FEW).collect();
+    if rare.len() > APART {
+        out.extend(many_rare(&rare, by_name.len(), what));
+        rare.clear();
+    }
+    for (name, few) in rare {
         let message = |n| {
             let (il, una) = if what == LABEL { ("l’", "uniscila a un’altra") } else { ("il ", "uniscilo a un altro") };
             let (examples, what) = (count(n, TRAINING), word(1, what));
@@ -84,6 +92,28 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
         }));
     }
     out
+}
+
+/// One finding about all labels with too few examples, of so many labels.
+fn many_rare(rare: &[(&&str, &Vec<Row<'_>>)], of: usize, what: Noun) -> Option<Finding> {
+    let mut rows: Vec<Row<'_>> = rare.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+    // a row may have several types of entities
+    rows.sort_by_key(|r| (r.split, r.index));
+    rows.dedup_by_key(|r| (r.split, r.index));
+    let message = |_| {
+        let (few, unisci) = (count(rare.len(), what), if what == LABEL { "uniscile" } else { "uniscili" });
+        let first = rare.iter().take(3).map(|(name, _)| format!("`{name:.40}`")).collect::<Vec<_>>().join(", ");
+        say!(
+            "{few} of {of} have fewer than {FEW} training examples each ({first}, …); name another column if this one holds no {}, else add more or merge them",
+            "{few} su {of} hanno meno di {FEW} esempi di addestramento ({first}, …); indica un’altra colonna se questa non contiene {}, altrimenti aggiungine altri o {unisci}",
+            word(2, what)
+        )
+    };
+    let fix = |n| {
+        let rows = count(n, ROW);
+        say!("{rows} then teach something that occurs again.", "{rows} insegnano allora qualcosa che si ripresenta.")
+    };
+    found("few_examples", Severity::Warning, &rows, message, fix)
 }
 
 /// The label of a row, or the types of its entities.

@@ -27,14 +27,16 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     let mut troubles: Vec<(Trouble, Vec<u32>)> = Vec::new();
     for members in grouped(&groups.same) {
         let first = answer(rows[members[0] as usize].example);
-        let trouble = if closed(rows[members[0] as usize].example) && members.iter().any(|&i| answer(rows[i as usize].example) != first) {
-            Trouble::Contradiction
-        } else if spread(&rows, &members) {
-            Trouble::Leakage
-        } else {
-            Trouble::Duplicate
-        };
-        troubles.push((trouble, members));
+        let contradicts = closed(rows[members[0] as usize].example) && members.iter().any(|&i| answer(rows[i as usize].example) != first);
+        // a text that the test shares with training has leaked, also if the two disagree on its answer
+        if contradicts {
+            troubles.push((Trouble::Contradiction, members.clone()));
+        }
+        if spread(&rows, &members) {
+            troubles.push((Trouble::Leakage, members));
+        } else if !contradicts {
+            troubles.push((Trouble::Duplicate, members));
+        }
     }
     for members in grouped(&groups.near) {
         nearly(&rows, &groups.same, &members, &mut troubles);

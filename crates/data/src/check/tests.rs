@@ -68,6 +68,11 @@ fn every_kind_is_found_and_names_its_rows() {
     assert_eq!(rows("few_examples"), ["train:6"]);
     assert!(found.is_sorted_by_key(|f| f.severity));
     assert_eq!(findings(&line("uno", "a"), &line("due", "a"))[0].kind, "single_label");
+    // a text that the test shares with training has leaked, whatever the two say of it
+    let both = findings(&[line("uno", "a"), line("due", "b")].concat(), &line("Due", "a"));
+    for kind in ["contradiction", "leakage"] {
+        assert_eq!(self::rows(&both, kind), ["train:2", "validation:1"]);
+    }
 }
 
 #[test]
@@ -131,6 +136,19 @@ fn entities_must_lie_in_their_text() {
     assert_eq!(rows(&found, "span_overlap"), ["train:3"]);
     assert_eq!(rows(&found, "span_edges"), ["train:4"]);
     assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
+fn labels_that_hardly_occur_are_named_apart_only_if_they_are_few() {
+    let few = |labels: usize| -> Vec<Finding> {
+        let train: String = (0..labels).map(|i| line(&format!("messaggio {i}"), &format!("etichetta {i}"))).collect();
+        check(Kind::Intent, &[("train.jsonl", &train)]).into_iter().filter(|f| f.kind == "few_examples").collect()
+    };
+    assert_eq!(few(20).len(), 20);
+    let together = few(40);
+    assert!(together.len() == 1 && together[0].rows.len() == 40, "{together:?}");
+    let expected = "40 labels of 40 have fewer than 3 training examples each (`etichetta 0`, `etichetta 1`, `etichetta 10`, …); name another column";
+    assert!(together[0].message.starts_with(expected), "{}", together[0].message);
 }
 
 #[test]

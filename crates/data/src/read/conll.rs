@@ -1,4 +1,5 @@
-//! Sentences with a word a line: CoNLL with BIO tags, and CoNLL-U with its comments.
+//! Sentences with a word a line: CoNLL with BIO tags, and CoNLL-U with its comments. The same sentences as lists of words and
+//! of tags in one record, as other formats have them, are put together by [`tagged`].
 //!
 //! A record has the fields `text` and, if there are tags, `entities` (as JSON), and one more for every
 //! comment of the form `# name = value`. The text is that of the `# text` comment where all words
@@ -8,9 +9,12 @@ use super::text::{LONGEST, Lines, too_long};
 use super::{Record, Sink};
 use crate::error::{Error, Result};
 use crate::example::Span;
-use say::{COLUMN, say};
+use say::{COLUMN, Noun, say};
 use std::collections::HashSet;
 use std::path::Path;
+
+const TAG: Noun = ["tag", "tags", "etichetta", "etichette"];
+const WORD: Noun = ["word", "words", "parola", "parole"];
 
 /// A sentence as it is read.
 #[derive(Default)]
@@ -166,33 +170,20 @@ fn record(path: &Path, sentence: Sentence, layout: Layout) -> Result<Record> {
         }
         words.push((word, form));
     }
-    let (text, places) = given.and_then(|text| Some((text.to_string(), places(text, &words)?))).unwrap_or_else(|| joined(&words, layout.universal));
+    let (text, places) = given.and_then(|text| Some((text.to_string(), places(text, &words)?))).unwrap_or_else(|| {
+        let glued = |word: &Word| layout.universal && word.columns.last().is_some_and(|misc| misc.split('|').any(|m| m == "SpaceAfter=No"));
+        joined(words.iter().map(|(word, form)| (*form, glued(word))))
+    });
     let mut fields = vec![("text".to_string(), text)];
     if let Some(column) = layout.tag {
-        let mut spans: Vec<Span> = Vec::new();
-        let mut open = false;
-        for ((word, _), (start, end)) in words.iter().zip(places) {
+        let tagged = words.iter().map(|(word, _)| {
             let value = word.columns.get(column).map_or("", String::as_str);
-            let Some((letter, kind)) = tag(value) else {
-                let what = say!(
-                    "column {}: `{value}` is no tag; write O, B-type or I-type",
-                    "colonna {}: `{value}` non è un’etichetta; scrivi O, B-tipo o I-tipo",
-                    column + 1
-                );
-                return Err(Error::row(path, word.line, what));
-            };
-            match (letter, spans.last_mut()) {
-                ('O', _) => open = false,
-                ('I' | 'E' | 'L' | 'M', Some(last)) if open && last.kind == kind => {
-                    last.end = end;
-                    open = letter != 'E' && letter != 'L';
-                }
-                _ => {
-                    spans.push(Span { start, end, kind: kind.into() });
-                    open = !matches!(letter, 'S' | 'U' | 'E' | 'L');
-                }
-            }
-        }
+            tag(value).ok_or_else(|| {
+                let what = say!("column {}: {}", "colonna {}: {}", column + 1, no_tag(value));
+                Error::row(path, word.line, what)
+            })
+        });
+        let spans = spans(places.into_iter().zip(tagged.collect::<Result<Vec<_>>>()?));
         let json = serde_json::to_string(&spans).map_err(|e| Error::row(path, sentence.line, e.to_string()))?;
         fields.push(("entities".into(), json));
     }
@@ -215,11 +206,11 @@ fn places(text: &str, words: &[(&Word, &str)]) -> Option<Vec<(usize, usize)>> {
     rest.trim().is_empty().then_some(out)
 }
 
-/// The words with spaces between them, and where they stand.
-fn joined(words: &[(&Word, &str)], universal: bool) -> (String, Vec<(usize, usize)>) {
-    let (mut text, mut at, mut out) = (String::new(), 0, Vec::with_capacity(words.len()));
+/// Words with spaces between them, but behind one that is glued to the next; and where they stand, in characters.
+fn joined<'a>(words: impl Iterator<Item = (&'a str, bool)>) -> (String, Vec<(usize, usize)>) {
+    let (mut text, mut at, mut out) = (String::new(), 0, Vec::new());
     let mut space = false;
-    for (word, form) in words {
+    for (form, glued) in words {
         if space {
             text.push(' ');
             at += 1;
@@ -228,7 +219,45 @@ fn joined(words: &[(&Word, &str)], universal: bool) -> (String, Vec<(usize, usiz
         let end = at + form.chars().count();
         out.push((at, end));
         at = end;
-        space = !(universal && word.columns.last().is_some_and(|misc| misc.split('|').any(|m| m == "SpaceAfter=No")));
+        space = !glued;
     }
     (text, out)
+}
+
+/// The entities that tags make of words, which stand at these places.
+fn spans<'a>(tagged: impl Iterator<Item = ((usize, usize), (char, &'a str))>) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut open = false;
+    for ((start, end), (letter, kind)) in tagged {
+        match (letter, spans.last_mut()) {
+            ('O', _) => open = false,
+            ('I' | 'E' | 'L' | 'M', Some(last)) if open && last.kind == kind => {
+                last.end = end;
+                open = letter != 'E' && letter != 'L';
+            }
+            _ => {
+                spans.push(Span { start, end, kind: kind.into() });
+                open = !matches!(letter, 'S' | 'U' | 'E' | 'L');
+            }
+        }
+    }
+    spans
+}
+
+fn no_tag(value: &str) -> String {
+    say!("`{value:.40}` is no tag; write O, B-type or I-type", "`{value:.40}` non è un’etichetta; scrivi O, B-tipo o I-tipo")
+}
+
+/// The text and the entities of words that have a tag each.
+///
+/// # Errors
+/// With a sentence, if there are not as many tags as words, or one is none.
+pub fn tagged(words: &[String], tags: &[String]) -> std::result::Result<(String, Vec<Span>), String> {
+    if words.len() != tags.len() {
+        let (tags, words) = (say::count(tags.len(), TAG), say::count(words.len(), WORD));
+        return Err(say!("has {tags} for {words}; each word needs one", "ha {tags} per {words}; ogni parola ne vuole una"));
+    }
+    let (text, places) = joined(words.iter().map(|word| (word.as_str(), false)));
+    let tags = tags.iter().map(|value| tag(value).ok_or_else(|| no_tag(value))).collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok((text, spans(places.into_iter().zip(tags))))
 }

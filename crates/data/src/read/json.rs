@@ -11,6 +11,7 @@ use say::say;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// Keys under which files keep all their rows.
 const ROWS: [&str; 6] = ["data", "rows", "examples", "items", "dati", "esempi"];
+/// Most values that are kept until the document ends, because they do not stand row by row: a million rows of four
+/// columns. A value of two bytes takes eighty in memory, so that the size of the file bounds nothing.
+const KEPT: usize = 4 << 20;
 
 /// Whether a text is JSON Lines under another name: its first line is a complete object, and another follows.
 ///
@@ -47,7 +51,7 @@ pub fn is_lines(path: &Path, text: Text) -> Result<bool> {
 /// If it is not valid JSON, holds no rows, or the sink refuses one.
 pub fn read(path: &Path, text: Text, sink: Sink<'_>) -> Result<()> {
     let place = Place::default();
-    let state = State { path, place: &place, sink: RefCell::new(sink), refused: RefCell::new(None), rows: Cell::new(0) };
+    let state = State { path, place: &place, sink: RefCell::new(sink), refused: RefCell::new(None), rows: Cell::new(0), kept: Cell::new(0) };
     let mut parser = serde_json::Deserializer::from_reader(Bytes { text, place: &place });
     let parsed = parser.deserialize_any(Document(&state)).and_then(|()| parser.end());
     if let Some(e) = state.refused.take() {
@@ -66,7 +70,7 @@ pub fn read(path: &Path, text: Text, sink: Sink<'_>) -> Result<()> {
 /// Where in the document the parser is.
 struct Place {
     line: Cell<usize>,
-    /// Bytes since the last row.
+    /// Bytes since the last row, or the last value that was kept.
     since: Cell<usize>,
 }
 
@@ -103,6 +107,8 @@ struct State<'a> {
     sink: RefCell<Sink<'a>>,
     refused: RefCell<Option<Error>>,
     rows: Cell<usize>,
+    /// Values that were kept.
+    kept: Cell<usize>,
 }
 
 impl State<'_> {
@@ -126,6 +132,31 @@ impl State<'_> {
             self.refused.replace(Some(e));
             E::custom("refused")
         })
+    }
+
+    /// Counts a value that is kept until the document ends.
+    fn keep<E: serde::de::Error>(&self) -> std::result::Result<(), E> {
+        self.place.since.set(0);
+        self.kept.set(self.kept.get() + 1);
+        if self.kept.get() <= KEPT {
+            return Ok(());
+        }
+        Err(E::custom(say!(
+            "has more than {KEPT} values in columns or under keys, which have to be read as a whole; save the file as one list of rows, or as JSON Lines",
+            "ha più di {KEPT} valori in colonne o sotto chiavi, che vanno letti tutti insieme; salva il file come una sola lista di righe, o come JSON Lines"
+        )))
+    }
+}
+
+/// Refuses names of which one stands twice: of two values nobody knows which is meant.
+fn distinct<'a, E: serde::de::Error>(mut names: impl Iterator<Item = &'a String>) -> std::result::Result<(), E> {
+    let mut seen = HashSet::new();
+    match names.find(|name| !seen.insert(*name)) {
+        Some(name) => Err(E::custom(say!(
+            "the name `{name:.40}` stands twice in the document; keep one of them",
+            "il nome `{name:.40}` compare due volte nel documento; tienine uno solo"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -165,7 +196,10 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             match map.next_value_seed(Part { state: self.0, name: Arc::from(key.as_str()) })? {
                 Held::Rows => {}
                 Held::Column(values) => columns.push((key, values)),
-                Held::Value(value) => single.push((key, value)),
+                Held::Value(value) => {
+                    self.0.keep::<A::Error>()?;
+                    single.push((key, value));
+                }
             }
         }
         if self.0.rows.get() > 0 {
@@ -180,6 +214,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             // rows by their keys, as data frames are exported by their index
             return single.into_iter().try_for_each(|(_, row)| self.0.row(line, None, row));
         }
+        distinct::<A::Error>(single.iter().map(|(key, _)| key).chain(columns.iter().map(|(key, _)| key)))?;
         let lists = columns.into_iter().map(|(key, values)| (key, Value::Array(values)));
         self.0.row(line, None, Value::Object(single.into_iter().chain(lists).collect()))
     }
@@ -198,6 +233,7 @@ impl Document<'_, '_> {
             );
             return Err(E::custom(what));
         }
+        distinct::<E>(columns.iter().map(|(key, _)| key))?;
         let (keys, lists): (Vec<String>, Vec<_>) = columns.into_iter().map(|(key, values)| (key, values.into_iter())).unzip();
         let mut lists = lists;
         for _ in 0..length {
@@ -248,7 +284,7 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
                 rows = true;
                 self.state.row(line, Some(&self.name), value)?;
             } else {
-                self.state.place.since.set(0);
+                self.state.keep::<A::Error>()?;
                 column.push(value);
             }
         }
@@ -266,8 +302,10 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
         let line = self.state.place.line.get();
         let mut values = Vec::new();
         while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            self.state.keep::<A::Error>()?;
             values.push((key, value));
         }
+        distinct::<A::Error>(values.iter().map(|(key, _)| key))?;
         let rows = |v: &Value| matches!(v, Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object));
         let plain_value = |v: &Value| !v.is_array() && !v.is_object();
         if values.iter().filter(|(_, v)| rows(v)).count() == 1 && values.iter().all(|(_, v)| rows(v) || plain_value(v)) {

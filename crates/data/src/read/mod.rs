@@ -53,11 +53,7 @@ impl Record {
         let mut names = Vec::new();
         for (name, value) in &self.fields {
             names.push(name.clone());
-            if value.starts_with('{')
-                && let Ok(Value::Object(map)) = serde_json::from_str(value)
-            {
-                names.extend(map.keys().map(|key| format!("{name}.{key}")));
-            }
+            names.extend(object(value).iter().flat_map(|map| map.keys()).map(|key| format!("{name}.{key}")));
         }
         names
     }
@@ -69,8 +65,8 @@ impl Record {
             return Some(value.into());
         }
         let (outer, inner) = name.split_once('.')?;
-        let object: Value = serde_json::from_str(own(outer)?).ok()?;
-        let found = inner.split('.').try_fold(&object, |value, key| value.get(key))?;
+        let outer = Value::Object(object(own(outer)?)?);
+        let found = inner.split('.').try_fold(&outer, |value, key| value.get(key))?;
         plain(found.clone()).map(Cow::Owned)
     }
 }
@@ -295,6 +291,11 @@ fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>
         (_, Some(dialect)) => delimited::read(path, open()?, dialect, columns.positional(), &mut watched),
         _ => jsonl::read(path, Lines::new(path, open()?), &mut watched),
     }
+}
+
+/// The fields within a field whose text is a JSON object; none of any other.
+fn object(value: &str) -> Option<serde_json::Map<String, Value>> {
+    if value.trim_start().starts_with('{') { serde_json::from_str(value).ok() } else { None }
 }
 
 /// A JSON value as the text of a field; `null` is a missing field.

@@ -8,7 +8,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use say::say;
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,6 +37,8 @@ const PREFIXED_ROWS: usize = 32;
 const ROW: u64 = 128;
 /// How deep columns may be nested: the library goes down by recursion, and would leave the stack.
 const DEEP: usize = 32;
+/// Bytes of a note beside the rows; names of classes take a few thousand.
+const NOTE: usize = 1 << 20;
 
 /// Reads every row as a record, numbered from 1 where other formats have lines. Lists and groups are
 /// passed on as JSON. `progress` gets the rows done and the rows there are.
@@ -71,10 +73,18 @@ pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
         }
         let rows = reader.get_row_iter(None).map_err(|e| damaged(e.to_string()))?;
         let rows = if prefixed { rows.with_batch_size(PREFIXED_ROWS) } else { rows };
+        let classes = classes(reader.metadata());
+        let text = |name: &String, field: &Field| {
+            let value = value(field);
+            super::plain(match classes.get(name) {
+                Some(names) => named(value, names),
+                None => value,
+            })
+        };
         let mut passed_on = 0;
         for (i, row) in rows.enumerate() {
             let row = row.map_err(|e| damaged(say!("row {}: {e}", "riga {}: {e}", i + 1)))?;
-            let fields: Vec<(String, String)> = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), super::plain(value(field))?))).collect();
+            let fields: Vec<(String, String)> = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), text(name, field)?))).collect();
             passed_on += ROW + fields.iter().map(|(_, v)| v.len() as u64).sum::<u64>();
             if passed_on > PASSED_ON {
                 return Err(Error::row(
@@ -95,6 +105,31 @@ pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
         Ok(())
     };
     catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|_| Err(damaged(say!("its parts contradict each other", "le sue parti si contraddicono"))))
+}
+
+/// Names of the classes of columns that hold only their numbers, as the `datasets` library of Hugging Face notes them beside
+/// the rows: a label called 3 would say nothing to anybody.
+fn classes(metadata: &ParquetMetaData) -> HashMap<String, Vec<String>> {
+    let note = metadata.file_metadata().key_value_metadata().and_then(|notes| notes.iter().find(|n| n.key == "huggingface")?.value.as_deref());
+    let note: Option<Value> = note.filter(|note| note.len() <= NOTE).and_then(|note| serde_json::from_str(note).ok());
+    let features = note.as_ref().and_then(|note| note.get("info")?.get("features")?.as_object());
+    let names = |feature: &Value| -> Option<Vec<String>> {
+        // of a list, those of what it lists
+        let one = feature.get("feature").unwrap_or(feature);
+        one.get("names")?.as_array()?.iter().map(|name| name.as_str().map(String::from)).collect()
+    };
+    features.into_iter().flatten().filter_map(|(column, feature)| Some((column.clone(), names(feature)?))).collect()
+}
+
+/// A value with the names of classes instead of their numbers; a number that has no name stays.
+fn named(value: Value, names: &[String]) -> Value {
+    match value {
+        Value::Array(list) => list.into_iter().map(|value| named(value, names)).collect(),
+        value => match value.as_u64().and_then(|number| names.get(usize::try_from(number).ok()?)) {
+            Some(name) => name.as_str().into(),
+            None => value,
+        },
+    }
 }
 
 /// Refuses a file with two columns of one name: nobody knows which is meant.
@@ -387,7 +422,8 @@ mod tests {
     use crate::kind::Kind;
     use crate::read::{Columns, each, examples};
     use parquet::basic::{Compression, ZstdLevel};
-    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::metadata::KeyValue;
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
@@ -420,6 +456,28 @@ mod tests {
         assert_eq!(rows[0].target, Target::Tags(vec!["#a".into(), "#b".into()]));
         let intent = examples(&path, Kind::Intent, &Columns::default()).expect_err("no label");
         assert!(intent.to_string().contains("the columns are `testo`, `hashtags`"), "{intent}");
+    }
+
+    #[test]
+    fn classes_that_are_kept_as_numbers_have_their_names() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        let note = r#"{"info": {"features": {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": ["no", "sì"], "_type": "ClassLabel"}}}}"#;
+        let notes = Some(vec![KeyValue::new("huggingface".to_string(), note.to_string())]);
+        let properties = WriterProperties::builder().set_key_value_metadata(notes).build();
+        let schema = Arc::new(parse_message_type("message rows { required binary text (UTF8); required int64 label; }").expect("a schema"));
+        let mut writer = SerializedFileWriter::new(File::create(&path).expect("writable"), schema, Arc::new(properties)).expect("a writer");
+        let mut group = writer.next_row_group().expect("a group");
+        let mut column = group.next_column().expect("no error").expect("a column");
+        column.typed::<ByteArrayType>().write_batch(&["uno".into(), "due".into(), "tre".into()], None, None).expect("written");
+        column.close().expect("closed");
+        let mut column = group.next_column().expect("no error").expect("a column");
+        column.typed::<Int64Type>().write_batch(&[1, 0, -1], None, None).expect("written");
+        column.close().expect("closed");
+        group.close().expect("closed");
+        writer.close().expect("closed");
+        let rows = examples(&path, Kind::Intent, &Columns::default()).expect("reads");
+        assert_eq!(rows.iter().map(|row| row.label()).collect::<Vec<_>>(), ["sì", "no", "-1"]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Which field of a record is read and which is answered: recognised by name or mapped by the user, who may name a field
 //! within a field, as in `content.text`.
 
-use super::{Format, Record, value};
+use super::{Format, Record, conll, object, value};
 use crate::error::{Error, Result};
-use crate::example::{Example, Origin, Target};
+use crate::example::{Example, Origin, Span, Target};
 use crate::kind::Kind;
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,8 @@ const TEXT: [&str; 19] = [
     "descrizione",
     "prompt",
 ];
+/// Names of lists of words, each of which has a tag in another list.
+const WORDS: [&str; 3] = ["tokens", "words", "parole"];
 /// Names of answers of any kind, for when none of its own is there.
 const ANSWER: [&str; 9] = ["completion", "output", "answer", "response", "target", "risposta", "completamento", "risultato", "json"];
 
@@ -111,7 +113,10 @@ impl Role {
                 ],
                 &ANSWER,
             ),
-            Self::Entities => (&["entities", "spans", "entità", "entita", "ner", "annotations", "annotazioni", "labels", "label"], &ANSWER),
+            Self::Entities => (
+                &["entities", "spans", "entità", "entita", "ner_tags", "ner", "annotations", "annotazioni", "labels", "label", "bio_tags", "tags", "etichette"],
+                &ANSWER,
+            ),
             Self::Question => (&["question", "domanda", "utterance", "nl"], &TEXT),
             Self::Sql => (&["sql", "query", "sql_query", "interrogazione"], &ANSWER),
             Self::Hashtags => (&["hashtags", "hashtag", "tags", "etichette", "keywords", "parole_chiave", "labels"], &ANSWER),
@@ -140,20 +145,30 @@ impl Kind {
 pub struct Columns(BTreeMap<Role, String>);
 
 impl Columns {
-    /// Parses `text=question,label=intent`.
+    /// Parses `text=question,label=intent`. A name may hold commas, as headers do that people wrote: what follows a comma and
+    /// names no role goes on with the name before it.
     ///
     /// # Errors
     /// With a sentence about what is wrong.
     pub fn parse(spec: &str) -> std::result::Result<Self, String> {
         let mut out = Self::default();
+        let mut last: Option<Role> = None;
         for part in spec.split(',').filter(|p| !p.trim().is_empty()) {
-            let (role, field) =
-                part.split_once('=').ok_or_else(|| say!("`{part}` is not of the form role=column", "`{part}` non ha la forma ruolo=colonna"))?;
+            let (role, field) = match (part.split_once('='), last.and_then(|role| out.0.get_mut(&role))) {
+                (Some(named), _) => named,
+                (None, Some(name)) => {
+                    name.push(',');
+                    name.push_str(part.trim_end());
+                    continue;
+                }
+                (None, None) => return Err(say!("`{part}` is not of the form role=column", "`{part}` non ha la forma ruolo=colonna")),
+            };
             let known = Role::ALL.into_iter().find(|r| r.name() == role.trim());
             let known = known.ok_or_else(|| {
                 say!("`{}` is not a role; the roles are {}", "`{}` non è un ruolo; i ruoli sono {}", role.trim(), Role::ALL.map(Role::name).join(", "))
             })?;
             out.0.insert(known, field.trim().to_string());
+            last = Some(known);
         }
         Ok(out)
     }
@@ -248,9 +263,13 @@ impl Binding {
         };
         let taken = if let Answers::Field(name) = &answer { Some(name.as_str()) } else { None };
         let instruction = called(&["instruction", "istruzione"]).zip(called(&["input"])).filter(|_| !mapped(reads));
-        let reads = match instruction {
-            Some((instruction, input)) => Reads::Instruction(instruction, input),
-            None => Reads::Field(role(first, reads, columns, taken).map_err(|why| why.told(path, first, &[reads]))?),
+        let listed = |v: &str| value::numbers(v) || value::strings(v).is_some_and(|list| !list.is_empty());
+        let tagged = || kind == Kind::Entities && !mapped(reads) && taken.and_then(|name| first.value(name)).is_some_and(|v| listed(&v));
+        let words = called(&WORDS).filter(|_| tagged());
+        let reads = match (instruction, words) {
+            (Some((instruction, input)), _) => Reads::Instruction(instruction, input),
+            (None, Some(words)) => Reads::Field(words),
+            (None, None) => Reads::Field(role(first, reads, columns, taken).map_err(|why| why.told(path, first, &[reads]))?),
         };
         Ok(Self { file, kind, chat, reads, answers: answer })
     }
@@ -283,7 +302,16 @@ impl Binding {
             }
         };
         let target = match &self.answers {
-            Answers::Field(name) => self.target(&text, &field(name)?).map_err(|what| wrong(format!("`{name}` {what}")))?,
+            Answers::Field(name) => {
+                let answer = field(name)?;
+                let wrong = |what: String| wrong(format!("`{name}` {what}"));
+                if self.kind == Kind::Entities
+                    && let Some((text, spans)) = of_words(&text, &answer).transpose().map_err(wrong)?
+                {
+                    return Ok(Example { text, target: Target::Entities(spans), origin });
+                }
+                self.target(&text, &answer).map_err(wrong)?
+            }
             Answers::PerType => {
                 let lists = record.fields.iter().filter_map(|(name, v)| Some((name, value::strings(v)?)));
                 let named: Vec<(String, String)> = lists.flat_map(|(name, list)| list.into_iter().map(move |s| (name.clone(), s))).collect();
@@ -301,6 +329,19 @@ impl Binding {
             Kind::Entities => Target::Entities(value::entities(text, answer)?),
             Kind::Hashtags => Target::Tags(value::tags(answer)?),
         })
+    }
+}
+
+/// The text and the entities where a record lists words and, in another field, their tags; nothing where it does not.
+fn of_words(words: &str, tags: &str) -> Option<std::result::Result<(String, Vec<Span>), String>> {
+    let words = value::strings(words)?;
+    match value::strings(tags) {
+        Some(tags) => Some(conll::tagged(&words, &tags)),
+        None if value::numbers(tags) => Some(Err(say!(
+            "lists numbers for tags, and the file does not say what they stand for; write the tags themselves: O, B-type or I-type",
+            "elenca numeri al posto delle etichette, e il file non dice che cosa significano; scrivi le etichette stesse: O, B-tipo o I-tipo"
+        ))),
+        None => None,
     }
 }
 
@@ -356,9 +397,8 @@ fn role(first: &Record, role: Role, columns: &Columns, taken: Option<&str>) -> s
     }
     let names: Vec<&str> = first.fields.iter().map(|(n, _)| n.as_str()).collect();
     // an object is neither a text nor a label, whatever its name: what is meant lies within it
-    let object = |value: &str| value.starts_with('{') && serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(value).is_ok();
     let single = matches!(role, Role::Label | Role::Sql) || role.is_read();
-    let fits = |(name, value): &&(String, String)| Some(name.as_str()) != taken && !(single && object(value));
+    let fits = |(name, value): &&(String, String)| Some(name.as_str()) != taken && !(single && object(value).is_some());
     let free: Vec<&str> = first.fields.iter().filter(fits).map(|(name, _)| name.as_str()).collect();
     let by_place = Some(place(role)).filter(|_| names.iter().enumerate().all(|(i, n)| *n == (i + 1).to_string()));
     let found = role.among(&free).or_else(|| by_place.filter(|p| free.contains(p)));

@@ -52,6 +52,9 @@ fn columns_are_named_by_the_roles_of_any_task() {
     assert_eq!(named(Kind::Sql, "text=q,label=k"), expected, "a question is a text, and a query an answer");
     assert_eq!(named(Kind::Sql, "text=text,question=q,sql=k"), expected, "the role of the task comes first");
     assert_eq!(named(Kind::Custom, "text=q,label=k"), Ok(("uno".into(), Target::Completion("tre".into()))));
+    let asked = b"\"Domanda, se c'e\",Reparto\nciao,a\n";
+    assert_eq!(read("x.csv", asked, "text=Domanda, se c'e,label=Reparto"), Ok(vec![row("ciao", "a", 2)]), "a comma in a name is part of it");
+    assert!(Columns::parse("text=a,lable=b").is_err_and(|e| e.contains("`lable` is not a role")));
     let card = std::collections::BTreeMap::from([("question".to_string(), "text".to_string()), ("sql".to_string(), "k".to_string())]);
     let both = Columns::parse("text=q").expect("columns").or_card(&card);
     assert_eq!((both.playing(Role::Question), both.playing(Role::Sql)), (Some("q"), Some("k")), "what a person says goes before the card");
@@ -179,6 +182,19 @@ fn json_documents_in_every_shape() {
     assert!(message("x.json", within.as_bytes(), "text=content.texts,label=class.label").contains("has no column `content.texts`"));
     let dotted = read("x.csv", b"a.b,c\nuno,x\ndue,y\n", "text=a.b,label=c");
     assert_eq!(dotted.map(|rows| rows[0].0.clone()), Ok("uno".into()), "a dot in a name is part of it");
+    // a data frame keeps its columns one after the other, each longer than a row may be
+    let column = |value: &str| (0..20).map(|i| format!("\"{i}\":\"{value}\"")).collect::<Vec<_>>().join(",");
+    let frame = format!("{{\"text\":{{{}}},\"label\":{{{}}}}}", column(&"a".repeat(1 << 20)), column("x"));
+    assert_eq!(read("x.json", frame.as_bytes(), "").map(|rows| rows.len()), Ok(20));
+    let many = format!("{{\"text\":[{}1],\"label\":[1]}}", "1,".repeat(5 << 20));
+    assert!(message("x.json", many.as_bytes(), "").contains("x.json:1: has more than 4194304 values in columns or under keys"));
+    for twice in [
+        r#"{"text": ["a"], "text": ["b"], "label": ["x"]}"#,
+        r#"{"text": "a", "text": "b", "label": "x"}"#,
+        r#"{"id1": {"text": "a", "text": "b", "label": "x"}, "id2": {"text": "c", "label": "y"}}"#,
+    ] {
+        assert!(message("x.json", twice.as_bytes(), "").contains("x.json:1: the name `text` stands twice in the document"), "{twice}");
+    }
     assert!(message("x.json", b"[1, 2]", "").contains("x.json:1: is neither an object nor a list"));
     assert!(message("x.json", br#"{"text": ["a", "b"], "label": ["x"]}"#, "").contains("the list `label` has 1 value where `text` has 2"));
     let deep = ["[".repeat(10_000), "]".repeat(10_000)].concat();
@@ -435,4 +451,24 @@ fn damaged_files_of_every_format_are_read_or_refused() {
         }
     }
     assert!(read > 150 && refused > 150, "{read} were read, {refused} refused");
+}
+
+#[test]
+fn words_and_their_tags_as_lists() {
+    let expected = Ok(spans(&[(0, 12, "PER"), (20, 24, "LOC")]));
+    for (words, tags) in [("tokens", "ner_tags"), ("words", "labels"), ("parole", "tags")] {
+        let line = format!(r#"{{"{words}": ["Anna", "Bianchi", "vive", "a", "Roma"], "{tags}": ["B-PER", "I-PER", "O", "O", "B-LOC"]}}"#);
+        assert_eq!(target(Kind::Entities, &line), expected, "{line}");
+        let read = of_kind(Kind::Entities, "x.jsonl", line.as_bytes(), "").expect("reads");
+        assert_eq!(read[0].text, "Anna Bianchi vive a Roma");
+    }
+    // the sentence beside its words, and columns that were named
+    let both = r#"{"text": "Anna va.", "tokens": ["Anna", "va", "."], "ner_tags": ["B-PER", "O", "O"]}"#;
+    assert_eq!(target(Kind::Entities, both), Ok(spans(&[(0, 4, "PER")])));
+    let named = of_kind(Kind::Entities, "x.jsonl", r#"{"a": ["Anna"], "b": ["U-PER"]}"#.as_bytes(), "text=a,entities=b");
+    assert_eq!(named.map(|rows| rows[0].target.clone()), Ok(spans(&[(0, 4, "PER")])));
+    let wrong = |tags: &str| target(Kind::Entities, &format!(r#"{{"tokens": ["Anna", "va"], "ner_tags": {tags}}}"#)).expect_err("must be refused");
+    assert!(wrong(r#"["O"]"#).contains("x.jsonl:1: `ner_tags` has 1 tag for 2 words"));
+    assert!(wrong(r#"["O", "X-PER"]"#).contains("x.jsonl:1: `ner_tags` `X-PER` is no tag"));
+    assert!(wrong("[1, 0]").contains("x.jsonl:1: `ner_tags` lists numbers for tags"));
 }

@@ -63,6 +63,11 @@ pub fn strings(text: &str) -> Option<Vec<String>> {
     list.into_iter().map(|v| if let Value::String(s) = v { Some(s) } else { None }).collect()
 }
 
+/// Whether a text is a list of numbers, and not empty.
+pub fn numbers(text: &str) -> bool {
+    matches!(loose(text), Some(Value::Array(list)) if !list.is_empty() && list.iter().all(Value::is_number))
+}
+
 /// A label, which programs for several labels a text write as a list of one.
 ///
 /// # Errors
