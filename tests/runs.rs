@@ -2,7 +2,9 @@
 
 use acceptance::tiny;
 use lab::library::Library;
+use lab::report::output::Format;
 use lab::report::record::{self, RunResult};
+use lab::report::text::Lang;
 use lab::resume::{Resumed, resume};
 use lab::run::{Request, train};
 use lab::set::Source;
@@ -85,6 +87,14 @@ fn a_crash_in_the_middle_of_a_run_is_written_down_and_the_run_goes_on() {
     assert!(matches!(b.events("out").last(), Some(Event::Failed { step: 4, message, .. }) if *message == failed), "{:?}", b.events("out").last());
     let status = || Library::open(&b.home).and_then(|l| l.runs()).expect("the library")[0].status.clone();
     assert_eq!(status(), "failed");
+    // its report says so first, and nothing of results
+    for (language, said) in [(Lang::English, "This run failed"), (Lang::Italian, "Questa esecuzione è fallita")] {
+        let files = lab::reports::write(&out, language, &[Format::Html], &[], &b.path("told")).expect("a report");
+        let page = std::fs::read_to_string(&files[0]).expect("a page");
+        let (banner, summary) = (page.find(said).expect("the banner"), page.find("id=\"summary\"").expect("a summary"));
+        assert!(banner < summary && page[..summary].contains("the device was lost"), "{said}");
+        assert!(!page.contains("id=\"results\"") && !page.contains("class=\"hero\""), "{said}");
+    }
     let Ok(Resumed::Here(ended)) = resume(&b.home, &out, None, &mut |_| {}, &AtomicBool::new(false)) else { panic!("it cannot be gone on with") };
     assert_eq!((ended.status.as_str(), ended.train.steps, status().as_str()), ("completed", 9, "completed"));
 }

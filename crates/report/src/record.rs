@@ -326,9 +326,7 @@ impl Run {
         let with_data = path.join(DATA).join(data::set::CARD).is_file();
         Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)?, calibration, with_data })
     }
-}
 
-impl Run {
     /// Did its answers come from another system, of whose making nothing is known?
     pub fn is_from_elsewhere(&self) -> bool {
         self.run.method == ELSEWHERE

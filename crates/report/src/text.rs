@@ -252,13 +252,21 @@ pub fn clean(text: &str, limit: usize) -> String {
             '\t' => out.push(' '),
             '\0'..='\u{1f}'
             | '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{34f}'
             | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
             | '\u{200b}'
             | '\u{200e}'
             | '\u{200f}'
             | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
             | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}' => {
                 out.push_str(&format!("⟨U+{:04X}⟩", c as u32));
             }
@@ -1644,6 +1652,8 @@ mod tests {
     #[test]
     fn cleaning_shows_what_would_act() {
         assert_eq!(clean("a\0b\u{202e}c\u{7f}\u{9b}\u{ffff}", 100), "a⟨U+0000⟩b⟨U+202E⟩c⟨U+007F⟩⟨U+009B⟩\u{fffd}");
+        // two labels that look alike are told apart by what cannot be seen
+        assert_eq!(clean("re\u{ad}so \u{3164}\u{180e}a\u{fff9}", 100), "re⟨U+00AD⟩so ⟨U+3164⟩⟨U+180E⟩a⟨U+FFF9⟩");
         assert_eq!(clean("one\r\ntwo\nthree\tfour", 100), "one↵two↵three four");
         assert_eq!(clean("👩‍🚀 è", 100), "👩‍🚀 è");
         assert_eq!(clean("abcdef", 3), "abc…");

@@ -220,7 +220,7 @@ pub(crate) fn moment(rfc3339: &str) -> String {
 /// `a`, `a and b`, `a, b and c`.
 fn enumerated(names: &[String], and: &str) -> String {
     match names {
-        [first @ .., second, last] => format!("{}{and}{last}", [first, std::slice::from_ref(second)].concat().join(", ")),
+        [first @ .., last] if !first.is_empty() => format!("{}{and}{last}", first.join(", ")),
         few => few.concat(),
     }
 }
@@ -283,11 +283,9 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
 /// Why a run failed, in this language where the run kept it so: in the words of the health guard if it ended the run, else in
 /// those of the error.
 fn cause(run: &Run, lang: Lang) -> Option<String> {
-    let failed = run.events.iter().rev().find_map(|e| if let Event::Failed { message, told, .. } = e { Some((message, told.as_ref())) } else { None });
-    let cause = run.result.error.as_ref().or(failed.map(|(message, _)| message))?;
-    let guard = train::event::cause(&run.events, cause, lang.into());
-    let told = failed.filter(|(message, _)| *message == cause).and_then(|(_, told)| told);
-    Some(guard.unwrap_or_else(|| told.map_or(cause.as_str(), |t| t.in_language(lang.into())).into()))
+    let failed = || run.events.iter().rev().find_map(|e| if let Event::Failed { message, .. } = e { Some(message) } else { None });
+    let cause = run.result.error.as_ref().or_else(failed)?;
+    Some(train::event::cause(&run.events, cause, lang.into()).unwrap_or_else(|| cause.clone()))
 }
 
 /// Calibrated probabilities of answers, and whether each was right; `None` unless all are known.
@@ -582,7 +580,8 @@ impl Page<'_> {
             ),
             (words.peak_memory, (train.peak_memory_bytes > 0).then(|| Cell::value(lang.bytes(train.peak_memory_bytes), train.peak_memory_bytes))),
             (words.energy, train.energy_joules.map(|j| Cell::value(fill(words.watt_hours, &[("energy", &lang.significant(j / 3600.0))]), j))),
-            (words.final_loss, (train.steps > 0).then(|| Cell::value(lang.significant(train.final_loss), train.final_loss))),
+            // of a training that did not come to its end nothing but the steps and the memory is on record
+            (words.final_loss, (train.steps > 0 && train.seconds > 0.0).then(|| Cell::value(lang.significant(train.final_loss), train.final_loss))),
             (words.best_step, (train.best_step > 0).then(|| self.count(train.best_step))),
         ]
         .into_iter()

@@ -121,6 +121,33 @@ fn hostile_runs_do_not_act_side_by_side() {
 }
 
 #[test]
+fn many_runs_with_long_names_have_room_on_paper() {
+    // one word each, longer than its column is wide
+    let names: Vec<String> = (0..9).map(|i| format!("domandemarzomodello{i}")).collect();
+    let many: Vec<Run> = names
+        .iter()
+        .zip(0u64..)
+        .map(|(name, i)| {
+            let mut run = named(name, run(12, 60));
+            run.run.seed = i;
+            run.run.method = if i % 2 == 0 { "head" } else { "completion" }.into();
+            run.run.model.name = format!("gemma-3-270m-istruzioni-{i}");
+            run
+        })
+        .collect();
+    for lang in [Lang::English, Lang::Italian] {
+        for count in [2, 4, 5, 9] {
+            let document = compare::runs(&many[..count], lang);
+            paper::checked(&document);
+            // the first column of the widest table has 32 mm, and the margin 20
+            let reach = paper::reach(&document, &names);
+            assert!(reach > 20.0 && reach <= 53.0, "{count} runs: a name reaches {reach} mm");
+            paper::keep(&format!("compare-{count}-{}.pdf", lang.code()), &report::pdf::render(&document).unwrap());
+        }
+    }
+}
+
+#[test]
 fn runs_that_differ_in_their_size_alone_make_a_learning_curve() {
     let sized = |name: &str, count| {
         let mut run = named(name, run(12, 600));

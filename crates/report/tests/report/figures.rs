@@ -3,7 +3,7 @@
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
 use report::figure::{
     Bin, Cells, Compared, Covered, Faults, Figure, Learnt, Placed, Plot, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix,
-    coverage, entity_errors, example_map, learning_curve, length_histogram, loss_curve, quantity, reliability,
+    coverage, entity_errors, example_map, learning_curve, length_histogram, loss_curve, loss_curves, quantity, reliability,
 };
 use report::text::Lang;
 use roxmltree::{Document, Node};
@@ -248,6 +248,38 @@ fn hostile_labels_stay_text() {
     assert!(texts(&document).iter().any(|t| t == "⟨U+202E⟩txet desrever⟨U+202C⟩"));
     assert!(figure.svg.len() < 100_000, "long labels are cut");
     assert_eq!(figure.data["labels"][0], HOSTILE[0], "values stay as they are");
+}
+
+#[test]
+fn hostile_names_stay_text_in_every_figure_that_shows_names_and_in_bitmaps() {
+    let labels: Vec<String> = HOSTILE.iter().map(|s| (*s).to_string()).collect();
+    let metrics = classification(&labels, &answers(labels.len(), 300, 0.7, true));
+    let story = events(30);
+    let scores = [(10, 0.4), (80, 0.8)].map(|(examples, score)| Learnt { examples, score, interval: None });
+    let types: Vec<Faults> = labels.iter().map(|l| Faults { name: l.clone(), right: 3, missed: 2, wrong_type: 1, wrong_boundary: 1, invented: 1 }).collect();
+    let mut figures = vec![
+        confusion_matrix(&metrics.confusion, Cells::Shares, Lang::Italian),
+        class_scores(&metrics.per_class, Lang::Italian),
+        class_balance(&metrics.per_class, Lang::Italian),
+        entity_errors(&types, Lang::Italian),
+    ];
+    // these show few names at a time
+    for some in HOSTILE.chunks(4) {
+        let rows: Vec<Compared> = some.iter().map(|name| Compared { name: (*name).into(), score: 0.5, interval: [0.4, 0.6], main: false }).collect();
+        let series: Vec<Series> = some.iter().map(|name| Series { name: (*name).into(), points: scores.to_vec() }).collect();
+        let told: Vec<(&str, &[Event])> = some.iter().map(|name| (*name, story.as_slice())).collect();
+        figures.extend([comparison(&rows, "F1", Lang::Italian), learning_curve(&series, "F1", Lang::Italian), loss_curves(&told, Lang::Italian)]);
+    }
+    for figure in &figures {
+        checked(figure);
+        for acting in ['\0', '\u{1b}', '\u{202e}', '\u{202c}', '\u{2028}', '\u{feff}', '\u{ffff}'] {
+            assert!(!figure.svg.contains(acting) && !figure.alt.contains(acting), "{acting:?} in {}", figure.alt);
+        }
+        for acting in ["<script", "<img", "</style", "<x>"] {
+            assert!(!figure.svg.contains(acting), "{acting} in {}", figure.svg);
+        }
+        assert!(figure.png(Variant::Light).unwrap().starts_with(b"\x89PNG"), "{}", figure.alt);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use report::document::{Block, Cell, Column, Kind, Row, Table};
 use report::output::{Format, write};
 use report::text::{Lang, clean};
 use report::{content, markdown, tables};
+use std::path::Path;
 
 fn events(text: &str) -> Vec<Event<'_>> {
     Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES | Options::ENABLE_MATH).collect()
@@ -41,6 +42,37 @@ fn markdown_of_a_usual_run_reads_as_it_should() {
         let rows = count(|e| matches!(e, Event::Start(Tag::TableRow)));
         assert_eq!(rows, document.tables().map(|t| t.rows.len()).sum::<usize>());
         assert!(words(&text).contains("order_tracking") && !text.contains("order\\_tracking"));
+    }
+}
+
+/// What a visitor of the repository reads: each report in the list, with the command that made it and pictures that are there.
+#[test]
+fn reports_that_are_checked_in_are_whole() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reports");
+    let list = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let mut reports = 0;
+    for place in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let name = place.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(list.contains(&format!("]({name}/README.md)")), "the list lacks {name}");
+        let text = std::fs::read_to_string(place.join("README.md")).unwrap();
+        assert!(text.contains("\nlapidary train "), "{name} does not say how it was made");
+        let mut pictures = 0;
+        for event in events(&text) {
+            if let Event::Start(Tag::Image { dest_url, .. }) = event {
+                let file = place.join(&*dest_url);
+                let svg = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+                roxmltree::Document::parse(&svg).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+                pictures += 1;
+            }
+        }
+        assert!(pictures >= 5, "{name} shows {pictures} pictures");
+        reports += 1;
+    }
+    assert!(reports >= 3, "{reports}");
+    for event in events(&list) {
+        if let Event::Start(Tag::Link { dest_url, .. }) = event {
+            assert!(dest_url.starts_with("https://") || folder.join(&*dest_url).exists(), "the list names {dest_url}, which is not there");
+        }
     }
 }
 
@@ -128,6 +160,25 @@ fn csv_keeps_every_text_and_no_text_is_a_formula() {
         // numbers stay numbers, whatever their sign
         assert_eq!((&row[1], &row[2], &row[3]), ("-1.5", "-0.5", "2.0"));
     }
+}
+
+#[test]
+fn no_table_of_a_hostile_run_holds_a_formula() {
+    let document = content::run(&hostile_run(), Lang::English);
+    let mut fields = 0;
+    for table in document.tables() {
+        let bytes = tables::csv(table).unwrap();
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes.as_slice());
+        for row in reader.records().map(Result::unwrap) {
+            for field in &row {
+                let begins = field.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+                assert!(!begins || field.parse::<f64>().is_ok(), "{}: {field}", table.name);
+                assert!(!field.contains(['\0', '\r', '\n', '\u{202e}']), "{}: {field:?}", table.name);
+                fields += 1;
+            }
+        }
+    }
+    assert!(fields > 200, "{fields}");
 }
 
 #[test]

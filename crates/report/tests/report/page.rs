@@ -6,7 +6,7 @@ use report::Run;
 use report::content;
 use report::html;
 use report::output::{Format, write};
-use report::record::{Calibration, ELSEWHERE, ModelRecord};
+use report::record::{Calibration, ELSEWHERE, ModelRecord, TrainRecord};
 use report::text::Lang;
 use roxmltree::{Document, Node};
 use tasks::score::calibration::{Agreement, CoveragePoint};
@@ -176,6 +176,22 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
         assert_eq!(sections(&body(&page)), ["summary", "done", "model", "data", "reproduce", "cite"]);
         assert_eq!(page.matches("role=\"alert\"").count(), 1);
     }
+}
+
+#[test]
+fn of_a_training_that_did_not_end_no_loss_is_made_up() {
+    let mut run = run(12, 600);
+    let costs = |run: &Run| -> Vec<String> {
+        let json = report::tables::json(&content::run(run, Lang::English));
+        json["tables"]["cost"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_string()).collect()
+    };
+    assert!(costs(&run).contains(&"Loss of the last step".to_string()), "{:?}", costs(&run));
+    run.result.status = "failed".into();
+    run.result.metrics = None;
+    // as the program writes it where the training ends in an error
+    run.result.train = TrainRecord { steps: 40, peak_memory_bytes: 1_900_000_000, ..TrainRecord::default() };
+    run.events.truncate(41);
+    assert_eq!(costs(&run), ["Steps", "Passes over the data", "Peak memory"]);
 }
 
 #[test]

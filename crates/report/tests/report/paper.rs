@@ -64,6 +64,19 @@ pub fn checked(document: &Document) -> usize {
     laid_out.pages().len()
 }
 
+/// How far to the right, in millimetres, pieces of these names reach that begin a row of a table, whose text has 8.5 points.
+pub fn reach(document: &Document, names: &[String]) -> f64 {
+    let laid_out = pdf::lay_out(document).unwrap();
+    let mut all = Vec::new();
+    laid_out.pages().iter().for_each(|page| lines(&page.frame, Transform::identity(), &mut all));
+    let begins = |line: &&Line| line.from.x < Abs::mm(21.0) && (line.size - Abs::pt(8.5)).abs() < Abs::pt(0.1);
+    let piece = |line: &&Line| {
+        let text = line.text.replace('\u{200b}', "");
+        !text.trim().is_empty() && names.iter().any(|name| name.contains(text.trim()))
+    };
+    all.iter().filter(begins).filter(piece).map(|line| line.to.x.to_mm()).fold(0.0, f64::max)
+}
+
 #[test]
 fn a_usual_report_fits_its_pages_in_both_languages() {
     for lang in [Lang::English, Lang::Italian] {
@@ -79,6 +92,7 @@ fn a_usual_report_fits_its_pages_in_both_languages() {
         assert!(has(b"StructTreeRoot") && has(b"/MarkInfo"), "tagged");
         assert!(has(format!("/Lang({})", lang.code()).as_bytes()) || has(format!("/Lang ({})", lang.code()).as_bytes()), "language");
         assert!(has(b"pdfuaid:part"), "says that it conforms to PDF/UA");
+        assert!(has(b"/FontFile"), "brings its fonts");
     }
 }
 
@@ -107,6 +121,12 @@ fn seventy_seven_labels_and_ten_thousand_mistakes_stay_bounded() {
     let bytes = pdf::render(&document).unwrap();
     keep("report-77.pdf", &bytes);
     assert!(bytes.len() < 3_000_000, "{} bytes", bytes.len());
+}
+
+#[test]
+fn hundreds_of_labels_stay_on_their_pages() {
+    let pages = checked(&content::run(&run(400, 1200), Lang::English));
+    assert!(pages <= 60, "{pages} pages");
 }
 
 #[test]

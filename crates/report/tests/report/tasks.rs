@@ -227,6 +227,22 @@ fn hostile_texts_of_any_task_are_shown_not_obeyed() {
 }
 
 #[test]
+fn a_row_that_is_higher_than_a_page_goes_on_on_the_next() {
+    let mut run = made::entities_run();
+    // twelve entities of 199 characters, each answered with another beginning
+    let spans = |shift: usize| -> Vec<Span> { (0..12).map(|i| Span { start: 200 * i + shift, end: 200 * i + 199, kind: "people".into() }).collect() };
+    let p = &mut run.predictions[0];
+    (p.input, p.score, p.probability) = ("parola di ".repeat(240), 0.0, 2.0);
+    p.expected = serde_json::to_string(&spans(0)).unwrap();
+    p.answer = Some(serde_json::to_string(&spans(7)).unwrap());
+    for lang in [Lang::English, Lang::Italian] {
+        let document = content::run(&run, lang);
+        paper::checked(&document);
+        paper::keep(&format!("high-row-{}.pdf", lang.code()), &pdf::render(&document).unwrap());
+    }
+}
+
+#[test]
 fn ten_thousand_mistakes_of_any_task_stay_bounded() {
     for (name, mut run) in made::all() {
         let few = run.predictions.clone();
