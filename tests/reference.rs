@@ -425,6 +425,34 @@ fn moves_as_told(kind: &str, model: &Gemma, tuned: &Tuned, batch: &Batch, gradie
     assert!((measured - square).abs() < 0.03 * square, "{kind}: {measured} is not {square}");
 }
 
+/// Every one of so many gradients is that of autodiff over the unfused blocks, also where rows share a beginning; what is
+/// computed again is the same to the bit.
+fn has_the_gradients_of_autodiff(model: &Gemma, tuned: impl Fn() -> Tuned, gradients: usize) {
+    for examples in [some_rows(), sharing(model)] {
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let batch = [Batch::new(&examples, &all, model.layout())];
+        let (sum, found) = gradients_of(model, tuned(), &batch);
+        let (expected, theirs) = gradients_of(&model.unfused(), tuned(), &batch);
+        close("loss", sum, expected, 1e-5);
+        assert_eq!(found.len(), gradients);
+        for (path, own) in &found {
+            let theirs = &theirs[path];
+            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
+            assert!(norm(theirs) > 0.0 && apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
+        }
+        let again = gradients_of(&open(&tiny(), "cpu").1.keeping(0), tuned(), &batch);
+        assert_eq!(again, (sum, found));
+    }
+}
+
+/// Every gradient of a batch by its parameter's path.
+fn by_path(model: &Gemma, tuned: &Tuned, batch: &Batch) -> BTreeMap<String, Tensor<2>> {
+    let (_, mut gradients) = dropped(model, tuned, batch, 5);
+    let mut found = BTreeMap::new();
+    tuned.clone().visit(&mut |path, t| drop(found.insert(path.to_string(), t.grad_remove(&mut gradients).expect("a gradient"))));
+    found
+}
+
 /// Adapters with magnitudes, every tensor of which is away from where it begins.
 fn decomposed(model: &Gemma) -> Adapters {
     let config = LoraConfig { rank: 4, dora: true, ..LoraConfig::default() };
@@ -445,25 +473,9 @@ fn decomposed(model: &Gemma) -> Adapters {
 fn adapters_with_magnitudes_have_the_gradients_of_autodiff() {
     let (_, model) = open(&tiny(), "cpu");
     let tuned = || Tuned { trained: decomposed(&model).into(), head: None };
-    for examples in [some_rows(), sharing(&model)] {
-        let all: Vec<usize> = (0..examples.len()).collect();
-        let batch = [Batch::new(&examples, &all, model.layout())];
-        let (sum, found) = gradients_of(&model, tuned(), &batch);
-        let (expected, theirs) = gradients_of(&model.unfused(), tuned(), &batch);
-        close("loss", sum, expected, 1e-5);
-        assert_eq!(found.len(), 3 * 7 * model.config().layers);
-        for (path, own) in &found {
-            let theirs = &theirs[path];
-            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
-            assert!(norm(theirs) > 0.0 && apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
-        }
-        let again = gradients_of(&open(&tiny(), "cpu").1.keeping(0), tuned(), &batch);
-        assert_eq!(again, (sum, found));
-    }
-    let (mut tuned, batch) = (tuned(), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
-    let (_, mut gradients) = dropped(&model, &tuned, &batch, 5);
-    let mut by_path = BTreeMap::new();
-    tuned.visit(&mut |path, t| drop(by_path.insert(path.to_string(), t.grad_remove(&mut gradients).expect("a gradient"))));
+    has_the_gradients_of_autodiff(&model, tuned, 3 * 7 * model.config().layers);
+    let (tuned, batch) = (tuned(), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
+    let by_path = by_path(&model, &tuned, &batch);
     moves_as_told("magnitudes", &model, &tuned, &batch, &by_path, |path| path.ends_with("lora_magnitude"));
     // lengths that were worked out before an update are not used after it
     let loss = |tuned: &Tuned| dropped(&model, tuned, &batch, 5).0;
@@ -540,25 +552,9 @@ fn whole(weights: &Weights, model: &Gemma) -> Tuned {
 fn a_model_trained_whole_has_the_gradients_of_autodiff() {
     let (weights, model) = open(&tiny(), "cpu");
     let tuned = || whole(&weights, &model);
-    for examples in [some_rows(), sharing(&model)] {
-        let all: Vec<usize> = (0..examples.len()).collect();
-        let batch = [Batch::new(&examples, &all, model.layout())];
-        let (sum, found) = gradients_of(&model, tuned(), &batch);
-        let (expected, theirs) = gradients_of(&model.unfused(), tuned(), &batch);
-        close("loss", sum, expected, 1e-5);
-        assert_eq!(found.len(), 13 * model.config().layers + 1);
-        for (path, own) in &found {
-            let theirs = &theirs[path];
-            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
-            assert!(norm(theirs) > 0.0 && apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
-        }
-        let again = gradients_of(&open(&tiny(), "cpu").1.keeping(0), tuned(), &batch);
-        assert_eq!(again, (sum, found));
-    }
-    let (mut tuned, batch) = (tuned(), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
-    let (_, mut gradients) = dropped(&model, &tuned, &batch, 5);
-    let mut by_path = BTreeMap::new();
-    tuned.visit(&mut |path, t| drop(by_path.insert(path.to_string(), t.grad_remove(&mut gradients).expect("a gradient"))));
+    has_the_gradients_of_autodiff(&model, tuned, 13 * model.config().layers + 1);
+    let (tuned, batch) = (tuned(), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
+    let by_path = by_path(&model, &tuned, &batch);
     moves_as_told("matrices", &model, &tuned, &batch, &by_path, |path| !full::is_norm(path));
     moves_as_told("norms", &model, &tuned, &batch, &by_path, full::is_norm);
 }

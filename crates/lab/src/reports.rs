@@ -13,6 +13,8 @@ use report::output::Format;
 use report::record;
 use report::study::Outcome;
 use report::text::Lang;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Writes the report of a run folder, or of the folder of a study, in each of `formats`, leaving out the sections named in
@@ -26,6 +28,29 @@ pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[Strin
         None => report::content::run(&Run::open(folder)?, language),
     };
     save(&whole.without(without), formats, out)
+}
+
+/// Where the report of each run goes: into its own folder; into `out`, where that is named; of several runs into a folder of
+/// `out` each, called as the run's, with a number where two are called the same, so that none is written over another.
+pub fn places(runs: &[PathBuf], out: Option<&Path>) -> Vec<PathBuf> {
+    let Some(out) = out else { return runs.to_vec() };
+    if runs.len() == 1 {
+        return vec![out.into()];
+    }
+    let mut taken = BTreeSet::new();
+    let place = |run: &PathBuf| {
+        // `.` has no name, the folder that it means has one
+        let whole = std::path::absolute(run).unwrap_or_else(|_| run.clone());
+        let name = whole.file_name().unwrap_or(OsStr::new("run")).to_string_lossy().into_owned();
+        let (mut called, mut number) = (name.clone(), 1);
+        // some systems take `A` and `a` for one
+        while !taken.insert(called.to_lowercase()) {
+            number += 1;
+            called = format!("{name}-{number}");
+        }
+        out.join(called)
+    };
+    runs.iter().map(place).collect()
 }
 
 /// Writes a document in each of `formats`; the paths of its files.
@@ -92,4 +117,21 @@ fn take_in_changes(home: &Home, run: &Run) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_report_is_written_over_another() {
+        let runs = ["a/run", "b/run", "b/RUN", "c/run-2", "c/other/"].map(PathBuf::from);
+        let out = Some(Path::new("out"));
+        let told: Vec<String> = places(&runs, out).iter().map(|place| place.to_string_lossy().replace('\\', "/")).collect();
+        assert_eq!(told, ["out/run", "out/run-2", "out/RUN-3", "out/run-2-2", "out/other"]);
+        assert_eq!(places(&runs, None), runs);
+        assert_eq!(places(&runs[..1], out), [PathBuf::from("out")]);
+        // the folder that one stands in
+        assert_ne!(places(&[PathBuf::from("."), PathBuf::from("a")], out)[0], Path::new("out"));
+    }
 }

@@ -215,6 +215,14 @@ impl Event {
         }
     }
 
+    /// What the event says in a language, where it was kept in both.
+    fn kept(&self, language: Language) -> Option<String> {
+        match self {
+            Self::Warning { told, .. } | Self::Failed { told, .. } => told.as_ref().map(|t| t.in_language(language).to_string()),
+            _ => None,
+        }
+    }
+
     /// The event as it is told in a language, where it was kept in that one or is the health guard's; else as it was written.
     /// `before` are the events that came before it, among which the reason of a run's end may stand.
     pub fn told(&self, before: &[Self], language: Language) -> Self {
@@ -225,22 +233,28 @@ impl Event {
                     *message = said;
                 }
             }
-            Self::Failed { message, told, .. } => {
-                if let Some(said) = cause(before, message, language).or_else(|| told.as_ref().map(|t| t.in_language(language).to_string())) {
+            Self::Failed { message, .. } => {
+                if let Some(said) = cause(before, message, language).or_else(|| self.kept(language)) {
                     *message = said;
                 }
             }
-            Self::Warning { message, told: Some(told) } => *message = told.in_language(language).into(),
+            Self::Warning { message, .. } => {
+                if let Some(said) = self.kept(language) {
+                    *message = said;
+                }
+            }
             _ => {}
         }
         event
     }
 }
 
-/// Why a run ended, in a language, where the health guard ended it; nothing where it was something else.
+/// Why a run ended, in a language, where the health guard ended it or the end was kept in both; nothing where it was not.
 pub fn cause(events: &[Event], written: &str, language: Language) -> Option<String> {
-    let same = |event: &&Event| matches!(event, Event::Health { ok: false, message, .. } if message == written);
-    events.iter().rev().find(same)?.diagnosed(language)
+    let guard = |event: &&Event| matches!(event, Event::Health { ok: false, message, .. } if message == written);
+    let end = |event: &&Event| matches!(event, Event::Failed { message, .. } if message == written);
+    let diagnosed = events.iter().rev().find(guard).and_then(|event| event.diagnosed(language));
+    diagnosed.or_else(|| events.iter().rev().find(end)?.kept(language))
 }
 
 #[cfg(test)]

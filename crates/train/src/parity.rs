@@ -3,7 +3,8 @@
 //! Graphics drivers and the compilers above them have been wrong before, and most quietly in the backward pass of a
 //! frozen model with adapters. So before a device is believed, the very step that training takes is run on it and on
 //! the CPU, with random weights: a small model whose rows cross the sliding window, the same with a head, and one block
-//! of the real sizes. (A training of all weights is not among them: its kernels took a software adapter over ten minutes more.) [`measure`] gives the differences, [`Difference::within`] judges them.
+//! of the real sizes. A training of all weights is not among them, so it is checked on no device but the CPU.
+//! [`measure`] gives the differences, [`Difference::within`] judges them.
 
 use crate::step::{Tuned, forward_backward};
 use burn::tensor::{Device, Tensor};
@@ -78,13 +79,7 @@ fn cases() -> Vec<Case> {
     let rows = vec![40, 23, 31, 7];
     vec![
         Case { name: say::pick("small model", "modello piccolo"), config: small.clone(), rows: rows.clone(), targets: 5, head: None },
-        Case {
-            name: say::pick("small model with a head", "modello piccolo con testa"),
-            config: small.clone(),
-            rows: rows.clone(),
-            targets: 0,
-            head: Some(vec![2, 6]),
-        },
+        Case { name: say::pick("small model with a head", "modello piccolo con testa"), config: small, rows, targets: 0, head: Some(vec![2, 6]) },
         block(),
     ]
 }

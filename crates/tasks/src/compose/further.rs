@@ -34,7 +34,7 @@ impl<'f> Writer<'f> {
     /// Rows that a condition leaves: how many, or which.
     fn told(&mut self, place: &Place<'f>, said: &str, filter: &str) -> Pair {
         if self.rng.random_bool(0.25) {
-            let template = self.way(&["{q} {t}{w}?", "numero {d}{w}.", "{q} sono {i}{w}?"], &["how many {t}{w}?", "number {d}{w}."]);
+            let template = self.how_many();
             return (self.about(template, place.thing, &[("{w}", said)]), format!("SELECT COUNT(*) FROM {}{filter}", place.thing.name));
         }
         let (fields, usual) = self.asked(place);
@@ -211,7 +211,7 @@ impl<'f> Writer<'f> {
             let (row, filter) = self.of_row(&parent)?;
             let template = self.way(&["{v} {d} {r}.", "{v} {r}.", "qual è {v} {r}?"], &["{v} {d} {r}.", "what is the {v} {r}?"]);
             let text = self.about(template, child.thing, &[("{v}", &value), ("{r}", &row)]);
-            let from = format!("{} {} JOIN {} {} ON {on}", child.thing.name, child.alias, parent.thing.name, parent.alias);
+            let from = child.joined(&parent, &on);
             return Some((text, format!("SELECT {sql} FROM {from}{filter}")));
         }
         let place = self.place()?;
@@ -268,7 +268,7 @@ impl<'f> Writer<'f> {
         );
         let text = self.about(template, child.thing, &[("{v}", value), ("{w}", said), ("{s}", &link.said), ("{o}", order)]);
         let shown = parent.shown();
-        let from = format!("{} {} JOIN {} {} ON {on}", parent.thing.name, parent.alias, child.thing.name, child.alias);
+        let from = parent.joined(child, on);
         Some((text, format!("SELECT {}, {sql} FROM {from}{filter} GROUP BY {}{by}", parent.columns(&shown), parent.column(&link.to))))
     }
 
@@ -295,7 +295,7 @@ impl<'f> Writer<'f> {
         let also = if told { self.way(&[" E quanto?", " Anche il totale."], &[" And how much?"]) } else { "" };
         let text = self.about(template, parent.thing, &[("{v}", &value), ("{e}", &of), ("{n}", &count)]) + also;
         let (shown, more) = (parent.shown(), if told { format!(", {sql}") } else { String::new() });
-        let from = format!("{} {} JOIN {} {} ON {on}", parent.thing.name, parent.alias, child.thing.name, child.alias);
+        let from = parent.joined(&child, &on);
         let key = parent.column(&link.to);
         Some((text, format!("SELECT {}{more} FROM {from} GROUP BY {key} ORDER BY {sql} DESC LIMIT {number}", parent.columns(&shown))))
     }
@@ -453,7 +453,7 @@ impl<'f> Writer<'f> {
             &["{c} {d}{w} and {o} of the {s}.", "{t}{w} with their {s}: {c} and {o}."],
         );
         let text = self.about(template, child.thing, &[("{c}", &columns), ("{w}", &said), ("{o}", &others), ("{s}", &link.said)]);
-        let from = format!("{} {} JOIN {} {} ON {on}", child.thing.name, child.alias, parent.thing.name, parent.alias);
+        let from = child.joined(&parent, &on);
         Some((text, format!("SELECT {}, {} FROM {from}{filter}", child.columns(&own), parent.columns(&other))))
     }
 

@@ -76,6 +76,11 @@ impl<'f> Place<'f> {
     fn columns(&self, fields: &[&Field]) -> String {
         fields.iter().map(|f| self.column(&f.name)).collect::<Vec<_>>().join(", ")
     }
+
+    /// The FROM of a query about this table and another.
+    fn joined(&self, other: &Self, on: &str) -> String {
+        format!("{} {} JOIN {} {} ON {on}", self.thing.name, self.alias, other.thing.name, other.alias)
+    }
 }
 
 /// Draws pairs.
@@ -482,6 +487,11 @@ impl<'f> Writer<'f> {
         Some((text, query))
     }
 
+    /// A question of how many rows there are.
+    fn how_many(&mut self) -> &'static str {
+        self.way(&["{q} {t}{w}?", "numero {d}{w}.", "{q} sono {i}{w}?"], &["how many {t}{w}?", "number {d}{w}."])
+    }
+
     fn count(&mut self) -> Option<Pair> {
         let place = self.place()?;
         let (said, filter) = self.conditions(&place, 0);
@@ -674,7 +684,7 @@ impl<'f> Writer<'f> {
         }
         if self.rng.random_bool(0.25) {
             let counted = if many { format!("COUNT(DISTINCT {})", near.column(&self.key(near)?)) } else { "COUNT(*)".into() };
-            let template = self.way(&["{q} {t}{w}?", "numero {d}{w}.", "{q} sono {i}{w}?"], &["how many {t}{w}?", "number {d}{w}."]);
+            let template = self.how_many();
             return Some((self.about(template, near.thing, &[("{w}", &said)]), format!("SELECT {counted} FROM {from}{filter}")));
         }
         if !many
@@ -763,7 +773,7 @@ impl<'f> Writer<'f> {
         let (parent, child, on, link) = self.family()?;
         let shown = parent.shown();
         let (columns, key) = (parent.columns(&shown), parent.column(&link.to));
-        let from = format!("{} {} JOIN {} {} ON {on}", parent.thing.name, parent.alias, child.thing.name, child.alias);
+        let from = parent.joined(&child, &on);
         let children = self.noun(child.thing);
         if self.rng.random_bool(0.5) {
             let ((how, sign), number) = (self.than(), self.rng.random_range(1..10));
@@ -865,7 +875,7 @@ impl<'f> Writer<'f> {
         );
         let children = self.noun(child.thing);
         let text = self.about(template, parent.thing, &[("{k}", children), ("{h}", how)]) + also;
-        let from = format!("{} {} JOIN {} {} ON {on}", parent.thing.name, parent.alias, child.thing.name, child.alias);
+        let from = parent.joined(&child, &on);
         Some((text, format!("SELECT {}{more} FROM {from} GROUP BY {} ORDER BY COUNT(*){order} LIMIT 1", parent.columns(&shown), parent.column(&link.to))))
     }
 }
