@@ -1,6 +1,7 @@
 //! Nothing is lost: a run that is killed at any moment, resumed and killed again ends as one that never was.
 
 use acceptance::tiny;
+use lab::view::RunStatus;
 use rand::{RngExt, SeedableRng};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -240,8 +241,14 @@ fn a_run_goes_on_with_another_device_where_one_is_named() {
     }
     let busy = b.run(&["resume", "cut", "--device", "cpu"]);
     assert!(text(&busy.stderr).contains("is being trained by another process"), "{}", text(&busy.stderr));
+    // another face neither takes it for one that was cut off nor deletes it
+    let status = || lab::view::run(&b.path("cut"), None).expect("a run").row.status;
+    assert_eq!(status(), RunStatus::Elsewhere);
+    let home = lab::Home::open(Some(&b.path("home"))).expect("a library");
+    assert!(lab::view::delete_run(&home, &b.path("cut")).is_err_and(|e| e.to_string().contains("another process")));
     child.kill().expect("killed");
     child.wait().expect("waited");
+    assert_eq!(status(), RunStatus::Interrupted);
     // as if it had been begun elsewhere, and for an end that is near
     let file = b.path("cut/run.toml");
     let written = std::fs::read_to_string(&file).expect("run.toml");

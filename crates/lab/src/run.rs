@@ -752,7 +752,12 @@ impl RunLock {
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join("lock");
         let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| Error::io(&path, e))?;
-        match file.try_lock() {
+        let taken = file.try_lock().or_else(|_| {
+            // who asks whether it is held holds it for a moment
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            file.try_lock()
+        });
+        match taken {
             Ok(()) => Ok(Self(file)),
             Err(std::fs::TryLockError::WouldBlock) => Err(Error::request(say!(
                 "{} is being trained by another process; wait for it, or stop it first",
@@ -761,6 +766,11 @@ impl RunLock {
             ))),
             Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path, e)),
         }
+    }
+
+    /// Whether a process trains into a run folder.
+    pub fn is_held(folder: &Path) -> bool {
+        std::fs::File::open(folder.join("lock")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
     }
 }
 

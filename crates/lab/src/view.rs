@@ -8,6 +8,7 @@ use crate::home::Home;
 use crate::library::Library;
 use crate::models;
 use crate::recipe::{Method, Recipe};
+use crate::run::RunLock;
 use data::Kind;
 use data::set::{self, Split};
 use report::output::Format;
@@ -37,6 +38,8 @@ pub enum RunStatus {
     Failed,
     /// The process that trained it ended before the run did.
     Interrupted,
+    /// Another process, such as the command, trains it now.
+    Elsewhere,
 }
 
 /// A run in a list.
@@ -88,6 +91,7 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
     // the result is written before the events end, so a live run may already have one
     let result = if folder.join("result.json").exists() { Some(RunResult::read(folder)?) } else { None };
     let ended = match &result {
+        None if RunLock::is_held(folder) => RunStatus::Elsewhere,
         None => RunStatus::Interrupted,
         Some(r) if r.status == "completed" => RunStatus::Completed,
         Some(r) if r.status == "stopped" => RunStatus::Stopped,
@@ -140,10 +144,11 @@ pub fn runs(home: &Home, live: Option<&(PathBuf, RunStatus)>) -> Result<Vec<RunR
 /// Deletes a run: its folder and its place in the library.
 ///
 /// # Errors
-/// If the folder holds no run, or the disk refuses.
+/// If the folder holds no run, another process trains it, or the disk refuses.
 pub fn delete_run(home: &Home, folder: &Path) -> Result<()> {
     // guards against deleting anything that is not a run
     RunFile::read(folder)?;
+    drop(RunLock::take(folder)?);
     std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     Library::open(home)?.remove_run(folder)
 }

@@ -81,7 +81,7 @@ export const en = {
 
   splits: { train: 'Training', validation: 'Validation', test: 'Test', all: 'All' },
 
-  status: { running: 'Training', paused: 'Paused', completed: 'Completed', stopped: 'Stopped early', failed: 'Failed', interrupted: 'Interrupted' },
+  status: { running: 'Training', paused: 'Paused', completed: 'Completed', stopped: 'Stopped early', failed: 'Failed', interrupted: 'Interrupted', elsewhere: 'In another program' },
 
   start: {
     title: 'What shall Gemma learn?',
@@ -398,6 +398,7 @@ export const en = {
     pausing: 'Ending this step…',
     stopping: 'Ending and measuring…',
     waits: 'Paused. Everything is on disk; the window may be closed.',
+    elsewhere: 'Another program trains it; this is how far it was when it was opened.',
     cutOff: 'Cut off before it was saved.',
     cutOffAt: (step: number) => `Cut off. It goes on from step ${f.whole(step)}, where it was last saved.`,
     preparing: 'Loading the model and reading the data…',

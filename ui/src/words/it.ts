@@ -88,6 +88,7 @@ export const it: Words = {
     stopped: 'Fermata prima',
     failed: 'Fallita',
     interrupted: 'Interrotta',
+    elsewhere: 'In un altro programma',
   },
 
   start: {
@@ -405,6 +406,7 @@ export const it: Words = {
     pausing: 'Finisco questo passo…',
     stopping: 'Finisco e misuro…',
     waits: 'In pausa. Tutto è su disco; la finestra si può chiudere.',
+    elsewhere: 'La addestra un altro programma; qui si vede fin dove era arrivata all’apertura.',
     cutOff: 'Interrotta prima di essere salvata.',
     cutOffAt: (step) => `Interrotta. Continua dal passo ${f.whole(step)}, l’ultimo salvato.`,
     preparing: 'Carico il modello e leggo i dati…',
