@@ -217,6 +217,16 @@ pub(crate) fn moment(rfc3339: &str) -> String {
     if plain { format!("{} {} UTC", &rfc3339[..10], &rfc3339[11..16]) } else { clean(rfc3339, 40) }
 }
 
+/// A file as a report names it: as a person named it, but of a path that begins at the root only the folder and the name. A report is
+/// handed over, and where its author keeps files is nobody's business; which file is meant, its hash says.
+fn without_home(path: &str) -> &str {
+    let separators = ['/', '\\'];
+    if !path.starts_with(separators) && path.get(1..2) != Some(":") {
+        return path;
+    }
+    path.rmatch_indices(separators).nth(1).map_or(path.trim_start_matches(separators), |(at, _)| &path[at + 1..])
+}
+
 /// `a`, `a and b`, `a, b and c`.
 fn enumerated(names: &[String], and: &str) -> String {
     match names {
@@ -697,7 +707,7 @@ impl Page<'_> {
     fn file_table(&self, name: &'static str, files: &[(String, &FileRecord, Cell)]) -> Option<Block> {
         let words = self.words;
         let row = |(part, file, amount): &(String, &FileRecord, Cell)| {
-            Row::new(vec![Cell::plain(&**part), Cell::foreign(&file.path, NAME_CHARS), amount.clone(), Cell::code(&file.sha256, 64)])
+            Row::new(vec![Cell::plain(&**part), Cell::foreign(without_home(&file.path), NAME_CHARS), amount.clone(), Cell::code(&file.sha256, 64)])
         };
         (!files.is_empty()).then(|| {
             Block::Table(Table {
@@ -850,8 +860,12 @@ impl Page<'_> {
         if run.command.is_empty() || self.run.is_from_elsewhere() {
             return None;
         }
-        let sums: Vec<String> =
-            self.files().iter().filter(|f| !f.1.sha256.is_empty()).map(|(_, f, _)| format!("{}  {}", clean(&f.sha256, 64), clean(&f.path, 1000))).collect();
+        let sums: Vec<String> = self
+            .files()
+            .iter()
+            .filter(|f| !f.1.sha256.is_empty())
+            .map(|(_, f, _)| format!("{}  {}", clean(&f.sha256, 64), clean(without_home(&f.path), 1000)))
+            .collect();
         let intro = fill(words.reproduce_text, &[("version", &clean(&run.version, 40))]);
         let mut blocks = vec![Block::Paragraph { text: plain(intro), role: Role::Body }, Block::Code { text: clean_lines(&run.command, MESSAGE_CHARS) }];
         if !sums.is_empty() {

@@ -179,6 +179,21 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
 }
 
 #[test]
+fn a_report_does_not_tell_where_its_author_keeps_files() {
+    let mut run = run(12, 600);
+    for (path, told) in [
+        ("/home/anna/private/posta/train.jsonl", "posta/train.jsonl"),
+        ("C:\\Users\\anna\\posta\\train.jsonl", "posta\\train.jsonl"),
+        ("/train.jsonl", "train.jsonl"),
+        ("datasets/posta/train.jsonl", "datasets/posta/train.jsonl"),
+    ] {
+        run.run.data.files.values_mut().next().unwrap().path = path.into();
+        let page = html::render(&content::run(&run, Lang::English));
+        assert!(page.contains(told) && !page.contains("anna"), "{path}");
+    }
+}
+
+#[test]
 fn of_a_training_that_did_not_end_no_loss_is_made_up() {
     let mut run = run(12, 600);
     let costs = |run: &Run| -> Vec<String> {
