@@ -1347,7 +1347,7 @@ fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     assert!(report.status.success(), "{}", text(&report.stderr));
     assert!(b.path("study/figures/learning.svg").exists());
     let written = std::fs::read_to_string(b.path("study/report.md")).expect("Markdown");
-    assert!(written.contains("4 runs: 1 methods, 2 sizes") && !written.contains("## Runs"), "{written}");
+    assert!(written.contains("4 runs: 1 method, 2 sizes") && !written.contains("## Runs"), "{written}");
     // a run of fewer rows took fewer steps
     let steps = |name: &str| json(&b.path("study").join(name).join("result.json"))["train"]["steps"].as_u64();
     assert_eq!((steps("head-4-seed0"), steps("head-all-seed0")), (Some(3), Some(6)));

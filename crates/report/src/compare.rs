@@ -195,7 +195,8 @@ pub fn runs(runs: &[Run], lang: Lang) -> Document {
     let verdicts = paired.iter().map(|(i, paired)| match paired {
         Some(a) => {
             let template = if a.p < SETTLED { words.compare_settled } else { words.compare_unsettled };
-            let (difference, p) = (points(a.difference, lang), probability(a.p, lang));
+            let p = probability(a.p, lang);
+            let (difference, p) = (points(a.difference, lang), if p.starts_with('<') { p } else { format!("= {p}") });
             plain(fill(template, &[("name", &names[*i]), ("first", first), ("difference", &difference), ("p", &p)]))
         }
         None => plain(fill(words.compare_other_examples, &[("name", &names[*i]), ("first", first)])),

@@ -77,10 +77,16 @@ impl Lang {
     /// Why an answer is none, or not the right one, as [`tasks`] says it. What SQLite says of a query stays as it is
     /// where it is rare.
     pub fn reason(self, reason: &str) -> String {
+        let numbers: Vec<&str> = reason.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).collect();
+        // earlier versions told numbers that are the same as if they were not
+        if let ([rows, columns, rows_wanted, columns_wanted], Failure::Different) = (numbers.as_slice(), Failure::of(reason)) {
+            let alike = (rows, columns) == (rows_wanted, columns_wanted);
+            let template = if alike { self.words().reason_values } else { self.words().reason_shape };
+            return fill(template, &[("rows", *rows), ("columns", *columns), ("rows_wanted", *rows_wanted), ("columns_wanted", *columns_wanted)]);
+        }
         if self == Self::English {
             return reason.into();
         }
-        let numbers: Vec<&str> = reason.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).collect();
         match (reason, numbers.as_slice()) {
             ("empty", _) => "vuota".into(),
             ("not JSON", _) => "non è JSON".into(),
@@ -100,9 +106,7 @@ impl Lang {
             ("it is more than one statement", _) => "è più di un’istruzione".into(),
             ("it tries to do more than read the data", _) => "prova a fare più che leggere i dati".into(),
             ("incomplete input", _) => "la query non è completa".into(),
-            (_, [rows, columns, rows_wanted, columns_wanted]) if Failure::of(reason) == Failure::Different => {
-                format!("trova qualcos’altro: {rows} righe di {columns} colonne, attese {rows_wanted} di {columns_wanted}")
-            }
+            _ if Failure::of(reason) == Failure::Different => self.words().reason_values.into(),
             _ if Failure::of(reason) == Failure::Lucky => "il risultato è giusto solo su questi dati; su una copia con altre righe è diverso".into(),
             (_, [kib]) if reason.starts_with("longer than ") => format!("più lunga di {kib} KiB"),
             (_, [seconds]) if reason.starts_with("it was stopped after ") => format!("è stata fermata dopo {seconds} s"),
@@ -210,8 +214,10 @@ impl Lang {
     }
 }
 
-/// Puts values into the `{name}` places of a catalogue sentence.
+/// Puts values into the places of a catalogue sentence.
 ///
+/// `{name}` is the value. `{name?one|many}` is the first form if the value is 1, else the second, with the value for each `#` in it.
+/// `{il:name}` is the value behind its Italian article (see [`ARTICLES`]), `{Il:name}` the same at the beginning of a sentence.
 /// Values are not searched again, so a label called `{model}` stays a label.
 pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(template.len());
@@ -221,14 +227,69 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
         out.push_str(before);
         rest = after;
         let Some(close) = after.find('}') else { break };
-        match values.iter().find(|(name, _)| *name == &after[1..close]) {
-            Some((_, value)) => out.push_str(value),
-            None => out.push_str(&after[..=close]),
+        let (name, form) = place(&after[1..close]);
+        match (values.iter().find(|(n, _)| *n == name), form) {
+            (None, _) => out.push_str(&after[..=close]),
+            (Some((_, value)), Form::Bare) => out.push_str(value),
+            (Some((_, value)), Form::Counted(one, many)) => out.push_str(&if *value == "1" { one } else { many }.replace('#', value)),
+            (Some((_, value)), Form::Article(article)) => out.push_str(&with_article(article, value)),
         }
         rest = &after[close + 1..];
     }
     out.push_str(rest);
     out
+}
+
+/// How a place shows its value.
+enum Form<'a> {
+    Bare,
+    Counted(&'a str, &'a str),
+    Article(&'a str),
+}
+
+/// What stands between the braces of a place: the name of its value, and how it is shown.
+fn place(text: &str) -> (&str, Form<'_>) {
+    if let Some((name, forms)) = text.split_once('?') {
+        let (one, many) = forms.split_once('|').unwrap_or((forms, forms));
+        return (name, Form::Counted(one, many));
+    }
+    text.split_once(':').map_or((text, Form::Bare), |(article, name)| (name, Form::Article(article)))
+}
+
+/// Italian articles, alone and after a preposition, as they stand before a number: before most, before one that begins with a
+/// vowel (`otto`, `undici`), before zero, and before 1.
+const ARTICLES: [[&str; 4]; 8] = [
+    ["il ", "l’", "lo ", "l’"],
+    ["al ", "all’", "allo ", "all’"],
+    ["del ", "dell’", "dello ", "dell’"],
+    ["nel ", "nell’", "nello ", "nell’"],
+    // of several things, of which there may be one
+    ["ai ", "agli ", "agli ", "all’"],
+    ["dei ", "degli ", "degli ", "dell’"],
+    ["sui ", "sugli ", "sugli ", "sull’"],
+    ["delle ", "delle ", "delle ", "dell’"],
+];
+
+/// A number behind its article; alone if there is no such article.
+fn with_article(article: &str, number: &str) -> String {
+    let small = article.to_lowercase();
+    let Some(forms) = ARTICLES.iter().find(|forms| forms[0].trim_end() == small) else { return number.into() };
+    // groups of digits are one number
+    let whole: String = number.chars().filter(|c| *c != NARROW).take_while(char::is_ascii_digit).collect();
+    let form = match whole.as_str() {
+        "0" => forms[2],
+        "1" => forms[3],
+        // otto, ottanta, ottocento, ottomila; undici, undicimila
+        w if w.starts_with('8') || w.starts_with("11") && w.len() % 3 == 2 => forms[1],
+        _ => forms[0],
+    };
+    if small == article { format!("{form}{number}") } else { format!("{}{number}", capital(form)) }
+}
+
+/// A text with its first letter as at the beginning of a sentence.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// Foreign text on one line, at most `limit` characters and an ellipsis, with nothing left that acts.
@@ -348,17 +409,17 @@ catalogue! {
         "Loss by step: no training step was recorded.",
         "Perdita per passo: nessun passo di addestramento registrato.";
     alt_loss_validation:
-        "The last of {count} validations gave {last}.",
-        "L’ultima di {count} validazioni ha dato {last}.";
+        "{count?The only validation|The last of # validations} gave {last}.",
+        "{count?L’unica validazione|L’ultima di # validazioni} ha dato {last}.";
     alt_loss_best:
         "The best validation loss is {loss}, at step {step}.",
         "La perdita di validazione migliore è {loss}, al passo {step}.";
     alt_loss_not_finite:
-        "At {count} steps the loss was not a finite number.",
-        "In {count} passi la perdita non era un numero finito.";
+        "At {count} {count?step|steps} the loss was not a finite number.",
+        "In {count} {count?passo|passi} la perdita non era un numero finito.";
     alt_loss_marks:
-        "{count} notices about the health of the training are marked.",
-        "Sono segnati {count} avvisi sulla salute dell’addestramento.";
+        "{count} {count?notice|notices} about the health of the training {count?is|are} marked.",
+        "{count?È segnato # avviso|Sono segnati # avvisi} sulla salute dell’addestramento.";
     expected_axis:
         "expected",
         "atteso";
@@ -378,11 +439,12 @@ catalogue! {
         "share of the row, 2 to 100 %:",
         "quota della riga, dal 2 al 100 %:";
     alt_confusion:
-        "Confusion matrix of {classes} labels and {examples} examples; {right} were answered correctly.",
-        "Matrice di confusione di {classes} etichette e {examples} esempi; {right} risposte sono giuste.";
+        "Confusion matrix of {classes} {classes?label|labels} and {examples} {examples?example|examples}; {right} {right?was|were} answered correctly.",
+        "Matrice di confusione di {classes} {classes?etichetta|etichette} e {examples} {examples?esempio|esempi}; {right} {right?risposta è giusta|risposte \
+         sono giuste}.";
     alt_confusion_top:
-        "The commonest mistake, {count} times: “{expected}” answered as “{answered}”.",
-        "L’errore più frequente, {count} volte: «{expected}» con risposta «{answered}».";
+        "The commonest mistake, {count?once|# times}: “{expected}” answered as “{answered}”.",
+        "L’errore più frequente, {count?una volta|# volte}: «{expected}» con risposta «{answered}».";
     alt_confusion_none:
         "No label was mistaken for another.",
         "Nessuna etichetta è stata scambiata per un’altra.";
@@ -396,8 +458,8 @@ catalogue! {
         "perfectly calibrated",
         "calibrazione perfetta";
     alt_reliability:
-        "Reliability diagram of {examples} answers: share that was right against the probability given.",
-        "Diagramma di affidabilità di {examples} risposte: quota giusta rispetto alla probabilità data.";
+        "Reliability diagram of {examples} {examples?answer|answers}: share that was right against the probability given.",
+        "Diagramma di affidabilità di {examples} {examples?risposta|risposte}: quota giusta rispetto alla probabilità data.";
     alt_reliability_bin:
         "At probability {confidence}: {accuracy} right ({count}).",
         "A probabilità {confidence}: {accuracy} giuste ({count}).";
@@ -408,11 +470,12 @@ catalogue! {
         "{name}: {score} ({interval}).",
         "{name}: {score} ({interval}).";
     alt_errors:
-        "What became of the entities, in {count} rows.",
-        "Che cosa è stato delle entità, in {count} righe.";
+        "What became of the entities, in {count} {count?row|rows}.",
+        "Che cosa è stato delle entità, in {count} {count?riga|righe}.";
     pointer_errors:
         "{name}: {right} of {expected} found, {missed} missed, {wrong_type} of the wrong type, {wrong_boundary} with wrong ends; {invented} invented.",
-        "{name}: {right} di {expected} trovate, {missed} mancate, {wrong_type} di tipo sbagliato, {wrong_boundary} con confini sbagliati; {invented} inventate.";
+        "{name}: {right} di {expected} {right?trovata|trovate}, {missed} {missed?mancata|mancate}, {wrong_type} di tipo sbagliato, {wrong_boundary} con \
+         confini sbagliati; {invented} {invented?inventata|inventate}.";
     errors_right:
         "found",
         "trovate";
@@ -435,14 +498,14 @@ catalogue! {
         "all types",
         "tutti i tipi";
     alt_lengths:
-        "Lengths of {texts} texts in tokens: the middle one has {from} to {to}, the longest at most {most}.",
-        "Lunghezza di {texts} testi in token: quello mediano ne ha da {from} a {to}, il più lungo al massimo {most}.";
+        "Lengths of {texts} {texts?text|texts} in tokens: the middle one has {from} to {to}, the longest at most {most}.",
+        "Lunghezza di {texts} {texts?testo|testi} in token: quello mediano ne ha da {from} a {to}, il più lungo al massimo {most}.";
     alt_lengths_limit:
-        "At most {limit} tokens are taken.",
-        "Si accettano al massimo {limit} token.";
+        "At most {limit} {limit?token is|tokens are} taken.",
+        "{limit?Si accetta|Si accettano} al massimo {limit} token.";
     pointer_lengths:
-        "{from} to {to} tokens: {count} texts",
-        "da {from} a {to} token: {count} testi";
+        "{from} to {to} tokens: {count} {count?text|texts}",
+        "da {from} a {to} token: {count} {count?testo|testi}";
     lengths_axis:
         "tokens",
         "token";
@@ -456,11 +519,11 @@ catalogue! {
         "{measure} by number of training examples.",
         "{measure} per numero di esempi di addestramento.";
     pointer_learning:
-        "{examples} examples: {score} ({interval}).",
-        "{examples} esempi: {score} ({interval}).";
+        "{examples} {examples?example|examples}: {score} ({interval}).",
+        "{examples} {examples?esempio|esempi}: {score} ({interval}).";
     pointer_learning_alone:
-        "{examples} examples: {score}.",
-        "{examples} esempi: {score}.";
+        "{examples} {examples?example|examples}: {score}.",
+        "{examples} {examples?esempio|esempi}: {score}.";
     learning_axis:
         "training examples",
         "esempi di addestramento";
@@ -521,11 +584,17 @@ catalogue! {
         "Summary",
         "In breve";
     summary_trained:
-        "{model} was fine-tuned on {examples} examples of “{data}”{with}, by {method}, on {device}, in {time}.",
-        "{model} è stato specializzato su {examples} esempi di «{data}»{with}, per {method}, su {device}, in {time}.";
+        "{model} was fine-tuned on {examples} {examples?example|examples} of “{data}”{with}, {how}, on {device}, in {time}.",
+        "{model} è stato specializzato su {examples} {examples?esempio|esempi} di «{data}»{with}, {how}, su {device}, in {time}.";
     summary_trained_untimed:
-        "{model} was to be fine-tuned on {examples} examples of “{data}”{with}, by {method}, on {device}.",
-        "{model} doveva essere specializzato su {examples} esempi di «{data}»{with}, per {method}, su {device}.";
+        "{model} was to be fine-tuned on {examples} {examples?example|examples} of “{data}”{with}, {how}, on {device}.",
+        "{model} doveva essere specializzato su {examples} {examples?esempio|esempi} di «{data}»{with}, {how}, su {device}.";
+    by_method:
+        "by {method}",
+        "per {method}";
+    by_head:
+        "with a {method}",
+        "con una {method}";
     kicker_elsewhere:
         "Evaluation report",
         "Rapporto di valutazione";
@@ -533,34 +602,34 @@ catalogue! {
         "These are the answers of another system, {model}. They were read from a file and scored here; how that system was made is not known.",
         "Sono le risposte di un altro sistema, {model}. Sono state lette da un file e valutate qui; come quel sistema sia stato fatto non è noto.";
     with_labels:
-        " with {count} labels",
-        " con {count} etichette";
+        " with {count} {count?label|labels}",
+        " con {count} {count?etichetta|etichette}";
     with_types:
-        " with {count} types of entities",
-        " con {count} tipi di entità";
+        " with {count} {count?type|types} of entities",
+        " con {count} {count?tipo|tipi} di entità";
     about_tables:
-        " about {count} tables",
-        " su {count} tabelle";
+        " about {count} {count?table|tables}",
+        " su {count} {count?tabella|tabelle}";
     summary_entities:
-        "On the {examples} {split} examples its F1 is {score}; the 95 % interval is {interval}. It finds {recall} of the entities, and {precision} of those that \
-         it marks are right.",
-        "Sui {examples} esempi di {split} il suo F1 è {score}; l’intervallo al 95 % è {interval}. Trova il {recall} delle entità, ed è giusto il {precision} di \
-         quelle che segna.";
+        "On the {examples} {split} {examples?example|examples} its F1 is {score}; the 95 % interval is {interval}. It finds {recall} of the entities, and \
+         {precision} of those that it marks are right.",
+        "{Sui:examples} {examples?esempio|esempi} di {split} il suo F1 è {score}; l’intervallo al 95 % è {interval}. Trova {il:recall} delle entità, ed è \
+         giusto {il:precision} di quelle che segna.";
     summary_sql:
-        "To {score} of the {examples} {split} questions it writes a query that finds what the expected one finds; the 95 % interval is {interval}. {valid} of \
-         its queries run.",
-        "Per il {score} delle {examples} domande di {split} scrive una query che trova ciò che trova quella attesa; l’intervallo al 95 % è {interval}. Il \
-         {valid} delle sue query viene eseguito.";
+        "For {score} of the {examples} {split} {examples?question|questions} it writes a query that finds what the expected one finds; the 95 % interval is \
+         {interval}. {valid} of its queries run.",
+        "Per {il:score} {delle:examples} {examples?domanda|domande} di {split} scrive una query che trova ciò che trova quella attesa; l’intervallo al 95 % \
+         è {interval}. {Il:valid} delle sue query viene eseguito.";
     summary_tags:
-        "On the {examples} {split} posts the F1 of its hashtags is {score}; the 95 % interval is {interval}. {hit} of the posts get at least one of the \
-         expected hashtags.",
-        "Sui {examples} post di {split} l’F1 dei suoi hashtag è {score}; l’intervallo al 95 % è {interval}. Il {hit} dei post riceve almeno uno degli hashtag \
-         attesi.";
+        "On the {examples} {split} {examples?post|posts} the F1 of its hashtags is {score}; the 95 % interval is {interval}. {hit} of the posts get at least \
+         one of the expected hashtags.",
+        "{Sui:examples} post di {split} l’F1 dei suoi hashtag è {score}; l’intervallo al 95 % è {interval}. {Il:hit} dei post riceve almeno uno degli \
+         hashtag attesi.";
     summary_text:
-        "It writes exactly the expected text for {score} of the {examples} {split} examples; the 95 % interval is {interval}. The mean chrF, which counts \
-         shared runs of characters, is {chrf}.",
-        "Scrive esattamente il testo atteso per il {score} dei {examples} esempi di {split}; l’intervallo al 95 % è {interval}. Il chrF medio, che conta le \
-         sequenze di caratteri in comune, è {chrf}.";
+        "It writes exactly the expected text for {score} of the {examples} {split} {examples?example|examples}; the 95 % interval is {interval}. The mean \
+         chrF, which counts shared runs of characters, is {chrf}.",
+        "Scrive esattamente il testo atteso per {il:score} {dei:examples} {examples?esempio|esempi} di {split}; l’intervallo al 95 % è {interval}. Il chrF \
+         medio, che conta le sequenze di caratteri in comune, è {chrf}.";
     summary_commonest:
         "Always giving the commonest hashtags would get {accuracy}.",
         "Dare sempre gli hashtag più comuni otterrebbe {accuracy}.";
@@ -574,8 +643,8 @@ catalogue! {
         "Weakest type: {label}, F1 {f1}. Strongest: {best}, F1 {best_f1}.",
         "Tipo più debole: {label}, F1 {f1}. Più forte: {best}, F1 {best_f1}.";
     summary_accuracy:
-        "It answers {accuracy} of the {examples} {split} examples correctly; the 95 % interval is {interval}.",
-        "Sui {examples} esempi di {split} l’accuratezza è {accuracy}; l’intervallo al 95 % è {interval}.";
+        "It answers {accuracy} of the {examples} {split} {examples?example|examples} correctly; the 95 % interval is {interval}.",
+        "{Sui:examples} {examples?esempio|esempi} di {split} l’accuratezza è {accuracy}; l’intervallo al 95 % è {interval}.";
     summary_majority:
         "Always giving the commonest label would get {accuracy}.",
         "Dare sempre l’etichetta più comune otterrebbe {accuracy}.";
@@ -631,6 +700,9 @@ catalogue! {
     split_train:
         "training",
         "addestramento";
+    split_changes:
+        "changes made before the run",
+        "modifiche fatte prima dell’esecuzione";
     status_failed:
         "This run failed",
         "Questa esecuzione è fallita";
@@ -682,14 +754,14 @@ catalogue! {
         "expected {expected}, answered {answered}: {count}, {share} of the label",
         "atteso {expected}, risposto {answered}: {count}, {share} dell’etichetta";
     alt_class_scores:
-        "Scores of {count} categories, weakest first.",
-        "Punteggi di {count} categorie, dalla più debole.";
+        "Scores of {count} {count?category|categories}, weakest first.",
+        "Punteggi di {count} {count?categoria|categorie}, dalla più debole.";
     alt_class_score:
         "{label}: F1 {f1}.",
         "{label}: F1 {f1}.";
     alt_balance:
-        "Occurrences of {count} categories: at most {most}, at least {least}.",
-        "Occorrenze di {count} categorie: al massimo {most}, almeno {least}.";
+        "Occurrences of {count} {count?category|categories}: at most {most}, at least {least}.",
+        "Occorrenze di {count} {count?categoria|categorie}: al massimo {most}, almeno {least}.";
     alt_confusion_shown:
         "The {shown} labels with most mistakes are shown.",
         "Sono mostrate le {shown} etichette con più errori.";
@@ -698,7 +770,7 @@ catalogue! {
         "Accuratezza se si tengono solo le risposte più sicure.";
     alt_coverage_point:
         "The surest {share}, at least {probability} sure: {accuracy} right.",
-        "Il {share} più sicuro, sicurezza almeno {probability}: giuste {accuracy}.";
+        "{Il:share} più sicuro, sicurezza almeno {probability}: giuste {accuracy}.";
     coverage_axis:
         "share of examples answered, surest first",
         "quota di esempi con risposta, dalla più sicura";
@@ -778,108 +850,110 @@ catalogue! {
         "Troppo pochi esempi (meno di {least}) per dire qualcosa di: {labels}.";
     use_all_answers:
         "It reaches {good} accuracy without refusing any answer.",
-        "Raggiunge il {good} di accuratezza senza rifiutare alcuna risposta.";
+        "Raggiunge {il:good} di accuratezza senza rifiutare alcuna risposta.";
     use_threshold:
-        "Taking only answers with a probability of {threshold} or more answers {share} of the examples, {accuracy} of them rightly; this is the widest choice \
-         that reached {good} here.",
-        "Tenendo solo le risposte con probabilità di almeno {threshold} si risponde al {share} degli esempi, giusto nel {accuracy} dei casi; è la scelta più \
-         ampia che qui ha raggiunto il {good}.";
+        "Taking only answers with a probability of {threshold} or more answers {share} of the examples, {accuracy} of them rightly; this is the widest \
+         choice that reached {good} here.",
+        "Tenendo solo le risposte con probabilità di almeno {threshold} si risponde {al:share} degli esempi, giusto {nel:accuracy} dei casi; è la scelta più \
+         ampia che qui ha raggiunto {il:good}.";
     use_no_threshold:
         "No threshold on the probability reached {good} accuracy over at least {answers} answers.",
-        "Nessuna soglia sulla probabilità ha raggiunto il {good} di accuratezza su almeno {answers} risposte.";
+        "Nessuna soglia sulla probabilità ha raggiunto {il:good} di accuratezza su almeno {answers} risposte.";
     use_threshold_validation:
         "Withholding answers with a calibrated probability below {threshold}, as lapidary predict --abstain does, answers {share} of the test examples, \
          {accuracy} of them rightly. The threshold was chosen on the validation set, where it reached {good}.",
-        "Trattenendo le risposte con probabilità calibrata sotto {threshold}, come fa lapidary predict --abstain, si risponde al {share} degli esempi di \
-         prova, giusto nel {accuracy} dei casi. La soglia è stata scelta sull’insieme di validazione, dove raggiungeva il {good}.";
+        "Trattenendo le risposte con probabilità calibrata sotto {threshold}, come fa lapidary predict --abstain, si risponde {al:share} degli esempi di \
+         prova, giusto {nel:accuracy} dei casi. La soglia è stata scelta sull’insieme di validazione, dove raggiungeva {il:good}.";
     use_no_threshold_validation:
         "No threshold on the probability reached {good} accuracy on the validation set, so none is offered for abstaining.",
-        "Nessuna soglia sulla probabilità ha raggiunto il {good} di accuratezza sull’insieme di validazione: non se ne propone alcuna per astenersi.";
+        "Nessuna soglia sulla probabilità ha raggiunto {il:good} di accuratezza sull’insieme di validazione: non se ne propone alcuna per astenersi.";
     use_calibration:
-        "Its probabilities are {error} off on average, more than {limit}: do not read them as chances of being right.",
-        "Le sue probabilità sbagliano in media del {error}, più del {limit}: non vanno lette come probabilità di avere ragione.";
+        "Its probabilities are {error} percentage points off on average, more than {limit}: do not read them as chances of being right.",
+        "Le sue probabilità sbagliano in media di {error} punti percentuali, più di {limit}: non vanno lette come probabilità di avere ragione.";
     use_missed:
         "{share} of its mistakes, more than half, are entities that it overlooked: what it marks can be used, but not as a complete list.",
-        "Il {share} dei suoi errori, più della metà, sono entità che non ha visto: ciò che segna si può usare, ma non come elenco completo.";
+        "{Il:share} dei suoi errori, più della metà, sono entità che non ha visto: ciò che segna si può usare, ma non come elenco completo.";
     use_invented:
         "{share} of its mistakes, more than half, are entities that it invented: a person should confirm what it marks.",
-        "Il {share} dei suoi errori, più della metà, sono entità inventate: una persona dovrebbe confermare ciò che segna.";
+        "{Il:share} dei suoi errori, più della metà, sono entità inventate: una persona dovrebbe confermare ciò che segna.";
     use_wrong_type:
         "{share} of its mistakes, more than half, are the right words under the wrong type: it knows better where an entity is than what it is.",
-        "Il {share} dei suoi errori, più della metà, sono le parole giuste con il tipo sbagliato: sa meglio dove sta un’entità che che cosa sia.";
+        "{Il:share} dei suoi errori, più della metà, sono le parole giuste con il tipo sbagliato: sa meglio dove sta un’entità che che cosa sia.";
     use_wrong_boundary:
         "{share} of its mistakes, more than half, begin or end at the wrong place: enough to highlight or to count, not to copy names into a register.",
-        "Il {share} dei suoi errori, più della metà, comincia o finisce nel punto sbagliato: basta per evidenziare o contare, non per copiare nomi in un registro.";
+        "{Il:share} dei suoi errori, più della metà, comincia o finisce nel punto sbagliato: basta per evidenziare o contare, non per copiare nomi in un \
+         registro.";
     use_sql_good:
         "{score} of its queries had the right result ({high} or more): it can offer a result with the query beside it.",
-        "Il {score} delle sue query ha dato il risultato giusto (almeno {high}): può proporre un risultato con accanto la query.";
+        "{Il:score} delle sue query ha dato il risultato giusto (almeno {high}): può proporre un risultato con accanto la query.";
     use_sql_draft:
         "{score} of its queries had the right result (from {low} to below {high}): drafts for a person who reads SQL.",
-        "Il {score} delle sue query ha dato il risultato giusto (da {low} a meno di {high}): bozze per chi sa leggere SQL.";
+        "{Il:score} delle sue query ha dato il risultato giusto (da {low} a meno di {high}): bozze per chi sa leggere SQL.";
     use_sql_bad:
         "{score} of its queries had the right result (below {low}): not to be relied on.",
-        "Il {score} delle sue query ha dato il risultato giusto (sotto {low}): non ci si può fare affidamento.";
+        "{Il:score} delle sue query ha dato il risultato giusto (sotto {low}): non ci si può fare affidamento.";
     use_sql_invalid:
         "{share} of its queries did not run, more than {limit}: whatever uses it must expect that.",
-        "Il {share} delle sue query non è stato eseguito, più del {limit}: chi lo usa deve metterlo in conto.";
+        "{Il:share} delle sue query non è stato eseguito, più {del:limit}: chi lo usa deve metterlo in conto.";
     use_sql_lucky:
-        "{count} of its queries were right on this data and wrong on a changed copy of it: a right number is no proof of a right query.",
-        "{count} delle sue query erano giuste su questi dati e sbagliate su una copia modificata: un numero giusto non prova una query giusta.";
+        "{count} of its queries {count?was|were} right on this data and wrong on a changed copy of it: a right number is no proof of a right query.",
+        "{count} delle sue query {count?era giusta|erano giuste} su questi dati e {count?sbagliata|sbagliate} su una copia modificata: un numero giusto non \
+         prova una query giusta.";
     use_sql_tables:
         "It knows only these tables: {tables}.",
         "Conosce solo queste tabelle: {tables}.";
     use_tags_good:
         "Good for proposing hashtags from which a person chooses: {hit} of the posts got at least one that was expected ({high} or more).",
-        "Utile per proporre hashtag tra cui una persona sceglie: il {hit} dei post ne ha ricevuto almeno uno atteso (almeno {high}).";
+        "Utile per proporre hashtag tra cui una persona sceglie: {il:hit} dei post ne ha ricevuto almeno uno atteso (almeno {high}).";
     use_tags_some:
         "Now and then of use for proposing hashtags: {hit} of the posts got at least one that was expected (from {low} to below {high}).",
-        "A volte utile per proporre hashtag: il {hit} dei post ne ha ricevuto almeno uno atteso (da {low} a meno di {high}).";
+        "A volte utile per proporre hashtag: {il:hit} dei post ne ha ricevuto almeno uno atteso (da {low} a meno di {high}).";
     use_tags_bad:
         "Of little use for proposing hashtags: {hit} of the posts got at least one that was expected (below {low}).",
-        "Poco utile per proporre hashtag: il {hit} dei post ne ha ricevuto almeno uno atteso (sotto {low}).";
+        "Poco utile per proporre hashtag: {il:hit} dei post ne ha ricevuto almeno uno atteso (sotto {low}).";
     use_tags_unattended:
         "Not for publishing hashtags without a person: {precision} of them were expected (below {high}). Others may fit as well; that was not measured.",
-        "Non per pubblicare hashtag senza una persona: il {precision} era tra quelli attesi (sotto {high}). Altri possono andare bene; non è stato misurato.";
+        "Non per pubblicare hashtag senza una persona: {il:precision} era tra quelli attesi (sotto {high}). Altri possono andare bene; non è stato misurato.";
     use_tags_same:
         "It repeats itself: {diversity} of its hashtags are distinct, less than half of the {expected} of the expected ones.",
-        "Si ripete: il {diversity} dei suoi hashtag è distinto, meno della metà del {expected} di quelli attesi.";
+        "Si ripete: {il:diversity} dei suoi hashtag è distinto, meno della metà {del:expected} di quelli attesi.";
     use_text_good:
         "It wrote exactly what was expected in {score} of the examples ({high} or more).",
-        "Ha scritto esattamente ciò che era atteso nel {score} degli esempi (almeno {high}).";
+        "Ha scritto esattamente ciò che era atteso {nel:score} degli esempi (almeno {high}).";
     use_text_near:
-        "It wrote exactly what was expected in {score} of the examples (below {high}), but its texts are near to it (chrF {chrf}, {low} or more): drafts for a \
-         person.",
-        "Ha scritto esattamente ciò che era atteso nel {score} degli esempi (meno di {high}), ma i suoi testi vi si avvicinano (chrF {chrf}, almeno {low}): bozze \
-         per una persona.";
+        "It wrote exactly what was expected in {score} of the examples (below {high}), but its texts are near to it (chrF {chrf}, {low} or more): drafts for \
+         a person.",
+        "Ha scritto esattamente ciò che era atteso {nel:score} degli esempi (meno di {high}), ma i suoi testi vi si avvicinano (chrF {chrf}, almeno {low}): \
+         bozze per una persona.";
     use_text_bad:
         "It wrote exactly what was expected in {score} of the examples (below {high}), and its texts are far from it (chrF {chrf}, below {low}).",
-        "Ha scritto esattamente ciò che era atteso nel {score} degli esempi (meno di {high}), e i suoi testi ne sono lontani (chrF {chrf}, sotto {low}).";
+        "Ha scritto esattamente ciò che era atteso {nel:score} degli esempi (meno di {high}), e i suoi testi ne sono lontani (chrF {chrf}, sotto {low}).";
     use_only:
-        "All this was measured on {examples} examples of {data}; it says nothing about other sources or languages.",
-        "Tutto ciò è misurato su {examples} esempi di {data}; non dice nulla di altre fonti o lingue.";
+        "All this was measured on {examples} {examples?example|examples} of {data}; it says nothing about other sources or languages.",
+        "Tutto ciò è misurato su {examples} {examples?esempio|esempi} di {data}; non dice nulla di altre fonti o lingue.";
     use_only_language:
-        "All this was measured on {examples} examples of {data} (language: {language}); it says nothing about other sources or languages.",
-        "Tutto ciò è misurato su {examples} esempi di {data} (lingua: {language}); non dice nulla di altre fonti o lingue.";
+        "All this was measured on {examples} {examples?example|examples} of {data} (language: {language}); it says nothing about other sources or languages.",
+        "Tutto ciò è misurato su {examples} {examples?esempio|esempi} di {data} (lingua: {language}); non dice nulla di altre fonti o lingue.";
     and_more:
         "{names} and {count} more",
         "{names} e altre {count}";
 
     // comparison
     compare_title:
-        "Comparison of {count} runs",
-        "Confronto di {count} esecuzioni";
+        "Comparison of {count} {count?run|runs}",
+        "Confronto di {count} {count?esecuzione|esecuzioni}";
     compare_lead:
-        "{count} runs side by side; all differences are from the first, {first}.",
-        "{count} esecuzioni a confronto; tutte le differenze sono rispetto alla prima, {first}.";
+        "{count} {count?run|runs} side by side; all differences are from the first, {first}.",
+        "{count} {count?esecuzione|esecuzioni} a confronto; tutte le differenze sono rispetto alla prima, {first}.";
     compare_best:
         "Highest {measure}: {name}, {score} ({interval}).",
         "Valore più alto ({measure}): {name}, {score} ({interval}).";
     compare_settled:
-        "{name} and {first} differ: {difference} points, p = {p}.",
-        "{name} e {first} differiscono: {difference} punti, p = {p}.";
+        "{name} and {first} differ: {difference} points, p {p}.",
+        "{name} e {first} differiscono: {difference} punti, p {p}.";
     compare_unsettled:
-        "This measurement does not settle whether {name} or {first} is better (difference {difference} points, p = {p}).",
-        "Questa misura non decide se sia migliore {name} o {first} (differenza {difference} punti, p = {p}).";
+        "This measurement does not settle whether {name} or {first} is better (difference {difference} points, p {p}).",
+        "Questa misura non decide se sia migliore {name} o {first} (differenza {difference} punti, p {p}).";
     compare_other_examples:
         "{name} was not scored on the examples of {first}: the two numbers cannot be set against each other.",
         "{name} non è stata valutata sugli esempi di {first}: i due numeri non si possono confrontare.";
@@ -935,11 +1009,12 @@ catalogue! {
         "Study",
         "Studio";
     study_lead:
-        "{runs} runs: {methods} methods, {sizes} sizes of the training set, {seeds} seeds.",
-        "{runs} esecuzioni: metodi {methods}, dimensioni dell’addestramento {sizes}, semi {seeds}.";
+        "{runs} {runs?run|runs}: {methods} {methods?method|methods}, {sizes} {sizes?size|sizes} of the training set, {seeds} {seeds?seed|seeds}.",
+        "{runs} {runs?esecuzione|esecuzioni}: {methods} {methods?metodo|metodi}, {sizes} {sizes?dimensione|dimensioni} dell’addestramento, {seeds} \
+         {seeds?seme|semi}.";
     study_best:
-        "Highest mean {measure}: {score}, by {method} on {examples} training examples.",
-        "Media più alta ({measure}): {score}, con {method} su {examples} esempi di addestramento.";
+        "Highest mean {measure}: {score}, by {method} on {examples} training {examples?example|examples}.",
+        "Media più alta ({measure}): {score}, con {method} su {examples} {examples?esempio|esempi} di addestramento.";
     study_caption:
         "{measure} by the number of training examples: mean over the seeds, with its 95 % interval.",
         "{measure} per numero di esempi di addestramento: media sui semi, con intervallo al 95 %.";
@@ -1098,8 +1173,11 @@ catalogue! {
         "Amount",
         "Quantità";
     examples_of:
-        "{count} examples",
-        "{count} esempi";
+        "{count} {count?example|examples}",
+        "{count} {count?esempio|esempi}";
+    changes_of:
+        "{count} {count?change|changes}",
+        "{count} {count?modifica|modifiche}";
     model_part:
         "model",
         "modello";
@@ -1301,10 +1379,10 @@ catalogue! {
         "What goes wrong",
         "Che cosa va storto";
     errors_text:
-        "{wrong} things are wrong: {missed} entities were missed, {invented} invented, {kinds} have the right words and the wrong type, {boundaries} the right \
-         type and the wrong ends.",
-        "{wrong} cose sono sbagliate: {missed} entità mancate, {invented} inventate, {kinds} con le parole giuste e il tipo sbagliato, {boundaries} con il tipo \
-         giusto e i confini sbagliati.";
+        "{wrong} {wrong?thing is|things are} wrong: {missed} {missed?entity was|entities were} missed, {invented} invented, {kinds} {kinds?has|have} the \
+         right words and the wrong type, {boundaries} the right type and the wrong ends.",
+        "{wrong} {wrong?cosa è sbagliata|cose sono sbagliate}: {missed} {missed?entità mancata|entità mancate}, {invented} {invented?inventata|inventate}, \
+         {kinds} con le parole giuste e il tipo sbagliato, {boundaries} con il tipo giusto e i confini sbagliati.";
     errors_none:
         "Every entity was found, and none was invented.",
         "Ogni entità è stata trovata, e nessuna inventata.";
@@ -1332,6 +1410,13 @@ catalogue! {
     failure_lucky:
         "it finds the right thing on this data only",
         "trova la cosa giusta solo su questi dati";
+    reason_shape:
+        "it finds something else: {rows} {rows?row|rows} of {columns} {columns?column|columns} where {rows_wanted} of {columns_wanted} {rows_wanted?is|are} \
+         expected",
+        "trova qualcos’altro: {rows} {rows?riga|righe} di {columns} {columns?colonna|colonne}, {rows_wanted?attesa|attese} {rows_wanted} di {columns_wanted}";
+    reason_values:
+        "it finds something else: as many rows and columns, but not the expected ones",
+        "trova qualcos’altro: tante righe e colonne quante attese, ma non quelle";
     share_of_all:
         "Share of all",
         "Quota del totale";
@@ -1364,20 +1449,21 @@ catalogue! {
         "Mistakes worth reading",
         "Errori da leggere";
     mistakes_some:
-        "{total} of {all} answers were wrong. Below are the {shown} in which the model was surest of itself.",
-        "{total} risposte su {all} erano sbagliate. Seguono le {shown} in cui il modello era più sicuro.";
+        "{total} of {all} {all?answer|answers} {total?was|were} wrong. Below are the {shown} in which the model was surest of itself.",
+        "{total} {total?risposta|risposte} su {all} {total?era sbagliata|erano sbagliate}. Seguono le {shown} in cui il modello era più sicuro.";
     mistakes_all:
-        "{total} of {all} answers were wrong. They follow, those in which the model was surest of itself first.",
-        "{total} risposte su {all} erano sbagliate. Eccole, prima quelle in cui il modello era più sicuro.";
+        "{total} of {all} {all?answer|answers} {total?was|were} wrong. {total?It follows.|They follow, those in which the model was surest of itself first.}",
+        "{total} {total?risposta|risposte} su {all} {total?era sbagliata|erano sbagliate}. {total?Eccola.|Eccole, prima quelle in cui il modello era più \
+         sicuro.}";
     mistakes_unsure_some:
-        "{total} of {all} answers were wrong. Below are the first {shown}.",
-        "{total} risposte su {all} erano sbagliate. Seguono le prime {shown}.";
+        "{total} of {all} {all?answer|answers} {total?was|were} wrong. Below are the first {shown}.",
+        "{total} {total?risposta|risposte} su {all} {total?era sbagliata|erano sbagliate}. Seguono le prime {shown}.";
     mistakes_unsure_all:
-        "{total} of {all} answers were wrong. They follow.",
-        "{total} risposte su {all} erano sbagliate. Eccole.";
+        "{total} of {all} {all?answer|answers} {total?was|were} wrong. {total?It follows.|They follow.}",
+        "{total} {total?risposta|risposte} su {all} {total?era sbagliata|erano sbagliate}. {total?Eccola.|Eccole.}";
     mistakes_none:
-        "None of the {all} answers was wrong.",
-        "Nessuna delle {all} risposte era sbagliata.";
+        "{all?The only answer was not wrong.|None of the # answers was wrong.}",
+        "{all?L’unica risposta non era sbagliata.|Nessuna delle # risposte era sbagliata.}";
     mistakes_caption:
         "Wrong answers, surest first; long texts are cut at {limit} characters",
         "Risposte sbagliate, dalla più sicura; i testi lunghi sono tagliati a {limit} caratteri";
@@ -1385,20 +1471,24 @@ catalogue! {
         "Wrong answers; long texts are cut at {limit} characters",
         "Risposte sbagliate; i testi lunghi sono tagliati a {limit} caratteri";
     partly_unsure_some:
-        "{total} of {all} answers were not wholly right. Below are the {shown} with the lowest scores.",
-        "{total} risposte su {all} non erano del tutto giuste. Seguono le {shown} con i punteggi più bassi.";
+        "{total} of {all} {all?answer|answers} {total?was|were} not wholly right. Below are the {shown} with the lowest scores.",
+        "{total} {total?risposta|risposte} su {all} non {total?era del tutto giusta|erano del tutto giuste}. Seguono le {shown} con i punteggi più bassi.";
     partly_unsure_all:
-        "{total} of {all} answers were not wholly right. They follow, the lowest scores first.",
-        "{total} risposte su {all} non erano del tutto giuste. Eccole, dai punteggi più bassi.";
+        "{total} of {all} {all?answer|answers} {total?was|were} not wholly right. {total?It follows.|They follow, the lowest scores first.}",
+        "{total} {total?risposta|risposte} su {all} non {total?era del tutto giusta|erano del tutto giuste}. {total?Eccola.|Eccole, dai punteggi più bassi.}";
     partly_some:
-        "{total} of {all} answers were not wholly right. Below are the {shown} with the lowest scores, of equal ones the surest first.",
-        "{total} risposte su {all} non erano del tutto giuste. Seguono le {shown} con i punteggi più bassi, a parità la più sicura prima.";
+        "{total} of {all} {all?answer|answers} {total?was|were} not wholly right. Below are the {shown} with the lowest scores, of equal ones the surest \
+         first.",
+        "{total} {total?risposta|risposte} su {all} non {total?era del tutto giusta|erano del tutto giuste}. Seguono le {shown} con i punteggi più bassi, a \
+         parità la più sicura prima.";
     partly_all:
-        "{total} of {all} answers were not wholly right. They follow, the lowest scores first, of equal ones the surest first.",
-        "{total} risposte su {all} non erano del tutto giuste. Eccole, dai punteggi più bassi, a parità la più sicura prima.";
+        "{total} of {all} {all?answer|answers} {total?was|were} not wholly right. {total?It follows.|They follow, the lowest scores first, of equal ones the \
+         surest first.}",
+        "{total} {total?risposta|risposte} su {all} non {total?era del tutto giusta|erano del tutto giuste}. {total?Eccola.|Eccole, dai punteggi più bassi, \
+         a parità la più sicura prima.}";
     partly_none:
-        "All {all} answers were wholly right.",
-        "Tutte le {all} risposte erano del tutto giuste.";
+        "{all?The only answer was wholly right.|All # answers were wholly right.}",
+        "{all?L’unica risposta era del tutto giusta.|Tutte le # risposte erano del tutto giuste.}";
     mistakes_entities_caption:
         "Expected entities are marked in the text, each with its type; long texts are cut at {limit} characters",
         "Le entità attese sono segnate nel testo, ognuna con il suo tipo; i testi lunghi sono tagliati a {limit} caratteri";
@@ -1477,11 +1567,13 @@ catalogue! {
         "Reliability. Area of a point: number of answers. Points under the diagonal: the model was surer than it was right.",
         "Affidabilità. Area del punto: numero di risposte. Punti sotto la diagonale: il modello era più sicuro che giusto.";
     calibrated_text:
-        "Fitted on the {examples} validation examples, a temperature of {temperature} takes the calibration error there from {before} to {after}.",
-        "Adattata ai {examples} esempi di validazione, una temperatura di {temperature} vi porta l’errore di calibrazione da {before} a {after}.";
+        "Fitted on the {examples} validation {examples?example|examples}, a temperature of {temperature} takes the calibration error there from {before} to \
+         {after}.",
+        "Adattata {ai:examples} {examples?esempio|esempi} di validazione, una temperatura di {temperature} vi porta l’errore di calibrazione da {before} a \
+         {after}.";
     calibrated_test:
-        "On the {examples} test examples, which had no part in it, it takes the error from {before} to {after}.",
-        "Sui {examples} esempi di prova, che non vi hanno avuto parte, porta l’errore da {before} a {after}.";
+        "On the {examples} test {examples?example|examples}, which had no part in it, it takes the error from {before} to {after}.",
+        "{Sui:examples} {examples?esempio|esempi} di prova, che non vi {examples?ha|hanno} avuto parte, porta l’errore da {before} a {after}.";
     calibrated_worse:
         "That is no gain: take the probabilities as the model gives them.",
         "Non è un guadagno: meglio le probabilità come il modello le dà.";
@@ -1558,12 +1650,13 @@ catalogue! {
         "step {step}",
         "passo {step}";
     health_more:
-        "{count} more notices are in events.jsonl.",
-        "Altri {count} avvisi sono in events.jsonl.";
+        "{count} more {count?notice is|notices are} in events.jsonl.",
+        "{count?Un altro avviso è|Altri # avvisi sono} in events.jsonl.";
     health_well:
-        "The health guard looked at each of the {steps} steps and found nothing: losses and gradients stayed numbers, and the loss did not run away.",
-        "Il controllo di salute ha guardato ciascuno dei {steps} passi e non ha trovato nulla: perdite e gradienti sono rimasti numeri, e la perdita non è \
-         sfuggita.";
+        "The health guard looked at {steps?the only step|each of the # steps} and found nothing: losses and gradients stayed numbers, and the loss did not \
+         run away.",
+        "Il controllo di salute ha guardato ciascuno {dei:steps} {steps?passo|passi} e non ha trovato nulla: perdite e gradienti sono rimasti numeri, e la \
+         perdita non è esplosa.";
     findings_caption:
         "What the health guard found, each kind once",
         "Che cosa ha trovato il controllo di salute, ogni tipo una volta";
@@ -1604,16 +1697,70 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn places(template: &str) -> BTreeSet<&str> {
+    fn places(template: &str) -> Vec<&str> {
         template.split('{').skip(1).filter_map(|p| p.split('}').next()).collect()
+    }
+
+    fn names(template: &str) -> BTreeSet<&str> {
+        places(template).into_iter().map(|p| place(p).0).collect()
     }
 
     #[test]
     fn both_languages_have_the_same_places_to_fill() {
         for (name, english, italian) in ENTRIES {
             assert!(!english.trim().is_empty() && !italian.trim().is_empty(), "{name}");
-            assert_eq!(places(english), places(italian), "{name}");
+            assert_eq!(names(english), names(italian), "{name}");
+            // a form that is misspelt would be shown as it stands
+            for text in places(english).into_iter().chain(places(italian)) {
+                match place(text) {
+                    (_, Form::Bare) => {}
+                    (_, Form::Counted(..)) => assert_eq!(text.matches('|').count(), 1, "{name}: {text}"),
+                    (_, Form::Article(article)) => {
+                        assert_ne!(with_article(article, "2"), "2", "{name}: {text}");
+                        assert!(places(italian).contains(&text), "{name}: {text}");
+                    }
+                }
+            }
         }
+    }
+
+    #[test]
+    fn italian_articles_suit_the_number_behind_them() {
+        for (template, number, said) in [
+            ("Trova {il:n}", "84,3\u{202f}%", "Trova l’84,3\u{202f}%"),
+            ("Trova {il:n}", "18,0\u{202f}%", "Trova il 18,0\u{202f}%"),
+            ("Trova {il:n}", "8,1\u{202f}%", "Trova l’8,1\u{202f}%"),
+            ("Trova {il:n}", "11,0\u{202f}%", "Trova l’11,0\u{202f}%"),
+            ("Trova {il:n}", "1,5\u{202f}%", "Trova l’1,5\u{202f}%"),
+            ("Trova {il:n}", "100,0\u{202f}%", "Trova il 100,0\u{202f}%"),
+            ("{Il:n} è", "0,0\u{202f}%", "Lo 0,0\u{202f}% è"),
+            ("{Il:n} è", "80,0\u{202f}%", "L’80,0\u{202f}% è"),
+            ("{Il:n} è", "non numerico", "Il non numerico è"),
+            ("giusto {nel:n}", "80,0\u{202f}%", "giusto nell’80,0\u{202f}%"),
+            ("giusto {nel:n}", "0,5\u{202f}%", "giusto nello 0,5\u{202f}%"),
+            ("si risponde {al:n}", "83,3\u{202f}%", "si risponde all’83,3\u{202f}%"),
+            ("più {del:n}", "5,0\u{202f}%", "più del 5,0\u{202f}%"),
+            ("più {del:n}", "8,0\u{202f}%", "più dell’8,0\u{202f}%"),
+            ("{Sui:n} esempi", "70", "Sui 70 esempi"),
+            ("{Sui:n} esempi", "80", "Sugli 80 esempi"),
+            ("{Sui:n} {n?esempio|esempi}", "1", "Sull’1 esempio"),
+            ("{ai:n} esempi", "11\u{202f}000", "agli 11\u{202f}000 esempi"),
+            ("{ai:n} esempi", "110", "ai 110 esempi"),
+            ("{dei:n} esempi", "1100", "dei 1100 esempi"),
+            ("{delle:n} domande", "80", "delle 80 domande"),
+        ] {
+            assert_eq!(fill(template, &[("n", number)]), said);
+        }
+    }
+
+    #[test]
+    fn one_is_told_as_one() {
+        let said = |n: &str| fill("{n?One answer was|All # answers were} of {n} {n?kind|kinds}", &[("n", n)]);
+        assert_eq!(said("1"), "One answer was of 1 kind");
+        assert_eq!(said("11"), "All 11 answers were of 11 kinds");
+        // a value is no template
+        assert_eq!(fill("{n?a|#}", &[("n", "{n?#|x}")]), "{n?#|x}");
+        assert_eq!(fill("{other?a|b} {il:other}", &[("n", "1")]), "{other?a|b} {il:other}");
     }
 
     #[test]
@@ -1667,8 +1814,18 @@ mod tests {
     fn reasons_are_told_in_the_language() {
         let tables = "it finds something else: 12 rows of 2 columns where 7 of 3 are expected";
         assert_eq!(Lang::English.reason(tables), tables);
+        let values = "it finds something else: as many rows and columns, but not the expected ones";
+        assert_eq!(Lang::English.reason(values), values);
+        // as earlier versions told it
+        assert_eq!(Lang::English.reason("it finds something else: 1 rows of 1 columns where 1 of 1 are expected"), values);
+        assert_eq!(
+            Lang::English.reason("it finds something else: 0 rows of 1 columns where 1 of 2 are expected"),
+            "it finds something else: 0 rows of 1 column where 1 of 2 is expected"
+        );
         for (reason, italian) in [
             (tables, "trova qualcos’altro: 12 righe di 2 colonne, attese 7 di 3"),
+            ("it finds something else: 1 row of 1 column where 3 of 1 are expected", "trova qualcos’altro: 1 riga di 1 colonna, attese 3 di 1"),
+            (values, "trova qualcos’altro: tante righe e colonne quante attese, ma non quelle"),
             (
                 "its result is right on this data only; on a copy with other rows it differs",
                 "il risultato è giusto solo su questi dati; su una copia con altre righe è diverso",

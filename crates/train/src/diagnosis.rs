@@ -63,7 +63,7 @@ impl Symptom {
             ),
             Self::Diverging => (
                 ["the loss ran away", "a learning rate that is too high", "a lower train.learning_rate, or a longer train.warmup"],
-                ["la perdita è sfuggita", "un tasso di apprendimento troppo alto", "un train.learning_rate più basso, o un train.warmup più lungo"],
+                ["la perdita è esplosa", "un tasso di apprendimento troppo alto", "un train.learning_rate più basso, o un train.warmup più lungo"],
             ),
             Self::GradientSpike => (
                 [

@@ -330,7 +330,7 @@ impl Trouble {
             Symptom::LossNotFinite => "La perdita non è più un numero",
             Symptom::GradientNotFinite => "I gradienti non sono più numeri",
             Symptom::LossZero => "La perdita è esattamente 0: non si impara nulla, come accade quando gli obiettivi sono solo riempimento o mascherati",
-            Symptom::Diverging => "La perdita è sfuggita: il tasso di apprendimento è troppo alto",
+            Symptom::Diverging => "La perdita è esplosa: il tasso di apprendimento è troppo alto",
             Symptom::GradientSpike => "Un lotto ha un gradiente molto più grande degli altri; guardane gli esempi",
             Symptom::AdapterStill => "Ciò che si addestra non si muove: nessun gradiente lo raggiunge",
             Symptom::UpdateTooLarge => "Un aggiornamento ha sostituito quasi tutta una matrice: il tasso di apprendimento è troppo alto",

@@ -71,7 +71,8 @@ impl Page<'_> {
         if let Some(metrics) = classes {
             self.threshold_fit(items);
             if metrics.expected_calibration_error > CALIBRATION && self.run.has_probabilities() {
-                let (error, limit) = (lang.percent(metrics.expected_calibration_error), lang.percent(CALIBRATION));
+                let points = |share: f64| lang.decimal(share * 100.0, 1);
+                let (error, limit) = (points(metrics.expected_calibration_error), points(CALIBRATION));
                 items.push(plain(fill(words.use_calibration, &[("error", &error), ("limit", &limit)])));
             }
         }

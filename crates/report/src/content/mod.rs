@@ -370,7 +370,8 @@ impl Page<'_> {
         let seconds = self.run.result.train.seconds;
         let model = clean(&run.model.name, NAME_CHARS);
         let data = clean(&run.data.name, NAME_CHARS);
-        let (method, time) = (method(&run.method, words), lang.duration(seconds));
+        let how = fill(if run.method == "head" { words.by_head } else { words.by_method }, &[("method", &method(&run.method, words))]);
+        let time = lang.duration(seconds);
         let (with, count) = match run.task.as_str() {
             "entities" => (words.with_types, run.data.labels.len()),
             "sql" => (words.about_tables, run.data.tables.len()),
@@ -386,7 +387,7 @@ impl Page<'_> {
         };
         let trained = fill(
             template,
-            &[("model", &model), ("examples", &examples), ("data", &data), ("with", &with), ("method", &method), ("device", &device), ("time", &time)],
+            &[("model", &model), ("examples", &examples), ("data", &data), ("with", &with), ("how", &how), ("device", &device), ("time", &time)],
         );
         let mut blocks = Vec::new();
         if let Some(metrics) = &self.run.result.metrics {

@@ -5,7 +5,7 @@ use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, split};
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
-use crate::text::{Words, clean, fill};
+use crate::text::{Words, capital, clean, fill};
 use data::example::Span as Entity;
 use std::collections::{BTreeMap, BTreeSet};
 use tasks::Metrics;
@@ -325,11 +325,11 @@ impl Page<'_> {
             columns: vec![
                 Column::new("type", words.type_, Kind::Name),
                 Column::new("expected", words.expected, Kind::Number),
-                Column::new("right", words.errors_right, Kind::Number),
-                Column::new("missed", words.errors_missed, Kind::Number),
-                Column::new("wrong_type", words.errors_type, Kind::Number),
-                Column::new("wrong_boundary", words.errors_boundary, Kind::Number),
-                Column::new("invented", words.errors_invented, Kind::Number),
+                Column::new("right", &capital(words.errors_right), Kind::Number),
+                Column::new("missed", &capital(words.errors_missed), Kind::Number),
+                Column::new("wrong_type", &capital(words.errors_type), Kind::Number),
+                Column::new("wrong_boundary", &capital(words.errors_boundary), Kind::Number),
+                Column::new("invented", &capital(words.errors_invented), Kind::Number),
             ],
             titled: true,
             rows: rows.collect(),

@@ -388,7 +388,7 @@ mod tests {
         let said = |event: Event, lang| marks(&[event], lang).remove(0).message;
         assert_eq!(said(trouble(Some(Symptom::Diverging)), Lang::English), message);
         let italian = said(trouble(Some(Symptom::Diverging)), Lang::Italian);
-        assert!(italian.starts_with("La perdita è sfuggita") && italian.contains("(passo 7: perdita 9)"), "{italian}");
+        assert!(italian.starts_with("La perdita è esplosa") && italian.contains("(passo 7: perdita 9)"), "{italian}");
         assert_eq!(said(trouble(None), Lang::Italian), message, "an older run names no symptom");
         let calm = |language: Lang| {
             let message = health::recovered(language.into());

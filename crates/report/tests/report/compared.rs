@@ -39,8 +39,8 @@ fn differences_are_settled_by_the_examples_on_which_runs_disagree() {
         assert!((paired[0]["difference"].as_f64().unwrap() - 50.0 / 600.0).abs() < 1e-12);
     }
     let text = markdown::render(&compare::runs(&runs, Lang::English));
-    assert!(text.contains("better and base differ: +8.3 points, p = \\< 0.001."), "{text}");
-    assert!(text.contains("does not settle whether same or base is better"), "{text}");
+    assert!(text.contains("better and base differ: +8.3 points, p \\< 0.001."), "{text}");
+    assert!(text.contains("does not settle whether same or base is better (difference 0.0 points, p = 1.000)"), "{text}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn every_task_has_its_sections_in_both_languages_and_on_paper() {
             paper::keep(&format!("{name}-{}.pdf", lang.code()), &pdf::render(&document).unwrap());
             // nothing is left to be filled in
             let text = markdown::render(&document);
-            for place in ["{score}", "{measure}", "{with}", "{high}", "{limit}", "{count}"] {
+            for place in ["{score}", "{il:", "{measure}", "{with}", "{how}", "{high}", "{limit}", "{count"] {
                 assert!(!text.contains(place), "{name}: {place}");
             }
         }
@@ -83,6 +83,35 @@ fn entity_errors_add_up() {
         assert!((of(row, "right") as f64 / scores.support as f64 - scores.recall).abs() < 1e-12);
     }
     assert!(metrics.errors.missed > 0 && metrics.errors.invented > 0 && metrics.errors.wrong_type > 0 && metrics.errors.wrong_boundary > 0);
+}
+
+#[test]
+fn numbers_have_their_articles_and_counts_their_nouns() {
+    let mut run = made::entities_run();
+    let Some(Metrics::Entities(m)) = &mut run.result.metrics else { panic!("entities") };
+    (m.f1, m.recall, m.precision) = (0.82, 0.843, 0.0);
+    m.errors = tasks::score::entities::Errors { missed: 1, invented: 0, wrong_type: 0, wrong_boundary: 0 };
+    run.run.data.labels = vec!["people".into()];
+    let (english, italian) = (content::run(&run, Lang::English), content::run(&run, Lang::Italian));
+    let text = said(&italian, "summary");
+    assert!(text.contains("Trova l’84,3\u{202f}% delle entità, ed è giusto lo 0,0\u{202f}% di quelle"), "{text}");
+    assert!(text.contains("con 1 tipo di entità, per marcatura"), "{text}");
+    assert!(said(&english, "summary").contains("with 1 type of entities, by tagging"), "{}", said(&english, "summary"));
+    let text = said(&english, "errors");
+    assert!(text.contains("1 thing is wrong: 1 entity was missed, 0 invented"), "{text}");
+    // all titles of its table begin alike
+    let table = english.tables().find(|t| t.name == "errors").unwrap();
+    assert!(table.columns.iter().all(|c| c.title.starts_with(char::is_uppercase)), "{:?}", table.columns);
+    let mut run = made::sql_run();
+    let Some(Metrics::Sql(m)) = &mut run.result.metrics else { panic!("queries") };
+    (m.execution_accuracy, m.lucky) = (0.83, 1);
+    let text = said(&content::run(&run, Lang::Italian), "use");
+    assert!(text.contains("L’83,0\u{202f}% delle sue query") && text.contains("1 delle sue query era giusta su questi dati e sbagliata su"), "{text}");
+    let text = said(&content::run(&run, Lang::English), "use");
+    assert!(text.contains("1 of its queries was right on this data"), "{text}");
+    run.run.method = "head".into();
+    assert!(said(&content::run(&run, Lang::English), "summary").contains(", with a classification head (a layer"));
+    assert!(said(&content::run(&run, Lang::Italian), "summary").contains(", con una testa di classificazione ("));
 }
 
 #[test]

@@ -184,7 +184,13 @@ impl Judge {
         let wrong = |reason: String| Ok(Verdict { right: false, exact, valid: true, reason: Some(reason) });
         if !wanted.is(&result) {
             let (rows, columns, expected) = (result.rows.len(), result.columns, &wanted.ways[0]);
-            return wrong(format!("{DIFFERENT}{rows} rows of {columns} columns where {} of {} are expected", expected.len(), expected.columns));
+            let (rows_wanted, columns_wanted) = (expected.len(), expected.columns);
+            if (rows, columns) == (rows_wanted, columns_wanted) {
+                return wrong(format!("{DIFFERENT}as many rows and columns, but not the expected ones"));
+            }
+            let [row, column] = [say::number(rows, "row", "rows"), say::number(columns, "column", "columns")];
+            let are = say::number(rows_wanted, "is", "are");
+            return wrong(format!("{DIFFERENT}{rows} {row} of {columns} {column} where {rows_wanted} of {columns_wanted} {are} expected"));
         }
         for copy in 0..self.copies.len() {
             // where the expected query does not run, or leaves its rows open, a copy can tell nothing
