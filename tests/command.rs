@@ -986,6 +986,11 @@ fn rows_are_edited_and_trained_on_as_edited() {
     let kept = std::fs::read(b.path("out/changes.jsonl")).expect("the changes");
     assert_eq!(changes.sha256, data::set::sha256_of(&kept));
     assert!(run.command.contains("--edited"));
+    assert!(b.run(&["report", "out", "--format", "md"]).status.success());
+    let told = std::fs::read_to_string(b.path("out/report.md")).expect("Markdown");
+    for part in ["| changes made before the run | out/changes.jsonl | 4 changes |", "4 changes were made to it", "lapidary unpack"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     // what it was trained on is what was exported
     let exported = b.run(&[
         "train",

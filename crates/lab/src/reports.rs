@@ -4,7 +4,7 @@ use crate::edit::{self, Editor};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
-use crate::{look, run, task};
+use crate::{look, task};
 use data::set::Source;
 use report::Run;
 use report::archive::{self, Entry};
@@ -105,7 +105,7 @@ pub fn unpack(home: &Home, file: &Path, folder: &Path) -> Result<()> {
 
 /// Makes the changes that came with a run to the data that came with it, unless the library has some for this data already.
 fn take_in_changes(home: &Home, run: &Run) -> Result<()> {
-    let Some(file) = task::file_of(&run.run, &run.path, run::CHANGED).filter(|file| run.with_data && file.starts_with(&run.path)) else { return Ok(()) };
+    let Some(file) = task::file_of(&run.run, &run.path, record::CHANGED).filter(|file| run.with_data && file.starts_with(&run.path)) else { return Ok(()) };
     let changes = edit::parse(&std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?)?;
     // rows that could not be read were passed over in the run, too, or it would not have begun
     let source = Source { folder: Some(run.path.join(record::DATA)), skip_bad_rows: true, ..Source::default() };

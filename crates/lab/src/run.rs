@@ -22,7 +22,8 @@ use data::{Encoded, Example, Kind};
 use gemma::lora::TensorFile;
 use gemma::{Gemma, Head, Tokenizer, Trained, Weights, device, head};
 use report::record::{
-    ADAPTER, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS, write_atomically,
+    ADAPTER, CHANGED, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS,
+    write_atomically,
 };
 use say::{CHANGE, ROW, say};
 use serde::{Deserialize, Serialize};
@@ -691,8 +692,6 @@ const PREDICTIONS: &str = "predictions.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The changes that were made to the data before the run, a JSON object a line.
 const CHANGES: &str = "changes.jsonl";
-/// What they are called among the files of a run.
-pub(crate) const CHANGED: &str = "changes";
 /// While this file is in a run folder, the run waits.
 pub(crate) const PAUSE: &str = "pause";
 

@@ -109,7 +109,7 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
         model: run.model.name.clone(),
         data: run.data.name.clone(),
     };
-    let changes = run.data.files.get(crate::run::CHANGED).map_or(0, |file| file.count);
+    let changes = run.data.files.get(record::CHANGED).map_or(0, |file| file.count);
     let request: Option<crate::run::Request> = run.request.clone().try_into().ok();
     let source = request.map(|r| Source::of(&r.task, &r.data)).transpose()?;
     Ok(RunView { row, run, result, changes, source })

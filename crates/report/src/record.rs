@@ -47,7 +47,7 @@ pub struct FileRecord {
     pub path: String,
     /// SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
-    /// Examples or bytes, whichever applies.
+    /// Examples, changes or bytes, whichever applies.
     pub count: u64,
 }
 
@@ -132,7 +132,7 @@ pub struct DataRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub lengths: Option<RowLengths>,
-    /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`.
+    /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`; `changes`.
     pub files: BTreeMap<String, FileRecord>,
     /// Figures that others published, as the card quotes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -162,6 +162,9 @@ pub struct DeviceRecord {
     #[ts(optional)]
     pub parity_detail: Option<String>,
 }
+
+/// What the changes that were made to the data before a run are called among its files.
+pub const CHANGED: &str = "changes";
 
 /// What stands for the method of a run whose answers came from another system.
 pub const ELSEWHERE: &str = "elsewhere";

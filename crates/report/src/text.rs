@@ -589,6 +589,24 @@ catalogue! {
     summary_trained_untimed:
         "{model} was to be fine-tuned on {examples} {examples?example|examples} of “{data}”{with}, {how}, on {device}.",
         "{model} doveva essere specializzato su {examples} {examples?esempio|esempi} di «{data}»{with}, {how}, su {device}.";
+    summary_rows:
+        "Its {rows} training {rows?row is|rows are} {made}.",
+        "{rows?La sua riga di addestramento è|Le sue # righe di addestramento sono} {made}.";
+    rows_own:
+        "these examples (each once or more)",
+        "questi esempi (ciascuno una o più volte)";
+    rows_grown:
+        "others grown from them",
+        "altre ricavate da essi";
+    rows_composed:
+        "others composed from the database",
+        "altre composte dalla base di dati";
+    rows_made:
+        "others made by the recipe",
+        "altre fatte dalla ricetta";
+    summary_edited:
+        "The set had been edited: {count} {count?change was|changes were} made to it before the run.",
+        "L’insieme era stato modificato: prima dell’esecuzione vi {count?è stata fatta # modifica|sono state fatte # modifiche}.";
     by_method:
         "by {method}",
         "per {method}";
@@ -1163,6 +1181,9 @@ catalogue! {
     files_caption:
         "Files that went in",
         "File usati";
+    files_edited:
+        "The files are as they were before the changes; the numbers of examples are those after them.",
+        "I file sono quelli prima delle modifiche; i numeri di esempi sono quelli dopo.";
     split:
         "Part",
         "Parte";
@@ -1681,6 +1702,11 @@ catalogue! {
     reproduce_text:
         "With version {version} of Lapidary and the files below, this command repeats the run:",
         "Con la versione {version} di Lapidary e i file elencati, questo comando ripete l’esecuzione:";
+    reproduce_edited:
+        "With --edited it takes the changes from the library of the machine on which they were made. To repeat the run on another one, pack it with its data \
+         (lapidary pack) and unpack it there (lapidary unpack): the changes come with it.",
+        "Con --edited prende le modifiche dalla libreria della macchina su cui sono state fatte. Per ripetere l’esecuzione su un’altra, impacchettala con i \
+         suoi dati (lapidary pack) ed estraila là (lapidary unpack): le modifiche vengono con lei.";
     reproduce_hashes:
         "The files, as sha256sum prints them:",
         "I file, come li stampa sha256sum:";

@@ -12,7 +12,7 @@ pub(crate) mod scores;
 
 use crate::document::{Banner, Block, Cell, Column, Document, Kind, Notice, Role, Row, Section, Span, Table, foreign, plain};
 use crate::figure::{self, Compared, Figure, MarkKind};
-use crate::record::{ELSEWHERE, FileRecord, Prediction, Run};
+use crate::record::{CHANGED, ELSEWHERE, FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
 use scores::{by_label, faults, inside, measure, systems};
 use tasks::Metrics;
@@ -175,6 +175,7 @@ pub(crate) fn split<'a>(name: &'a str, words: &'static Words) -> std::borrow::Co
         "json_schema" => words.split_json_schema.into(),
         "seed" => words.split_seed.into(),
         "database" => words.split_database.into(),
+        CHANGED => words.split_changes.into(),
         other => clean(other, NAME_CHARS).into(),
     }
 }
@@ -400,7 +401,9 @@ impl Page<'_> {
                 figure: self.figures.iter().any(|(n, _)| n == "comparison").then(|| "comparison".into()),
             });
         }
-        blocks.push(Block::Paragraph { text: plain(trained), role: Role::Lead });
+        let edited = self.changes().map(|count| fill(words.summary_edited, &[("count", &lang.integer(count))]));
+        let lead: Vec<String> = [Some(trained), self.rows_made(), edited].into_iter().flatten().collect();
+        blocks.push(Block::Paragraph { text: plain(lead.join(" ")), role: Role::Lead });
         if let Some(metrics) = &self.run.result.metrics {
             blocks.push(Block::Paragraph { text: plain(self.verdict(metrics)), role: Role::Body });
             if self.run.result.evaluated_on == "validation" {
@@ -408,6 +411,29 @@ impl Page<'_> {
             }
         }
         Some(blocks)
+    }
+
+    /// Changes that were made to the data before the run; none if it is as its files are.
+    fn changes(&self) -> Option<u64> {
+        self.run.run.data.files.get(CHANGED).map(|file| file.count).filter(|count| *count > 0)
+    }
+
+    /// What the training rows were, where the recipe made more of them than there are examples.
+    fn rows_made(&self) -> Option<String> {
+        let (words, run) = (self.words, &self.run.run);
+        let rows = self.run.events.iter().rev().find_map(|e| if let Event::Started { examples, .. } = e { Some(*examples) } else { None })?;
+        if rows as u64 <= run.data.files.get("train")?.count {
+            return None;
+        }
+        let asked = |setting: &str| run.settings.get(setting).and_then(toml::Value::as_integer).is_some_and(|n| n > 0);
+        let mut made = Vec::new();
+        made.extend(asked("grow").then_some(words.rows_grown));
+        made.extend((asked("compose") && run.task == "sql").then_some(words.rows_composed));
+        if made.is_empty() {
+            made.push(words.rows_made);
+        }
+        let parts: Vec<String> = [words.rows_own].into_iter().chain(made).map(String::from).collect();
+        Some(fill(words.summary_rows, &[("rows", &self.n(rows)), ("made", &enumerated(&parts, words.and))]))
     }
 
     /// What the score is worth beside what was measured for comparison.
@@ -696,9 +722,17 @@ impl Page<'_> {
         data.sort_by_key(|(name, _)| order(name));
         let examples = |count: u64| Cell::value(fill(words.examples_of, &[("count", &self.lang.integer(count))]), count);
         let bytes = |count: u64| Cell::value(self.lang.bytes(count), count);
+        let changes = |count: u64| Cell::value(fill(words.changes_of, &[("count", &self.lang.integer(count))]), count);
         let mut out: Vec<_> = data
             .into_iter()
-            .map(|(name, file)| (split(name, words).into_owned(), file, if order(name) < 3 { examples(file.count) } else { bytes(file.count) }))
+            .map(|(name, file)| {
+                let amount = match name.as_str() {
+                    CHANGED => changes(file.count),
+                    name if order(name) < 3 => examples(file.count),
+                    _ => bytes(file.count),
+                };
+                (split(name, words).into_owned(), file, amount)
+            })
             .collect();
         out.extend(run.model.files.iter().map(|f| (words.model_part.to_string(), f, bytes(f.count))));
         out
@@ -848,6 +882,10 @@ impl Page<'_> {
             blocks.push(Block::Table(Table::facts("data", None, facts)));
         }
         blocks.extend(self.file_table("files", &files));
+        if let Some(count) = self.changes() {
+            let edited = fill(words.summary_edited, &[("count", &self.lang.integer(count))]);
+            blocks.push(Block::Paragraph { text: plain(format!("{edited} {}", words.files_edited)), role: Role::Body });
+        }
         if data.labels.len() <= DRAWN {
             let entities = self.run.run.task == "entities";
             blocks.extend(self.figure("balance", if entities { words.types_balance_caption } else { words.balance_caption }));
@@ -869,6 +907,9 @@ impl Page<'_> {
             .collect();
         let intro = fill(words.reproduce_text, &[("version", &clean(&run.version, 40))]);
         let mut blocks = vec![Block::Paragraph { text: plain(intro), role: Role::Body }, Block::Code { text: clean_lines(&run.command, MESSAGE_CHARS) }];
+        if self.changes().is_some() && !self.run.with_data {
+            blocks.push(Block::Paragraph { text: plain(words.reproduce_edited), role: Role::Body });
+        }
         if !sums.is_empty() {
             blocks.push(Block::Paragraph { text: plain(words.reproduce_hashes), role: Role::Body });
             blocks.push(Block::Code { text: sums.join("\n") });

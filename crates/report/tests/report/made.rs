@@ -201,6 +201,11 @@ fn from(kind: Kind, task: &str, folder: &str, train: &[Example], test: &[Example
     }
     out.result.baselines.insert("untuned".into(), scored(kind, test, &answers(kind, test, 0.1), &mut judge).0);
     out.predictions = predictions;
+    for event in &mut out.events {
+        if let train::Event::Started { examples, .. } = event {
+            *examples = train.len();
+        }
+    }
     out.path = format!("runs/{task}").into();
     for name in [&mut out.run.task, &mut out.result.task] {
         *name = task.into();

@@ -179,6 +179,30 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
 }
 
 #[test]
+fn changes_to_the_data_are_told_and_how_they_are_had_elsewhere() {
+    let mut run = run(12, 600);
+    let said = |run: &Run, id: &str, lang| section(&body(&render(run, lang)), id);
+    assert!(!said(&run, "summary", Lang::English).contains("edited") && !said(&run, "reproduce", Lang::English).contains("--edited"));
+    let mut file = run.run.data.files["train"].clone();
+    for (count, english, italian) in [(4, "4 changes", "4 modifiche"), (1, "1 change", "1 modifica")] {
+        file.count = count;
+        run.run.data.files.insert("changes".into(), file.clone());
+        let data = said(&run, "data", Lang::English);
+        assert!(data.contains("changes made before the run") && data.contains(&format!("{english} w")) && !data.contains("\u{202f}B "), "{data}");
+        assert!(said(&run, "summary", Lang::English).contains(&format!("{english} w")), "{}", said(&run, "summary", Lang::English));
+        assert!(said(&run, "data", Lang::Italian).contains("modifiche fatte prima dell’esecuzione"));
+        assert!(said(&run, "summary", Lang::Italian).contains(italian), "{}", said(&run, "summary", Lang::Italian));
+        let json = report::tables::json(&content::run(&run, Lang::English));
+        let row = json["document"]["sections"].as_array().unwrap().iter().find(|s| s["id"] == "data").unwrap().to_string();
+        assert!(row.contains(&format!("\"text\":\"{english}\"")), "{row}");
+        assert!(said(&run, "reproduce", Lang::English).contains("lapidary unpack"));
+    }
+    // where the run was unpacked, its changes have come with it
+    run.with_data = true;
+    assert!(!said(&run, "reproduce", Lang::English).contains("lapidary unpack"));
+}
+
+#[test]
 fn a_report_does_not_tell_where_its_author_keeps_files() {
     let mut run = run(12, 600);
     for (path, told) in [

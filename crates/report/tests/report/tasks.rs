@@ -115,6 +115,32 @@ fn numbers_have_their_articles_and_counts_their_nouns() {
 }
 
 #[test]
+fn training_rows_that_the_recipe_made_are_told_as_such() {
+    let mut run = made::sql_run();
+    let own = run.run.data.files["train"].count as usize;
+    let summary = |run: &Run, lang| said(&content::run(run, lang), "summary");
+    assert!(!summary(&run, Lang::English).contains("training rows"), "{}", summary(&run, Lang::English));
+    let trained_on = |run: &mut Run, rows| {
+        run.events.iter_mut().for_each(|e| {
+            if let train::Event::Started { examples, .. } = e {
+                *examples = rows;
+            }
+        });
+    };
+    trained_on(&mut run, own + 321);
+    let text = summary(&run, Lang::English);
+    let rows = Lang::English.integer(own as u64 + 321);
+    assert!(text.contains(&format!("Its {rows} training rows are these examples (each once or more) and others made by the recipe.")), "{text}");
+    for setting in ["grow", "compose"] {
+        run.run.settings.insert(setting.into(), toml::Value::Integer(4));
+    }
+    let text = summary(&run, Lang::English);
+    assert!(text.contains("(each once or more), others grown from them and others composed from the database."), "{text}");
+    let text = summary(&run, Lang::Italian);
+    assert!(text.contains(&format!("Le sue {rows} righe di addestramento sono questi esempi (ciascuno una o più volte), altre ricavate da essi e")), "{text}");
+}
+
+#[test]
 fn mistakes_are_told_in_the_form_of_each_task() {
     let mut run = made::entities_run();
     let input = "Ieri a Roma Anna Bianchi ha parlato.";

@@ -37,7 +37,7 @@ json_schema?: string,
  */
 lengths?: RowLengths, 
 /**
- * Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`.
+ * Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`; `changes`.
  */
 files: { [key in string]: FileRecord }, 
 /**

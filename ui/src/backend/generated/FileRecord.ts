@@ -13,6 +13,6 @@ path: string,
  */
 sha256: string, 
 /**
- * Examples or bytes, whichever applies.
+ * Examples, changes or bytes, whichever applies.
  */
 count: number, };
