@@ -786,12 +786,21 @@ catalogue! {
     alt_coverage:
         "Accuracy when only the surest answers are taken.",
         "Accuratezza se si tengono solo le risposte più sicure.";
+    alt_coverage_calibrated:
+        "The surest are those of the highest calibrated probability.",
+        "Le più sicure sono quelle di probabilità calibrata più alta.";
     alt_coverage_point:
         "The surest {share}, at least {probability} sure: {accuracy} right.",
         "{Il:share} più sicuro, sicurezza almeno {probability}: giuste {accuracy}.";
+    alt_coverage_threshold:
+        "The threshold that was chosen on the validation set, {threshold}, leaves {share} of the examples answered, {accuracy} of them rightly.",
+        "La soglia scelta sull’insieme di validazione, {threshold}, lascia risposta {al:share} degli esempi, giusta {nel:accuracy} dei casi.";
     coverage_axis:
         "share of examples answered, surest first",
         "quota di esempi con risposta, dalla più sicura";
+    coverage_axis_calibrated:
+        "share of examples answered, surest first by calibrated probability",
+        "quota di esempi con risposta, dalla più sicura per probabilità calibrata";
     class_scores_caption:
         "F1 as bars; circles: precision, diamonds: recall.",
         "F1 come barre; cerchi: precisione, rombi: richiamo.";
@@ -804,6 +813,9 @@ catalogue! {
     coverage_caption:
         "What refusing unsure answers would bring: the further left, the fewer examples are answered.",
         "Che cosa darebbe rifiutare le risposte incerte: più a sinistra, meno esempi ricevono risposta.";
+    coverage_calibrated_caption:
+        "Surest by calibrated probability.",
+        "Sicure secondo la probabilità calibrata.";
     quantities_caption:
         "Learning rate, gradient norm, memory and speed by optimiser step; the number on the right is the last value.",
         "Tasso di apprendimento, norma del gradiente, memoria e velocità per passo; il numero a destra è l’ultimo valore.";
@@ -879,9 +891,14 @@ catalogue! {
         "Nessuna soglia sulla probabilità ha raggiunto {il:good} di accuratezza su almeno {answers} risposte.";
     use_threshold_validation:
         "Withholding answers with a calibrated probability below {threshold}, as lapidary predict --abstain does, answers {share} of the test examples, \
-         {accuracy} of them rightly. The threshold was chosen on the validation set, where it reached {good}.",
+         {accuracy} of them rightly. The threshold was chosen on the validation set, where {reached} of the {given} {given?answer|answers} above it \
+         {given?was|were} right; {good} was asked for.",
         "Trattenendo le risposte con probabilità calibrata sotto {threshold}, come fa lapidary predict --abstain, si risponde {al:share} degli esempi di \
-         prova, giusto {nel:accuracy} dei casi. La soglia è stata scelta sull’insieme di validazione, dove raggiungeva {il:good}.";
+         prova, giusto {nel:accuracy} dei casi. La soglia è stata scelta sull’insieme di validazione, dove sopra di essa era giusto {il:reached} \
+         {delle:given} {given?risposta|risposte}; era chiesto {il:good}.";
+    use_threshold_missed:
+        "On the test set that was not kept: {accuracy} is below {good}.",
+        "Sull’insieme di prova ciò non si è mantenuto: {accuracy} è meno {del:good}.";
     use_no_threshold_validation:
         "No threshold on the probability reached {good} accuracy on the validation set, so none is offered for abstaining.",
         "Nessuna soglia sulla probabilità ha raggiunto {il:good} di accuratezza sull’insieme di validazione: non se ne propone alcuna per astenersi.";

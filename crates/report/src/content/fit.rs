@@ -84,18 +84,25 @@ impl Page<'_> {
         // what was chosen on the validation set says more than what would have been best here
         if let Some(c) = self.run.calibration.as_ref().filter(|c| c.test.is_some()) {
             let good = lang.percent(c.wanted);
-            items.push(plain(match c.threshold_on_test {
-                Some(p) => fill(
-                    words.use_threshold_validation,
-                    &[
-                        ("threshold", &lang.percent(p.threshold)),
-                        ("share", &lang.percent(p.coverage)),
-                        ("accuracy", &lang.percent(p.accuracy)),
-                        ("good", &good),
-                    ],
-                ),
-                None => fill(words.use_no_threshold_validation, &[("good", &good)]),
-            }));
+            let Some((chosen, tested)) = c.threshold.zip(c.threshold_on_test) else {
+                items.push(plain(fill(words.use_no_threshold_validation, &[("good", &good)])));
+                return;
+            };
+            let values = [
+                ("threshold", lang.percent(tested.threshold)),
+                ("share", lang.percent(tested.coverage)),
+                ("accuracy", lang.percent(tested.accuracy)),
+                ("reached", lang.percent(chosen.accuracy)),
+                ("given", self.n((chosen.coverage * c.validation.examples as f64).round() as usize)),
+                ("good", good),
+            ];
+            let values = values.each_ref().map(|(n, v)| (*n, v.as_str()));
+            let mut text = fill(words.use_threshold_validation, &values);
+            // where nothing was answered, nothing was missed
+            if tested.coverage > 0.0 && tested.accuracy < c.wanted {
+                text = format!("{text} {}", fill(words.use_threshold_missed, &values));
+            }
+            items.push(plain(text));
             return;
         }
         let Some(curve) = coverage(self.run) else { return };

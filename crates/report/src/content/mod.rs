@@ -141,11 +141,12 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     if let Some(answers) = calibrated(&run.predictions).filter(|_| run.calibration.is_some()) {
         add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), lang));
     }
+    let by_calibrated = calibrated(&run.predictions).is_some();
     // an answer of several parts is hardly ever wholly right, so there its probability tells little
     let whole = !matches!(run.result.metrics, Some(Metrics::Entities(_) | Metrics::Tags(_)));
     if let Some(curve) = coverage(run).filter(|_| whole) {
         let chosen = run.calibration.as_ref().and_then(|c| c.threshold_on_test);
-        add("coverage", figure::coverage(&curve, chosen, lang));
+        add("coverage", figure::coverage(&curve, by_calibrated, chosen, lang));
     }
     if let Some(lengths) = run.run.data.lengths.as_ref().filter(|_| !run.is_from_elsewhere()) {
         let bin = |(i, &count): (usize, &usize)| {
@@ -589,8 +590,10 @@ impl Page<'_> {
             blocks.extend(self.figure("reliability_calibrated", words.reliability_calibrated_caption));
         }
         let chosen = self.run.calibration.as_ref().is_some_and(|c| c.threshold_on_test.is_some());
-        let caption = if chosen { format!("{} {}", words.coverage_caption, words.coverage_threshold_caption) } else { words.coverage_caption.into() };
-        blocks.extend(self.figure("coverage", caption));
+        let mut caption = vec![words.coverage_caption];
+        caption.extend(calibrated(&self.run.predictions).map(|_| words.coverage_calibrated_caption));
+        caption.extend(chosen.then_some(words.coverage_threshold_caption));
+        blocks.extend(self.figure("coverage", caption.join(" ")));
         (!blocks.is_empty()).then_some(blocks)
     }
 

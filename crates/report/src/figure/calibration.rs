@@ -76,12 +76,17 @@ pub struct Covered {
     pub right: usize,
 }
 
-/// Accuracy of the surest answers by the share of examples that they are, with a ring where a threshold was chosen.
-pub fn coverage(curve: &[Covered], chosen: Option<CoveragePoint>, lang: Lang) -> Figure {
+/// Accuracy of the surest answers by the share of examples that they are, with a ring where a threshold was chosen. What is
+/// surest, `calibrated` probabilities say or those that the model gave.
+pub fn coverage(curve: &[Covered], calibrated: bool, chosen: Option<CoveragePoint>, lang: Lang) -> Figure {
     let words = lang.words();
     let share = |p: &Covered| p.answered as f64 / p.of.max(1) as f64;
     let accuracy = |p: &Covered| p.right as f64 / p.answered.max(1) as f64;
     let mut alt = words.alt_coverage.to_string();
+    if calibrated {
+        alt.push(' ');
+        alt.push_str(words.alt_coverage_calibrated);
+    }
     let mut named = Vec::new();
     for wanted in [0.25, 0.5, 0.75, 1.0] {
         // the answers that are taken at most for this share
@@ -94,6 +99,11 @@ pub fn coverage(curve: &[Covered], chosen: Option<CoveragePoint>, lang: Lang) ->
                 named.push(text);
             }
         }
+    }
+    if let Some(p) = chosen {
+        let values = [("share", lang.percent(p.coverage)), ("accuracy", lang.percent(p.accuracy)), ("threshold", lang.percent(p.threshold))];
+        alt.push(' ');
+        alt.push_str(&fill(words.alt_coverage_threshold, &values.each_ref().map(|(n, v)| (*n, v.as_str()))));
     }
     let (left, top, width, height) = (62.0, 14.0, 420.0, 230.0);
     let bottom = top + height;
@@ -117,6 +127,8 @@ pub fn coverage(curve: &[Covered], chosen: Option<CoveragePoint>, lang: Lang) ->
     let thinned: Vec<(f64, f64)> = line.iter().enumerate().filter(|(i, _)| i % stride == 0 || i + 1 == line.len()).map(|(_, p)| *p).collect();
     let data = json!({
         "kind": "coverage",
+        "calibrated": calibrated,
+        "threshold": chosen,
         "curve": curve.iter().step_by(stride).collect::<Vec<_>>(),
         "pointer": {"along": "x", "plot": [left, top, left + width, bottom], "points": points},
     });
@@ -129,7 +141,8 @@ pub fn coverage(curve: &[Covered], chosen: Option<CoveragePoint>, lang: Lang) ->
             c.text(&format!("{}\u{202f}%", lang.decimal(value * 100.0, 0)), (x.at(value), bottom + 14.0), 12.0, At::Middle, INK);
         }
         c.line((left, bottom), (left + width, bottom), stroke(INK, 0.55, 1.0));
-        c.text(words.coverage_axis, (left + width / 2.0, bottom + 35.0), 12.0, At::Middle, INK);
+        let axis = if calibrated { words.coverage_axis_calibrated } else { words.coverage_axis };
+        c.text(axis, (left + width / 2.0, bottom + 35.0), 12.0, At::Middle, INK);
         c.upright(words.accuracy_axis, (12.0, top + height / 2.0), 12.0, At::Middle, INK);
         c.path(&thinned, stroke(BLUE, 1.0, 2.0));
         if let Some(chosen) = chosen.filter(|p| p.coverage.is_finite() && p.accuracy >= floor) {

@@ -7,6 +7,7 @@ use report::figure::{
 };
 use report::text::Lang;
 use roxmltree::{Document, Node};
+use tasks::score::calibration::CoveragePoint;
 use tasks::score::{Confusion, classification};
 use train::Event;
 
@@ -390,12 +391,35 @@ fn coverage_begins_where_it_is_more_than_luck() {
         (0..n).map(|i| Covered { probability: 1.0 - i as f64 / n as f64, answered: i + 1, of: n, right: right(i) }).collect()
     };
     for n in [1, 5, 200, 2000] {
-        let figure = coverage(&curve(n), None, Lang::Italian);
+        let figure = coverage(&curve(n), n == 5, None, Lang::Italian);
         keep(&format!("coverage-{n}.svg"), &figure.svg);
         checked(&figure);
         assert!(figure.data["curve"].as_array().unwrap().len() <= 401);
     }
-    checked(&coverage(&[], None, Lang::English));
+    checked(&coverage(&[], false, None, Lang::English));
+}
+
+#[test]
+fn coverage_says_whose_probabilities_it_goes_by_and_which_threshold_was_chosen() {
+    let curve: Vec<Covered> = (1..=40).map(|i| Covered { probability: 1.0 - i as f64 / 50.0, answered: i, of: 40, right: i - i / 10 }).collect();
+    let chosen = CoveragePoint { threshold: 0.62, coverage: 0.5, accuracy: 0.83 };
+    for (lang, said, axis) in [
+        (
+            Lang::English,
+            "chosen on the validation set, 62.0\u{202f}%, leaves 50.0\u{202f}% of the examples answered, 83.0\u{202f}%",
+            "by calibrated probability",
+        ),
+        (Lang::Italian, "validazione, 62,0\u{202f}%, lascia risposta al 50,0\u{202f}% degli esempi, giusta nell’83,0\u{202f}%", "per probabilità calibrata"),
+    ] {
+        let figure = coverage(&curve, true, Some(chosen), lang);
+        let document = checked(&figure);
+        assert!(figure.alt.contains(said), "{}", figure.alt);
+        assert!(texts(&document).iter().any(|t| t.ends_with(axis)), "{:?}", texts(&document));
+        assert_eq!((figure.data["threshold"]["threshold"].as_f64(), figure.data["calibrated"].as_bool()), (Some(0.62), Some(true)));
+        let figure = coverage(&curve, false, None, lang);
+        assert!(figure.data["threshold"].is_null() && !figure.alt.contains("calibra"), "{}", figure.alt);
+        assert!(!texts(&checked(&figure)).iter().any(|t| t.ends_with(axis)));
+    }
 }
 
 #[test]

@@ -610,14 +610,24 @@ fn calibration_is_told_as_fitted_on_validation_and_measured_on_the_test() {
     for said in [
         "a temperature of 1.7",
         "On the 600 test examples, which had no part in it",
-        "The threshold was chosen on the validation set",
+        // 0.8 of 60
+        "The threshold was chosen on the validation set, where 91.0\u{202f}% of the 48 answers above it were right; 90.0\u{202f}% was asked for.",
         "The ring is the threshold",
+        "Surest by calibrated probability.",
     ] {
         assert!(page.contains(said), "{said}");
     }
     let figures: Vec<String> = content::figures(&run, Lang::English).into_iter().map(|(name, _)| name).collect();
     assert!(figures.contains(&"reliability_calibrated".to_string()), "{figures:?}");
     assert!(!page.contains("this is the widest choice"), "a threshold chosen on the test set is not offered beside it");
+    assert!(!page.contains("that was not kept"));
+    let mut missed = run.clone();
+    missed.calibration.as_mut().unwrap().threshold_on_test = Some(CoveragePoint { threshold: 0.62, coverage: 0.75, accuracy: 0.84 });
+    let said = |run: &Run, lang, part: &str| html::render(&content::run(run, lang)).contains(part);
+    assert!(said(&missed, Lang::English, "On the test set that was not kept: 84.0\u{202f}% is below 90.0\u{202f}%."));
+    assert!(said(&missed, Lang::Italian, "Sull’insieme di prova ciò non si è mantenuto: 84,0\u{202f}% è meno del 90,0\u{202f}%."));
+    missed.calibration.as_mut().unwrap().threshold_on_test = Some(CoveragePoint { threshold: 0.62, coverage: 0.0, accuracy: 0.0 });
+    assert!(!said(&missed, Lang::English, "that was not kept"));
     let mut worse = run.clone();
     worse.calibration.as_mut().unwrap().test = Some(Agreement { examples: 600, error: 0.04, error_calibrated: 0.06 });
     worse.calibration.as_mut().unwrap().threshold_on_test = None;
@@ -625,7 +635,7 @@ fn calibration_is_told_as_fitted_on_validation_and_measured_on_the_test() {
     assert!(page.contains("Non è un guadagno") && page.contains("non se ne propone alcuna per astenersi"));
     // without one, nothing of it is said
     let page = html::render(&content::run(&crate::common::run(12, 600), Lang::English));
-    assert!(!page.contains("temperature") && !page.contains("validation set, where it reached"));
+    assert!(!page.contains("temperature") && !page.contains("Surest by calibrated") && !page.contains("chosen on the validation set"));
 }
 
 #[test]
