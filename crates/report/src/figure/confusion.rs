@@ -68,15 +68,21 @@ fn cell_opacity(share: f64) -> f64 {
 
 /// A cell that is not empty.
 struct Cell {
-    at: (f64, f64),
+    /// Row and column of the picture.
+    place: (usize, usize),
     count: usize,
     share: f64,
+    text: String,
     colour: RGBColor,
     opacity: f64,
     row: usize,
     column: usize,
 }
 
+/// Smallest size of a text in pixels: on paper, where a pixel is 0.72 points, still 5 points.
+const SMALLEST: f64 = 7.5;
+/// Width of a digit in parts of its size, see [`text_width`].
+const DIGIT: f64 = 0.57;
 /// From this opacity on white numbers read better than ink.
 const WHITE_FROM: f64 = 0.68;
 
@@ -129,10 +135,31 @@ pub fn confusion_matrix(confusion: &Confusion, numbers: Cells, lang: Lang) -> Fi
         "examples": total,
     });
 
-    // cells shrink as labels grow in number; from about forty on the picture grows instead
+    let mut cells = Vec::new();
+    for (r, &row) in shown.iter().enumerate() {
+        let of: usize = (0..=n).map(|column| count(row, column)).sum();
+        for (c, column) in shown.iter().copied().chain(extra.then_some(n)).enumerate() {
+            let value = count(row, column);
+            if value > 0 {
+                let colour = if row == column { CELL_RIGHT } else { CELL_WRONG };
+                let share = value as f64 / of as f64;
+                let text = match numbers {
+                    Cells::Counts => value.to_string(),
+                    // what is there is never nothing
+                    Cells::Shares if share < 0.005 => "<1".into(),
+                    Cells::Shares => lang.decimal(share * 100.0, 0),
+                };
+                cells.push(Cell { place: (r, c), count: value, share, text, colour, opacity: cell_opacity(share), row, column });
+            }
+        }
+    }
+
+    // cells shrink as labels grow in number; from about forty on, or where a number would become too small to be read, the
+    // picture grows instead
     let m = shown.len();
-    let cell_side = (560.0 / m.max(1) as f64).clamp(11.0, 40.0);
-    let size = (cell_side * 0.82).clamp(7.5, 12.0);
+    let digits = cells.iter().map(|cell| cell.text.len()).max().unwrap_or(1);
+    let cell_side = (560.0 / m.max(1) as f64).clamp(11.0, 40.0).max(2.0 + SMALLEST * DIGIT * digits as f64);
+    let size = (cell_side * 0.82).clamp(SMALLEST, 12.0);
     let gap = if extra { cell_side * 0.3 } else { 0.0 };
     let labels: Vec<String> = shown.iter().copied().chain(extra.then_some(n)).map(name).collect();
     let longest = labels.iter().map(|l| text_width(l, size)).fold(30.0, f64::max);
@@ -143,19 +170,7 @@ pub fn confusion_matrix(confusion: &Confusion, numbers: Cells, lang: Lang) -> Fi
         text_width(words.colour_key, 11.0) + 12.0 + [words.colour_right, words.colour_wrong].map(|w| 82.0 + text_width(w, 11.0)).iter().sum::<f64>();
     let (width, height) = (left + matrix.max(key_width) + 8.0, top + side + 48.0);
     let column_x = |c: usize| left + c as f64 * cell_side + if c == m { gap } else { 0.0 };
-
-    let mut cells = Vec::new();
-    for (r, &row) in shown.iter().enumerate() {
-        let of: usize = (0..=n).map(|column| count(row, column)).sum();
-        for (c, column) in shown.iter().copied().chain(extra.then_some(n)).enumerate() {
-            let value = count(row, column);
-            if value > 0 {
-                let colour = if row == column { CELL_RIGHT } else { CELL_WRONG };
-                let share = value as f64 / of as f64;
-                cells.push(Cell { at: (column_x(c), top + r as f64 * cell_side), count: value, share, colour, opacity: cell_opacity(share), row, column });
-            }
-        }
-    }
+    let at = |cell: &Cell| (column_x(cell.place.1), top + cell.place.0 as f64 * cell_side);
     let points: Vec<_> = cells
         .iter()
         .map(|cell| {
@@ -165,7 +180,7 @@ pub fn confusion_matrix(confusion: &Confusion, numbers: Cells, lang: Lang) -> Fi
                 ("count", lang.integer(cell.count as u64)),
                 ("share", lang.percent(cell.share)),
             ];
-            area(cell.at, (cell_side, cell_side), fill(words.pointer_cell, &values.each_ref().map(|(n, v)| (*n, v.as_str()))))
+            area(at(cell), (cell_side, cell_side), fill(words.pointer_cell, &values.each_ref().map(|(n, v)| (*n, v.as_str()))))
         })
         .collect();
     data["pointer"] = json!({"along": "cells", "plot": [left, top, left + matrix, top + side], "points": points});
@@ -194,16 +209,11 @@ pub fn confusion_matrix(confusion: &Confusion, numbers: Cells, lang: Lang) -> Fi
         }
         for cell in &cells {
             // the grid stays visible between cells
-            c.rectangle((cell.at.0 + 0.5, cell.at.1 + 0.5), (cell_side - 1.0, cell_side - 1.0), cell.colour, cell.opacity);
-            let text = match numbers {
-                Cells::Counts => cell.count.to_string(),
-                // what is there is never nothing
-                Cells::Shares if cell.share < 0.005 => "<1".into(),
-                Cells::Shares => lang.decimal(cell.share * 100.0, 0),
-            };
-            let fits = (cell_side - 2.0) / (text.len() as f64 * 0.57);
+            let (x, y) = at(cell);
+            c.rectangle((x + 0.5, y + 0.5), (cell_side - 1.0, cell_side - 1.0), cell.colour, cell.opacity);
+            let fits = (cell_side - 2.0) / (cell.text.len() as f64 * DIGIT);
             let ink = if cell.opacity >= WHITE_FROM { WHITE } else { INK };
-            c.text(&text, (cell.at.0 + cell_side / 2.0, cell.at.1 + cell_side / 2.0), fits.min(size + 0.5), At::Middle, ink);
+            c.text(&cell.text, (x + cell_side / 2.0, y + cell_side / 2.0), fits.min(size + 0.5), At::Middle, ink);
         }
         // the key: five shares of each colour
         let y = top + side + 24.0;

@@ -53,6 +53,11 @@ fn checked(figure: &Figure) -> Document<'_> {
     document
 }
 
+/// Size in pixels of the smallest text of a picture.
+pub fn smallest_text(figure: &Figure) -> f64 {
+    elements(&checked(figure), "text").iter().map(|node| number(*node, "font-size") / 4.0).fold(f64::INFINITY, f64::min)
+}
+
 fn elements<'a, 'b>(document: &'a Document<'b>, name: &str) -> Vec<Node<'a, 'b>> {
     document.descendants().filter(|n| n.tag_name().name() == name).collect()
 }
@@ -205,7 +210,7 @@ fn a_flood_of_notices_stays_within_the_plot() {
 
 #[test]
 fn confusion_matrices_of_all_sizes_show_every_count() {
-    for (classes, examples) in [(2, 60), (12, 600), (80, 4000)] {
+    for (classes, examples) in [(2, 60), (12, 600), (40, 40_000), (77, 10_000), (80, 4000)] {
         for unlabelled in [false, true] {
             let confusion = classification(&labels(classes), &answers(classes, examples, 0.85, unlabelled)).confusion;
             let figure = confusion_matrix(&confusion, Cells::Counts, Lang::Italian);
@@ -219,8 +224,9 @@ fn confusion_matrices_of_all_sizes_show_every_count() {
             for axis in ["atteso", "risposto"] {
                 assert!(texts(&document).iter().any(|t| t == axis));
             }
-            for node in elements(&document, "text") {
-                assert!(number(node, "font-size") / 4.0 >= 4.0, "{node:?} is too small to read");
+            for numbers in [Cells::Counts, Cells::Shares] {
+                let size = smallest_text(&confusion_matrix(&confusion, numbers, Lang::Italian));
+                assert!(size >= 7.0, "{classes} labels, {numbers:?}: a text of {size} pixels is too small to read");
             }
         }
     }
