@@ -672,6 +672,9 @@ catalogue! {
     summary_few_shot:
         "Shown a few training examples before each question, it gets {accuracy}.",
         "Con alcuni esempi di addestramento davanti a ogni domanda ottiene {accuracy}.";
+    summary_tf_idf:
+        "TF-IDF with logistic regression, fitted to the same training examples, gets {accuracy}.",
+        "TF-IDF con regressione logistica, adattata agli stessi esempi di addestramento, ottiene {accuracy}.";
     summary_better:
         "This model is above {others}: the intervals do not overlap.",
         "Questo modello è sopra {others}: gli intervalli non si sovrappongono.";
@@ -679,8 +682,8 @@ catalogue! {
         "This model is below {others}: the intervals do not overlap.",
         "Questo modello è sotto {others}: gli intervalli non si sovrappongono.";
     summary_unclear:
-        "The interval of this model overlaps that of {others}, so this measurement does not settle which is better.",
-        "L’intervallo di questo modello si sovrappone a quello di {others}: questa misura non decide quale sia migliore.";
+        "Beside {others} it is called neither above nor below: the intervals overlap.",
+        "Rispetto a {others} non lo si dice né sopra né sotto: gli intervalli si sovrappongono.";
     and:
         " and ",
         " e ";
@@ -864,8 +867,8 @@ catalogue! {
         "What it is good for, and what not",
         "A che cosa serve, e a che cosa no";
     use_no_better:
-        "It is not shown to be better than {other}: do not put it in that place on this evidence.",
-        "Non è dimostrato che sia migliore di {other}: su questa base non va messo al suo posto.";
+        "It is not shown to be better than {other}, above whose interval its own does not wholly lie: do not put it in that place on this evidence alone.",
+        "Non è dimostrato che sia migliore di {other}, sopra il cui intervallo il suo non sta per intero: su questa sola base non va messo al suo posto.";
     use_reliable:
         "Reliable (F1 of {high} or more): {labels}.",
         "Affidabili (F1 almeno {high}): {labels}.";

@@ -466,6 +466,7 @@ impl Page<'_> {
             ("nearest", words.summary_nearest),
             ("untuned", words.summary_untuned),
             ("few_shot", words.summary_few_shot),
+            ("tf_idf_logistic", words.summary_tf_idf),
         ] {
             if let Some((_, scores)) = self.baselines().find(|(n, _)| *n == name) {
                 text.push(fill(template, &[("accuracy", &lang.percent(scores.main()))]));

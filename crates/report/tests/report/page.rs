@@ -119,7 +119,22 @@ fn comparisons_follow_the_intervals() {
 
     run.result.baselines.insert("untuned".into(), run.result.metrics.clone().unwrap());
     let text = summary(&run);
-    assert!(text.contains("above the commonest label:") && text.contains("overlaps that of the model before tuning"), "{text}");
+    assert!(
+        text.contains("above the commonest label:")
+            && text.contains("Beside the model before tuning it is called neither above nor below: the intervals overlap."),
+        "{text}"
+    );
+    // intervals that overlap settle nothing, not even that nothing is settled
+    assert!(!text.contains("settle") && !text.contains("which is better"), "{text}");
+    let same = run.result.metrics.clone().unwrap();
+    run.result.baselines.insert("tf_idf_logistic".into(), same.clone());
+    let text = summary(&run);
+    assert!(text.contains(&format!("training examples, gets {}.", Lang::English.percent(same.main()))), "{text}");
+    assert!(
+        text.contains("Beside TF-IDF with logistic regression and the model before tuning it is called neither") && text.contains("the intervals overlap."),
+        "{text}"
+    );
+    run.result.baselines.remove("tf_idf_logistic");
 
     run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 600, 2.0, false)).into());
     assert!(summary(&run).contains("below the model before tuning"), "{}", summary(&run));
