@@ -344,7 +344,7 @@ fn choices(runs: &[Run], names: &[String], lang: Lang) -> Vec<Block> {
     let each = |value: &dyn Fn(&Run) -> String| runs.iter().map(value).collect::<Vec<_>>();
     all.push(("task".into(), Some(words.task), each(&|r| content::task(&r.run.task, words))));
     all.push(("method".into(), Some(words.method), each(&|r| content::method(&r.run.method, words))));
-    all.push(("model".into(), Some(words.model), each(&|r| clean(&r.run.model.name, NAME_CHARS))));
+    all.push(("model".into(), Some(words.model), each(&content::model_name)));
     all.push(("data".into(), Some(words.data), each(&|r| clean(&r.run.data.name, NAME_CHARS))));
     let test = |r: &Run| r.run.data.files.get("test").map(|f| clean(&f.sha256, 12)).unwrap_or_default();
     all.push(("test".into(), Some(words.test_file), each(&test)));

@@ -1722,17 +1722,24 @@ catalogue! {
     reproduce_text:
         "With version {version} of Lapidary and the files below, this command repeats the run:",
         "Con la versione {version} di Lapidary e i file elencati, questo comando ripete l’esecuzione:";
+    reproduce_shortened:
+        "Of a path that begins at the root only the folder and the name are told here.",
+        "Di un percorso che comincia dalla radice si dicono qui solo la cartella e il nome.";
     reproduce_edited:
         "With --edited it takes the changes from the library of the machine on which they were made. To repeat the run on another one, pack it with its data \
          (lapidary pack) and unpack it there (lapidary unpack): the changes come with it.",
         "Con --edited prende le modifiche dalla libreria della macchina su cui sono state fatte. Per ripetere l’esecuzione su un’altra, impacchettala con i \
          suoi dati (lapidary pack) ed estraila là (lapidary unpack): le modifiche vengono con lei.";
     reproduce_hashes:
-        "The files, as sha256sum prints them:",
-        "I file, come li stampa sha256sum:";
+        "The SHA-256 of each file, in the form of sha256sum:",
+        "Lo SHA-256 di ogni file, nella forma di sha256sum:";
     reproduce_unpacked:
-        "This run was unpacked with its data and all its settings, so where the base model is at hand this command repeats it as well:",
-        "Questa esecuzione è stata estratta con i suoi dati e tutte le sue impostazioni: dove c’è il modello di partenza la ripete anche questo comando:";
+        "This run was unpacked with its data and all its settings, so where the base model is at hand this command{where} repeats it as well:",
+        "Questa esecuzione è stata estratta con i suoi dati e tutte le sue impostazioni: dove c’è il modello di partenza la ripete anche questo \
+         comando{where}:";
+    reproduce_beside:
+        ", given in the folder that holds the run,",
+        ", dato nella cartella che contiene l’esecuzione";
     footer:
         "Written by Lapidary {version} from the files of the run folder.",
         "Scritto da Lapidary {version} dai file della cartella dell’esecuzione.";

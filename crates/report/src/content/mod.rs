@@ -15,6 +15,7 @@ use crate::figure::{self, Compared, Figure, MarkKind};
 use crate::record::{CHANGED, ELSEWHERE, FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
 use scores::{by_label, faults, inside, measure, systems};
+use std::path::Path;
 use tasks::Metrics;
 use tasks::score::calibration::Agreement;
 use train::Event;
@@ -90,7 +91,7 @@ pub fn run(run: &Run, lang: Lang) -> Document {
     let version = clean(&file.version, 40);
     let mut heading = plain(format!("{}: ", task(&file.task, words)));
     heading.extend(foreign(&file.data.name, NAME_CHARS));
-    let mut subtitle = foreign(&file.model.name, NAME_CHARS);
+    let mut subtitle = vec![Span::Foreign(model_name(run))];
     if !run.is_from_elsewhere() {
         subtitle.push(Span::Plain(" · ".into()));
         subtitle.extend(foreign(&file.device.name, NAME_CHARS));
@@ -219,14 +220,53 @@ pub(crate) fn moment(rfc3339: &str) -> String {
     if plain { format!("{} {} UTC", &rfc3339[..10], &rfc3339[11..16]) } else { clean(rfc3339, 40) }
 }
 
-/// A file as a report names it: as a person named it, but of a path that begins at the root only the folder and the name. A report is
-/// handed over, and where its author keeps files is nobody's business; which file is meant, its hash says.
+/// A file as a report names it: as a person named it, but of a path that begins at the root only the folder and the name, and of one
+/// in the folder of a person the name alone. A report is handed over, and where its author keeps files is nobody's business; which
+/// file is meant, its hash says.
 fn without_home(path: &str) -> &str {
     let separators = ['/', '\\'];
     if !path.starts_with(separators) && path.get(1..2) != Some(":") {
         return path;
     }
-    path.rmatch_indices(separators).nth(1).map_or(path.trim_start_matches(separators), |(at, _)| &path[at + 1..])
+    let mut ends = path.trim_end_matches(separators).rmatch_indices(separators).map(|(at, _)| at);
+    let told = match (ends.next(), ends.next()) {
+        (Some(name), Some(folder)) if ["home", "Users"].iter().any(|people| path[..folder].ends_with(people)) => &path[name + 1..],
+        (_, Some(folder)) => &path[folder + 1..],
+        _ => path.trim_start_matches(separators),
+    };
+    // the root itself
+    if told.is_empty() { path } else { told }
+}
+
+/// A command as a report tells it: each path in it as [`without_home`] has it.
+fn command_without_home(command: &str) -> String {
+    let mut out = String::with_capacity(command.len());
+    let mut rest = command;
+    while let Some(first) = rest.chars().next() {
+        if first.is_whitespace() {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        // a word ends at a blank, or at the mark in which it began
+        let quoted = ['"', '\''].contains(&first);
+        let (mark, body) = rest.split_at(usize::from(quoted));
+        let word = &body[..body.find(|c: char| if quoted { c == first } else { c.is_whitespace() }).unwrap_or(body.len())];
+        let (flag, value) = if word.starts_with("--") { word.split_at(word.find('=').map_or(word.len(), |at| at + 1)) } else { ("", word) };
+        out.extend([mark, flag, without_home(value)]);
+        rest = &body[word.len()..];
+        // the mark at the end begins no other word
+        if let Some(after) = rest.strip_prefix(first).filter(|_| quoted) {
+            out.push(first);
+            rest = after;
+        }
+    }
+    out
+}
+
+/// The model of a run as a report names it: its name in the library, or its file as [`without_home`] has it.
+pub(crate) fn model_name(run: &Run) -> String {
+    clean(without_home(&run.run.model.name), NAME_CHARS)
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -370,7 +410,7 @@ impl Page<'_> {
         let examples = run.data.files.get("train").map_or_else(|| "?".to_string(), |f| lang.integer(f.count));
         let device = clean(&run.device.name, NAME_CHARS);
         let seconds = self.run.result.train.seconds;
-        let model = clean(&run.model.name, NAME_CHARS);
+        let model = model_name(self.run);
         let data = clean(&run.data.name, NAME_CHARS);
         let how = fill(if run.method == "head" { words.by_head } else { words.by_method }, &[("method", &method(&run.method, words))]);
         let time = lang.duration(seconds);
@@ -774,7 +814,7 @@ impl Page<'_> {
         let model = fill(
             words.model_value,
             &[
-                ("name", &clean(&run.model.name, NAME_CHARS)),
+                ("name", &model_name(self.run)),
                 ("parameters", &lang.integer(run.model.parameters)),
                 ("storage", &clean(&run.model.storage, NAME_CHARS)),
                 ("layers", &self.n(run.model.layers)),
@@ -829,7 +869,7 @@ impl Page<'_> {
         let facts = [
             (words.task, task(&run.task, words)),
             (words.method, method(&run.method, words)),
-            (if elsewhere { words.system } else { words.model }, clean(&run.model.name, NAME_CHARS)),
+            (if elsewhere { words.system } else { words.model }, model_name(self.run)),
             (words.data, clean(&run.data.name, NAME_CHARS)),
             (words.device, known(device)),
             (words.parity, self.parity()),
@@ -910,7 +950,11 @@ impl Page<'_> {
             .map(|(_, f, _)| format!("{}  {}", clean(&f.sha256, 64), clean(without_home(&f.path), 1000)))
             .collect();
         let intro = fill(words.reproduce_text, &[("version", &clean(&run.version, 40))]);
-        let mut blocks = vec![Block::Paragraph { text: plain(intro), role: Role::Body }, Block::Code { text: clean_lines(&run.command, MESSAGE_CHARS) }];
+        let command = command_without_home(&run.command);
+        let mut blocks = vec![Block::Paragraph { text: plain(intro), role: Role::Body }, Block::Code { text: clean_lines(&command, MESSAGE_CHARS) }];
+        if command != run.command {
+            blocks.push(Block::Paragraph { text: plain(words.reproduce_shortened), role: Role::Note });
+        }
         if self.changes().is_some() && !self.run.with_data {
             blocks.push(Block::Paragraph { text: plain(words.reproduce_edited), role: Role::Body });
         }
@@ -918,9 +962,13 @@ impl Page<'_> {
             blocks.push(Block::Paragraph { text: plain(words.reproduce_hashes), role: Role::Body });
             blocks.push(Block::Code { text: sums.join("\n") });
         }
-        if let Some(command) = run.repeated_in(&self.run.path).filter(|_| self.run.with_data) {
-            blocks.push(Block::Paragraph { text: plain(words.reproduce_unpacked), role: Role::Body });
-            blocks.push(Block::Code { text: clean_lines(&command, MESSAGE_CHARS) });
+        let (folder, place) = match self.run.path.file_name().filter(|_| self.run.path.is_absolute()) {
+            Some(name) => (Path::new(name), words.reproduce_beside),
+            None => (self.run.path.as_path(), ""),
+        };
+        if let Some(command) = run.repeated_in(folder).filter(|_| self.run.with_data) {
+            blocks.push(Block::Paragraph { text: plain(fill(words.reproduce_unpacked, &[("where", place)])), role: Role::Body });
+            blocks.push(Block::Code { text: clean_lines(&command_without_home(&command), MESSAGE_CHARS) });
         }
         Some(blocks)
     }
@@ -935,7 +983,7 @@ impl Page<'_> {
         if let Some(year) = year {
             text += &format!(",\n  year = {{{year}}}");
         }
-        text += &format!(",\n  note = {{{}: {}, {}}}\n}}", bib(&run.task), bib(&run.data.name), bib(&run.model.name));
+        text += &format!(",\n  note = {{{}: {}, {}}}\n}}", bib(&run.task), bib(&run.data.name), bib(without_home(&run.model.name)));
         if run.model.name.to_lowercase().contains("gemma-3") {
             text += "\n\n@misc{gemma3,\n  title = {Gemma 3 Technical Report},\n  author = {{Gemma Team}},\n  year = {2025},\n  eprint = {2503.19786},\n  \
                      archivePrefix = {arXiv}\n}";

@@ -1,7 +1,7 @@
 //! Scores of any task: what its measures are called, systems side by side, scores by label or type, and the
 //! kinds of what went wrong.
 
-use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, split};
+use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, model_name, split};
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
@@ -57,7 +57,7 @@ pub(crate) struct System<'a> {
 pub(crate) fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
     let result = &run.result;
     let mut out = Vec::new();
-    let this = if run.is_from_elsewhere() { clean(&run.run.model.name, NAME_CHARS) } else { words.this_model.into() };
+    let this = if run.is_from_elsewhere() { model_name(run) } else { words.this_model.into() };
     out.extend(result.metrics.as_ref().map(|scores| System { key: "model", name: this, scores, main: true }));
     out.extend(result.metrics_free.as_ref().map(|scores| System { key: "model_free", name: words.this_model_free.into(), scores, main: false }));
     // the nearer relative first

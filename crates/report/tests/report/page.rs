@@ -5,6 +5,7 @@ use crate::paper;
 use report::Run;
 use report::content;
 use report::html;
+use report::markdown;
 use report::output::{Format, write};
 use report::record::{Calibration, ELSEWHERE, ModelRecord, TrainRecord};
 use report::text::Lang;
@@ -223,6 +224,8 @@ fn a_report_does_not_tell_where_its_author_keeps_files() {
     for (path, told) in [
         ("/home/anna/private/posta/train.jsonl", "posta/train.jsonl"),
         ("C:\\Users\\anna\\posta\\train.jsonl", "posta\\train.jsonl"),
+        ("/home/anna/train.jsonl", "train.jsonl"),
+        ("C:\\Users\\anna\\train.jsonl", "train.jsonl"),
         ("/train.jsonl", "train.jsonl"),
         ("datasets/posta/train.jsonl", "datasets/posta/train.jsonl"),
     ] {
@@ -230,6 +233,27 @@ fn a_report_does_not_tell_where_its_author_keeps_files() {
         let page = html::render(&content::run(&run, Lang::English));
         assert!(page.contains(told) && !page.contains("anna"), "{path}");
     }
+    // the window names all it asks for from the root
+    run.run.model.name = "/home/anna/models/gemma-3-270m.gguf".into();
+    let said = |run: &Run, lang| markdown::render(&content::run(run, lang));
+    for (command, told) in [
+        (
+            "lapidary train --task intent --data \"/home/anna/my posts/posta\" --model /home/anna/models/gemma-3-270m.gguf --set 'template.it={text} →' --out /home/anna/runs/a",
+            "lapidary train --task intent --data \"my posts/posta\" --model models/gemma-3-270m.gguf --set 'template.it={text} →' --out runs/a\n",
+        ),
+        ("lapidary train --data=C:\\Users\\anna\\posta --out \"C:\\Users\\anna\\a b\"", "lapidary train --data=posta --out \"a b\"\n"),
+        ("lapidary train --data / --out \"/home/anna/posta/a", "lapidary train --data / --out \"posta/a\n"),
+    ] {
+        run.run.command = command.into();
+        let page = said(&run, Lang::English);
+        assert!(page.contains(told), "{told}: {page}");
+        assert!(!page.contains("/home") && page.contains("only the folder and the name are told here"), "{page}");
+        assert!(page.contains("models/gemma-3-270m.gguf, 268\u{202f}098\u{202f}176 parameters"), "{page}");
+    }
+    // in the text of a command that a person typed nothing is changed
+    run.run.command = "lapidary train --data posta --set 'template.it=/{text}/' --model gemma-3-270m".into();
+    let page = said(&run, Lang::Italian);
+    assert!(page.contains("lapidary train --data posta --set 'template.it=/{text}/' --model gemma-3-270m\n") && !page.contains("comincia dalla radice"));
 }
 
 #[test]
