@@ -985,6 +985,7 @@ fn rows_are_edited_and_trained_on_as_edited() {
     let run: lab::report::record::RunFile = lab::report::record::RunFile::read(&b.path("out")).expect("run.toml");
     let (train, changes) = (&run.data.files["train"], &run.data.files["changes"]);
     assert_eq!((train.count, changes.count), (9, 4));
+    assert_eq!(run.data.counts.values().sum::<usize>(), 9, "{:?}", run.data.counts);
     assert_eq!(train.sha256, data::set::sha256_of(&before), "the file is that of the source");
     let kept = std::fs::read(b.path("out/changes.jsonl")).expect("the changes");
     assert_eq!(changes.sha256, data::set::sha256_of(&kept));

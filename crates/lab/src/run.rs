@@ -233,6 +233,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     let library = Library::open(home)?;
     let mut record = describe(&library, request, &p)?;
     record.data.lengths = RowLengths::of(encoded.iter().map(|e| e.ids.len()));
+    record.data.counts = counts(p.set.examples(Split::Train));
 
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
@@ -452,6 +453,18 @@ pub(crate) fn write_result(out: &Path, result: &RunResult) -> Result<()> {
     Ok(write_atomically(&out.join("result.json"), text.as_bytes())?)
 }
 
+/// Examples by label, or entities by type.
+fn counts(examples: &[Example]) -> BTreeMap<String, usize> {
+    let mut out = BTreeMap::new();
+    for example in examples {
+        let label = Some(example.label()).filter(|label| !label.is_empty());
+        for name in label.into_iter().chain(example.spans().iter().map(|span| span.kind.as_str())) {
+            *out.entry(name.to_string()).or_default() += 1;
+        }
+    }
+    out
+}
+
 /// The part of a data set that a run is scored on: the test set, or the validation set without one.
 pub(crate) fn evaluated(set: &DataSet) -> Option<Split> {
     [Split::Test, Split::Validation].into_iter().find(|s| !set.examples(*s).is_empty())
@@ -668,6 +681,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
             tables: p.task.tables.clone(),
             json_schema: p.task.json_schema.as_ref().map(|s| s.text().to_string()),
             lengths: None,
+            counts: BTreeMap::new(),
             files,
             reference: p.set.card.reference.clone(),
         },

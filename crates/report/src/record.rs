@@ -132,6 +132,9 @@ pub struct DataRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub lengths: Option<RowLengths>,
+    /// Training examples by label; entities of the training examples by type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, usize>,
     /// Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`; `changes`.
     pub files: BTreeMap<String, FileRecord>,
     /// Figures that others published, as the card quotes them.

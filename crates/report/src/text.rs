@@ -810,6 +810,9 @@ catalogue! {
     balance_caption:
         "Examples of each label in the set that was scored.",
         "Esempi di ogni etichetta nell’insieme valutato.";
+    balance_training_caption:
+        "Examples of each label in the training set.",
+        "Esempi di ogni etichetta nell’insieme di addestramento.";
     lengths_caption:
         "Lengths of the training rows in tokens, as the model reads them.",
         "Lunghezze delle righe di addestramento in token, come le legge il modello.";
@@ -1394,6 +1397,9 @@ catalogue! {
     f1:
         "F1",
         "F1";
+    in_training:
+        "In training",
+        "In addestramento";
     classes_note:
         "Precision: of the answers with this label, the share that was right. Recall: of the examples with this label, the share that was found. F1 is \
          their harmonic mean.",
@@ -1416,6 +1422,9 @@ catalogue! {
     types_balance_caption:
         "Entities of each type in the set that was scored.",
         "Entità di ogni tipo nell’insieme valutato.";
+    types_balance_training_caption:
+        "Entities of each type in the training set.",
+        "Entità di ogni tipo nell’insieme di addestramento.";
     errors_heading:
         "What goes wrong",
         "Che cosa va storto";

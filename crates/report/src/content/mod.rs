@@ -15,6 +15,7 @@ use crate::figure::{self, Compared, Figure, MarkKind};
 use crate::record::{CHANGED, ELSEWHERE, FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
 use scores::{by_label, faults, inside, measure, systems};
+use std::collections::BTreeMap;
 use std::path::Path;
 use tasks::Metrics;
 use tasks::score::calibration::Agreement;
@@ -127,6 +128,9 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     if let Some(scores) = run.result.metrics.as_ref().and_then(by_label).filter(|s| !s.is_empty()) {
         add("classes", figure::class_scores(&scores, lang));
         add("balance", figure::class_balance(&scores, lang));
+    }
+    if let Some(counts) = training_counts(run) {
+        add("balance_training", figure::label_counts(counts, lang));
     }
     if let Some(metrics) = run.result.classes() {
         add("confusion", figure::confusion_matrix(&metrics.confusion, figure::Cells::Counts, lang));
@@ -338,6 +342,11 @@ fn cause(run: &Run, lang: Lang) -> Option<String> {
     let failed = || run.events.iter().rev().find_map(|e| if let Event::Failed { message, .. } = e { Some(message) } else { None });
     let cause = run.result.error.as_ref().or_else(failed)?;
     Some(train::event::cause(&run.events, cause, lang.into()).unwrap_or_else(|| cause.clone()))
+}
+
+/// Training examples by label, or entities by type, where they were counted. What another system learned from is not known.
+fn training_counts(run: &Run) -> Option<&BTreeMap<String, usize>> {
+    Some(&run.run.data.counts).filter(|counts| !counts.is_empty() && !run.is_from_elsewhere())
 }
 
 /// Calibrated probabilities of answers, and whether each was right; `None` unless all are known.
@@ -932,6 +941,8 @@ impl Page<'_> {
         }
         if data.labels.len() <= DRAWN {
             let entities = self.run.run.task == "entities";
+            let training = if entities { words.types_balance_training_caption } else { words.balance_training_caption };
+            blocks.extend(self.figure("balance_training", training));
             blocks.extend(self.figure("balance", if entities { words.types_balance_caption } else { words.balance_caption }));
         }
         blocks.extend(self.figure("lengths", words.lengths_caption));

@@ -1,7 +1,7 @@
 //! Scores of any task: what its measures are called, systems side by side, scores by label or type, and the
 //! kinds of what went wrong.
 
-use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, model_name, split};
+use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, model_name, split, training_counts};
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
@@ -251,28 +251,27 @@ impl Page<'_> {
             if types { (words.types_caption, words.type_, words.types_note) } else { (words.classes_caption, words.label, words.classes_note) };
         let mut classes: Vec<_> = scores.iter().collect();
         classes.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1).then(b.1.support.cmp(&a.1.support)));
+        let training = training_counts(self.run);
         let rows = classes.into_iter().take(LISTED).map(|(label, scores)| {
-            Row::new(vec![
+            let mut cells = vec![
                 Cell::foreign(label, NAME_CHARS),
                 self.percent(scores.f1),
                 self.percent(scores.precision),
                 self.percent(scores.recall),
                 self.count(scores.support),
-            ])
+            ];
+            cells.extend(training.map(|counts| self.count(counts.get(label).copied().unwrap_or(0))));
+            Row::new(cells)
         });
-        let table = Table {
-            name: "classes",
-            caption: Some(caption.into()),
-            columns: vec![
-                Column::new("label", column, Kind::Name),
-                Column::new("f1", words.f1, Kind::Share),
-                Column::new("precision", words.precision, Kind::Number),
-                Column::new("recall", words.recall, Kind::Number),
-                Column::new("examples", if types { words.expected } else { words.examples }, Kind::Number),
-            ],
-            titled: true,
-            rows: rows.collect(),
-        };
+        let mut columns = vec![
+            Column::new("label", column, Kind::Name),
+            Column::new("f1", words.f1, Kind::Share),
+            Column::new("precision", words.precision, Kind::Number),
+            Column::new("recall", words.recall, Kind::Number),
+            Column::new("examples", if types { words.expected } else { words.examples }, Kind::Number),
+        ];
+        columns.extend(training.map(|_| Column::new("training", words.in_training, Kind::Number)));
+        let table = Table { name: "classes", caption: Some(caption.into()), columns, titled: true, rows: rows.collect() };
         let mut blocks = vec![Block::Table(table), Block::Paragraph { text: plain(note), role: Role::Note }];
         if scores.len() <= DRAWN {
             blocks.extend(self.figure("classes", words.class_scores_caption));

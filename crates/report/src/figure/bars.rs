@@ -80,8 +80,13 @@ fn diamond(c: &mut super::Canvas, (x, y): (f64, f64)) {
 
 /// Examples of each label in the set that was scored, commonest first.
 pub fn class_balance(per_class: &BTreeMap<String, ClassScore>, lang: Lang) -> Figure {
+    label_counts(&per_class.iter().map(|(label, scores)| (label.clone(), scores.support)).collect(), lang)
+}
+
+/// How often each label occurs, commonest first.
+pub fn label_counts(counts: &BTreeMap<String, usize>, lang: Lang) -> Figure {
     let words = lang.words();
-    let mut classes: Vec<(&str, usize)> = per_class.iter().map(|(l, s)| (l.as_str(), s.support)).collect();
+    let mut classes: Vec<(&str, usize)> = counts.iter().map(|(label, &count)| (label.as_str(), count)).collect();
     classes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let total = classes.len();
     let (most, least) = (classes.first().map_or(0, |c| c.1), classes.last().map_or(0, |c| c.1));

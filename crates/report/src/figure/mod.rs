@@ -19,7 +19,7 @@ mod map;
 mod overlaid;
 mod quantity;
 
-pub use bars::{class_balance, class_scores};
+pub use bars::{class_balance, class_scores, label_counts};
 pub use calibration::{Covered, coverage, reliability};
 pub use canvas::Variant;
 pub(crate) use canvas::{FAMILIES, LIGHTER, hex};

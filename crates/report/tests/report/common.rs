@@ -152,6 +152,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         labels: labels.clone(),
         tables: Vec::new(),
         json_schema: None,
+        counts: labels.iter().zip(4800 / classes..).map(|(label, count)| (label.clone(), count)).collect(),
         lengths: RowLengths::of((0..4800).map(|i| 9 + (60.0 * noise(i) * noise(i + 1)) as usize)),
         files: BTreeMap::from([
             ("train".into(), file("datasets/intents-it/train.jsonl", 4800, "a")),
@@ -263,6 +264,7 @@ pub fn hostile_run() -> Run {
     run.result.metrics_free = Some(metrics.clone().into());
     run.result.metrics = Some(metrics.into());
     run.run.data.labels = hostile.clone();
+    run.run.data.counts = hostile.iter().map(|label| (label.clone(), 7)).collect();
     run.run.data.reference = hostile
         .iter()
         .map(|t| data::set::Reference { system: t.clone(), measure: t.clone(), value: 0.5, source: t.clone(), translations: BTreeMap::new() })

@@ -198,7 +198,7 @@ fn every_table_is_there_for_programs_with_plain_numbers() {
         assert_eq!(json["figures"]["confusion"]["data"]["examples"], 600);
         files.push(std::fs::read_to_string(folder.path().join("tables/classes.csv")).unwrap());
     }
-    assert!(files[0].starts_with("label,f1,precision,recall,examples\r\n"), "{}", files[0]);
+    assert!(files[0].starts_with("label,f1,precision,recall,examples,training\r\n"), "{}", files[0]);
     assert_eq!(files[0], files[1], "values do not depend on the language");
 }
 

@@ -217,6 +217,8 @@ fn from(kind: Kind, task: &str, folder: &str, train: &[Example], test: &[Example
         data.name = folder.into();
         data.license = "CC0-1.0".into();
         data.labels = labels.clone();
+        let count = |label: &String| train.iter().flat_map(Example::spans).filter(|span| span.kind == *label).count();
+        data.counts = labels.iter().map(|label| (label.clone(), count(label))).collect();
         data.tables = tables.clone();
         for (split, file) in &mut data.files {
             file.path = format!("datasets/{folder}/{split}.jsonl");

@@ -54,7 +54,7 @@ fn a_finished_run_has_all_sections_with_headings_captions_and_alternatives() {
             assert!(section.children().find(Node::is_element).unwrap().has_tag_name("h2"));
         }
         let svgs: Vec<Node> = document.descendants().filter(|n| n.tag_name().name() == "svg").collect();
-        assert_eq!(svgs.len(), 13);
+        assert_eq!(svgs.len(), 14);
         for svg in svgs {
             assert_eq!(svg.attribute("role"), Some("img"));
             assert!(svg.attribute("aria-label").unwrap().len() > 30);
@@ -192,6 +192,28 @@ fn a_failed_run_says_so_first_and_claims_nothing() {
         assert_eq!(sections(&body(&page)), ["summary", "done", "model", "data", "reproduce", "cite"]);
         assert_eq!(page.matches("role=\"alert\"").count(), 1);
     }
+}
+
+#[test]
+fn how_many_examples_each_label_had_in_training_is_told_where_it_was_counted() {
+    let mut run = run(12, 600);
+    let document = content::run(&run, Lang::English);
+    let figure = &document.figure("balance_training").unwrap().data;
+    assert_eq!(figure["classes"][0], serde_json::json!({"label": "general_inquiry", "examples": 411}));
+    let json = report::tables::json(&document);
+    let row = json["tables"]["classes"].as_array().unwrap().iter().find(|r| r["label"] == "order_cancellation").unwrap();
+    assert_eq!((row["training"].as_u64(), row["examples"].as_u64()), (Some(401), Some(50)));
+    assert!(section(&body(&html::render(&document)), "data").contains("Examples of each label in the training set."));
+    // runs of earlier versions did not count them, and of another system nothing is known
+    let counts = std::mem::take(&mut run.run.data.counts);
+    let untold = |run: &Run| {
+        let document = content::run(run, Lang::English);
+        document.figure("balance_training").is_none() && document.tables().all(|t| t.columns.iter().all(|c| c.key != "training"))
+    };
+    assert!(untold(&run));
+    run.run.data.counts = counts;
+    run.run.method = ELSEWHERE.into();
+    assert!(untold(&run));
 }
 
 #[test]
@@ -498,6 +520,7 @@ fn writing_leaves_whole_files_and_overwrites_older_ones() {
     names.sort();
     let figures = [
         "balance",
+        "balance_training",
         "classes",
         "comparison",
         "confusion",

@@ -247,6 +247,7 @@ fn hostile(mut run: Run) -> Run {
         m.per_type.extend(all.iter().map(|t| (t.clone(), scores.clone())));
     }
     run.run.data.labels = all.clone();
+    run.run.data.counts = all.iter().map(|label| (label.clone(), 7)).collect();
     if let Some(table) = run.run.data.tables.first_mut() {
         table.name = all.join(" ");
     }

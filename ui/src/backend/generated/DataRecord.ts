@@ -37,6 +37,10 @@ json_schema?: string,
  */
 lengths?: RowLengths, 
 /**
+ * Training examples by label; entities of the training examples by type.
+ */
+counts?: { [key in string]: number }, 
+/**
  * Files by split, `train`, `validation`, `test`, and of the database: `schema`, `seed`, `database`; `json_schema`; `changes`.
  */
 files: { [key in string]: FileRecord }, 
