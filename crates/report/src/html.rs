@@ -215,7 +215,7 @@ mark{background:var(--tint);color:inherit;padding:.05em .2em;border-radius:3px}
 td small{color:var(--faint);font-size:.78em;margin-left:.25em}
 .mistakes,.entity_mistakes,.query_mistakes,.tag_mistakes,.text_mistakes{width:100%}
 .query_mistakes .quote,.text_mistakes .quote,.tag_mistakes .quote{min-width:11rem}
-.query_mistakes td:last-child{min-width:9rem}
+.query_mistakes td:nth-child(4){min-width:9rem}
 .tag_mistakes td:not(.quote):not(.num){min-width:9.5rem}
 .results tbody th,.further tbody th,.runs tbody th{min-width:10.5rem}
 .classes tbody th{min-width:9rem}
@@ -238,7 +238,7 @@ footer{margin-top:4rem;color:var(--faint);font-size:.85rem}
 tr,figure,.hero,.banner,li{break-inside:avoid}caption{break-after:avoid}thead{display:table-header-group;break-after:avoid}tbody tr:first-child{
 break-before:avoid}p{orphans:3;widows:3}a{color:inherit;text-decoration:none}.mistakes{table-layout:fixed}.mistakes th:nth-child(n+2){width:22%}
 .mistakes th:last-child{width:12%}.mistakes td:not(.quote):not(.num){max-width:none}.mistakes td:not(.quote) bdi{overflow-wrap:anywhere}
-.quote,.query_mistakes .quote,.text_mistakes .quote,.tag_mistakes .quote,.query_mistakes td:last-child,
+.quote,.query_mistakes .quote,.text_mistakes .quote,.tag_mistakes .quote,.query_mistakes td:nth-child(4),
 .tag_mistakes td:not(.quote):not(.num),.results tbody th,.further tbody th,.runs tbody th,.files td:last-child,.model_files td:last-child{min-width:0}
 mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ";

@@ -694,6 +694,11 @@ catalogue! {
         "There was no test set: these figures come from the validation set, which also chose the weights that were kept, so expect somewhat less on new text.",
         "Non c’era un insieme di prova: queste cifre vengono dall’insieme di validazione, che ha anche scelto i pesi tenuti; su testi nuovi ci si aspetti \
          un po’ meno.";
+    summary_trial:
+        "This was a trial for choosing settings, which leaves the test set out: these figures come from the validation set, which also chose the weights \
+         that were kept, so expect somewhat less on new text.",
+        "Era un tentativo per scegliere le impostazioni, che lascia fuori l’insieme di prova: queste cifre vengono dall’insieme di validazione, che ha anche \
+         scelto i pesi tenuti; su testi nuovi ci si aspetti un po’ meno.";
     number_label:
         "{measure}, {split} set",
         "{measure}, insieme di {split}";
@@ -1613,6 +1618,9 @@ catalogue! {
          (95 % interval {interval}): by so much its probabilities miss the truth on average.",
         "La probabilità media che il modello ha dato alle sue risposte è {confidence}; la quota di quelle giuste è {accuracy}. L’errore di calibrazione \
          atteso è {ece} (intervallo al 95 % {interval}): di tanto le sue probabilità sbagliano in media.";
+    calibration_whole:
+        "The mean probability that the model gave to its whole answers is {confidence}; the share of them that is right is {accuracy}.",
+        "La probabilità media che il modello ha dato alle sue risposte intere è {confidence}; la quota di quelle giuste è {accuracy}.";
     reliability_caption:
         "Reliability. Area of a point: number of answers. Points under the diagonal: the model was surer than it was right.",
         "Affidabilità. Area del punto: numero di risposte. Punti sotto la diagonale: il modello era più sicuro che giusto.";

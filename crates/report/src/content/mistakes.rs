@@ -82,12 +82,16 @@ impl Page<'_> {
         Cell::spans(text)
     }
 
+    /// How sure the model was of an answer; nothing where it does not say.
+    fn probability(&self, p: &Prediction) -> Cell {
+        if self.run.has_probabilities() { self.percent(p.probability) } else { Cell::empty() }
+    }
+
     fn label_mistakes(&self, wrong: &[&Prediction]) -> Table {
         let words = self.words;
         let rows = wrong.iter().map(|p| {
             let answer = p.answer.as_ref().map_or_else(|| self.no_answer(p, words.no_label), |a| Cell::foreign(a, NAME_CHARS));
-            let probability = if self.run.has_probabilities() { self.percent(p.probability) } else { Cell::empty() };
-            Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, NAME_CHARS), answer, probability])
+            Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, NAME_CHARS), answer, self.probability(p)])
         });
         let columns = vec![
             Column::new("text", words.text, Kind::Quote),
@@ -106,13 +110,14 @@ impl Page<'_> {
                 (Some(reason), Some(_)) => Cell::foreign(&self.lang.reason(reason), NAME_CHARS),
                 _ => Cell::empty(),
             };
-            Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::code(&p.expected, TEXT_CHARS), answer, why])
+            Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::code(&p.expected, TEXT_CHARS), answer, why, self.probability(p)])
         });
         let columns = vec![
             Column::new("question", words.question, Kind::Quote),
             Column::new("expected", words.expected, Kind::Quote),
             Column::new("answered", words.answered, Kind::Quote),
             Column::new("reason", words.why, Kind::Text),
+            Column::new("probability", words.probability, Kind::Number),
         ];
         Self::table("query_mistakes", self.caption(), columns, rows)
     }

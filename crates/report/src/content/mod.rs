@@ -457,7 +457,9 @@ impl Page<'_> {
         if let Some(metrics) = &self.run.result.metrics {
             blocks.push(Block::Paragraph { text: plain(self.verdict(metrics)), role: Role::Body });
             if self.run.result.evaluated_on == "validation" {
-                blocks.push(Block::Paragraph { text: plain(words.summary_validation), role: Role::Note });
+                let trial = run.request.get("trial").and_then(toml::Value::as_bool) == Some(true);
+                let said = if trial { words.summary_trial } else { words.summary_validation };
+                blocks.push(Block::Paragraph { text: plain(said), role: Role::Note });
             }
         }
         Some(blocks)
@@ -623,6 +625,12 @@ impl Page<'_> {
             );
             blocks.push(Block::Paragraph { text: plain(text), role: Role::Body });
             blocks.extend(self.figure("reliability", words.reliability_caption));
+        } else if self.figures.iter().any(|(name, _)| name == "coverage") {
+            let all = &self.run.predictions;
+            let mean = |of: &dyn Fn(&Prediction) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+            let (confidence, accuracy) = (mean(&|p| p.probability), mean(&|p| f64::from(p.right())));
+            let text = fill(words.calibration_whole, &[("confidence", &lang.percent(confidence)), ("accuracy", &lang.percent(accuracy))]);
+            blocks.push(Block::Paragraph { text: plain(text), role: Role::Body });
         }
         if let Some(calibration) = &self.run.calibration {
             let said = |template: &str, a: &Agreement| {

@@ -446,6 +446,14 @@ fn a_stopped_run_says_so_and_keeps_its_figures() {
     assert!(banner.contains("step 200 of 450"), "{banner}");
     assert!(section(&document, "summary").contains("There was no test set"));
     assert_eq!(sections(&document), SECTIONS);
+    // a trial has one, and leaves it out
+    run.run.request.insert("trial".into(), toml::Value::Boolean(true));
+    let page = render(&run, Lang::English);
+    let summary = section(&body(&page), "summary");
+    assert!(summary.contains("This was a trial for choosing settings, which leaves the test set out") && !summary.contains("There was no test set"), "{summary}");
+    assert!(section(&body(&render(&run, Lang::Italian)), "summary").contains("che lascia fuori l’insieme di prova"));
+    run.result.evaluated_on = "test".into();
+    assert!(!section(&body(&render(&run, Lang::English)), "summary").contains("trial"));
 }
 
 #[test]

@@ -115,6 +115,23 @@ fn numbers_have_their_articles_and_counts_their_nouns() {
 }
 
 #[test]
+fn how_sure_a_model_was_stands_beside_how_often_it_was_right() {
+    for mut run in [made::sql_run(), made::custom_run()] {
+        for (i, p) in run.predictions.iter_mut().enumerate() {
+            (p.probability, p.score) = (0.8, f64::from(i % 2 == 0));
+        }
+        run.predictions.truncate(run.predictions.len() / 2 * 2);
+        let text = said(&content::run(&run, Lang::English), "calibration");
+        assert!(text.contains("its whole answers is 80.0\u{202f}%; the share of them that is right is 50.0\u{202f}%."), "{text}");
+        let text = said(&content::run(&run, Lang::Italian), "calibration");
+        assert!(text.contains("è 80,0\u{202f}%; la quota di quelle giuste è 50,0\u{202f}%."), "{text}");
+        // one that is not known makes no mean
+        run.predictions[0].probability = f64::NAN;
+        assert!(content::run(&run, Lang::English).sections.iter().all(|s| s.id != "calibration"));
+    }
+}
+
+#[test]
 fn training_rows_that_the_recipe_made_are_told_as_such() {
     let mut run = made::sql_run();
     let own = run.run.data.files["train"].count as usize;
@@ -173,6 +190,9 @@ fn mistakes_are_told_in_the_form_of_each_task() {
     assert!(reasons.iter().any(|r| r.starts_with("trova qualcos’altro: ")), "{reasons:?}");
     assert!(reasons.iter().any(|r| r.starts_with("colonna inesistente: codice_interno")), "{reasons:?}");
     assert!(!reasons.iter().any(|r| r.contains("it finds") || r.contains("no such")), "{reasons:?}");
+    // the surest first, and how sure it was
+    let sure: Vec<f64> = json["tables"]["query_mistakes"].as_array().unwrap().iter().map(|m| m["probability"].as_f64().unwrap()).collect();
+    assert!(sure.len() > 2 && sure.windows(2).all(|w| w[0] >= w[1]), "{sure:?}");
 
     let mut run = made::hashtags_run();
     let p = &mut run.predictions[0];
