@@ -924,23 +924,32 @@ impl Page<'_> {
             _ => (words.labels, data.labels.iter().map(String::as_str).collect::<Vec<_>>()),
         };
         let labels = listed(labels);
-        // the card breaks its lines where it likes
-        let told = |text: &str| clean(&text.split_whitespace().collect::<Vec<_>>().join(" "), CARD_CHARS);
+        let told = [(words.description, paragraphs(&data.description)), (words.how_it_was_made, paragraphs(&data.how_it_was_made))];
+        let short = told.each_ref().map(|(name, all)| (*name, if let [only] = all.as_slice() { only.clone() } else { String::new() }));
         let facts = [
             (words.data, clean(&data.name, NAME_CHARS)),
             (words.licence, clean(&data.license, NAME_CHARS)),
             (words.data_language, language(&data.language, words)),
             (title, labels),
-            (words.description, told(&data.description)),
-            (words.how_it_was_made, told(&data.how_it_was_made)),
         ];
-        let facts: Vec<(String, Cell)> =
-            facts.into_iter().filter(|(_, v)| !v.is_empty()).map(|(name, value)| (name.to_string(), Cell::spans(vec![Span::Foreign(value)]))).collect();
+        let facts: Vec<(String, Cell)> = facts
+            .into_iter()
+            .chain(short)
+            .filter(|(_, v)| !v.is_empty())
+            .map(|(name, value)| (name.to_string(), Cell::spans(vec![Span::Foreign(value)])))
+            .collect();
         let mut files = self.files();
         files.truncate(files.len() - self.run.run.model.files.len());
         let mut blocks = Vec::new();
         if !facts.is_empty() {
             blocks.push(Block::Table(Table::facts("data", None, facts)));
+        }
+        for (name, all) in told.into_iter().filter(|(_, all)| all.len() > 1) {
+            for (i, paragraph) in all.into_iter().enumerate() {
+                let mut text = if i == 0 { vec![Span::Emphasis(name.into()), Span::Plain(": ".into())] } else { Vec::new() };
+                text.push(Span::Foreign(paragraph));
+                blocks.push(Block::Paragraph { text, role: Role::Body });
+            }
         }
         blocks.extend(self.file_table("files", &files));
         if let Some(count) = self.changes() {
@@ -1011,6 +1020,34 @@ impl Page<'_> {
     }
 }
 
+/// The paragraphs of a text in a data set's card, whose lines break where they like: one begins behind an empty line, with the mark
+/// of a list, and where lines stand further left than before. At most [`CARD_CHARS`] characters of all of them.
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut whole: Vec<String> = Vec::new();
+    let (mut indent, mut begins) = (0, true);
+    for line in text.lines() {
+        let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if words.is_empty() {
+            begins = true;
+            continue;
+        }
+        let own = line.len() - line.trim_start().len();
+        begins |= own < indent || words.starts_with("- ") || words.starts_with("* ");
+        match whole.last_mut().filter(|_| !begins) {
+            Some(last) => *last += &format!(" {words}"),
+            None => whole.push(words),
+        }
+        (indent, begins) = (own, false);
+    }
+    let mut left = CARD_CHARS;
+    let cut = |paragraph: String| {
+        let told = (left > 0).then(|| clean(&paragraph, left));
+        left = left.saturating_sub(paragraph.chars().count());
+        told
+    };
+    whole.into_iter().map_while(cut).collect()
+}
+
 /// Settings by dotted name, values as TOML writes them.
 pub(crate) fn settings(table: &toml::Table) -> Vec<(String, String)> {
     fn walk(prefix: &str, table: &toml::Table, out: &mut Vec<(String, String)>) {
@@ -1026,4 +1063,22 @@ pub(crate) fn settings(table: &toml::Table) -> Vec<(String, String)> {
     let mut out = Vec::new();
     walk("", table, &mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_card_says_keeps_its_paragraphs() {
+        assert_eq!(paragraphs("Messages of\ncustomers.\n"), ["Messages of customers."]);
+        let card = "One\ntwo.\n\n  people  Names\n          of them.\n  places  Streets.\n\nRules:\n- a\n  b\n- c\n \n";
+        assert_eq!(paragraphs(card), ["One two.", "people Names of them.", "places Streets.", "Rules:", "- a b", "- c"]);
+        assert!(paragraphs(" \n\n").is_empty());
+        // long ones are cut, all of them together
+        let long = format!("{}\n\n{}\n\nunseen", "x".repeat(CARD_CHARS - 10), "y".repeat(100));
+        let told = paragraphs(&long);
+        assert_eq!((told.len(), told[1].as_str()), (2, "yyyyyyyyyy…"));
+        assert_eq!(paragraphs(&"è\n\n".repeat(100_000)).len(), CARD_CHARS);
+    }
 }

@@ -450,7 +450,10 @@ fn a_stopped_run_says_so_and_keeps_its_figures() {
     run.run.request.insert("trial".into(), toml::Value::Boolean(true));
     let page = render(&run, Lang::English);
     let summary = section(&body(&page), "summary");
-    assert!(summary.contains("This was a trial for choosing settings, which leaves the test set out") && !summary.contains("There was no test set"), "{summary}");
+    assert!(
+        summary.contains("This was a trial for choosing settings, which leaves the test set out") && !summary.contains("There was no test set"),
+        "{summary}"
+    );
     assert!(section(&body(&render(&run, Lang::Italian)), "summary").contains("che lascia fuori l’insieme di prova"));
     run.result.evaluated_on = "test".into();
     assert!(!section(&body(&render(&run, Lang::English)), "summary").contains("trial"));
@@ -583,6 +586,19 @@ fn cards_have_licences_and_hashes_and_costs_only_what_was_measured() {
     assert!(model.contains("Gemma Terms of Use") && model.contains(&"c".repeat(64)) && !model.contains(&"a".repeat(64)), "{model}");
     assert!(data.contains("Messages of customers, in twelve intents.") && data.contains("Made up for the tests."), "{data}");
     assert!(data.contains("CC-BY-4.0") && ["a", "b", "d"].iter().all(|digit| data.contains(&digit.repeat(64))), "{data}");
+    // a card of several paragraphs is no cell of a table
+    run.run.data.description = "Messages of customers,\nin twelve intents.\n\nNone of them is real.\n".into();
+    for lang in [Lang::English, Lang::Italian] {
+        let document = content::run(&run, lang);
+        paper::checked(&document);
+        let page = html::render(&document);
+        let read = body(&page);
+        let data = read.descendants().find(|n| n.attribute("id") == Some("data")).unwrap();
+        let told: Vec<String> = data.children().filter(|n| n.has_tag_name("p")).map(words).collect();
+        assert!(told.len() == 2 && told[0].ends_with("Messages of customers, in twelve intents.") && told[1] == "None of them is real.", "{told:?}");
+        let table = words(data.descendants().find(|n| n.has_tag_name("table")).unwrap());
+        assert!(table.contains("Made up for the tests.") && !table.contains("twelve intents"), "{table}");
+    }
     let costs = said(&run, "training");
     assert!(costs.contains("Peak memory") && costs.contains("1.94\u{202f}GB") && !costs.contains("Energy"), "{costs}");
     run.result.train.energy_joules = Some(9000.0);
