@@ -990,6 +990,10 @@ fn rows_are_edited_and_trained_on_as_edited() {
     let kept = std::fs::read(b.path("out/changes.jsonl")).expect("the changes");
     assert_eq!(changes.sha256, data::set::sha256_of(&kept));
     assert!(run.command.contains("--edited"));
+    let trained = &json(&b.path("out/result.json"))["trained"][0];
+    let adapter = std::fs::read(b.path("out/adapter/adapter_model.safetensors")).expect("an adapter");
+    assert_eq!((trained["path"].as_str(), trained["count"].as_u64()), (Some("adapter/adapter_model.safetensors"), Some(adapter.len() as u64)));
+    assert_eq!(trained["sha256"].as_str(), Some(data::set::sha256_of(&adapter).as_str()));
     assert!(b.run(&["report", "out", "--format", "md"]).status.success());
     let told = std::fs::read_to_string(b.path("out/report.md")).expect("Markdown");
     for part in ["| changes made before the run | out/changes.jsonl | 4 changes |", "4 changes were made to it", "lapidary unpack"] {

@@ -127,6 +127,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         metrics: Some(metrics),
         metrics_free: None,
         train: TrainRecord::default(),
+        trained: Vec::new(),
         model: model.clone(),
         device: device.clone(),
         version: crate::VERSION.into(),

@@ -378,6 +378,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         metrics_free: None,
         baselines: BTreeMap::new(),
         train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, ..TrainRecord::default() },
+        trained: Vec::new(),
         model: record.model.clone(),
         data: record.data.clone(),
         device: record.device.clone(),
@@ -398,6 +399,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 best_step: o.best_step,
                 energy_joules,
             };
+            result.trained = trained_files(&out)?;
             // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
             let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
             let _scoring = Scoring::begin(&out);
@@ -974,6 +976,25 @@ fn save_trained(out: &Path, tuned: &Tuned, base: &str) -> gemma::Result<String> 
     let text = serde_json::to_string_pretty(&adapters.peft_config(base)).map_err(|e| gemma::Error::format(&file, e.to_string()))?;
     write_atomically(&file, text.as_bytes()).map_err(|e| gemma::Error::format(&file, e.to_string()))?;
     Ok(ADAPTER.into())
+}
+
+/// The files that [`save_trained`] wrote into a run folder, by their paths within it.
+fn trained_files(out: &Path) -> Result<Vec<FileRecord>> {
+    let mut files = Vec::new();
+    for part in [ADAPTER, WEIGHTS] {
+        let folder = out.join(part);
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&folder).map_err(|e| Error::io(&folder, e))? {
+            let path = entry.map_err(|e| Error::io(&folder, e))?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".safetensors")) else { continue };
+            let count = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
+            files.push(FileRecord { path: format!("{part}/{name}"), sha256: data::set::sha256(&path)?, count });
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
 }
 
 /// A finished run made ready to answer.

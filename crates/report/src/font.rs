@@ -58,7 +58,10 @@ pub(crate) enum Fonts {
     WithEmoji,
 }
 
-/// Replaces characters that the fonts lack: brackets by near ones, joiners by nothing, all else by `□`.
+/// What stands for a character that the fonts lack.
+pub(crate) const LACKING: char = '□';
+
+/// Replaces characters that the fonts lack: brackets by near ones, joiners by nothing, all else by [`LACKING`].
 pub(crate) fn printable(text: &str, fonts: Fonts) -> String {
     let emoji = |c: char| fonts == Fonts::WithEmoji && NOTO_EMOJI.iter().any(|face| face.contains(c as u32));
     let mut out = String::with_capacity(text.len());
@@ -71,7 +74,7 @@ pub(crate) fn printable(text: &str, fonts: Fonts) -> String {
             _ if has(c) || emoji(c) => out.push(c),
             '⟨' => out.push('‹'),
             '⟩' => out.push('›'),
-            _ => out.push('□'),
+            _ => out.push(LACKING),
         }
     }
     out

@@ -207,9 +207,9 @@ print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .facts th{color:var(--faint);padding-right:2rem;width:14rem}
 .facts td{overflow-wrap:anywhere}
 .facts thead th{color:inherit}
-.files code,.model_files code{overflow-wrap:anywhere;font-size:.78rem}
-.files td:nth-child(2),.model_files td:nth-child(2){min-width:11rem}
-.files td:last-child,.model_files td:last-child{min-width:17rem}
+.files code,.model_files code,.trained_files code{overflow-wrap:anywhere;font-size:.78rem}
+.files td:nth-child(2),.model_files td:nth-child(2),.trained_files td:nth-child(2){min-width:11rem}
+.files td:last-child,.model_files td:last-child,.trained_files td:last-child{min-width:17rem}
 .gallery{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem 1.5rem}
 mark{background:var(--tint);color:inherit;padding:.05em .2em;border-radius:3px}
 td small{color:var(--faint);font-size:.78em;margin-left:.25em}
@@ -239,6 +239,7 @@ tr,figure,.hero,.banner,li{break-inside:avoid}caption{break-after:avoid}thead{di
 break-before:avoid}p{orphans:3;widows:3}a{color:inherit;text-decoration:none}.mistakes{table-layout:fixed}.mistakes th:nth-child(n+2){width:22%}
 .mistakes th:last-child{width:12%}.mistakes td:not(.quote):not(.num){max-width:none}.mistakes td:not(.quote) bdi{overflow-wrap:anywhere}
 .quote,.query_mistakes .quote,.text_mistakes .quote,.tag_mistakes .quote,.query_mistakes td:nth-child(4),
-.tag_mistakes td:not(.quote):not(.num),.results tbody th,.further tbody th,.runs tbody th,.files td:last-child,.model_files td:last-child{min-width:0}
+.tag_mistakes td:not(.quote):not(.num),.results tbody th,.further tbody th,.runs tbody th,.files td:last-child,.model_files td:last-child,
+.trained_files td:last-child{min-width:0}
 mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ";

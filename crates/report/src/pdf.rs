@@ -84,15 +84,26 @@ impl Files {
     fn new(document: &Document) -> Result<Self, Error> {
         let mut files = BTreeMap::new();
         let mut figures = serde_json::Map::new();
+        let mut lacking = false;
+        // markup of JSON and SVG is ASCII, which the font has: only texts change
+        let mut printed = |text: &str| {
+            let out = font::printable(text, Fonts::WithEmoji);
+            lacking |= out.matches(font::LACKING).count() > text.matches(font::LACKING).count();
+            Bytes::from_string(out)
+        };
         for (name, figure) in &document.figures {
             let size = serde_json::json!({"width": figure.width, "height": figure.height, "alt": figure.alt});
             figures.insert(name.clone(), size);
-            files.insert(format!("{name}.svg"), Bytes::from_string(font::printable(&figure.svg_for(Variant::Print), Fonts::WithEmoji)));
+            files.insert(format!("{name}.svg"), printed(&figure.svg_for(Variant::Print)));
         }
-        let report = serde_json::json!({"document": document, "figures": figures});
-        let report = serde_json::to_string(&report).map_err(|e| defect(&e.to_string()))?;
-        // markup of JSON and SVG is ASCII, which the font has: only texts change
-        files.insert("report.json".into(), Bytes::from_string(font::printable(&report, Fonts::WithEmoji)));
+        let mut report = serde_json::json!({"document": document, "figures": figures, "lacking": null});
+        let written = |report: &serde_json::Value| serde_json::to_string(report).map_err(|e| defect(&e.to_string()));
+        let mut text = printed(&written(&report)?);
+        if lacking {
+            report["lacking"] = document.lang.words().lacking.into();
+            text = Bytes::from_string(font::printable(&written(&report)?, Fonts::WithEmoji));
+        }
+        files.insert("report.json".into(), text);
         Ok(Self {
             main: Source::new(
                 file_id("report.typ").ok_or_else(|| defect(say::pick("its layout has no name", "la sua impaginazione non ha nome")))?,

@@ -250,6 +250,9 @@ pub struct RunResult {
     pub baselines: BTreeMap<String, Metrics>,
     /// Figures of the training.
     pub train: TrainRecord,
+    /// Files of what was trained, in the run folder, with their sizes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained: Vec<FileRecord>,
     /// The model.
     pub model: ModelRecord,
     /// The data.

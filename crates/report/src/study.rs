@@ -1,7 +1,7 @@
 //! A study, which is many runs of one question: its outcome, `study.json`, and its report.
 
 use crate::content::scores::{baseline, inside, measure};
-use crate::content::{self, NAME_CHARS};
+use crate::content::{self, LISTED, NAME_CHARS, listed_of};
 use crate::document::{Block, Cell, Column, Document, Kind, Role, Row, Section, Table, plain};
 use crate::figure::{self, Learnt, Series};
 use crate::record::Error;
@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 pub const FILE: &str = "study.json";
 /// Sections of the report of a study, in their order.
 pub const SECTIONS: [&str; 3] = ["summary", "results", "runs"];
-/// Rows of a table.
-const LISTED: usize = 400;
 
 /// One run of a study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,6 +177,7 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
         titled: true,
         rows: rows.collect(),
     })];
+    results.extend(listed_of(outcome.summaries.len(), lang));
     if !outcome.baselines.is_empty() {
         let rows = outcome.baselines.iter().map(|(name, &value)| {
             Row::new(vec![Cell { text: plain(baseline(name, &outcome.task, words)), value: clean(name, NAME_CHARS).into() }, percent(value)])
@@ -197,7 +196,7 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
         let folder = c.folder.file_name().unwrap_or(c.folder.as_os_str()).to_string_lossy();
         Row::new(vec![Cell::foreign(&folder, NAME_CHARS), size(c.examples, c.rows), Cell::value(c.seed.to_string(), c.seed), percent(c.value), time(c.seconds)])
     });
-    let runs = vec![Block::Table(Table {
+    let mut runs = vec![Block::Table(Table {
         name: "runs",
         caption: None,
         columns: vec![
@@ -210,6 +209,7 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
         titled: true,
         rows: rows.collect(),
     })];
+    runs.extend(listed_of(outcome.cells.len(), lang));
     let section = |id, heading: &str, blocks| Section { id, heading: heading.into(), blocks };
     let version = clean(&outcome.version, 40);
     let mut heading = vec![words.study_title.to_string()];

@@ -580,6 +580,9 @@ catalogue! {
     contents:
         "Contents",
         "Indice";
+    lacking:
+        "□ stands for a character that the fonts of this file lack.",
+        "□ sta per un carattere che manca ai font di questo file.";
     summary_heading:
         "Summary",
         "In breve";
@@ -1209,6 +1212,9 @@ catalogue! {
     files_caption:
         "Files that went in",
         "File usati";
+    trained_caption:
+        "Files that came out",
+        "File prodotti";
     files_edited:
         "The files are as they were before the changes; the numbers of examples are those after them.",
         "I file sono quelli prima delle modifiche; i numeri di esempi sono quelli dopo.";
@@ -1230,12 +1236,18 @@ catalogue! {
     model_part:
         "model",
         "modello";
+    trained_part:
+        "trained",
+        "addestrato";
     settings_caption:
         "Every setting",
         "Tutte le impostazioni";
     setting:
         "Setting",
         "Impostazione";
+    listed_more:
+        "The first {shown} of {total} rows are listed.",
+        "Sono elencate le prime {shown} righe su {total}.";
     value:
         "Value",
         "Valore";

@@ -36,8 +36,8 @@ pub(crate) const NAME_CHARS: usize = 160;
 const CARD_CHARS: usize = 3000;
 /// Characters of an error message.
 const MESSAGE_CHARS: usize = 4000;
-/// Labels and settings that are listed.
-const LISTED: usize = 400;
+/// Rows of a table that are listed; labels and settings, too.
+pub(crate) const LISTED: usize = 400;
 /// Labels up to which a picture says more than the bars of the table; with more it would fill pages.
 const DRAWN: usize = 40;
 /// Labels that a sentence names.
@@ -271,6 +271,13 @@ fn command_without_home(command: &str) -> String {
 /// The model of a run as a report names it: its name in the library, or its file as [`without_home`] has it.
 pub(crate) fn model_name(run: &Run) -> String {
     clean(without_home(&run.run.model.name), NAME_CHARS)
+}
+
+/// That a table of so many rows lists only [`LISTED`] of them; nothing where it has them all.
+pub(crate) fn listed_of(total: usize, lang: Lang) -> Option<Block> {
+    let counts = [LISTED, total].map(|count| lang.integer(count as u64));
+    let text = fill(lang.words().listed_more, &[("shown", &counts[0]), ("total", &counts[1])]);
+    (total > LISTED).then(|| Block::Paragraph { text: plain(text), role: Role::Note })
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -800,7 +807,7 @@ impl Page<'_> {
     }
 
     /// Files as a table.
-    fn file_table(&self, name: &'static str, files: &[(String, &FileRecord, Cell)]) -> Option<Block> {
+    fn file_table(&self, name: &'static str, caption: &str, files: &[(String, &FileRecord, Cell)]) -> Option<Block> {
         let words = self.words;
         let row = |(part, file, amount): &(String, &FileRecord, Cell)| {
             Row::new(vec![Cell::plain(&**part), Cell::foreign(without_home(&file.path), NAME_CHARS), amount.clone(), Cell::code(&file.sha256, 64)])
@@ -808,7 +815,7 @@ impl Page<'_> {
         (!files.is_empty()).then(|| {
             Block::Table(Table {
                 name,
-                caption: Some(words.files_caption.into()),
+                caption: Some(caption.into()),
                 columns: vec![
                     Column::new("part", words.split, Kind::Text),
                     Column::new("file", words.file, Kind::Text),
@@ -854,7 +861,9 @@ impl Page<'_> {
         }
         let mut files = self.files();
         let files = files.split_off(files.len() - run.model.files.len());
-        blocks.extend(self.file_table("model_files", &files));
+        blocks.extend(self.file_table("model_files", words.files_caption, &files));
+        let trained = self.run.result.trained.iter().map(|f| (words.trained_part.to_string(), f, Cell::value(lang.bytes(f.count), f.count)));
+        blocks.extend(self.file_table("trained_files", words.trained_caption, &trained.collect::<Vec<_>>()));
         Some(blocks)
     }
 
@@ -907,6 +916,7 @@ impl Page<'_> {
                 titled: true,
                 rows: rows.collect(),
             }));
+            blocks.extend(listed_of(settings.len(), self.lang));
         }
         Some(blocks)
     }
@@ -916,6 +926,8 @@ impl Page<'_> {
         let (words, data) = (self.words, &self.run.run.data);
         let listed = |names: Vec<&str>| {
             let all = names.iter().take(LISTED).map(|l| clean(l, NAME_CHARS)).collect::<Vec<_>>().join(", ");
+            let more = names.len().saturating_sub(LISTED);
+            let all = if more == 0 { all } else { fill(words.and_more, &[("names", &all), ("count", &self.n(more))]) };
             if names.is_empty() { String::new() } else { format!("{}: {all}", self.n(names.len())) }
         };
         let (title, labels) = match self.run.run.task.as_str() {
@@ -951,7 +963,7 @@ impl Page<'_> {
                 blocks.push(Block::Paragraph { text, role: Role::Body });
             }
         }
-        blocks.extend(self.file_table("files", &files));
+        blocks.extend(self.file_table("files", words.files_caption, &files));
         if let Some(count) = self.changes() {
             let edited = fill(words.summary_edited, &[("count", &self.lang.integer(count))]);
             blocks.push(Block::Paragraph { text: plain(format!("{edited} {}", words.files_edited)), role: Role::Body });
@@ -962,7 +974,15 @@ impl Page<'_> {
             blocks.extend(self.figure("balance_training", training));
             blocks.extend(self.figure("balance", if entities { words.types_balance_caption } else { words.balance_caption }));
         }
-        blocks.extend(self.figure("lengths", words.lengths_caption));
+        // a limit that is too far from the lengths to be drawn is told
+        let far = self
+            .figures
+            .iter()
+            .find(|(name, _)| name == "lengths")
+            .and_then(|(_, figure)| figure.data["limit"].as_u64().filter(|_| figure.data["limit_drawn"] == false));
+        let limit = far.map(|limit| fill(words.alt_lengths_limit, &[("limit", &self.lang.integer(limit))]));
+        let caption: Vec<&str> = [Some(words.lengths_caption), limit.as_deref()].into_iter().flatten().collect();
+        blocks.extend(self.figure("lengths", caption.join(" ")));
         (!blocks.is_empty()).then_some(blocks)
     }
 

@@ -1,7 +1,7 @@
 //! Scores of any task: what its measures are called, systems side by side, scores by label or type, and the
 //! kinds of what went wrong.
 
-use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, model_name, split, training_counts};
+use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, listed_of, model_name, split, training_counts};
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
@@ -199,7 +199,7 @@ impl Page<'_> {
     }
 
     /// What others published, quoted.
-    fn reference(&self) -> Option<Block> {
+    fn reference(&self) -> Vec<Block> {
         let words = self.words;
         let rows = self.run.run.data.reference.iter().take(LISTED).map(|r| {
             let named = Cell { text: foreign(measure(&r.measure, words), NAME_CHARS), value: clean(&r.measure, NAME_CHARS).into() };
@@ -207,20 +207,22 @@ impl Page<'_> {
             Row::new(vec![Cell::foreign(system, NAME_CHARS), named, self.percent(r.value), Cell::foreign(source, TEXT_CHARS)])
         });
         let rows: Vec<Row> = rows.collect();
-        (!rows.is_empty()).then(|| {
-            Block::Table(Table {
-                name: "reference",
-                caption: Some(words.reference_caption.into()),
-                columns: vec![
-                    Column::new("system", words.system, Kind::Name),
-                    Column::new("measure", words.measure, Kind::Text),
-                    Column::new("value", words.value, Kind::Number),
-                    Column::new("source", words.source, Kind::Text),
-                ],
-                titled: true,
-                rows,
-            })
-        })
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let table = Table {
+            name: "reference",
+            caption: Some(words.reference_caption.into()),
+            columns: vec![
+                Column::new("system", words.system, Kind::Name),
+                Column::new("measure", words.measure, Kind::Text),
+                Column::new("value", words.value, Kind::Number),
+                Column::new("source", words.source, Kind::Text),
+            ],
+            titled: true,
+            rows,
+        };
+        [Block::Table(table)].into_iter().chain(listed_of(self.run.run.data.reference.len(), self.lang)).collect()
     }
 
     /// What was measured besides the headline: key, title, cell.
@@ -272,7 +274,9 @@ impl Page<'_> {
         ];
         columns.extend(training.map(|_| Column::new("training", words.in_training, Kind::Number)));
         let table = Table { name: "classes", caption: Some(caption.into()), columns, titled: true, rows: rows.collect() };
-        let mut blocks = vec![Block::Table(table), Block::Paragraph { text: plain(note), role: Role::Note }];
+        let mut blocks = vec![Block::Table(table)];
+        blocks.extend(listed_of(scores.len(), self.lang));
+        blocks.push(Block::Paragraph { text: plain(note), role: Role::Note });
         if scores.len() <= DRAWN {
             blocks.extend(self.figure("classes", words.class_scores_caption));
         }
@@ -333,6 +337,7 @@ impl Page<'_> {
             titled: true,
             rows: rows.collect(),
         }));
+        blocks.extend(listed_of(faults.len(), self.lang));
         blocks
     }
 

@@ -72,6 +72,7 @@ pub fn length_histogram(bins: &[Bin], limit: Option<usize>, lang: Lang) -> Figur
         "kind": "lengths",
         "bins": bins,
         "limit": limit,
+        "limit_drawn": near.is_some(),
         "pointer": {"along": "cells", "plot": [left, top, left + width, bottom], "points": points},
     });
     Figure::draw((left + width + 24.0, bottom + 46.0), alt, data, |c| {

@@ -230,6 +230,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
             best_step: 300,
             energy_joules: None,
         },
+        trained: vec![file("adapter/adapter_model.safetensors", 7_600_000, "e")],
         model,
         data,
         device,

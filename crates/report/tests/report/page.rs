@@ -586,6 +586,10 @@ fn cards_have_licences_and_hashes_and_costs_only_what_was_measured() {
     assert!(model.contains("Gemma Terms of Use") && model.contains(&"c".repeat(64)) && !model.contains(&"a".repeat(64)), "{model}");
     assert!(data.contains("Messages of customers, in twelve intents.") && data.contains("Made up for the tests."), "{data}");
     assert!(data.contains("CC-BY-4.0") && ["a", "b", "d"].iter().all(|digit| data.contains(&digit.repeat(64))), "{data}");
+    assert!(model.contains("Files that came out"), "{model}");
+    assert!(model.contains("adapter/adapter_model.safetensors") && model.contains("7.6\u{202f}MB") && model.contains(&"e".repeat(64)), "{model}");
+    let untrained = Run { result: report::record::RunResult { trained: Vec::new(), ..run.result.clone() }, ..run.clone() };
+    assert!(!said(&untrained, "model").contains("Files that came out"));
     // a card of several paragraphs is no cell of a table
     run.run.data.description = "Messages of customers,\nin twelve intents.\n\nNone of them is real.\n".into();
     for lang in [Lang::English, Lang::Italian] {
@@ -608,6 +612,24 @@ fn cards_have_licences_and_hashes_and_costs_only_what_was_measured() {
     run.run.data.license.clear();
     assert!(!said(&run, "training").contains("Peak memory"));
     assert!(!said(&run, "model").contains("Licence") && !said(&run, "data").contains("Licence"), "{}", said(&run, "data"));
+}
+
+#[test]
+fn tables_say_that_they_stop_and_a_limit_that_is_not_drawn_is_told() {
+    let many = run(500, 1000);
+    let page = render(&many, Lang::English);
+    let document = body(&page);
+    assert!(section(&document, "classes").contains("The first 400 of 500 rows are listed."));
+    assert!(section(&document, "data").contains("and 100 more"));
+    let mut few = run(12, 600);
+    let page = render(&few, Lang::Italian);
+    assert!(!page.contains("Sono elencate le prime") && !page.contains("e altre 1"));
+    let lengths = |run: &Run| section(&body(&render(run, Lang::English)), "data");
+    assert!(!lengths(&few).contains("tokens are taken"));
+    for (limit, told) in [(200_000, true), (100, false)] {
+        few.run.settings.insert("max_tokens".into(), toml::Value::Integer(limit));
+        assert_eq!(lengths(&few).contains("At most 200\u{202f}000 tokens are taken."), told, "{limit}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::common::{hostile_run, run};
 use crate::figures::smallest_text;
 use report::document::Document;
 use report::text::Lang;
-use report::{content, pdf};
+use report::{Run, content, pdf};
 use typst::layout::{Abs, Frame, FrameItem, Point, Transform};
 
 /// Keeps a PDF where a person can look at it, see `common::keep`.
@@ -144,6 +144,26 @@ fn hostile_text_is_set_as_text() {
         assert!(text.contains(wanted), "{wanted}");
     }
     keep("hostile.pdf", &pdf::render(&document).unwrap());
+}
+
+#[test]
+fn what_stands_for_a_character_without_a_picture_is_told() {
+    let mut run = run(12, 60);
+    let said = |run: &Run, lang| {
+        let laid_out = pdf::lay_out(&content::run(run, lang)).unwrap();
+        let mut all = Vec::new();
+        laid_out.pages().iter().for_each(|page| lines(&page.frame, Transform::identity(), &mut all));
+        all.iter().map(|line| line.text.as_str()).collect::<String>()
+    };
+    let usual = said(&run, Lang::English);
+    assert!(!usual.contains('□') && !usual.contains("stands for a character"), "{usual}");
+    let p = &mut run.predictions[0];
+    (p.input, p.answer, p.score) = ("漢字".into(), None, 0.0);
+    for (lang, told) in [(Lang::English, "stands for a character that the fonts of this file lack"), (Lang::Italian, "sta per un carattere")] {
+        let text = said(&run, lang);
+        assert!(text.contains('□') && text.contains(told), "{text}");
+        checked(&content::run(&run, lang));
+    }
 }
 
 #[test]
