@@ -647,6 +647,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_wrong_query_finds_is_told_by_its_shape_where_that_differs() {
+        let (_dir, sandbox) = shop();
+        let expected = "SELECT count(*) FROM clienti";
+        let mut judge = Judge::new(sandbox, [expected]).expect("copies");
+        let mut why = |produced: &str| judge.judge(expected, produced).expect("the expected query runs").reason.expect("a reason");
+        assert_eq!(why("SELECT count(*) + 1 FROM clienti"), "it finds something else: as many rows and columns, but not the expected ones");
+        assert_eq!(why("SELECT count(*), 2 FROM clienti"), "it finds something else: 1 row of 2 columns where 1 of 1 is expected");
+        assert_eq!(why("SELECT nome FROM clienti WHERE 0"), "it finds something else: 0 rows of 1 column where 1 of 1 is expected");
+    }
+
+    #[test]
     fn only_an_order_outside_parentheses_orders() {
         assert!(orders("SELECT a FROM t ORDER BY a") && orders("select a from t union select b from u order\nby 1 limit 3"));
         for not in ["SELECT a FROM (SELECT a FROM t ORDER BY a)", "SELECT rank() OVER (ORDER BY a) FROM t", "SELECT 'order by' FROM t", "SELECT 'x"] {
