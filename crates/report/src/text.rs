@@ -476,6 +476,18 @@ catalogue! {
     map_empty:
         "no example was placed",
         "nessun esempio da mostrare";
+    alt_mistakes_map:
+        "{count} scored examples on a plane, near ones alike. Crosses mark the answers that were not wholly right: {wrong}.",
+        "{count} esempi valutati su un piano, vicini se simili. Le croci segnano le risposte non del tutto giuste: {wrong}.";
+    alt_mistakes_map_label:
+        "{label}: {wrong} of {count}.",
+        "{label}: {wrong} di {count}.";
+    map_right:
+        "wholly right: {count}",
+        "del tutto giuste: {count}";
+    map_wrong:
+        "not wholly right: {count}",
+        "non del tutto giuste: {count}";
 
     // head and summary
     title:
@@ -1378,6 +1390,11 @@ catalogue! {
     mistakes_none:
         "None of the {all} answers was wrong.",
         "Nessuna delle {all} risposte era sbagliata.";
+    mistakes_map_caption:
+        "The scored examples ({shown} of {total}) as a base model sees them before any tuning: near ones are alike to it. Only nearness means \
+         something, not direction or axis. Crosses: answers that were not wholly right.",
+        "Gli esempi valutati ({shown} su {total}) come li vede un modello di partenza, prima di ogni specializzazione: quelli vicini per lui si \
+         somigliano. Conta solo la vicinanza, non la direzione o gli assi. Croci: risposte non del tutto giuste.";
     mistakes_caption:
         "Wrong answers, surest first; long texts are cut at {limit} characters",
         "Risposte sbagliate, dalla più sicura; i testi lunghi sono tagliati a {limit} caratteri";
