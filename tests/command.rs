@@ -136,6 +136,7 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         assert_eq!(result["metrics_free"].is_object(), method != "head");
         let predictions = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
         assert_eq!(predictions.lines().count(), 2);
+        assert!(!predictions.contains("\"place\""), "two examples make no map");
         if method == "full" {
             // under Hugging Face names, and the table is not among them
             let file = TensorFile::open(&b.path("out").join(learnt)).expect("weights");
@@ -532,6 +533,21 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
             text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
         };
         assert!(kept().iter().all(|p| p["calibrated"].as_f64().is_some_and(|c| (0.0..=1.0).contains(&c))));
+        let places = || kept().iter().map(|p| p["place"].clone()).collect::<Vec<_>>();
+        let placed = places();
+        let two = |p: &serde_json::Value| p.as_array().is_some_and(|at| at.len() == 2 && at.iter().all(serde_json::Value::is_number));
+        assert!(placed.len() == 30 && placed.iter().all(two), "{placed:?}");
+        // they come with the run, and lie in the same places where it is repeated
+        assert!(b.run(&["pack", "run", "--out", "run.lapidary"]).status.success());
+        assert!(b.run(&["unpack", "run.lapidary", "--out", "again"]).status.success());
+        let predictions = |run: &str| std::fs::read(b.path(run).join("predictions.jsonl")).expect("predictions");
+        assert!(predictions("again") == predictions("run"));
+        if method == "head" {
+            b.repeated("again");
+            // a trial is made for its scores alone
+            let tried = b.run(&b.train("tried", &["--method", method, "--trial"]));
+            assert!(tried.status.success() && !text(&predictions("tried")).contains("\"place\""), "{}", text(&tried.stderr));
+        }
 
         // the same again, now for an accuracy that half of the answers reach
         let again = b.run(&["calibrate", "run", "--accuracy", "0.5", "--json"]);
@@ -543,6 +559,7 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
         );
         let threshold = again["threshold"]["threshold"].as_f64().unwrap_or_else(|| panic!("no threshold in {again}"));
         assert_eq!(json(&b.path("run/calibration.json")), again);
+        assert_eq!(places(), placed);
         assert!(b.run(&["calibrate", "run", "--accuracy", "0.5", "--language", "it"]).status.success());
 
         let texts: Vec<String> = kept().iter().map(|p| p["input"].as_str().expect("an input").to_string()).collect();
@@ -566,7 +583,16 @@ fn probabilities_are_calibrated_on_the_validation_set_and_unsure_answers_withhel
         assert!((share - again["threshold_on_test"]["coverage"].as_f64().expect("a share")).abs() < 0.05, "{share} {again}");
 
         let report = b.run(&["report", "run", "--format", "md"]);
-        assert!(report.status.success() && std::fs::read_to_string(b.path("run/report.md")).expect("Markdown").contains("which had no part in it"));
+        let markdown = std::fs::read_to_string(b.path("run/report.md")).expect("Markdown");
+        assert!(report.status.success() && markdown.contains("which had no part in it") && markdown.contains("(30 of 30)"), "{markdown}");
+        let map = json(&b.path("run/figures/map.json"));
+        assert_eq!((map["kind"].as_str(), map["points"].as_array().map(Vec::len)), (Some("mistakes_map"), Some(30)), "{map}");
+        // another system's answers to the same examples lie where these do
+        let taken = b.run(&["eval", "--predictions", "run/predictions.jsonl", "--like", "run", "--json"]);
+        let taken: serde_json::Value = serde_json::from_slice(&taken.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&taken.stderr)));
+        let taken = std::fs::read_to_string(b.path(taken["path"].as_str().expect("a folder")).join("predictions.jsonl")).expect("predictions");
+        let taken: Vec<serde_json::Value> = taken.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert_eq!(taken.iter().map(|p| p["place"].clone()).collect::<Vec<_>>(), placed);
         // the test set may not choose, and too few examples settle nothing
         b.refused(&["calibrate", "run", "--validation", "test.jsonl"], &["is the test set of this run"]);
         b.write("few.jsonl", rows(300..305).as_bytes());

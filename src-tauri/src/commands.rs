@@ -168,7 +168,7 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
     shell.unsubscribe_all();
     Capabilities {
         version: lab::VERSION,
-        figures: &["loss", "learning_rate", "gradient_norm", "speed", "memory", "confusion", "reliability", "coverage", "errors", "comparison"],
+        figures: &["loss", "learning_rate", "gradient_norm", "speed", "memory", "confusion", "reliability", "coverage", "errors", "map", "comparison"],
         report_formats: &lab::report::output::Format::NAMES,
         model_formats: &lab::export::Format::NAMES,
         data_formats: data_formats(),

@@ -432,13 +432,13 @@ pub struct Looked {
 /// The files of a data set that has one for each part; a set looked at without them would be another one, with other changes.
 #[derive(Default, clap::Args)]
 pub struct Parts {
-    /// Training examples, instead of the folder's
+    /// Training examples (.jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu)
     #[arg(long, value_name = "FILE")]
     train: Option<PathBuf>,
-    /// Validation examples, beside a file of training examples or instead of the folder's
+    /// Examples on which the best weights are chosen
     #[arg(long, value_name = "FILE")]
     validation: Option<PathBuf>,
-    /// Test examples, beside a file of training examples or instead of the folder's
+    /// Examples on which the result is measured
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
 }
@@ -469,15 +469,8 @@ pub struct Train {
     /// Task
     #[arg(long)]
     task: String,
-    /// Training examples (.jsonl, .json, .csv, .tsv, .parquet, .conll, .conllu)
-    #[arg(long, value_name = "FILE")]
-    train: Option<PathBuf>,
-    /// Examples on which the best weights are chosen
-    #[arg(long, value_name = "FILE")]
-    validation: Option<PathBuf>,
-    /// Examples on which the result is measured
-    #[arg(long, value_name = "FILE")]
-    test: Option<PathBuf>,
+    #[command(flatten)]
+    parts: Parts,
     /// A folder with dataset.toml or files called train, validation, test
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -537,9 +530,9 @@ impl Train {
         let columns = columns(self.columns.as_deref()).map_err(lab::Error::Request)?;
         let data = Source {
             folder: self.data,
-            train: self.train,
-            validation: self.validation,
-            test: self.test,
+            train: self.parts.train,
+            validation: self.parts.validation,
+            test: self.parts.test,
             columns,
             schema: self.schema,
             database: self.database,

@@ -363,16 +363,13 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
         let mut job = Job::start(work);
         let mut bar = progress::Training::new(out);
         let (mut interrupted, mut listening) = (false, true);
+        // asked for anew with every event, an interrupt that comes while one is shown would be lost
+        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
             tokio::select! {
-                event = job.next() => match event {
-                    Some(event) => {
-                        out.event(&event);
-                        bar.event(&event);
-                    }
-                    None => break,
-                },
-                signal = tokio::signal::ctrl_c(), if listening => match signal {
+                // listening begins with the first look, which must not wait until no event is there
+                biased;
+                signal = &mut interrupt, if listening => match signal {
                     Err(_) => listening = false,
                     Ok(()) if interrupted => {
                         bar.finish();
@@ -381,11 +378,19 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
                         std::process::exit(INTERRUPTED);
                     }
                     Ok(()) => {
+                        interrupt.set(tokio::signal::ctrl_c());
                         interrupted = true;
                         bar.say(out.words.stopping());
                         job.stop();
                     }
-                }
+                },
+                event = job.next() => match event {
+                    Some(event) => {
+                        out.event(&event);
+                        bar.event(&event);
+                    }
+                    None => break,
+                },
             }
         }
         bar.finish();

@@ -50,12 +50,12 @@ mod tests {
     #[test]
     fn what_is_waited_for_does_not_wait_for_the_threads_of_the_program() {
         use rayon::prelude::*;
-        use std::sync::{Barrier, mpsc};
+        use std::sync::{Barrier, Mutex, mpsc};
 
         // every thread of the program is held until the work is done, which says so
         let threads = rayon::current_num_threads();
-        let (held, done) = (Barrier::new(threads + 1), mpsc::channel());
-        let ends: std::sync::Mutex<mpsc::Receiver<()>> = std::sync::Mutex::new(done.1);
+        let (held, (done, ends)) = (Barrier::new(threads + 1), mpsc::channel::<()>());
+        let ends = Mutex::new(ends);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 rayon::broadcast(|_| {
@@ -65,7 +65,7 @@ mod tests {
             });
             held.wait();
             let sum: usize = at_once(|| (0..1000_usize).into_par_iter().sum());
-            (0..threads).for_each(|_| done.0.send(()).expect("they wait"));
+            (0..threads).for_each(|_| done.send(()).expect("they wait"));
             assert_eq!(sum, 499_500);
         });
     }

@@ -116,6 +116,7 @@ mod tests {
             probability: 1.0,
             calibrated: None,
             reason: None,
+            place: None,
         };
         scores.iter().enumerate().map(one).collect()
     }

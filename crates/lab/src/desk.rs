@@ -17,7 +17,8 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::resume;
 use crate::run::{self, Opened, Request};
-use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet};
+use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
+use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
 use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
 use crate::{compare, devices, elsewhere, export, library::Library, models, reports};
@@ -37,7 +38,7 @@ use std::time::Duration;
 use train::Event;
 
 /// A lock that outlives a panic of who held it: every value here is whole between two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -468,16 +469,16 @@ impl Desk {
     pub fn check_data(&self, data: &str) -> Result<DataSummary> {
         let sheet = self.sheet(data)?;
         let _one = lock(&self.checking);
-        let (set, turn) = {
+        {
             let sheet = lock(&sheet);
             // of several that were asked for meanwhile, the first has looked at the last change
             if sheet.is_judged() {
                 return Ok(sheet.summary());
             }
-            sheet.snapshot()
-        };
-        let findings = check::findings(&set, None)?;
-        drop(set);
+        }
+        let snapshot = Snapshot::of(&sheet);
+        let (findings, turn) = (check::findings(&snapshot.set, None)?, snapshot.turn);
+        drop(snapshot);
         let mut sheet = lock(&sheet);
         sheet.judge(turn, findings);
         Ok(sheet.summary())
@@ -490,10 +491,9 @@ impl Desk {
     /// If it is not open, the format is unknown or cannot say a row, or the disk refuses.
     pub fn export_data(&self, data: &str, folder: &Path, format: &str) -> Result<PathBuf> {
         let layout = format.parse::<Layout>().map_err(Error::request)?;
-        let sheet = self.sheet(data)?;
-        let sheet = lock(&sheet);
-        let out = free(folder, &format!("{}-edited", sheet.name()));
-        sheet.export(&out, layout)?;
+        let snapshot = Snapshot::of(&*self.sheet(data)?);
+        let out = free(folder, &format!("{}-edited", snapshot.set.card.name));
+        snapshot.export(&out, layout)?;
         Ok(out)
     }
 
@@ -503,10 +503,9 @@ impl Desk {
     /// # Errors
     /// If it is not open, or as [`look::split`].
     pub fn divide_data(&self, data: &str, shares: Shares, seed: u64) -> Result<PathBuf> {
-        let sheet = self.sheet(data)?;
-        let sheet = lock(&sheet);
-        let out = free(&self.home.data(), sheet.name());
-        sheet.divide(shares, seed, &out)?;
+        let set = Snapshot::of(&*self.sheet(data)?).set;
+        let out = free(&self.home.data(), &set.card.name);
+        look::split(&set, shares, seed, &out)?;
         Ok(out)
     }
 
@@ -517,9 +516,16 @@ impl Desk {
     pub fn microscope(&self, data: &str, row: usize, model: &str, method: &str, set: &[String]) -> Result<Microscope> {
         let sheet = self.sheet(data)?;
         let tokenizer = self.tokenizer(model)?;
-        let mut sheet = lock(&sheet);
-        let recipe = Recipe::resolve(sheet.kind(), None, method, set)?;
-        Ok(Microscope { tokens: sheet.tokens(row, &recipe, &tokenizer)?, limit: recipe.max_tokens, method: recipe.method.name() })
+        let recipe = Recipe::resolve(lock(&sheet).kind(), None, method, set)?;
+        loop {
+            if let Some(tokens) = lock(&sheet).tokens(row, &recipe, &tokenizer)? {
+                return Ok(Microscope { tokens, limit: recipe.max_tokens, method: recipe.method.name() });
+            }
+            // what the rows say of the task, since they were last changed
+            let snapshot = Snapshot::of(&sheet);
+            let task = Task::of(&snapshot.set)?;
+            lock(&sheet).learn(snapshot.turn, task);
+        }
     }
 
     /// How long the training rows of an open data set are in tokens, as a model would be trained on them.
@@ -529,13 +535,11 @@ impl Desk {
     pub fn lengths(&self, data: &str, model: &str, method: &str, set: &[String]) -> Result<Lengths> {
         let sheet = self.sheet(data)?;
         let tokenizer = self.tokenizer(model)?;
-        let ((examples, language, task), turn) = {
-            let sheet = lock(&sheet);
-            (sheet.measurable()?, sheet.turn())
-        };
+        let snapshot = Snapshot::of(&sheet);
+        let task = Task::of(&snapshot.set)?;
         let recipe = Recipe::resolve(task.kind, None, method, set)?;
-        let lengths = look::lengths(&examples, &language, &task, &recipe, &tokenizer);
-        lock(&sheet).measured(turn, &lengths);
+        let lengths = look::lengths(snapshot.measurable(), &snapshot.set.card.language, &task, &recipe, &tokenizer);
+        lock(&sheet).measured(snapshot.turn, &lengths);
         Ok(Lengths::of(&lengths, recipe.max_tokens))
     }
 
@@ -558,10 +562,7 @@ impl Desk {
     /// If it is not open, or as [`vectors::embed`].
     pub fn map(&self, data: &str, reader: Reader<'_>, language: Lang, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<DataMap>> {
         let sheet = self.sheet(data)?;
-        let (set, numbers) = {
-            let sheet = lock(&sheet);
-            (sheet.snapshot().0, sheet.numbers())
-        };
+        let Snapshot { set, numbers, .. } = Snapshot::of(&sheet);
         let Some(embedded) = vectors::embed(&self.home, reader, &set, None, stop, progress)? else { return Ok(None) };
         Ok(Some(vectors::draw(&set, &embedded, &numbers, language)))
     }

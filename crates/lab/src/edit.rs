@@ -182,6 +182,24 @@ pub fn heeding(set: DataSet, changes: &[Change]) -> Result<DataSet> {
     edited(set, changes)
 }
 
+/// Writes rows as a folder with a card, its files in a format of choice; `set` says what they are, `changes` how many were made.
+///
+/// # Errors
+/// If the format cannot say an answer, the folder holds files already, or the disk refuses.
+pub fn export(set: &DataSet, parts: BTreeMap<Split, Vec<&Example>>, changes: usize, out: &Path, layout: Layout) -> Result<()> {
+    let new = NewCard {
+        how_it_was_made: say!(
+            "Edited with Lapidary {}: {} to {}.",
+            "Modificato con Lapidary {}: {} a {}.",
+            crate::VERSION,
+            say::count(changes, CHANGE),
+            set.card.name
+        ),
+        ..NewCard::of(set)
+    };
+    Ok(write::folder(out, set.kind, layout, new, &parts)?)
+}
+
 impl State {
     fn new(mut set: DataSet) -> Self {
         let of = |(split, file): (&Split, &mut File)| -> Vec<Edited> {
@@ -193,9 +211,13 @@ impl State {
     }
 
     fn set(&self) -> DataSet {
+        self.with(Split::ALL.map(|split| (split, self.examples(split).cloned().collect())).into())
+    }
+
+    fn with(&self, mut parts: BTreeMap<Split, Vec<Example>>) -> DataSet {
         let mut set = self.set.clone();
         for split in Split::ALL {
-            let examples: Vec<Example> = self.examples(split).cloned().collect();
+            let examples = parts.remove(&split).unwrap_or_default();
             if examples.is_empty() {
                 set.splits.remove(&split);
             } else if let Some(file) = self.set.splits.get(&split).or_else(|| self.set.splits.values().next()) {
@@ -374,6 +396,11 @@ impl Editor {
         self.state.set()
     }
 
+    /// As [`Editor::set`], of rows that were copied before.
+    pub fn with(&self, parts: BTreeMap<Split, Vec<Example>>) -> DataSet {
+        self.state.with(parts)
+    }
+
     /// The rows of a part.
     pub fn examples(&self, split: Split) -> impl Iterator<Item = &Example> {
         self.state.examples(split)
@@ -382,21 +409,9 @@ impl Editor {
     /// Writes the edited set as a folder with a card, its files in a format of choice.
     ///
     /// # Errors
-    /// If the format cannot say an answer, the folder holds files already, or the disk refuses.
+    /// As [`export`].
     pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
-        let set = &self.state.set;
-        let new = NewCard {
-            how_it_was_made: say!(
-                "Edited with Lapidary {}: {} to {}.",
-                "Modificato con Lapidary {}: {} a {}.",
-                crate::VERSION,
-                say::count(self.done, CHANGE),
-                set.card.name
-            ),
-            ..NewCard::of(set)
-        };
-        let parts: BTreeMap<Split, Vec<&Example>> = Split::ALL.map(|s| (s, self.examples(s).collect())).into();
-        Ok(write::folder(out, set.kind, layout, new, &parts)?)
+        export(&self.state.set, Split::ALL.map(|s| (s, self.examples(s).collect())).into(), self.done, out, layout)
     }
 
     fn take_back(&mut self) {

@@ -105,7 +105,9 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
     let database = task::database_of(&run, like);
     let database: Vec<&Path> = database.iter().map(PathBuf::as_path).collect();
     let scorer = Scorer::new(kind, &examples, Labels::new(run.data.labels.clone()), &database)?.under(task::schema_of(&run, like)?);
-    let (metrics, predictions) = judge(file, kind, &examples, scorer)?;
+    let (metrics, mut predictions) = judge(file, kind, &examples, scorer)?;
+    // the examples are the same, and lie where they lay
+    predictions.iter_mut().zip(&asked).for_each(|(own, p)| own.place = p.place);
 
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

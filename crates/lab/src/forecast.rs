@@ -14,6 +14,7 @@ use crate::home::Home;
 use crate::recipe::Method;
 use crate::run::{self, Prepared, Request};
 use crate::task;
+use crate::vectors;
 use data::set::Split;
 use data::{Batch, Encoded, Example, Kind, batch};
 use say::say;
@@ -45,8 +46,8 @@ pub struct Forecast {
     pub seconds: f64,
     /// Of these, training with its evaluations on the validation set: what the result calls its seconds.
     pub training_seconds: f64,
-    /// Of these, answering the test set with the tuned model and the untuned one, with examples in its prompt and without; and the
-    /// validation set once more, where probabilities are calibrated.
+    /// Of these, answering the test set with the tuned model and the untuned one, with examples in its prompt and without; reading it
+    /// for a map; and the validation set once more, where probabilities are calibrated.
     pub scoring_seconds: f64,
     /// Optimiser steps.
     pub steps: usize,
@@ -170,8 +171,9 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     }
     let training_seconds = all as f64 * thinned * dry.seconds_per_token + if validation.is_empty() { 0.0 } else { evaluations as f64 * evaluating };
 
+    let reading = tokens(answerer.encode(test)?.iter()) as f64 * forward;
     let own = match tuned.head {
-        Some(_) => tokens(answerer.encode(test)?.iter()) as f64 * forward,
+        Some(_) => reading,
         None if !p.task.constrained() => writing.answers(test.len(), writing.expected),
         // once under the constraint, perhaps several times at once, and once without
         None => writing.answers(test.len() * p.recipe.candidates(p.task.kind), writing.expected) + writing.answers(test.len(), writing.expected),
@@ -186,7 +188,8 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     // an untuned model that cannot be asked about every text is not held against the tuned one
     let untuned = if test.iter().all(|e| answerer.asks(&e.text)) { writing.answers(test.len(), writing.longest) } else { 0.0 };
     let shown = if answerer.shows() { writing.answers_after(writing.first_shown, test.len(), writing.longest) } else { 0.0 };
-    let scoring_seconds = own + calibrated + untuned + shown;
+    let mapped = reading * vectors::mapped(test.len()) as f64 / test.len().max(1) as f64;
+    let scoring_seconds = own + mapped + calibrated + untuned + shown;
     let (peak_memory_bytes, available_memory_bytes) = (train::memory::peak() + dry.held_later, train::memory::available());
     Ok(Forecast {
         device: p.device.name.clone(),

@@ -112,6 +112,25 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_found_behind_and_before_any_number_of_bytes() {
+        let padded = |n: usize| format!("{}Il PACCO è Già qui{}", "à".repeat(n), "p".repeat(n));
+        for n in 0..70 {
+            let text = padded(n);
+            let rows = rows(&[(&text, "")]);
+            let haystack = Haystack::of(&rows, |row| row);
+            let holds = |search: &str| (haystack.find(search)[0], says(&rows[0], search));
+            for found in ["pacco", "p", "il pacco è già", "qui", "acco", " "] {
+                assert_eq!(holds(found), (true, true), "{found} in {n}");
+            }
+            for missing in ["pacca", "quip ", "accoo", "il pacco e"] {
+                assert_eq!(holds(missing), (false, false), "{missing} in {n}");
+            }
+        }
+        let tags = Example { target: Target::Tags(vec!["#Uno".into(), "#Due".into()]), ..rows(&[("", "")]).remove(0) };
+        assert!(says(&tags, "uno #d") && Haystack::of(&[tags], |row| row).find("uno #d")[0]);
+    }
+
+    #[test]
     fn many_rows_are_found_as_each_by_itself() {
         let texts: Vec<(String, String)> = (0..2 * PIECE + 77).map(|n| (format!("Riga {n} àÈ"), format!("tipo {}", n % 7))).collect();
         let texts: Vec<(&str, &str)> = texts.iter().map(|(text, label)| (text.as_str(), label.as_str())).collect();

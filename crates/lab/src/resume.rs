@@ -24,7 +24,7 @@ pub enum Resumed {
 /// If no process trains there, its training is over, or the folder cannot be written.
 pub fn pause(folder: &Path) -> Result<()> {
     RunFile::read(folder)?;
-    if RunLock::take(folder).is_ok() {
+    if !RunLock::is_held(folder) {
         return Err(Error::request(say!(
             "{} is not being trained now; lapidary resume goes on with it",
             "{} non è in addestramento ora; lapidary resume prosegue",
@@ -67,7 +67,7 @@ pub fn resume(home: &Home, folder: &Path, device: Option<&str>, on_event: &mut d
         // a process that waits has its device
         drop(RunLock::take(folder)?);
     }
-    if release(folder)? && RunLock::take(folder).is_err() {
+    if release(folder)? && RunLock::is_held(folder) {
         return Ok(Resumed::Elsewhere);
     }
     drop(RunLock::take(folder)?);

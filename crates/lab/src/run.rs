@@ -15,6 +15,7 @@ use crate::look;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::task::{self, Scorer, Task};
+use crate::vectors;
 use data::check::{self, Finding, Severity};
 use data::read::Columns;
 use data::set::{DataSet, Source, Split};
@@ -501,9 +502,9 @@ fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &
     Ok(Some(Scored { split, scorer, said, predictions }))
 }
 
-/// What the scores of a run are held against: the calibration, free answers, and the baselines. None of it is worth losing
-/// the scores for: what cannot be had, such as the answer of an untuned model to a text that its prompt has no room for, is
-/// told and left out, and a stop leaves out the rest.
+/// What the scores of a run are shown and held against: a map of the examples, the calibration, free answers, and the baselines.
+/// None of it is worth losing the scores for: what cannot be had, such as the answer of an untuned model to a text that its
+/// prompt has no room for, is told and left out, and a stop leaves out the rest.
 struct Compared<'a> {
     result: &'a mut RunResult,
     p: &'a Prepared,
@@ -516,7 +517,7 @@ struct Compared<'a> {
 impl Compared<'_> {
     /// Asks for all of it, and tells what is left out.
     fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(Event)) {
-        let Scored { split, mut scorer, said, predictions } = scored;
+        let Scored { split, mut scorer, said, mut predictions } = scored;
         let p = self.p;
         let examples = p.set.examples(split);
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
@@ -525,8 +526,13 @@ impl Compared<'_> {
                 tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
             }
         };
+        had(["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
         if split == Split::Test {
-            had(["a calibration", "una calibrazione"], caught(|| self.calibrate(&said, predictions)));
+            had(["a calibration", "una calibrazione"], caught(|| self.calibrate(&said, &mut predictions)));
+        }
+        if predictions.iter().any(|p| p.place.is_some() || p.calibrated.is_some()) {
+            let saved = save_predictions(&self.out.join(PREDICTIONS), &predictions);
+            had(["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
         }
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
@@ -551,8 +557,17 @@ impl Compared<'_> {
         }
     }
 
+    /// Notes where the texts lie on a map that the untuned model makes of them.
+    fn place(&self, texts: &[&str], predictions: &mut [Prediction]) -> Result<()> {
+        let places = vectors::places(&self.p.model, &self.p.tokenizer, texts, self.stop)?;
+        for (prediction, place) in predictions.iter_mut().zip(places.into_iter().flatten()) {
+            prediction.place = place;
+        }
+        Ok(())
+    }
+
     /// Calibrates the probabilities of a test set's answers on the validation set, where it has examples enough.
-    fn calibrate(&self, said: &[Answer], mut predictions: Vec<Prediction>) -> Result<()> {
+    fn calibrate(&self, said: &[Answer], predictions: &mut [Prediction]) -> Result<()> {
         let p = self.p;
         let validation = p.set.examples(Split::Validation);
         if !calibrate::possible(p.task.kind) || validation.len() < calibration::FEWEST {
@@ -564,9 +579,8 @@ impl Compared<'_> {
         let (_, scored) = scorer.score(validation, &answers)?;
         // validation answers that settle nothing leave the run without a calibration, which is no fault of it
         if let Ok(fitted) = Calibration::fit(&calibrate::judged(&p.task, &answers, &scored), calibrate::WANTED) {
-            let test = calibrate::judged(&p.task, said, &predictions);
-            calibrate::save(self.out, &calibrate::measured(fitted, &test, &mut predictions))?;
-            save_predictions(&self.out.join(PREDICTIONS), &predictions)?;
+            let test = calibrate::judged(&p.task, said, predictions);
+            calibrate::save(self.out, &calibrate::measured(fitted, &test, predictions))?;
         }
         Ok(())
     }

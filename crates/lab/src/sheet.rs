@@ -5,7 +5,8 @@
 //! are those of [`crate::edit`]: the files stay as they are.
 
 use crate::background;
-use crate::edit::{Change, Editor};
+use crate::desk::lock;
+use crate::edit::{self, Change, Editor};
 use crate::error::{Error, Result};
 use crate::haystack::{self, Haystack};
 use crate::library::Library;
@@ -14,7 +15,6 @@ use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
 use data::check::{self, Finding, Severity};
-use data::divide::Shares;
 use data::example::Span;
 use data::microscope::Token;
 use data::set::{self, DataSet, Split};
@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Mutex;
 use tasks::answer;
 use ts_rs::TS;
 
@@ -406,9 +407,10 @@ impl Sheet {
         let editor = Editor::open(library, &source.to_set()?)?;
         let whole = editor.set();
         let findings = check::findings(&whole, None)?;
-        let haystack = Haystack::of(editor.rows(), |row| &row.example);
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
+        // once the copy of the rows is gone: in a large set there is not much room for both
+        let haystack = Haystack::of(editor.rows(), |row| &row.example);
         let (found, there, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
         let mut sheet = Self {
             id,
@@ -488,11 +490,6 @@ impl Sheet {
         self.changed = named.chain(rows.len() - added..rows.len()).collect();
     }
 
-    /// The set as it is now, to be checked without holding this sheet, and what [`Sheet::judge`] wants to know of it.
-    pub fn snapshot(&self) -> (DataSet, usize) {
-        (self.editor.set(), self.turn)
-    }
-
     /// Takes findings about a snapshot; those about rows that have changed since are of no use.
     pub fn judge(&mut self, turn: usize, findings: Vec<Finding>) {
         if turn != self.turn {
@@ -516,8 +513,8 @@ impl Sheet {
         self.judged == Some(self.turn)
     }
 
-    /// Numbers of the rows of each part, in the order in which [`Sheet::snapshot`] has them.
-    pub fn numbers(&self) -> BTreeMap<Split, Vec<usize>> {
+    /// Numbers of the rows of each part, in the order in which a [`Snapshot`] has them.
+    fn numbers(&self) -> BTreeMap<Split, Vec<usize>> {
         let mut numbers: BTreeMap<Split, Vec<usize>> = BTreeMap::new();
         for &row in &self.there {
             numbers.entry(self.example(row).0).or_default().push(row);
@@ -580,31 +577,24 @@ impl Sheet {
         }
     }
 
-    /// What a model would be trained on in a row, token by token.
-    ///
-    /// # Errors
-    /// If there is no such row, it cannot be tokenized, or queries have no database.
-    pub fn tokens(&mut self, row: usize, recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Vec<Token>> {
-        if self.task.is_none() {
-            self.task = Some(Task::of(&self.editor.set())?);
+    /// Takes what a snapshot says of the task, for [`Sheet::tokens`]; that of rows that have changed since is of no use.
+    pub fn learn(&mut self, turn: usize, task: Task) {
+        if turn == self.turn {
+            self.task = Some(task);
         }
-        let task = self.task.as_ref().ok_or_else(|| {
-            Error::request(say!("the data set says nothing of its task; open it again", "l’insieme di dati non dice nulla del suo compito; aprilo di nuovo"))
-        })?;
-        look::example_tokens(self.existing(row)?, &self.set.card.language, task, recipe, tokenizer)
     }
 
-    /// What is needed to measure the training rows without holding this sheet: the rows, their language, their task.
+    /// What a model would be trained on in a row, token by token; none where the task is not known, see [`Sheet::learn`].
     ///
     /// # Errors
-    /// If queries have no database.
-    pub fn measurable(&self) -> Result<(Vec<Example>, String, Task)> {
-        let rows = self.editor.examples(Split::Train).take(MEASURED).cloned().collect();
-        Ok((rows, self.set.card.language.clone(), Task::of(&self.editor.set())?))
+    /// If there is no such row, or it cannot be tokenized.
+    pub fn tokens(&self, row: usize, recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Option<Vec<Token>>> {
+        let Some(task) = &self.task else { return Ok(None) };
+        look::example_tokens(self.existing(row)?, &self.set.card.language, task, recipe, tokenizer).map(Some)
     }
 
-    /// Takes the lengths of the rows that [`Sheet::measurable`] gave, in their order, for rows to be chosen by them. If rows
-    /// have changed since, by [`Sheet::turn`], they are about others and of no use.
+    /// Takes the lengths of a snapshot's first training rows, in their order, for rows to be chosen by them. If rows
+    /// have changed since, they are about others and of no use.
     pub fn measured(&mut self, turn: usize, lengths: &[usize]) {
         if turn != self.turn {
             return;
@@ -612,11 +602,6 @@ impl Sheet {
         let rows = self.numbers().remove(&Split::Train).unwrap_or_default();
         self.lengths = rows.into_iter().zip(lengths.iter().copied()).collect();
         self.shown = None;
-    }
-
-    /// Counts the changes of its rows.
-    pub fn turn(&self) -> usize {
-        self.turn
     }
 
     /// Runs the query of a row on the set's database, which is only read.
@@ -630,30 +615,9 @@ impl Sheet {
         look::query(&self.set, sql)
     }
 
-    /// Writes the edited set, see [`Editor::export`].
-    ///
-    /// # Errors
-    /// As [`Editor::export`].
-    pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
-        self.editor.export(out, layout)
-    }
-
-    /// Divides the set into training, validation and test, as a folder with a card, see [`look::split`].
-    ///
-    /// # Errors
-    /// As [`look::split`].
-    pub fn divide(&self, shares: Shares, seed: u64, out: &Path) -> Result<()> {
-        look::split(&self.editor.set(), shares, seed, out).map(drop)
-    }
-
     /// What its rows are examples of.
     pub fn kind(&self) -> Kind {
         self.set.kind
-    }
-
-    /// Name of the set.
-    pub fn name(&self) -> &str {
-        &self.set.card.name
     }
 
     /// A part of the table.
@@ -759,6 +723,76 @@ impl Sheet {
     }
 }
 
+/// An open data set as it was at one moment, for work that takes longer than others may be kept from the sheet.
+pub struct Snapshot {
+    /// The set with its rows.
+    pub set: DataSet,
+    /// The number of each row in the sheet, in the order in which the set has them.
+    pub numbers: BTreeMap<Split, Vec<usize>>,
+    /// Changes that were in force.
+    pub changes: usize,
+    /// What tells [`Sheet::judge`] and the like whether rows have changed since.
+    pub turn: usize,
+}
+
+/// Rows that are copied at a time: some milliseconds' work, even while a training uses every core.
+const PIECE: usize = 10_000;
+
+impl Snapshot {
+    /// Copies the rows piece by piece, so that others get at the sheet in between: to copy a million at once takes seconds
+    /// beside a training. Begins anew where rows are changed meanwhile.
+    pub fn of(sheet: &Mutex<Sheet>) -> Self {
+        loop {
+            if let Some(snapshot) = Self::attempt(sheet) {
+                return snapshot;
+            }
+        }
+    }
+
+    /// None if rows were changed meanwhile.
+    fn attempt(sheet: &Mutex<Sheet>) -> Option<Self> {
+        let (mut parts, mut numbers) = (BTreeMap::<Split, Vec<Example>>::new(), BTreeMap::<Split, Vec<usize>>::new());
+        let begun = lock(sheet).turn;
+        let mut copied = 0;
+        loop {
+            {
+                let sheet = lock(sheet);
+                if sheet.turn != begun {
+                    return None;
+                }
+                let left = &sheet.there[copied..];
+                if left.is_empty() {
+                    let (set, changes) = (sheet.editor.with(parts), sheet.editor.changes().count());
+                    return Some(Self { set, numbers, changes, turn: begun });
+                }
+                for &row in left.iter().take(PIECE) {
+                    let (split, example) = sheet.example(row);
+                    parts.entry(split).or_default().push(example.clone());
+                    numbers.entry(split).or_default().push(row);
+                }
+                copied += left.len().min(PIECE);
+            }
+            // a free lock goes to whoever asks first, which would be this thread again
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    /// Training rows whose lengths are measured.
+    pub fn measurable(&self) -> &[Example] {
+        let rows = self.set.splits.get(&Split::Train).map_or(&[][..], |file| &file.examples);
+        &rows[..rows.len().min(MEASURED)]
+    }
+
+    /// Writes the edited set, see [`edit::export`].
+    ///
+    /// # Errors
+    /// As [`edit::export`].
+    pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
+        let parts = self.set.splits.iter().map(|(split, file)| (*split, file.examples.iter().collect())).collect();
+        edit::export(&self.set, parts, self.changes, out, layout)
+    }
+}
+
 /// What a class balance counts: the label, or the types of the entities.
 fn names(example: &Example) -> Vec<&str> {
     match &example.target {
@@ -798,8 +832,7 @@ mod tests {
     /// Makes a change as the desk does.
     fn change(sheet: &mut Sheet, change: impl FnOnce(&mut Sheet) -> Result<()>) {
         change(sheet).expect("changed");
-        let (set, turn) = sheet.snapshot();
-        sheet.judge(turn, check::findings(&set, None).expect("checked"));
+        sheet.judge(sheet.turn, check::findings(&sheet.editor.set(), None).expect("checked"));
     }
 
     fn count(sheet: &Sheet, kind: &str) -> usize {
@@ -871,10 +904,9 @@ mod tests {
         let (_dir, mut sheet) = sheet();
         let long = RowFilter { tokens: Some((5, 9)), ..RowFilter::default() };
         assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [0; 0]);
-        assert_eq!(sheet.measurable().expect("measurable").0.len(), 4);
-        sheet.measured(sheet.turn(), &[4, 5, 9, 10]);
+        sheet.measured(sheet.turn, &[4, 5, 9, 10]);
         assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [1, 2]);
-        let old = sheet.turn();
+        let old = sheet.turn;
         change(&mut sheet, |s| s.edit(Edit::Delete { row: 1 }));
         // a row keeps its length, and what was measured of other rows is dropped
         sheet.measured(old, &[9, 9, 9, 9]);
@@ -931,12 +963,38 @@ mod tests {
 
     #[test]
     fn findings_about_rows_that_have_changed_since_are_dropped() {
-        let (_dir, mut sheet) = sheet();
-        let (set, turn) = sheet.snapshot();
-        let old = check::findings(&set, None).expect("checked");
+        let (_dir, sheet) = sheet();
+        let sheet = Mutex::new(sheet);
+        let before = Snapshot::of(&sheet);
+        let old = check::findings(&before.set, None).expect("checked");
+        let mut sheet = sheet.into_inner().expect("whole");
         change(&mut sheet, |s| s.edit(Edit::Delete { row: 0 }));
-        sheet.judge(turn, old);
+        sheet.judge(before.turn, old);
         assert_eq!(count(&sheet, "duplicate"), 0);
+    }
+
+    #[test]
+    fn a_snapshot_has_the_rows_as_they_are_and_lets_others_in_meanwhile() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let rows = 3 * PIECE + 5;
+        let lines: String = (0..rows).map(|n| format!("{{\"frase\": \"riga {n}\", \"intento\": \"{}\"}}\n", ["a", "b"][n % 2])).collect();
+        std::fs::write(dir.path().join("train.jsonl"), lines).expect("written");
+        let mut sheet = open(dir.path());
+        sheet.edit(Edit::Delete { row: 0 }).expect("deleted");
+        sheet.edit(Edit::Move { row: 2, split: Split::Test }).expect("moved");
+        let sheet = Mutex::new(sheet);
+        let snapshot = Snapshot::of(&sheet);
+        assert_eq!((snapshot.set.clone(), snapshot.changes), (lock(&sheet).editor.set(), 2));
+        assert_eq!((snapshot.numbers[&Split::Train].len(), snapshot.numbers[&Split::Train][..2].to_vec()), (rows - 2, vec![1, 3]));
+        assert_eq!((&snapshot.numbers[&Split::Test], snapshot.measurable().len()), (&vec![2], MEASURED));
+        // rows that are changed while it copies are in it
+        let copied = std::thread::scope(|scope| {
+            let copying = scope.spawn(|| Snapshot::of(&sheet));
+            lock(&sheet).edit(Edit::Delete { row: rows - 1 }).expect("deleted");
+            copying.join().expect("copied")
+        });
+        let now = lock(&sheet).turn;
+        assert!(copied.turn == now && copied.numbers[&Split::Train].len() == rows - 3 || copied.turn < now && copied.numbers == snapshot.numbers);
     }
 
     #[test]

@@ -379,6 +379,7 @@ impl Scorer {
             probability: said.probability,
             calibrated: None,
             reason,
+            place: None,
         };
         Ok((metrics, examples.iter().zip(said).zip(shares).zip(reasons).map(prediction).collect()))
     }

@@ -36,6 +36,10 @@ const TOKENS: usize = 256;
 /// Share of the model's blocks that the states have passed. After 11 of 18 the ten nearest training messages of
 /// intents-it have the right label most often.
 const DEPTH: f64 = 0.6;
+/// Examples of a run that its map shows, of more this many, evenly spread: as many points can still be told apart.
+const MAPPED: usize = 1000;
+/// Fewer make no map: among a handful it is chance who lies beside whom.
+const FEWEST: usize = 20;
 
 /// Rows of a data set as vectors.
 pub struct Embedded {
@@ -91,13 +95,42 @@ pub fn embed(
             flat
         }
     };
-    let vectors = Vectors::new(flat, width).ok_or_else(|| {
+    Ok(Some(Embedded { vectors: comparable(flat, width)?, rows, of: all.len() }))
+}
+
+/// The states of texts, one after another, as vectors that can be compared.
+fn comparable(flat: Vec<f32>, width: usize) -> Result<Vectors> {
+    Vectors::new(flat, width).ok_or_else(|| {
         Error::request(say!(
             "the model's states of this data are not finite; choose another device or model",
             "gli stati del modello su questi dati non sono numeri finiti; scegli un altro dispositivo o modello"
         ))
-    })?;
-    Ok(Some(Embedded { vectors, rows, of: all.len() }))
+    })
+}
+
+/// Of so many examples, how many have a place on the map of a run.
+pub(crate) fn mapped(examples: usize) -> usize {
+    if examples < FEWEST { 0 } else { examples.min(MAPPED) }
+}
+
+/// Where texts lie on a plane on which those that are alike to a model are near each other: as many as [`mapped`] says, evenly
+/// spread. `None` if they are too few, or it was stopped. Nothing of it is kept.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn places(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBool) -> Result<Option<Vec<Option<[f32; 2]>>>> {
+    let count = mapped(texts.len());
+    if count == 0 {
+        return Ok(None);
+    }
+    let rows: Vec<usize> = (0..count).map(|i| i * texts.len() / count).collect();
+    let some: Vec<&str> = rows.iter().map(|&row| texts[row]).collect();
+    let Some(flat) = states(model, tokenizer, &some, stop, &mut |_, _| {})? else { return Ok(None) };
+    let mut places = vec![None; texts.len()];
+    for (row, place) in rows.into_iter().zip(comparable(flat, model.config().hidden)?.layout()) {
+        places[row] = Some(place).filter(|p| p.iter().all(|v| v.is_finite()));
+    }
+    Ok(Some(places))
 }
 
 /// The mean state of each text, one after another; `None` if it was stopped.
@@ -313,7 +346,7 @@ fn short(target: &Target) -> String {
 
 /// Points as a picture.
 fn picture<'a>(points: impl Iterator<Item = &'a Point>, language: Lang) -> Figure {
-    example_map(&points.map(|p| Placed { x: p.x.into(), y: p.y.into(), label: p.label.clone() }).collect::<Vec<_>>(), language)
+    example_map(&points.map(|p| Placed { x: p.x.into(), y: p.y.into(), label: p.label.clone(), ..Placed::default() }).collect::<Vec<_>>(), language)
 }
 
 /// What a map is written as.

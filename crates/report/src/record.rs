@@ -295,6 +295,10 @@ pub struct Prediction {
     /// Why the output is no answer, or not the right query, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Where the input lies on a map of the scored examples, as the untuned model sees them; only nearness means something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub place: Option<[f32; 2]>,
 }
 
 impl Prediction {

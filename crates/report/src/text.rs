@@ -531,14 +531,26 @@ catalogue! {
         "training examples, logarithmic",
         "esempi di addestramento, logaritmica";
     alt_map:
-        "{count} examples on a plane, near ones alike, with {labels} labels.",
-        "{count} esempi su un piano, vicini se simili, con {labels} etichette.";
+        "{count} {count?example|examples} on a plane, near ones alike, with {labels} {labels?label|labels}.",
+        "{count} {count?esempio|esempi} su un piano, vicini se simili, con {labels} {labels?etichetta|etichette}.";
     alt_map_label:
         "{label}: {count}.",
         "{label}: {count}.";
     map_empty:
         "no example was placed",
         "nessun esempio da mostrare";
+    alt_mistakes_map:
+        "{count} scored {count?example|examples} on a plane, near ones alike. Crosses mark the answers that were not wholly right: {wrong}.",
+        "{count} {count?esempio valutato|esempi valutati} su un piano, vicini se simili. Le croci segnano le risposte non del tutto giuste: {wrong}.";
+    alt_mistakes_map_label:
+        "{label}: {wrong} of {count}.",
+        "{label}: {wrong} di {count}.";
+    map_right:
+        "wholly right: {count}",
+        "del tutto giuste: {count}";
+    map_wrong:
+        "not wholly right: {count}",
+        "non del tutto giuste: {count}";
 
     // head and summary
     title:
@@ -1531,6 +1543,11 @@ catalogue! {
     mistakes_none:
         "{all?The only answer was not wrong.|None of the # answers was wrong.}",
         "{all?L’unica risposta non era sbagliata.|Nessuna delle # risposte era sbagliata.}";
+    mistakes_map_caption:
+        "The scored examples ({shown} of {total}) as a base model sees them before any tuning: near ones are alike to it. Only nearness means \
+         something, not direction or axis. Crosses: answers that were not wholly right.",
+        "Gli esempi valutati ({shown} su {total}) come li vede un modello di partenza, prima di ogni specializzazione: quelli vicini per lui si \
+         somigliano. Conta solo la vicinanza, non la direzione o gli assi. Croci: risposte non del tutto giuste.";
     mistakes_caption:
         "Wrong answers, surest first; long texts are cut at {limit} characters",
         "Risposte sbagliate, dalla più sicura; i testi lunghi sono tagliati a {limit} caratteri";

@@ -536,6 +536,7 @@ export const en = {
     changes: (n: number) => many(n, 'change', 'changes'),
     coverage: 'What if it may abstain?',
     errors: 'What went wrong with each type',
+    map: 'Mistakes among texts that are alike',
     reliability: 'Can its certainty be trusted?',
     comparison: 'Held against simpler answers',
     cost: 'What it took',

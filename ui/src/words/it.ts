@@ -543,6 +543,7 @@ export const it: Words = {
     changes: (n) => many(n, 'modifica', 'modifiche'),
     coverage: 'E se può astenersi?',
     errors: 'Che cosa è andato storto per ogni tipo',
+    map: 'Gli errori fra testi che si somigliano',
     reliability: 'Ci si può fidare della sua sicurezza?',
     comparison: 'A confronto con risposte più semplici',
     cost: 'Che cosa è servito',

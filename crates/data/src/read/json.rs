@@ -206,22 +206,21 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             // what stands beside the rows describes the file
             return Ok(());
         }
-        let length = columns.first().map_or(0, |(_, values)| values.len());
-        if single.is_empty() && length > 0 {
-            return self.columns(line, None, columns);
-        }
         if columns.is_empty() && single.len() > 1 && single.iter().all(|(_, value)| value.is_object()) {
             // rows by their keys, as data frames are exported by their index
             return single.into_iter().try_for_each(|(_, row)| self.0.row(line, None, row));
         }
         distinct::<A::Error>(single.iter().map(|(key, _)| key).chain(columns.iter().map(|(key, _)| key)))?;
+        if single.is_empty() && columns.first().is_some_and(|(_, values)| !values.is_empty()) {
+            return self.columns(line, None, columns);
+        }
         let lists = columns.into_iter().map(|(key, values)| (key, Value::Array(values)));
         self.0.row(line, None, Value::Object(single.into_iter().chain(lists).collect()))
     }
 }
 
 impl Document<'_, '_> {
-    /// Rows from one list per column.
+    /// Rows from one list per column, of which no two have the same name.
     fn columns<E: serde::de::Error>(&self, line: usize, part: Option<&Arc<str>>, columns: Vec<(String, Vec<Value>)>) -> std::result::Result<(), E> {
         let length = columns.first().map_or(0, |(_, values)| values.len());
         if let Some((key, values)) = columns.iter().find(|(_, values)| values.len() != length) {
@@ -233,7 +232,6 @@ impl Document<'_, '_> {
             );
             return Err(E::custom(what));
         }
-        distinct::<E>(columns.iter().map(|(key, _)| key))?;
         let (keys, lists): (Vec<String>, Vec<_>) = columns.into_iter().map(|(key, values)| (key, values.into_iter())).unzip();
         let mut lists = lists;
         for _ in 0..length {

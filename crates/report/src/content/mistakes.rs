@@ -3,8 +3,9 @@
 use super::scores::spans;
 use super::{MISTAKES, NAME_CHARS, Page, TEXT_CHARS};
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Span, Table, Text, foreign, plain};
-use crate::record::Prediction;
-use crate::text::{clean, fill};
+use crate::figure::Placed;
+use crate::record::{Prediction, Run};
+use crate::text::{Words, clean, fill};
 use data::Target;
 use data::example::Span as Entity;
 use std::collections::BTreeSet;
@@ -14,6 +15,36 @@ use tasks::{Metrics, answer};
 
 /// Entities and what is wrong with them that a cell lists.
 const IN_A_CELL: usize = 10;
+/// Characters of an answer, or of a text, that are told of a point of the map.
+const TOLD_CHARS: usize = 80;
+
+/// The scored examples that have a place on the map.
+pub(super) fn placed(run: &Run, words: &Words) -> Vec<Placed> {
+    let (labelled, spanned) = match run.result.metrics {
+        Some(Metrics::Classes(_)) => (true, false),
+        Some(Metrics::Entities(_)) => (false, true),
+        _ => (false, false),
+    };
+    let none = if labelled { words.no_label } else { words.no_answer };
+    let point = |p: &Prediction| {
+        let [x, y] = p.place?;
+        let listed = |found: &[Entity]| match found {
+            [] => words.nothing.to_string(),
+            _ => found.iter().map(|e| format!("{} ({})", e.of(&p.input).unwrap_or(words.not_in_text), e.kind)).collect::<Vec<_>>().join(", "),
+        };
+        let (label, expected, answered) = match spanned.then(|| spans(p)).flatten() {
+            Some((want, got)) => {
+                let kinds: BTreeSet<&str> = want.iter().map(|e| e.kind.as_str()).collect();
+                (Vec::from_iter(kinds).join(" "), listed(&want), p.answer.as_ref().map(|_| listed(&got)))
+            }
+            None => (if labelled { p.expected.clone() } else { String::new() }, p.expected.clone(), p.answer.clone()),
+        };
+        let [expected, answered, text] = [expected.as_str(), answered.as_deref().unwrap_or(none), p.input.as_str()].map(|part| clean(part, TOLD_CHARS));
+        let text = format!("{expected} → {answered}: {text}");
+        Some(Placed { x: x.into(), y: y.into(), label: clean(&label, NAME_CHARS), right: Some(p.right()), text })
+    };
+    run.predictions.iter().filter_map(point).collect()
+}
 
 impl Page<'_> {
     pub(super) fn mistakes(&self) -> Option<Vec<Block>> {
@@ -43,6 +74,8 @@ impl Page<'_> {
         };
         let text = plain(fill(template, &[("total", &total), ("all", &whole), ("shown", &shown)]));
         let mut blocks = vec![Block::Paragraph { text, role: Role::Body }];
+        let placed = self.n(all.iter().filter(|p| p.place.is_some()).count());
+        blocks.extend(self.figure("map", fill(words.mistakes_map_caption, &[("shown", &placed), ("total", &whole)])));
         wrong.truncate(MISTAKES);
         if !wrong.is_empty() {
             blocks.push(Block::Table(match self.run.result.metrics {

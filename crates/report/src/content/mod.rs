@@ -143,6 +143,10 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     if faults.iter().any(|f| f.wrong() > 0) {
         add("errors", figure::entity_errors(&faults, lang));
     }
+    let placed = mistakes::placed(run, words);
+    if !placed.is_empty() {
+        add("map", figure::example_map(&placed, lang));
+    }
     if let Some(answers) = calibrated(&run.predictions).filter(|_| run.calibration.is_some()) {
         add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), lang));
     }

@@ -129,6 +129,12 @@ impl Canvas {
         self.shapes.push(Shape::Circle(centre, radius, style));
     }
 
+    /// Two strokes that cross at `centre` and reach `reach` from it in either direction.
+    pub(super) fn cross(&mut self, (x, y): Point, reach: f64, style: Style) {
+        self.line((x - reach, y - reach), (x + reach, y + reach), style);
+        self.line((x - reach, y + reach), (x + reach, y - reach), style);
+    }
+
     pub(super) fn text(&mut self, text: &str, at: Point, size: f64, anchor: At, colour: RGBColor) {
         self.shapes.push(Shape::Text { text: text.into(), at, size, anchor, colour, bold: false, upright: false });
     }

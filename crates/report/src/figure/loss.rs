@@ -283,8 +283,7 @@ pub fn loss_curve(events: &[Event], lang: Lang) -> Figure {
                     continue;
                 }
                 before = at;
-                c.line((at - 3.0, top - 3.0), (at + 3.0, top + 3.0), style);
-                c.line((at - 3.0, top + 3.0), (at + 3.0, top - 3.0), style);
+                c.cross((at, top), 3.0, style);
             }
             let text = fill(words.not_finite_mark, &[("count", &lang.integer(bad.len() as u64))]);
             c.bold(&text, (right + 16.0, top), 12.0, At::Left, VERMILLION);

@@ -2,7 +2,7 @@
 
 use super::canvas::{At, stroke, text_width, tint};
 use super::colour::{BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION};
-use super::{Figure, label, point};
+use super::{Figure, label, name, point};
 use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
 use serde::Serialize;
@@ -15,9 +15,11 @@ const COLOURS: [RGBColor; 6] = [BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY];
 const NAMED: usize = 24;
 /// Points that are drawn; of more, this many at even distances.
 const DRAWN: usize = 4000;
+/// Characters of what is told of a point.
+const TOLD_CHARS: usize = 300;
 
 /// An example on the map.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Placed {
     /// Where it lies; the units mean nothing.
     pub x: f64,
@@ -25,9 +27,16 @@ pub struct Placed {
     pub y: f64,
     /// What it is coloured by; empty where it has none.
     pub label: String,
+    /// Was it answered wholly rightly? It is coloured by this instead, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<bool>,
+    /// What is told of it; its label where this is empty.
+    #[serde(skip)]
+    pub text: String,
 }
 
-/// Points coloured by their labels, the commonest labels named where most of their points lie.
+/// Points coloured by their labels, the commonest labels named where most of their points lie. Where it is known which were
+/// answered rightly, by that: a dot is right, a cross is not.
 pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
     let words = lang.words();
     let placed: Vec<&Placed> = points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()).collect();
@@ -36,10 +45,19 @@ pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
     let mut groups: Vec<(&str, Vec<&Placed>)> = groups.into_iter().collect();
     groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.len()));
     let n = |count: usize| lang.integer(count as u64);
-    let mut alt = fill(words.alt_map, &[("count", &n(placed.len())), ("labels", &n(groups.len()))]);
-    for (name, group) in groups.iter().take(6) {
+    let of = |group: &[&Placed], right: bool| group.iter().filter(|p| p.right == Some(right)).count();
+    let (right, wrong) = (of(&placed, true), of(&placed, false));
+    let judged = right + wrong > 0;
+    let mut alt = if judged {
+        fill(words.alt_mistakes_map, &[("count", &n(placed.len())), ("wrong", &n(wrong))])
+    } else {
+        fill(words.alt_map, &[("count", &n(placed.len())), ("labels", &n(groups.len()))])
+    };
+    let template = if judged { words.alt_mistakes_map_label } else { words.alt_map_label };
+    // answers that have no labels are told of all together
+    for (name, group) in groups.iter().filter(|(name, _)| !judged || !name.is_empty()).take(6) {
         alt.push(' ');
-        alt.push_str(&fill(words.alt_map_label, &[("label", &label(name)), ("count", &n(group.len()))]));
+        alt.push_str(&fill(template, &[("label", &label(name)), ("count", &n(group.len())), ("wrong", &n(of(group, false)))]));
     }
 
     let (edge, side) = (20.0, 520.0);
@@ -56,21 +74,27 @@ pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
     let stride = placed.len().div_ceil(DRAWN).max(1);
     let colour = |name: &str| {
         let rank = groups.iter().position(|(g, _)| *g == name).unwrap_or(usize::MAX);
-        COLOURS.get(rank).copied().filter(|_| !name.is_empty()).map_or((INK, 0.35), |c| (c, 0.75))
+        COLOURS.get(rank).copied().filter(|_| !judged && !name.is_empty()).map_or((INK, 0.35), |c| (c, 0.75))
     };
     let colours: BTreeMap<&str, (RGBColor, f64)> = groups.iter().map(|(name, _)| (*name, colour(name))).collect();
-    let pointed: Vec<_> = placed.iter().step_by(stride).map(|p| point(at(p), label(&p.label))).collect();
+    let told = |p: &Placed| if p.text.is_empty() { label(&p.label) } else { name(&p.text, TOLD_CHARS) };
+    let pointed: Vec<_> = placed.iter().step_by(stride).map(|p| point(at(p), told(p))).collect();
+    let key = if judged { 24.0 } else { 0.0 };
     let data = json!({
-        "kind": "map",
+        "kind": if judged { "mistakes_map" } else { "map" },
         "points": points,
         "pointer": {"along": "nearest", "plot": [edge, edge, edge + side, edge + height], "points": pointed},
     });
-    Figure::draw((side + 2.0 * edge, height + 2.0 * edge), alt, data, |c| {
+    Figure::draw((side + 2.0 * edge, height + 2.0 * edge + key), alt, data, |c| {
         let radius = if placed.len() > 800 { 2.0 } else { 3.0 };
-        for p in placed.iter().step_by(stride) {
+        let (dot, cross) = (tint(BLUE, 0.75), stroke(VERMILLION, 0.9, 1.5));
+        // crosses come last, so that no dot hides one
+        let (crossed, dotted): (Vec<&Placed>, Vec<&Placed>) = placed.iter().copied().step_by(stride).partition(|p| p.right == Some(false));
+        for p in dotted {
             let (colour, opacity) = colours.get(p.label.as_str()).copied().unwrap_or((INK, 0.35));
-            c.circle(at(p), radius, tint(colour, opacity));
+            c.circle(at(p), radius, if p.right.is_some() { dot } else { tint(colour, opacity) });
         }
+        crossed.into_iter().for_each(|p| c.cross(at(p), radius, cross));
         let mut taken: Vec<(f64, f64, f64)> = Vec::new();
         for (name, group) in groups.iter().filter(|(name, _)| !name.is_empty()).take(NAMED) {
             // the middle in each direction: a few strays do not move it
@@ -92,6 +116,15 @@ pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
             let (colour, _) = colours.get(name).copied().unwrap_or((INK, 1.0));
             c.bold(&text, (x, y), 11.5, At::Middle, INK);
             c.line((x - half, y + 8.0), (x + half, y + 8.0), stroke(colour, 0.9, 2.0));
+        }
+        if judged {
+            let y = edge + height + 26.0;
+            let text = fill(words.map_right, &[("count", &n(right))]);
+            let x = edge + 16.0 + text_width(&text, 11.0) + 24.0;
+            c.circle((edge + 4.0, y), 4.0, dot);
+            c.text(&text, (edge + 16.0, y), 11.0, At::Left, INK);
+            c.cross((x, y), 4.0, cross);
+            c.text(&fill(words.map_wrong, &[("count", &n(wrong))]), (x + 12.0, y), 11.0, At::Left, INK);
         }
         if placed.is_empty() {
             c.text(words.map_empty, (edge + side / 2.0, edge + height / 2.0), 12.0, At::Middle, INK);

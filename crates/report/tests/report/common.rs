@@ -181,6 +181,11 @@ pub fn run(classes: usize, examples: usize) -> Run {
     };
     let settings =
         "learning_rate = 0.0002\nbatch_size = 32\nepochs = 3\nschedule = 'cosine'\n[lora]\nrank = 16\nalpha = 32.0\ntargets = ['q_proj', 'v_proj']\n";
+    // at most a thousand examples have a place: a cloud for each label
+    let place = |i: usize, label: usize| {
+        let cloud = [9.0 * noise(label) + 3.0 * noise(i + 31), 9.0 * noise(label + 57) + 3.0 * noise(i + 77)];
+        i.is_multiple_of(examples.div_ceil(1000)).then(|| cloud.map(|v| v as f32))
+    };
     let predictions = tuned
         .iter()
         .enumerate()
@@ -193,6 +198,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
             probability: s.probability,
             calibrated: None,
             reason: None,
+            place: place(i, s.expected),
         })
         .collect();
     let run = RunFile {
@@ -283,6 +289,7 @@ pub fn hostile_run() -> Run {
                 probability: f64::NAN,
                 calibrated: None,
                 reason: (i % 2 == 0).then(|| text.clone()),
+                place: Some([noise(i) as f32, noise(i + 7919) as f32]),
             }
         })
         .collect();

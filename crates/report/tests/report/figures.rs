@@ -571,9 +571,11 @@ fn a_learning_curve_is_in_decades_where_sizes_differ_much() {
 pub fn placed(each: usize) -> Vec<Placed> {
     let centres = [("order_tracking", 0.0, 0.0), ("return_refund", 6.0, 1.0), ("payment_issues", 2.0, 5.0)];
     let cloud = |&(label, x, y): &(&str, f64, f64)| {
-        (0..each).map(move |i| Placed { x: x + 3.0 * noise(i) - 1.5, y: y + 3.0 * noise(i + 7919) - 1.5, label: label.into() }).collect::<Vec<_>>()
+        (0..each)
+            .map(move |i| Placed { x: x + 3.0 * noise(i) - 1.5, y: y + 3.0 * noise(i + 7919) - 1.5, label: label.into(), ..Placed::default() })
+            .collect::<Vec<_>>()
     };
-    centres.iter().flat_map(cloud).chain([Placed { x: 3.0, y: 3.0, label: String::new() }]).collect()
+    centres.iter().flat_map(cloud).chain([Placed { x: 3.0, y: 3.0, ..Placed::default() }]).collect()
 }
 
 #[test]
@@ -587,19 +589,62 @@ fn a_map_keeps_distances_and_names_the_commonest_labels() {
     }
     assert_eq!(figure.data["points"].as_array().unwrap().len(), 121);
     let hostile: Vec<Placed> = (0..3000)
-        .map(|i| Placed { x: if i % 500 == 0 { f64::NAN } else { noise(i) * 1e-9 }, y: noise(i + 1), label: HOSTILE[i % HOSTILE.len()].into() })
+        .map(|i| Placed {
+            x: if i % 500 == 0 { f64::NAN } else { noise(i) * 1e-9 },
+            y: noise(i + 1),
+            label: HOSTILE[i % HOSTILE.len()].into(),
+            ..Placed::default()
+        })
         .collect();
     checked(&example_map(&hostile, Lang::Italian));
     let many = example_map(&placed(20_000), Lang::English);
     checked(&many);
     assert!(many.svg.len() < 600_000, "{} bytes", many.svg.len());
-    let one = Placed { x: 1.0, y: 1.0, label: "a".into() };
-    for points in [
-        vec![],
-        vec![one.clone()],
-        vec![one.clone(), one],
-        vec![Placed { x: f64::MAX, y: 0.0, label: "b".into() }, Placed { x: f64::MIN, y: 0.0, label: "b".into() }],
-    ] {
+    let at = |x, y, label: &str| Placed { x, y, label: label.into(), ..Placed::default() };
+    let one = at(1.0, 1.0, "a");
+    for points in [vec![], vec![one.clone()], vec![one.clone(), one], vec![at(f64::MAX, 0.0, "b"), at(f64::MIN, 0.0, "b")]] {
         checked(&example_map(&points, Lang::Italian));
     }
+}
+
+/// The same examples, each fifth answered wrongly, with hostile texts.
+pub fn judged(each: usize) -> Vec<Placed> {
+    let one = |(i, p): (usize, Placed)| Placed { right: Some(i % 5 > 0), text: format!("{} → b: {}", p.label, HOSTILE[i % HOSTILE.len()]), ..p };
+    placed(each).into_iter().enumerate().map(one).collect()
+}
+
+#[test]
+fn a_map_of_answers_marks_each_wrong_one_by_a_cross() {
+    let points = judged(40);
+    for (lang, alt) in [(Lang::English, "that were not wholly right: 25. "), (Lang::Italian, "risposte non del tutto giuste: 25. ")] {
+        let figure = example_map(&points, lang);
+        keep(&format!("map-of-answers-{}.svg", lang.code()), &figure.svg);
+        let document = checked(&figure);
+        let crosses = elements(&document, "polyline").iter().filter(|n| n.attribute("stroke") == Some("#D55E00")).count();
+        let dots = elements(&document, "circle").iter().filter(|n| n.attribute("fill") == Some("#0072B2")).count();
+        // a cross has two strokes, and the key has one of either
+        assert_eq!((crosses, dots, elements(&document, "circle").len()), (2 * (25 + 1), 96 + 1, 96 + 1));
+        assert!(figure.alt.contains(alt) && figure.alt.contains("return_refund: 8 "), "{}", figure.alt);
+        let texts = texts(&document);
+        for end in [": 96", ": 25", "order_tracking", "return_refund", "payment_issues"] {
+            assert!(texts.iter().any(|t| t.ends_with(end)), "{end} in {texts:?}");
+        }
+        assert_eq!((figure.data["kind"].as_str(), figure.data["points"][5]["right"].as_bool()), (Some("mistakes_map"), Some(false)));
+        for point in figure.data["pointer"]["points"].as_array().unwrap() {
+            let told = point["text"].as_str().unwrap();
+            assert!(told.contains(" → b: ") && !told.contains(['\0', '\u{1b}', '\u{202e}', '\n']), "{told}");
+        }
+    }
+    // nobody knows what is right of the rows of a data set
+    let plain = example_map(&placed(40), Lang::English).data;
+    assert!(plain["kind"] == "map" && plain["points"][5].get("right").is_none());
+    // answers without labels, none wrong, none right
+    let told = |change: fn(Placed) -> Placed| {
+        let figure = example_map(&points.iter().cloned().map(change).collect::<Vec<_>>(), Lang::English);
+        checked(&figure);
+        figure.alt
+    };
+    assert!(!told(|p| Placed { label: String::new(), ..p }).contains('∅'));
+    assert!(told(|p| Placed { right: Some(true), ..p }).contains("not wholly right: 0. "));
+    assert!(told(|p| Placed { right: Some(false), ..p }).contains("not wholly right: 121. "));
 }

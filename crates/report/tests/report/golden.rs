@@ -3,7 +3,7 @@
 //! `REPORT_WRITE_GOLDEN=1` writes them anew; look at them before they are checked in.
 
 use crate::common::{answers, events, labels};
-use crate::figures::placed;
+use crate::figures::{judged, placed};
 use report::figure::{
     Bin, Cells, Compared, Covered, Faults, Figure, Learnt, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix, coverage,
     entity_errors, example_map, learning_curve, length_histogram, loss_curve, loss_curves, quantity, reliability,
@@ -58,6 +58,7 @@ fn all(lang: Lang) -> Vec<(&'static str, Figure)> {
         ("learning", learning_curve(&[series("", &learnt)], "F1", lang)),
         ("learning_methods", learning_curve(&[series("head", &learnt), series("completion", &flat)], "F1", lang)),
         ("map", example_map(&placed(30), lang)),
+        ("map_mistakes", example_map(&judged(30), lang)),
     ]
 }
 

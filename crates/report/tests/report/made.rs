@@ -80,6 +80,7 @@ fn scored(kind: Kind, set: &[Example], said: &[Said], judge: &mut Option<Judge>)
             probability: s.probability,
             calibrated: None,
             reason,
+            place: None,
         })
         .collect();
     (metrics, predictions)

@@ -54,7 +54,7 @@ fn a_finished_run_has_all_sections_with_headings_captions_and_alternatives() {
             assert!(section.children().find(Node::is_element).unwrap().has_tag_name("h2"));
         }
         let svgs: Vec<Node> = document.descendants().filter(|n| n.tag_name().name() == "svg").collect();
-        assert_eq!(svgs.len(), 14);
+        assert_eq!(svgs.len(), 15);
         for svg in svgs {
             assert_eq!(svg.attribute("role"), Some("img"));
             assert!(svg.attribute("aria-label").unwrap().len() > 30);
@@ -518,6 +518,20 @@ fn a_run_without_mistakes_says_so() {
 }
 
 #[test]
+fn the_map_tells_how_many_of_the_scored_examples_it_shows() {
+    let mut run = run(12, 2500);
+    let told = |run: &Run, lang| section(&body(&render(run, lang)), "mistakes");
+    let wrong = run.predictions.iter().filter(|p| p.place.is_some() && !p.right()).count();
+    for (lang, shown, crosses) in [(Lang::English, "(834 of 2500)", "not wholly right"), (Lang::Italian, "(834 su 2500)", "non del tutto giuste")] {
+        let text = told(&run, lang);
+        assert!(text.contains(shown) && text.contains(&format!("{crosses}: {wrong}")), "{text}");
+    }
+    run.predictions.iter_mut().for_each(|p| p.place = None);
+    assert!(!told(&run, Lang::English).contains("near ones"), "a run of an earlier version has no map");
+    assert!(!content::figures(&run, Lang::English).iter().any(|(name, _)| name == "map"));
+}
+
+#[test]
 fn writing_leaves_whole_files_and_overwrites_older_ones() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("new").join("folder");
@@ -541,6 +555,7 @@ fn writing_leaves_whole_files_and_overwrites_older_ones() {
         "learning_rate",
         "lengths",
         "loss",
+        "map",
         "memory",
         "reliability",
         "speed",

@@ -203,6 +203,33 @@ fn mistakes_are_told_in_the_form_of_each_task() {
 }
 
 #[test]
+fn a_map_names_examples_by_the_types_in_them_and_tells_entities_by_their_words() {
+    let mut run = made::entities_run();
+    let span = |start, end, kind: &str| Span { start, end, kind: kind.into() };
+    let write = |spans: &[Span]| serde_json::to_string(spans).unwrap();
+    for (i, p) in run.predictions.iter_mut().enumerate() {
+        p.place = Some([i as f32, (i * i % 17) as f32]);
+        p.input = "Ieri a Roma Anna Bianchi ha parlato.".into();
+        p.expected = write(&[span(0, 4, "dates"), span(7, 11, "places"), span(12, 24, "people")]);
+        (p.answer, p.score) = (Some(write(&[span(7, 11, "people")])), 0.0);
+    }
+    run.predictions[1].answer = Some("[]".into());
+    run.predictions[2].answer = None;
+    let map = |run: &Run, lang| content::figures(run, lang).into_iter().find(|(name, _)| name == "map").expect("a map").1;
+    let figure = map(&run, Lang::English);
+    assert_eq!(figure.data["points"][0]["label"], "dates people places");
+    let told = |i: usize| figure.data["pointer"]["points"][i]["text"].as_str().unwrap().to_string();
+    for (i, answer) in ["Roma (people)", "nothing", "no answer that can be read"].into_iter().enumerate() {
+        assert_eq!(told(i), format!("Ieri (dates), Roma (places), Anna Bianchi (people) → {answer}: Ieri a Roma Anna Bianchi ha parlato."));
+    }
+    // queries have no labels, and are not told apart by any
+    let mut run = made::sql_run();
+    run.predictions.iter_mut().enumerate().for_each(|(i, p)| p.place = Some([i as f32, 0.0]));
+    let figure = map(&run, Lang::Italian);
+    assert!(figure.data["points"][0]["label"] == "" && !figure.alt.contains('∅'), "{}", figure.alt);
+}
+
+#[test]
 fn what_a_model_is_good_for_follows_from_stated_rules() {
     let mut run = made::sql_run();
     let Some(Metrics::Sql(m)) = &mut run.result.metrics else { panic!("queries") };

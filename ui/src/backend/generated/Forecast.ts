@@ -17,8 +17,8 @@ seconds: number,
  */
 training_seconds: number, 
 /**
- * Of these, answering the test set with the tuned model and the untuned one, with examples in its prompt and without; and the
- * validation set once more, where probabilities are calibrated.
+ * Of these, answering the test set with the tuned model and the untuned one, with examples in its prompt and without; reading it
+ * for a map; and the validation set once more, where probabilities are calibrated.
  */
 scoring_seconds: number, 
 /**

@@ -39,4 +39,8 @@ calibrated?: number | null,
 /**
  * Why the output is no answer, or not the right query, where that is known.
  */
-reason?: string | null, };
+reason?: string | null, 
+/**
+ * Where the input lies on a map of the scored examples, as the untuned model sees them; only nearness means something.
+ */
+place?: [number, number], };
