@@ -1,6 +1,6 @@
 //! A data set as a person names it: a folder with a card, a folder of files, or single files.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::example::Example;
 use crate::kind::Kind;
 pub use crate::part::Split;
@@ -151,6 +151,18 @@ pub struct Skipped {
     pub count: usize,
     /// What is wrong with the first of them, with file and line.
     pub first: Vec<String>,
+    /// All of them, by what is the matter.
+    #[serde(skip)]
+    pub by_fault: BTreeMap<Fault, Faulty>,
+}
+
+/// Rows that were passed over for one reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Faulty {
+    /// What is wrong with the first of them, with file and line.
+    pub first: String,
+    /// Line of each, and column where the fault has one.
+    pub places: Vec<(usize, Option<usize>)>,
 }
 
 /// How many rows that were passed over are listed.
@@ -161,6 +173,10 @@ impl Skipped {
         self.count += 1;
         if self.first.len() < LISTED {
             self.first.push(error.to_string());
+        }
+        if let Error::Row { line, column, fault, .. } = error {
+            let faulty = self.by_fault.entry(*fault).or_insert_with(|| Faulty { first: error.to_string(), places: Vec::new() });
+            faulty.places.push((*line, *column));
         }
     }
 }

@@ -85,10 +85,7 @@ fn answers_are_looked_at_too() {
 
 #[test]
 fn a_part_of_which_every_row_was_passed_over_is_no_part() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let train = dir.path().join("train.csv");
-    std::fs::write(&train, "text,label\na\nb\n").expect("writable");
-    let set = DataSet::open(&Source { kind: Some(Kind::Intent), train: Some(train), skip_bad_rows: true, ..Source::default() }).expect("passed over");
+    let set = passing_over(Kind::Intent, "train.csv", "text,label\na\nb\n");
     let found = super::findings(&set, None).expect("no database is needed");
     let empty = found.iter().find(|f| f.kind == "no_rows").unwrap_or_else(|| panic!("{found:?}"));
     assert!(
@@ -97,6 +94,53 @@ fn a_part_of_which_every_row_was_passed_over_is_no_part() {
             && empty.message.contains("train.csv:2: has 1 column where the header has 2"),
         "{empty:?}"
     );
+}
+
+/// Opens a file of rows that may be bad, passing over them.
+fn passing_over(kind: Kind, name: &str, text: &str) -> DataSet {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let train = dir.path().join(name);
+    std::fs::write(&train, text).expect("writable");
+    DataSet::open(&Source { kind: Some(kind), train: Some(train), skip_bad_rows: true, ..Source::default() }).expect("passed over")
+}
+
+#[test]
+fn every_row_that_cannot_be_read_is_named() {
+    let row = |text: &str, entity: &str| format!("{{\"text\":\"{text}\",\"entities\":[{entity}]}}\n");
+    let sound = |i: usize| row(&format!("Il treno {i} per Roma"), "");
+    let (mut rows, mut mismatched) = (String::new(), Vec::new());
+    for i in 0..140 {
+        // more than are listed with what is wrong with each
+        if i % 7 < 6 {
+            mismatched.push(format!("train:{}", i + 1));
+            rows += &row("Anna va a Roma", "{\"start\":9,\"end\":13,\"type\":\"places\",\"text\":\"Roma\"}");
+        } else {
+            rows += &sound(i);
+        }
+    }
+    rows += &row("Un volo per Bari", "{\"text\":\"Napoli\",\"type\":\"places\"}");
+    rows += &row("Da Bari a Bari", "{\"text\":\"Bari\",\"type\":\"places\"}");
+    rows += "{\"text\":\"è\",\"entities\": }\n";
+    let set = passing_over(Kind::Entities, "train.jsonl", &rows);
+    let found = skipped(&set, Severity::Error);
+    let named = |f: &Finding| f.rows.iter().map(|r| r.rsplit('/').next().unwrap_or_default().replace(".jsonl", "")).collect::<Vec<_>>();
+    let told: Vec<(&str, Vec<String>)> = found.iter().map(|f| (f.kind, named(f))).collect();
+    let one = |row: &str| vec![row.to_string()];
+    assert_eq!(
+        told,
+        [
+            ("unreadable_row", one("train:143:25")),
+            ("span_mismatch", mismatched.clone()),
+            ("missing_entity", one("train:141")),
+            ("ambiguous_entity", one("train:142")),
+        ]
+    );
+    assert!(mismatched.len() == 120 && found.iter().all(|f| f.severity == Severity::Error && f.places.is_empty()), "{found:?}");
+    let expected = "120 rows list an entity with other words than stand at its place (the first: ";
+    assert!(found[1].message.starts_with(expected) && found[1].message.contains("train.jsonl:1: `entities` has `Roma` (places) at 9 to 13"), "{found:?}");
+    assert!(found[0].fix.starts_with("Without it 20 rows remain; corrected, it teaches"), "{found:?}");
+    assert!(skipped(&set, Severity::Warning).iter().all(|f| f.severity == Severity::Warning));
+    assert!(super::findings(&set, None).expect("no database is needed").iter().all(|f| f.severity == Severity::Warning), "who passes over them may train");
 }
 
 #[test]

@@ -253,6 +253,17 @@ fn entities_in_every_form() {
     let beside =
         target(Kind::Entities, r#"{"text": "è Roma!", "entities": [{"start": 3, "end": 7, "type": "places", "text": "Roma"}]}"#).expect_err("must be refused");
     assert!(beside.contains("x.jsonl:1: `entities` has `Roma` (places) at 3 to 7, where the text has `oma!`"), "{beside}");
+    let shifted = |name: &str, said: &str| {
+        let entity = format!(r#"{{"start": 3, "end": 7, "type": "places", "{name}": "{said}"}}"#);
+        target(Kind::Entities, &format!(r#"{{"text": "è Roma!", "entities": [{entity}]}}"#))
+    };
+    for name in ["value", "word", "span", "valore", "string", "testo"] {
+        assert!(shifted(name, "Roma").is_err_and(|e| e.contains("x.jsonl:1: `entities` has `Roma` (places) at 3 to 7, where the text has `oma!`")), "{name}");
+        assert!(shifted(name, "oma!").is_ok(), "{name}");
+    }
+    for (name, said) in [("value", "OMA!"), ("value", "capitale"), ("word", "##oma"), ("span", "")] {
+        assert_eq!(shifted(name, said), Ok(spans(&[(3, 7, "places")])), "another form of what is marked");
+    }
     assert!(
         target(Kind::Entities, r#"{"text": "x", "entities": [{"start": -1}]}"#).is_err_and(|e| e.contains("x.jsonl:1: `entities` is not a list of entities"))
     );
