@@ -82,8 +82,8 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
         },
         |_| {
             say!(
-                "Lapidary never runs anything that writes, so such answers cannot be scored.",
-                "Lapidary non esegue mai nulla che scriva, quindi risposte simili non si possono valutare."
+                "Every answer can then be run and scored, which is never done with what writes.",
+                "Ogni risposta si può allora eseguire e valutare, ciò che non si fa mai con quel che scrive."
             )
         },
     ));
@@ -98,7 +98,7 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
                 "{queries} non {finisce} entro due secondi, 100 000 righe e 64 MiB; cerca un join senza condizione"
             )
         },
-        |_| say!("Evaluation runs each query; it would wait for these in vain.", "La valutazione esegue ogni query; queste le aspetterebbe invano."),
+        |_| say!("Every query then ends, and an evaluation can run all of them.", "Così ogni query finisce, e la valutazione le può eseguire tutte."),
     ));
     out.extend(found(
         "sql_empty",
