@@ -239,7 +239,7 @@ fn queries_must_run_and_find_something() {
     assert_eq!(rows(&found, "sql_empty"), ["train:4"]);
     assert_eq!(found.len(), 3, "{found:?}");
     let found = check(Kind::Sql, &files[3..]);
-    assert_eq!(rows(&found, "sql_syntax"), ["train:5"]);
+    assert_eq!((rows(&found, "sql_syntax"), rows(&found, "sql_writes")), (vec!["train:5".to_string()], vec!["train:3".to_string()]));
 }
 
 #[test]
