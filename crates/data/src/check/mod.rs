@@ -109,7 +109,7 @@ pub fn findings(set: &DataSet, limit: Option<&Limit<'_>>) -> Result<Vec<Finding>
     out.extend(spans::check(&rows));
     out.extend(tags::check(&rows));
     if rows.iter().any(|r| matches!(r.example.target, Target::Sql(_))) {
-        out.extend(queries::check(&rows, database(set)?.as_ref())?);
+        out.extend(queries::check(&rows, database(set)?.as_ref(), queries::BUDGET)?);
     }
     out.sort_by_key(|f| f.severity);
     Ok(out)

@@ -1,6 +1,7 @@
 use super::*;
 use crate::Kind;
 use crate::set::Source;
+use std::time::Duration;
 
 /// What is found in a folder of these files.
 fn check(kind: Kind, files: &[(&str, &str)]) -> Vec<Finding> {
@@ -239,7 +240,30 @@ fn queries_must_run_and_find_something() {
     assert_eq!(rows(&found, "sql_empty"), ["train:4"]);
     assert_eq!(found.len(), 3, "{found:?}");
     let found = check(Kind::Sql, &files[3..]);
-    assert_eq!((rows(&found, "sql_syntax"), rows(&found, "sql_writes")), (vec!["train:5".to_string()], vec!["train:3".to_string()]));
+    assert_eq!(rows(&found, "sql_syntax"), ["train:5"]);
+    assert_eq!(rows(&found, "sql_writes"), ["train:3"]);
+}
+
+#[test]
+fn queries_that_do_not_end_or_have_no_time_left_are_named() {
+    let row = |question: &str, sql: &str| serde_json::json!({"question": question, "sql": sql}).to_string() + "\n";
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let train = [row("Quanti numeri ci sono?", endless), row("Quanto fa uno?", "SELECT 1"), row("Quanto fa due?", "SELECT 2")].concat();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("train.jsonl"), train).expect("writable");
+    std::fs::write(path("schema.sql"), "CREATE TABLE t (a);").expect("writable");
+    let source = Source { kind: Some(Kind::Sql), train: Some(path("train.jsonl")), schema: Some(path("schema.sql")), ..Source::default() };
+    let set = DataSet::open(&source).expect("well-formed");
+    let database = database(&set).expect("opens").expect("a database");
+    let within = |budget| queries::check(&all(&set), Some(&database), budget).expect("SQLite");
+    assert_eq!(rows(&within(queries::BUDGET), "sql_endless"), ["train:1"]);
+    let hurried = within(Duration::from_millis(200));
+    assert_eq!(rows(&hurried, "sql_endless"), ["train:1"]);
+    assert_eq!(rows(&hurried, "sql_unrun"), ["train:2", "train:3"]);
+    let told = &hurried.iter().find(|f| f.kind == "sql_unrun").expect("found").message;
+    assert!(told.starts_with("2 queries were not run, because those before took 0 seconds together"), "{told}");
+    assert_eq!(rows(&within(Duration::ZERO), "sql_unrun").len(), 3);
 }
 
 #[test]
