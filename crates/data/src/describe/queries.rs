@@ -68,6 +68,12 @@ fn tokens(sql: &str) -> Option<Vec<Token>> {
     Some(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect())
 }
 
+/// The names of the [`FEATURES`] that a query uses.
+pub(crate) fn features(sql: &str) -> Vec<&'static str> {
+    let used = tokens(sql).map(|tokens| used(&tokens)).unwrap_or_default();
+    FEATURES.into_iter().zip(used).filter_map(|(name, used)| used.then_some(name)).collect()
+}
+
 /// Whether a text that SQLite takes for well-formed is a single statement that reads: SELECT or VALUES, be it after WITH.
 pub(crate) fn reads(sql: &str) -> bool {
     let Some(tokens) = tokens(sql) else {
