@@ -544,6 +544,23 @@ mod tests {
     }
 
     #[test]
+    fn progress_names_the_file_that_is_read() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let sizes = [("train.jsonl", 2_000), ("test.jsonl", 1_000)].map(|(name, rows)| {
+            write(dir.path().join(name), ROWS.repeat(rows)).expect("writable");
+            (name, (ROWS.len() * rows) as u64)
+        });
+        let source = Source { folder: Some(dir.path().into()), kind: Some(Kind::Intent), ..Source::default() };
+        let mut seen: Vec<(PathBuf, u64, u64)> = Vec::new();
+        DataSet::open_with(&source, &mut |path, done, total| seen.push((path.into(), done, total))).expect("opens");
+        for (name, size) in sizes {
+            let of: Vec<_> = seen.iter().filter(|(path, ..)| path.ends_with(name)).collect();
+            assert!(!of.is_empty() && of.iter().all(|(_, done, total)| *done <= size && *total == size), "{name}: {seen:?}");
+        }
+        assert_eq!(seen.len(), 3, "once in a thousand rows: {seen:?}");
+    }
+
+    #[test]
     fn bad_rows_are_passed_over_only_when_asked_and_counted() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let train = dir.path().join("x.jsonl");

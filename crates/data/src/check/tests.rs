@@ -332,6 +332,34 @@ fn nearly_equal_rows_are_told_from_rows_with_another_label() {
 }
 
 #[test]
+fn a_text_with_two_right_answers_contradicts_itself_in_every_closed_task() {
+    let ask = |sql: &str| serde_json::json!({"question": "Quanti clienti abbiamo?", "sql": sql}).to_string() + "\n";
+    let found = check(Kind::Sql, &[("train.jsonl", &[ask("SELECT count(*) FROM clienti"), ask("SELECT count(*) FROM ordini")].concat())]);
+    assert_eq!(rows(&found, "contradiction"), ["train:1", "train:2"]);
+    let found = check(Kind::Sql, &[("train.jsonl", &[ask("SELECT count(*) FROM clienti"), ask(" SELECT  count(*)\nFROM clienti;")].concat())]);
+    assert_eq!(rows(&found, "duplicate"), ["train:1", "train:2"]);
+    assert!(found.iter().all(|f| f.kind != "contradiction"), "a query is the same however it is spaced: {found:?}");
+    let marked = |text: &str, start: usize, kind: &str| {
+        serde_json::json!({"text": text, "entities": [{"start": start, "end": start + 6, "type": kind}]}).to_string() + "\n"
+    };
+    let text = "Marino va da Torino a Milano";
+    let of = |other: &str| check(Kind::Entities, &[("train.jsonl", &[marked(text, 0, "people"), other.into()].concat())]);
+    for other in [marked(text, 0, "places"), marked(text, 13, "people")] {
+        assert_eq!(rows(&of(&other), "contradiction"), ["train:1", "train:2"]);
+    }
+    let found = of(&marked(&format!("«{text}»"), 1, "people"));
+    assert_eq!(rows(&found, "duplicate"), ["train:1", "train:2"]);
+    assert!(found.iter().all(|f| f.kind != "contradiction"), "where an entity stands depends on the marks around it: {found:?}");
+    // what has many right answers contradicts nothing
+    let open = |answer: &str| serde_json::json!({"prompt": "Saluta", "completion": answer}).to_string() + "\n";
+    let found = check(Kind::Custom, &[("train.jsonl", &[open("Ciao"), open("Salve")].concat())]);
+    assert_eq!(rows(&found, "duplicate"), ["train:1", "train:2"]);
+    let tagged = |tag: &str| serde_json::json!({"text": "Che alba", "hashtags": [tag]}).to_string() + "\n";
+    let found = check(Kind::Hashtags, &[("train.jsonl", &[tagged("#mare"), tagged("#sole")].concat())]);
+    assert_eq!(rows(&found, "duplicate"), ["train:1", "train:2"]);
+}
+
+#[test]
 fn entities_must_lie_in_their_text() {
     let row = |text: &str, spans: &[(usize, usize)]| {
         let spans: Vec<_> = spans.iter().map(|(start, end)| serde_json::json!({"start": start, "end": end, "type": "places"})).collect();

@@ -421,7 +421,7 @@ fn value(field: &Field) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::example::Target;
     use crate::kind::Kind;
@@ -449,6 +449,14 @@ mod tests {
         }
         group.close().expect("closed");
         writer.close().expect("closed");
+    }
+
+    /// The bytes of a file of so many equal rows.
+    pub fn repeated(rows: usize) -> Vec<u8> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        write(&path, &[("text", vec!["è già così".into(); rows]), ("label", vec!["a".into(); rows])]);
+        std::fs::read(path).expect("readable")
     }
 
     #[test]

@@ -492,6 +492,40 @@ fn columns_are_those_of_an_editor() {
     assert!(short.contains("x.conllu:2: has 1 column, at least 2 are needed: column 2 is missing"), "{short}");
 }
 
+#[test]
+fn progress_only_grows_and_stays_within_the_whole() {
+    let rows = |row: &str| row.repeat(5_000);
+    let object = "{\"text\":\"è già così da un pezzo\",\"label\":\"a\"}";
+    let csv = format!("text,label\n{}", rows("è già così da un pezzo,a\n"));
+    let utf16: Vec<u8> = [0xfeff].into_iter().chain(csv.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let files: [(&str, Kind, Vec<u8>); 9] = [
+        ("x.jsonl", Kind::Intent, rows(&format!("{object}\n")).into_bytes()),
+        ("x.json", Kind::Intent, format!("[{}{object}]", rows(&format!("{object},\n"))).into_bytes()),
+        ("lines.json", Kind::Intent, rows(&format!("{object}\n")).into_bytes()),
+        ("x.csv", Kind::Intent, csv.into_bytes()),
+        ("utf16.csv", Kind::Intent, utf16),
+        ("x.tsv", Kind::Intent, format!("text\tlabel\n{}", rows("è già così da un pezzo\ta\n")).into_bytes()),
+        ("x.txt", Kind::Intent, rows("__label__a è già così da un pezzo\n").into_bytes()),
+        ("x.conll", Kind::Entities, rows("Anna B-PER\nride O\n\n").into_bytes()),
+        ("x.parquet", Kind::Intent, super::parquet::tests::repeated(5_000)),
+    ];
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (name, kind, bytes) in files {
+        let file = dir.path().join(name);
+        std::fs::write(&file, &bytes).expect("writable");
+        let (mut seen, mut read) = (Vec::new(), 0);
+        each(&file, kind, &Columns::default(), &mut |done, total| seen.push((done, total)), &mut |_, example| {
+            read += 1;
+            example.map(|_| ())
+        })
+        .expect("reads");
+        let whole = if name == "x.parquet" { 5_000 } else { bytes.len() as u64 };
+        assert!(read >= 5_000 && seen.len() >= 4, "{name}: {read} rows, {seen:?}");
+        assert!(seen.is_sorted() && seen.iter().all(|(done, total)| done <= total && *total == whole), "{name}: {seen:?}");
+        assert!(seen.last().is_some_and(|(done, _)| done * 2 > whole), "{name}: the end is near {seen:?}");
+    }
+}
+
 /// Bytes with a few of them changed, left out, doubled, or replaced by some of another file.
 fn damaged(bytes: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     const ODD: &[u8] = b"\0\"\\{}[],;:\t\r\n#_-|\xff\xfe\xc3\xef\xbb\xbf0\x80";
