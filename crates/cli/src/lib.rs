@@ -14,6 +14,7 @@ mod words;
 
 use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Parts, Under};
 use clap::{CommandFactory, FromArgMatches};
+use lab::check::Severity;
 use lab::child::Children;
 use lab::devices;
 use lab::edit::{self, Change, Editor};
@@ -24,7 +25,7 @@ use lab::report::record::RunResult;
 use lab::report::text::Lang;
 use lab::resume::{self, Resumed};
 use lab::search::Index;
-use lab::set::{DataSet, Split};
+use lab::set::{DataSet, Source, Split};
 use lab::study::Study;
 use lab::sweep::Sweep;
 use lab::{Event, Home, Kind, Result, forecast, look, models, run, vectors};
@@ -101,8 +102,11 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Models { command } => manage_models(&home, command, out)?,
         Command::Data { command: DataCommand::Check { looked, parts, edited, deep, under } } => {
-            let set = as_edited(&home, read_data(&looked, &parts, out)?, edited)?;
-            return check_data(&home, &set, deep, &under, out);
+            let source = looked.source(&parts)?;
+            // training would refuse the first row that cannot be read, and a check names all of them
+            let passed_over = if source.skip_bad_rows { Severity::Warning } else { Severity::Error };
+            let set = read_source(&looked.task, &Source { skip_bad_rows: true, ..source }, out)?;
+            return check_data(&home, &as_edited(&home, set, edited)?, passed_over, deep, &under, out);
         }
         Command::Data { command: DataCommand::Show { looked, parts, edited, search, limit, tokens, near, map, under } } => {
             let set = as_edited(&home, read_data(&looked, &parts, out)?, edited)?;
@@ -250,8 +254,12 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
 
 /// Reads a data set with a bar, and says which rows were passed over.
 fn read_data(looked: &Looked, parts: &Parts, out: Output) -> Result<DataSet> {
+    read_source(&looked.task, &looked.source(parts)?, out)
+}
+
+fn read_source(task: &str, source: &Source, out: Output) -> Result<DataSet> {
     let mut bar = progress::Reading::new(out);
-    let set = look::open_with(&looked.task, &looked.source(parts)?, &mut |path, done, total| bar.update(path, done, total));
+    let set = look::open_with(task, source, &mut |path, done, total| bar.update(path, done, total));
     bar.finish();
     let set = set?;
     for file in set.splits.values().filter(|f| f.skipped.count > 0) {
@@ -299,9 +307,9 @@ fn embed(home: &Home, set: &DataSet, with: Option<(Split, usize)>, under: &Under
     Ok(embedded)
 }
 
-fn check_data(home: &Home, set: &DataSet, deep: bool, under: &Under, out: Output) -> Result<ExitCode> {
+fn check_data(home: &Home, set: &DataSet, passed_over: Severity, deep: bool, under: &Under, out: Output) -> Result<ExitCode> {
     let measure = measure(home, set.kind, under)?;
-    let mut checked = working(set, out, || look::check(set, measure.as_ref().map_err(String::clone)))?;
+    let mut checked = working(set, out, || look::check(set, passed_over, measure.as_ref().map_err(String::clone)))?;
     let mut doubts = None;
     if deep {
         let (rows, finding) = vectors::doubts(set, &embed(home, set, None, under, out)?);
@@ -309,7 +317,7 @@ fn check_data(home: &Home, set: &DataSet, deep: bool, under: &Under, out: Output
         doubts = Some(rows);
     }
     out.findings(set, &checked, doubts.as_deref());
-    let bad = checked.findings.iter().any(|f| f.severity == lab::check::Severity::Error);
+    let bad = checked.findings.iter().any(|f| f.severity == Severity::Error);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

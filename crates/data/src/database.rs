@@ -4,6 +4,7 @@
 //! Queries come from files and from a model, so they are not trusted: the connection is sealed (see [`guard`]), and what
 //! has not finished in two seconds, or takes too much memory, is stopped.
 
+use crate::describe::queries;
 use crate::error::{Error, Result};
 use crate::guard::{self, MEMORY, memory_used};
 use rusqlite::types::Value;
@@ -150,19 +151,21 @@ impl Database {
         Ok(Table { columns, rows })
     }
 
-    /// Whether a query is well-formed SQLite, whatever tables it names.
+    /// Whether a text is a single query in well-formed SQLite, whatever tables it names.
     ///
     /// # Errors
-    /// With SQLite's words on what is wrong.
+    /// With SQLite's words on what is wrong, or if it would do more than read.
     pub fn grammar(&self, sql: &str) -> std::result::Result<(), Refusal> {
-        match self.connection.prepare(sql.trim().trim_end_matches(';')) {
-            Ok(_) => Ok(()),
-            Err(rusqlite::Error::MultipleStatement) => Err(Refusal::Writes),
-            Err(e) => {
-                let what = e.to_string();
-                let broken = ["syntax error", "incomplete input", "unrecognized token"].iter().any(|m| what.contains(m));
-                if broken { Err(Refusal::Wrong(what)) } else { Ok(()) }
-            }
+        let broken = match self.connection.prepare(sql.trim().trim_end_matches(';')) {
+            Err(rusqlite::Error::MultipleStatement) => return Err(Refusal::Writes),
+            Err(e) => Some(e.to_string()).filter(|what| ["syntax error", "incomplete input", "unrecognized token"].iter().any(|m| what.contains(m))),
+            Ok(_) => None,
+        };
+        match broken {
+            Some(what) => Err(Refusal::Wrong(what)),
+            // what SQLite says of a table that is not there is the same for a query and for what writes
+            None if queries::reads(sql) => Ok(()),
+            None => Err(Refusal::Writes),
         }
     }
 }
@@ -211,6 +214,9 @@ mod tests {
         assert_eq!(d.grammar("SELECT a FROM nowhere WHERE b = 'x'"), Ok(()));
         for sql in ["SELEC a FROM t", "SELECT a FROM", "SELECT (a FROM t", "SELECT 'a"] {
             assert!(matches!(d.grammar(sql), Err(Refusal::Wrong(_))), "{sql}");
+        }
+        for sql in ["DELETE FROM t", "DROP TABLE t", "INSERT INTO t VALUES (1)", "CREATE TABLE t (a)", "PRAGMA user_version", "SELECT a FROM t; DROP TABLE t"] {
+            assert_eq!(d.grammar(sql), Err(Refusal::Writes), "{sql}");
         }
     }
 

@@ -2,8 +2,11 @@
 //!
 //! Texts that are nearly the same stay in one part, so that the test does not ask what training has
 //! already answered. Each label gets its share of every part, as near as whole groups allow, and at
-//! least one of its groups stays for training. The same seed gives the same parts.
+//! least one of its groups stays for training. What a label is to an intent, the types of its entities are to a text, to a
+//! query the features of SQL that it uses, to a post the commonest of its hashtags; custom completions have nothing in
+//! common. The same seed gives the same parts.
 
+use crate::describe::queries;
 use crate::error::{Error, Result};
 use crate::example::{Example, Target};
 use crate::near;
@@ -12,7 +15,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use say::{EXAMPLE, say};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 /// Which share of the examples goes where; the rest is for training.
@@ -59,9 +62,10 @@ pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64) -> R
         );
         return Err(Error::file(path, what));
     }
-    let mut strata: BTreeMap<String, Vec<Vec<usize>>> = BTreeMap::new();
+    let alike = strata(examples);
+    let mut strata: BTreeMap<Option<&str>, Vec<Vec<usize>>> = BTreeMap::new();
     for group in groups.into_values() {
-        strata.entry(stratum(&examples[group[0]].target)).or_default().push(group);
+        strata.entry(alike[group[0]].as_deref()).or_default().push(group);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut parts = vec![Split::Train; examples.len()];
@@ -94,9 +98,10 @@ pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64) -> R
 /// Positions of `count` of the examples, drawn by seed, in their order: each label keeps its share, and none is left out as
 /// long as there is room. A larger count keeps what a smaller one has, so a curve over sizes grows by rows alone.
 pub fn sample(examples: &[Example], count: usize, seed: u64) -> Vec<usize> {
-    let mut strata: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (i, example) in examples.iter().enumerate() {
-        strata.entry(stratum(&example.target)).or_default().push(i);
+    let alike = strata(examples);
+    let mut strata: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for (i, stratum) in alike.iter().enumerate() {
+        strata.entry(stratum.as_deref()).or_default().push(i);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // each example's rank is how much of its label comes before it
@@ -112,24 +117,52 @@ pub fn sample(examples: &[Example], count: usize, seed: u64) -> Vec<usize> {
     out
 }
 
-/// What examples are alike in, for the parts to have the same share of it.
-fn stratum(target: &Target) -> String {
-    match target {
-        Target::Label(label) => label.clone(),
-        Target::Entities(spans) => spans.iter().map(|s| s.kind.as_str()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" "),
-        Target::Sql(_) | Target::Tags(_) | Target::Completion(_) => String::new(),
+/// Queries and posts of which fewer are alike than this are like no other: where nobody gave a name, the only example of
+/// its sort need not stay for training.
+const FEW: usize = 5;
+
+/// What each example is alike in with others, for the parts to have the same share of it; `None` of one that is like no other.
+fn strata(examples: &[Example]) -> Vec<Option<String>> {
+    let bare = |tag: &String| tag.trim_start_matches('#').to_lowercase();
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for example in examples {
+        if let Target::Tags(tags) = &example.target {
+            tags.iter().for_each(|tag| *uses.entry(bare(tag)).or_default() += 1);
+        }
     }
+    // of equally common ones the first
+    let commonest = |tags: &[String]| tags.iter().rev().map(bare).max_by_key(|tag| uses.get(tag).copied());
+    let of = |example: &Example| match &example.target {
+        Target::Label(label) => Some(label.clone()),
+        Target::Entities(spans) => Some(spans.iter().map(|s| s.kind.as_str()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")),
+        Target::Sql(sql) => Some(queries::features(sql).join(" ")),
+        Target::Tags(tags) => commonest(tags),
+        Target::Completion(_) => None,
+    };
+    let mut out: Vec<Option<String>> = examples.iter().map(of).collect();
+    let mut sizes: HashMap<String, usize> = HashMap::new();
+    out.iter().flatten().for_each(|stratum| *sizes.entry(stratum.clone()).or_default() += 1);
+    for (example, stratum) in examples.iter().zip(&mut out) {
+        if matches!(example.target, Target::Sql(_) | Target::Tags(_)) && stratum.as_ref().is_some_and(|s| sizes[s] < FEW) {
+            *stratum = None;
+        }
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::Origin;
+    use crate::example::{Origin, Span};
     use std::path::PathBuf;
     use std::sync::Arc;
 
     fn example(text: String, label: &str, line: usize) -> Example {
-        Example { text, target: Target::Label(label.into()), origin: Origin { file: Arc::new(PathBuf::from("x.jsonl")), line } }
+        answered(text, Target::Label(label.into()), line)
+    }
+
+    fn answered(text: String, target: Target, line: usize) -> Example {
+        Example { text, target, origin: Origin { file: Arc::new(PathBuf::from("x.jsonl")), line } }
     }
 
     /// 40 texts of each of three labels and 4 of a rare one; every fifth is followed by its near-duplicate.
@@ -181,6 +214,52 @@ mod tests {
         assert!(count("rare", Split::Train) >= 2);
         let test = parts.iter().filter(|p| **p == Split::Test).count() as f64 / parts.len() as f64;
         assert!((0.17..0.23).contains(&test), "{test}");
+    }
+
+    /// Of three sorts of answers, of which one is common, one less so, and one stands for itself in every example, each part
+    /// and each sample has its share.
+    #[test]
+    fn answers_of_every_kind_have_their_share_of_each_part() {
+        let span = |kind: &str| Span { start: 0, end: 1, kind: kind.into() };
+        let tags = |tags: &[&str]| Target::Tags(tags.iter().map(|t| (*t).to_string()).collect());
+        type Sort<'a> = &'a dyn Fn(usize, usize) -> Target;
+        let entities: Sort = &|sort, _| Target::Entities([vec![], vec![span("places")], vec![span("people"), span("places"), span("people")]][sort].clone());
+        let sql: Sort = &|sort, i| {
+            let alone = ["LIMIT 1", "ORDER BY a LIMIT 1", "GROUP BY a", "WHERE a IN (1)"][i % 4];
+            let query = ["SELECT a FROM t".to_string(), format!("SELECT count(*) FROM t WHERE b = {i}"), format!("SELECT DISTINCT a FROM t {alone}")];
+            Target::Sql(query[sort].clone())
+        };
+        let hashtags: Sort = &|sort, i| {
+            let own = format!("#unico{sort}x{i}");
+            match sort {
+                0 => tags(&[own.as_str(), "#Calcio", "#calcio"]),
+                1 => tags(&["#mare", own.as_str()]),
+                _ => tags(&[own.as_str()]),
+            }
+        };
+        for (name, sorted) in [("entities", entities), ("sql", sql), ("hashtags", hashtags)] {
+            let (mut examples, mut sorts) = (Vec::new(), Vec::new());
+            for (sort, count) in [(0, 60), (1, 30), (2, 10)] {
+                for i in 0..count {
+                    let text = format!("{} {} {sort}", i * 7919 + sort * 1_000_003, i * i * 104_729 + sort);
+                    examples.push(answered(text, sorted(sort, i), examples.len() + 1));
+                    sorts.push(sort);
+                }
+            }
+            let parts = divide(Path::new("x.jsonl"), &examples, Shares::new(0.1, 0.2).expect("sound"), 5).expect("divides");
+            let of = |sort: usize, split: Split| sorts.iter().zip(&parts).filter(|(s, p)| **s == sort && **p == split).count();
+            for (sort, count) in [(0, 60), (1, 30), (2, 10)] {
+                let (validation, test) = (of(sort, Split::Validation), of(sort, Split::Test));
+                let near = |n: usize, share: f64| (n as f64 - share * f64::from(count)).abs() <= 2.0;
+                assert!(near(validation, 0.1) && near(test, 0.2), "{name} {sort}: {validation} and {test} of {count}");
+            }
+            let drawn = sample(&examples, 50, 2);
+            let drawn = [0, 1, 2].map(|sort| drawn.iter().filter(|&&i| sorts[i] == sort).count());
+            assert!(drawn[0].abs_diff(30) <= 1 && drawn[1].abs_diff(15) <= 1 && drawn[2].abs_diff(5) <= 1, "{name}: {drawn:?}");
+        }
+        let custom: Vec<Example> = (0..40).map(|i| answered(format!("{} {}", i * 7919, i * i * 104_729), Target::Completion(format!("x{i}")), i + 1)).collect();
+        let parts = divide(Path::new("x.jsonl"), &custom, Shares::new(0.1, 0.2).expect("sound"), 5).expect("divides");
+        assert_eq!(Split::ALL.map(|s| parts.iter().filter(|p| **p == s).count()), [28, 4, 8], "what has nothing in common is divided all the same");
     }
 
     #[test]

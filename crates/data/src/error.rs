@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Result of everything that reads data.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error names the file and, where there is one, the line.
+/// An error names the file and, where there are any, the line and the column.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to open or read a file.
@@ -26,15 +26,33 @@ pub enum Error {
         what: String,
     },
     /// A row is not usable.
-    #[error("{path}:{line}: {what}")]
+    #[error("{path}:{line}: {}{what}", in_column(.column))]
     Row {
         /// The file.
         path: PathBuf,
         /// Line, from 1.
         line: usize,
+        /// Column as an editor counts, in characters from 1, where the fault has one.
+        column: Option<usize>,
+        /// What is the matter with it, for programs.
+        fault: Fault,
         /// What is wrong and what to do.
         what: String,
     },
+}
+
+/// What is the matter with a row that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// It is malformed, or lacks a field.
+    #[default]
+    Unreadable,
+    /// An entity is listed with other words than stand at its place.
+    SpanMismatch,
+    /// An entity is listed that the text does not hold.
+    MissingEntity,
+    /// An entity is listed that may be meant in several places of the text.
+    AmbiguousEntity,
 }
 
 impl Error {
@@ -50,8 +68,30 @@ impl Error {
 
     /// A row that is not usable.
     pub fn row(path: impl AsRef<Path>, line: usize, what: impl Into<String>) -> Self {
-        Self::Row { path: path.as_ref().into(), line, what: what.into() }
+        Self::Row { path: path.as_ref().into(), line, column: None, fault: Fault::default(), what: what.into() }
     }
+
+    /// The same with the column of a row's fault.
+    #[must_use]
+    pub fn at_column(mut self, at: usize) -> Self {
+        if let Self::Row { column, .. } = &mut self {
+            *column = Some(at);
+        }
+        self
+    }
+
+    /// The same with what is the matter with a row.
+    #[must_use]
+    pub fn with_fault(mut self, of: Fault) -> Self {
+        if let Self::Row { fault, .. } = &mut self {
+            *fault = of;
+        }
+        self
+    }
+}
+
+fn in_column(column: &Option<usize>) -> String {
+    column.map_or_else(String::new, |c| say!("column {c}: ", "colonna {c}: "))
 }
 
 fn refused(path: &Path, source: &std::io::Error) -> String {

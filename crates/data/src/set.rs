@@ -1,6 +1,6 @@
 //! A data set as a person names it: a folder with a card, a folder of files, or single files.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::example::Example;
 use crate::kind::Kind;
 pub use crate::part::Split;
@@ -151,6 +151,18 @@ pub struct Skipped {
     pub count: usize,
     /// What is wrong with the first of them, with file and line.
     pub first: Vec<String>,
+    /// All of them, by what is the matter.
+    #[serde(skip)]
+    pub by_fault: BTreeMap<Fault, Faulty>,
+}
+
+/// Rows that were passed over for one reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Faulty {
+    /// What is wrong with the first of them, with file and line.
+    pub first: String,
+    /// Line of each, and column where the fault has one.
+    pub places: Vec<(usize, Option<usize>)>,
 }
 
 /// How many rows that were passed over are listed.
@@ -161,6 +173,10 @@ impl Skipped {
         self.count += 1;
         if self.first.len() < LISTED {
             self.first.push(error.to_string());
+        }
+        if let Error::Row { line, column, fault, .. } = error {
+            let faulty = self.by_fault.entry(*fault).or_insert_with(|| Faulty { first: error.to_string(), places: Vec::new() });
+            faulty.places.push((*line, *column));
         }
     }
 }
@@ -525,6 +541,23 @@ mod tests {
         assert!(open(&folder).expect_err("missing").contains("nowhere.jsonl"));
         write(folder.join(CARD), "task = \"intent\"\n[files]\ntrian = \"a.jsonl\"\n").expect("writable");
         assert!(open(&folder).expect_err("a part of another name").contains("names a part `trian`"));
+    }
+
+    #[test]
+    fn progress_names_the_file_that_is_read() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let sizes = [("train.jsonl", 2_000), ("test.jsonl", 1_000)].map(|(name, rows)| {
+            write(dir.path().join(name), ROWS.repeat(rows)).expect("writable");
+            (name, (ROWS.len() * rows) as u64)
+        });
+        let source = Source { folder: Some(dir.path().into()), kind: Some(Kind::Intent), ..Source::default() };
+        let mut seen: Vec<(PathBuf, u64, u64)> = Vec::new();
+        DataSet::open_with(&source, &mut |path, done, total| seen.push((path.into(), done, total))).expect("opens");
+        for (name, size) in sizes {
+            let of: Vec<_> = seen.iter().filter(|(path, ..)| path.ends_with(name)).collect();
+            assert!(!of.is_empty() && of.iter().all(|(_, done, total)| *done <= size && *total == size), "{name}: {seen:?}");
+        }
+        assert_eq!(seen.len(), 3, "once in a thousand rows: {seen:?}");
     }
 
     #[test]

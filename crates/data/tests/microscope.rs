@@ -35,6 +35,7 @@ fn seen(encoder: &Encoder<'_>, text: &str, completion: Option<&str>) -> Vec<Toke
 fn ids_and_loss_are_those_of_every_training_batch() {
     let tokenizer = tokenizer();
     let encoder = Encoder { tokenizer: &tokenizer, max_tokens: 512 };
+    let mut padded = 0;
     for learn in [true, false] {
         let encode = |(text, answer): &(&str, &str)| {
             let whole = TEMPLATE.replacen("{text}", text, 1);
@@ -48,6 +49,7 @@ fn ids_and_loss_are_those_of_every_training_batch() {
                 // alone in a batch, a row has less padding than among longer ones
                 let rest = shown.split_off(batch.rows.lengths()[row]);
                 assert!(rest.iter().all(|t| t.role == Role::Padding && !t.loss));
+                padded += usize::from(!rest.is_empty());
                 assert!(shown.iter().all(|t| t.role != Role::Padding));
                 let flat: Vec<usize> = batch.rows.places()[row].clone().into_iter().flatten().collect();
                 assert_eq!(shown.iter().map(|t| t.id).collect::<Vec<_>>(), flat.iter().map(|&p| batch.ids[p]).collect::<Vec<_>>());
@@ -57,6 +59,7 @@ fn ids_and_loss_are_those_of_every_training_batch() {
             }
         }
     }
+    assert!(padded > 0, "padding is shown");
 }
 
 #[test]
@@ -82,5 +85,7 @@ fn what_is_too_long_is_marked_where_it_would_be_cut() {
     let shown = seen(&encoder, "Il mio pacco non è ancora arrivato", Some(" spedizione"));
     let first = shown.iter().position(|t| t.cut).expect("it is too long");
     assert_eq!(first, 9);
-    assert!(shown[first..].iter().all(|t| t.cut || t.role == Role::Padding));
+    let (cut, padding): (Vec<&Token>, Vec<&Token>) = shown[first..].iter().partition(|t| t.cut);
+    assert!(cut.len() > 1 && cut.last().is_some_and(|t| t.role == Role::Target), "the answer is cut");
+    assert!(padding.iter().all(|t| t.role == Role::Padding) && shown[..first].iter().all(|t| t.role != Role::Padding));
 }

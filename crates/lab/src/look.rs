@@ -130,17 +130,20 @@ pub struct Checked {
     pub limit: std::result::Result<usize, String>,
 }
 
-/// Checks a data set as a training does; with a measure also which examples are longer than it allows.
+/// Checks a data set as a training does; with a measure also which examples are longer than it allows. Rows that were passed
+/// over when it was read are findings too, this bad.
 ///
 /// # Errors
 /// If the set's database cannot be opened, or its JSON schema is none that a model can be held to.
-pub fn check(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
+pub fn check(set: &DataSet, passed_over: Severity, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
     // a prompt about a database shows its tables, and without them has no length
     let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
     let mut findings = match &measured {
         Ok((m, task)) => limited(set, task, &m.recipe, &m.tokenizer, m.context, |limit| check::findings(set, Some(limit)))?,
         Err(_) => check::findings(set, None)?,
     };
+    findings.splice(0..0, check::skipped(set, passed_over));
+    findings.sort_by_key(|f| f.severity);
     let broken = |f: &Finding| f.severity == Severity::Error && f.kind.starts_with("sql_");
     // of queries that do not even run it is said already, and without a database nothing can be said
     if !findings.iter().any(broken)

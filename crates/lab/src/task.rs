@@ -95,8 +95,8 @@ impl Task {
                 )
             },
             say!(
-                "A model that is held to the schema can give none of these answers.",
-                "Un modello vincolato allo schema non può dare nessuna di queste risposte."
+                "Every answer is then one that a model held to the schema can give.",
+                "Così ogni risposta è una che un modello vincolato allo schema può dare."
             ),
         );
         let disordered = finding(

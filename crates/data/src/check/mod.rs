@@ -4,17 +4,21 @@
 //! alone (empty, damaged, much too long), [`language`] at rows in another language, [`labels`] at
 //! labels and types that are too few or unknown, [`repeats`] at rows that repeat or contradict others
 //! and at test rows that training has seen, and [`spans`], [`queries`] and [`tags`] at the answers of
-//! their task. Training refuses a set with an error and warns of the rest.
+//! their task. Training refuses a set with an error and warns of the rest. [`skipped`] tells of rows that were passed over
+//! because they could not be read.
 
 mod labels;
 mod language;
 mod queries;
 mod repeats;
 mod rows;
+mod skipped;
 mod spans;
 mod tags;
 #[cfg(test)]
 mod tests;
+
+pub use skipped::skipped;
 
 use crate::database::Database;
 use crate::error::Result;
@@ -55,9 +59,9 @@ pub struct Finding {
     pub kind: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// Rows concerned, as `file:line`; those that belong together stand together.
+    /// Rows concerned, as `file:line`, with the column of a fault that has one; those that belong together stand together.
     pub rows: Vec<String>,
-    /// The same rows, in the same order, as places in the set.
+    /// The same rows, in the same order, as places in the set; none for rows that are not in it, see [`skipped`].
     pub places: Vec<Place>,
     /// A sentence that explains it and says what to do.
     pub message: String,
@@ -105,7 +109,7 @@ pub fn findings(set: &DataSet, limit: Option<&Limit<'_>>) -> Result<Vec<Finding>
     out.extend(spans::check(&rows));
     out.extend(tags::check(&rows));
     if rows.iter().any(|r| matches!(r.example.target, Target::Sql(_))) {
-        out.extend(queries::check(&rows, database(set)?.as_ref())?);
+        out.extend(queries::check(&rows, database(set)?.as_ref(), queries::BUDGET)?);
     }
     out.sort_by_key(|f| f.severity);
     Ok(out)

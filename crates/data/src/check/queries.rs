@@ -8,6 +8,10 @@ use crate::set::Split;
 use rusqlite::types::Value;
 use say::say;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// What all queries of a set may take together. A slow one takes two seconds, and a set may have thousands.
+pub(super) const BUDGET: Duration = Duration::from_secs(60);
 
 /// How a query fares.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,14 +19,18 @@ enum Fate {
     Sound,
     Empty,
     Refused(Refusal),
+    /// There was no time left to run it.
+    Unrun,
 }
 
-/// Runs every query on the database; without one, SQLite reads them only.
+/// Runs every query on the database, until they have taken the budget; without a database, SQLite reads them only. One runs
+/// after the other, because SQLite counts the memory of all that run in the process as one.
 ///
 /// # Errors
 /// If SQLite cannot be started.
-pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec<Finding>> {
+pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>, budget: Duration) -> Result<Vec<Finding>> {
     let empty = Database::from_scripts(&[])?;
+    let began = Instant::now();
     let mut known: HashMap<&str, Fate> = HashMap::new();
     let mut fates: Vec<(Row<'_>, Fate)> = Vec::new();
     for row in rows {
@@ -31,6 +39,7 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
             continue;
         }
         let fate = known.entry(sql).or_insert_with(|| match database {
+            Some(_) if began.elapsed() >= budget => Fate::Unrun,
             Some(database) => database.query(sql).map_or_else(Fate::Refused, |t| if blank(&t) { Fate::Empty } else { Fate::Sound }),
             None => empty.grammar(sql).map_or_else(Fate::Refused, |()| Fate::Sound),
         });
@@ -82,8 +91,8 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
         },
         |_| {
             say!(
-                "Lapidary never runs anything that writes, so such answers cannot be scored.",
-                "Lapidary non esegue mai nulla che scriva, quindi risposte simili non si possono valutare."
+                "Every answer can then be run and scored, which is never done with what writes.",
+                "Ogni risposta si può allora eseguire e valutare, ciò che non si fa mai con quel che scrive."
             )
         },
     ));
@@ -98,7 +107,21 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>) -> Result<Vec
                 "{queries} non {finisce} entro due secondi, 100 000 righe e 64 MiB; cerca un join senza condizione"
             )
         },
-        |_| say!("Evaluation runs each query; it would wait for these in vain.", "La valutazione esegue ogni query; queste le aspetterebbe invano."),
+        |_| say!("Every query then ends, and an evaluation can run all of them.", "Così ogni query finisce, e la valutazione le può eseguire tutte."),
+    ));
+    out.extend(found(
+        "sql_unrun",
+        Severity::Warning,
+        &of(&|f| *f == Fate::Unrun),
+        |n| {
+            let (queries, was, seconds) = (count(n, QUERY), verb(n, "was", "were"), budget.as_secs());
+            let eseguite = verb(n, "è stata eseguita", "sono state eseguite");
+            say!(
+                "{queries} {was} not run, because those before took {seconds} seconds together; look for the slow ones, or check a part of the set",
+                "{queries} non {eseguite}, perché quelle prima hanno preso in tutto {seconds} secondi; cerca le più lente, oppure controlla una parte dell’insieme"
+            )
+        },
+        |_| say!("Every query is then known to run and to find something.", "Di ogni query si sa allora che funziona e che trova qualcosa."),
     ));
     out.extend(found(
         "sql_empty",

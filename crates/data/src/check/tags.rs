@@ -42,7 +42,7 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
             let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
             say!("{rows} {has} the same hashtag twice; delete one", "{rows} {ha} due volte lo stesso hashtag; eliminane uno")
         },
-        |_| say!("A model that learns repetition falls into loops.", "Un modello che impara le ripetizioni cade in un ciclo."),
+        |_| say!("The model then learns to say each hashtag once.", "Il modello impara così a dire ogni hashtag una volta sola."),
     ));
     out.extend(found(
         "answer_in_text",

@@ -50,8 +50,7 @@ pub(super) fn of(all: &[(Split, &Example)]) -> Queries {
     let (mut features, mut tables, mut plain) = ([0; FEATURES.len()], BTreeMap::<String, usize>::new(), 0);
     for (_, e) in all {
         let Target::Sql(sql) = &e.target else { continue };
-        let Ok(tokens) = Tokenizer::new(&SQLiteDialect {}, sql).tokenize() else { continue };
-        let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
+        let Some(tokens) = tokens(sql) else { continue };
         let used = used(&tokens);
         plain += usize::from(!used.contains(&true));
         features.iter_mut().zip(used).for_each(|(n, used)| *n += usize::from(used));
@@ -61,6 +60,42 @@ pub(super) fn of(all: &[(Split, &Example)]) -> Queries {
     }
     let features = FEATURES.iter().zip(features).filter(|(_, n)| *n > 0).map(|(name, count)| Counted { name: (*name).into(), count }).collect();
     Queries { features, tables: commonest(tables, LISTED), plain }
+}
+
+/// What a query is made of, without spaces and comments; `None` if it is torn, as by a string without an end.
+fn tokens(sql: &str) -> Option<Vec<Token>> {
+    let tokens = Tokenizer::new(&SQLiteDialect {}, sql).tokenize().ok()?;
+    Some(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect())
+}
+
+/// The names of the [`FEATURES`] that a query uses.
+pub(crate) fn features(sql: &str) -> Vec<&'static str> {
+    let used = tokens(sql).map(|tokens| used(&tokens)).unwrap_or_default();
+    FEATURES.into_iter().zip(used).filter_map(|(name, used)| used.then_some(name)).collect()
+}
+
+/// Whether a text that SQLite takes for well-formed is a single statement that reads: SELECT or VALUES, be it after WITH.
+pub(crate) fn reads(sql: &str) -> bool {
+    let Some(tokens) = tokens(sql) else {
+        return sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"));
+    };
+    let end = tokens.iter().position(|t| *t == Token::SemiColon).unwrap_or(tokens.len());
+    let reads = |t: &Token| matches!(keyword(t), Keyword::SELECT | Keyword::VALUES);
+    let verb = |t: &Token| reads(t) || matches!(keyword(t), Keyword::INSERT | Keyword::REPLACE | Keyword::UPDATE | Keyword::DELETE);
+    let mut depth = 0_usize;
+    let main = match tokens.first() {
+        // what WITH stands before follows the last of its parentheses
+        Some(with) if keyword(with) == Keyword::WITH => tokens.windows(2).find_map(|pair| {
+            match &pair[0] {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            (depth == 0 && pair[0] == Token::RParen && verb(&pair[1])).then_some(&pair[1])
+        }),
+        first => first,
+    };
+    main.is_some_and(reads) && tokens[end..].iter().all(|t| *t == Token::SemiColon)
 }
 
 fn keyword(token: &Token) -> Keyword {
@@ -173,5 +208,29 @@ mod tests {
         assert_eq!(features, BTreeMap::from(expected));
         assert_eq!(q.plain, 1);
         assert_eq!(q.tables, [("clienti", 4), ("ordini", 3), ("prodotti", 1)].map(|(name, count)| Counted { name: name.into(), count }));
+    }
+
+    #[test]
+    fn what_reads_is_told_from_what_writes() {
+        for sql in [
+            "SELECT 1",
+            " -- DELETE\n select nome from clienti;",
+            "/* DROP */ VALUES (1), (2);;",
+            "WITH t(a) AS (SELECT 1), u AS (SELECT replace(a, 'x', 'y') FROM t) SELECT * FROM u WHERE a = '; DROP TABLE t'",
+            "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+        ] {
+            assert!(reads(sql), "{sql}");
+        }
+        for sql in [
+            "DELETE FROM clienti",
+            "/* SELECT */ DROP TABLE clienti",
+            "insert into clienti SELECT * FROM clienti",
+            "WITH t AS (SELECT 1) DELETE FROM clienti WHERE id IN (SELECT * FROM t)",
+            "SELECT nome FROM clienti; DROP TABLE clienti",
+            "PRAGMA user_version",
+            "-- SELECT",
+        ] {
+            assert!(!reads(sql), "{sql}");
+        }
     }
 }

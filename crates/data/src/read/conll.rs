@@ -146,10 +146,11 @@ fn record(path: &Path, sentence: Sentence, layout: Layout) -> Result<Record> {
                 path,
                 word.line,
                 say!(
-                    "has {}, at least {} are needed; is it a line of another format?",
-                    "ha {}, ne servono almeno {}; è una riga di un altro formato?",
+                    "has {}, at least {} are needed: column {} is missing; is it a line of another format?",
+                    "ha {}, ne servono almeno {}: manca la colonna {}; è una riga di un altro formato?",
                     say::count(word.columns.len(), COLUMN),
-                    layout.form + 1
+                    layout.form + 1,
+                    word.columns.len() + 1
                 ),
             ));
         };

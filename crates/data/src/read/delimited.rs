@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use say::{COLUMN, say};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -89,15 +89,29 @@ pub fn dialect(path: &Path, text: Text) -> Result<Dialect> {
 /// # Errors
 /// If the file cannot be read, its header is not usable, or the sink refuses a row.
 pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: Sink<'_>) -> Result<()> {
-    let passed = Rc::new(RefCell::new(Passed { bytes: Vec::new(), at: 0, offset: 0, line: 1 }));
-    let mut reader = dialect.reader(Watched { text, passed: passed.clone() }, true);
+    let passed = Rc::new(RefCell::new(Passed::new(1)));
+    let mut reader = dialect.reader(Watched { text, again: io::Cursor::default(), passed: passed.clone() }, true);
     let mut row = csv::ByteRecord::new();
     let mut header: Option<Vec<String>> = None;
     loop {
         let begin = reader.position().clone();
+        // so that what is remembered is of one row alone
+        passed.borrow_mut().line_of(Some(&begin));
         match reader.read_byte_record(&mut row) {
             Ok(false) => return Ok(()),
             Ok(true) => {}
+            Err(_) if passed.borrow().long() => {
+                let line = passed.borrow_mut().line_of(Some(&begin));
+                let long = Error::row(path, line, too_long());
+                if header.is_none() {
+                    return Err(long);
+                }
+                sink(Err(long))?;
+                let mut rest = reader.into_inner();
+                rest.pass_line().map_err(|e| failure(path, line, e))?;
+                reader = dialect.reader(rest, true);
+                continue;
+            }
             Err(e) => {
                 let line = passed.borrow_mut().line_of(Some(&begin));
                 return Err(match e.into_kind() {
@@ -122,7 +136,7 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
         };
         let record = values.and_then(|values| {
             if values.len() != names.len() {
-                return Err(Error::row(path, line, uneven(values.len(), names.len(), dialect)));
+                return Err(Error::row(path, line, uneven(values.len(), names, dialect)));
             }
             Ok(Record { line, part: None, fields: names.iter().cloned().zip(values).collect() })
         });
@@ -131,16 +145,21 @@ pub fn read(path: &Path, text: Text, dialect: Dialect, positional: bool, sink: S
 }
 
 /// What is said of a row that has more columns than the header, or fewer.
-fn uneven(own: usize, header: usize, dialect: Dialect) -> String {
-    let (columns, delimiter) = (say::count(own, COLUMN), dialect.name());
-    match own > header {
-        true => say!(
-            "has {columns} where the header has {header}, with {delimiter} between columns; quote fields that hold it",
-            "ha {columns} dove l’intestazione ne ha {header}, con {delimiter} fra le colonne; metti fra virgolette i campi che la contengono"
+fn uneven(own: usize, names: &[String], dialect: Dialect) -> String {
+    let (columns, header, delimiter) = (say::count(own, COLUMN), names.len(), dialect.name());
+    match names.get(own) {
+        None => say!(
+            "has {columns} where the header has {header}, with {delimiter} between columns: column {} has no name; quote fields that hold it",
+            "ha {columns} dove l’intestazione ne ha {header}, con {delimiter} fra le colonne: la colonna {} non ha nome; metti fra virgolette i campi che la \
+             contengono",
+            header + 1
         ),
-        false => say!(
-            "has {columns} where the header has {header}, with {delimiter} between columns; add what is missing, or quote a field that holds a line end",
-            "ha {columns} dove l’intestazione ne ha {header}, con {delimiter} fra le colonne; aggiungi ciò che manca, o metti fra virgolette un campo che contiene una fine di riga"
+        Some(first) => say!(
+            "has {columns} where the header has {header}, with {delimiter} between columns: column {}, `{first:.40}`, is missing; add what is missing, or \
+             quote a field that holds a line end",
+            "ha {columns} dove l’intestazione ne ha {header}, con {delimiter} fra le colonne: manca la colonna {}, `{first:.40}`; aggiungi ciò che manca, o \
+             metti fra virgolette un campo che contiene una fine di riga",
+            own + 1
         ),
     }
 }
@@ -182,12 +201,38 @@ fn names(path: &Path, line: usize, header: &[String]) -> Result<Vec<String>> {
 /// Passes a text on to the csv reader and remembers what it has not yet made rows of.
 struct Watched {
     text: Text,
+    /// What is passed on before the text, because it was read ahead of a row that was given up.
+    again: io::Cursor<Vec<u8>>,
     passed: Rc<RefCell<Passed>>,
+}
+
+impl Watched {
+    /// Passes over the line on which the row begins that is too long: a quote that is never closed takes no other line
+    /// with it. What was read ahead is read again.
+    fn pass_line(&mut self) -> io::Result<()> {
+        let mut passed = self.passed.borrow_mut();
+        let (at, line) = (passed.at, passed.line);
+        let mut ahead = passed.bytes.split_off(at);
+        self.again.read_to_end(&mut ahead)?;
+        match ahead.iter().position(|b| *b == b'\n') {
+            Some(end) => drop(ahead.drain(..=end)),
+            None => {
+                ahead.clear();
+                self.text.skip_until(b'\n')?;
+            }
+        }
+        self.again = io::Cursor::new(ahead);
+        *passed = Passed::new(line + 1);
+        Ok(())
+    }
 }
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.text.read(buffer)?;
+        let n = match self.again.read(buffer)? {
+            0 => self.text.read(buffer)?,
+            n => n,
+        };
         self.passed.borrow_mut().add(&buffer[..n])?;
         Ok(n)
     }
@@ -199,21 +244,28 @@ struct Passed {
     bytes: Vec<u8>,
     /// How many of `bytes` are behind.
     at: usize,
-    /// Place of the first of `bytes` in the text.
+    /// Place of the first of `bytes` in what the csv reader reads.
     offset: u64,
     line: usize,
 }
 
 impl Passed {
+    /// Nothing, before a line of this number.
+    fn new(line: usize) -> Self {
+        Self { bytes: Vec::new(), at: 0, offset: 0, line }
+    }
+
     fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes.drain(..self.at);
         self.offset += self.at as u64;
         self.at = 0;
-        if self.bytes.len() + bytes.len() > LONGEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, too_long()));
-        }
         self.bytes.extend_from_slice(bytes);
-        Ok(())
+        if self.long() { Err(io::Error::other(too_long())) } else { Ok(()) }
+    }
+
+    /// Whether the row that is being read is longer than any.
+    fn long(&self) -> bool {
+        self.bytes.len() - self.at > LONGEST
     }
 
     /// The line on which the record at or after this position begins.

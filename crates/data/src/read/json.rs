@@ -3,13 +3,13 @@
 
 use super::jsonl::fields;
 use super::text::{LONGEST, Text, too_long};
-use super::unique::Row;
-use super::{Record, Sink, plain};
+use super::unique::{Unique, twice};
+use super::{Record, Sink};
 use crate::error::{Error, Result};
 use crate::part::Split;
 use say::say;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
@@ -63,24 +63,47 @@ pub fn read(path: &Path, text: Text, sink: Sink<'_>) -> Result<()> {
         if e.is_io() || e.is_data() {
             return Error::row(path, place.line.get(), what);
         }
-        Error::row(path, e.line(), say!("column {}: not valid JSON: {what}", "colonna {}: JSON non valido: {what}", e.column()))
+        place.wrong(path, say!("not valid JSON: {what}", "JSON non valido: {what}"))
     })
 }
 
-/// Where in the document the parser is.
+/// Where in the document the parser is: at the byte that it took last.
 struct Place {
     line: Cell<usize>,
+    /// Characters of the line up to there.
+    column: Cell<usize>,
+    /// Whether this byte ends the line.
+    ends: Cell<bool>,
     /// Bytes since the last row, or the last value that was kept.
     since: Cell<usize>,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: Cell::new(1), since: Cell::new(0) }
+        Self { line: Cell::new(1), column: Cell::new(0), ends: Cell::new(false), since: Cell::new(0) }
     }
 }
 
-/// Counts lines as the parser takes byte after byte.
+impl Place {
+    fn take(&self, byte: u8) {
+        self.since.set(self.since.get() + 1);
+        if self.ends.replace(byte == b'\n') {
+            self.line.set(self.line.get() + 1);
+            self.column.set(0);
+        }
+        // the bytes after the first of a character are no characters of their own
+        if byte & 0xc0 != 0x80 {
+            self.column.set(self.column.get() + 1);
+        }
+    }
+
+    /// What is wrong here.
+    fn wrong(&self, path: &Path, what: String) -> Error {
+        Error::row(path, self.line.get(), what).at_column(self.column.get().max(1))
+    }
+}
+
+/// Keeps count of the place as the parser takes byte after byte.
 struct Bytes<'a> {
     text: Text,
     place: &'a Place,
@@ -92,8 +115,7 @@ impl Read for Bytes<'_> {
         let n = ready.len().min(buffer.len());
         buffer[..n].copy_from_slice(&ready[..n]);
         self.text.consume(n);
-        self.place.line.set(self.place.line.get() + buffer[..n].iter().filter(|b| **b == b'\n').count());
-        self.place.since.set(self.place.since.get() + n);
+        buffer[..n].iter().for_each(|byte| self.place.take(*byte));
         if self.place.since.get() > LONGEST {
             return Err(io::Error::other(too_long()));
         }
@@ -111,27 +133,44 @@ struct State<'a> {
     kept: Cell<usize>,
 }
 
+/// A value with the place at which it begins.
+struct Found {
+    line: usize,
+    column: usize,
+    value: Value,
+    /// The first name in it that stands twice.
+    twice: Option<Error>,
+}
+
 impl State<'_> {
+    /// A value that begins here.
+    fn found(&self, value: Value) -> Found {
+        Found { line: self.place.line.get(), column: self.place.column.get(), value, twice: None }
+    }
+
     /// Passes a row on; an error here only ends the parsing, the reason stands in `refused`.
-    fn row<E: serde::de::Error>(&self, line: usize, part: Option<&Arc<str>>, value: Value) -> std::result::Result<(), E> {
-        let row = fields(value).map(|fields| Record { line, part: part.cloned(), fields });
-        let row = row.ok_or_else(|| {
-            Error::row(
-                self.path,
-                line,
-                say!(
+    fn row<E: serde::de::Error>(&self, part: Option<&Arc<str>>, found: Found) -> std::result::Result<(), E> {
+        let Found { line, column, value, twice } = found;
+        let row = match twice {
+            Some(e) => Err(e),
+            None => fields(value).map(|fields| Record { line, part: part.cloned(), fields }).ok_or_else(|| {
+                let what = say!(
                     "is neither an object nor a list of fields; write {{\"text\": \"…\", \"label\": \"…\"}}",
                     "non è né un oggetto né una lista di campi; scrivi {{\"text\": \"…\", \"label\": \"…\"}}"
-                ),
-            )
-        });
+                );
+                Error::row(self.path, line, what).at_column(column)
+            }),
+        };
         self.rows.set(self.rows.get() + 1);
         self.place.since.set(0);
         let mut sink = self.sink.borrow_mut();
-        sink(row).map_err(|e| {
-            self.refused.replace(Some(e));
-            E::custom("refused")
-        })
+        sink(row).map_err(|e| self.refuse(e))
+    }
+
+    /// Ends the parsing for this reason.
+    fn refuse<E: serde::de::Error>(&self, reason: Error) -> E {
+        self.refused.replace(Some(reason));
+        E::custom("refused")
     }
 
     /// Counts a value that is kept until the document ends.
@@ -160,15 +199,21 @@ fn distinct<'a, E: serde::de::Error>(mut names: impl Iterator<Item = &'a String>
     }
 }
 
-/// A value with the line on which it begins.
-struct Placed<'a>(&'a Place);
+/// A value of the document, wherever it stands. A name that stands twice in it is no reason to end the parsing.
+struct Placed<'a, 's>(&'a State<'s>);
 
-impl<'de> DeserializeSeed<'de> for Placed<'_> {
-    type Value = (usize, Value);
+impl<'de> DeserializeSeed<'de> for Placed<'_, '_> {
+    type Value = Found;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
-        let line = self.0.line.get();
-        Row::deserialize(deserializer).map(|Row(value)| (line, value))
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Found, D::Error> {
+        let begun = self.0.found(Value::Null);
+        let first = RefCell::new(None);
+        let notes = |what: String| -> std::result::Result<(), String> {
+            first.borrow_mut().get_or_insert_with(|| self.0.place.wrong(self.0.path, what));
+            Ok(())
+        };
+        let value = Unique(&notes).deserialize(deserializer)?;
+        Ok(Found { value, twice: first.take(), ..begun })
     }
 }
 
@@ -183,22 +228,22 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<(), A::Error> {
-        while let Some((line, value)) = list.next_element_seed(Placed(self.0.place))? {
-            self.0.row(line, None, value)?;
+        while let Some(found) = list.next_element_seed(Placed(self.0))? {
+            self.0.row::<A::Error>(None, found)?;
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        let line = self.0.place.line.get();
+        let begun = self.0.found(Value::Null);
         let (mut single, mut columns) = (Vec::new(), Vec::new());
         while let Some(key) = map.next_key::<String>()? {
             match map.next_value_seed(Part { state: self.0, name: Arc::from(key.as_str()) })? {
                 Held::Rows => {}
                 Held::Column(values) => columns.push((key, values)),
-                Held::Value(value) => {
+                Held::Value(found) => {
                     self.0.keep::<A::Error>()?;
-                    single.push((key, value));
+                    single.push((key, found));
                 }
             }
         }
@@ -206,16 +251,18 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             // what stands beside the rows describes the file
             return Ok(());
         }
-        if columns.is_empty() && single.len() > 1 && single.iter().all(|(_, value)| value.is_object()) {
+        if columns.is_empty() && single.len() > 1 && single.iter().all(|(_, found)| found.value.is_object()) {
             // rows by their keys, as data frames are exported by their index
-            return single.into_iter().try_for_each(|(_, row)| self.0.row(line, None, row));
+            return single.into_iter().try_for_each(|(_, found)| self.0.row(None, found));
         }
         distinct::<A::Error>(single.iter().map(|(key, _)| key).chain(columns.iter().map(|(key, _)| key)))?;
         if single.is_empty() && columns.first().is_some_and(|(_, values)| !values.is_empty()) {
-            return self.columns(line, None, columns);
+            return self.columns(begun.line, None, columns);
         }
+        let twice = single.iter_mut().find_map(|(_, found)| found.twice.take());
         let lists = columns.into_iter().map(|(key, values)| (key, Value::Array(values)));
-        self.0.row(line, None, Value::Object(single.into_iter().chain(lists).collect()))
+        let fields = single.into_iter().map(|(key, found)| (key, found.value)).chain(lists);
+        self.0.row(None, Found { value: Value::Object(fields.collect()), twice, ..begun })
     }
 }
 
@@ -236,7 +283,8 @@ impl Document<'_, '_> {
         let mut lists = lists;
         for _ in 0..length {
             let row = keys.iter().zip(&mut lists).filter_map(|(key, values)| Some((key.clone(), values.next()?)));
-            self.0.row(line, part, Value::Object(row.collect()))?;
+            let value = Value::Object(row.collect());
+            self.0.row::<E>(part, Found { line, ..self.0.found(value) })?;
         }
         Ok(())
     }
@@ -249,7 +297,7 @@ enum Held {
     /// Values of a column.
     Column(Vec<Value>),
     /// Something else.
-    Value(Value),
+    Value(Found),
 }
 
 /// The value of a key of the document: rows of a part, values of a column, or neither.
@@ -277,13 +325,16 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
         let (mut rows, mut column) = (false, Vec::new());
         // a list in a part is a row without names, elsewhere the value of a column
         let lists = Split::recognise(&self.name).is_some() || ROWS.contains(&&*self.name);
-        while let Some((line, value)) = list.next_element_seed(Placed(self.state.place))? {
-            if value.is_object() || (lists && value.is_array()) {
+        while let Some(found) = list.next_element_seed(Placed(self.state))? {
+            if found.value.is_object() || (lists && found.value.is_array()) {
                 rows = true;
-                self.state.row(line, Some(&self.name), value)?;
+                self.state.row::<A::Error>(Some(&self.name), found)?;
             } else {
                 self.state.keep::<A::Error>()?;
-                column.push(value);
+                if let Some(e) = found.twice {
+                    return Err(self.state.refuse(e));
+                }
+                column.push(found.value);
             }
         }
         if rows && !column.is_empty() {
@@ -297,57 +348,68 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Held, A::Error> {
-        let line = self.state.place.line.get();
-        let mut values = Vec::new();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+        let begun = self.state.found(Value::Null);
+        let (mut values, mut first) = (Map::new(), None);
+        while let Some(key) = map.next_key::<String>()? {
+            if values.contains_key(&key) {
+                first.get_or_insert_with(|| self.state.place.wrong(self.state.path, twice(&key)));
+            }
+            let found = map.next_value_seed(Placed(self.state))?;
             self.state.keep::<A::Error>()?;
-            values.push((key, value));
+            first = first.or(found.twice);
+            values.insert(key, found.value);
         }
-        distinct::<A::Error>(values.iter().map(|(key, _)| key))?;
         let rows = |v: &Value| matches!(v, Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object));
-        let plain_value = |v: &Value| !v.is_array() && !v.is_object();
-        if values.iter().filter(|(_, v)| rows(v)).count() == 1 && values.iter().all(|(_, v)| rows(v) || plain_value(v)) {
-            // the answer of a service: rows, and beside them how many they are and the like
+        let single = |v: &Value| !v.is_array() && !v.is_object();
+        // the answer of a service: rows, and beside them how many they are and the like
+        let answer = values.values().filter(|v| rows(v)).count() == 1 && values.values().all(|v| rows(v) || single(v));
+        // a part with a list per column
+        let columns = !values.is_empty() && values.values().all(Value::is_array);
+        // a column that is indexed by row
+        let indexed = !values.is_empty() && values.iter().all(|(key, v)| key.bytes().all(|b| b.is_ascii_digit()) && !v.is_null());
+        if !(answer || columns || indexed) {
+            return Ok(Held::Value(Found { value: Value::Object(values), twice: first, ..begun }));
+        }
+        if let Some(e) = first {
+            // in which of its rows is not known any more
+            return Err(self.state.refuse(e));
+        }
+        if answer {
             for (_, value) in values {
                 let Value::Array(list) = value else { continue };
-                list.into_iter().try_for_each(|row| self.state.row(line, Some(&self.name), row))?;
+                list.into_iter().try_for_each(|row| self.state.row::<A::Error>(Some(&self.name), Found { line: begun.line, ..self.state.found(row) }))?;
             }
             return Ok(Held::Rows);
         }
-        if !values.is_empty() && values.iter().all(|(_, v)| v.is_array()) {
-            // a part with a list per column
+        if columns {
             let lists = values.into_iter().map(|(key, v)| (key, if let Value::Array(list) = v { list } else { Vec::new() }));
-            Document(self.state).columns(line, Some(&self.name), lists.collect())?;
+            Document(self.state).columns::<A::Error>(begun.line, Some(&self.name), lists.collect())?;
             return Ok(Held::Rows);
         }
-        if !values.is_empty() && values.iter().all(|(key, v)| key.bytes().all(|b| b.is_ascii_digit()) && plain(v.clone()).is_some()) {
-            // a column that is indexed by row
-            return Ok(Held::Column(values.into_iter().map(|(_, v)| v).collect()));
-        }
-        Ok(Held::Value(Value::Object(values.into_iter().collect())))
+        Ok(Held::Column(values.into_iter().map(|(_, v)| v).collect()))
     }
 
     fn visit_bool<E>(self, v: bool) -> std::result::Result<Held, E> {
-        Ok(Held::Value(v.into()))
+        Ok(Held::Value(self.state.found(v.into())))
     }
 
     fn visit_i64<E>(self, v: i64) -> std::result::Result<Held, E> {
-        Ok(Held::Value(v.into()))
+        Ok(Held::Value(self.state.found(v.into())))
     }
 
     fn visit_u64<E>(self, v: u64) -> std::result::Result<Held, E> {
-        Ok(Held::Value(v.into()))
+        Ok(Held::Value(self.state.found(v.into())))
     }
 
     fn visit_f64<E>(self, v: f64) -> std::result::Result<Held, E> {
-        Ok(Held::Value(v.into()))
+        Ok(Held::Value(self.state.found(v.into())))
     }
 
     fn visit_str<E>(self, v: &str) -> std::result::Result<Held, E> {
-        Ok(Held::Value(v.into()))
+        Ok(Held::Value(self.state.found(v.into())))
     }
 
     fn visit_unit<E>(self) -> std::result::Result<Held, E> {
-        Ok(Held::Value(Value::Null))
+        Ok(Held::Value(self.state.found(Value::Null)))
     }
 }

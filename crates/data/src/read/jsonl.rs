@@ -1,10 +1,11 @@
 //! JSON Lines: an object a line; blank lines are passed over.
 
-use super::text::Lines;
-use super::unique::Row;
+use super::text::{Lines, column};
+use super::unique::Unique;
 use super::{Record, Sink, plain};
 use crate::error::{Error, Result};
 use say::say;
+use serde::de::DeserializeSeed;
 use std::path::Path;
 
 /// Reads every line as a record.
@@ -22,26 +23,22 @@ pub fn read(path: &Path, mut lines: Lines<'_>, sink: Sink<'_>) -> Result<()> {
 }
 
 fn record(path: &Path, number: usize, line: &str) -> Result<Record> {
-    let Row(value) = serde_json::from_str(line).map_err(|e| {
+    let wrong = |byte: usize, what: String| Error::row(path, number, what).at_column(column(line.as_bytes(), byte));
+    let mut parser = serde_json::Deserializer::from_str(line);
+    let value = Unique(&Err::<(), String>).deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
+    let value = value.map_err(|e| {
         let what = e.to_string();
         let what = say::json(what.split(" at line ").next().unwrap_or_default());
-        if e.is_data() {
-            return Error::row(path, number, say!("column {}: {what}", "colonna {}: {what}", e.column()));
-        }
-        Error::row(
-            path,
-            number,
-            say!(
-                "column {}: not valid JSON: {what}; each line must be one complete object",
-                "colonna {}: JSON non valido: {what}; ogni riga dev’essere un oggetto completo",
-                e.column()
-            ),
-        )
+        let what = match e.is_data() {
+            true => what,
+            false => say!("not valid JSON: {what}; each line must be one complete object", "JSON non valido: {what}; ogni riga dev’essere un oggetto completo"),
+        };
+        // the library counts bytes from 1
+        wrong(e.column().saturating_sub(1), what)
     })?;
     fields(value).map(|fields| Record { line: number, part: None, fields }).ok_or_else(|| {
-        Error::row(
-            path,
-            number,
+        wrong(
+            line.len() - line.trim_start().len(),
             say!(
                 "is valid JSON but not an object; write {{\"text\": \"…\", \"label\": \"…\"}}",
                 "è JSON valido ma non un oggetto; scrivi {{\"text\": \"…\", \"label\": \"…\"}}"

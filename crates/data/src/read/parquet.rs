@@ -20,8 +20,10 @@ const ROWS: i64 = 50_000_000;
 const UNPACKED: u64 = 8 << 30;
 /// Most bytes of the largest pages of all columns, unpacked: what is in memory at once.
 const AT_ONCE: u64 = 256 << 20;
-/// Most bytes of the rows that are passed on: a few packed bytes can repeat one long value many times.
-const PASSED_ON: u64 = 2 << 30;
+/// Bytes that the rows which are passed on may take in memory, or so many times the file if that is more: a few packed bytes
+/// can repeat one long value many times, and no honest file is as dense.
+const PASSED_ON: u64 = 512 << 20;
+const DENSE: u64 = 100;
 /// Bytes of a page's description.
 const PAGE_HEADER: u64 = 1 << 16;
 /// Bytes of the description of the whole file.
@@ -33,8 +35,10 @@ const ENCODINGS: [u64; 2] = [inside(5, 2), inside(8, 4)];
 /// The largest page of that encoding, and how many rows are then read at once: each value may be as long as the page.
 const PREFIXED_PAGE: u64 = 8 << 20;
 const PREFIXED_ROWS: usize = 32;
-/// What a row takes in memory beside its values.
-const ROW: u64 = 128;
+/// What a row takes in memory beside its fields: its list of them, its place, and the example that is made of it.
+const ROW: u64 = 192;
+/// What a field takes beside the letters of its name and its value: two strings, and what the allocator keeps of each.
+const FIELD: u64 = 80;
 /// How deep columns may be nested: the library goes down by recursion, and would leave the stack.
 const DEEP: usize = 32;
 /// Bytes of a note beside the rows; names of classes take a few thousand.
@@ -81,19 +85,20 @@ pub fn read(path: &Path, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
                 None => value,
             })
         };
+        let most = PASSED_ON.max(super::size(path)?.saturating_mul(DENSE));
         let mut passed_on = 0;
         for (i, row) in rows.enumerate() {
             let row = row.map_err(|e| damaged(say!("row {}: {e}", "riga {}: {e}", i + 1)))?;
             let fields: Vec<(String, String)> = row.get_column_iter().filter_map(|(name, field)| Some((name.clone(), text(name, field)?))).collect();
-            passed_on += ROW + fields.iter().map(|(_, v)| v.len() as u64).sum::<u64>();
-            if passed_on > PASSED_ON {
+            passed_on += ROW + fields.iter().map(|(name, v)| FIELD + (name.len() + v.len()) as u64).sum::<u64>();
+            if passed_on > most {
                 return Err(Error::row(
                     path,
                     i + 1,
                     say!(
-                        "the rows up to here hold more than {} GiB, which is refused; split the file",
-                        "le righe fino a qui contengono più di {} GiB, troppi; dividi il file",
-                        PASSED_ON >> 30
+                        "the rows up to here take more than {} MiB, {DENSE} times the file or more, which is refused; export it again, or delete what repeats",
+                        "le righe fino a qui occupano più di {} MiB, almeno {DENSE} volte il file, troppi; esportalo di nuovo, o elimina ciò che si ripete",
+                        most >> 20
                     ),
                 ));
             }
@@ -416,7 +421,7 @@ fn value(field: &Field) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::example::Target;
     use crate::kind::Kind;
@@ -444,6 +449,14 @@ mod tests {
         }
         group.close().expect("closed");
         writer.close().expect("closed");
+    }
+
+    /// The bytes of a file of so many equal rows.
+    pub fn repeated(rows: usize) -> Vec<u8> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        write(&path, &[("text", vec!["è già così".into(); rows]), ("label", vec!["a".into(); rows])]);
+        std::fs::read(path).expect("readable")
     }
 
     #[test]
@@ -493,7 +506,42 @@ mod tests {
             example.map(|_| ())
         });
         let message = refused.expect_err("must be refused").to_string();
-        assert!(message.contains("bomb.parquet:256: the rows up to here hold more than 2 GiB") && rows == 255, "{rows}: {message}");
+        assert!(message.contains("bomb.parquet:64: the rows up to here take more than 512 MiB") && rows == 63, "{rows}: {message}");
+    }
+
+    #[test]
+    fn rows_that_hold_next_to_nothing_are_refused_when_there_are_too_many() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("bomb.parquet");
+        let many = 1_700_000;
+        write(&path, &[("text", vec!["a".into(); many]), ("label", vec!["x".into(); many])]);
+        assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
+        let mut rows = 0;
+        let refused = each(&path, Kind::Intent, &Columns::default(), &mut |_, _| {}, &mut |_, example| {
+            rows += 1;
+            example.map(|_| ())
+        });
+        let message = refused.expect_err("must be refused").to_string();
+        assert!(message.contains("the rows up to here take more than 512 MiB") && (1_400_000..many).contains(&rows), "{rows}: {message}");
+    }
+
+    /// What is large because it is, and not because it was packed, is read.
+    #[test]
+    fn a_file_that_repeats_itself_a_little_is_read_whole() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.parquet");
+        let mut seed = 1_u32;
+        let random = (0..8 << 20).map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            b' ' + (seed >> 24) as u8 % 94
+        });
+        write(&path, &[("text", vec![ByteArray::from(random.collect::<Vec<u8>>()); 70]), ("label", vec!["x".into(); 70])]);
+        let mut bytes = 0;
+        let read = each(&path, Kind::Intent, &Columns::default(), &mut |_, _| {}, &mut |_, example| {
+            bytes += example?.text.len() as u64;
+            Ok(())
+        });
+        assert!(read.is_ok() && bytes == 70 * (8 << 20) && bytes > PASSED_ON, "{read:?}: {bytes}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which field of a record is read and which is answered: recognised by name or mapped by the user, who may name a field
 //! within a field, as in `content.text`.
 
+use super::value::Wrong;
 use super::{Format, Record, conll, object, value};
 use crate::error::{Error, Result};
 use crate::example::{Example, Origin, Span, Target};
@@ -286,7 +287,7 @@ impl Binding {
         let origin = Origin { file: self.file.clone(), line: record.line };
         if let Some(chat) = &self.chat {
             let (text, answer) = value::chat(&field(chat)?).map_err(|what| wrong(format!("`{chat}` {what}")))?;
-            let target = self.target(&text, &answer).map_err(|what| wrong(say!("the last turn {what}", "l’ultimo turno {what}")))?;
+            let target = self.target(&text, &answer).map_err(|why| wrong(say!("the last turn {}", "l’ultimo turno {}", why.what)).with_fault(why.fault))?;
             return Ok(Example { text, target, origin });
         }
         let text = match &self.reads {
@@ -304,9 +305,9 @@ impl Binding {
         let target = match &self.answers {
             Answers::Field(name) => {
                 let answer = field(name)?;
-                let wrong = |what: String| wrong(format!("`{name}` {what}"));
+                let wrong = |why: Wrong| wrong(format!("`{name}` {}", why.what)).with_fault(why.fault);
                 if self.kind == Kind::Entities
-                    && let Some((text, spans)) = of_words(&text, &answer).transpose().map_err(wrong)?
+                    && let Some((text, spans)) = of_words(&text, &answer).transpose().map_err(|what| wrong(what.into()))?
                 {
                     return Ok(Example { text, target: Target::Entities(spans), origin });
                 }
@@ -315,13 +316,13 @@ impl Binding {
             Answers::PerType => {
                 let lists = record.fields.iter().filter_map(|(name, v)| Some((name, value::strings(v)?)));
                 let named: Vec<(String, String)> = lists.flat_map(|(name, list)| list.into_iter().map(move |s| (name.clone(), s))).collect();
-                Target::Entities(value::locate(&text, &named).map_err(wrong)?)
+                Target::Entities(value::locate(&text, &named).map_err(|why| wrong(why.what).with_fault(why.fault))?)
             }
         };
         Ok(Example { text, target, origin })
     }
 
-    fn target(&self, text: &str, answer: &str) -> std::result::Result<Target, String> {
+    fn target(&self, text: &str, answer: &str) -> std::result::Result<Target, Wrong> {
         Ok(match self.kind {
             Kind::Intent => Target::Label(value::label(answer)?),
             Kind::Sql => Target::Sql(answer.trim().into()),

@@ -188,14 +188,10 @@ fn json_documents_in_every_shape() {
     assert_eq!(read("x.json", frame.as_bytes(), "").map(|rows| rows.len()), Ok(20));
     let many = format!("{{\"text\":[{}1],\"label\":[1]}}", "1,".repeat(5 << 20));
     assert!(message("x.json", many.as_bytes(), "").contains("x.json:1: has more than 4194304 values in columns or under keys"));
-    for twice in [
-        r#"{"text": ["a"], "text": ["b"], "label": ["x"]}"#,
-        r#"{"text": "a", "text": "b", "label": "x"}"#,
-        r#"{"id1": {"text": "a", "text": "b", "label": "x"}, "id2": {"text": "c", "label": "y"}}"#,
-    ] {
+    for twice in [r#"{"text": ["a"], "text": ["b"], "label": ["x"]}"#, r#"{"text": "a", "text": "b", "label": "x"}"#] {
         assert!(message("x.json", twice.as_bytes(), "").contains("x.json:1: the name `text` stands twice in the document"), "{twice}");
     }
-    assert!(message("x.json", b"[1, 2]", "").contains("x.json:1: is neither an object nor a list"));
+    assert!(message("x.json", b"[1, 2]", "").contains("x.json:1: column 2: is neither an object nor a list"));
     assert!(message("x.json", br#"{"text": ["a", "b"], "label": ["x"]}"#, "").contains("the list `label` has 1 value where `text` has 2"));
     let deep = ["[".repeat(10_000), "]".repeat(10_000)].concat();
     assert!(message("x.json", deep.as_bytes(), "").contains("not valid JSON: recursion limit exceeded"));
@@ -257,6 +253,17 @@ fn entities_in_every_form() {
     let beside =
         target(Kind::Entities, r#"{"text": "è Roma!", "entities": [{"start": 3, "end": 7, "type": "places", "text": "Roma"}]}"#).expect_err("must be refused");
     assert!(beside.contains("x.jsonl:1: `entities` has `Roma` (places) at 3 to 7, where the text has `oma!`"), "{beside}");
+    let shifted = |name: &str, said: &str| {
+        let entity = format!(r#"{{"start": 3, "end": 7, "type": "places", "{name}": "{said}"}}"#);
+        target(Kind::Entities, &format!(r#"{{"text": "è Roma!", "entities": [{entity}]}}"#))
+    };
+    for name in ["value", "word", "span", "valore", "string", "testo"] {
+        assert!(shifted(name, "Roma").is_err_and(|e| e.contains("x.jsonl:1: `entities` has `Roma` (places) at 3 to 7, where the text has `oma!`")), "{name}");
+        assert!(shifted(name, "oma!").is_ok(), "{name}");
+    }
+    for (name, said) in [("value", "OMA!"), ("value", "capitale"), ("word", "##oma"), ("span", "")] {
+        assert_eq!(shifted(name, said), Ok(spans(&[(3, 7, "places")])), "another form of what is marked");
+    }
     assert!(
         target(Kind::Entities, r#"{"text": "x", "entities": [{"start": -1}]}"#).is_err_and(|e| e.contains("x.jsonl:1: `entities` is not a list of entities"))
     );
@@ -359,12 +366,14 @@ fn bad_files_are_named_with_their_row() {
     assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\": \n", "").contains("x.jsonl:2: column 9: not valid JSON"));
     let twice = b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\",\"text\":\"b\",\"label\":\"c\"}\n";
     assert!(message("x.jsonl", twice, "").contains("x.jsonl:2: column 18: the name `text` stands twice in the row"));
-    assert!(message("x.json", b"[{\"text\":\"a\",\"label\":\"b\"},\n{\"text\":\"a\",\"text\":\"b\"}]", "").contains("the name `text` stands twice in the row"));
-    assert!(message("x.jsonl", b"1\n", "").contains("x.jsonl:1: is valid JSON but not an object"));
+    assert!(message("x.jsonl", b" 1\n", "").contains("x.jsonl:1: column 2: is valid JSON but not an object"));
     assert!(message("x.jsonl", b"{\"text\":\"a\",\"label\":\"b\"}\n{\"text\":\"a\"}\n", "").contains("x.jsonl:2: has no `label`"));
     assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "").contains("--columns text=NAME"));
     assert!(message("x.jsonl", b"{\"foo\":\"a\",\"label\":\"b\"}\n", "text=bar").contains("the columns are `foo`, `label`"));
-    assert!(message("x.csv", b"text,label\na,b\na,b,c\n", "").contains("x.csv:3: has 3 columns where the header has 2, with `,` between columns; quote"));
+    assert!(
+        message("x.csv", b"text,label\na,b\na,b,c\n", "")
+            .contains("x.csv:3: has 3 columns where the header has 2, with `,` between columns: column 3 has no name; quote")
+    );
     assert!(message("x.csv", b"\n\ntext,text\na,b\n", "").contains("x.csv:3: column 2 repeats the name"));
     let comments = "# text = A\n# label = x\n# label = y\n1\tA\t_\tX\t_\t_\t0\tx\t_\t_\n";
     assert!(message("x.conllu", comments.as_bytes(), "label=label").contains("x.conllu:1: the comment `label` stands twice"));
@@ -372,7 +381,10 @@ fn bad_files_are_named_with_their_row() {
     let listed = message("x.csv", format!("{}\n{}\n", wide.join(","), wide.join(",")).as_bytes(), "");
     assert!(listed.contains("`c29`, …: say which") && !listed.contains("`c30`"), "{listed}");
     assert!(message("x.csv", b"text,label\r\na,b\r\n\r\na,b,c\r\n", "").contains("x.csv:4: has 3 columns"));
-    assert!(message("x.tsv", b"text\tlabel\na\tb\nc\n", "").contains("x.tsv:3: has 1 column where the header has 2, with a tab between columns; add what"));
+    assert!(
+        message("x.tsv", b"text\tlabel\na\tb\nc\n", "")
+            .contains("x.tsv:3: has 1 column where the header has 2, with a tab between columns: column 2, `label`, is missing; add what")
+    );
     assert!(message("x.doc", b"a", "").contains("use .jsonl, .json, .csv"));
     assert!(message("x.parquet", b"PAR1 and nothing of it PAR1", "").contains("x.parquet: is not a readable Parquet file"));
     assert!(Columns::parse("text").is_err() && Columns::parse("x=y").is_err());
@@ -380,6 +392,138 @@ fn bad_files_are_named_with_their_row() {
     let named = folder.path().join("x.csv");
     std::fs::create_dir(&named).expect("a folder");
     assert!(examples(&named, Kind::Intent, &Columns::default()).is_err_and(|e| e.to_string().contains("is not a file")));
+}
+
+/// The rows that can be read, and what is said of the others.
+fn skipping(name: &str, bytes: &[u8]) -> (Vec<(String, String, usize)>, Vec<String>) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join(name);
+    std::fs::write(&file, bytes).expect("writable");
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    each(&file, Kind::Intent, &Columns::default(), &mut |_, _| {}, &mut |_, example| {
+        match example {
+            Ok(e) => rows.push(row(&e.text, e.label(), e.origin.line)),
+            Err(e) => wrong.push(e.to_string().replace(&dir.path().display().to_string(), "").trim_start_matches(['/', '\\']).to_string()),
+        }
+        Ok(())
+    })
+    .expect("the file goes on");
+    (rows, wrong)
+}
+
+#[test]
+fn a_name_that_stands_twice_is_wrong_with_its_row_alone() {
+    let row_of = |text: &str, label: &str| format!("{{\"text\":\"{text}\",\"label\":\"{label}\"}}");
+    let twice = "{\"text\":\"è\",\"text\":\"b\",\"label\":\"c\"}";
+    let inside = "{\"text\":\"c\",\"label\":\"z\",\"meta\":{\"è\":[{\"n\":1,\"n\":2}]}}";
+    let rows = [row_of("a", "x"), twice.into(), inside.into(), row_of("d", "y")];
+    let lines = ["x.jsonl:2: column 18: the name `text` stands twice in the row", "x.jsonl:3: column 47: the name `n` stands twice in the row"];
+    let said = |wrong: &[String], name: &str, first: usize| {
+        assert_eq!(wrong.len(), 2, "{name}: {wrong:?}");
+        for (line, (wrong, expected)) in (first..).zip(wrong.iter().zip(lines)) {
+            let expected = expected.replacen(&format!("x.jsonl:{}", line - first + 2), &format!("{name}:{line}"), 1);
+            assert!(wrong.starts_with(&expected), "{wrong} is not {expected}");
+        }
+    };
+    let (read, wrong) = skipping("x.jsonl", rows.join("\n").as_bytes());
+    said(&wrong, "x.jsonl", 2);
+    assert_eq!(read, [row("a", "x", 1), row("d", "y", 4)]);
+    for (before, after) in [("[\n", "\n]"), ("{\"train\":[\n", "\n]}"), ("{\"version\":{\"v\":1},\"data\":[\n", "\n],\"n\":4}")] {
+        let document = format!("{before}{}{after}", rows.join(",\n"));
+        let (read, wrong) = skipping("x.json", document.as_bytes());
+        said(&wrong, "x.json", 3);
+        assert_eq!(read, [row("a", "x", 2), row("d", "y", 5)], "{document}");
+        assert!(message("x.json", document.as_bytes(), "").contains("x.json:3: column 18: the name `text` stands twice in the row"));
+    }
+    // rows by their keys
+    let keyed = format!("{{\"1\":{},\n\"2\":{twice},\n\"3\":{inside},\n\"4\":{}}}", rows[0], rows[3]);
+    let (read, wrong) = skipping("x.json", keyed.as_bytes());
+    assert_eq!(read, [row("a", "x", 1), row("d", "y", 4)]);
+    assert!(wrong[0].starts_with("x.json:2: column 22: the name `text`") && wrong[1].starts_with("x.json:3: column 51: the name `n`"), "{wrong:?}");
+    // where one cannot be told from the others, all are refused
+    let service = format!("{{\"result\":{{\"total\":4,\"items\":[\n{}]}}}}", rows.join(",\n"));
+    assert!(message("x.json", service.as_bytes(), "").contains("x.json:3: column 18: the name `text`"));
+}
+
+#[test]
+fn a_row_of_a_table_that_is_too_long_takes_no_other_with_it() {
+    let long = "a".repeat(17 << 20);
+    for broken in
+        [format!("\"{long}\nsei,x\n"), format!("{long},x\nsei,x\n"), format!("\"tre,x\nsei,x\n{}", format!("{},x\n", "c".repeat(1 << 10)).repeat(17 << 10))]
+    {
+        let table = format!("text,label\nuno,a\n\ndue,b\n{broken}sette,y\n");
+        let (read, wrong) = skipping("x.csv", table.as_bytes());
+        assert!(wrong.len() == 1 && wrong[0].starts_with("x.csv:5: is longer than 16 MiB"), "{wrong:?}");
+        let lines = table.bytes().filter(|b| *b == b'\n').count();
+        assert_eq!(read[..3], [row("uno", "a", 2), row("due", "b", 4), row("sei", "x", 6)]);
+        assert_eq!((read.last(), read.len()), (Some(&row("sette", "y", lines)), lines - 3));
+    }
+    // what is not too long by itself is not so because of its neighbours
+    let half = "b".repeat(9 << 20);
+    assert_eq!(skipping("x.csv", format!("text,label\n{half},a\n{half},b\n").as_bytes()).1, [""; 0]);
+}
+
+#[test]
+fn columns_are_those_of_an_editor() {
+    let broken = "{\"text\":\"è già così\",\"label\": }";
+    let sound = "{\"text\":\"perché\",\"label\":\"a\"}";
+    let expected = "column 31: not valid JSON: expected value";
+    let lines = format!("{sound}\n{broken}\n");
+    assert!(message("x.jsonl", lines.as_bytes(), "").contains(&format!("x.jsonl:2: {expected}")));
+    let document = format!("[{sound},\n{broken}]");
+    assert!(message("x.json", document.as_bytes(), "").contains(&format!("x.json:2: {expected}")));
+    for (name, text) in [("x.jsonl", &lines), ("x.json", &document)] {
+        let utf16: Vec<u8> = [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let (windows, _, _) = encoding_rs::WINDOWS_1252.encode(text);
+        for bytes in [&utf16[..], &windows[..]] {
+            assert!(message(name, bytes, "").contains(&format!("{name}:2: {expected}")), "{name}");
+        }
+    }
+    assert!(message("x.jsonl", format!("{sound}\n  [\"è\"]\n").as_bytes(), "").contains("x.jsonl:2: column 3: is valid JSON but not an object"));
+    let nul = format!("{sound}\n{{\"text\":\"è\0\"}}\n");
+    assert!(message("x.jsonl", nul.as_bytes(), "").contains("x.jsonl:2: column 11: holds a NUL byte"));
+    let mixed = [sound.as_bytes(), b"\n{\"text\":\"", "è".as_bytes(), b"\xe8\"}\n"].concat();
+    assert!(message("x.jsonl", &mixed, "").contains("x.jsonl:2: column 11: is not valid UTF-8"));
+    // a string that ends with its line is wrong there, and not on the next
+    assert!(message("x.json", b"[{\"text\":\"a\n\"}]", "").contains("x.json:1: column 12: not valid JSON: control character"));
+    assert!(message("x.json", b"[{\"text\":\"a\",\"label\":\"b\"},\n", "").contains("x.json:1: column 27: not valid JSON: EOF"));
+    let short = "1\tVive\t_\tX\tO\t_\t0\tx\t_\t_\nRoma\n";
+    let short = of_kind(Kind::Entities, "x.conllu", short.as_bytes(), "").expect_err("a line of another format");
+    assert!(short.contains("x.conllu:2: has 1 column, at least 2 are needed: column 2 is missing"), "{short}");
+}
+
+#[test]
+fn progress_only_grows_and_stays_within_the_whole() {
+    let rows = |row: &str| row.repeat(5_000);
+    let object = "{\"text\":\"è già così da un pezzo\",\"label\":\"a\"}";
+    let csv = format!("text,label\n{}", rows("è già così da un pezzo,a\n"));
+    let utf16: Vec<u8> = [0xfeff].into_iter().chain(csv.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let files: [(&str, Kind, Vec<u8>); 9] = [
+        ("x.jsonl", Kind::Intent, rows(&format!("{object}\n")).into_bytes()),
+        ("x.json", Kind::Intent, format!("[{}{object}]", rows(&format!("{object},\n"))).into_bytes()),
+        ("lines.json", Kind::Intent, rows(&format!("{object}\n")).into_bytes()),
+        ("x.csv", Kind::Intent, csv.into_bytes()),
+        ("utf16.csv", Kind::Intent, utf16),
+        ("x.tsv", Kind::Intent, format!("text\tlabel\n{}", rows("è già così da un pezzo\ta\n")).into_bytes()),
+        ("x.txt", Kind::Intent, rows("__label__a è già così da un pezzo\n").into_bytes()),
+        ("x.conll", Kind::Entities, rows("Anna B-PER\nride O\n\n").into_bytes()),
+        ("x.parquet", Kind::Intent, super::parquet::tests::repeated(5_000)),
+    ];
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (name, kind, bytes) in files {
+        let file = dir.path().join(name);
+        std::fs::write(&file, &bytes).expect("writable");
+        let (mut seen, mut read) = (Vec::new(), 0);
+        each(&file, kind, &Columns::default(), &mut |done, total| seen.push((done, total)), &mut |_, example| {
+            read += 1;
+            example.map(|_| ())
+        })
+        .expect("reads");
+        let whole = if name == "x.parquet" { 5_000 } else { bytes.len() as u64 };
+        assert!(read >= 5_000 && seen.len() >= 4, "{name}: {read} rows, {seen:?}");
+        assert!(seen.is_sorted() && seen.iter().all(|(done, total)| done <= total && *total == whole), "{name}: {seen:?}");
+        assert!(seen.last().is_some_and(|(done, _)| done * 2 > whole), "{name}: the end is near {seen:?}");
+    }
 }
 
 /// Bytes with a few of them changed, left out, doubled, or replaced by some of another file.

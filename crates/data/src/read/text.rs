@@ -256,6 +256,12 @@ pub fn not_utf8() -> String {
     )
 }
 
+/// The column of a byte of a line as an editor counts, in characters from 1. The line is in UTF-8, whatever its file is in.
+pub fn column(line: &[u8], byte: usize) -> usize {
+    let before = &line[..byte.min(line.len())];
+    before.utf8_chunks().map(|chunk| chunk.valid().chars().count()).sum::<usize>() + 1
+}
+
 /// The lines of a text, numbered from 1.
 pub struct Lines<'a> {
     text: Text,
@@ -305,13 +311,13 @@ impl<'a> Lines<'a> {
             return Ok(Some((self.number, wrong(too_long()))));
         }
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
-        let at = |column: usize, what: String| wrong(say!("column {column}: {what}", "colonna {column}: {what}"));
+        let at = |byte: usize, what: String| wrong(what).map_err(|e| e.at_column(column(line, byte)));
         let line = match std::str::from_utf8(line) {
             Ok(text) => match text.find('\0') {
-                Some(byte) => at(byte + 1, nul()),
+                Some(byte) => at(byte, nul()),
                 None => Ok(text),
             },
-            Err(e) => at(e.valid_up_to() + 1, not_utf8()),
+            Err(e) => at(e.valid_up_to(), not_utf8()),
         };
         Ok(Some((self.number, line)))
     }

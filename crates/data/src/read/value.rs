@@ -1,8 +1,24 @@
 //! What a field holds, as an answer: lists of entities in the forms that people write, hashtags, chats.
 
+use crate::error::Fault;
 use crate::example::Span;
 use say::say;
 use serde_json::Value;
+
+/// Why a field is no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wrong {
+    /// What is the matter, for programs.
+    pub fault: Fault,
+    /// The same as a sentence.
+    pub what: String,
+}
+
+impl From<String> for Wrong {
+    fn from(what: String) -> Self {
+        Self { fault: Fault::default(), what }
+    }
+}
 
 /// JSON, or the way Python prints the same, as exports of data frames have it.
 pub fn loose(text: &str) -> Option<Value> {
@@ -117,8 +133,8 @@ const STRING: [&str; 7] = ["text", "value", "string", "word", "span", "testo", "
 /// `{"text", "type"}`, or an object that lists strings per type.
 ///
 /// # Errors
-/// With a sentence, if it is none of these, or a string cannot be placed.
-pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
+/// If it is none of these, or a string cannot be placed.
+pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, Wrong> {
     if value.trim().is_empty() {
         return Ok(Vec::new());
     }
@@ -157,11 +173,11 @@ pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
                             listed.push(Listed::Named(kind.clone(), item.as_str().ok_or_else(wrong)?.to_string()));
                         }
                     }
-                    _ => return Err(wrong()),
+                    _ => return Err(wrong().into()),
                 }
             }
         }
-        _ => return Err(wrong()),
+        _ => return Err(wrong().into()),
     }
     let (mut placed, mut named) = (Vec::new(), Vec::new());
     for l in listed {
@@ -175,23 +191,33 @@ pub fn entities(text: &str, value: &str) -> Result<Vec<Span>, String> {
     Ok(placed)
 }
 
-/// Whether the string that an entity is listed with stands where its place says. Only what is called so is compared: a
-/// `value` or a `word` may be another form of it.
+/// Whether the string that an entity is listed with stands where its place says. What is called `value` or the like may be
+/// another form of it, as a synonym is, but not if the text holds it elsewhere.
 ///
 /// # Errors
-/// With a sentence, if something else stands there.
-fn agrees(text: &str, span: &Span, item: &Value) -> Result<(), String> {
-    let said = ["text", "string", "testo"].iter().find_map(|n| item.get(*n)).and_then(Value::as_str);
-    match (said, span.of(text)) {
-        (Some(said), Some(there)) if said.trim() != there.trim() => Err(say!(
-            "has `{said}` ({}) at {} to {}, where the text has `{there}`; offsets count Unicode characters, and `end` is the first one after it: correct them",
-            "ha `{said}` ({}) da {} a {}, dove il testo ha `{there}`; le posizioni contano i caratteri Unicode, ed `end` è il primo dopo l’entità: correggile",
-            span.kind,
-            span.start,
-            span.end
-        )),
-        _ => Ok(()),
-    }
+/// If something else stands there.
+fn agrees(text: &str, span: &Span, item: &Value) -> Result<(), Wrong> {
+    let Some(there) = span.of(text).map(str::trim) else { return Ok(()) };
+    let lower = there.to_lowercase();
+    let moved = |said: &&str| {
+        let said = said.to_lowercase();
+        !said.is_empty() && said != lower && text.to_lowercase().contains(&said)
+    };
+    let exact = listed_as(item, &["text", "string", "testo"]).into_iter().find(|said| *said != there);
+    let Some(said) = exact.or_else(|| listed_as(item, &["value", "word", "span", "valore"]).into_iter().find(moved)) else { return Ok(()) };
+    let what = say!(
+        "has `{said}` ({}) at {} to {}, where the text has `{there}`; offsets count Unicode characters, and `end` is the first one after it: correct them",
+        "ha `{said}` ({}) da {} a {}, dove il testo ha `{there}`; le posizioni contano i caratteri Unicode, ed `end` è il primo dopo l’entità: correggile",
+        span.kind,
+        span.start,
+        span.end
+    );
+    Err(Wrong { fault: Fault::SpanMismatch, what })
+}
+
+/// The strings that an entity has under these names.
+fn listed_as<'a>(item: &'a Value, names: &[&str]) -> Vec<&'a str> {
+    names.iter().filter_map(|name| item.get(*name)?.as_str()).map(str::trim).collect()
 }
 
 fn entity(item: &Value) -> Option<Listed> {
@@ -218,14 +244,16 @@ fn entity(item: &Value) -> Option<Listed> {
 /// occurs as one, and not inside a longer string that is listed too.
 ///
 /// # Errors
-/// With a sentence about every string that is missing or could be meant in several places.
-pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, String> {
+/// With what is the matter with the first string that is missing or could be meant in several places, and a sentence about
+/// all of them.
+pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, Wrong> {
     if named.len() > MANY {
         return Err(say!(
             "lists {} entities, more than the {MANY} that a text may have; split the row",
             "elenca {} entità, più delle {MANY} che un testo può avere; dividi la riga",
             named.len()
-        ));
+        )
+        .into());
     }
     let mut wanted: Vec<(&str, Vec<&str>)> = Vec::new();
     for (kind, string) in named {
@@ -252,27 +280,30 @@ pub fn locate(text: &str, named: &[(String, String)]) -> Result<Vec<Span>, Strin
         found.retain(|(a, b)| !taken.iter().any(|(x, y, _)| x <= a && b <= y));
         let one_kind = kinds.iter().all(|k| *k == kinds[0]);
         match (found.len(), kinds.len()) {
-            (0, _) => wrong.push(say!("`{string}` ({}) is not in the text", "`{string}` ({}) non è nel testo", kinds[0])),
+            (0, _) => wrong.push((Fault::MissingEntity, say!("`{string}` ({}) is not in the text", "`{string}` ({}) non è nel testo", kinds[0]))),
             // listed more often than it is there: the list repeats itself
             (n, listed) if one_kind && n <= listed => taken.extend(found.iter().map(|(a, b)| (*a, *b, kinds[0]))),
             (n, listed) if one_kind => {
                 let times = |n| say::count(n, ["time", "times", "volta", "volte"]);
                 let (there, listed) = (times(n), times(listed));
-                wrong.push(say!(
-                    "`{string}` ({}) is in the text {there} but listed {listed}",
-                    "`{string}` ({}) è nel testo {there} ma nella lista {listed}",
-                    kinds[0]
-                ));
+                let what =
+                    say!("`{string}` ({}) is in the text {there} but listed {listed}", "`{string}` ({}) è nel testo {there} ma nella lista {listed}", kinds[0]);
+                wrong.push((Fault::AmbiguousEntity, what));
             }
-            _ => wrong.push(say!(
-                "`{string}` is listed as {}, and which is which cannot be told",
-                "`{string}` è nella lista come {}, e non si può dire quale sia quale",
-                kinds.join(say::pick(" and as ", " e come "))
-            )),
+            _ => {
+                let what = say!(
+                    "`{string}` is listed as {}, and which is which cannot be told",
+                    "`{string}` è nella lista come {}, e non si può dire quale sia quale",
+                    kinds.join(say::pick(" and as ", " e come "))
+                );
+                wrong.push((Fault::AmbiguousEntity, what));
+            }
         }
     }
-    if !wrong.is_empty() {
-        return Err(say!("{}; correct the list, or give start and end", "{}; correggi la lista, oppure indica inizio e fine", wrong.join("; ")));
+    if let Some((fault, _)) = wrong.first() {
+        let all = wrong.iter().map(|(_, what)| what.as_str()).collect::<Vec<_>>().join("; ");
+        let what = say!("{all}; correct the list, or give start and end", "{all}; correggi la lista, oppure indica inizio e fine");
+        return Err(Wrong { fault: *fault, what });
     }
     let mut spans: Vec<Span> = Vec::new();
     for (a, b, kind) in taken {

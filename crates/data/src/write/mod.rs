@@ -107,7 +107,7 @@ fn strings(example: &Example) -> std::result::Result<String, String> {
         let string = span.of(&example.text).ok_or(say!("has an entity that is not in the text", "ha un’entità che non è nel testo"))?;
         lists.entry(&span.kind).or_default().push(string);
     }
-    if crate::read::value::entities(&example.text, &json!(lists).to_string())? != spans {
+    if crate::read::value::entities(&example.text, &json!(lists).to_string()).map_err(|wrong| wrong.what)? != spans {
         return Err(say!("has entities that their strings alone do not tell apart", "ha entità che le sole stringhe non bastano a distinguere"));
     }
     Ok(json!({"text": example.text, "entities": lists}).to_string())
