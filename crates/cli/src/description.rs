@@ -85,8 +85,12 @@ impl Output {
         }
         line(&self.words.tokens_head());
         for (i, t) in tokens.iter().enumerate() {
-            let marks = [(t.loss, self.words.loss_mark()), (t.cut, self.words.cut_mark())].into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark);
-            line(&format!("{i:>5} {:>7}  {:<10} {:<12} {}", t.id, self.words.role(t.role), marks.collect::<Vec<_>>().join(" "), t.text.escape_debug()));
+            let marks = [(t.loss, self.words.loss_mark()), (t.thinned, self.words.thinned_mark()), (t.cut, self.words.cut_mark())];
+            let marks: Vec<&str> = marks.into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark).collect();
+            line(&format!("{i:>5} {:>7}  {:<10} {:<17} {}", t.id, self.words.role(t.role), marks.join(" "), t.text.escape_debug()));
+        }
+        if tokens.iter().any(|t| t.thinned) {
+            line(&self.words.thinned());
         }
     }
 }

@@ -465,7 +465,7 @@ impl Words {
     /// Heads of a table of tokens.
     pub fn tokens_head(self) -> String {
         let (id, role, text) = (self.pick("id", "id"), self.pick("role", "ruolo"), self.pick("text", "testo"));
-        format!("{:>5} {id:>7}  {role:<10} {:<12} {text}", "", "")
+        format!("{:>5} {id:>7}  {role:<10} {:<17} {text}", "", "")
     }
 
     /// What a token is there for.
@@ -486,6 +486,21 @@ impl Words {
     /// Beside a token beyond the longest length.
     pub fn cut_mark(self) -> &'static str {
         self.pick("cut", "tagliato")
+    }
+
+    /// Beside a token that training may leave out.
+    pub fn thinned_mark(self) -> &'static str {
+        self.pick("thinned", "diradato")
+    }
+
+    /// What [`Words::thinned_mark`] means.
+    pub fn thinned(self) -> String {
+        let mark = self.thinned_mark();
+        both!(
+            self,
+            "{mark}: training reads the row with some of these tokens left out at random, others each time",
+            "{mark}: l’addestramento legge la riga tralasciando a caso alcuni di questi token, ogni volta altri"
+        )
     }
 
     /// What it would change to mend a fault.
@@ -1029,6 +1044,7 @@ mod tests {
             w.bad_shape("x"),
             w.batches(1, 0.5, 0.5, 1),
             w.unmeasured("x"),
+            w.thinned(),
             w.sampled(1, 2),
             w.stopped().into(),
             w.rows_bar().into(),

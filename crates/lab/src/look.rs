@@ -277,7 +277,7 @@ pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe,
             let (prompt, text) = task.placed(template, &e.text);
             microscope::tokens(&encoder, &encoded, &Prompt { whole: &prompt, text }, &e.origin)?
         }
-        Method::Head | Method::Tagging => microscope::classified(&encoder, &encoded),
+        Method::Head | Method::Tagging => microscope::classified(&encoder, &encoded, recipe.train.thin > 0.0),
     })
 }
 
@@ -459,6 +459,50 @@ mod tests {
                 }
             }
             assert_eq!(seen, rows.len());
+        }
+    }
+
+    /// Whichever tokens a training leaves out of a row, the others are those that are shown, and only such are left out as are
+    /// said to be.
+    #[test]
+    fn the_microscope_shows_which_tokens_training_may_leave_out() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let tokenizer = Tokenizer::from_file(&root.join("tests/reference/tiny/tokenizer.json"), 1024).expect("the tiny tokenizer");
+        let set = |name: &str| DataSet::open(&Source { folder: Some(root.join("datasets").join(name)), ..Source::default() }).expect("a shipped set");
+        for (name, method, thin) in [("intents-it", "head", None), ("entities-it", "tagging", Some("thin=0.5")), ("intents-it", "completion", None)] {
+            let set = set(name);
+            let changes: Vec<String> = ["max_tokens=8192"].into_iter().chain(thin).map(String::from).collect();
+            let (task, recipe) = (Task::of(&set).expect("a task"), Recipe::resolve(set.kind, None, method, &changes).expect("a recipe"));
+            let (rows, language) = (&set.examples(Split::Train)[..24], &set.card.language);
+            let show = |e: &Example| example_tokens(e, language, &task, &recipe, &tokenizer).expect("shown");
+            if method == "completion" {
+                assert!(rows.iter().flat_map(show).all(|t| !t.thinned), "what is written is learnt whole");
+                continue;
+            }
+            let encoder = Encoder { tokenizer: &tokenizer, max_tokens: recipe.max_tokens };
+            let encode = |e: &Example| answer::encode(e, &encoder, &recipe, recipe.template(language), &task).expect("short enough");
+            let encoded: Vec<Encoded> = rows.iter().map(encode).collect();
+            let mut left_out = 0;
+            for seed in 0..5 {
+                for (step, indices) in batch::epoch(&encoded, recipe.train.batch, seed, 0).into_iter().enumerate() {
+                    let batch = Batch::thinned(&encoded, &indices, recipe.train.thin, seed, step, Layout::Packed);
+                    for (place, &i) in batch.rows.places().into_iter().zip(&indices) {
+                        let mut shown = show(&rows[i]).into_iter().filter(|t| t.role != Role::Padding);
+                        for at in place.into_iter().flatten() {
+                            let kept = (batch.ids[at], batch.places.iter().any(|p| p.contains(&at)));
+                            let same = |t: Token| {
+                                let same = (t.id, t.loss) == kept;
+                                assert!(same || t.thinned, "{name} {i}: {t:?} is missing");
+                                left_out += usize::from(!same);
+                                same
+                            };
+                            assert!(shown.any(same), "{name} {i}: {kept:?} is not shown");
+                        }
+                        assert!(shown.all(|t| t.thinned), "{name} {i}");
+                    }
+                }
+            }
+            assert!(left_out > 100, "{name}: {left_out}");
         }
     }
 

@@ -271,6 +271,8 @@ export const en = {
     microscopeModel: 'Get a model, and the tokens of each row are shown here.',
     tokenRoles: { template: 'added by the template', prompt: 'text of the row', target: 'answer', padding: 'filling' },
     loss: 'carries loss',
+    thinned: 'sometimes left out',
+    thinnedNote: 'training reads the row with some of them left out at random, others each time',
     cut: (n: number) => `${many(n, 'token lies', 'tokens lie')} beyond the limit: training refuses this row`,
     cutOne: 'beyond the limit',
     tokenPlace: 'Place',

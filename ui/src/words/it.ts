@@ -279,6 +279,8 @@ export const it: Words = {
     microscopeModel: 'Scarica un modello: qui si vedranno i token di ogni riga.',
     tokenRoles: { template: 'aggiunto dallo schema della richiesta', prompt: 'testo della riga', target: 'risposta', padding: 'riempimento' },
     loss: 'conta per la perdita',
+    thinned: 'a volte tralasciato',
+    thinnedNote: 'l’addestramento legge la riga tralasciandone a caso alcuni, ogni volta altri',
     cut: (n) => `${many(n, 'token supera', 'token superano')} il limite: l’addestramento rifiuta questa riga`,
     cutOne: 'oltre il limite',
     tokenPlace: 'Posto',
