@@ -926,6 +926,77 @@ fn examples_that_are_too_long_are_found_before_training() {
     let shown = found(&shown);
     assert_eq!(shown["batches"]["packed"]["share"], 0.0, "{shown}");
     assert!(shown["batches"]["padded"]["share"].as_f64().is_some_and(|share| share < 1.0), "{shown}");
+    assert_eq!(shown["batches"]["made"], 0, "{shown}");
+}
+
+/// What training makes of the rows of the files is counted, lies in the batches, and is refused before the training where it is
+/// too long; lengths are those of what a model is trained on.
+#[test]
+fn rows_that_training_makes_are_looked_at_before_it() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    std::fs::create_dir(b.path("cities")).expect("a folder");
+    let schema = "CREATE TABLE cities (name TEXT, people INTEGER); INSERT INTO cities VALUES ('Roma', 9), ('Oslo', 3), ('Parigi', 5), ('Lima', 7);";
+    b.write("cities/schema.sql", schema.as_bytes());
+    b.write("cities/dataset.toml", b"name = \"cities\"\ntask = \"sql\"\nlanguage = \"en\"\n[files]\nschema = \"schema.sql\"\n");
+    let row = |city: &str| serde_json::json!({"question": format!("How many people live in {city}?"), "sql": format!("SELECT people FROM cities WHERE name = '{city}'")});
+    b.write("cities/train.jsonl", format!("{}\n{}\n", row("Roma"), row("Oslo")).as_bytes());
+    let shown = |more: &[&str]| -> serde_json::Value {
+        let out = b.run(&[&["data", "show", "cities", "--task", "sql", "--model", &model, "--json"], more].concat());
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)))
+    };
+    let without = shown(&["--set", "grow=0", "--set", "compose=0", "--set", "batch=1"]);
+    assert_eq!((&without["batches"]["made"], &without["batches"]["packed"]["batches"]), (&0.into(), &2.into()), "{without}");
+    let with = shown(&["--set", "grow=2", "--set", "compose=20", "--set", "batch=1"]);
+    let (made, batches) = (with["batches"]["made"].as_u64().expect("rows"), with["batches"]["packed"]["batches"].as_u64().expect("batches"));
+    assert!(made >= 4 && batches >= made + 2, "{with}");
+    let told = b.run(&["data", "show", "cities", "--task", "sql", "--model", &model, "--set", "grow=2", "--set", "compose=20"]);
+    assert!(text(&told.stdout).contains(&format!("training makes {made} rows more")), "{}", text(&told.stdout));
+
+    // the lengths are those of prompt and answer: what the microscope shows of the longest row
+    let seen = b.run(&["data", "show", "cities", "--task", "sql", "--model", &model, "--json", "--tokens", "train:0"]);
+    let tokens: Vec<serde_json::Value> = serde_json::from_slice(&seen.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&seen.stderr)));
+    let real = tokens.iter().filter(|t| t["role"] != "padding").count();
+    let spread = &without["tokens"];
+    assert!(spread["least"].as_u64() <= Some(real as u64) && Some(real as u64) <= spread["most"].as_u64() && spread["measured"] == 2, "{spread} for {real}");
+    assert!(real > text_tokens(&tokens), "{real}");
+
+    // the rows of the files fit exactly, and some that are made of them do not
+    let limit = format!("max_tokens={}", spread["most"]);
+    let check = |more: &[&str]| {
+        let out = b.run(&[&["data", "check", "cities", "--task", "sql", "--model", &model, "--json", "--set", &limit], more].concat());
+        let found: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)));
+        found["findings"].as_array().expect("findings").iter().map(|f| f["kind"].as_str().unwrap_or_default().to_string()).collect::<Vec<_>>()
+    };
+    let long = |found: Vec<String>| found.into_iter().filter(|kind| kind.ends_with("too_long")).collect::<Vec<_>>();
+    assert_eq!(long(check(&["--set", "grow=0", "--set", "compose=0"])), Vec::<String>::new());
+    assert_eq!(long(check(&["--set", "grow=0", "--set", "compose=40"])), ["made_too_long"]);
+}
+
+/// Of the tokens of a row, those of its text.
+fn text_tokens(tokens: &[serde_json::Value]) -> usize {
+    tokens.iter().filter(|t| t["role"] == "prompt").count()
+}
+
+/// What a model reads of a row, as it is told.
+#[test]
+fn the_tokens_of_a_row_are_shown() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    let show = |more: &[&str]| b.run(&[&["data", "show", ".", "--task", "intent", "--model", &model, "--tokens", "train.jsonl:1"], more].concat());
+    let read = |out: Output| -> Vec<serde_json::Value> { serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr))) };
+    let tokens = read(show(&["--method", "completion", "--json"]));
+    let spelled = |role: &str| tokens.iter().filter(|t| t["role"] == role).filter_map(|t| t["text"].as_str()).collect::<String>();
+    assert!(spelled("prompt").contains("dove") && spelled("target").ends_with("<eos>"), "{tokens:?}");
+    assert!(tokens.iter().all(|t| (t["loss"] == true) == (t["role"] == "target") && t["thinned"] == false), "{tokens:?}");
+    // a head learns from the whole text, of which it is shown a part
+    let tokens = read(show(&["--json"]));
+    assert!(tokens[0]["thinned"] == false && tokens[1..].iter().all(|t| t["thinned"] == (t["role"] != "padding")), "{tokens:?}");
+    assert!(read(show(&["--json", "--set", "thin=0"])).iter().all(|t| t["thinned"] == false));
+    let table = text(&show(&[]).stdout);
+    assert!(table.contains("loss thinned") && table.lines().last().is_some_and(|l| l.starts_with("thinned: training reads")), "{table}");
+    assert!(text(&show(&["--set", "max_tokens=3"]).stdout).contains("loss thinned cut"));
+    b.refused(&["data", "show", ".", "--task", "intent", "--model", &model, "--tokens", "train:99"], &["the train part has 8 rows"]);
 }
 
 /// Rows are changed beside the files; a training heeds the changes only when it is asked to, and keeps them.

@@ -15,7 +15,7 @@ use lab::microscope::Role;
 use lab::report::record::TrainRecord;
 use lab::report::text::Lang;
 use lab::sweep::Trial;
-use say::{EXAMPLE, Language, Noun, number};
+use say::{EXAMPLE, Language, Noun, ROW, number};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -398,6 +398,16 @@ impl Words {
     pub fn known_tags(self, split: &str, share: f64) -> String {
         let (split, share) = (self.said(split), self.percent(share));
         both!(self, "training has {share} of the hashtags of {split}", "l’addestramento contiene il {share} degli hashtag di {split}")
+    }
+
+    /// How many rows a training makes beside those of the files.
+    pub fn made(self, count: usize) -> String {
+        let rows = self.count(count, ROW);
+        both!(
+            self,
+            "training makes {rows} more of these, or of the database (grow, compose); the batches hold them, too",
+            "l’addestramento ne ricava altre da queste o dal database ({rows}; grow, compose), e i lotti le comprendono"
+        )
     }
 
     /// How rows lie in batches.
@@ -1042,6 +1052,7 @@ mod tests {
             w.no_threads("x"),
             w.what_to_evaluate().into(),
             w.bad_shape("x"),
+            w.made(1),
             w.batches(1, 0.5, 0.5, 1),
             w.unmeasured("x"),
             w.thinned(),

@@ -14,7 +14,7 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
-use data::check::{self, Finding, Severity};
+use data::check::{Finding, Severity};
 use data::example::Span;
 use data::microscope::Token;
 use data::set::{self, DataSet, Split};
@@ -56,6 +56,8 @@ pub struct FindingView {
     pub count: usize,
     /// A sentence that explains it and says what to do.
     pub message: String,
+    /// What doing so changes.
+    pub fix: String,
 }
 
 /// What is in a data set.
@@ -104,8 +106,12 @@ pub struct Lengths {
     pub limit: usize,
     /// How many are longer.
     pub over_limit: usize,
-    /// Rows that were measured: the first ones, where there are very many.
+    /// Rows of the files that were measured: the first ones, where there are very many.
     pub measured: usize,
+    /// Rows that the training makes of them, which are counted, too.
+    pub made: usize,
+    /// Rows of any part that training refuses for their length; once they are measured, they are among what is found.
+    pub refused: usize,
 }
 
 /// Rows whose lengths are measured at most.
@@ -114,17 +120,19 @@ pub(crate) const MEASURED: usize = 20_000;
 const BINS: usize = 24;
 
 impl Lengths {
-    /// Counts lengths in classes of equal width.
-    pub fn of(lengths: &[usize], limit: usize) -> Self {
+    /// Counts lengths in classes of equal width: those of rows of the files, and of rows that the training makes of them.
+    pub fn of(own: &[Option<usize>], made: &[Option<usize>], limit: usize, refused: usize) -> Self {
+        let lengths: Vec<usize> = own.iter().chain(made).flatten().copied().collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let width = longest.div_ceil(BINS).max(1);
         let mut bins: Vec<LengthBin> = (1..=longest.div_ceil(width)).map(|i| LengthBin { from: (i - 1) * width + 1, to: i * width, count: 0 }).collect();
-        for length in lengths {
+        for length in &lengths {
             if let Some(bin) = bins.get_mut(length.saturating_sub(1) / width) {
                 bin.count += 1;
             }
         }
-        Self { bins, longest, limit, over_limit: lengths.iter().filter(|n| **n > limit).count(), measured: lengths.len() }
+        let over_limit = lengths.iter().filter(|n| **n > limit).count();
+        Self { bins, longest, limit, over_limit, measured: own.len(), made: made.len(), refused }
     }
 }
 
@@ -380,6 +388,8 @@ pub struct Sheet {
     turn: usize,
     /// What it counted when the findings were made.
     judged: Option<usize>,
+    /// What was found when lengths were last measured, and what it counted then.
+    long: (usize, Vec<Finding>),
     shown: Option<(Choice, Vec<usize>)>,
     /// What the rows say of the task; none until it is asked for.
     task: Option<Task>,
@@ -406,7 +416,7 @@ impl Sheet {
         }
         let editor = Editor::open(library, &source.to_set()?)?;
         let whole = editor.set();
-        let findings = check::findings(&whole, None)?;
+        let findings = look::check_unmeasured(&whole)?;
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         // once the copy of the rows is gone: in a large set there is not much room for both
@@ -424,6 +434,7 @@ impl Sheet {
             changed,
             turn: 0,
             judged: None,
+            long: (0, Vec::new()),
             shown: None,
             task: None,
             lengths: BTreeMap::new(),
@@ -492,8 +503,18 @@ impl Sheet {
 
     /// Takes findings about a snapshot; those about rows that have changed since are of no use.
     pub fn judge(&mut self, turn: usize, findings: Vec<Finding>) {
-        if turn != self.turn {
-            return;
+        if turn == self.turn {
+            self.judged = Some(turn);
+            self.take_findings(findings);
+        }
+    }
+
+    /// Takes findings about the rows as they are, and among them what was found of their lengths, if that was measured.
+    fn take_findings(&mut self, mut findings: Vec<Finding>) {
+        if self.long.0 == self.turn {
+            findings.retain(|f| !look::OF_LENGTHS.contains(&f.kind));
+            findings.extend(self.long.1.iter().cloned());
+            findings.sort_by_key(|f| f.severity);
         }
         let numbers = self.numbers();
         let rows = |finding: &Finding| {
@@ -504,7 +525,6 @@ impl Sheet {
         };
         self.found = findings.iter().map(rows).collect();
         self.findings = findings;
-        self.judged = Some(turn);
         self.shown = None;
     }
 
@@ -556,7 +576,13 @@ impl Sheet {
         }
         let mut labels: Vec<LabelCount> = labels.into_values().collect();
         labels.sort_by_key(|l| std::cmp::Reverse(l.train + l.validation + l.test));
-        let finding = |(f, rows): (&Finding, &Vec<usize>)| FindingView { kind: f.kind, severity: f.severity, count: rows.len(), message: f.message.clone() };
+        let finding = |(f, rows): (&Finding, &Vec<usize>)| FindingView {
+            kind: f.kind,
+            severity: f.severity,
+            count: rows.len(),
+            message: f.message.clone(),
+            fix: f.fix.clone(),
+        };
         let skipped = || self.set.splits.values().map(|file| &file.skipped);
         DataSummary {
             id: self.id.clone(),
@@ -593,15 +619,20 @@ impl Sheet {
         look::example_tokens(self.existing(row)?, &self.set.card.language, task, recipe, tokenizer).map(Some)
     }
 
-    /// Takes the lengths of a snapshot's first training rows, in their order, for rows to be chosen by them. If rows
-    /// have changed since, they are about others and of no use.
-    pub fn measured(&mut self, turn: usize, lengths: &[usize]) {
+    /// Takes the lengths of a snapshot's first training rows, in their order, for rows to be chosen by them, and what was found
+    /// to be too long. If rows have changed since, they are about others and of no use.
+    pub fn measured(&mut self, turn: usize, lengths: &[Option<usize>], long: Vec<Finding>) {
         if turn != self.turn {
             return;
         }
         let rows = self.numbers().remove(&Split::Train).unwrap_or_default();
-        self.lengths = rows.into_iter().zip(lengths.iter().copied()).collect();
+        self.lengths = rows.into_iter().zip(lengths).filter_map(|(row, length)| Some((row, (*length)?))).collect();
+        self.long = (turn, long);
         self.shown = None;
+        if self.is_judged() {
+            let findings = std::mem::take(&mut self.findings);
+            self.take_findings(findings);
+        }
     }
 
     /// Runs the query of a row on the set's database, which is only read.
@@ -812,6 +843,7 @@ fn without_examples(mut set: DataSet) -> DataSet {
 mod tests {
     use super::*;
     use crate::home::Home;
+    use data::check;
 
     fn sheet() -> (tempfile::TempDir, Sheet) {
         let dir = tempfile::tempdir().expect("a folder");
@@ -904,13 +936,33 @@ mod tests {
         let (_dir, mut sheet) = sheet();
         let long = RowFilter { tokens: Some((5, 9)), ..RowFilter::default() };
         assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [0; 0]);
-        sheet.measured(sheet.turn, &[4, 5, 9, 10]);
+        // a row that cannot be tokenized has no length, and does not give its place to the next one
+        sheet.measured(sheet.turn, &[None, Some(5), Some(9), Some(10)], Vec::new());
         assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [1, 2]);
         let old = sheet.turn;
         change(&mut sheet, |s| s.edit(Edit::Delete { row: 1 }));
         // a row keeps its length, and what was measured of other rows is dropped
-        sheet.measured(old, &[9, 9, 9, 9]);
+        sheet.measured(old, &[Some(9); 4], Vec::new());
         assert_eq!(ask(&mut sheet, long, "", SortBy::Row, false), [2]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_found_once_lengths_are_measured_whichever_is_done_first() {
+        let (_dir, mut sheet) = sheet();
+        // which rows it is about does not matter here
+        let long = |s: &Sheet| vec![Finding { kind: "too_long", ..s.findings.iter().find(|f| f.kind == "duplicate").expect("found").clone() }];
+        let kinds = |s: &Sheet| s.findings.iter().filter(|f| f.kind == "too_long").count();
+        for _ in 0..2 {
+            sheet.measured(sheet.turn, &[], long(&sheet));
+            assert_eq!((kinds(&sheet), count(&sheet, "too_long"), sheet.found.len()), (1, 2, sheet.findings.len()));
+        }
+        sheet.edit(Edit::Delete { row: 3 }).expect("deleted");
+        sheet.measured(sheet.turn, &[], long(&sheet));
+        assert_eq!(kinds(&sheet), 1, "what was found before stands until it is checked anew");
+        sheet.judge(sheet.turn, check::findings(&sheet.editor.set(), None).expect("checked"));
+        assert_eq!(kinds(&sheet), 1);
+        sheet.measured(sheet.turn, &[], Vec::new());
+        assert_eq!(kinds(&sheet), 0, "under other settings everything fits");
     }
 
     #[test]
@@ -953,12 +1005,13 @@ mod tests {
 
     #[test]
     fn lengths_fall_into_classes_that_hold_them_all() {
-        let lengths = Lengths::of(&[1, 5, 30, 48, 48], 40);
+        let lengths = Lengths::of(&[Some(1), None, Some(30), Some(48)], &[Some(5), Some(48)], 40, 3);
+        assert_eq!((lengths.measured, lengths.made, lengths.refused), (4, 2, 3));
         assert_eq!((lengths.bins.len(), lengths.bins[0].to, lengths.longest, lengths.over_limit), (24, 2, 48, 2));
         assert_eq!((lengths.bins[1].from, lengths.bins[1].to), (3, 4));
         assert_eq!(lengths.bins.iter().map(|b| b.count).collect::<Vec<_>>().iter().sum::<usize>(), 5);
         assert_eq!((lengths.bins[0].count, lengths.bins[2].count, lengths.bins[23].count), (1, 1, 2));
-        assert_eq!(Lengths::of(&[], 40).bins, []);
+        assert_eq!(Lengths::of(&[], &[], 40, 0).bins, []);
     }
 
     #[test]

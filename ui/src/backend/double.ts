@@ -374,7 +374,7 @@ export class Double implements Door {
       labels.set(label(row), count);
     }
     const empty = this.#rows.filter((row) => row.findings.includes('empty_label')).length;
-    const findings: Finding[] = empty === 0 ? [] : [{ kind: 'empty_label', severity: 'error', count: empty, message: `${empty} rows have an empty label; delete them or label them` }];
+    const findings: Finding[] = empty === 0 ? [] : [{ kind: 'empty_label', severity: 'error', count: empty, message: `${empty} rows have an empty label; delete them or label them`, fix: 'Every row that is left then teaches something.' }];
     return {
       id: FOLDER,
       source: { task: 'intent', folder: FOLDER },
@@ -477,7 +477,7 @@ export class Double implements Door {
     const counts = this.#rows.filter((row) => row.split === 'train').slice(0, 20_000).map(words);
     const longest = counts.reduce((most, n) => Math.max(most, n), 0);
     const bins = Array.from({ length: longest }, (_, i) => ({ from: i + 1, to: i + 1, count: counts.filter((n) => n === i + 1).length }));
-    return give({ bins, longest, limit: 24, over_limit: counts.filter((n) => n > 24).length, measured: counts.length });
+    return give({ bins, longest, limit: 24, over_limit: counts.filter((n) => n > 24).length, measured: counts.length, made: 0, refused: 0 });
   }
   /** The recording holds no states of the model: the rows of a label stand in a ring about it. */
   async dataMap(...[, , , onProgress, signal]: Parameters<Door['dataMap']>): ReturnType<Door['dataMap']> {
