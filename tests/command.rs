@@ -938,7 +938,7 @@ fn rows_that_training_makes_are_looked_at_before_it() {
     std::fs::create_dir(b.path("cities")).expect("a folder");
     let schema = "CREATE TABLE cities (name TEXT, people INTEGER); INSERT INTO cities VALUES ('Roma', 9), ('Oslo', 3), ('Parigi', 5), ('Lima', 7);";
     b.write("cities/schema.sql", schema.as_bytes());
-    b.write("cities/dataset.toml", b"name = \"cities\"\ntask = \"sql\"\nlanguage = \"en\"\n[files]\nschema = \"schema.sql\"\n");
+    b.write("cities/dataset.toml", b"name = \"cities\"\ntask = \"sql\"\nlanguage = \"en\"\nschema = \"schema.sql\"\n");
     let row = |city: &str| serde_json::json!({"question": format!("How many people live in {city}?"), "sql": format!("SELECT people FROM cities WHERE name = '{city}'")});
     b.write("cities/train.jsonl", format!("{}\n{}\n", row("Roma"), row("Oslo")).as_bytes());
     let shown = |more: &[&str]| -> serde_json::Value {
@@ -946,7 +946,7 @@ fn rows_that_training_makes_are_looked_at_before_it() {
         serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)))
     };
     let without = shown(&["--set", "grow=0", "--set", "compose=0", "--set", "batch=1"]);
-    assert_eq!((&without["batches"]["made"], &without["batches"]["packed"]["batches"]), (&0.into(), &2.into()), "{without}");
+    assert_eq!((without["batches"]["made"].as_u64(), without["batches"]["packed"]["batches"].as_u64()), (Some(0), Some(2)), "{without}");
     let with = shown(&["--set", "grow=2", "--set", "compose=20", "--set", "batch=1"]);
     let (made, batches) = (with["batches"]["made"].as_u64().expect("rows"), with["batches"]["packed"]["batches"].as_u64().expect("batches"));
     assert!(made >= 4 && batches >= made + 2, "{with}");
@@ -959,7 +959,7 @@ fn rows_that_training_makes_are_looked_at_before_it() {
     let real = tokens.iter().filter(|t| t["role"] != "padding").count();
     let spread = &without["tokens"];
     assert!(spread["least"].as_u64() <= Some(real as u64) && Some(real as u64) <= spread["most"].as_u64() && spread["measured"] == 2, "{spread} for {real}");
-    assert!(real > text_tokens(&tokens), "{real}");
+    assert!(tokens.iter().filter(|t| t["role"] == "prompt").count() + 8 < real, "{real}");
 
     // the rows of the files fit exactly, and some that are made of them do not
     let limit = format!("max_tokens={}", spread["most"]);
@@ -973,9 +973,31 @@ fn rows_that_training_makes_are_looked_at_before_it() {
     assert_eq!(long(check(&["--set", "grow=0", "--set", "compose=40"])), ["made_too_long"]);
 }
 
-/// Of the tokens of a row, those of its text.
-fn text_tokens(tokens: &[serde_json::Value]) -> usize {
-    tokens.iter().filter(|t| t["role"] == "prompt").count()
+/// What would mislead a result is told before the training, with what mending it changes, and ends nothing; what would make it
+/// meaningless ends it, with the same.
+#[test]
+fn what_a_check_finds_is_told_by_the_training() {
+    let b = Bench::new();
+    let rows = std::fs::read_to_string(b.path("train.jsonl")).expect("rows");
+    let first = rows.lines().next().expect("a row").to_string();
+    b.write("train.jsonl", format!("{rows}{first}\n").as_bytes());
+    let found = b.run(&["data", "check", ".", "--task", "intent", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&found.stderr)));
+    let duplicate = found["findings"].as_array().and_then(|f| f.iter().find(|f| f["kind"] == "duplicate")).unwrap_or_else(|| panic!("{found}"));
+    let said = [duplicate["message"].as_str().expect("a sentence"), duplicate["fix"].as_str().expect("a sentence")];
+    assert!(said[0].contains("repeat a text") && said[1].contains("leaves"), "{said:?}");
+
+    let out = b.run(&b.train("repeating", &["--set", "epochs=1", "--json"]));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let events: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let warning = events.iter().find(|e| e["type"] == "warning" && e["message"].as_str().is_some_and(|m| m.contains(said[0])));
+    let warning = warning.unwrap_or_else(|| panic!("{}", text(&out.stdout)));
+    assert!(warning["message"].as_str().is_some_and(|m| m.contains("train.jsonl:1") && m.ends_with(said[1])), "{warning}");
+    let italian = warning["told"]["it"].as_str().expect("in Italian, too");
+    assert!(italian.contains("ripetono un testo") && italian.contains("Tenendo solo la prima"), "{italian}");
+
+    b.write("train.jsonl", rows.replace("order_tracking", "return_refund").as_bytes());
+    b.refused(&b.train("out", &[]), &["With a second label there is something to tell apart."]);
 }
 
 /// What a model reads of a row, as it is told.
