@@ -172,6 +172,8 @@ pub struct DataSet {
     pub card: Card,
     /// What the examples are for.
     pub kind: Kind,
+    /// Which column was taken for what, as far as a person or the card said so.
+    pub columns: Columns,
     /// SQL script that makes the tables which queries are about; of a custom task the JSON schema that its completions must fit.
     pub schema: Option<PathBuf>,
     /// SQL script that fills them.
@@ -243,7 +245,7 @@ impl DataSet {
         if source.schema.is_some() || source.database.is_some() {
             seed = None;
         }
-        Ok(Self { card, kind, schema: source.schema.clone().or(schema), seed, database: source.database.clone().or(database), splits })
+        Ok(Self { card, kind, columns, schema: source.schema.clone().or(schema), seed, database: source.database.clone().or(database), splits })
     }
 
     /// Examples of a part; none if the part is not there.

@@ -451,13 +451,8 @@ impl Sheet {
     /// Makes a change.
     ///
     /// # Errors
-    /// As [`Editor::apply`]; or if an added row would be empty.
+    /// As [`Editor::apply`].
     pub fn edit(&mut self, edit: Edit) -> Result<()> {
-        if let Edit::Add { text, .. } = &edit
-            && text.trim().is_empty()
-        {
-            return Err(Error::request(say!("the new row has no text; write one", "la nuova riga non ha testo; scrivilo")));
-        }
         self.editor.apply(edit.into())?;
         self.take_in();
         Ok(())
