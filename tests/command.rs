@@ -3,9 +3,20 @@
 
 use acceptance::{root, tiny};
 use gemma::lora::TensorFile;
+#[cfg(target_os = "linux")]
+use parquet::{
+    basic::{Compression, ZstdLevel},
+    data_type::{ByteArray, ByteArrayType},
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::parser::parse_message_type,
+};
+#[cfg(target_os = "linux")]
+use std::io::Write;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
 /// A library, a data set of two intents and a folder for runs.
 struct Bench {
@@ -971,6 +982,73 @@ fn rows_that_training_makes_are_looked_at_before_it() {
     let long = |found: Vec<String>| found.into_iter().filter(|kind| kind.ends_with("too_long")).collect::<Vec<_>>();
     assert_eq!(long(check(&["--set", "grow=0", "--set", "compose=0"])), Vec::<String>::new());
     assert_eq!(long(check(&["--set", "grow=0", "--set", "compose=40"])), ["made_too_long"]);
+}
+
+/// Runs a command, and tells the most memory that it held, in megabytes, as the system counted it until just before its end.
+#[cfg(target_os = "linux")]
+fn peak(command: &mut Command) -> (Output, u64) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command runs");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().expect("waited for").is_none() {
+        let now = std::fs::read_to_string(&status).unwrap_or_default();
+        let kib = now.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+        most = most.max(kib.unwrap_or(0) / 1024);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    (child.wait_with_output().expect("its output"), most)
+}
+
+/// A check holds no more than the rows need, and what makes no sense does not make it hold more.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_bounded_whatever_a_file_holds() {
+    const MOST: u64 = 400;
+    let b = Bench::new();
+    let check = |name: &str, task: &str| {
+        let (out, held) = peak(&mut b.command(&["data", "check", name, "--task", task]));
+        assert!(held > 4 && held < MOST, "{name}: {held} MB, {}", text(&out.stderr));
+        out
+    };
+    acceptance::messages::write(&b.path("many.jsonl"), 50_000).expect("written");
+    let out = check("many.jsonl", "intent");
+    assert!(text(&out.stdout).contains("many: 50000 train") && text(&out.stdout).contains("repeat a text"), "{}", text(&out.stdout));
+
+    // a line of a hundred megabytes, in every format that has lines or could be one
+    let entities = "ciao O\n";
+    for (name, task, begin, end) in [
+        ("long.jsonl", "intent", "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"", "\", \"label\": \"x\"}\n"),
+        ("long.json", "intent", "[{\"text\": \"a\", \"label\": \"x\"},\n{\"text\": \"", "\", \"label\": \"x\"}]\n"),
+        ("long.csv", "intent", "text,label\na,x\n\"", "\",x\n"),
+        ("long.conll", "entities", entities, " O\n"),
+    ] {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(b.path(name)).expect("writable"));
+        file.write_all(begin.as_bytes()).expect("written");
+        let piece = vec![b'a'; 1 << 20];
+        (0..100).for_each(|_| file.write_all(&piece).expect("written"));
+        file.write_all(end.as_bytes()).expect("written");
+        drop(file);
+        let out = check(name, task);
+        assert!(out.status.code() == Some(1) && text(&out.stderr).contains("is longer than 16 MiB"), "{name}: {}", text(&out.stderr));
+        std::fs::remove_file(b.path(name)).expect("removed");
+    }
+
+    // a megabyte of Parquet that would be hundreds
+    let schema = Arc::new(parse_message_type("message rows { required binary text (UTF8); required binary label (UTF8); }").expect("a schema"));
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let bomb = std::fs::File::create(b.path("bomb.parquet")).expect("writable");
+    let mut writer = SerializedFileWriter::new(bomb, schema, Arc::new(properties)).expect("a writer");
+    let mut group = writer.next_row_group().expect("a group");
+    for value in [ByteArray::from(vec![b'a'; 300 << 20]), "x".into()] {
+        let mut column = group.next_column().expect("no error").expect("a column");
+        column.typed::<ByteArrayType>().write_batch(&[value], None, None).expect("written");
+        column.close().expect("closed");
+    }
+    group.close().expect("closed");
+    writer.close().expect("closed");
+    assert!(std::fs::metadata(b.path("bomb.parquet")).expect("a file").len() < 1 << 20, "small on disk");
+    let out = check("bomb.parquet", "intent");
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("MiB or more, which is refused"), "{}", text(&out.stderr));
 }
 
 /// What would mislead a result is told before the training, with what mending it changes, and ends nothing; what would make it
