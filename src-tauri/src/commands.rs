@@ -12,7 +12,7 @@ use lab::forecast::Forecast;
 use lab::look::ColumnsView;
 use lab::report::figure::Figure;
 use lab::report::text::Lang;
-use lab::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
+use lab::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
 use lab::vectors::{DataMap, Reader};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PageView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
 use lab::{device, devices, models};
@@ -57,6 +57,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         undo_edit,
         redo_edit,
         check_data,
+        describe_data,
         export_data,
         divide_data,
         microscope,
@@ -430,6 +431,12 @@ async fn check_data(shell: State<'_, Shell>, data: String) -> Answer<DataSummary
 }
 
 #[tauri::command]
+async fn describe_data(shell: State<'_, Shell>, data: String) -> Answer<About> {
+    let desk = shell.desk.clone();
+    work(&shell, "describe data", move || desk.describe(&data)).await
+}
+
+#[tauri::command]
 async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String) -> Answer<PathBuf> {
     shell.grants.check(&folder)?;
     let desk = shell.desk.clone();
@@ -720,6 +727,7 @@ pub mod types {
         DataOffer::export_all(config)?;
         Source::export_all(config)?;
         DataSummary::export_all(config)?;
+        About::export_all(config)?;
         RowQuery::export_all(config)?;
         RowPage::export_all(config)?;
         ColumnsView::export_all(config)?;

@@ -17,7 +17,7 @@ use crate::look::{self, ColumnsView, Measure, Reads};
 use crate::recipe::Recipe;
 use crate::resume;
 use crate::run::{self, Opened, Request};
-use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
+use crate::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
 use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
@@ -493,6 +493,14 @@ impl Desk {
         let mut sheet = lock(&sheet);
         sheet.judge(turn, findings);
         Ok(sheet.summary())
+    }
+
+    /// What the texts and the answers of an open data set are made of; its rows can be read and changed meanwhile.
+    ///
+    /// # Errors
+    /// If it is not open.
+    pub fn describe(&self, data: &str) -> Result<About> {
+        Ok(look::describe(&Snapshot::of(&*self.sheet(data)?).set, None).into())
     }
 
     /// Writes an open data set with its changes as a new folder inside `folder`, in a format of

@@ -15,6 +15,7 @@ use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
 use data::check::{Finding, Severity};
+use data::describe::{Counted, Description};
 use data::example::Span;
 use data::microscope::Token;
 use data::set::{self, DataSet, Split};
@@ -93,6 +94,53 @@ pub struct DataSummary {
     pub first_skipped: Option<String>,
     /// Names of the formats that it can be exported in.
     pub exports: Vec<&'static str>,
+}
+
+/// What the texts and the answers of a data set are made of, beside what its summary counts.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct About {
+    /// Different words of the texts.
+    pub words: usize,
+    /// Share of the words of each other part that training has, between 0 and 1.
+    pub known_words: BTreeMap<Split, f64>,
+    /// For each label the words that tell it from the others; for each type of entity its commonest strings.
+    pub telling: Vec<Telling>,
+    /// How many queries use what of SQL.
+    pub features: Vec<Counted>,
+    /// How many queries use which table.
+    pub tables: Vec<Counted>,
+    /// The commonest hashtags.
+    pub tags: Vec<Counted>,
+    /// Share of the hashtags of each other part that training has, between 0 and 1.
+    pub known_tags: BTreeMap<Split, f64>,
+}
+
+/// What a label or a type of entity is known by.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Telling {
+    /// Its name.
+    pub name: String,
+    /// Words or strings, the first ones first.
+    pub words: Vec<String>,
+}
+
+impl From<Description> for About {
+    fn from(d: Description) -> Self {
+        let labels = d.labels.into_iter().map(|l| Telling { name: l.name, words: l.telling.into_iter().map(|t| t.word).collect() });
+        let types = d.entities.into_iter().flat_map(|e| e.types);
+        let types = types.map(|t| Telling { name: t.name, words: t.commonest.into_iter().map(|c| c.name).collect() });
+        let (features, tables) = d.queries.map(|q| (q.features, q.tables)).unwrap_or_default();
+        let (tags, known_tags) = d.tags.map(|t| (t.commonest, t.known)).unwrap_or_default();
+        Self {
+            words: d.vocabulary.distinct,
+            known_words: d.vocabulary.coverage.into_iter().map(|(split, c)| (split, c.occurrences)).collect(),
+            telling: labels.chain(types).collect(),
+            features,
+            tables,
+            tags,
+            known_tags,
+        }
+    }
 }
 
 /// Lengths of the training rows in tokens, as a model is trained on them.
@@ -882,6 +930,32 @@ mod tests {
         assert_eq!(s.columns.mapping["text"], "frase");
         let duplicate = s.findings.iter().find(|f| f.kind == "duplicate").expect("found");
         assert_eq!(duplicate.count, 2);
+    }
+
+    #[test]
+    fn what_it_is_made_of_is_told_for_every_kind_of_answer() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let about = |task: &str, train: &str, test: &str| {
+            for (name, text) in [("train.jsonl", train), ("test.jsonl", test)] {
+                std::fs::write(dir.path().join(name), text).expect("written");
+            }
+            let source = Source { task: task.into(), folder: Some(dir.path().into()), ..Source::default() };
+            About::from(look::describe(&DataSet::open(&source.to_set().expect("a source")).expect("opens"), None))
+        };
+        let rows = |label: &str, word: &str| (0..20).map(|n| format!("{{\"text\":\"il {word} {n}\",\"label\":\"{label}\"}}\n")).collect::<String>();
+        let intents = about("intent", &(rows("a", "pacco") + &rows("b", "rimborso")), "{\"text\":\"il divano\",\"label\":\"a\"}\n");
+        let telling = |name: &str, word: &str| Telling { name: name.into(), words: vec![word.into()] };
+        assert_eq!((intents.words, intents.telling), (24, vec![telling("a", "pacco"), telling("b", "rimborso")]));
+        assert_eq!((intents.known_words[&Split::Test], intents.known_words.len(), intents.features.len()), (0.5, 1, 0));
+        let row = "{\"text\":\"Da Roma\",\"entities\":[{\"start\":3,\"end\":7,\"type\":\"places\"}]}\n";
+        assert_eq!(about("entities", row, row).telling, [telling("places", "Roma")]);
+        let row = "{\"text\":\"sole\",\"hashtags\":[\"#mare\",\"#estate\"]}\n";
+        let tags = about("hashtags", row, &row.replace("#mare", "#monti"));
+        assert_eq!((tags.tags[0].name.as_str(), tags.tags[0].count, tags.known_tags[&Split::Test]), ("#estate", 2, 0.5));
+        let row = "{\"question\":\"quanti?\",\"sql\":\"SELECT COUNT(*) FROM t GROUP BY n\"}\n";
+        let queries = about("sql", row, row);
+        assert_eq!(queries.features.iter().map(|f| (f.name.as_str(), f.count)).collect::<Vec<_>>(), [("group by", 2), ("aggregate", 2)]);
+        assert_eq!((queries.tables[0].name.as_str(), queries.tables[0].count), ("t", 2));
     }
 
     #[test]

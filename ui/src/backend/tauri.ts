@@ -98,6 +98,7 @@ export const tauri: Door = {
   undoEdit: (data) => call('undo_edit', { data }),
   redoEdit: (data) => call('redo_edit', { data }),
   checkData: (data) => call('check_data', { data }),
+  describeData: (data) => call('describe_data', { data }),
   exportData: (data, folder, format) => call('export_data', { data, folder, format }),
   divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
   microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
