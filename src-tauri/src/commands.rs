@@ -64,6 +64,8 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         lengths,
         data_map,
         cancel_data_map,
+        near_rows,
+        cancel_near_rows,
         query_row,
         run_query,
         forecast,
@@ -462,6 +464,11 @@ async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: S
     work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
 }
 
+/// Tells how many rows a model has read; a page that has gone away does not end it.
+fn tell_rows(progress: &Channel<Progress>, done: usize, total: usize) {
+    let _ = progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() });
+}
+
 /// What a map is kept under, to be cancelled.
 fn mapped(data: &str) -> String {
     format!("map of {data}")
@@ -471,7 +478,7 @@ fn mapped(data: &str) -> String {
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
     let (desk, key) = (shell.desk.clone(), mapped(&data));
     let draw = move |cancelled: &Ending| {
-        let mut tell = |done: usize, total: usize| drop(progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() }));
+        let mut tell = |done, total| tell_rows(&progress, done, total);
         desk.map(&data, Reader { model: &model, device: "auto" }, language, cancelled, &mut tell)
     };
     cancellable(&shell, &key, "data map", draw).await
@@ -480,6 +487,26 @@ async fn data_map(shell: State<'_, Shell>, data: String, model: String, language
 #[tauri::command]
 fn cancel_data_map(shell: State<'_, Shell>, data: String) {
     shell.cancel(&mapped(&data));
+}
+
+/// What a search for near rows is kept under, to be cancelled.
+fn neared(data: &str) -> String {
+    format!("rows near one of {data}")
+}
+
+#[tauri::command]
+async fn near_rows(shell: State<'_, Shell>, data: String, row: usize, model: String, progress: Channel<Progress>) -> Answer<Option<Vec<usize>>> {
+    let (desk, key) = (shell.desk.clone(), neared(&data));
+    let seek = move |cancelled: &Ending| {
+        let mut tell = |done, total| tell_rows(&progress, done, total);
+        desk.near(&data, row, Reader { model: &model, device: "auto" }, cancelled, &mut tell)
+    };
+    cancellable(&shell, &key, "near rows", seek).await
+}
+
+#[tauri::command]
+fn cancel_near_rows(shell: State<'_, Shell>, data: String) {
+    shell.cancel(&neared(&data));
 }
 
 #[tauri::command]

@@ -384,6 +384,16 @@ describe('data', () => {
     expect(found.textContent).toContain('With max_tokens=48 all of them fit.');
   });
 
+  it('has rows like another one, which take the place of what was on show', async () => {
+    await open();
+    await go('Data');
+    await screen.findByText('300 rows');
+    await click((await screen.findAllByRole('row'))[1] as HTMLElement);
+    await click(await screen.findByRole('button', { name: words.en.data.near }));
+    await screen.findByText('11 of 300 rows');
+    expect(await complaints()).toEqual([]);
+  });
+
   it('says what it is made of once somebody looks', async () => {
     await open();
     await go('Data');

@@ -73,6 +73,9 @@ impl Live {
     }
 }
 
+/// Rows that are told as the nearest to one.
+const NEAR: usize = 10;
+
 /// What rows are made of: an open data set as it was at one moment, and how many are wanted.
 #[derive(PartialEq)]
 struct Making {
@@ -603,6 +606,19 @@ impl Desk {
         let Snapshot { set, numbers, .. } = Snapshot::of(&sheet);
         let Some(embedded) = vectors::embed(&self.home, reader, &set, None, stop, progress)? else { return Ok(None) };
         Ok(Some(vectors::draw(&set, &embedded, &numbers, language)))
+    }
+
+    /// The rows of an open data set that are nearest to one of them to a model, by their numbers, nearest first; none if it was
+    /// stopped. What was read for the map serves here, too.
+    ///
+    /// # Errors
+    /// If it is not open, there is no such row, or as [`vectors::embed`].
+    pub fn near(&self, data: &str, row: usize, reader: Reader<'_>, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<Vec<usize>>> {
+        let snapshot = Snapshot::of(&*self.sheet(data)?);
+        let (split, index) = snapshot.place(row)?;
+        let Some(embedded) = vectors::embed(&self.home, reader, &snapshot.set, Some((split, index)), stop, progress)? else { return Ok(None) };
+        let near = vectors::near(&snapshot.set, &embedded, split, index, NEAR)?;
+        Ok(Some(near.iter().filter_map(|n| snapshot.numbers.get(&n.split)?.get(n.index).copied()).collect()))
     }
 
     /// Makes a device ready: one that has not been held against the CPU is tried, of which `on_check` is told before.

@@ -594,11 +594,7 @@ impl Sheet {
     /// The same for a number that comes from outside.
     fn existing(&self, row: usize) -> Result<&Example> {
         let there = self.there.binary_search(&row).is_ok();
-        if there {
-            Ok(self.example(row).1)
-        } else {
-            Err(Error::request(say!("there is no row {row} any more; choose another one", "la riga {row} non c’è più; scegline un’altra")))
-        }
+        if there { Ok(self.example(row).1) } else { Err(gone(row)) }
     }
 
     /// What is in it.
@@ -809,6 +805,11 @@ pub struct Snapshot {
     pub turn: usize,
 }
 
+/// What to say of a row that is not there.
+fn gone(row: usize) -> Error {
+    Error::request(say!("there is no row {row} any more; choose another one", "la riga {row} non c’è più; scegline un’altra"))
+}
+
 /// Rows that are copied at a time: some milliseconds' work, even while a training uses every core.
 const PIECE: usize = 10_000;
 
@@ -849,6 +850,15 @@ impl Snapshot {
             // a free lock goes to whoever asks first, which would be this thread again
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
+    }
+
+    /// The part in which a row of the sheet stands, and its number in it.
+    ///
+    /// # Errors
+    /// If there is no such row.
+    pub fn place(&self, row: usize) -> Result<(Split, usize)> {
+        let place = self.numbers.iter().find_map(|(split, rows)| Some((*split, rows.binary_search(&row).ok()?)));
+        place.ok_or_else(|| gone(row))
     }
 
     /// Training rows whose lengths are measured.

@@ -109,6 +109,8 @@ export interface Door {
   lengths(data: string, model: string, method: string, set: string[]): Promise<Lengths>;
   /** Draws the rows as points, near ones alike to a model; `null` if it was stopped. What was read is kept. */
   dataMap(data: string, model: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataMap | null>;
+  /** The rows that are nearest to one to a model, by their numbers; `null` if it was stopped. What was read for the map serves here, too. */
+  nearRows(data: string, row: number, model: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<number[] | null>;
   /** Runs the query of a row; it can only read. */
   queryRow(data: string, row: number): Promise<QueryResult>;
 

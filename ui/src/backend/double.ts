@@ -493,6 +493,14 @@ export class Double implements Door {
     this.#long = counts.filter((n) => n > 24).length;
     return give({ bins, longest, limit: 24, over_limit: this.#long, measured: counts.length, made: 0, refused: this.#long });
   }
+  /** The recording holds no states of the model: the first rows of a label stand for those that are alike. */
+  async nearRows(...[, id, , onProgress, signal]: Parameters<Door['nearRows']>): ReturnType<Door['nearRows']> {
+    onProgress({ done: 0, total: this.#rows.length, what: '' });
+    await new Promise((done) => setTimeout(done, this.#pace));
+    const row = this.#rows.find((one) => one.id === id);
+    if (signal.aborted || !row) return null;
+    return this.#rows.filter((one) => one.id !== id && label(one) === label(row)).slice(0, 10).map((one) => one.id);
+  }
   /** The recording holds no states of the model: the rows of a label stand in a ring about it. */
   async dataMap(...[, , , onProgress, signal]: Parameters<Door['dataMap']>): ReturnType<Door['dataMap']> {
     const rows = this.#rows.slice(0, 4000);

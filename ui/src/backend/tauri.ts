@@ -105,6 +105,8 @@ export const tauri: Door = {
   lengths: (data, model, method, set) => call('lengths', { data, model, method, set }),
   dataMap: (data, model, language, onProgress, signal) =>
     watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress }), () => call('cancel_data_map', { data })),
+  nearRows: (data, row, model, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('near_rows', { data, row, model, progress }), () => call('cancel_near_rows', { data })),
   queryRow: (data, row) => call('query_row', { data, row }),
 
   forecast: (request) => call('forecast', { request }),

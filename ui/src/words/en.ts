@@ -282,6 +282,7 @@ export const en = {
     yes: 'yes',
     query: 'What the query finds',
     queryRows: (shown: number, all: number) => (shown < all ? `the first ${f.whole(shown)} of ${many(all, 'row', 'rows')}` : many(all, 'row', 'rows')),
+    near: 'Rows like this one',
     made: {
       title: 'What it is made of',
       what: 'What',

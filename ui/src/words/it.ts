@@ -290,6 +290,7 @@ export const it: Words = {
     yes: 'sì',
     query: 'Che cosa trova la query',
     queryRows: (shown, all) => (shown < all ? `le prime ${f.whole(shown)} di ${many(all, 'riga', 'righe')}` : many(all, 'riga', 'righe')),
+    near: 'Righe simili a questa',
     made: {
       title: 'Di che cosa è fatto',
       what: 'Che cosa',
