@@ -3,9 +3,20 @@
 
 use acceptance::{root, tiny};
 use gemma::lora::TensorFile;
+#[cfg(target_os = "linux")]
+use parquet::{
+    basic::{Compression, ZstdLevel},
+    data_type::{ByteArray, ByteArrayType},
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::parser::parse_message_type,
+};
+#[cfg(target_os = "linux")]
+use std::io::Write;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
 /// A library, a data set of two intents and a folder for runs.
 struct Bench {
@@ -955,6 +966,166 @@ fn examples_that_are_too_long_are_found_before_training() {
     let shown = found(&shown);
     assert_eq!(shown["batches"]["packed"]["share"], 0.0, "{shown}");
     assert!(shown["batches"]["padded"]["share"].as_f64().is_some_and(|share| share < 1.0), "{shown}");
+    assert_eq!(shown["batches"]["made"], 0, "{shown}");
+}
+
+/// What training makes of the rows of the files is counted, lies in the batches, and is refused before the training where it is
+/// too long; lengths are those of what a model is trained on.
+#[test]
+fn rows_that_training_makes_are_looked_at_before_it() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    std::fs::create_dir(b.path("cities")).expect("a folder");
+    let schema = "CREATE TABLE cities (name TEXT, people INTEGER); INSERT INTO cities VALUES ('Roma', 9), ('Oslo', 3), ('Parigi', 5), ('Lima', 7);";
+    b.write("cities/schema.sql", schema.as_bytes());
+    b.write("cities/dataset.toml", b"name = \"cities\"\ntask = \"sql\"\nlanguage = \"en\"\nschema = \"schema.sql\"\n");
+    let row = |city: &str| serde_json::json!({"question": format!("How many people live in {city}?"), "sql": format!("SELECT people FROM cities WHERE name = '{city}'")});
+    b.write("cities/train.jsonl", format!("{}\n{}\n", row("Roma"), row("Oslo")).as_bytes());
+    let shown = |more: &[&str]| -> serde_json::Value {
+        let out = b.run(&[&["data", "show", "cities", "--task", "sql", "--model", &model, "--json"], more].concat());
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)))
+    };
+    let without = shown(&["--set", "grow=0", "--set", "compose=0", "--set", "batch=1"]);
+    assert_eq!((without["batches"]["made"].as_u64(), without["batches"]["packed"]["batches"].as_u64()), (Some(0), Some(2)), "{without}");
+    let with = shown(&["--set", "grow=2", "--set", "compose=20", "--set", "batch=1"]);
+    let (made, batches) = (with["batches"]["made"].as_u64().expect("rows"), with["batches"]["packed"]["batches"].as_u64().expect("batches"));
+    assert!(made >= 4 && batches >= made + 2, "{with}");
+    let told = b.run(&["data", "show", "cities", "--task", "sql", "--model", &model, "--set", "grow=2", "--set", "compose=20"]);
+    assert!(text(&told.stdout).contains(&format!("training makes {made} rows more")), "{}", text(&told.stdout));
+
+    // the lengths are those of prompt and answer: what the microscope shows of the longest row
+    let seen = b.run(&["data", "show", "cities", "--task", "sql", "--model", &model, "--json", "--tokens", "train:0"]);
+    let tokens: Vec<serde_json::Value> = serde_json::from_slice(&seen.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&seen.stderr)));
+    let real = tokens.iter().filter(|t| t["role"] != "padding").count();
+    let spread = &without["tokens"];
+    assert!(spread["least"].as_u64() <= Some(real as u64) && Some(real as u64) <= spread["most"].as_u64() && spread["measured"] == 2, "{spread} for {real}");
+    assert!(tokens.iter().filter(|t| t["role"] == "prompt").count() + 8 < real, "{real}");
+
+    // the rows of the files fit exactly, and some that are made of them do not
+    let limit = format!("max_tokens={}", spread["most"]);
+    let check = |more: &[&str]| {
+        let out = b.run(&[&["data", "check", "cities", "--task", "sql", "--model", &model, "--json", "--set", &limit], more].concat());
+        let found: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)));
+        found["findings"].as_array().expect("findings").iter().map(|f| f["kind"].as_str().unwrap_or_default().to_string()).collect::<Vec<_>>()
+    };
+    let long = |found: Vec<String>| found.into_iter().filter(|kind| kind.ends_with("too_long")).collect::<Vec<_>>();
+    assert_eq!(long(check(&["--set", "grow=0", "--set", "compose=0"])), Vec::<String>::new());
+    assert_eq!(long(check(&["--set", "grow=0", "--set", "compose=40"])), ["made_too_long"]);
+}
+
+/// Runs a command, and tells the most memory that it held, in megabytes, as the system counted it until just before its end.
+#[cfg(target_os = "linux")]
+fn peak(command: &mut Command) -> (Output, u64) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command runs");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().expect("waited for").is_none() {
+        let now = std::fs::read_to_string(&status).unwrap_or_default();
+        let kib = now.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+        most = most.max(kib.unwrap_or(0) / 1024);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    (child.wait_with_output().expect("its output"), most)
+}
+
+/// A check holds no more than the rows need, and what makes no sense does not make it hold more.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_bounded_whatever_a_file_holds() {
+    const MOST: u64 = 400;
+    let b = Bench::new();
+    let check = |name: &str, task: &str| {
+        let (out, held) = peak(&mut b.command(&["data", "check", name, "--task", task]));
+        assert!(held > 4 && held < MOST, "{name}: {held} MB, {}", text(&out.stderr));
+        out
+    };
+    acceptance::messages::write(&b.path("many.jsonl"), 50_000).expect("written");
+    let out = check("many.jsonl", "intent");
+    assert!(text(&out.stdout).contains("many: 50000 train") && text(&out.stdout).contains("repeat a text"), "{}", text(&out.stdout));
+
+    // a line of a hundred megabytes, in every format that has lines or could be one
+    for (name, task, begin, end) in [
+        ("long.jsonl", "intent", "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"", "\", \"label\": \"x\"}\n"),
+        ("long.json", "intent", "[{\"text\": \"a\", \"label\": \"x\"},\n{\"text\": \"", "\", \"label\": \"x\"}]\n"),
+        ("long.csv", "intent", "text,label\na,x\n\"", "\",x\n"),
+        ("long.conll", "entities", "ciao O\n", " O\n"),
+    ] {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(b.path(name)).expect("writable"));
+        file.write_all(begin.as_bytes()).expect("written");
+        let piece = vec![b'a'; 1 << 20];
+        (0..100).for_each(|_| file.write_all(&piece).expect("written"));
+        file.write_all(end.as_bytes()).expect("written");
+        drop(file);
+        let out = check(name, task);
+        let told = text(&out.stdout) + &text(&out.stderr);
+        assert!(out.status.code() == Some(1) && told.contains("longer than 16 MiB"), "{name}: {told}");
+        std::fs::remove_file(b.path(name)).expect("removed");
+    }
+
+    // a megabyte of Parquet that would be hundreds
+    let schema = Arc::new(parse_message_type("message rows { required binary text (UTF8); required binary label (UTF8); }").expect("a schema"));
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let bomb = std::fs::File::create(b.path("bomb.parquet")).expect("writable");
+    let mut writer = SerializedFileWriter::new(bomb, schema, Arc::new(properties)).expect("a writer");
+    let mut group = writer.next_row_group().expect("a group");
+    for value in [ByteArray::from(vec![b'a'; 300 << 20]), "x".into()] {
+        let mut column = group.next_column().expect("no error").expect("a column");
+        column.typed::<ByteArrayType>().write_batch(&[value], None, None).expect("written");
+        column.close().expect("closed");
+    }
+    group.close().expect("closed");
+    writer.close().expect("closed");
+    assert!(std::fs::metadata(b.path("bomb.parquet")).expect("a file").len() < 1 << 20, "small on disk");
+    let out = check("bomb.parquet", "intent");
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("MiB or more, which is refused"), "{}", text(&out.stderr));
+}
+
+/// What would mislead a result is told before the training, with what mending it changes, and ends nothing; what would make it
+/// meaningless ends it, with the same.
+#[test]
+fn what_a_check_finds_is_told_by_the_training() {
+    let b = Bench::new();
+    let rows = std::fs::read_to_string(b.path("train.jsonl")).expect("rows");
+    let first = rows.lines().next().expect("a row").to_string();
+    b.write("train.jsonl", format!("{rows}{first}\n").as_bytes());
+    let found = b.run(&["data", "check", ".", "--task", "intent", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&found.stderr)));
+    let duplicate = found["findings"].as_array().and_then(|f| f.iter().find(|f| f["kind"] == "duplicate")).unwrap_or_else(|| panic!("{found}"));
+    let said = [duplicate["message"].as_str().expect("a sentence"), duplicate["fix"].as_str().expect("a sentence")];
+    assert!(said[0].contains("repeat a text") && said[1].contains("leaves"), "{said:?}");
+
+    let out = b.run(&b.train("repeating", &["--set", "epochs=1", "--json"]));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let events: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let warning = events.iter().find(|e| e["type"] == "warning" && e["message"].as_str().is_some_and(|m| m.contains(said[0])));
+    let warning = warning.unwrap_or_else(|| panic!("{}", text(&out.stdout)));
+    assert!(warning["message"].as_str().is_some_and(|m| m.contains("train.jsonl:1") && m.ends_with(said[1])), "{warning}");
+    let italian = warning["told"]["it"].as_str().expect("in Italian, too");
+    assert!(italian.contains("ripetono un testo") && italian.contains("Tenendo solo la prima"), "{italian}");
+
+    b.write("train.jsonl", rows.replace("order_tracking", "return_refund").as_bytes());
+    b.refused(&b.train("out", &[]), &["With a second label there is something to tell apart."]);
+}
+
+/// What a model reads of a row, as it is told.
+#[test]
+fn the_tokens_of_a_row_are_shown() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    let show = |more: &[&str]| b.run(&[&["data", "show", ".", "--task", "intent", "--model", &model, "--tokens", "train.jsonl:1"], more].concat());
+    let read = |out: Output| -> Vec<serde_json::Value> { serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr))) };
+    let tokens = read(show(&["--method", "completion", "--json"]));
+    let spelled = |role: &str| tokens.iter().filter(|t| t["role"] == role).filter_map(|t| t["text"].as_str()).collect::<String>();
+    assert!(spelled("prompt").contains("dove") && spelled("target").ends_with("<eos>"), "{tokens:?}");
+    assert!(tokens.iter().all(|t| (t["loss"] == true) == (t["role"] == "target") && t["thinned"] == false), "{tokens:?}");
+    // a head learns from the whole text, of which it is shown a part
+    let tokens = read(show(&["--json"]));
+    assert!(tokens[0]["thinned"] == false && tokens[1..].iter().all(|t| t["thinned"] == (t["role"] != "padding")), "{tokens:?}");
+    assert!(read(show(&["--json", "--set", "thin=0"])).iter().all(|t| t["thinned"] == false));
+    let table = text(&show(&[]).stdout);
+    assert!(table.contains("loss thinned") && table.lines().last().is_some_and(|l| l.starts_with("thinned: training reads")), "{table}");
+    assert!(text(&show(&["--set", "max_tokens=3"]).stdout).contains("loss thinned cut"));
+    b.refused(&["data", "show", ".", "--task", "intent", "--model", &model, "--tokens", "train:99"], &["the train part has 8 rows"]);
 }
 
 /// Rows are changed beside the files; a training heeds the changes only when it is asked to, and keeps them.
@@ -977,6 +1148,7 @@ fn rows_are_edited_and_trained_on_as_edited() {
     refused(&["undo"], "no change to take back");
     refused(&["delete", "train:99"], "the train part has 8 rows");
     refused(&["delete", "nowhere.jsonl:1"], "there is no such row");
+    refused(&["add", "train", "", "order_tracking"], "the new row has no text");
 
     assert!(done(&["relabel", "train.jsonl:1", "return_refund"]).contains("order_tracking → return_refund"));
     done(&["delete", "train:1"]);

@@ -3,8 +3,10 @@
 use acceptance::{real_weights, root, tiny};
 use data::set::{DataSet, Source, Split};
 use data::{Kind, Target};
-use lab::Home;
-use lab::vectors::{self, Reader};
+use lab::desk::Desk;
+use lab::sheet::DataSummary;
+use lab::vectors::{self, Near, Reader};
+use lab::{Home, view};
 use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -81,4 +83,47 @@ fn a_reading_that_is_stopped_leaves_nothing_and_one_that_is_kept_is_not_repeated
     other.splits.get_mut(&Split::Train).expect("a part").examples[0].text.push('!');
     vectors::embed(&home, reader, &other, None, &go, &mut |_, _| read += 1).expect("reads").expect("whole");
     assert!(read > 0 && kept() == 2);
+}
+
+/// What the window's desk measures is among what it finds, rows near one are told by their numbers in its table, and it knows
+/// what training makes of rows, and of what a set is made.
+#[test]
+fn a_desk_tells_of_an_open_set_what_the_command_tells_of_files() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let desk = Desk::new(Home::open(Some(dir.path())).expect("a home"));
+    let model = tiny().display().to_string();
+    let open = |task: &str, name: &str| {
+        let source = view::Source { task: task.into(), folder: Some(root().join("datasets").join(name)), ..view::Source::default() };
+        desk.open_data(source).expect("opens")
+    };
+    let opened = open("intent", "intents-it");
+    let long = |s: &DataSummary| s.findings.iter().filter(|f| f.kind == "too_long").map(|f| f.count).sum::<usize>();
+    assert_eq!(long(&opened), 0, "nothing is measured yet");
+    let refused = ["max_tokens=20", "max_tokens=60"].map(|limit| {
+        let lengths = desk.lengths(&opened.id, &model, "head", &[limit.into()]).expect("measured");
+        let checked = desk.check_data(&opened.id).expect("checked");
+        assert_eq!((long(&checked), lengths.made), (lengths.refused, 0), "{limit}");
+        assert!(lengths.over_limit <= lengths.refused, "training rows are among those of all parts");
+        let finding = checked.findings.iter().find(|f| f.kind == "too_long");
+        assert!(finding.is_none_or(|f| !f.fix.is_empty()), "{finding:?}");
+        lengths.refused
+    });
+    assert!(refused[0] > refused[1], "{refused:?}");
+    assert_eq!(desk.describe(&opened.id).expect("described").telling.len(), 12);
+
+    let (set, go) = (intents(), AtomicBool::new(false));
+    let reader = Reader { model: &model, device: "cpu" };
+    let near = desk.near(&opened.id, 130, reader, &go, &mut |_, _| {}).expect("read").expect("not stopped");
+    let embedded = vectors::embed(desk.home(), reader, &set, None, &go, &mut |_, _| panic!("what was read is kept")).expect("there").expect("whole");
+    let told = vectors::near(&set, &embedded, Split::Validation, 10, 10).expect("neighbours");
+    let before = |split: Split| Split::ALL.into_iter().take_while(|s| *s != split).map(|s| set.examples(s).len()).sum::<usize>();
+    assert_eq!(near, told.iter().map(|n: &Near| before(n.split) + n.index).collect::<Vec<_>>());
+    assert!(near.len() == 10 && !near.contains(&130), "{near:?}");
+    let none = desk.near(&opened.id, 9999, reader, &go, &mut |_, _| {});
+    assert!(none.is_err_and(|e| e.to_string().contains("no row 9999")));
+
+    let queries = open("sql", "sql-it");
+    let lengths = desk.lengths(&queries.id, &model, "completion", &[]).expect("measured");
+    assert!(lengths.measured == 128 && lengths.made > 800, "{} {}", lengths.measured, lengths.made);
+    assert_eq!(lengths.bins.iter().map(|bin| bin.count).sum::<usize>(), lengths.measured + lengths.made);
 }

@@ -12,7 +12,7 @@ use lab::forecast::Forecast;
 use lab::look::ColumnsView;
 use lab::report::figure::Figure;
 use lab::report::text::Lang;
-use lab::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
+use lab::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
 use lab::vectors::{DataMap, Reader};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PageView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
 use lab::{device, devices, models};
@@ -57,12 +57,15 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         undo_edit,
         redo_edit,
         check_data,
+        describe_data,
         export_data,
         divide_data,
         microscope,
         lengths,
         data_map,
         cancel_data_map,
+        near_rows,
+        cancel_near_rows,
         query_row,
         run_query,
         forecast,
@@ -430,6 +433,12 @@ async fn check_data(shell: State<'_, Shell>, data: String) -> Answer<DataSummary
 }
 
 #[tauri::command]
+async fn describe_data(shell: State<'_, Shell>, data: String) -> Answer<About> {
+    let desk = shell.desk.clone();
+    work(&shell, "describe data", move || desk.describe(&data)).await
+}
+
+#[tauri::command]
 async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String) -> Answer<PathBuf> {
     shell.grants.check(&folder)?;
     let desk = shell.desk.clone();
@@ -455,6 +464,11 @@ async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: S
     work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
 }
 
+/// Tells how many rows a model has read; a page that has gone away does not end it.
+fn tell_rows(progress: &Channel<Progress>, done: usize, total: usize) {
+    let _ = progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() });
+}
+
 /// What a map is kept under, to be cancelled.
 fn mapped(data: &str) -> String {
     format!("map of {data}")
@@ -464,7 +478,7 @@ fn mapped(data: &str) -> String {
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
     let (desk, key) = (shell.desk.clone(), mapped(&data));
     let draw = move |cancelled: &Ending| {
-        let mut tell = |done: usize, total: usize| drop(progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() }));
+        let mut tell = |done, total| tell_rows(&progress, done, total);
         desk.map(&data, Reader { model: &model, device: "auto" }, language, cancelled, &mut tell)
     };
     cancellable(&shell, &key, "data map", draw).await
@@ -473,6 +487,26 @@ async fn data_map(shell: State<'_, Shell>, data: String, model: String, language
 #[tauri::command]
 fn cancel_data_map(shell: State<'_, Shell>, data: String) {
     shell.cancel(&mapped(&data));
+}
+
+/// What a search for near rows is kept under, to be cancelled.
+fn neared(data: &str) -> String {
+    format!("rows near one of {data}")
+}
+
+#[tauri::command]
+async fn near_rows(shell: State<'_, Shell>, data: String, row: usize, model: String, progress: Channel<Progress>) -> Answer<Option<Vec<usize>>> {
+    let (desk, key) = (shell.desk.clone(), neared(&data));
+    let seek = move |cancelled: &Ending| {
+        let mut tell = |done, total| tell_rows(&progress, done, total);
+        desk.near(&data, row, Reader { model: &model, device: "auto" }, cancelled, &mut tell)
+    };
+    cancellable(&shell, &key, "near rows", seek).await
+}
+
+#[tauri::command]
+fn cancel_near_rows(shell: State<'_, Shell>, data: String) {
+    shell.cancel(&neared(&data));
 }
 
 #[tauri::command]
@@ -720,6 +754,7 @@ pub mod types {
         DataOffer::export_all(config)?;
         Source::export_all(config)?;
         DataSummary::export_all(config)?;
+        About::export_all(config)?;
         RowQuery::export_all(config)?;
         RowPage::export_all(config)?;
         ColumnsView::export_all(config)?;

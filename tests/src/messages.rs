@@ -267,6 +267,20 @@ impl Iterator for Messages {
     }
 }
 
+/// Writes a test set of so many messages as JSON Lines; one in a hundred is also in the training set that [`write`] makes, if that
+/// has as many.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn write_test(path: &Path, rows: usize) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    for (i, (own, seen)) in Messages::new(2).zip(Messages::new(1)).take(rows).enumerate() {
+        let message = if i % 100 == 0 { seen } else { own };
+        writeln!(file, "{}", serde_json::json!({"text": message.text, "label": message.label}))?;
+    }
+    file.flush()
+}
+
 /// Writes a training set of so many messages as JSON Lines; one in a hundred is a copy of another, one in a hundred nearly one.
 ///
 /// # Errors

@@ -379,6 +379,30 @@ describe('data', () => {
     await screen.findByText(`${/\d+/.exec(over.textContent)?.[0] ?? ''} of 300 rows`);
     expect(await complaints()).toEqual([]);
     expect(app.data?.changes).toBe(0);
+    // what was measured is found with the rest, and what mending it would change is said in the words of the window
+    const found = await screen.findByRole('button', { name: /rows are longer than the recipe allows/ });
+    expect(found.textContent).toContain('With max_tokens=48 all of them fit.');
+  });
+
+  it('has rows like another one, which take the place of what was on show', async () => {
+    await open();
+    await go('Data');
+    await screen.findByText('300 rows');
+    await click((await screen.findAllByRole('row'))[1] as HTMLElement);
+    await click(await screen.findByRole('button', { name: words.en.data.near }));
+    await screen.findByText('11 of 300 rows');
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('says what it is made of once somebody looks', async () => {
+    await open();
+    await go('Data');
+    await screen.findByText('300 rows');
+    expect(screen.queryByRole('region', { name: words.en.data.made.title })).toBeNull();
+    await click(screen.getByText(words.en.data.made.title));
+    const table = await screen.findByRole('region', { name: words.en.data.made.title });
+    within(table).getByRole('row', { name: /^order_tracking .*\w/ });
+    expect(await complaints()).toEqual([]);
   });
 
   it('that was dropped as several files is one set of several parts', async () => {

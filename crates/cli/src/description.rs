@@ -2,8 +2,8 @@
 
 use crate::show::{Output, json_line, line};
 use crate::words::Words;
-use lab::batch::Padding;
 use lab::describe::{Counted, Description, Spread};
+use lab::look::Batches;
 use lab::microscope::Token;
 use lab::set::Split;
 use serde::Serialize;
@@ -15,28 +15,23 @@ struct Shown<'a> {
     #[serde(flatten)]
     description: &'a Description,
     #[serde(skip_serializing_if = "Option::is_none")]
-    batches: Option<Lie<'a>>,
-}
-
-/// How rows lie in batches, by layout.
-#[derive(Serialize)]
-struct Lie<'a> {
-    packed: &'a Padding,
-    padded: &'a Padding,
+    batches: Option<&'a Batches>,
 }
 
 impl Output {
-    /// What a data set is made of, and how its rows lie in batches: one after the other, and padded.
-    pub fn description(self, d: &Description, batches: Option<&[Padding; 2]>) {
+    /// What a data set is made of, and how its rows lie in batches.
+    pub fn description(self, d: &Description, batches: Option<&Batches>) {
         if self.json {
-            let batches = batches.map(|[packed, padded]| Lie { packed, padded });
             return json_line(&Shown { description: d, batches });
         }
         let words = self.words;
         line(&format!("{}: {}", d.name, d.examples.iter().map(|(s, n)| words.examples_of(*n, s.name())).collect::<Vec<_>>().join(", ")));
         let spreads = [("characters", &d.characters), ("words", &d.words), ("tokens", &d.tokens)];
         lengths(words, &spreads.map(|(name, s)| (name, s.as_ref())));
-        if let Some([packed, padded]) = batches {
+        if let Some(Batches { made, packed, padded }) = batches {
+            if *made > 0 {
+                line(&words.made(*made));
+            }
             line(&words.batches(packed.batches, packed.share, padded.share, padded.shapes));
         }
         let v = &d.vocabulary;
@@ -85,8 +80,12 @@ impl Output {
         }
         line(&self.words.tokens_head());
         for (i, t) in tokens.iter().enumerate() {
-            let marks = [(t.loss, self.words.loss_mark()), (t.cut, self.words.cut_mark())].into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark);
-            line(&format!("{i:>5} {:>7}  {:<10} {:<12} {}", t.id, self.words.role(t.role), marks.collect::<Vec<_>>().join(" "), t.text.escape_debug()));
+            let marks = [(t.loss, self.words.loss_mark()), (t.thinned, self.words.thinned_mark()), (t.cut, self.words.cut_mark())];
+            let marks: Vec<&str> = marks.into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark).collect();
+            line(&format!("{i:>5} {:>7}  {:<10} {:<17} {}", t.id, self.words.role(t.role), marks.join(" "), t.text.escape_debug()));
+        }
+        if tokens.iter().any(|t| t.thinned) {
+            line(&self.words.thinned());
         }
     }
 }

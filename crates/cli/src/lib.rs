@@ -129,7 +129,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 // queries without their database have no prompt, and so no length
                 let (description, batches) = working(&set, out, || {
                     let batches = measure.as_ref().and_then(|m| look::batches(&set, m).ok());
-                    (look::describe(&set, measure.as_ref().map(look::Measure::tokenizer)), batches)
+                    (look::describe(&set, measure.as_ref()), batches)
                 });
                 out.description(&description, batches.as_ref());
             }

@@ -15,7 +15,7 @@ use lab::microscope::Role;
 use lab::report::record::TrainRecord;
 use lab::report::text::Lang;
 use lab::sweep::Trial;
-use say::{EXAMPLE, Language, Noun, number};
+use say::{EXAMPLE, Language, Noun, ROW, number};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -400,6 +400,16 @@ impl Words {
         both!(self, "training has {share} of the hashtags of {split}", "l’addestramento contiene il {share} degli hashtag di {split}")
     }
 
+    /// How many rows a training makes beside those of the files.
+    pub fn made(self, count: usize) -> String {
+        let rows = self.count(count, ROW);
+        both!(
+            self,
+            "training makes {rows} more of these, or of the database (grow, compose); the batches hold them, too",
+            "l’addestramento ne ricava altre da queste o dal database ({rows}; grow, compose), e i lotti le comprendono"
+        )
+    }
+
     /// How rows lie in batches.
     pub fn batches(self, count: usize, packed: f64, padded: f64, shapes: usize) -> String {
         let (packed, padded, shapes) = (self.percent(packed), self.percent(padded), self.count(shapes, ["shape", "shapes", "forma", "forme"]));
@@ -465,7 +475,7 @@ impl Words {
     /// Heads of a table of tokens.
     pub fn tokens_head(self) -> String {
         let (id, role, text) = (self.pick("id", "id"), self.pick("role", "ruolo"), self.pick("text", "testo"));
-        format!("{:>5} {id:>7}  {role:<10} {:<12} {text}", "", "")
+        format!("{:>5} {id:>7}  {role:<10} {:<17} {text}", "", "")
     }
 
     /// What a token is there for.
@@ -486,6 +496,21 @@ impl Words {
     /// Beside a token beyond the longest length.
     pub fn cut_mark(self) -> &'static str {
         self.pick("cut", "tagliato")
+    }
+
+    /// Beside a token that training may leave out.
+    pub fn thinned_mark(self) -> &'static str {
+        self.pick("thinned", "diradato")
+    }
+
+    /// What [`Words::thinned_mark`] means.
+    pub fn thinned(self) -> String {
+        let mark = self.thinned_mark();
+        both!(
+            self,
+            "{mark}: training reads the row with some of these tokens left out at random, others each time",
+            "{mark}: l’addestramento legge la riga tralasciando a caso alcuni di questi token, ogni volta altri"
+        )
     }
 
     /// What it would change to mend a fault.
@@ -1027,8 +1052,10 @@ mod tests {
             w.no_threads("x"),
             w.what_to_evaluate().into(),
             w.bad_shape("x"),
+            w.made(1),
             w.batches(1, 0.5, 0.5, 1),
             w.unmeasured("x"),
+            w.thinned(),
             w.sampled(1, 2),
             w.stopped().into(),
             w.rows_bar().into(),

@@ -42,6 +42,8 @@ pub struct Token {
     /// Whether it lies beyond the longest length allowed. Training refuses such an example; elsewhere
     /// it would be cut here.
     pub cut: bool,
+    /// Whether a training that thins its rows may leave it out, see [`Batch::thinned`].
+    pub thinned: bool,
 }
 
 /// A prompt, and which part of it is the example's own text.
@@ -60,16 +62,16 @@ pub struct Prompt<'a> {
 pub fn tokens(encoder: &Encoder<'_>, encoded: &Encoded, prompt: &Prompt<'_>, origin: &Origin) -> Result<Vec<Token>> {
     let lies = encoder.tokenizer.offsets(prompt.whole).map_err(|e| Error::row(origin.path(), origin.line, e.to_string()))?;
     let own = |range: &Range<usize>| range.start < prompt.text.end && range.end > prompt.text.start;
-    Ok(row(encoder, encoded, |t| lies.get(t - 1).is_some_and(own)))
+    Ok(row(encoder, encoded, |t| lies.get(t - 1).is_some_and(own), false))
 }
 
-/// The tokens of an example that is classified, or whose words are.
-pub fn classified(encoder: &Encoder<'_>, encoded: &Encoded) -> Vec<Token> {
-    row(encoder, encoded, |_| true)
+/// The tokens of an example that is classified, or whose words are; `thin` where training leaves some of them out.
+pub fn classified(encoder: &Encoder<'_>, encoded: &Encoded, thin: bool) -> Vec<Token> {
+    row(encoder, encoded, |_| true, thin)
 }
 
 /// The row of a batch of its own; `own` says which tokens before the answer, the first aside, are the example's text.
-fn row(encoder: &Encoder<'_>, encoded: &Encoded, own: impl Fn(usize) -> bool) -> Vec<Token> {
+fn row(encoder: &Encoder<'_>, encoded: &Encoded, own: impl Fn(usize) -> bool, thin: bool) -> Vec<Token> {
     let batch = Batch::new(std::slice::from_ref(encoded), &[0], Layout::Padded);
     let length = encoded.ids.len();
     let role = |t: usize| match t {
@@ -82,7 +84,7 @@ fn row(encoder: &Encoder<'_>, encoded: &Encoded, own: impl Fn(usize) -> bool) ->
     let loss = |t: usize| (t > 0 && batch.positions.contains(&(t - 1))) || batch.places.iter().any(|p| p.contains(&t));
     let token = |(t, &id): (usize, &u32)| {
         let text = encoder.tokenizer.piece(id).unwrap_or_default();
-        Token { id, text, role: role(t), loss: loss(t), cut: t >= encoder.max_tokens && t < length }
+        Token { id, text, role: role(t), loss: loss(t), cut: t >= encoder.max_tokens && t < length, thinned: thin && t > 0 && t < length }
     };
     batch.ids.iter().enumerate().map(token).collect()
 }

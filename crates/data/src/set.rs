@@ -188,6 +188,8 @@ pub struct DataSet {
     pub card: Card,
     /// What the examples are for.
     pub kind: Kind,
+    /// Which column was taken for what, as far as a person or the card said so.
+    pub columns: Columns,
     /// SQL script that makes the tables which queries are about; of a custom task the JSON schema that its completions must fit.
     pub schema: Option<PathBuf>,
     /// SQL script that fills them.
@@ -259,7 +261,7 @@ impl DataSet {
         if source.schema.is_some() || source.database.is_some() {
             seed = None;
         }
-        Ok(Self { card, kind, schema: source.schema.clone().or(schema), seed, database: source.database.clone().or(database), splits })
+        Ok(Self { card, kind, columns, schema: source.schema.clone().or(schema), seed, database: source.database.clone().or(database), splits })
     }
 
     /// Examples of a part; none if the part is not there.
@@ -363,12 +365,11 @@ fn find(folder: &Path, card: &Card, named: &BTreeMap<Split, PathBuf>) -> Result<
     for split in Split::ALL.into_iter().filter(|split| !named.contains_key(split)) {
         let of: Vec<&PathBuf> = files.iter().filter(|f| Split::recognise(&stem(f)) == Some(split)).collect();
         let exact: Vec<&PathBuf> = of.iter().copied().filter(|f| stem(f) == split.name()).collect();
-        match if exact.is_empty() { of } else { exact }.as_slice() {
+        let chosen = if exact.is_empty() { of } else { exact };
+        let whole = chosen.first().map(|first| read::shards(&folder.join(first)).len());
+        match chosen.as_slice() {
             [] => {}
-            [one] => {
-                found.insert(split, inside(folder, one)?);
-            }
-            [one, other, ..] => {
+            [one, other, ..] if whole != Some(chosen.len()) => {
                 let what = say!(
                     "has both {} and {} for {name}; name one with --{name}",
                     "ha sia {} sia {} per {name}; indicane uno con --{name}",
@@ -377,6 +378,10 @@ fn find(folder: &Path, card: &Card, named: &BTreeMap<Split, PathBuf>) -> Result<
                     name = split.name()
                 );
                 return Err(Error::file(folder, what));
+            }
+            // what was written in several files is read from its first one on
+            [one, ..] => {
+                found.insert(split, inside(folder, one)?);
             }
         }
     }
@@ -423,20 +428,22 @@ fn inside(folder: &Path, path: &Path) -> Result<PathBuf> {
     ))
 }
 
-/// SHA-256 of a file, hexadecimal.
+/// SHA-256 of a file, hexadecimal; of a table in several files, that of all of them, see [`read::shards`].
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn sha256(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    loop {
-        let n = file.read(&mut buffer).map_err(|e| Error::io(path, e))?;
-        if n == 0 {
-            break;
+    for path in read::shards(path) {
+        let mut file = std::fs::File::open(&path).map_err(|e| Error::io(&path, e))?;
+        loop {
+            let n = file.read(&mut buffer).map_err(|e| Error::io(&path, e))?;
+            if n == 0 {
+                break;
+            }
+            hash.update(&buffer[..n]);
         }
-        hash.update(&buffer[..n]);
     }
     Ok(hexadecimal(hash))
 }
@@ -464,6 +471,28 @@ mod tests {
 
     fn sizes(set: &DataSet) -> [usize; 3] {
         Split::ALL.map(|s| set.examples(s).len())
+    }
+
+    #[test]
+    fn a_part_that_was_written_in_several_files_is_one() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let row = |name: &str, text: &str| write(dir.path().join(name), ROWS.replace("\"a\"", &format!("\"{text}\""))).expect("writable");
+        row("train-00000-of-00002-ab12.jsonl", "uno");
+        row("train-00001-of-00002-cd34.jsonl", "due");
+        row("test-00000-of-00001.jsonl", "tre");
+        let set = open(dir.path()).expect("opens");
+        assert_eq!(sizes(&set), [2, 0, 1]);
+        let rows: Vec<String> = set.examples(Split::Train).iter().map(|e| format!("{} {}", e.text, e.origin)).collect();
+        assert!(rows[0].starts_with("uno") && rows[1].starts_with("due") && rows[1].ends_with("train-00001-of-00002-cd34.jsonl:1"), "{rows:?}");
+        // its hash tells when any of them changes
+        row("train-00001-of-00002-cd34.jsonl", "altro");
+        let changed = open(dir.path()).expect("opens");
+        assert_ne!(changed.splits[&Split::Train].sha256, set.splits[&Split::Train].sha256);
+        // named by its first file it is the same, and a part of a table that is not all here is none
+        let named = Source { train: Some(dir.path().join("train-00000-of-00002-ab12.jsonl")), kind: Some(Kind::Intent), ..Source::default() };
+        assert_eq!(DataSet::open(&named).expect("opens").examples(Split::Train), changed.examples(Split::Train));
+        row("train-00001-of-00003.jsonl", "quattro");
+        assert!(open(dir.path()).is_err_and(|e| e.contains("has both train-00000-of-00002-ab12.jsonl and train-00001-of-00002-cd34.jsonl")));
     }
 
     #[test]

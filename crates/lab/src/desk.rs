@@ -13,19 +13,18 @@ use crate::error::{Error, Result};
 use crate::forecast::{self, Forecast};
 use crate::home::{Home, free};
 use crate::job::Job;
-use crate::look::{self, ColumnsView};
+use crate::look::{self, ColumnsView, Measure, Reads};
 use crate::recipe::Recipe;
 use crate::resume;
 use crate::run::{self, Opened, Request};
-use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
+use crate::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
 use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
 use crate::{compare, devices, elsewhere, export, library::Library, models, reports};
-use data::check;
+use data::Example;
 use data::divide::Shares;
 use data::write::Layout;
-use gemma::Tokenizer;
 use report::record;
 use report::text::Lang;
 use say::say;
@@ -74,6 +73,18 @@ impl Live {
     }
 }
 
+/// Rows that are told as the nearest to one.
+const NEAR: usize = 10;
+
+/// What rows are made of: an open data set as it was at one moment, and how many are wanted.
+#[derive(PartialEq)]
+struct Making {
+    data: String,
+    turn: usize,
+    grow: usize,
+    compose: usize,
+}
+
 /// What one process has open.
 pub struct Desk {
     home: Home,
@@ -82,8 +93,10 @@ pub struct Desk {
     sheets: Mutex<BTreeMap<usize, Arc<Mutex<Sheet>>>>,
     opened: AtomicUsize,
     answering: Mutex<Option<(PathBuf, Opened)>>,
-    /// The tokenizer that was used last, by model.
-    tokenizer: Mutex<Option<(String, Arc<Tokenizer>)>>,
+    /// How the model reads that was used last, by its name.
+    reads: Mutex<Option<(String, Arc<Reads>)>>,
+    /// The rows that a training would make, as they were last made, and what they were made of.
+    made: Mutex<Option<(Making, Arc<Vec<Example>>)>>,
     /// Ends the measurement that is under way.
     measuring: Mutex<Arc<AtomicBool>>,
     /// Held while rows are checked: several checks at a time would each take as long as all of them.
@@ -100,7 +113,8 @@ impl Desk {
             sheets: Mutex::default(),
             opened: AtomicUsize::new(0),
             answering: Mutex::new(None),
-            tokenizer: Mutex::new(None),
+            reads: Mutex::new(None),
+            made: Mutex::new(None),
             measuring: Mutex::default(),
             checking: Mutex::new(()),
         }
@@ -477,11 +491,19 @@ impl Desk {
             }
         }
         let snapshot = Snapshot::of(&sheet);
-        let (findings, turn) = (check::findings(&snapshot.set, None)?, snapshot.turn);
+        let (findings, turn) = (look::check_unmeasured(&snapshot.set)?, snapshot.turn);
         drop(snapshot);
         let mut sheet = lock(&sheet);
         sheet.judge(turn, findings);
         Ok(sheet.summary())
+    }
+
+    /// What the texts and the answers of an open data set are made of; its rows can be read and changed meanwhile.
+    ///
+    /// # Errors
+    /// If it is not open.
+    pub fn describe(&self, data: &str) -> Result<About> {
+        Ok(look::describe(&Snapshot::of(&*self.sheet(data)?).set, None).into())
     }
 
     /// Writes an open data set with its changes as a new folder inside `folder`, in a format of
@@ -515,10 +537,10 @@ impl Desk {
     /// If it is not open, the model is not on this machine, a setting makes no sense, or the row cannot be tokenized.
     pub fn microscope(&self, data: &str, row: usize, model: &str, method: &str, set: &[String]) -> Result<Microscope> {
         let sheet = self.sheet(data)?;
-        let tokenizer = self.tokenizer(model)?;
-        let recipe = Recipe::resolve(lock(&sheet).kind(), None, method, set)?;
+        let measure = Measure::new(self.reads(model)?, Recipe::resolve(lock(&sheet).kind(), None, method, set)?);
+        let recipe = measure.recipe();
         loop {
-            if let Some(tokens) = lock(&sheet).tokens(row, &recipe, &tokenizer)? {
+            if let Some(tokens) = lock(&sheet).tokens(row, recipe, measure.tokenizer())? {
                 return Ok(Microscope { tokens, limit: recipe.max_tokens, method: recipe.method.name() });
             }
             // what the rows say of the task, since they were last changed
@@ -528,31 +550,50 @@ impl Desk {
         }
     }
 
-    /// How long the training rows of an open data set are in tokens, as a model would be trained on them.
+    /// How long the training rows of an open data set are in tokens, as a model would be trained on them, and those that would be
+    /// made of them. What is too long is from then on among what [`Desk::check_data`] finds.
     ///
     /// # Errors
     /// As [`Desk::microscope`].
     pub fn lengths(&self, data: &str, model: &str, method: &str, set: &[String]) -> Result<Lengths> {
         let sheet = self.sheet(data)?;
-        let tokenizer = self.tokenizer(model)?;
+        let reads = self.reads(model)?;
         let snapshot = Snapshot::of(&sheet);
         let task = Task::of(&snapshot.set)?;
-        let recipe = Recipe::resolve(task.kind, None, method, set)?;
-        let lengths = look::lengths(snapshot.measurable(), &snapshot.set.card.language, &task, &recipe, &tokenizer);
-        lock(&sheet).measured(snapshot.turn, &lengths);
-        Ok(Lengths::of(&lengths, recipe.max_tokens))
+        let measure = Measure::new(reads, Recipe::resolve(task.kind, None, method, set)?);
+        let made = self.made(data, &snapshot, measure.recipe())?;
+        let of = |rows: &[Example]| look::lengths(rows, &snapshot.set.card.language, &task, &measure);
+        let (own, more) = (of(snapshot.measurable()), of(&made));
+        let long = measure.too_long(&snapshot.set, &task, &made);
+        let refused = long.iter().map(|finding| finding.rows.len()).sum();
+        lock(&sheet).measured(snapshot.turn, &own, long);
+        Ok(Lengths::of(&own, &more, measure.recipe().max_tokens, refused))
     }
 
-    fn tokenizer(&self, model: &str) -> Result<Arc<Tokenizer>> {
-        let mut last = lock(&self.tokenizer);
-        if let Some((name, tokenizer)) = last.as_ref()
+    fn reads(&self, model: &str) -> Result<Arc<Reads>> {
+        let mut last = lock(&self.reads);
+        if let Some((name, reads)) = last.as_ref()
             && name == model
         {
-            return Ok(tokenizer.clone());
+            return Ok(reads.clone());
         }
-        let tokenizer = Arc::new(look::tokenizer(&self.home, model)?);
-        *last = Some((model.into(), tokenizer.clone()));
-        Ok(tokenizer)
+        let reads = Arc::new(Reads::open(&self.home, model)?);
+        *last = Some((model.into(), reads.clone()));
+        Ok(reads)
+    }
+
+    /// The rows that a training would make; lengths are asked for again with every setting, and most change nothing here.
+    fn made(&self, data: &str, snapshot: &Snapshot, recipe: &Recipe) -> Result<Arc<Vec<Example>>> {
+        let making = Making { data: data.into(), turn: snapshot.turn, grow: recipe.grow, compose: recipe.compose };
+        let mut last = lock(&self.made);
+        if let Some((same, made)) = last.as_ref()
+            && *same == making
+        {
+            return Ok(made.clone());
+        }
+        let made = Arc::new(look::made(&snapshot.set, recipe)?);
+        *last = Some((making, made.clone()));
+        Ok(made)
     }
 
     /// An open data set as points on a plane, near ones alike to a model, with the number of the row behind each point;
@@ -565,6 +606,19 @@ impl Desk {
         let Snapshot { set, numbers, .. } = Snapshot::of(&sheet);
         let Some(embedded) = vectors::embed(&self.home, reader, &set, None, stop, progress)? else { return Ok(None) };
         Ok(Some(vectors::draw(&set, &embedded, &numbers, language)))
+    }
+
+    /// The rows of an open data set that are nearest to one of them to a model, by their numbers, nearest first; none if it was
+    /// stopped. What was read for the map serves here, too.
+    ///
+    /// # Errors
+    /// If it is not open, there is no such row, or as [`vectors::embed`].
+    pub fn near(&self, data: &str, row: usize, reader: Reader<'_>, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<Vec<usize>>> {
+        let snapshot = Snapshot::of(&*self.sheet(data)?);
+        let (split, index) = snapshot.place(row)?;
+        let Some(embedded) = vectors::embed(&self.home, reader, &snapshot.set, Some((split, index)), stop, progress)? else { return Ok(None) };
+        let near = vectors::near(&snapshot.set, &embedded, split, index, NEAR)?;
+        Ok(Some(near.iter().filter_map(|n| snapshot.numbers.get(&n.split)?.get(n.index).copied()).collect()))
     }
 
     /// Makes a device ready: one that has not been held against the CPU is tried, of which `on_check` is told before.

@@ -1,7 +1,7 @@
 //! Editing a data set without touching its files.
 //!
 //! The files stay as they are; what a person changes is a list of changes in the library, kept under
-//! the SHA-256 of the files. Each change is on disk before it shows, so a crash loses none, and a
+//! the SHA-256 of the files and the columns that were read of them. Each change is on disk before it shows, so a crash loses none, and a
 //! file that was changed outside begins a new list. Undo and redo move a mark in the list.
 
 use crate::error::{Error, Result};
@@ -96,10 +96,12 @@ pub struct Step<'a> {
     pub in_force: bool,
 }
 
-/// What the changes to a data set are kept under: its kind and the hashes of its files.
+/// What the changes to a data set are kept under: its kind, the hashes of its files, and which columns they were read by.
 fn key(set: &DataSet) -> String {
-    let files: Vec<String> = set.splits.iter().map(|(split, file)| format!("{} {}", split.name(), file.sha256)).collect();
-    format!("{}\n{}", set.kind, files.join("\n"))
+    let files = set.splits.iter().map(|(split, file)| format!("{} {}", split.name(), file.sha256));
+    // one that is called like its role is read whether or not it is named
+    let columns = set.columns.iter().filter(|(role, field)| role.name() != *field).map(|(role, field)| format!("{} {field}", role.name()));
+    format!("{}\n{}", set.kind, files.chain(columns).collect::<Vec<_>>().join("\n"))
 }
 
 /// The changes to a data set that are in force, first to last.
@@ -335,8 +337,14 @@ impl Editor {
     /// Makes a change. What was undone before is given up.
     ///
     /// # Errors
-    /// If the row is not there, the answer is of another kind, or the library cannot be written; nothing has changed then.
+    /// If the row is not there, an added one has no text, the answer is of another kind, or the library cannot be written; nothing
+    /// has changed then.
     pub fn apply(&mut self, change: Change) -> Result<()> {
+        if let Change::Add { text, .. } = &change
+            && text.trim().is_empty()
+        {
+            return Err(Error::request(say!("the new row has no text; write one", "la nuova riga non ha testo; scrivilo")));
+        }
         let before = self.state.checked(&change)?;
         self.library.add_change(&self.key, self.done, &written(&change)?)?;
         self.changes.truncate(self.done);
@@ -430,6 +438,7 @@ impl Editor {
 mod tests {
     use super::*;
     use crate::home::Home;
+    use data::read::Columns;
 
     struct Bench {
         dir: tempfile::TempDir,
@@ -448,8 +457,13 @@ mod tests {
         }
 
         fn open(&self) -> Editor {
+            self.open_by("")
+        }
+
+        fn open_by(&self, columns: &str) -> Editor {
             let home = Home::open(Some(&self.dir.path().join("home"))).expect("home");
-            let source = Source { train: Some(self.dir.path().join("train.jsonl")), kind: Some(Kind::Intent), ..Source::default() };
+            let columns = Columns::parse(columns).expect("columns");
+            let source = Source { train: Some(self.dir.path().join("train.jsonl")), kind: Some(Kind::Intent), columns, ..Source::default() };
             Editor::open(Library::open(&home).expect("library"), &source).expect("opens")
         }
     }
@@ -536,10 +550,29 @@ mod tests {
     }
 
     #[test]
+    fn changes_belong_to_the_columns_that_were_read() {
+        let bench = Bench::new();
+        let lines = "{\"text\":\"uno\",\"label\":\"a\",\"tono\":\"x\"}\n{\"text\":\"due\",\"label\":\"b\",\"tono\":\"y\"}\n";
+        std::fs::write(bench.dir.path().join("train.jsonl"), lines).expect("writable");
+        let mut editor = bench.open();
+        editor.apply(Change::Relabel { row: 0, target: label("b") }).expect("applies");
+        let mut other = bench.open_by("label=tono");
+        assert_eq!(rows(&other), ["train uno x", "train due y"], "a label of another column is none of this one");
+        other.apply(Change::Delete { row: 1 }).expect("applies");
+        assert_eq!(rows(&bench.open_by("label=tono")), ["train uno x", "- due y"]);
+        // what is recognised without being named is the same when it is named
+        for columns in ["", "label=label", "text=text,label=label"] {
+            assert_eq!(rows(&bench.open_by(columns)), ["train uno b", "train due b"], "{columns}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_done_changes_nothing() {
         let bench = Bench::new();
         let mut editor = bench.open();
         let before = rows(&editor);
+        let empty = Change::Add { split: Split::Train, text: " \n".into(), target: label("a") };
+        assert!(editor.apply(empty).is_err_and(|e| e.to_string().contains("the new row has no text")));
         assert!(editor.apply(Change::Delete { row: 3 }).is_err_and(|e| e.to_string().contains("no row 3; the rows are 0 to 2")));
         let query = Target::Sql("SELECT 1".into());
         assert!(editor.apply(Change::Relabel { row: 0, target: query }).is_err_and(|e| e.to_string().contains("of the kind sql")));

@@ -10,7 +10,7 @@ use crate::sheet::{MEASURED, QueryResult};
 use crate::task::{self, Task};
 use crate::vectors::no_row;
 use data::batch::{self, Padding};
-use data::check::{self, Finding, Limit, Severity};
+use data::check::{self, Finding, Limit, Place, Severity};
 use data::database::Database;
 use data::describe::{self, Description};
 use data::divide::{Shares, divide};
@@ -25,8 +25,9 @@ use report::record::RunFile;
 use report::text::Lang;
 use say::{ROW, say};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tasks::sandbox::Sandbox;
 use tasks::score::sql::can_be_expected;
 use ts_rs::TS;
@@ -88,11 +89,26 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
     Ok(parts.into_iter().map(|(split, examples)| (split, examples.len())).collect())
 }
 
-/// What says how long examples are: a model's tokenizer and context, and a recipe.
-pub struct Measure {
+/// How a model reads: its tokenizer, and how many tokens it reads at most.
+pub struct Reads {
     tokenizer: Tokenizer,
-    /// Tokens that the model reads at most.
     context: usize,
+}
+
+impl Reads {
+    /// How a model reads that is found by name or path.
+    ///
+    /// # Errors
+    /// If the model is not on this machine, or its tokenizer is damaged.
+    pub fn open(home: &Home, model: &str) -> Result<Self> {
+        let weights = Weights::open(&models::find(home, model)?)?;
+        Ok(Self { tokenizer: Tokenizer::open(&weights)?, context: weights.config().context })
+    }
+}
+
+/// What says how long examples are: how a model reads, and a recipe.
+pub struct Measure {
+    reads: Arc<Reads>,
     recipe: Recipe,
 }
 
@@ -100,10 +116,14 @@ impl Measure {
     /// The measure of a model, found by name or path, under a recipe.
     ///
     /// # Errors
-    /// If the model is not on this machine, or is damaged.
+    /// As [`Reads::open`].
     pub fn open(home: &Home, model: &str, recipe: Recipe) -> Result<Self> {
-        let weights = Weights::open(&models::find(home, model)?)?;
-        Ok(Self { tokenizer: Tokenizer::open(&weights)?, context: weights.config().context, recipe })
+        Ok(Self::new(Arc::new(Reads::open(home, model)?), recipe))
+    }
+
+    /// The measure of how a model reads, under a recipe.
+    pub fn new(reads: Arc<Reads>, recipe: Recipe) -> Self {
+        Self { reads, recipe }
     }
 
     /// The recipe.
@@ -113,13 +133,69 @@ impl Measure {
 
     /// The tokenizer of the model.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.reads.tokenizer
     }
 
     /// Tokens that an example may have.
     pub fn limit(&self) -> usize {
-        self.recipe.max_tokens.min(self.context)
+        self.recipe.max_tokens.min(self.reads.context)
     }
+
+    /// What training would refuse for its length: examples of a set, and rows that it would make of them.
+    pub(crate) fn too_long(&self, set: &DataSet, task: &Task, made: &[Example]) -> Vec<Finding> {
+        let own = too_long(set, task, &self.recipe, self.tokenizer(), self.reads.context);
+        own.into_iter().chain(self.made_too_long(set, task, made)).collect()
+    }
+
+    /// Which of the rows that training would make of a set's are too long; they are named by those that they are made of.
+    fn made_too_long(&self, set: &DataSet, task: &Task, made: &[Example]) -> Option<Finding> {
+        limited(set, task, &self.recipe, self.tokenizer(), self.reads.context, |limit| {
+            let long: Vec<(&Example, usize)> = made.iter().filter_map(|e| Some((e, (limit.count)(e).filter(|n| *n > limit.tokens)?))).collect();
+            let (n, longest, allowed, context) = (long.len(), long.iter().map(|(_, n)| *n).max()?, limit.tokens, limit.context);
+            let place = |e: &Example| (e.origin.path().to_path_buf(), e.origin.line);
+            let sources: BTreeSet<(PathBuf, usize)> = long.iter().map(|(e, _)| place(e)).collect();
+            let of = set.examples(Split::Train).iter().enumerate().filter(|(_, e)| sources.contains(&place(e)));
+            let rows = of.map(|(index, e)| (e.origin.to_string(), Place { split: Split::Train, index, group: None })).collect();
+            let fits = longest <= context;
+            let message = || {
+                let (rows, is, it) = (say::count(n, ROW), say::number(n, "is", "are"), say::number(n, "it", "them"));
+                let (supera, lunga, la) = (say::number(n, "supera", "superano"), say::number(n, "è lunga", "la più lunga è di"), say::number(n, "la", "le"));
+                let way_out = if fits { say!(", or raise max_tokens, up to {context}", ", oppure alza max_tokens, fino a {context}") } else { String::new() };
+                say!(
+                    "{rows} that training makes of these or of the database {is} longer than the {allowed} tokens allowed (the longest has {longest}), and \
+                     training refuses {it}: lower grow or compose{way_out}",
+                    "{rows} che l’addestramento ricava da queste o dal database {supera} i {allowed} token ammessi ({lunga} {longest}), e l’addestramento {la} \
+                     rifiuta: abbassa grow o compose{way_out}"
+                )
+            };
+            let fix = || match fits {
+                true => say!(
+                    "With --set max_tokens={longest} all of them fit, at more memory and time a step.",
+                    "Con --set max_tokens={longest} ci stanno tutte, ma ogni passo richiede più memoria e tempo."
+                ),
+                false => say!("Training can then begin.", "L’addestramento può allora cominciare."),
+            };
+            Some(Finding::of(MADE_TOO_LONG, Severity::Error, rows, message, fix))
+        })
+    }
+}
+
+const MADE_TOO_LONG: &str = "made_too_long";
+
+/// Kinds of findings that need a model's tokenizer.
+pub(crate) const OF_LENGTHS: [&str; 2] = ["too_long", MADE_TOO_LONG];
+
+/// The seed of a run where no other is chosen.
+const SEED: u64 = 0;
+/// Training rows from which others are made to be looked at; from more it would take longer than anyone waits for.
+const GROWN: usize = 5_000;
+
+/// The rows that a training would make of a set's own; of very many it is not looked at.
+///
+/// # Errors
+/// As [`task::made`].
+pub(crate) fn made(set: &DataSet, recipe: &Recipe) -> Result<Vec<Example>> {
+    if set.examples(Split::Train).len() > GROWN { Ok(Vec::new()) } else { task::made(set, recipe, SEED) }
 }
 
 /// What was found in a data set.
@@ -136,14 +212,30 @@ pub struct Checked {
 /// # Errors
 /// If the set's database cannot be opened, or its JSON schema is none that a model can be held to.
 pub fn check(set: &DataSet, passed_over: Severity, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
+    let mut checked = found(set, measure)?;
+    checked.findings.splice(0..0, check::skipped(set, passed_over));
+    checked.findings.sort_by_key(|f| f.severity);
+    Ok(checked)
+}
+
+/// As [`check`], of the rows that could be read, where lengths are measured apart.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_unmeasured(set: &DataSet) -> Result<Vec<Finding>> {
+    Ok(found(set, Err(String::new()))?.findings)
+}
+
+fn found(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
     // a prompt about a database shows its tables, and without them has no length
     let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
     let mut findings = match &measured {
-        Ok((m, task)) => limited(set, task, &m.recipe, &m.tokenizer, m.context, |limit| check::findings(set, Some(limit)))?,
+        Ok((m, task)) => limited(set, task, &m.recipe, m.tokenizer(), m.reads.context, |limit| check::findings(set, Some(limit)))?,
         Err(_) => check::findings(set, None)?,
     };
-    findings.splice(0..0, check::skipped(set, passed_over));
-    findings.sort_by_key(|f| f.severity);
+    if let Ok((m, task)) = &measured {
+        findings.extend(m.made_too_long(set, task, &made(set, &m.recipe)?));
+    }
     let broken = |f: &Finding| f.severity == Severity::Error && f.kind.starts_with("sql_");
     // of queries that do not even run it is said already, and without a database nothing can be said
     if !findings.iter().any(broken)
@@ -154,6 +246,7 @@ pub fn check(set: &DataSet, passed_over: Severity, measure: std::result::Result<
     if set.kind == Kind::Custom {
         findings.extend(Task::of(set)?.misfits(set));
     }
+    findings.sort_by_key(|f| f.severity);
     Ok(Checked { findings, limit: measured.map(|(m, _)| m.limit()) })
 }
 
@@ -183,33 +276,44 @@ fn limited<T>(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer
     with(&Limit { tokens, context, count: &count })
 }
 
-/// How the training rows of a set lie in batches under a measure's recipe: one after the other, as the CPU
-/// takes them, and in lines of one length, as graphics adapters do. Of very many rows the first ones are measured.
+/// How the rows that a training is given lie in batches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Batches {
+    /// How many of the rows the training makes itself.
+    pub made: usize,
+    /// One after the other, as the CPU takes them.
+    pub packed: Padding,
+    /// In lines of one length, as graphics adapters take them.
+    pub padded: Padding,
+}
+
+/// How the training rows of a set, and those that are made of them, lie in batches under a measure's recipe. Of very many rows
+/// the first ones are measured.
 ///
 /// # Errors
 /// If the set's database cannot be opened, or a row cannot be tokenized.
-pub fn batches(set: &DataSet, measure: &Measure) -> Result<[Padding; 2]> {
+pub fn batches(set: &DataSet, measure: &Measure) -> Result<Batches> {
     let (task, recipe) = (Task::of(set)?, &measure.recipe);
     let template = recipe.template(&set.card.language);
-    let encoder = Encoder { tokenizer: &measure.tokenizer, max_tokens: usize::MAX };
-    let rows = set.examples(Split::Train);
+    let encoder = Encoder { tokenizer: measure.tokenizer(), max_tokens: usize::MAX };
+    let made = made(set, recipe)?;
+    let rows = task::beside(set.examples(Split::Train), &made);
     let measured = &rows[..rows.len().min(MEASURED)];
     let encoded = measured.iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
     let batches = rows.len().div_ceil(recipe.train.batch);
-    Ok([Layout::Packed, Layout::Padded].map(|layout| Padding { batches, ..batch::padding(&encoded, recipe.train.batch, 0, layout) }))
+    let lie = |layout| Padding { batches, ..batch::padding(&encoded, recipe.train.batch, SEED, layout) };
+    Ok(Batches { made: made.len(), packed: lie(Layout::Packed), padded: lie(Layout::Padded) })
 }
 
-/// The tokenizer of a model.
-///
-/// # Errors
-/// If the model is not on this machine, or its tokenizer is damaged.
-pub fn tokenizer(home: &Home, model: &str) -> Result<Tokenizer> {
-    Ok(Tokenizer::open(&Weights::open(&models::find(home, model)?)?)?)
-}
-
-/// Describes a data set; with a tokenizer also how long its texts are in tokens.
-pub fn describe(set: &DataSet, tokenizer: Option<&Tokenizer>) -> Description {
-    let count = tokenizer.map(|t| move |e: &Example| t.encode(&e.text).ok().map(|ids| ids.len()));
+/// Describes a data set; with a measure also how long its examples are in tokens, as a model is trained on them.
+pub fn describe(set: &DataSet, measure: Option<&Measure>) -> Description {
+    // queries without their database have no prompt, and so no length
+    let measured = measure.and_then(|m| Some((m, Task::of(set).ok()?)));
+    let count = measured.as_ref().map(|(m, task)| {
+        let (recipe, template) = (&m.recipe, m.recipe.template(&set.card.language));
+        let encoder = Encoder { tokenizer: m.tokenizer(), max_tokens: usize::MAX };
+        move |e: &Example| answer::encode(e, &encoder, recipe, template, task).ok().map(|encoded| encoded.ids.len())
+    });
     describe::describe(set, count.as_ref().map(|count| count as _))
 }
 
@@ -280,16 +384,15 @@ pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe,
             let (prompt, text) = task.placed(template, &e.text);
             microscope::tokens(&encoder, &encoded, &Prompt { whole: &prompt, text }, &e.origin)?
         }
-        Method::Head | Method::Tagging => microscope::classified(&encoder, &encoded),
+        Method::Head | Method::Tagging => microscope::classified(&encoder, &encoded, recipe.train.thin > 0.0),
     })
 }
 
-/// How many tokens each example has as a model would be trained on it, whatever is allowed; those that cannot be
-/// tokenized are left out.
-pub fn lengths(examples: &[Example], language: &str, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer) -> Vec<usize> {
-    let encoder = Encoder { tokenizer, max_tokens: usize::MAX };
-    let template = recipe.template(language);
-    examples.iter().filter_map(|e| Some(answer::encode(e, &encoder, recipe, template, task).ok()?.ids.len())).collect()
+/// How many tokens each example has as a model would be trained on it, whatever is allowed; none where it cannot be tokenized.
+pub fn lengths(examples: &[Example], language: &str, task: &Task, measure: &Measure) -> Vec<Option<usize>> {
+    let encoder = Encoder { tokenizer: measure.tokenizer(), max_tokens: usize::MAX };
+    let template = measure.recipe.template(language);
+    examples.iter().map(|e| Some(answer::encode(e, &encoder, &measure.recipe, template, task).ok()?.ids.len())).collect()
 }
 
 /// Columns of a data set's first file.
@@ -462,6 +565,50 @@ mod tests {
                 }
             }
             assert_eq!(seen, rows.len());
+        }
+    }
+
+    /// Whichever tokens a training leaves out of a row, the others are those that are shown, and only such are left out as are
+    /// said to be.
+    #[test]
+    fn the_microscope_shows_which_tokens_training_may_leave_out() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let tokenizer = Tokenizer::from_file(&root.join("tests/reference/tiny/tokenizer.json"), 1024).expect("the tiny tokenizer");
+        let set = |name: &str| DataSet::open(&Source { folder: Some(root.join("datasets").join(name)), ..Source::default() }).expect("a shipped set");
+        for (name, method, thin) in [("intents-it", "head", None), ("entities-it", "tagging", Some("thin=0.5")), ("intents-it", "completion", None)] {
+            let set = set(name);
+            let changes: Vec<String> = ["max_tokens=8192"].into_iter().chain(thin).map(String::from).collect();
+            let (task, recipe) = (Task::of(&set).expect("a task"), Recipe::resolve(set.kind, None, method, &changes).expect("a recipe"));
+            let (rows, language) = (&set.examples(Split::Train)[..24], &set.card.language);
+            let show = |e: &Example| example_tokens(e, language, &task, &recipe, &tokenizer).expect("shown");
+            if method == "completion" {
+                assert!(rows.iter().flat_map(show).all(|t| !t.thinned), "what is written is learnt whole");
+                continue;
+            }
+            let encoder = Encoder { tokenizer: &tokenizer, max_tokens: recipe.max_tokens };
+            let encode = |e: &Example| answer::encode(e, &encoder, &recipe, recipe.template(language), &task).expect("short enough");
+            let encoded: Vec<Encoded> = rows.iter().map(encode).collect();
+            let mut left_out = 0;
+            for seed in 0..5 {
+                for (step, indices) in batch::epoch(&encoded, recipe.train.batch, seed, 0).into_iter().enumerate() {
+                    let batch = Batch::thinned(&encoded, &indices, recipe.train.thin, seed, step, Layout::Packed);
+                    for (place, &i) in batch.rows.places().into_iter().zip(&indices) {
+                        let mut shown = show(&rows[i]).into_iter().filter(|t| t.role != Role::Padding);
+                        for at in place.into_iter().flatten() {
+                            let kept = (batch.ids[at], batch.places.iter().any(|p| p.contains(&at)));
+                            let same = |t: Token| {
+                                let same = (t.id, t.loss) == kept;
+                                assert!(same || t.thinned, "{name} {i}: {t:?} is missing");
+                                left_out += usize::from(!same);
+                                same
+                            };
+                            assert!(shown.any(same), "{name} {i}: {kept:?} is not shown");
+                        }
+                        assert!(shown.all(|t| t.thinned), "{name} {i}");
+                    }
+                }
+            }
+            assert!(left_out > 100, "{name}: {left_out}");
         }
     }
 

@@ -76,16 +76,6 @@ pub struct Request {
     pub command: String,
 }
 
-/// Reads and checks a data set; the findings are for a person to read.
-///
-/// # Errors
-/// If a file is missing or malformed, or the set's database cannot be made.
-pub fn check_data(task: &str, source: &Source) -> Result<(DataSet, Vec<Finding>)> {
-    let set = look::open(task, source)?;
-    let findings = check::findings(&set, None)?;
-    Ok((set, findings))
-}
-
 /// Everything a run needs, loaded and checked.
 pub(crate) struct Prepared {
     pub recipe: Recipe,
@@ -122,7 +112,8 @@ fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, O
 
 /// A finding that ends a run before it begins.
 fn refusal(finding: &Finding) -> Error {
-    Error::request(format!("{}: {}", finding.rows.first().map_or(say::pick("the data set", "l’insieme di dati"), String::as_str), finding.message))
+    let row = finding.rows.first().map_or(say::pick("the data set", "l’insieme di dati"), String::as_str);
+    Error::request(format!("{row}: {}. {}", finding.message, finding.fix))
 }
 
 /// Loads and checks everything that a run needs, and writes nothing.
@@ -323,7 +314,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 }
                 for finding in &p.findings {
                     let first = finding.rows.first().map_or("", String::as_str);
-                    watch.event(Event::warning(|| format!("{} ({first})", finding.told.spoken())));
+                    watch.event(Event::warning(|| format!("{} ({first}). {}", finding.told.spoken(), finding.gain.spoken())));
                 }
                 let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
                 if let Some(first) = beyond.first() {

@@ -14,7 +14,8 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
-use data::check::{self, Finding, Severity};
+use data::check::{Finding, Severity};
+use data::describe::{Counted, Description};
 use data::example::Span;
 use data::microscope::Token;
 use data::set::{self, DataSet, Split};
@@ -56,6 +57,8 @@ pub struct FindingView {
     pub count: usize,
     /// A sentence that explains it and says what to do.
     pub message: String,
+    /// What doing so changes.
+    pub fix: String,
 }
 
 /// What is in a data set.
@@ -93,6 +96,53 @@ pub struct DataSummary {
     pub exports: Vec<&'static str>,
 }
 
+/// What the texts and the answers of a data set are made of, beside what its summary counts.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct About {
+    /// Different words of the texts.
+    pub words: usize,
+    /// Share of the words of each other part that training has, between 0 and 1.
+    pub known_words: BTreeMap<Split, f64>,
+    /// For each label the words that tell it from the others; for each type of entity its commonest strings.
+    pub telling: Vec<Telling>,
+    /// How many queries use what of SQL.
+    pub features: Vec<Counted>,
+    /// How many queries use which table.
+    pub tables: Vec<Counted>,
+    /// The commonest hashtags.
+    pub tags: Vec<Counted>,
+    /// Share of the hashtags of each other part that training has, between 0 and 1.
+    pub known_tags: BTreeMap<Split, f64>,
+}
+
+/// What a label or a type of entity is known by.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Telling {
+    /// Its name.
+    pub name: String,
+    /// Words or strings, the first ones first.
+    pub words: Vec<String>,
+}
+
+impl From<Description> for About {
+    fn from(d: Description) -> Self {
+        let labels = d.labels.into_iter().map(|l| Telling { name: l.name, words: l.telling.into_iter().map(|t| t.word).collect() });
+        let types = d.entities.into_iter().flat_map(|e| e.types);
+        let types = types.map(|t| Telling { name: t.name, words: t.commonest.into_iter().map(|c| c.name).collect() });
+        let (features, tables) = d.queries.map(|q| (q.features, q.tables)).unwrap_or_default();
+        let (tags, known_tags) = d.tags.map(|t| (t.commonest, t.known)).unwrap_or_default();
+        Self {
+            words: d.vocabulary.distinct,
+            known_words: d.vocabulary.coverage.into_iter().map(|(split, c)| (split, c.occurrences)).collect(),
+            telling: labels.chain(types).collect(),
+            features,
+            tables,
+            tags,
+            known_tags,
+        }
+    }
+}
+
 /// Lengths of the training rows in tokens, as a model is trained on them.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Lengths {
@@ -104,8 +154,12 @@ pub struct Lengths {
     pub limit: usize,
     /// How many are longer.
     pub over_limit: usize,
-    /// Rows that were measured: the first ones, where there are very many.
+    /// Rows of the files that were measured: the first ones, where there are very many.
     pub measured: usize,
+    /// Rows that the training makes of them, which are counted, too.
+    pub made: usize,
+    /// Rows of any part that training refuses for their length; once they are measured, they are among what is found.
+    pub refused: usize,
 }
 
 /// Rows whose lengths are measured at most.
@@ -114,17 +168,19 @@ pub(crate) const MEASURED: usize = 20_000;
 const BINS: usize = 24;
 
 impl Lengths {
-    /// Counts lengths in classes of equal width.
-    pub fn of(lengths: &[usize], limit: usize) -> Self {
+    /// Counts lengths in classes of equal width: those of rows of the files, and of rows that the training makes of them.
+    pub fn of(own: &[Option<usize>], made: &[Option<usize>], limit: usize, refused: usize) -> Self {
+        let lengths: Vec<usize> = own.iter().chain(made).flatten().copied().collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let width = longest.div_ceil(BINS).max(1);
         let mut bins: Vec<LengthBin> = (1..=longest.div_ceil(width)).map(|i| LengthBin { from: (i - 1) * width + 1, to: i * width, count: 0 }).collect();
-        for length in lengths {
+        for length in &lengths {
             if let Some(bin) = bins.get_mut(length.saturating_sub(1) / width) {
                 bin.count += 1;
             }
         }
-        Self { bins, longest, limit, over_limit: lengths.iter().filter(|n| **n > limit).count(), measured: lengths.len() }
+        let over_limit = lengths.iter().filter(|n| **n > limit).count();
+        Self { bins, longest, limit, over_limit, measured: own.len(), made: made.len(), refused }
     }
 }
 
@@ -380,6 +436,8 @@ pub struct Sheet {
     turn: usize,
     /// What it counted when the findings were made.
     judged: Option<usize>,
+    /// What was found when lengths were last measured, and what it counted then.
+    long: (usize, Vec<Finding>),
     shown: Option<(Choice, Vec<usize>)>,
     /// What the rows say of the task; none until it is asked for.
     task: Option<Task>,
@@ -406,7 +464,7 @@ impl Sheet {
         }
         let editor = Editor::open(library, &source.to_set()?)?;
         let whole = editor.set();
-        let findings = check::findings(&whole, None)?;
+        let findings = look::check_unmeasured(&whole)?;
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         // once the copy of the rows is gone: in a large set there is not much room for both
@@ -424,6 +482,7 @@ impl Sheet {
             changed,
             turn: 0,
             judged: None,
+            long: (0, Vec::new()),
             shown: None,
             task: None,
             lengths: BTreeMap::new(),
@@ -440,13 +499,8 @@ impl Sheet {
     /// Makes a change.
     ///
     /// # Errors
-    /// As [`Editor::apply`]; or if an added row would be empty.
+    /// As [`Editor::apply`].
     pub fn edit(&mut self, edit: Edit) -> Result<()> {
-        if let Edit::Add { text, .. } = &edit
-            && text.trim().is_empty()
-        {
-            return Err(Error::request(say!("the new row has no text; write one", "la nuova riga non ha testo; scrivilo")));
-        }
         self.editor.apply(edit.into())?;
         self.take_in();
         Ok(())
@@ -492,8 +546,18 @@ impl Sheet {
 
     /// Takes findings about a snapshot; those about rows that have changed since are of no use.
     pub fn judge(&mut self, turn: usize, findings: Vec<Finding>) {
-        if turn != self.turn {
-            return;
+        if turn == self.turn {
+            self.judged = Some(turn);
+            self.take_findings(findings);
+        }
+    }
+
+    /// Takes findings about the rows as they are, and among them what was found of their lengths, if that was measured.
+    fn take_findings(&mut self, mut findings: Vec<Finding>) {
+        if self.long.0 == self.turn {
+            findings.retain(|f| !look::OF_LENGTHS.contains(&f.kind));
+            findings.extend(self.long.1.iter().cloned());
+            findings.sort_by_key(|f| f.severity);
         }
         let numbers = self.numbers();
         let rows = |finding: &Finding| {
@@ -504,7 +568,6 @@ impl Sheet {
         };
         self.found = findings.iter().map(rows).collect();
         self.findings = findings;
-        self.judged = Some(turn);
         self.shown = None;
     }
 
@@ -531,11 +594,7 @@ impl Sheet {
     /// The same for a number that comes from outside.
     fn existing(&self, row: usize) -> Result<&Example> {
         let there = self.there.binary_search(&row).is_ok();
-        if there {
-            Ok(self.example(row).1)
-        } else {
-            Err(Error::request(say!("there is no row {row} any more; choose another one", "la riga {row} non c’è più; scegline un’altra")))
-        }
+        if there { Ok(self.example(row).1) } else { Err(gone(row)) }
     }
 
     /// What is in it.
@@ -556,7 +615,13 @@ impl Sheet {
         }
         let mut labels: Vec<LabelCount> = labels.into_values().collect();
         labels.sort_by_key(|l| std::cmp::Reverse(l.train + l.validation + l.test));
-        let finding = |(f, rows): (&Finding, &Vec<usize>)| FindingView { kind: f.kind, severity: f.severity, count: rows.len(), message: f.message.clone() };
+        let finding = |(f, rows): (&Finding, &Vec<usize>)| FindingView {
+            kind: f.kind,
+            severity: f.severity,
+            count: rows.len(),
+            message: f.message.clone(),
+            fix: f.fix.clone(),
+        };
         let skipped = || self.set.splits.values().map(|file| &file.skipped);
         DataSummary {
             id: self.id.clone(),
@@ -593,15 +658,20 @@ impl Sheet {
         look::example_tokens(self.existing(row)?, &self.set.card.language, task, recipe, tokenizer).map(Some)
     }
 
-    /// Takes the lengths of a snapshot's first training rows, in their order, for rows to be chosen by them. If rows
-    /// have changed since, they are about others and of no use.
-    pub fn measured(&mut self, turn: usize, lengths: &[usize]) {
+    /// Takes the lengths of a snapshot's first training rows, in their order, for rows to be chosen by them, and what was found
+    /// to be too long. If rows have changed since, they are about others and of no use.
+    pub fn measured(&mut self, turn: usize, lengths: &[Option<usize>], long: Vec<Finding>) {
         if turn != self.turn {
             return;
         }
         let rows = self.numbers().remove(&Split::Train).unwrap_or_default();
-        self.lengths = rows.into_iter().zip(lengths.iter().copied()).collect();
+        self.lengths = rows.into_iter().zip(lengths).filter_map(|(row, length)| Some((row, (*length)?))).collect();
+        self.long = (turn, long);
         self.shown = None;
+        if self.is_judged() {
+            let findings = std::mem::take(&mut self.findings);
+            self.take_findings(findings);
+        }
     }
 
     /// Runs the query of a row on the set's database, which is only read.
@@ -735,6 +805,11 @@ pub struct Snapshot {
     pub turn: usize,
 }
 
+/// What to say of a row that is not there.
+fn gone(row: usize) -> Error {
+    Error::request(say!("there is no row {row} any more; choose another one", "la riga {row} non c’è più; scegline un’altra"))
+}
+
 /// Rows that are copied at a time: some milliseconds' work, even while a training uses every core.
 const PIECE: usize = 10_000;
 
@@ -777,6 +852,15 @@ impl Snapshot {
         }
     }
 
+    /// The part in which a row of the sheet stands, and its number in it.
+    ///
+    /// # Errors
+    /// If there is no such row.
+    pub fn place(&self, row: usize) -> Result<(Split, usize)> {
+        let place = self.numbers.iter().find_map(|(split, rows)| Some((*split, rows.binary_search(&row).ok()?)));
+        place.ok_or_else(|| gone(row))
+    }
+
     /// Training rows whose lengths are measured.
     pub fn measurable(&self) -> &[Example] {
         let rows = self.set.splits.get(&Split::Train).map_or(&[][..], |file| &file.examples);
@@ -812,6 +896,7 @@ fn without_examples(mut set: DataSet) -> DataSet {
 mod tests {
     use super::*;
     use crate::home::Home;
+    use data::check;
 
     fn sheet() -> (tempfile::TempDir, Sheet) {
         let dir = tempfile::tempdir().expect("a folder");
@@ -855,6 +940,32 @@ mod tests {
         assert_eq!(s.columns.mapping["text"], "frase");
         let duplicate = s.findings.iter().find(|f| f.kind == "duplicate").expect("found");
         assert_eq!(duplicate.count, 2);
+    }
+
+    #[test]
+    fn what_it_is_made_of_is_told_for_every_kind_of_answer() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let about = |task: &str, train: &str, test: &str| {
+            for (name, text) in [("train.jsonl", train), ("test.jsonl", test)] {
+                std::fs::write(dir.path().join(name), text).expect("written");
+            }
+            let source = Source { task: task.into(), folder: Some(dir.path().into()), ..Source::default() };
+            About::from(look::describe(&DataSet::open(&source.to_set().expect("a source")).expect("opens"), None))
+        };
+        let rows = |label: &str, word: &str| (0..20).map(|n| format!("{{\"text\":\"il {word} {n}\",\"label\":\"{label}\"}}\n")).collect::<String>();
+        let intents = about("intent", &(rows("a", "pacco") + &rows("b", "rimborso")), "{\"text\":\"il divano\",\"label\":\"a\"}\n");
+        let telling = |name: &str, word: &str| Telling { name: name.into(), words: vec![word.into()] };
+        assert_eq!((intents.words, intents.telling), (24, vec![telling("a", "pacco"), telling("b", "rimborso")]));
+        assert_eq!((intents.known_words[&Split::Test], intents.known_words.len(), intents.features.len()), (0.5, 1, 0));
+        let row = "{\"text\":\"Da Roma\",\"entities\":[{\"start\":3,\"end\":7,\"type\":\"places\"}]}\n";
+        assert_eq!(about("entities", row, row).telling, [telling("places", "Roma")]);
+        let row = "{\"text\":\"sole\",\"hashtags\":[\"#mare\",\"#estate\"]}\n";
+        let tags = about("hashtags", row, &row.replace("#mare", "#monti"));
+        assert_eq!((tags.tags[0].name.as_str(), tags.tags[0].count, tags.known_tags[&Split::Test]), ("#estate", 2, 0.5));
+        let row = "{\"question\":\"quanti?\",\"sql\":\"SELECT COUNT(*) FROM t GROUP BY n\"}\n";
+        let queries = about("sql", row, row);
+        assert_eq!(queries.features.iter().map(|f| (f.name.as_str(), f.count)).collect::<Vec<_>>(), [("group by", 2), ("aggregate", 2)]);
+        assert_eq!((queries.tables[0].name.as_str(), queries.tables[0].count), ("t", 2));
     }
 
     #[test]
@@ -904,13 +1015,33 @@ mod tests {
         let (_dir, mut sheet) = sheet();
         let long = RowFilter { tokens: Some((5, 9)), ..RowFilter::default() };
         assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [0; 0]);
-        sheet.measured(sheet.turn, &[4, 5, 9, 10]);
+        // a row that cannot be tokenized has no length, and does not give its place to the next one
+        sheet.measured(sheet.turn, &[None, Some(5), Some(9), Some(10)], Vec::new());
         assert_eq!(ask(&mut sheet, long.clone(), "", SortBy::Row, false), [1, 2]);
         let old = sheet.turn;
         change(&mut sheet, |s| s.edit(Edit::Delete { row: 1 }));
         // a row keeps its length, and what was measured of other rows is dropped
-        sheet.measured(old, &[9, 9, 9, 9]);
+        sheet.measured(old, &[Some(9); 4], Vec::new());
         assert_eq!(ask(&mut sheet, long, "", SortBy::Row, false), [2]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_found_once_lengths_are_measured_whichever_is_done_first() {
+        let (_dir, mut sheet) = sheet();
+        // which rows it is about does not matter here
+        let long = |s: &Sheet| vec![Finding { kind: "too_long", ..s.findings.iter().find(|f| f.kind == "duplicate").expect("found").clone() }];
+        let kinds = |s: &Sheet| s.findings.iter().filter(|f| f.kind == "too_long").count();
+        for _ in 0..2 {
+            sheet.measured(sheet.turn, &[], long(&sheet));
+            assert_eq!((kinds(&sheet), count(&sheet, "too_long"), sheet.found.len()), (1, 2, sheet.findings.len()));
+        }
+        sheet.edit(Edit::Delete { row: 3 }).expect("deleted");
+        sheet.measured(sheet.turn, &[], long(&sheet));
+        assert_eq!(kinds(&sheet), 1, "what was found before stands until it is checked anew");
+        sheet.judge(sheet.turn, check::findings(&sheet.editor.set(), None).expect("checked"));
+        assert_eq!(kinds(&sheet), 1);
+        sheet.measured(sheet.turn, &[], Vec::new());
+        assert_eq!(kinds(&sheet), 0, "under other settings everything fits");
     }
 
     #[test]
@@ -953,12 +1084,13 @@ mod tests {
 
     #[test]
     fn lengths_fall_into_classes_that_hold_them_all() {
-        let lengths = Lengths::of(&[1, 5, 30, 48, 48], 40);
+        let lengths = Lengths::of(&[Some(1), None, Some(30), Some(48)], &[Some(5), Some(48)], 40, 3);
+        assert_eq!((lengths.measured, lengths.made, lengths.refused), (4, 2, 3));
         assert_eq!((lengths.bins.len(), lengths.bins[0].to, lengths.longest, lengths.over_limit), (24, 2, 48, 2));
         assert_eq!((lengths.bins[1].from, lengths.bins[1].to), (3, 4));
         assert_eq!(lengths.bins.iter().map(|b| b.count).collect::<Vec<_>>().iter().sum::<usize>(), 5);
         assert_eq!((lengths.bins[0].count, lengths.bins[2].count, lengths.bins[23].count), (1, 1, 2));
-        assert_eq!(Lengths::of(&[], 40).bins, []);
+        assert_eq!(Lengths::of(&[], &[], 40, 0).bins, []);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Task {
                 }
             }
         }
-        let finding = |kind, rows: Vec<(String, Place)>, message: &dyn Fn() -> String, fix: String| {
+        let finding = |kind, rows: Vec<(String, Place)>, message: &dyn Fn() -> String, fix: &dyn Fn() -> String| {
             (!rows.is_empty()).then(|| Finding::of(kind, Severity::Warning, rows, message, fix))
         };
         let (wrong, unordered) = (outside.len(), disordered.len());
@@ -94,10 +94,12 @@ impl Task {
                     "completamenti che non rispettano lo schema JSON: {wrong} (il primo: {why}); correggili, oppure correggi lo schema"
                 )
             },
-            say!(
-                "Every answer is then one that a model held to the schema can give.",
-                "Così ogni risposta è una che un modello vincolato allo schema può dare."
-            ),
+            &|| {
+                say!(
+                    "Every answer is then one that a model held to the schema can give.",
+                    "Così ogni risposta è una che un modello vincolato allo schema può dare."
+                )
+            },
         );
         let disordered = finding(
             "schema_order",
@@ -110,7 +112,7 @@ impl Task {
                      nell’ordine dello schema"
                 )
             },
-            say!("What is learned and what may be written is then the same.", "Così ciò che si impara e ciò che si può scrivere coincidono."),
+            &|| say!("What is learned and what may be written is then the same.", "Così ciò che si impara e ciò che si può scrivere coincidono."),
         );
         outside.into_iter().chain(disordered).collect()
     }
@@ -213,14 +215,22 @@ pub fn schema_of(run: &RunFile, folder: &Path) -> Result<Option<JsonSchema>> {
 /// The rows of a training set come up at least so often for each row that was made from them or from their database.
 const OWN: f64 = 0.25;
 
-/// The training rows of a data set, and behind them those that grow from them, see [`tasks::grow`], and those composed from
-/// its database, see [`tasks::compose`].
+/// The training rows of a data set, and behind them those that are made of them, see [`made`].
+///
+/// # Errors
+/// As [`made`].
+pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64) -> Result<Cow<'s, [Example]>> {
+    Ok(beside(set.examples(Split::Train), &made(set, recipe, seed)?))
+}
+
+/// The rows that grow from the training rows of a data set, see [`tasks::grow`], and those composed from its database, see
+/// [`tasks::compose`].
 ///
 /// # Errors
 /// If queries have no database.
-pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64) -> Result<Cow<'s, [Example]>> {
+pub fn made(set: &DataSet, recipe: &Recipe, seed: u64) -> Result<Vec<Example>> {
     let own = set.examples(Split::Train);
-    let more = match set.kind {
+    Ok(match set.kind {
         Kind::Sql if recipe.grow + recipe.compose > 0 => {
             let mut database = Sandbox::open(&database(set)?)?;
             let grown = grow::queries(own, &mut database, recipe.grow, seed);
@@ -229,10 +239,14 @@ pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64) -> Result<Cow<
         Kind::Entities => grow::entities(own, recipe.grow, seed),
         Kind::Hashtags => grow::hashtags(own, recipe.grow, seed),
         Kind::Sql | Kind::Intent | Kind::Custom => Vec::new(),
-    };
+    })
+}
+
+/// Training rows, and behind them those that were made of them.
+pub fn beside<'s>(own: &'s [Example], more: &[Example]) -> Cow<'s, [Example]> {
     // the rows that people wrote must not be lost among those that were made
     let times = ((more.len() as f64 * OWN / own.len().max(1) as f64).round() as usize).max(1);
-    Ok(if more.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(std::iter::repeat_n(own, times).chain([more.as_slice()]).flatten().cloned().collect()) })
+    if more.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(std::iter::repeat_n(own, times).chain([more]).flatten().cloned().collect()) }
 }
 
 /// The files of the database that a data set's queries are about.

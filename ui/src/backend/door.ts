@@ -16,6 +16,7 @@
  * policy: it needs `style-src 'self' 'unsafe-inline'` and `dangerousDisableAssetCspModification: ["style-src"]`.
  */
 import type {
+  About,
   Answered,
   Capabilities,
   ColumnsView,
@@ -96,6 +97,8 @@ export interface Door {
   redoEdit(data: string): Promise<DataSummary>;
   /** Checks the rows as they are now: after a change, what was found before is still told until then. */
   checkData(data: string): Promise<DataSummary>;
+  /** What texts and answers are made of, which takes some seconds in a large set. */
+  describeData(data: string): Promise<About>;
   /** Writes the data set with its changes as a new folder inside `folder`; gives its path. */
   exportData(data: string, folder: string, format: string): Promise<string>;
   /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. */
@@ -106,6 +109,8 @@ export interface Door {
   lengths(data: string, model: string, method: string, set: string[]): Promise<Lengths>;
   /** Draws the rows as points, near ones alike to a model; `null` if it was stopped. What was read is kept. */
   dataMap(data: string, model: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataMap | null>;
+  /** The rows that are nearest to one to a model, by their numbers; `null` if it was stopped. What was read for the map serves here, too. */
+  nearRows(data: string, row: number, model: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<number[] | null>;
   /** Runs the query of a row; it can only read. */
   queryRow(data: string, row: number): Promise<QueryResult>;
 

@@ -144,6 +144,8 @@ export class Double implements Door {
   #history: Row[][] = [];
   #future: Row[][] = [];
   #started = 0;
+  /** Rows that were too long when lengths were measured. */
+  #long = 0;
   /** Calls by name, for tests. */
   readonly calls: string[] = [];
 
@@ -374,7 +376,9 @@ export class Double implements Door {
       labels.set(label(row), count);
     }
     const empty = this.#rows.filter((row) => row.findings.includes('empty_label')).length;
-    const findings: Finding[] = empty === 0 ? [] : [{ kind: 'empty_label', severity: 'error', count: empty, message: `${empty} rows have an empty label; delete them or label them` }];
+    const findings: Finding[] = [];
+    if (empty > 0) findings.push({ kind: 'empty_label', severity: 'error', count: empty, message: `${empty} rows have an empty label; delete them or label them`, fix: 'Every row that is left then teaches something.' });
+    if (this.#long > 0) findings.push({ kind: 'too_long', severity: 'error', count: this.#long, message: `${this.#long} rows are too long; shorten them`, fix: 'With --set max_tokens=48 all of them fit.' });
     return {
       id: FOLDER,
       source: { task: 'intent', folder: FOLDER },
@@ -464,6 +468,15 @@ export class Double implements Door {
   checkData(): Promise<DataSummary> {
     return give(this.#summary());
   }
+  /** The words that only one label has stand for those that tell it from the others. */
+  describeData(): ReturnType<Door['describeData']> {
+    const words = new Map<string, Set<string>>();
+    for (const row of this.#rows) for (const word of row.text.toLowerCase().split(/[^\p{L}\d]+/u)) if (word !== '') words.set(word, (words.get(word) ?? new Set()).add(label(row)));
+    const own = (name: string): string[] => [...words].filter(([, labels]) => labels.size === 1 && labels.has(name)).map(([word]) => word);
+    const names = this.#summary().labels.map((count) => count.label);
+    const telling = names.map((name) => ({ name, words: own(name).slice(0, 8) }));
+    return give({ words: words.size, known_words: {}, telling, features: [], tables: [], tags: [], known_tags: {} });
+  }
   exportData(_data: string, folder: string, format: string): Promise<string> {
     this.calls.push(`exportData ${format}`);
     return give(`${folder}/intents-it-edited`);
@@ -477,7 +490,16 @@ export class Double implements Door {
     const counts = this.#rows.filter((row) => row.split === 'train').slice(0, 20_000).map(words);
     const longest = counts.reduce((most, n) => Math.max(most, n), 0);
     const bins = Array.from({ length: longest }, (_, i) => ({ from: i + 1, to: i + 1, count: counts.filter((n) => n === i + 1).length }));
-    return give({ bins, longest, limit: 24, over_limit: counts.filter((n) => n > 24).length, measured: counts.length });
+    this.#long = counts.filter((n) => n > 24).length;
+    return give({ bins, longest, limit: 24, over_limit: this.#long, measured: counts.length, made: 0, refused: this.#long });
+  }
+  /** The recording holds no states of the model: the first rows of a label stand for those that are alike. */
+  async nearRows(...[, id, , onProgress, signal]: Parameters<Door['nearRows']>): ReturnType<Door['nearRows']> {
+    onProgress({ done: 0, total: this.#rows.length, what: '' });
+    await new Promise((done) => setTimeout(done, this.#pace));
+    const row = this.#rows.find((one) => one.id === id);
+    if (signal.aborted || !row) return null;
+    return this.#rows.filter((one) => one.id !== id && label(one) === label(row)).slice(0, 10).map((one) => one.id);
   }
   /** The recording holds no states of the model: the rows of a label stand in a ring about it. */
   async dataMap(...[, , , onProgress, signal]: Parameters<Door['dataMap']>): ReturnType<Door['dataMap']> {

@@ -98,12 +98,15 @@ export const tauri: Door = {
   undoEdit: (data) => call('undo_edit', { data }),
   redoEdit: (data) => call('redo_edit', { data }),
   checkData: (data) => call('check_data', { data }),
+  describeData: (data) => call('describe_data', { data }),
   exportData: (data, folder, format) => call('export_data', { data, folder, format }),
   divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
   microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
   lengths: (data, model, method, set) => call('lengths', { data, model, method, set }),
   dataMap: (data, model, language, onProgress, signal) =>
     watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress }), () => call('cancel_data_map', { data })),
+  nearRows: (data, row, model, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('near_rows', { data, row, model, progress }), () => call('cancel_near_rows', { data })),
   queryRow: (data, row) => call('query_row', { data, row }),
 
   forecast: (request) => call('forecast', { request }),

@@ -70,14 +70,17 @@ pub struct Finding {
     pub told: Both,
     /// What doing so changes.
     pub fix: String,
+    /// The same in both languages.
+    #[serde(skip)]
+    pub gain: Both,
 }
 
 impl Finding {
-    /// A finding about rows, of which each has its name and its place; `message` says it in the language spoken.
-    pub fn of(kind: &'static str, severity: Severity, rows: Vec<(String, Place)>, message: impl Fn() -> String, fix: String) -> Self {
-        let told = Both::of(message);
+    /// A finding about rows, of which each has its name and its place; `message` and `fix` say it in the language spoken.
+    pub fn of(kind: &'static str, severity: Severity, rows: Vec<(String, Place)>, message: impl Fn() -> String, fix: impl Fn() -> String) -> Self {
+        let (told, gain) = (Both::of(message), Both::of(fix));
         let (rows, places) = rows.into_iter().unzip();
-        Self { kind, severity, rows, places, message: told.spoken().into(), told, fix }
+        Self { kind, severity, rows, places, message: told.spoken().into(), told, fix: gain.spoken().into(), gain }
     }
 }
 
@@ -184,7 +187,7 @@ fn unread(split: Split, file: &File) -> Option<Finding> {
         )
     };
     let fix = || say!("There is then something to learn from or to measure on.", "C’è allora qualcosa da cui imparare o su cui misurare.");
-    file.examples.is_empty().then(|| Finding::of("no_rows", Severity::Error, Vec::new(), message, fix()))
+    file.examples.is_empty().then(|| Finding::of("no_rows", Severity::Error, Vec::new(), message, fix))
 }
 
 /// An example with its place.
@@ -203,7 +206,7 @@ fn all(set: &DataSet) -> Vec<Row<'_>> {
 fn found(kind: &'static str, severity: Severity, rows: &[Row<'_>], message: impl Fn(usize) -> String, fix: impl Fn(usize) -> String) -> Option<Finding> {
     let named = rows.iter().map(|r| (r.example.origin.to_string(), Place { split: r.split, index: r.index, group: None })).collect();
     let n = rows.len();
-    (n > 0).then(|| Finding::of(kind, severity, named, || message(n), fix(n)))
+    (n > 0).then(|| Finding::of(kind, severity, named, || message(n), || fix(n)))
 }
 
 const QUERY: Noun = ["query", "queries", "query", "query"];

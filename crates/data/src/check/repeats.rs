@@ -201,7 +201,6 @@ fn finding(rows: &[Row<'_>], trouble: Trouble, groups: &[(Trouble, Vec<u32>)]) -
             named.push((row.example.origin.to_string(), Place { split: row.split, index: row.index, group: Some(group) }));
         }
     }
-    let (kind, _, fix) = said();
     let message = || format!("{} {}", count(n, ROW), said().1);
-    Finding::of(kind, Severity::Warning, named, message, fix)
+    Finding::of(said().0, Severity::Warning, named, message, || said().2)
 }

@@ -46,15 +46,19 @@ fn finding(fault: Fault, severity: Severity, rows: Vec<String>, first: &str, lef
             "{wrong} (la prima: {first}); correggi{la}, oppure salta{la} con --skip-bad-rows"
         )
     };
-    let (it, remain, resta) = (verb(n, "it", "them"), verb(left, "remains", "remain"), verb(left, "resta", "restano"));
-    let gain = match fault {
-        Fault::Unreadable => say!("{} like the others", "{} come le altre", say::pick(verb(n, "it teaches", "they teach"), verb(n, "insegna", "insegnano"))),
-        Fault::SpanMismatch => say!("every entity is the words that it is said to be", "ogni entità è fatta delle parole che dichiara"),
-        Fault::MissingEntity => say!("every entity is a part of its text", "ogni entità è una parte del suo testo"),
-        Fault::AmbiguousEntity => say!("the words that are meant are known", "si sa quali parole sono indicate"),
+    let fix = || {
+        let (it, remain, resta) = (verb(n, "it", "them"), verb(left, "remains", "remain"), verb(left, "resta", "restano"));
+        let gain = match fault {
+            Fault::Unreadable => {
+                say!("{} like the others", "{} come le altre", say::pick(verb(n, "it teaches", "they teach"), verb(n, "insegna", "insegnano")))
+            }
+            Fault::SpanMismatch => say!("every entity is the words that it is said to be", "ogni entità è fatta delle parole che dichiara"),
+            Fault::MissingEntity => say!("every entity is a part of its text", "ogni entità è una parte del suo testo"),
+            Fault::AmbiguousEntity => say!("the words that are meant are known", "si sa quali parole sono indicate"),
+        };
+        let (left, corretta) = (count(left, ROW), verb(n, "corretta", "corrette"));
+        say!("Without {it} {left} {remain}; corrected, {gain}.", "Senza, {resta} {left}; una volta {corretta}, {gain}.")
     };
-    let (left, corretta) = (count(left, ROW), verb(n, "corretta", "corrette"));
-    let fix = say!("Without {it} {left} {remain}; corrected, {gain}.", "Senza, {resta} {left}; una volta {corretta}, {gain}.");
     let kind = match fault {
         Fault::Unreadable => "unreadable_row",
         Fault::SpanMismatch => "span_mismatch",

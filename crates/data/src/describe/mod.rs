@@ -15,6 +15,7 @@ use crate::set::{DataSet, Split};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use ts_rs::TS;
 
 pub use entities::Entities;
 pub use labels::Label;
@@ -59,7 +60,7 @@ pub struct Description {
 }
 
 /// Something with the number of times it occurs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 pub struct Counted {
     /// What it is.
     pub name: String,

@@ -14,6 +14,7 @@ mod labelled;
 mod lists;
 mod parquet;
 mod roles;
+mod shards;
 mod sniff;
 mod text;
 mod unique;
@@ -21,6 +22,7 @@ pub(crate) mod value;
 
 pub use roles::{Columns, Role};
 use say::say;
+pub use shards::shards;
 
 use crate::error::{Error, Result};
 use crate::example::Example;
@@ -177,12 +179,26 @@ pub fn examples(path: &Path, kind: Kind, columns: &Columns) -> Result<Vec<Exampl
 }
 
 /// Reads the examples of a file one after another, each with the part that the file gives it to, and
-/// in place of a wrong row what is wrong with it.
+/// in place of a wrong row what is wrong with it; behind them those of the other files of its table, see [`shards`].
 ///
 /// # Errors
 /// If the file cannot be read, is empty, of no known format, if no field looks like a text or an
 /// answer, or if the sink refuses a row.
 pub fn each(
+    path: &Path,
+    kind: Kind,
+    columns: &Columns,
+    progress: Progress<'_>,
+    sink: &mut dyn FnMut(Option<Split>, Result<Example>) -> Result<()>,
+) -> Result<()> {
+    for file in shards(path) {
+        each_of(&file, kind, columns, progress, sink)?;
+    }
+    Ok(())
+}
+
+/// As [`each`], of one file alone.
+fn each_of(
     path: &Path,
     kind: Kind,
     columns: &Columns,

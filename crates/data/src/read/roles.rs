@@ -179,6 +179,11 @@ impl Columns {
         self.0.get(&role).map(String::as_str)
     }
 
+    /// Every role that somebody named a field for, and the field.
+    pub fn iter(&self) -> impl Iterator<Item = (Role, &str)> {
+        self.0.iter().map(|(role, field)| (*role, field.as_str()))
+    }
+
     /// As [`Columns::get`], be it by the name that the role has in another task: a question or a prompt is a text, and a
     /// label, a query or a completion is an answer.
     pub fn playing(&self, role: Role) -> Option<&str> {

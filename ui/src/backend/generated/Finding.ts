@@ -20,4 +20,8 @@ count: number,
 /**
  * A sentence that explains it and says what to do.
  */
-message: string, };
+message: string, 
+/**
+ * What doing so changes.
+ */
+fix: string, };

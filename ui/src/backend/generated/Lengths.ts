@@ -22,6 +22,14 @@ limit: number,
  */
 over_limit: number, 
 /**
- * Rows that were measured: the first ones, where there are very many.
+ * Rows of the files that were measured: the first ones, where there are very many.
  */
-measured: number, };
+measured: number, 
+/**
+ * Rows that the training makes of them, which are counted, too.
+ */
+made: number, 
+/**
+ * Rows of any part that training refuses for their length; once they are measured, they are among what is found.
+ */
+refused: number, };

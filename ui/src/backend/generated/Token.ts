@@ -25,4 +25,8 @@ loss: boolean,
  * Whether it lies beyond the longest length allowed. Training refuses such an example; elsewhere
  * it would be cut here.
  */
-cut: boolean, };
+cut: boolean, 
+/**
+ * Whether a training that thins its rows may leave it out, see [`Batch::thinned`].
+ */
+thinned: boolean, };
