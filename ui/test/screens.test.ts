@@ -356,6 +356,29 @@ describe('data', () => {
     expect(door.calls).toContain('exportData csv');
   });
 
+  it('offers to take back the last change, and no longer the one before it', async () => {
+    const { app } = await open();
+    await go('Data');
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const move = async (to: string): Promise<void> => {
+      await fireEvent.change(within(screen.getByRole('region', { name: 'Selected row' })).getByLabelText('Part'), { target: { value: to } });
+    };
+    await move('validation');
+    await waitFor(() => expect(app.toasts.map((toast) => toast.text)).toEqual([words.en.data.moved]));
+    const first = app.toasts[0]?.id;
+    await move('test');
+    await waitFor(() => expect(app.data?.changes).toBe(2));
+    await waitFor(() => expect(app.toasts).toHaveLength(1));
+    expect(app.toasts[0]?.id).not.toBe(first);
+    // what is taken back elsewhere is not offered here
+    await fireEvent.keyDown(window, { key: 'z', ctrlKey: true });
+    await waitFor(() => expect(app.data?.changes).toBe(1));
+    expect(app.toasts).toEqual([]);
+    await fireEvent.keyDown(window, { key: 'y', ctrlKey: true });
+    await waitFor(() => expect(app.data?.changes).toBe(2));
+    expect(app.toasts).toEqual([]);
+  });
+
   it('is narrowed to the rows of a length, and copied as it stands', async () => {
     const { app } = await open();
     let copied = '';
