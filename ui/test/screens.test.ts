@@ -201,6 +201,41 @@ describe('a run', () => {
     await waitFor(() => expect(app.active).toBeNull());
   });
 
+  it('that was stopped is gone on with from what says so, and again from its row', async () => {
+    const { app } = await open({ pace: 15 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    await click(screen.getByRole('button', { name: 'Stop and keep the best' }));
+    const stopped = await within(screen.getByRole('region', { name: 'Lapidary' })).findByText(words.en.train.stopped);
+    await click(within(stopped.parentElement as HTMLElement).getByRole('button', { name: 'Go on' }));
+    await waitFor(() => expect(app.active?.path).toBe('runs/run-1'));
+    await click(await screen.findByRole('button', { name: 'Stop and keep the best' }));
+    await waitFor(() => expect(app.active).toBeNull());
+    await go('Start');
+    // whoever stopped it is not reminded above everything
+    const [offer, ...more] = await screen.findAllByRole('button', { name: 'Go on with run-1' });
+    expect(more).toEqual([]);
+    await click(offer as HTMLElement);
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
+    expect(app.runs.find((run) => run.path === 'runs/run-1')?.status).toBe('completed');
+  });
+
+  it('that failed is gone on with, from Train and from above everything', async () => {
+    const { app } = await open({ pace: 5, failAt: 5 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findAllByText(/ran out of memory/, {}, { timeout: 30_000 });
+    within(screen.getByRole('main')).getByRole('button', { name: 'Go on' });
+    await go('Start');
+    await screen.findByText(words.en.start.brokeLead, { exact: false });
+    await click((await screen.findAllByRole('button', { name: 'Go on with run-1' }))[0] as HTMLElement);
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
+    // its earlier end is told in the log, and is not the end any more
+    expect(app.toasts.filter((toast) => toast.bad)).toHaveLength(1);
+    await waitFor(() => expect(app.active).toBeNull());
+  });
+
   it('shows what the model says of the same few examples, evaluation by evaluation', async () => {
     await open();
     await go('Train');

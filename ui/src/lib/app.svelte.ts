@@ -557,7 +557,11 @@ export class App {
   async #ended(story: Story, watched: boolean): Promise<void> {
     if (!watched) return;
     await this.refreshRuns();
-    if (story.ended?.type === 'failed') this.tell(story.ended.message, { bad: true });
+    // a run that was gone on with tells of its earlier end, too
+    if (!story.ended) return;
+    if (story.ended.type === 'failed') this.tell(story.ended.message, { bad: true });
+    else if (story.ended.status === 'stopped' && this.can.resume)
+      this.tell(this.words.train.stopped, { action: { text: this.words.train.resume, run: () => void this.goOn(story.run) }, stay: 15000 });
     else if (this.screen !== 'train')
       this.tell(this.words.train.done, { action: { text: this.words.train.see, run: () => this.show(story.run, 'results') }, stay: 15000 });
   }
@@ -633,7 +637,7 @@ export class App {
     await this.refreshRuns();
   }
 
-  /** Goes on with a run that was cut off, and shows it. */
+  /** Goes on with a run that was cut off, failed or was stopped, and shows it. */
   async goOn(run: string): Promise<void> {
     this.show(run, 'train');
     this.resuming = run;

@@ -153,6 +153,8 @@ export const en = {
     toRun: 'Go to the run',
     cut: (name: string) => `${name} was cut off.`,
     cutLead: 'It goes on from where it was last saved.',
+    broke: (name: string) => `${name} failed.`,
+    brokeLead: 'Where it was saved before, it goes on from there.',
     recent: 'Recent runs',
     noRuns: 'Runs will appear here.',
   },

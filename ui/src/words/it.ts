@@ -161,6 +161,8 @@ export const it: Words = {
     toRun: 'Vai all’esecuzione',
     cut: (name) => `${name} è stata interrotta.`,
     cutLead: 'Continua da dove è stata salvata l’ultima volta.',
+    broke: (name) => `${name} è fallita.`,
+    brokeLead: 'Se prima era stata salvata, prosegue da lì.',
     recent: 'Esecuzioni recenti',
     noRuns: 'Le esecuzioni compariranno qui.',
   },
