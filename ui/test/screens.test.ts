@@ -582,6 +582,68 @@ describe('data', () => {
   });
 });
 
+describe('a screen that is left and come back to', () => {
+  it('has its cell open still after a mistake was looked up in Data, and Data its search', async () => {
+    await open();
+    await go('Results');
+    await click(await screen.findByRole('button', { name: /^account_access answered as account_management/ }));
+    await screen.findByText('account_access → account_management');
+    await click((await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement);
+    await screen.findByText(/^1 of 300 rows$/);
+    await go('Results');
+    screen.getByText('account_access → account_management');
+    await go('Data');
+    expect(screen.getByRole<HTMLInputElement>('searchbox').value).not.toBe('');
+    await screen.findByText(/^1 of 300 rows$/);
+    // another run has other cells
+    await go('Results');
+    await fireEvent.change(screen.getByLabelText('Run shown'), { target: { value: 'runs/completion-2026-11-24' } });
+    await waitFor(() => expect(screen.queryByText('account_access → account_management')).toBeNull());
+  });
+
+  it('has what was searched, chosen and measured in Data', async () => {
+    const { app, door } = await open();
+    if (!app.capabilities) throw new Error('not open');
+    app.capabilities = { ...app.capabilities, microscope: true };
+    let measured = 0;
+    const measure = door.lengths.bind(door);
+    door.lengths = () => {
+      measured += 1;
+      return measure();
+    };
+    await go('Data');
+    await fireEvent.input(screen.getByRole('searchbox'), { target: { value: 'tornerà disponibile il tostapane' } });
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    await screen.findAllByRole('button', { name: /^\d+ tokens: [1-9]\d* examples$/ });
+    await go('Models');
+    await go('Data');
+    expect(screen.getByRole<HTMLInputElement>('searchbox').value).toBe('tornerà disponibile il tostapane');
+    within(screen.getByRole('region', { name: 'Selected row' })).getByRole('button', { name: 'Delete row' });
+    await screen.findByText(/^1 of 300 rows$/);
+    expect(measured).toBe(1);
+  });
+
+  it('has what was written and answered in Try, ticked in Compare and chosen in Report', async () => {
+    await open();
+    await go('Try');
+    await click(await screen.findByText('Quel pigiama lo fate anche in 5XL?'));
+    // it goes on being answered meanwhile
+    await go('Compare');
+    await click(await screen.findByRole('checkbox', { name: 'Compare head-2026-11-24' }));
+    await go('Report');
+    await click(await screen.findByRole('checkbox', { name: 'HTML, one file' }));
+    await go('Try');
+    await waitFor(() => expect(screen.getByRole('region', { name: 'After training' }).textContent).toContain('74.3% sure'));
+    await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'half a mess' } });
+    await go('Compare');
+    expect((await screen.findByRole<HTMLInputElement>('checkbox', { name: 'Compare head-2026-11-24' })).checked).toBe(true);
+    await go('Report');
+    expect((await screen.findByRole<HTMLInputElement>('checkbox', { name: 'HTML, one file' })).checked).toBe(false);
+    await go('Try');
+    expect(screen.getByLabelText<HTMLTextAreaElement>('Your message').value).toBe('half a mess');
+  });
+});
+
 describe('asking', () => {
   it('ends where a person stops it, and says nothing of it', async () => {
     await open({ pace: 50 });

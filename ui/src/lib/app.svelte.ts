@@ -23,6 +23,7 @@ import type {
 } from '../backend/types';
 import { words, type Words } from '../words';
 import { formats, type Format } from './format';
+import { Kept } from './kept.svelte';
 import { Story } from './story.svelte';
 
 export const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'] as const;
@@ -119,6 +120,9 @@ export class App {
   toasts = $state.raw<Toast[]>([]);
   /** What screens ask of each other: a text to look for in Data. */
   dataSearch = $state<string | null>(null);
+
+  /** What each screen keeps while another one is shown. */
+  readonly kept = new Kept();
 
   readonly #stories: Record<string, Story> = {};
   readonly #hidden = new SvelteMap<string, ReturnType<typeof setTimeout>>();
