@@ -5,6 +5,7 @@ import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
 import { Double, type DoubleOptions } from '../src/backend/double';
 import { App, SCREENS } from '../src/lib/app.svelte';
+import { tellUnhandled } from '../src/lib/unhandled';
 import { words } from '../src/words';
 
 let clicks = 0;
@@ -833,6 +834,38 @@ describe('the result of queries', () => {
     expect(tables.map((table) => within(table).getAllByRole('cell').map((cell) => cell.textContent))).toEqual([['2'], ['1']]);
     screen.getByText('TF-IDF and logistic regression');
     expect(await complaints()).toEqual([]);
+  });
+});
+
+describe('a failure', () => {
+  it('of a figure is told where the figure would stand, unless the run has no such figure', async () => {
+    const { door } = await open();
+    const draw = door.figure.bind(door);
+    door.figure = (run, name, language) =>
+      name === 'reliability' ? Promise.reject(Object.assign(new Error(), { message: 'result.json: the disk cannot be read' })) : draw(run, name, language);
+    await go('Results');
+    const title = await screen.findByRole('heading', { name: words.en.results.reliability });
+    expect(title.closest('figure')?.textContent).toContain('the disk cannot be read');
+    // there is none in the recording
+    expect(screen.queryByText(words.en.results.coverage)).toBeNull();
+  });
+
+  it('to read the runs anew is told, and leaves nothing waiting', async () => {
+    const { app, door } = await open({ cutOffAt: 30, pace: 15 });
+    door.runs = () => Promise.reject(Object.assign(new Error(), { message: 'the library is locked' }));
+    await app.goOn('runs/cut-off');
+    await screen.findByText('the library is locked');
+    expect(app.resuming).toBeNull();
+  });
+
+  it('that nobody handled is told once', async () => {
+    const { app } = await open();
+    const from = new EventTarget() as Window;
+    tellUnhandled(app, from);
+    for (let i = 0; i < 2; i += 1) from.dispatchEvent(Object.assign(new Event('unhandledrejection'), { reason: { message: 'a pipe broke' } }));
+    from.dispatchEvent(Object.assign(new Event('error'), { error: new Error('a defect') }));
+    from.dispatchEvent(Object.assign(new Event('error'), { error: null, message: 'ResizeObserver loop completed' }));
+    expect(app.toasts.map((toast) => [toast.text, toast.bad])).toEqual([['a pipe broke', true], ['a defect', true]]);
   });
 });
 

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inside, nearest, nextPoint } from '../src/lib/points';
-import { wording } from '../src/lib/wording';
+import { noSuchFigure, wording } from '../src/lib/wording';
 import { words } from '../src/words';
 
 const ROOMS = ['lab', 'train', 'tasks', 'data', 'gemma'];
@@ -43,6 +43,17 @@ describe('what the engine says', () => {
     expect(wording(detto, words.it)).toBe('mine.csv:1: nessuna colonna sembra avere il ruolo label; le colonne sono a, b. Indica in Dati quale colonna contiene che cosa.');
     expect(wording('--set epoch=x: there is no such setting', words.en)).toBe('epoch=x: there is no such setting');
     expect(wording('the disk is full', words.it)).toBe('the disk is full');
+  });
+});
+
+describe('a figure that a run has not got', () => {
+  it('is known by what the engine says of it, and nothing else is taken for it', () => {
+    const source = readFileSync(join('..', 'crates', 'lab', 'src', 'view.rs'), 'utf8');
+    for (const said of ['{} has no figure `{name}`', '{} non ha una figura `{name}`']) {
+      expect(source).toContain(`"${said}"`);
+      expect(noSuchFigure(said)).toBe(true);
+    }
+    expect(noSuchFigure('result.json: the disk cannot be read')).toBe(false);
   });
 });
 

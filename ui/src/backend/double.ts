@@ -633,7 +633,7 @@ export class Double implements Door {
   figure(run: string, name: string, language: Language): Promise<Figure> {
     const played = this.#played(run);
     const whole = played.recording.figures[language][name];
-    if (!whole) return fail(`${name}: no such figure in the recording`);
+    if (!whole) return fail(`${run} has no figure \`${name}\``);
     const step = this.#step(played);
     const stage = name === 'loss' && played.row.status !== 'completed' ? played.recording.stages.findLast((s) => s.step <= step) : undefined;
     return give(stage ? stage[language] : whole);

@@ -301,7 +301,7 @@ export class App {
         void this.pickData('file');
         break;
       case 'open_run':
-        void this.refreshRuns().then(() => this.show(command.path, 'results'));
+        void this.#renewed(this.refreshRuns()).then(() => this.show(command.path, 'results'));
         break;
       case 'language':
         this.setLanguage(command.language);
@@ -444,7 +444,7 @@ export class App {
     } finally {
       this.downloads.delete(name);
     }
-    await this.refreshModels();
+    await this.#renewed(this.refreshModels());
   }
 
   async pickModel(): Promise<void> {
@@ -519,6 +519,11 @@ export class App {
     this.runs = await this.door.runs();
   }
 
+  /** A list that is read anew after something was done: what was done stands, whatever comes of that. */
+  async #renewed(list: Promise<void>): Promise<void> {
+    await list.catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }));
+  }
+
   show(run: string, screen: Screen): void {
     this.selected = run;
     this.screen = screen;
@@ -548,7 +553,7 @@ export class App {
         language,
         (s) => void this.#ended(s, underWay()),
         () => {
-          if (underWay()) void this.refreshRuns();
+          if (underWay()) void this.#renewed(this.refreshRuns());
         },
       );
       story.asked = known?.asked ?? null;
@@ -560,7 +565,7 @@ export class App {
 
   async #ended(story: Story, watched: boolean): Promise<void> {
     if (!watched) return;
-    await this.refreshRuns();
+    await this.#renewed(this.refreshRuns());
     // a run that was gone on with tells of its earlier end, too
     if (!story.ended) return;
     if (story.ended.type === 'failed') this.tell(story.ended.message, { bad: true });
@@ -638,7 +643,7 @@ export class App {
       // Train says it, above what was asked
       story.fault = failure(reason).message;
     }
-    await this.refreshRuns();
+    await this.#renewed(this.refreshRuns());
   }
 
   /** Goes on with a run that was cut off, failed or was stopped, and shows it. */
@@ -653,7 +658,7 @@ export class App {
     } catch (reason) {
       this.story(run).fault = failure(reason).message;
     }
-    await this.refreshRuns();
+    await this.#renewed(this.refreshRuns());
     this.resuming = null;
   }
 

@@ -58,3 +58,8 @@ export function wording(message: string, words: Words): string {
   const end = /[.!?…]$/.test(text) ? '' : '.';
   return [text + end, ...[...advice].map((a) => words.advice[a])].join(' ');
 }
+
+/** Does a failure only say that a run has not got a figure that others have? */
+export function noSuchFigure(message: string): boolean {
+  return / has no figure `| non ha una figura `/.test(message);
+}
