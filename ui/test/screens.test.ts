@@ -892,6 +892,46 @@ describe('the result of a task without labels', () => {
   });
 });
 
+describe('the menu', () => {
+  it('comes to a screen as the keyboard does: at its top, and on Train at the run at work', async () => {
+    const { app, door } = await open({ pace: 200 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    app.selected = 'runs/head-2026-11-24';
+    for (const come of [() => Promise.resolve(door.command({ kind: 'screen', screen: 'train' })), () => fireEvent.keyDown(window, { key: '3', ctrlKey: true })]) {
+      await go('Models');
+      app.selected = 'runs/head-2026-11-24';
+      within(screen.getByRole('navigation')).getByRole('button', { name: 'Models' }).focus();
+      await come();
+      expect([app.screen, app.selected]).toEqual(['train', 'runs/run-1']);
+      await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('main')));
+    }
+  });
+
+  it('opens a file on Data, where it is told why it cannot be read; whoever picks none stays', async () => {
+    const { app, door } = await open();
+    door.pickFile = () => Promise.resolve(null);
+    await go('Models');
+    door.command({ kind: 'open_data' });
+    await new Promise((done) => setTimeout(done, 20));
+    expect(app.screen).toBe('models');
+    door.pickFile = () => Promise.resolve('elsewhere.csv');
+    door.command({ kind: 'open_data' });
+    await screen.findByText('elsewhere.csv: no such file; check the path');
+    expect(app.screen).toBe('data');
+  });
+
+  it('opens a run, and changes the language and the look', async () => {
+    const { app, door } = await open();
+    door.command({ kind: 'open_run', path: 'runs/completion-2026-11-24' });
+    await waitFor(() => expect([app.screen, app.selected]).toEqual(['results', 'runs/completion-2026-11-24']));
+    door.command({ kind: 'language', language: 'it' });
+    door.command({ kind: 'theme', theme: 'dark' });
+    await waitFor(() => expect([document.documentElement.lang, document.documentElement.dataset['theme']]).toEqual(['it', 'dark']));
+  });
+});
+
 describe('settings', () => {
   it('change the language and the look at once, and are kept', async () => {
     const { door } = await open();

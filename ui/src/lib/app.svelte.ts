@@ -74,6 +74,8 @@ export class App {
   /** Why the window could not start. */
   fault = $state<string | null>(null);
   screen = $state<Screen>('start');
+  /** How often somebody came to a screen by the keyboard or the menu. */
+  arrivals = $state(0);
   language = $state<Language>('en');
   theme = $state<Theme>('system');
   dark = $state(false);
@@ -295,10 +297,10 @@ export class App {
   #obey(command: Command): void {
     switch (command.kind) {
       case 'screen':
-        this.screen = SCREENS.find((screen) => screen === command.screen) ?? this.screen;
+        this.go(SCREENS.find((screen) => screen === command.screen) ?? this.screen, true);
         break;
       case 'open_data':
-        void this.pickData('file');
+        void this.pickData('file', true);
         break;
       case 'open_run':
         void this.#renewed(this.refreshRuns()).then(() => this.show(command.path, 'results'));
@@ -323,12 +325,15 @@ export class App {
 
   // data -----------------------------------------------------------------------------------------
 
-  async pickData(what: 'file' | 'folder'): Promise<void> {
+  /** `show` goes to Data, which says how it went, once something was picked. */
+  async pickData(what: 'file' | 'folder', show = false): Promise<void> {
     const title = this.words.data.pick;
     try {
       const path = what === 'file' ? await this.door.pickFile('data', title) : await this.door.pickFolder(title);
+      if (path && show) this.go('data', true);
       if (path) await this.openPath(path);
     } catch (reason) {
+      if (show) this.go('data', true);
       this.dataFault = failure(reason).message;
     }
   }
@@ -522,6 +527,13 @@ export class App {
   /** A list that is read anew after something was done: what was done stands, whatever comes of that. */
   async #renewed(list: Promise<void>): Promise<void> {
     await list.catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }));
+  }
+
+  /** Goes to a screen; Train shows the run at work. `arriving`, by the keyboard or the menu: the top of the screen takes the keyboard. */
+  go(screen: Screen, arriving = false): void {
+    if (screen === 'train' && this.active) this.selected = this.active.path;
+    this.screen = screen;
+    if (arriving) this.arrivals += 1;
   }
 
   show(run: string, screen: Screen): void {
