@@ -807,6 +807,17 @@ describe('the report', () => {
     await screen.findByText('datasets/intents-it/head-2026-11-24.lapidary');
   });
 
+  it('is there for a run that failed, which is called so, without a model beside it', async () => {
+    const { app } = await open({ failAt: 5 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await waitFor(() => expect(app.runs[0]?.status).toBe('failed'), { timeout: 30_000 });
+    await go('Report');
+    await screen.findByTitle('Preview of the report');
+    expect(screen.getByLabelText<HTMLSelectElement>('Run shown').selectedOptions[0]?.text).toBe('run-1 · Failed');
+    expect(screen.queryByRole('button', { name: 'Adapter (PEFT)' })).toBeNull();
+  });
+
   it('comes back with its run from one file', async () => {
     const { app, door } = await open();
     await click(screen.getByRole('button', { name: 'Open a packed run…' }));
