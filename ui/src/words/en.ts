@@ -39,6 +39,8 @@ export const en = {
     columns: 'Say on Data which column holds what.',
     database: 'Open the file anew on Data and name its tables and its database there.',
     model: 'Get it on Models.',
+    goOn: 'Go on is on Train, above the run.',
+    report: 'Its result is on Report.',
   },
 
   screens: {

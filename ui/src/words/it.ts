@@ -39,6 +39,8 @@ export const it: Words = {
     columns: 'Indica in Dati quale colonna contiene che cosa.',
     database: 'Riapri il file in Dati e indica lì le tabelle e il database.',
     model: 'Scaricalo in Modelli.',
+    goOn: '«Continua» è in Addestramento, sopra l’esecuzione.',
+    report: 'Il risultato è in Rapporto.',
   },
 
   screens: {
