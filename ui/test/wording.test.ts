@@ -57,6 +57,25 @@ describe('what the engine says', () => {
   });
 });
 
+describe('what a check finds', () => {
+  it('has words in both languages, whatever its kind', () => {
+    const folder = join('..', 'crates', 'data', 'src', 'check');
+    const code = readdirSync(folder)
+      .filter((file) => file.endsWith('.rs') && file !== 'tests.rs')
+      .map((file) => readFileSync(join(folder, file), 'utf8'))
+      .join('\n');
+    // a kind is a name in quotes: of several words, or the first that `found` or a pair is given
+    const kinds = new Set([...code.matchAll(/"([a-z]+(?:_[a-z]+)+)"/g), ...code.matchAll(/(?:found|Finding::of)\(\s*"([a-z]+)"/g)].map((m) => m[1] ?? ''));
+    for (const known of ['no_rows', 'sql_unscored', 'suspicious_label', 'spelling', 'empty_text']) expect([...kinds]).toContain(known);
+    for (const kind of [...kinds, 'contradiction', 'leakage', 'duplicate'])
+      for (const language of ['en', 'it'] as const) {
+        const { kinds: said, kindNames } = words[language].data;
+        expect(said, `${kind} in ${language}`).toHaveProperty(kind);
+        expect(kindNames, `${kind} in ${language}`).toHaveProperty(kind);
+      }
+  });
+});
+
 describe('a figure that a run has not got', () => {
   it('is known by what the engine says of it, and nothing else is taken for it', () => {
     const source = readFileSync(join('..', 'crates', 'lab', 'src', 'view.rs'), 'utf8');

@@ -353,6 +353,9 @@ export const en = {
       odd_tags: (n: number) => `${many(n, 'row has', 'rows have')} a hashtag that is none`,
       repeated_tags: (n: number) => `${many(n, 'row has', 'rows have')} the same hashtag twice`,
       answer_in_text: (n: number) => `${many(n, 'row has', 'rows have')} the answer in the text`,
+      sql_unscored: (n: number) => `${many(n, 'query cannot', 'queries cannot')} be what answers are scored by: change ${n === 1 ? 'it' : 'them'}`,
+      suspicious_label: (n: number) => `${many(n, 'row resembles', 'rows resemble')} rows of another label: is ${n === 1 ? 'its label' : 'each label'} right?`,
+      no_rows: () => 'A part is empty: none of its rows can be read',
     },
     kindNames: {
       empty_text: 'empty text',
@@ -388,6 +391,9 @@ export const en = {
       odd_tags: 'odd hashtag',
       repeated_tags: 'hashtag twice',
       answer_in_text: 'answer in text',
+      sql_unscored: 'cannot be scored',
+      suspicious_label: 'doubtful label',
+      no_rows: 'no rows',
     },
   },
 

@@ -361,6 +361,9 @@ export const it: Words = {
       odd_tags: (n) => `${many(n, 'riga ha', 'righe hanno')} un hashtag che non lo è`,
       repeated_tags: (n) => `${many(n, 'riga ha', 'righe hanno')} due volte lo stesso hashtag`,
       answer_in_text: (n) => `${many(n, 'riga ha', 'righe hanno')} la risposta nel testo`,
+      sql_unscored: (n) => `${many(n, 'query non serve', 'query non servono')} per valutare le risposte: ${n === 1 ? 'correggila' : 'correggile'}`,
+      suspicious_label: (n) => `${many(n, 'riga somiglia', 'righe somigliano')} a quelle di un’altra etichetta: ${n === 1 ? 'la sua è giusta' : 'le loro sono giuste'}?`,
+      no_rows: () => 'Una parte è vuota: nessuna delle sue righe si può leggere',
     },
     kindNames: {
       empty_text: 'testo vuoto',
@@ -396,6 +399,9 @@ export const it: Words = {
       odd_tags: 'hashtag strano',
       repeated_tags: 'hashtag doppio',
       answer_in_text: 'risposta nel testo',
+      sql_unscored: 'non valutabile',
+      suspicious_label: 'etichetta dubbia',
+      no_rows: 'nessuna riga',
     },
   },
 
