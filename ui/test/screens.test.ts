@@ -124,6 +124,48 @@ describe('a newcomer', () => {
   });
 });
 
+describe('a setting', () => {
+  it('has a name, what it does and a field of its kind; emptied, it is as the recipe says', async () => {
+    const { app, door } = await open();
+    const more = (await door.tasks()).map((task) => ({
+      ...task,
+      settings: [
+        ...task.settings,
+        { key: 'recompute', kind: 'boolean' as const, value: 'false' },
+        { key: 'train.decay', kind: 'string' as const, value: 'linear' },
+        { key: 'lora.targets', kind: 'list' as const, value: '["q", "k"]' },
+        { key: 'template.en', kind: 'string' as const, value: 'Message: {text}\nIntent:' },
+        { key: 'method', kind: 'string' as const, value: 'head' },
+      ],
+    }));
+    app.tasks = more;
+    await click(screen.getByText(words.en.start.settings, { selector: 'summary' }));
+    const epochs = await screen.findByLabelText<HTMLInputElement>('Passes over the data');
+    expect([epochs.type, epochs.step, epochs.value]).toEqual(['number', '1', '4']);
+    screen.getByText(words.en.recipe['train.epochs'].what, { exact: false });
+    await fireEvent.change(epochs, { target: { value: '9' } });
+    expect(app.changedSettings).toEqual(['train.epochs=9']);
+    await fireEvent.change(epochs, { target: { value: '' } });
+    expect([epochs.value, app.changedSettings]).toEqual(['4', []]);
+    await click(screen.getByRole('switch', { name: 'Save memory' }));
+    const decay = screen.getByLabelText<HTMLSelectElement>('How the rate falls');
+    await fireEvent.change(decay, { target: { value: 'cosine' } });
+    await fireEvent.change(screen.getByLabelText('Where the adapters sit'), { target: { value: '["q"]' } });
+    // a prompt keeps its lines
+    const prompt = screen.getByLabelText<HTMLTextAreaElement>('Prompt (en)');
+    expect(prompt.value).toBe('Message: {text}\nIntent:');
+    expect(app.changedSettings).toEqual(['recompute=true', 'train.decay=cosine', 'lora.targets=["q"]']);
+    const seed = screen.getByLabelText<HTMLInputElement>('Seed');
+    await fireEvent.change(seed, { target: { value: '7' } });
+    expect(app.request?.seed).toBe(7);
+    await fireEvent.change(seed, { target: { value: '' } });
+    expect([seed.value, app.request?.seed]).toEqual(['0', 0]);
+    // the method has a field of its own
+    expect(screen.getAllByText('Method', { selector: 'label span' })).toHaveLength(1);
+    expect(await complaints()).toEqual([]);
+  });
+});
+
 describe('every screen', () => {
   for (const language of ['en', 'it'] as const) {
     it(`has nothing that axe complains about, in ${language}`, async () => {
