@@ -809,6 +809,34 @@ describe('models', () => {
     await waitFor(() => expect(app.toasts).toEqual([]));
   });
 
+  it('stay out of sight while their removal waits, whatever is read meanwhile, and come back', async () => {
+    const { app } = await open();
+    await go('Models');
+    const here = (): Element | null => screen.queryByRole('button', { name: 'Remove Gemma 3 270M from disk' });
+    await click(here() as HTMLElement);
+    await app.refreshModels();
+    await waitFor(() => expect(here()).toBeNull());
+    await click(screen.getByRole('button', { name: 'Undo' }));
+    await waitFor(() => expect(here()).not.toBeNull());
+    // getting it again takes the removal back
+    await click(here() as HTMLElement);
+    await app.getModel('gemma-3-270m');
+    await waitFor(() => expect(here()).not.toBeNull());
+    expect(app.toasts).toEqual([]);
+  });
+
+  it('that are files of a person are forgotten, and not removed', async () => {
+    const { app, door } = await open();
+    const ask = door.models.bind(door);
+    door.models = async () => (await ask()).map((model) => ({ ...model, source: 'imported' }));
+    await app.refreshModels();
+    await go('Models');
+    expect(screen.queryByRole('button', { name: /^Remove/ })).toBeNull();
+    await click(screen.getByRole('button', { name: 'Forget Gemma 3 270M; the file stays' }));
+    await screen.findByText('Gemma 3 270M was forgotten; the file stays where it is');
+    expect(app.models.map((model) => model.title)).toEqual(['Gemma 3 1B']);
+  });
+
   it('that were trained here are written for other programs', async () => {
     await open();
     await go('Models');

@@ -45,6 +45,11 @@ function theme(name: string): Theme {
   return name === 'light' || name === 'dark' ? name : 'system';
 }
 
+/** Is a model a file of the person's own, which the library only knows of? */
+export function isFile(model: Model): boolean {
+  return model.source === 'imported';
+}
+
 /** A download under way. */
 export class Download {
   progress = $state.raw<Progress | null>(null);
@@ -84,7 +89,6 @@ export class App {
 
   tasks = $state.raw<Task[]>([]);
   devices = $state.raw<Device[]>([]);
-  models = $state.raw<Model[]>([]);
   offers = $state.raw<DataOffer[]>([]);
   runs = $state.raw<RunRow[]>([]);
 
@@ -127,7 +131,9 @@ export class App {
   readonly kept = new Kept();
 
   readonly #stories: Record<string, Story> = {};
-  readonly #hidden = new SvelteMap<string, ReturnType<typeof setTimeout>>();
+  /** What is being deleted, and what takes that back. */
+  readonly #hidden = new SvelteMap<string, () => void>();
+  #models = $state.raw<Model[]>([]);
   #settings: Settings = { language: null, theme: 'system' };
   #media: MediaQueryList | null = null;
   /** Devices that are ready, or on the way to it. */
@@ -154,6 +160,14 @@ export class App {
   /** Runs that are not being deleted. */
   get shownRuns(): RunRow[] {
     return this.runs.filter((run) => !this.#hidden.has(run.path));
+  }
+
+  /** A model that is being removed is not on this machine; one that came from a file is then not known at all. */
+  get models(): Model[] {
+    return this.#models.flatMap((model) => {
+      if (!this.#hidden.has(`model:${model.name}`)) return [model];
+      return isFile(model) ? [] : [{ ...model, path: null, bytes: 0 }];
+    });
   }
 
   get active(): RunRow | null {
@@ -430,12 +444,15 @@ export class App {
   // models ---------------------------------------------------------------------------------------
 
   async refreshModels(): Promise<void> {
-    this.models = await this.door.models();
+    this.#models = await this.door.models();
     if (!this.chosenModel?.path) this.model = (this.models.find((m) => m.path) ?? this.models.find((m) => !m.gated) ?? this.models[0])?.name ?? null;
   }
 
   async getModel(name: string): Promise<void> {
     if (this.downloads.has(name)) return;
+    // it is there still
+    const back = this.#hidden.get(`model:${name}`);
+    if (back) return back();
     const download = new Download();
     this.downloads.set(name, download);
     this.modelFaults.delete(name);
@@ -483,39 +500,29 @@ export class App {
     }
   }
 
-  /** Takes it out of sight at once, and off the disk when the time for an undo is over. */
+  /** Takes it out of sight at once, and off the disk (or, if it is a person's own file, off the list alone) when the time for an undo is over. */
   removeModel(model: Model): void {
-    const before = this.models;
-    this.models = this.models.map((m) => (m.name === model.name ? { ...m, path: null, bytes: 0 } : m));
-    this.#later(`model:${model.name}`, this.words.models.removed(model.title), () => (this.models = before), async () => {
+    const { forgotten, removed } = this.words.models;
+    this.#later(`model:${model.name}`, (isFile(model) ? forgotten : removed)(model.title), async () => {
       await this.door.removeModel(model.name);
       await this.refreshModels();
     });
   }
 
-  #later(key: string, text: string, undo: () => void, act: () => Promise<void>): void {
+  #later(key: string, text: string, act: () => Promise<void>): void {
     const timer = setTimeout(() => {
       this.dismiss(toast);
       act()
-        .catch((reason: unknown) => {
-          undo();
-          this.tell(failure(reason).message, { bad: true });
-        })
+        .catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }))
         .finally(() => this.#hidden.delete(key));
     }, UNDO_MS);
-    this.#hidden.set(key, timer);
-    const toast = this.tell(text, {
-      stay: UNDO_MS,
-      undoes: true,
-      action: {
-        text: this.words.undo,
-        run: () => {
-          clearTimeout(timer);
-          this.#hidden.delete(key);
-          undo();
-        },
-      },
-    });
+    const back = (): void => {
+      clearTimeout(timer);
+      this.#hidden.delete(key);
+      this.dismiss(toast);
+    };
+    this.#hidden.set(key, back);
+    const toast = this.tell(text, { stay: UNDO_MS, undoes: true, action: { text: this.words.undo, run: back } });
   }
 
   // runs -----------------------------------------------------------------------------------------
@@ -675,7 +682,7 @@ export class App {
   }
 
   deleteRun(run: RunRow): void {
-    this.#later(run.path, this.words.runs.deleted(run.name), () => undefined, async () => {
+    this.#later(run.path, this.words.runs.deleted(run.name), async () => {
       await this.door.deleteRun(run.path);
       await this.refreshRuns();
     });

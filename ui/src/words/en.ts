@@ -712,6 +712,8 @@ export const en = {
     goOn: (done: string) => `Go on, ${done} are here`,
     remove: (name: string) => `Remove ${name} from disk`,
     removed: (name: string) => `${name} was removed`,
+    forget: (name: string) => `Forget ${name}; the file stays`,
+    forgotten: (name: string) => `${name} was forgotten; the file stays where it is`,
     progress: (done: string, total: string) => `${done} of ${total}`,
     downloading: (name: string) => `Getting ${name}`,
     name: 'Name',

@@ -718,6 +718,8 @@ export const it: Words = {
     goOn: (done) => `Continua, ${done} ci sono già`,
     remove: (name) => `Rimuovi ${name} dal disco`,
     removed: (name) => `${name} è stato rimosso`,
+    forget: (name) => `Dimentica ${name}; il file resta`,
+    forgotten: (name) => `${name} è stato dimenticato; il file resta dov’è`,
     progress: (done, total) => `${done} di ${total}`,
     downloading: (name) => `Scarico ${name}`,
     name: 'Nome',
