@@ -763,6 +763,28 @@ describe('comparing', () => {
     expect(screen.queryByRole('alert')).toBeNull();
   });
 
+  it('shows a single run beside what others got, and what answers of another system are held against', async () => {
+    const { app } = await open();
+    app.runs = app.runs.filter((run) => run.name === 'head-2026-11-24');
+    await go('Compare');
+    await screen.findByRole('row', { name: /^Compare head-2026-11-24/ });
+    screen.getByRole('row', { name: /^Gemma 3 270M in the study before Lapidary/ });
+    screen.getByText(words.en.compare.another);
+    screen.getByText(words.en.compare.importNote('head-2026-11-24'));
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('leaves out a run that cannot be read, and says so', async () => {
+    const { app, door } = await open();
+    const ask = door.run.bind(door);
+    door.run = (path, language) => (path.includes('completion') ? Promise.reject(Object.assign(new Error(), { message: 'result.json: is not a result' })) : ask(path, language));
+    app.kept.compare.ticked = ['runs/completion-2026-11-24', 'runs/head-2026-11-24'];
+    await go('Compare');
+    await screen.findByRole('row', { name: /^Compare head-2026-11-24/ });
+    expect((await screen.findByRole('alert')).textContent).toContain('completion-2026-11-24 is left out: result.json: is not a result');
+    screen.getByText(words.en.compare.testChoose);
+  });
+
   it('quotes what others got, as quoted and untested', async () => {
     await open();
     await go('Compare');

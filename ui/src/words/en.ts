@@ -629,6 +629,8 @@ export const en = {
     title: 'Compare',
     empty: 'Two runs make a comparison',
     emptyLead: 'Every run gets a row here; what differs is highlighted.',
+    another: 'With a second run, or the answers of another system, a test says whether a difference means anything.',
+    unread: (name: string, why: string) => `${name} is left out: ${why}`,
     onlyDifferent: 'Only what differs',
     table: 'Runs side by side',
     copy: 'Copy as TSV',

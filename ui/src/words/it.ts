@@ -635,6 +635,8 @@ export const it: Words = {
     title: 'Confronto',
     empty: 'Per un confronto servono due esecuzioni',
     emptyLead: 'Ogni esecuzione avrà qui una riga; ciò che cambia è evidenziato.',
+    another: 'Con una seconda esecuzione, o con le risposte di un altro sistema, un test dice se la differenza conta.',
+    unread: (name, why) => `${name} è lasciata fuori: ${why}`,
     onlyDifferent: 'Solo ciò che cambia',
     table: 'Esecuzioni a confronto',
     copy: 'Copia come TSV',
