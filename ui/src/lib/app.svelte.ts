@@ -452,7 +452,10 @@ export class App {
     if (this.downloads.has(name)) return;
     // it is there still
     const back = this.#hidden.get(`model:${name}`);
-    if (back) return back();
+    if (back) {
+      back();
+      return;
+    }
     const download = new Download();
     this.downloads.set(name, download);
     this.modelFaults.delete(name);
