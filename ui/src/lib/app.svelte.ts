@@ -89,6 +89,13 @@ export class App {
 
   tasks = $state.raw<Task[]>([]);
   devices = $state.raw<Device[]>([]);
+  /** One that is being removed is not on this machine any more; if it is a person's own file, it is not known either. */
+  readonly models = $derived.by((): Model[] =>
+    this.#models.flatMap((model) => {
+      if (!this.#hidden.has(`model:${model.name}`)) return [model];
+      return isFile(model) ? [] : [{ ...model, path: null, bytes: 0 }];
+    }),
+  );
   offers = $state.raw<DataOffer[]>([]);
   runs = $state.raw<RunRow[]>([]);
 
@@ -160,14 +167,6 @@ export class App {
   /** Runs that are not being deleted. */
   get shownRuns(): RunRow[] {
     return this.runs.filter((run) => !this.#hidden.has(run.path));
-  }
-
-  /** A model that is being removed is not on this machine; one that came from a file is then not known at all. */
-  get models(): Model[] {
-    return this.#models.flatMap((model) => {
-      if (!this.#hidden.has(`model:${model.name}`)) return [model];
-      return isFile(model) ? [] : [{ ...model, path: null, bytes: 0 }];
-    });
   }
 
   get active(): RunRow | null {
