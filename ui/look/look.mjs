@@ -106,6 +106,25 @@ for (const [width, height] of sizes) {
     await page.waitForSelector('.cut');
     await page.locator('label.choice').nth(2).click();
     await shoot(page, `cut-${end}`);
+    // what does not fit, a run that waits and one that failed
+    const begin = async () => {
+      await page.waitForFunction(() => !document.querySelector('.go .button')?.disabled, null, { timeout: 15000 });
+      await page.locator('.go .button.large').click();
+    };
+    await page.goto(`${base}/?${query}&tight&fail=20&pace=60`);
+    await page.waitForSelector('.go [role=alert]');
+    await page.locator('main details:has(.options) > summary').click();
+    await shoot(page, `tight-${end}`);
+    await begin();
+    await page.waitForSelector('.figure svg', { timeout: 15000 });
+    await page.keyboard.press('Control+p');
+    await page.waitForTimeout(500);
+    await shoot(page, `waiting-${end}`);
+    await page.keyboard.press('Control+p');
+    await page.waitForSelector('.fault', { timeout: 15000 });
+    await shoot(page, `failed-${end}`);
+    await go('start');
+    await shoot(page, `failed-start-${end}`);
     // first start, a run under way, and the reading layer
     await page.goto(`${base}/?${query}&first&pace=500`);
     await page.waitForSelector('.cards');

@@ -2,6 +2,7 @@ import { mount } from 'svelte';
 import App from './App.svelte';
 import type { Door } from './backend/door';
 import { App as State } from './lib/app.svelte';
+import { tellUnhandled } from './lib/unhandled';
 import './style.css';
 
 async function door(): Promise<Door> {
@@ -13,4 +14,6 @@ async function door(): Promise<Door> {
 
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no #app');
-mount(App, { target, props: { app: new State(await door()) } });
+const app = new State(await door());
+tellUnhandled(app, window);
+mount(App, { target, props: { app } });

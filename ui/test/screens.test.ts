@@ -5,6 +5,7 @@ import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
 import { Double, type DoubleOptions } from '../src/backend/double';
 import { App, SCREENS } from '../src/lib/app.svelte';
+import { tellUnhandled } from '../src/lib/unhandled';
 import { words } from '../src/words';
 
 let clicks = 0;
@@ -123,6 +124,48 @@ describe('a newcomer', () => {
   });
 });
 
+describe('a setting', () => {
+  it('has a name, what it does and a field of its kind; emptied, it is as the recipe says', async () => {
+    const { app, door } = await open();
+    const more = (await door.tasks()).map((task) => ({
+      ...task,
+      settings: [
+        ...task.settings,
+        { key: 'recompute', kind: 'boolean' as const, value: 'false' },
+        { key: 'train.decay', kind: 'string' as const, value: 'linear' },
+        { key: 'lora.targets', kind: 'list' as const, value: '["q", "k"]' },
+        { key: 'template.en', kind: 'string' as const, value: 'Message: {text}\nIntent:' },
+        { key: 'method', kind: 'string' as const, value: 'head' },
+      ],
+    }));
+    app.tasks = more;
+    await click(screen.getByText(words.en.start.settings, { selector: 'summary' }));
+    const epochs = await screen.findByLabelText<HTMLInputElement>('Passes over the data');
+    expect([epochs.type, epochs.step, epochs.value]).toEqual(['number', '1', '4']);
+    screen.getByText(words.en.recipe['train.epochs'].what, { exact: false });
+    await fireEvent.change(epochs, { target: { value: '9' } });
+    expect(app.changedSettings).toEqual(['train.epochs=9']);
+    await fireEvent.change(epochs, { target: { value: '' } });
+    expect([epochs.value, app.changedSettings]).toEqual(['4', []]);
+    await click(screen.getByRole('switch', { name: 'Save memory' }));
+    const decay = screen.getByLabelText<HTMLSelectElement>('How the rate falls');
+    await fireEvent.change(decay, { target: { value: 'cosine' } });
+    await fireEvent.change(screen.getByLabelText('Where the adapters sit'), { target: { value: '["q"]' } });
+    // a prompt keeps its lines
+    const prompt = screen.getByLabelText<HTMLTextAreaElement>('Prompt (en)');
+    expect(prompt.value).toBe('Message: {text}\nIntent:');
+    expect(app.changedSettings).toEqual(['recompute=true', 'train.decay=cosine', 'lora.targets=["q"]']);
+    const seed = screen.getByLabelText<HTMLInputElement>('Seed');
+    await fireEvent.change(seed, { target: { value: '7' } });
+    expect(app.request?.seed).toBe(7);
+    await fireEvent.change(seed, { target: { value: '' } });
+    expect([seed.value, app.request?.seed]).toEqual(['0', 0]);
+    // the method has a field of its own
+    expect(screen.getAllByText('Method', { selector: 'label span' })).toHaveLength(1);
+    expect(await complaints()).toEqual([]);
+  });
+});
+
 describe('every screen', () => {
   for (const language of ['en', 'it'] as const) {
     it(`has nothing that axe complains about, in ${language}`, async () => {
@@ -135,6 +178,34 @@ describe('every screen', () => {
       }
     });
   }
+
+  it('has nothing that axe complains about at the first start, while a run learns, waits and has failed', async () => {
+    const { app, door } = await open({ first: true, pace: 15, failAt: 50 });
+    expect(await complaints(), 'first start').toEqual([]);
+    await app.getModel('gemma-3-270m');
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    await door.pauseRun('runs/run-1');
+    await screen.findByText(words.en.train.waits);
+    expect(await complaints(), 'a run that waits').toEqual([]);
+    await app.control('runs/run-1', 'resume');
+    await screen.findByRole('button', { name: 'Pause' });
+    expect(await complaints(), 'a run that learns').toEqual([]);
+    await screen.findAllByText(/ran out of memory/, {}, { timeout: 30_000 });
+    expect(await complaints(), 'a run that failed').toEqual([]);
+    await go('Start');
+    await screen.findByText(words.en.start.brokeLead, { exact: false });
+    expect(await complaints(), 'the start after it').toEqual([]);
+  });
+
+  it('says that there is too little memory, and offers what was measured to fit', async () => {
+    const { app } = await open({ tight: true });
+    await screen.findByText(/^This needs 2\.6 GB of memory, and 1(\.0)? GB are free/);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: 'Train with Examples at once 2, Batches a step 4, which was measured to fit' }));
+    expect(app.changedSettings).toEqual(['train.batch=2', 'train.accumulate=4']);
+  });
 
   it('says what goes there when there is nothing', async () => {
     await open({ first: true });
@@ -198,6 +269,47 @@ describe('a run', () => {
     await screen.findByText(words.en.train.waits);
     await click(screen.getByRole('button', { name: 'Stop and keep the best' }));
     await screen.findByText(words.en.train.stopped);
+    await waitFor(() => expect(app.active).toBeNull());
+  });
+
+  it('that was stopped is gone on with from what says so, and again from its row', async () => {
+    const { app } = await open({ pace: 15 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    await click(screen.getByRole('button', { name: 'Stop and keep the best' }));
+    const stopped = await within(screen.getByRole('region', { name: 'Lapidary' })).findByText(words.en.train.stopped);
+    await click(within(stopped.parentElement as HTMLElement).getByRole('button', { name: 'Go on' }));
+    await waitFor(() => expect(app.active?.path).toBe('runs/run-1'));
+    await click(await screen.findByRole('button', { name: 'Stop and keep the best' }));
+    await waitFor(() => expect(app.active).toBeNull());
+    await go('Start');
+    // whoever stopped it is not reminded above everything
+    const [offer, ...more] = await screen.findAllByRole('button', { name: 'Go on with run-1' });
+    expect(more).toEqual([]);
+    await click(offer as HTMLElement);
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
+    expect(app.runs.find((run) => run.path === 'runs/run-1')?.status).toBe('completed');
+  });
+
+  it('that failed is gone on with, from Train and from above everything', async () => {
+    const { app } = await open({ pace: 5, failAt: 5 });
+    let failures = 0;
+    const tell = app.tell.bind(app);
+    app.tell = (text, options) => {
+      if (options?.bad) failures += 1;
+      return tell(text, options);
+    };
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findAllByText(/ran out of memory/, {}, { timeout: 30_000 });
+    within(screen.getByRole('main')).getByRole('button', { name: 'Go on' });
+    await go('Start');
+    await screen.findByText(words.en.start.brokeLead, { exact: false });
+    await click((await screen.findAllByRole('button', { name: 'Go on with run-1' }))[0] as HTMLElement);
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
+    // its earlier end is told in the log, and is not told again as its end
+    expect(failures).toBe(1);
     await waitFor(() => expect(app.active).toBeNull());
   });
 
@@ -354,6 +466,29 @@ describe('data', () => {
     await click(screen.getByRole('button', { name: 'Export the edited set…' }));
     await screen.findByText('Written to datasets/intents-it/intents-it-edited');
     expect(door.calls).toContain('exportData csv');
+  });
+
+  it('offers to take back the last change, and no longer the one before it', async () => {
+    const { app } = await open();
+    await go('Data');
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const move = async (to: string): Promise<void> => {
+      await fireEvent.change(within(screen.getByRole('region', { name: 'Selected row' })).getByLabelText('Part'), { target: { value: to } });
+    };
+    await move('validation');
+    await waitFor(() => expect(app.toasts.map((toast) => toast.text)).toEqual([words.en.data.moved]));
+    const first = app.toasts[0]?.id;
+    await move('test');
+    await waitFor(() => expect(app.data?.changes).toBe(2));
+    await waitFor(() => expect(app.toasts).toHaveLength(1));
+    expect(app.toasts[0]?.id).not.toBe(first);
+    // what is taken back elsewhere is not offered here
+    await fireEvent.keyDown(window, { key: 'z', ctrlKey: true });
+    await waitFor(() => expect(app.data?.changes).toBe(1));
+    expect(app.toasts).toEqual([]);
+    await fireEvent.keyDown(window, { key: 'y', ctrlKey: true });
+    await waitFor(() => expect(app.data?.changes).toBe(2));
+    expect(app.toasts).toEqual([]);
   });
 
   it('is narrowed to the rows of a length, and copied as it stands', async () => {
@@ -548,6 +683,68 @@ describe('data', () => {
   });
 });
 
+describe('a screen that is left and come back to', () => {
+  it('has its cell open still after a mistake was looked up in Data, and Data its search', async () => {
+    await open();
+    await go('Results');
+    await click(await screen.findByRole('button', { name: /^account_access answered as account_management/ }));
+    await screen.findByText('account_access → account_management');
+    await click((await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement);
+    await screen.findByText(/^1 of 300 rows$/);
+    await go('Results');
+    screen.getByText('account_access → account_management');
+    await go('Data');
+    expect(screen.getByRole<HTMLInputElement>('searchbox').value).not.toBe('');
+    await screen.findByText(/^1 of 300 rows$/);
+    // another run has other cells
+    await go('Results');
+    await fireEvent.change(screen.getByLabelText('Run shown'), { target: { value: 'runs/completion-2026-11-24' } });
+    await waitFor(() => expect(screen.queryByText('account_access → account_management')).toBeNull());
+  });
+
+  it('has what was searched, chosen and measured in Data', async () => {
+    const { app, door } = await open();
+    if (!app.capabilities) throw new Error('not open');
+    app.capabilities = { ...app.capabilities, microscope: true };
+    let measured = 0;
+    const measure = door.lengths.bind(door);
+    door.lengths = () => {
+      measured += 1;
+      return measure();
+    };
+    await go('Data');
+    await fireEvent.input(screen.getByRole('searchbox'), { target: { value: 'tornerà disponibile il tostapane' } });
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    await screen.findAllByRole('button', { name: /^\d+ tokens: [1-9]\d* examples$/ });
+    await go('Models');
+    await go('Data');
+    expect(screen.getByRole<HTMLInputElement>('searchbox').value).toBe('tornerà disponibile il tostapane');
+    within(screen.getByRole('region', { name: 'Selected row' })).getByRole('button', { name: 'Delete row' });
+    await screen.findByText(/^1 of 300 rows$/);
+    expect(measured).toBe(1);
+  });
+
+  it('has what was written and answered in Try, ticked in Compare and chosen in Report', async () => {
+    await open();
+    await go('Try');
+    await click(await screen.findByText('Quel pigiama lo fate anche in 5XL?'));
+    // it goes on being answered meanwhile
+    await go('Compare');
+    await click(await screen.findByRole('checkbox', { name: 'Compare head-2026-11-24' }));
+    await go('Report');
+    await click(await screen.findByRole('checkbox', { name: 'HTML, one file' }));
+    await go('Try');
+    await waitFor(() => expect(screen.getByRole('region', { name: 'After training' }).textContent).toContain('74.3% sure'));
+    await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'half a mess' } });
+    await go('Compare');
+    expect((await screen.findByRole<HTMLInputElement>('checkbox', { name: 'Compare head-2026-11-24' })).checked).toBe(true);
+    await go('Report');
+    expect((await screen.findByRole<HTMLInputElement>('checkbox', { name: 'HTML, one file' })).checked).toBe(false);
+    await go('Try');
+    expect(screen.getByLabelText<HTMLTextAreaElement>('Your message').value).toBe('half a mess');
+  });
+});
+
 describe('asking', () => {
   it('ends where a person stops it, and says nothing of it', async () => {
     await open({ pace: 50 });
@@ -624,6 +821,28 @@ describe('comparing', () => {
     expect(screen.queryByRole('alert')).toBeNull();
   });
 
+  it('shows a single run beside what others got, and what answers of another system are held against', async () => {
+    const { app } = await open();
+    app.runs = app.runs.filter((run) => run.name === 'head-2026-11-24');
+    await go('Compare');
+    await screen.findByRole('row', { name: /^Compare head-2026-11-24/ });
+    screen.getByRole('row', { name: /^Gemma 3 270M in the study before Lapidary/ });
+    screen.getByText(words.en.compare.another);
+    screen.getByText(words.en.compare.importNote('head-2026-11-24'));
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('leaves out a run that cannot be read, and says so', async () => {
+    const { app, door } = await open();
+    const ask = door.run.bind(door);
+    door.run = (path, language) => (path.includes('completion') ? Promise.reject(Object.assign(new Error(), { message: 'result.json: is not a result' })) : ask(path, language));
+    app.kept.compare.ticked = ['runs/completion-2026-11-24', 'runs/head-2026-11-24'];
+    await go('Compare');
+    await screen.findByRole('row', { name: /^Compare head-2026-11-24/ });
+    expect((await screen.findByRole('alert')).textContent).toContain('completion-2026-11-24 is left out: result.json: is not a result');
+    screen.getByText(words.en.compare.testChoose);
+  });
+
   it('quotes what others got, as quoted and untested', async () => {
     await open();
     await go('Compare');
@@ -670,6 +889,34 @@ describe('models', () => {
     await waitFor(() => expect(app.toasts).toEqual([]));
   });
 
+  it('stay out of sight while their removal waits, whatever is read meanwhile, and come back', async () => {
+    const { app } = await open();
+    await go('Models');
+    const here = (): Element | null => screen.queryByRole('button', { name: 'Remove Gemma 3 270M from disk' });
+    await click(here() as HTMLElement);
+    await app.refreshModels();
+    await waitFor(() => expect(here()).toBeNull());
+    await click(screen.getByRole('button', { name: 'Undo' }));
+    await waitFor(() => expect(here()).not.toBeNull());
+    // getting it again takes the removal back
+    await click(here() as HTMLElement);
+    await app.getModel('gemma-3-270m');
+    await waitFor(() => expect(here()).not.toBeNull());
+    expect(app.toasts).toEqual([]);
+  });
+
+  it('that are files of a person are forgotten, and not removed', async () => {
+    const { app, door } = await open();
+    const ask = door.models.bind(door);
+    door.models = async () => (await ask()).map((model) => ({ ...model, source: 'imported' }));
+    await app.refreshModels();
+    await go('Models');
+    expect(screen.queryByRole('button', { name: /^Remove/ })).toBeNull();
+    await click(screen.getByRole('button', { name: 'Forget Gemma 3 270M; the file stays' }));
+    await screen.findByText('Gemma 3 270M was forgotten; the file stays where it is');
+    expect(app.models.map((model) => model.title)).toEqual(['Gemma 3 1B']);
+  });
+
   it('that were trained here are written for other programs', async () => {
     await open();
     await go('Models');
@@ -710,6 +957,17 @@ describe('the report', () => {
     await screen.findByText('datasets/intents-it/head-2026-11-24.lapidary');
   });
 
+  it('is there for a run that failed, which is called so, without a model beside it', async () => {
+    const { app } = await open({ failAt: 5 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await waitFor(() => expect(app.runs[0]?.status).toBe('failed'), { timeout: 30_000 });
+    await go('Report');
+    await screen.findByTitle('Preview of the report');
+    expect(screen.getByLabelText<HTMLSelectElement>('Run shown').selectedOptions[0]?.text).toBe('run-1 · Failed');
+    expect(screen.queryByRole('button', { name: 'Adapter (PEFT)' })).toBeNull();
+  });
+
   it('comes back with its run from one file', async () => {
     const { app, door } = await open();
     await click(screen.getByRole('button', { name: 'Open a packed run…' }));
@@ -740,6 +998,38 @@ describe('the result of queries', () => {
   });
 });
 
+describe('a failure', () => {
+  it('of a figure is told where the figure would stand, unless the run has no such figure', async () => {
+    const { door } = await open();
+    const draw = door.figure.bind(door);
+    door.figure = (run, name, language) =>
+      name === 'reliability' ? Promise.reject(Object.assign(new Error(), { message: 'result.json: the disk cannot be read' })) : draw(run, name, language);
+    await go('Results');
+    const title = await screen.findByRole('heading', { name: words.en.results.reliability });
+    expect(title.closest('figure')?.textContent).toContain('the disk cannot be read');
+    // there is none in the recording
+    expect(screen.queryByText(words.en.results.coverage)).toBeNull();
+  });
+
+  it('to read the runs anew is told, and leaves nothing waiting', async () => {
+    const { app, door } = await open({ cutOffAt: 30, pace: 15 });
+    door.runs = () => Promise.reject(Object.assign(new Error(), { message: 'the library is locked' }));
+    await app.goOn('runs/cut-off');
+    await screen.findByText('the library is locked');
+    expect(app.resuming).toBeNull();
+  });
+
+  it('that nobody handled is told once', async () => {
+    const { app } = await open();
+    const from = new EventTarget() as Window;
+    tellUnhandled(app, from);
+    for (let i = 0; i < 2; i += 1) from.dispatchEvent(Object.assign(new Event('unhandledrejection'), { reason: { message: 'a pipe broke' } }));
+    from.dispatchEvent(Object.assign(new Event('error'), { error: new Error('a defect') }));
+    from.dispatchEvent(Object.assign(new Event('error'), { error: null, message: 'ResizeObserver loop completed' }));
+    expect(app.toasts.map((toast) => [toast.text, toast.bad])).toEqual([['a pipe broke', true], ['a defect', true]]);
+  });
+});
+
 describe('the result of a task without labels', () => {
   it('shows its own main metric, and no matrix', async () => {
     const { door } = await open();
@@ -760,6 +1050,46 @@ describe('the result of a task without labels', () => {
     await screen.findByText(/^Mistakes/);
     await go('Compare');
     await screen.findAllByText('69.0%');
+  });
+});
+
+describe('the menu', () => {
+  it('comes to a screen as the keyboard does: at its top, and on Train at the run at work', async () => {
+    const { app, door } = await open({ pace: 200 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    app.selected = 'runs/head-2026-11-24';
+    for (const come of [() => Promise.resolve(door.command({ kind: 'screen', screen: 'train' })), () => fireEvent.keyDown(window, { key: '3', ctrlKey: true })]) {
+      await go('Models');
+      app.selected = 'runs/head-2026-11-24';
+      within(screen.getByRole('navigation')).getByRole('button', { name: 'Models' }).focus();
+      await come();
+      expect([app.screen, app.selected]).toEqual(['train', 'runs/run-1']);
+      await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('main')));
+    }
+  });
+
+  it('opens a file on Data, where it is told why it cannot be read; whoever picks none stays', async () => {
+    const { app, door } = await open();
+    door.pickFile = () => Promise.resolve(null);
+    await go('Models');
+    door.command({ kind: 'open_data' });
+    await new Promise((done) => setTimeout(done, 20));
+    expect(app.screen).toBe('models');
+    door.pickFile = () => Promise.resolve('elsewhere.csv');
+    door.command({ kind: 'open_data' });
+    await screen.findByText('elsewhere.csv: no such file; check the path');
+    expect(app.screen).toBe('data');
+  });
+
+  it('opens a run, and changes the language and the look', async () => {
+    const { app, door } = await open();
+    door.command({ kind: 'open_run', path: 'runs/completion-2026-11-24' });
+    await waitFor(() => expect([app.screen, app.selected]).toEqual(['results', 'runs/completion-2026-11-24']));
+    door.command({ kind: 'language', language: 'it' });
+    door.command({ kind: 'theme', theme: 'dark' });
+    await waitFor(() => expect([document.documentElement.lang, document.documentElement.dataset['theme']]).toEqual(['it', 'dark']));
   });
 });
 

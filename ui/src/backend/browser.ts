@@ -1,4 +1,4 @@
-/** The double in a browser, set up by the address: `?first&language=it&theme=dark&pace=20&rows=1000000&cut=30`. */
+/** The double in a browser, set up by the address: `?first&language=it&theme=dark&pace=20&rows=1000000&cut=30&fail=5&tight`. */
 import { Double } from './double';
 import type { Language } from './types';
 
@@ -10,11 +10,14 @@ export function fromAddress(search: string): Double {
   const pace = number('pace');
   const rows = number('rows');
   const cutOffAt = number('cut');
+  const failAt = number('fail');
   return new Double({
     first: query.has('first'),
+    tight: query.has('tight'),
     ...(pace === undefined ? {} : { pace }),
     ...(rows === undefined ? {} : { rows }),
     ...(cutOffAt === undefined ? {} : { cutOffAt }),
+    ...(failAt === undefined ? {} : { failAt }),
     settings: {
       ...(language === null ? {} : { language: language as Language }),
       ...(theme === null ? {} : { theme: theme }),

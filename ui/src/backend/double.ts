@@ -81,6 +81,8 @@ export interface DoubleOptions {
   settings?: Partial<Settings>;
   /** The first run that is started ends badly after so many steps. */
   failAt?: number;
+  /** There is not memory enough for what is chosen. */
+  tight?: boolean;
   /** A device of this name is tried before the first use. */
   untried?: string;
   /** There is a run that was cut off after so many steps. */
@@ -133,6 +135,7 @@ function label(row: Row): string {
 export class Double implements Door {
   readonly #pace: number;
   readonly #failAt: number | undefined;
+  readonly #tight: boolean;
   #untried: string | undefined;
   readonly #runs = new Map<string, Played>();
   readonly #commands = new Set<(command: Command) => void>();
@@ -152,6 +155,7 @@ export class Double implements Door {
   constructor(options: DoubleOptions = {}) {
     this.#pace = options.pace ?? 120;
     this.#failAt = options.failAt;
+    this.#tight = options.tight ?? false;
     this.#untried = options.untried;
     this.#hasModel = !options.first;
     this.#settings = { language: null, theme: 'system', ...options.settings };
@@ -537,9 +541,9 @@ export class Double implements Door {
       steps: 30,
       peak_memory_bytes: event.peak_memory_bytes,
       checkpoint_bytes: 60e6,
-      available_memory_bytes: 16e9,
-      fits: true,
-      instead: [],
+      available_memory_bytes: this.#tight ? 1e9 : 16e9,
+      fits: !this.#tight,
+      instead: this.#tight ? ['train.batch=2', 'train.accumulate=4'] : [],
     });
   }
 
@@ -655,7 +659,7 @@ export class Double implements Door {
   figure(run: string, name: string, language: Language): Promise<Figure> {
     const played = this.#played(run);
     const whole = played.recording.figures[language][name];
-    if (!whole) return fail(`${name}: no such figure in the recording`);
+    if (!whole) return fail(`${run} has no figure \`${name}\``);
     const step = this.#step(played);
     const stage = name === 'loss' && played.row.status !== 'completed' ? played.recording.stages.findLast((s) => s.step <= step) : undefined;
     return give(stage ? stage[language] : whole);

@@ -23,6 +23,7 @@ import type {
 } from '../backend/types';
 import { words, type Words } from '../words';
 import { formats, type Format } from './format';
+import { Kept } from './kept.svelte';
 import { Story } from './story.svelte';
 
 export const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'] as const;
@@ -42,6 +43,11 @@ export interface Toast {
 /** A theme by its name; anything else is as the system. */
 function theme(name: string): Theme {
   return name === 'light' || name === 'dark' ? name : 'system';
+}
+
+/** Is a model a file of the person's own, which the library only knows of? */
+export function isFile(model: Model): boolean {
+  return model.source === 'imported';
 }
 
 /** A download under way. */
@@ -73,6 +79,8 @@ export class App {
   /** Why the window could not start. */
   fault = $state<string | null>(null);
   screen = $state<Screen>('start');
+  /** How often somebody came to a screen by the keyboard or the menu. */
+  arrivals = $state(0);
   language = $state<Language>('en');
   theme = $state<Theme>('system');
   dark = $state(false);
@@ -81,7 +89,13 @@ export class App {
 
   tasks = $state.raw<Task[]>([]);
   devices = $state.raw<Device[]>([]);
-  models = $state.raw<Model[]>([]);
+  /** One that is being removed is not on this machine any more; if it is a person's own file, it is not known either. */
+  readonly models = $derived.by((): Model[] =>
+    this.#models.flatMap((model) => {
+      if (!this.#hidden.has(`model:${model.name}`)) return [model];
+      return isFile(model) ? [] : [{ ...model, path: null, bytes: 0 }];
+    }),
+  );
   offers = $state.raw<DataOffer[]>([]);
   runs = $state.raw<RunRow[]>([]);
 
@@ -120,8 +134,13 @@ export class App {
   /** What screens ask of each other: a text to look for in Data. */
   dataSearch = $state<string | null>(null);
 
+  /** What each screen keeps while another one is shown. */
+  readonly kept = new Kept();
+
   readonly #stories: Record<string, Story> = {};
-  readonly #hidden = new SvelteMap<string, ReturnType<typeof setTimeout>>();
+  /** What is being deleted, and what takes that back. */
+  readonly #hidden = new SvelteMap<string, () => void>();
+  #models = $state.raw<Model[]>([]);
   #settings: Settings = { language: null, theme: 'system' };
   #media: MediaQueryList | null = null;
   /** Devices that are ready, or on the way to it. */
@@ -291,13 +310,13 @@ export class App {
   #obey(command: Command): void {
     switch (command.kind) {
       case 'screen':
-        this.screen = SCREENS.find((screen) => screen === command.screen) ?? this.screen;
+        this.go(SCREENS.find((screen) => screen === command.screen) ?? this.screen, true);
         break;
       case 'open_data':
-        void this.pickData('file');
+        void this.pickData('file', true);
         break;
       case 'open_run':
-        void this.refreshRuns().then(() => this.show(command.path, 'results'));
+        void this.#renewed(this.refreshRuns()).then(() => this.show(command.path, 'results'));
         break;
       case 'language':
         this.setLanguage(command.language);
@@ -319,12 +338,15 @@ export class App {
 
   // data -----------------------------------------------------------------------------------------
 
-  async pickData(what: 'file' | 'folder'): Promise<void> {
+  /** `show` goes to Data, which says how it went, once something was picked. */
+  async pickData(what: 'file' | 'folder', show = false): Promise<void> {
     const title = this.words.data.pick;
     try {
       const path = what === 'file' ? await this.door.pickFile('data', title) : await this.door.pickFolder(title);
+      if (path && show) this.go('data', true);
       if (path) await this.openPath(path);
     } catch (reason) {
+      if (show) this.go('data', true);
       this.dataFault = failure(reason).message;
     }
   }
@@ -421,12 +443,18 @@ export class App {
   // models ---------------------------------------------------------------------------------------
 
   async refreshModels(): Promise<void> {
-    this.models = await this.door.models();
+    this.#models = await this.door.models();
     if (!this.chosenModel?.path) this.model = (this.models.find((m) => m.path) ?? this.models.find((m) => !m.gated) ?? this.models[0])?.name ?? null;
   }
 
   async getModel(name: string): Promise<void> {
     if (this.downloads.has(name)) return;
+    // it is there still
+    const back = this.#hidden.get(`model:${name}`);
+    if (back) {
+      back();
+      return;
+    }
     const download = new Download();
     this.downloads.set(name, download);
     this.modelFaults.delete(name);
@@ -440,7 +468,7 @@ export class App {
     } finally {
       this.downloads.delete(name);
     }
-    await this.refreshModels();
+    await this.#renewed(this.refreshModels());
   }
 
   async pickModel(): Promise<void> {
@@ -474,45 +502,47 @@ export class App {
     }
   }
 
-  /** Takes it out of sight at once, and off the disk when the time for an undo is over. */
+  /** Takes it out of sight at once, and off the disk (or, if it is a person's own file, off the list alone) when the time for an undo is over. */
   removeModel(model: Model): void {
-    const before = this.models;
-    this.models = this.models.map((m) => (m.name === model.name ? { ...m, path: null, bytes: 0 } : m));
-    this.#later(`model:${model.name}`, this.words.models.removed(model.title), () => (this.models = before), async () => {
+    const { forgotten, removed } = this.words.models;
+    this.#later(`model:${model.name}`, (isFile(model) ? forgotten : removed)(model.title), async () => {
       await this.door.removeModel(model.name);
       await this.refreshModels();
     });
   }
 
-  #later(key: string, text: string, undo: () => void, act: () => Promise<void>): void {
+  #later(key: string, text: string, act: () => Promise<void>): void {
     const timer = setTimeout(() => {
       this.dismiss(toast);
       act()
-        .catch((reason: unknown) => {
-          undo();
-          this.tell(failure(reason).message, { bad: true });
-        })
+        .catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }))
         .finally(() => this.#hidden.delete(key));
     }, UNDO_MS);
-    this.#hidden.set(key, timer);
-    const toast = this.tell(text, {
-      stay: UNDO_MS,
-      undoes: true,
-      action: {
-        text: this.words.undo,
-        run: () => {
-          clearTimeout(timer);
-          this.#hidden.delete(key);
-          undo();
-        },
-      },
-    });
+    const back = (): void => {
+      clearTimeout(timer);
+      this.#hidden.delete(key);
+      this.dismiss(toast);
+    };
+    this.#hidden.set(key, back);
+    const toast = this.tell(text, { stay: UNDO_MS, undoes: true, action: { text: this.words.undo, run: back } });
   }
 
   // runs -----------------------------------------------------------------------------------------
 
   async refreshRuns(): Promise<void> {
     this.runs = await this.door.runs();
+  }
+
+  /** A list that is read anew after something was done: what was done stands, whatever comes of that. */
+  async #renewed(list: Promise<void>): Promise<void> {
+    await list.catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }));
+  }
+
+  /** Goes to a screen; Train shows the run at work. `arriving`, by the keyboard or the menu: the top of the screen takes the keyboard. */
+  go(screen: Screen, arriving = false): void {
+    if (screen === 'train' && this.active) this.selected = this.active.path;
+    this.screen = screen;
+    if (arriving) this.arrivals += 1;
   }
 
   show(run: string, screen: Screen): void {
@@ -544,7 +574,7 @@ export class App {
         language,
         (s) => void this.#ended(s, underWay()),
         () => {
-          if (underWay()) void this.refreshRuns();
+          if (underWay()) void this.#renewed(this.refreshRuns());
         },
       );
       story.asked = known?.asked ?? null;
@@ -556,8 +586,12 @@ export class App {
 
   async #ended(story: Story, watched: boolean): Promise<void> {
     if (!watched) return;
-    await this.refreshRuns();
-    if (story.ended?.type === 'failed') this.tell(story.ended.message, { bad: true });
+    await this.#renewed(this.refreshRuns());
+    // a run that was gone on with tells of its earlier end, too
+    if (!story.ended) return;
+    if (story.ended.type === 'failed') this.tell(story.ended.message, { bad: true });
+    else if (story.ended.status === 'stopped' && this.can.resume)
+      this.tell(this.words.train.stopped, { action: { text: this.words.train.resume, run: () => void this.goOn(story.run) }, stay: 15000 });
     else if (this.screen !== 'train')
       this.tell(this.words.train.done, { action: { text: this.words.train.see, run: () => this.show(story.run, 'results') }, stay: 15000 });
   }
@@ -630,10 +664,10 @@ export class App {
       // Train says it, above what was asked
       story.fault = failure(reason).message;
     }
-    await this.refreshRuns();
+    await this.#renewed(this.refreshRuns());
   }
 
-  /** Goes on with a run that was cut off, and shows it. */
+  /** Goes on with a run that was cut off, failed or was stopped, and shows it. */
   async goOn(run: string): Promise<void> {
     this.show(run, 'train');
     this.resuming = run;
@@ -645,12 +679,12 @@ export class App {
     } catch (reason) {
       this.story(run).fault = failure(reason).message;
     }
-    await this.refreshRuns();
+    await this.#renewed(this.refreshRuns());
     this.resuming = null;
   }
 
   deleteRun(run: RunRow): void {
-    this.#later(run.path, this.words.runs.deleted(run.name), () => undefined, async () => {
+    this.#later(run.path, this.words.runs.deleted(run.name), async () => {
       await this.door.deleteRun(run.path);
       await this.refreshRuns();
     });

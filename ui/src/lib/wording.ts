@@ -31,6 +31,12 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   // the window goes on with a run on the device that it began on
   [/; to go on with the run on another device, name it: lapidary resume .*? --device cpu/g, ''],
   [/; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume .*? --device cpu/g, ''],
+  // runs
+  [/; lapidary resume (goes on with it|prosegue)/g, '', 'goOn'],
+  [/(go on|prosegui) (with|con) lapidary resume/g, '$1', 'goOn'],
+  [/(go on with it|riprendila): lapidary resume .*$/g, '$1', 'goOn'],
+  [/(train again|ripeti l’addestramento): lapidary .*$/g, '$1'],
+  [/; lapidary report (writes its report|ne scrive il rapporto)/g, '', 'report'],
   // models
   [/: accept its licence on the hub's page of the model, make a token there and set HF_TOKEN to it/g, '', 'token'],
   [/: accetta la sua licenza nella pagina del modello sull’hub, crea lì un token e mettilo in HF_TOKEN/g, '', 'token'],
@@ -57,4 +63,9 @@ export function wording(message: string, words: Words): string {
   if (advice.size === 0) return text;
   const end = /[.!?…]$/.test(text) ? '' : '.';
   return [text + end, ...[...advice].map((a) => words.advice[a])].join(' ');
+}
+
+/** Does a failure only say that a run has not got a figure that others have? */
+export function noSuchFigure(message: string): boolean {
+  return / has no figure `| non ha una figura `/.test(message);
 }

@@ -1,0 +1,89 @@
+/** What screens keep while another one is shown: a screen itself is gone as soon as it is left. */
+import { SvelteMap } from 'svelte/reactivity';
+import type { Answered, Language, Lengths, Prediction, Row, RowFilter, RowQuery, Run, Said } from '../backend/types';
+import { Pages } from './pages.svelte';
+
+class KeptData {
+  /** The data set that all of this is about. */
+  id: string | undefined;
+  filter = $state.raw<RowFilter>({});
+  search = $state('');
+  sort = $state.raw<RowQuery['sort']>({ by: 'row', descending: false });
+  selected = $state.raw<Row | null>(null);
+  view = $state<'table' | 'map'>('table');
+  /** Format that was chosen for exports; another task may lack it. */
+  wanted = $state('jsonl');
+  readonly pages = new Pages<Row>();
+  /** How far down the table was. */
+  scroll = $state(0);
+  lengths = $state.raw<Lengths | null>(null);
+  /** What the lengths were measured of. */
+  measured: string | null = null;
+
+  note(measured: string | null, lengths: Lengths | null): void {
+    this.measured = measured;
+    this.lengths = lengths;
+  }
+
+  /** Another data set has other rows and other findings. */
+  turnTo(id: string | undefined): void {
+    this.id = id;
+    this.filter = {};
+    this.search = '';
+    this.selected = null;
+    this.scroll = 0;
+    this.pages.clear();
+  }
+}
+
+/** How many answers are shown at first, and how many more each time. */
+export const STEP = 50;
+
+class KeptResults {
+  /** The run that all of this is about. */
+  path: string | null = null;
+  whole = $state.raw<Run | null>(null);
+  side = $state<'wrong' | 'right' | 'all'>('wrong');
+  cell = $state.raw<readonly [number, number] | null>(null);
+  surest = $state(true);
+  limit = $state(STEP);
+  rows = $state.raw<Prediction[]>([]);
+  total = $state(0);
+  order = $state.raw<{ by: 'label' | 'precision' | 'recall' | 'f1' | 'support'; descending: boolean }>({ by: 'f1', descending: false });
+
+  turnTo(path: string | null): void {
+    this.path = path;
+    this.cell = null;
+    this.limit = STEP;
+  }
+}
+
+class KeptTry {
+  text = $state('');
+  fault = $state<string | null>(null);
+  /** What is being answered, and what both models have said of it so far. */
+  asking = $state.raw<{ text: string; abort: AbortController; tuned: Said | null; base: Said | null } | null>(null);
+  /** What each run has answered, latest first. */
+  readonly answered = new SvelteMap<string, Answered[]>();
+}
+
+class KeptCompare {
+  ticked = $state.raw<string[]>([]);
+  /** Only what differs. */
+  only = $state(true);
+}
+
+class KeptReport {
+  language = $state<Language | null>(null);
+  formats = $state.raw<string[] | null>(null);
+  /** Sections that are left out, of this report and the next. */
+  without = $state.raw<string[]>([]);
+}
+
+export class Kept {
+  readonly data = new KeptData();
+  readonly results = new KeptResults();
+  readonly try = new KeptTry();
+  readonly compare = new KeptCompare();
+  readonly report = new KeptReport();
+}
