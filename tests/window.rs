@@ -30,7 +30,7 @@ impl Desk {
             std::fs::write(folder.join(format!("{name}.jsonl")), rows(from, to)).expect("written");
         }
         let home = Home::open(Some(&desk.path("home"))).expect("a library");
-        models::import(&home, "tiny", &tiny()).expect("the tiny model");
+        models::import(&home, Some("tiny"), &tiny()).expect("the tiny model");
         desk
     }
 
@@ -722,7 +722,7 @@ fn how_soon_the_window_answers_while_a_run_uses_every_core() {
     }
     let desk = Desk::new();
     let model = acceptance::real_weights().map_or("tiny", |path| {
-        models::import(&Home::open(Some(&desk.path("home"))).expect("a library"), "real", &path).expect("the real model");
+        models::import(&Home::open(Some(&desk.path("home"))).expect("a library"), Some("real"), &path).expect("the real model");
         "real"
     });
     let window = desk.open();

@@ -47,6 +47,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         get_model,
         cancel_get_model,
         import_model,
+        is_model,
         remove_model,
         data_offers,
         source_of,
@@ -353,6 +354,12 @@ async fn import_model(shell: State<'_, Shell>, path: PathBuf) -> Answer<ModelVie
     shell.grants.check(&path)?;
     let home = shell.desk.home().clone();
     work(&shell, "import model", move || view::import_model(&home, &path)).await
+}
+
+#[tauri::command]
+async fn is_model(shell: State<'_, Shell>, path: PathBuf) -> Answer<bool> {
+    shell.grants.check(&path)?;
+    work(&shell, "look at a path", move || Ok(models::is_model(&path))).await
 }
 
 #[tauri::command]

@@ -237,8 +237,7 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
             out.path(&row.path);
         }
         ModelsCommand::Import { path, name } => {
-            let name = name.unwrap_or_else(|| path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default());
-            out.path(&models::import(home, &name, &path)?.path);
+            out.path(&models::import(home, name.as_deref(), &path)?.path);
         }
         ModelsCommand::Export { name, out: folder } => {
             models::export(home, &name, &folder)?;

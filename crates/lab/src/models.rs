@@ -364,19 +364,49 @@ fn explain(hub: &str, error: &ApiError) -> String {
     )
 }
 
-/// Adds a model that is on disk to the library under a name; the files stay where they are.
+/// Whether a path is a model rather than a data set: a file of weights, or a folder that says how its weights are made.
+pub fn is_model(path: &Path) -> bool {
+    if path.is_dir() {
+        return path.join("config.json").exists() && !path.join(data::set::CARD).exists();
+    }
+    path.extension().is_some_and(|ending| ["gguf", SAFETENSORS].iter().any(|e| ending.eq_ignore_ascii_case(e)))
+}
+
+/// The ending of a file that is not a model by itself.
+const SAFETENSORS: &str = "safetensors";
+
+/// The model that a path belongs to: of a `.safetensors` file, the folder around it.
+fn whole(path: &Path) -> Result<PathBuf> {
+    if path.is_dir() || !path.extension().is_some_and(|e| e.eq_ignore_ascii_case(SAFETENSORS)) {
+        return Ok(path.into());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.join("config.json").exists() {
+        return Err(Error::request(say!(
+            "{}: such a file holds only the weights of a model, and config.json is not beside it; put the model's other files there, or choose its folder",
+            "{}: un file così contiene solo i pesi di un modello, e accanto non c’è config.json; metti lì gli altri file del modello, o scegli la sua cartella",
+            path.display()
+        )));
+    }
+    Ok(folder.into())
+}
+
+/// Adds a model that is on disk to the library; the files stay where they are. It gets a name, or that of its file or folder.
 ///
 /// # Errors
 /// If the files are no Gemma 3 that this version reads.
-pub fn import(home: &Home, name: &str, path: &Path) -> Result<ModelRow> {
+pub fn import(home: &Home, name: Option<&str>, path: &Path) -> Result<ModelRow> {
+    let given = whole(path)?;
+    let path = given.canonicalize().map_err(|e| Error::io(&given, e))?;
+    let own = if path.is_dir() { path.file_name() } else { given.file_stem() };
+    let name = name.map_or_else(|| own.unwrap_or_default().to_string_lossy().into_owned(), String::from);
     if name.is_empty() || name.contains(['/', '\\']) {
         return Err(Error::request(say!(
             "`{name}` is no name for a model; use letters, digits, - and .",
             "`{name}` non è un nome per un modello; usa lettere, cifre, - e ."
         )));
     }
-    let path = path.canonicalize().map_err(|e| Error::io(path, e))?;
-    register(home, name, &path, "imported", "as its owner states")
+    register(home, &name, &path, "imported", "as its owner states")
 }
 
 fn register(home: &Home, name: &str, path: &Path, source: &str, license: &str) -> Result<ModelRow> {
@@ -467,6 +497,28 @@ mod tests {
             remove(&home, name).expect("removed");
             assert_eq!((partial(name), file.exists()), (0, false));
         }
+    }
+
+    #[test]
+    fn a_file_of_weights_stands_for_the_folder_around_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (home, folder) = (Home::open(Some(&dir.path().join("home"))).expect("home"), dir.path().join("my.model"));
+        let weights = folder.join("model.safetensors");
+        std::fs::create_dir(&folder).expect("made");
+        std::fs::write(&weights, "").expect("written");
+        assert!(import(&home, None, &weights).is_err_and(|e| e.to_string().contains("config.json is not beside it")));
+        assert!(is_model(&weights) && !is_model(&folder) && !is_model(&dir.path().join("rows.csv")));
+        // tests run in the folder of their crate
+        let tiny = Path::new("../../tests/reference/tiny");
+        for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+            std::fs::copy(tiny.join(file), folder.join(file)).expect("copied");
+        }
+        assert!(is_model(&folder));
+        let row = import(&home, None, &weights).expect("a model");
+        assert_eq!((row.name.as_str(), row.path), ("my.model", folder.canonicalize().expect("there")));
+        // what is described as data is data
+        std::fs::write(folder.join(data::set::CARD), "").expect("written");
+        assert!(!is_model(&folder));
     }
 
     #[test]

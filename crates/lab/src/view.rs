@@ -342,8 +342,7 @@ pub fn models(home: &Home) -> Result<Vec<ModelView>> {
 /// # Errors
 /// If it is no model that this version reads.
 pub fn import_model(home: &Home, path: &Path) -> Result<ModelView> {
-    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    models::import(home, &name, path)?;
+    let name = models::import(home, None, path)?.name;
     models(home)?
         .into_iter()
         .find(|m| m.name == name)
