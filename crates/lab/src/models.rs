@@ -477,6 +477,22 @@ mod tests {
     }
 
     #[test]
+    fn progress_is_that_of_all_files_where_their_sizes_are_known() {
+        for (total, expected) in [(Some(30), [(15, 30), (27, 30)]), (None, [(5, 20), (17, 20)])] {
+            let mut heard = Vec::new();
+            let mut tell = |_: &str, done: u64, total: u64| heard.push((done, total));
+            let mut tell: OnProgress<'_> = &mut tell;
+            let mut file = Forward { file: "b", size: 0, done: 0, before: 10, total, stop: &AtomicBool::new(false), tell: &mut tell };
+            file.init(20, "b");
+            file.update(5);
+            // a transfer that broke off begins again with what is here
+            file.init(20, "b");
+            file.update(17);
+            assert_eq!(heard, expected);
+        }
+    }
+
+    #[test]
     fn a_catalogue_that_cannot_be_read_is_named() {
         assert!(parse("[[model]]\nid = 7", "mine.toml").is_err_and(|e| e.to_string().starts_with("mine.toml is no catalogue of models: ")));
     }
