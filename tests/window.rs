@@ -1,14 +1,17 @@
 //! The real window, driven as a person drives it, with the tiny model so that it takes seconds.
 
-use acceptance::webdriver::{Key, Window, can_drive};
+use acceptance::index::{Index, MODEL, Mood};
+use acceptance::webdriver::{Key, PATIENCE, Window, can_drive};
 use acceptance::{root, tiny};
 use lab::{Home, models};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// A library with the tiny model, and a data set on offer.
+/// A library, and a data set on offer.
 struct Desk {
     dir: tempfile::TempDir,
+    /// What the window is started with besides.
+    variables: Vec<(&'static str, String)>,
 }
 
 const WORDS: [(&str, [&str; 6]); 2] = [
@@ -17,8 +20,16 @@ const WORDS: [(&str, [&str; 6]); 2] = [
 ];
 
 impl Desk {
+    /// With the tiny model.
     fn new() -> Self {
-        let desk = Self { dir: tempfile::tempdir().expect("a folder") };
+        let desk = Self::without_model();
+        let home = Home::open(Some(&desk.path("home"))).expect("a library");
+        models::import(&home, Some("tiny"), &tiny()).expect("the tiny model");
+        desk
+    }
+
+    fn without_model() -> Self {
+        let desk = Self { dir: tempfile::tempdir().expect("a folder"), variables: Vec::new() };
         let folder = desk.path("datasets/parcels");
         std::fs::create_dir_all(&folder).expect("made");
         let rows = |from: usize, to: usize| -> String {
@@ -29,8 +40,6 @@ impl Desk {
         for (name, from, to) in [("train", 0, 4), ("validation", 4, 5), ("test", 5, 6)] {
             std::fs::write(folder.join(format!("{name}.jsonl")), rows(from, to)).expect("written");
         }
-        let home = Home::open(Some(&desk.path("home"))).expect("a library");
-        models::import(&home, "tiny", &tiny()).expect("the tiny model");
         desk
     }
 
@@ -52,7 +61,8 @@ impl Desk {
         let text = |name: &str| self.path(name).display().to_string();
         let (home, datasets, own) = (text("home"), text("datasets"), text("own"));
         // the window's own files stay in here, too
-        let variables = [("LAPIDARY_DATASETS", datasets.as_str()), ("XDG_DATA_HOME", &own), ("XDG_CONFIG_HOME", &own), ("XDG_CACHE_HOME", &own)];
+        let mut variables = vec![("LAPIDARY_DATASETS", datasets.as_str()), ("XDG_DATA_HOME", &own), ("XDG_CONFIG_HOME", &own), ("XDG_CACHE_HOME", &own)];
+        variables.extend(self.variables.iter().map(|(name, value)| (*name, value.as_str())));
         let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
         let args: Vec<&str> = ["--home", &home].into_iter().chain(files.iter().map(String::as_str)).collect();
         let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &args, &variables, size);
@@ -154,6 +164,55 @@ fn from_three_choices_to_a_report() {
     // what nobody chose in a dialog or dropped stays closed to the page
     let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}}));
     assert!(refused.as_ref().is_err_and(|e| e.contains("choose this file in the dialog")), "{refused:?}");
+}
+
+#[test]
+fn a_first_start_gets_its_model_without_a_word_typed_and_goes_on_after_a_pause() {
+    if !can_drive() {
+        return;
+    }
+    let index = Index::serve(Mood::Slow);
+    let mut desk = Desk::without_model();
+    desk.variables = index.variables().into();
+    let window = desk.open();
+    window.shows("It comes from 127.0.0.1. Getting it means accepting the Terms of a test.");
+    window.click("main button", "Accept terms and get, about ");
+    let began = std::time::Instant::now();
+    while index.asked().len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "the second wheel is not asked for");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    window.wait("progress", "return document.querySelector('main progress')?.position > 0.5", &[]);
+    window.click("main button", "Pause");
+    window.shows(" are here.");
+    picture(&window, "partly");
+    // another start finds what has arrived, and one can say that it is not wanted
+    window.kill();
+    let window = desk.open();
+    window.shows(" are here.");
+    let model = window.ask("models", &json!({})).expect("models")[0].clone();
+    assert!(model["name"] == MODEL && model["partial_bytes"].as_u64() > Some(0) && model["gated"] == false, "{model}");
+    index.hurry();
+    window.click("main button", "Go on");
+    window.shows("· on this machine");
+    assert!(matches!(index.asked().as_slice(), [(0, 0), (1, 0), (1, from)] if *from > 0), "{:?}", index.asked());
+    window.click("main button", "Start");
+    window.click("main button", "See the result");
+    window.shows("on 2 examples of the test set");
+    window.ask("remove_model", &json!({"name": MODEL})).expect("removed");
+    assert!(!desk.path("home/models").join(MODEL).exists());
+}
+
+#[test]
+fn a_folder_that_is_dropped_is_a_model_if_it_holds_one() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::without_model();
+    let window = desk.open_with(&[&tiny()]);
+    window.shows("In use");
+    let models = window.ask("models", &json!({})).expect("models");
+    assert_eq!((models[0]["name"].as_str(), models[0]["path"].as_str()), (Some("tiny"), tiny().canonicalize().expect("there").to_str()), "{models}");
 }
 
 /// Asks for a run that does not end while a test looks at it.
@@ -727,7 +786,7 @@ fn how_soon_the_window_answers_while_a_run_uses_every_core() {
     }
     let desk = Desk::new();
     let model = acceptance::real_weights().map_or("tiny", |path| {
-        models::import(&Home::open(Some(&desk.path("home"))).expect("a library"), "real", &path).expect("the real model");
+        models::import(&Home::open(Some(&desk.path("home"))).expect("a library"), Some("real"), &path).expect("the real model");
         "real"
     });
     let window = desk.open();

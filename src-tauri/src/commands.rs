@@ -47,6 +47,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         get_model,
         cancel_get_model,
         import_model,
+        is_model,
         remove_model,
         data_offers,
         source_of,
@@ -329,32 +330,19 @@ pub struct Progress {
     what: String,
 }
 
-/// A download that a person cancelled unwinds with this.
-struct Cancelled;
-
 #[tauri::command]
 async fn get_model(shell: State<'_, Shell>, name: String, token: Option<String>, progress: Channel<Progress>) -> Answer<()> {
     let (home, wanted) = (shell.desk.home().clone(), name.clone());
     let fetch = move |cancelled: &Ending| {
         let mut last: Option<Instant> = None;
         let mut tell = |file: &str, done: u64, total: u64| {
-            if cancelled.load(Ordering::Relaxed) {
-                // the library that fetches cannot be told to stop; what has arrived it keeps, and goes on from there
-                std::panic::resume_unwind(Box::new(Cancelled));
-            }
             if last.is_none_or(|l| l.elapsed() > Duration::from_millis(100)) || done == total {
                 last = Some(Instant::now());
                 // a page that has gone away does not end the download
                 let _ = progress.send(Progress { done, total: (total > 0).then_some(total), what: file.into() });
             }
         };
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| models::get(&home, &wanted, token.as_deref(), &mut tell))) {
-            Ok(outcome) => outcome.map(|_| ()),
-            Err(reason) if reason.is::<Cancelled>() => {
-                Err(lab::Error::request(say!("cancelled; what has arrived is kept", "annullato; ciò che è arrivato resta")))
-            }
-            Err(defect) => std::panic::resume_unwind(defect),
-        }
+        models::get(&home, &wanted, token.as_deref(), cancelled, &mut tell).map(drop)
     };
     cancellable(&shell, &name, "get model", fetch).await
 }
@@ -372,9 +360,15 @@ async fn import_model(shell: State<'_, Shell>, path: PathBuf) -> Answer<ModelVie
 }
 
 #[tauri::command]
+async fn is_model(shell: State<'_, Shell>, path: PathBuf) -> Answer<bool> {
+    shell.grants.check(&path)?;
+    work(&shell, "look at a path", move || Ok(models::is_model(&path))).await
+}
+
+#[tauri::command]
 async fn remove_model(shell: State<'_, Shell>, name: String) -> Answer<()> {
-    let desk = shell.desk.clone();
-    work(&shell, "remove model", move || desk.remove_model(&name)).await
+    let home = shell.desk.home().clone();
+    work(&shell, "remove model", move || models::remove(&home, &name)).await
 }
 
 #[tauri::command]

@@ -1,5 +1,7 @@
 //! Where the acceptance tests find things, and how they skip what is not there: loudly.
 
+pub mod http;
+pub mod index;
 pub mod messages;
 pub mod near;
 pub mod webdriver;

@@ -1,6 +1,6 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import axe from 'axe-core';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
 import { Double, type DoubleOptions } from '../src/backend/double';
@@ -629,9 +629,20 @@ describe('data', () => {
     await screen.findByText(words.en.drop);
     door.drag(false);
     await waitFor(() => expect(screen.queryByText(words.en.drop)).toBeNull());
-    door.drop(['tiny.GGUF']);
-    expect(app.screen).toBe('models');
-    await waitFor(() => expect(app.toasts.length).toBe(0));
+    for (const model of ['tiny.GGUF', 'models/a-folder', 'models/a-folder/model.safetensors']) {
+      door.drop([model]);
+      await waitFor(() => expect(app.screen).toBe('models'));
+      await waitFor(() => expect(app.toasts.length).toBe(0));
+      app.screen = 'start';
+    }
+    // any other folder is data, and so is what cannot be looked at
+    door.isModel = () => Promise.reject(Object.assign(new Error(), { message: 'choose this file in the dialog' }));
+    for (const data of ['datasets/intents-it', 'models/unknown']) {
+      door.drop([data]);
+      await waitFor(() => expect(app.screen).toBe('data'));
+      app.screen = 'start';
+    }
+    await waitFor(() => expect(app.dataFault).toContain('models/unknown'));
   });
 
   it('is a map whose points open rows, one by one or those drawn around', async () => {
@@ -871,12 +882,41 @@ describe('models', () => {
     const { app, door } = await open({ first: true, pace: 40 });
     await click(screen.getByRole('button', { name: /^Accept terms and get/ }));
     await click(await screen.findByRole('button', { name: 'Pause' }));
-    const on = await screen.findByRole('button', { name: /^Go on, .*B are here$/ });
+    await screen.findByText(/^[\d.]+ MB of about 253 MB are here\.$/);
+    const on = screen.getByRole('button', { name: 'Go on' });
     expect(screen.queryByRole('alert')).toBeNull();
+    expect(await complaints()).toEqual([]);
     await click(on);
     await waitFor(() => expect(app.chosenModel?.path).toBeTruthy(), { timeout: 10_000 });
-    expect(app.partial.size).toBe(0);
+    expect(app.chosenModel?.partial_bytes).toBe(0);
     expect(door.calls.filter((call) => call === 'getModel')).toHaveLength(2);
+  });
+
+  it('of which a part is here say so, after another start, too, and the part can be deleted, and that taken back', async () => {
+    const { app, door } = await open({ first: true, pace: 40 });
+    await click(screen.getByRole('button', { name: /^Accept terms and get/ }));
+    await click(await screen.findByRole('button', { name: 'Pause' }));
+    await go('Models');
+    await screen.findByText(/ MB of about 253 MB are here\.$/);
+    expect(await complaints()).toEqual([]);
+    const deletes = (): Promise<HTMLElement> => screen.findByRole('button', { name: words.en.models.drop('Gemma 3 270M') });
+    await click(await deletes());
+    expect(screen.queryByText(/are here\.$/)).toBeNull();
+    await click(screen.getByRole('button', { name: 'Undo' }));
+    // wanted again before it was gone: it goes on with what is here, and nothing is deleted behind its back
+    const arrived = app.models[0]?.partial_bytes ?? 0;
+    expect(arrived).toBeGreaterThan(0);
+    await click(await deletes());
+    const removed = vi.spyOn(door, 'removeModel');
+    const get = vi.spyOn(door, 'getModel');
+    void app.getModel('gemma-3-270m');
+    expect(app.toasts).toEqual([]);
+    await waitFor(() => expect(app.downloads.get('gemma-3-270m')?.progress?.done ?? 0).toBeGreaterThanOrEqual(arrived));
+    await click(await screen.findByRole('button', { name: 'Pause' }));
+    await click(await deletes());
+    await waitFor(() => expect(removed).toHaveBeenCalledTimes(1), { timeout: 10_000 });
+    await waitFor(() => expect(app.models[0]?.partial_bytes).toBe(0));
+    expect(get).toHaveBeenCalledTimes(1);
   });
 
   it('that cannot be taken in say why where they are kept', async () => {

@@ -233,16 +233,15 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
         ModelsCommand::List => out.models(&models::list(home)?),
         ModelsCommand::Get { name } => {
             if let Some(entry) = models::catalogue()?.into_iter().find(|e| e.id == name) {
-                out.note(&out.words.license(&entry.title, &entry.license, &entry.license_url));
+                out.note(&out.words.license(&entry.title, &entry.license, &entry.license_url, &entry.source(), entry.download()));
             }
             let mut bar = progress::Download::new(out);
-            let row = models::get(home, &name, None, &mut |file, done, total| bar.update(file, done, total))?;
+            let row = models::get(home, &name, None, &AtomicBool::new(false), &mut |file, done, total| bar.update(file, done, total))?;
             bar.finish();
             out.path(&row.path);
         }
         ModelsCommand::Import { path, name } => {
-            let name = name.unwrap_or_else(|| path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default());
-            out.path(&models::import(home, &name, &path)?.path);
+            out.path(&models::import(home, name.as_deref(), &path)?.path);
         }
         ModelsCommand::Export { name, out: folder } => {
             models::export(home, &name, &folder)?;

@@ -89,7 +89,7 @@ impl Output {
             return json_line(&models);
         }
         for m in models {
-            let place = m.path.as_ref().map_or_else(|| self.words.get_it(&m.name), |p| p.display().to_string());
+            let place = m.path.as_ref().map_or_else(|| self.words.get_it(&m.name, m.partial_bytes), |p| p.display().to_string());
             let size = if m.bytes == 0 { String::new() } else { format!("{:.0} MB", m.bytes as f64 / 1e6) };
             line(&format!("{:<18} {:>8}  {:<20} {}", m.name, size, self.words.said(&m.license), place));
         }

@@ -307,14 +307,23 @@ impl Words {
         self.pick("ended at once; lapidary resume goes on from the last checkpoint", "terminato subito; lapidary resume prosegue dall’ultimo checkpoint")
     }
 
-    /// Terms of a model before it is fetched.
-    pub fn license(self, title: &str, license: &str, url: &str) -> String {
-        both!(self, "{title} comes under the {license}: {url}", "Licenza di {title}: {license}, {url}")
+    /// Terms of a model before it is fetched, from where, and how much that is.
+    pub fn license(self, title: &str, license: &str, url: &str, source: &str, bytes: u64) -> String {
+        let megabytes = self.0.decimal(bytes as f64 / 1e6, 0);
+        both!(
+            self,
+            "{title} comes under the {license}: {url}; from {source}, about {megabytes} MB",
+            "Licenza di {title}: {license}, {url}; da {source}, circa {megabytes} MB"
+        )
     }
 
-    /// How to get a model that is not here.
-    pub fn get_it(self, name: &str) -> String {
-        both!(self, "get it: lapidary models get {name}", "per averlo: lapidary models get {name}")
+    /// How to get a model that is not here, though some bytes of it may be.
+    pub fn get_it(self, name: &str, arrived: u64) -> String {
+        if arrived == 0 {
+            return both!(self, "get it: lapidary models get {name}", "per averlo: lapidary models get {name}");
+        }
+        let megabytes = self.0.decimal(arrived as f64 / 1e6, 0);
+        both!(self, "{megabytes} MB of it are here; go on: lapidary models get {name}", "ne sono arrivati {megabytes} MB; continua: lapidary models get {name}")
     }
 
     /// How many examples a part of the data has.
@@ -1028,8 +1037,9 @@ mod tests {
             w.stopping().into(),
             w.free_memory_unknown().into(),
             w.ended_at_once().into(),
-            w.license("x", "y", "z"),
-            w.get_it("x"),
+            w.license("x", "y", "z", "a", 1),
+            w.get_it("x", 0),
+            w.get_it("x", 1),
             w.examples_of(1, "train"),
             w.nothing_found().into(),
             w.result("x", 1, "test"),

@@ -21,7 +21,7 @@ use crate::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQ
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
 use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
-use crate::{compare, devices, elsewhere, export, library::Library, models, reports};
+use crate::{compare, devices, elsewhere, export, library::Library, reports};
 use data::Example;
 use data::divide::Shares;
 use data::write::Layout;
@@ -636,21 +636,6 @@ impl Desk {
     pub fn query(&self, data: &str, row: usize) -> Result<QueryResult> {
         let sheet = self.sheet(data)?;
         lock(&sheet).query(row)
-    }
-
-    /// Removes a model from the library, and its files if the library got them itself.
-    ///
-    /// # Errors
-    /// If there is no such model, or the disk refuses.
-    pub fn remove_model(&self, name: &str) -> Result<()> {
-        let path = models::find(&self.home, name)?;
-        let own = self.home.models();
-        let folder = path.ancestors().find(|a| a.parent().is_some_and(|p| p == own || p == own.join("hub")));
-        if let Some(folder) = folder {
-            let removed = if folder.is_dir() { std::fs::remove_dir_all(folder) } else { std::fs::remove_file(folder) };
-            removed.map_err(|e| Error::io(folder, e))?;
-        }
-        Library::open(&self.home)?.remove_model(name)
     }
 
     /// What a face remembers between starts: an object, empty the first time or if the file is damaged.

@@ -54,6 +54,19 @@ impl Error {
     }
 }
 
+impl From<wheels::Error> for Error {
+    fn from(error: wheels::Error) -> Self {
+        match error {
+            wheels::Error::Io { path, source } => Self::Io { path, source },
+            wheels::Error::Stopped => Self::Request(error.to_string()),
+            wrong => Self::Request(say!(
+                "{wrong}; nothing of it was kept: try again, and if this comes back, please report it",
+                "{wrong}; non ne è rimasto nulla: riprova e, se si ripete, segnalalo"
+            )),
+        }
+    }
+}
+
 fn unreadable(path: &Path, source: &rusqlite::Error) -> String {
     let path = path.display();
     say!(

@@ -21,6 +21,7 @@ pub mod export;
 pub mod forecast;
 mod haystack;
 pub mod home;
+mod index;
 pub mod job;
 pub mod library;
 pub mod look;

@@ -296,6 +296,8 @@ pub struct ModelView {
     pub path: Option<PathBuf>,
     /// Size on disk, or 0.
     pub bytes: u64,
+    /// Bytes that have arrived of one that is not here, because getting it was broken off.
+    pub partial_bytes: u64,
     /// Licence.
     pub license: String,
     /// Where it came from, or where it can be got.
@@ -304,14 +306,11 @@ pub struct ModelView {
     pub license_url: Option<String>,
     /// Parameters, for a model of the catalogue.
     pub parameters: Option<u64>,
-    /// Bytes of the parameters as the hub holds them, for a model of the catalogue: about what is to be fetched.
+    /// What is to be fetched, for a model of the catalogue; where the source is the hub, about.
     pub download_bytes: Option<u64>,
     /// Its source asks for an account that accepted the licence.
     pub gated: bool,
 }
-
-/// Bytes of a parameter on the hub, which holds bfloat16.
-const HUB_WIDTH: u64 = 2;
 
 /// All models: those on disk, then those that can be got.
 ///
@@ -324,12 +323,13 @@ pub fn models(home: &Home) -> Result<Vec<ModelView>> {
         ModelView {
             license_url: entry.map(|e| e.license_url.clone()),
             parameters: entry.map(|e| e.parameters),
-            download_bytes: entry.map(|e| HUB_WIDTH * e.parameters),
+            download_bytes: entry.map(models::Entry::download),
             gated: entry.is_some_and(|e| e.gated),
             name: m.name,
             title: m.title,
             path: m.path,
             bytes: m.bytes,
+            partial_bytes: m.partial_bytes,
             license: m.license,
             source: m.source,
         }
@@ -342,8 +342,7 @@ pub fn models(home: &Home) -> Result<Vec<ModelView>> {
 /// # Errors
 /// If it is no model that this version reads.
 pub fn import_model(home: &Home, path: &Path) -> Result<ModelView> {
-    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    models::import(home, &name, path)?;
+    let name = models::import(home, None, path)?.name;
     models(home)?
         .into_iter()
         .find(|m| m.name == name)

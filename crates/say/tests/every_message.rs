@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-const ROOMS: [&str; 9] = ["crates/data", "crates/gemma", "crates/lab", "crates/tasks", "crates/train", "crates/report", "crates/cli", "src-tauri", "xtask"];
+const ROOMS: [&str; 10] =
+    ["crates/data", "crates/gemma", "crates/lab", "crates/tasks", "crates/train", "crates/report", "crates/cli", "crates/wheels", "src-tauri", "xtask"];
 
 /// What errors are made with, as it stands before the parenthesis.
 const MAKERS: [&str; 19] = [

@@ -79,8 +79,11 @@ export interface Door {
   models(): Promise<Model[]>;
   /** Fetches a model of the catalogue, with the token of an account where its source asks for one. Aborting keeps what is there; calling again goes on from it. */
   getModel(name: string, token: string | null, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void>;
-  /** Takes a GGUF file or a Hugging Face folder into the library. */
+  /** Takes a GGUF file or a Hugging Face folder into the library; a file of its weights stands for the folder. */
   importModel(path: string): Promise<Model>;
+  /** Whether a path is a model rather than data. */
+  isModel(path: string): Promise<boolean>;
+  /** Removes a model, or what has arrived of it. */
   removeModel(name: string): Promise<void>;
 
   dataOffers(): Promise<DataOffer[]>;

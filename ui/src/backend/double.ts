@@ -144,6 +144,8 @@ export class Double implements Door {
   #rows: Row[];
   #settings: Settings;
   #hasModel: boolean;
+  /** Bytes that have arrived of a model, by its name. */
+  readonly #arrived = new Map<string, number>();
   #history: Row[][] = [];
   #future: Row[][] = [];
   #started = 0;
@@ -320,6 +322,7 @@ export class Double implements Door {
         title: 'Gemma 3 270M',
         path: this.#hasModel ? `models/${MODEL}` : null,
         bytes: this.#hasModel ? bytes : 0,
+        partial_bytes: this.#hasModel ? 0 : (this.#arrived.get(MODEL) ?? 0),
         ...terms,
         source: 'pypi.org',
         parameters,
@@ -331,10 +334,11 @@ export class Double implements Door {
         title: 'Gemma 3 1B',
         path: null,
         bytes: 0,
+        partial_bytes: this.#arrived.get('gemma-3-1b-pt') ?? 0,
         ...terms,
         source: 'google/gemma-3-1b-pt',
         parameters: 999885952,
-        download_bytes: null,
+        download_bytes: 1999771904,
         gated: true,
       },
     ]);
@@ -344,11 +348,13 @@ export class Double implements Door {
     this.calls.push(token === null ? 'getModel' : 'getModel with a token');
     if (name !== MODEL && token === null) return fail(`${name}: huggingface.co asks for an account that accepted the licence; log in with huggingface-cli and try again`);
     const total = HEAD.run.model.files[0]?.count ?? 0;
-    for (let part = 0; part <= 20; part += 1) {
-      if (signal.aborted) return fail('stopped; what was fetched is kept');
-      onProgress({ done: (total * part) / 20, total, what: `${MODEL}-q4_k_m.gguf` });
-      await new Promise((done) => setTimeout(done, this.#pace));
+    for (let done = this.#arrived.get(name) ?? 0; done <= total; done += Math.round(total / 20)) {
+      if (signal.aborted) return fail('stopped; what has arrived is kept');
+      this.#arrived.set(name, done);
+      onProgress({ done, total, what: `${MODEL}-q4_k_m.gguf` });
+      await new Promise((next) => setTimeout(next, this.#pace));
     }
+    this.#arrived.delete(name);
     this.#hasModel = true;
   }
   async importModel(path: string): ReturnType<Door['importModel']> {
@@ -356,8 +362,12 @@ export class Double implements Door {
     const model = (await this.models())[0];
     return model ?? fail(`${path}: is no model`);
   }
-  removeModel(): Promise<void> {
-    this.#hasModel = false;
+  isModel(path: string): Promise<boolean> {
+    return give(/\.(gguf|safetensors)$/i.test(path) || path.startsWith('models/'));
+  }
+  removeModel(name: string): Promise<void> {
+    if (name === MODEL) this.#hasModel = false;
+    this.#arrived.delete(name);
     return give(undefined);
   }
 

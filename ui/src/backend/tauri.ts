@@ -87,6 +87,7 @@ export const tauri: Door = {
   models: () => call('models'),
   getModel: (name, token, onProgress, signal) => watched(onProgress, signal, (progress) => call('get_model', { name, token, progress }), () => call('cancel_get_model', { name })),
   importModel: (path) => call('import_model', { path }),
+  isModel: (path) => call('is_model', { path }),
   removeModel: (name) => call('remove_model', { name }),
 
   dataOffers: () => call('data_offers'),

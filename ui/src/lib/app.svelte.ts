@@ -93,7 +93,7 @@ export class App {
   readonly models = $derived.by((): Model[] =>
     this.#models.flatMap((model) => {
       if (!this.#hidden.has(`model:${model.name}`)) return [model];
-      return isFile(model) ? [] : [{ ...model, path: null, bytes: 0 }];
+      return isFile(model) ? [] : [{ ...model, path: null, bytes: 0, partial_bytes: 0 }];
     }),
   );
   offers = $state.raw<DataOffer[]>([]);
@@ -122,8 +122,6 @@ export class App {
   /** The run that is being taken up again: its model and data are read first. */
   resuming = $state<string | null>(null);
   readonly downloads = new SvelteMap<string, Download>();
-  /** Downloads that were paused or broke off, and how far they had come: what has arrived is kept. */
-  readonly partial = new SvelteMap<string, Progress>();
   readonly modelFaults = new SvelteMap<string, string>();
   /** Why a model file could not be taken in, and why a packed run could not be opened: said where each was asked for. */
   modelFault = $state<string | null>(null);
@@ -138,7 +136,7 @@ export class App {
   readonly kept = new Kept();
 
   readonly #stories: Record<string, Story> = {};
-  /** What is being deleted, and what takes that back. */
+  /** What is being deleted and can still be had back: how, by what it is. */
   readonly #hidden = new SvelteMap<string, () => void>();
   #models = $state.raw<Model[]>([]);
   #settings: Settings = { language: null, theme: 'system' };
@@ -330,10 +328,12 @@ export class App {
   #dropped(paths: string[]): void {
     const path = paths[0];
     if (!path) return;
-    const ending = path.toLowerCase().split('.').at(-1) ?? '';
-    if (ending === 'gguf') this.screen = 'models';
-    else if (ending !== 'lapidary') this.screen = 'data';
-    void (paths.length > 1 && this.#isData(path) ? this.#openFiles(paths) : this.openPath(path));
+    if (paths.length === 1 || !this.#isData(path)) {
+      void this.openPath(path, true);
+    } else {
+      this.screen = 'data';
+      void this.#openFiles(paths);
+    }
   }
 
   // data -----------------------------------------------------------------------------------------
@@ -351,11 +351,17 @@ export class App {
     }
   }
 
-  /** A file becomes the training set, or else what it is; anything without one of the known endings is a folder. */
-  async openPath(path: string): Promise<void> {
+  /** A file becomes the training set, or else what it is; anything without one of the known endings is a folder. Data is `shown` where it was dropped. */
+  async openPath(path: string, shown = false): Promise<void> {
     if (path.toLowerCase().endsWith('.lapidary')) return this.unpack(path);
-    if (path.toLowerCase().endsWith('.gguf')) return this.takeModel(path);
-    await this.openData({ task: this.task, ...(this.#isData(path) ? { train: path } : { folder: path }) });
+    const data = this.#isData(path);
+    // what the engine cannot look at it refuses as data, too, and says why
+    if (!data && (await this.door.isModel(path).catch(() => false))) {
+      this.screen = 'models';
+      return this.takeModel(path);
+    }
+    if (shown) this.screen = 'data';
+    await this.openData({ task: this.task, ...(data ? { train: path } : { folder: path }) });
   }
 
   #isData(path: string): boolean {
@@ -449,10 +455,10 @@ export class App {
 
   async getModel(name: string): Promise<void> {
     if (this.downloads.has(name)) return;
-    // it is there still
-    const back = this.#hidden.get(`model:${name}`);
-    if (back) {
-      back();
+    // what waits to be deleted is wanted again
+    this.#hidden.get(`model:${name}`)?.();
+    if (this.models.some((model) => model.name === name && model.path)) {
+      this.model = name;
       return;
     }
     const download = new Download();
@@ -461,9 +467,7 @@ export class App {
     try {
       await this.door.getModel(name, this.token.trim() === '' ? null : this.token.trim(), (progress) => (download.progress = progress), download.abort.signal);
       this.model = name;
-      this.partial.delete(name);
     } catch (reason) {
-      if (download.progress) this.partial.set(name, download.progress);
       if (!download.abort.signal.aborted) this.modelFaults.set(name, failure(reason).message);
     } finally {
       this.downloads.delete(name);
@@ -471,16 +475,17 @@ export class App {
     await this.#renewed(this.refreshModels());
   }
 
-  async pickModel(): Promise<void> {
+  async pickModel(what: 'file' | 'folder'): Promise<void> {
+    const { pick, pickFolder } = this.words.models;
     try {
-      const path = await this.door.pickFile('model', this.words.models.pick);
+      const path = what === 'file' ? await this.door.pickFile('model', pick) : await this.door.pickFolder(pickFolder);
       if (path) await this.takeModel(path);
     } catch (reason) {
       this.modelFault = failure(reason).message;
     }
   }
 
-  /** Takes a model file into the library. */
+  /** Takes a model, a file or a folder, into the library. */
   async takeModel(path: string): Promise<void> {
     await this.#meanwhile(path, async () => {
       const model = await this.door.importModel(path);
@@ -502,7 +507,10 @@ export class App {
     }
   }
 
-  /** Takes it out of sight at once, and off the disk (or, if it is a person's own file, off the list alone) when the time for an undo is over. */
+  /**
+   * Takes it, or what has arrived of it, out of sight at once, and off the disk (or, if it is a person's own file, off the list
+   * alone) when the time for an undo is over.
+   */
   removeModel(model: Model): void {
     const { forgotten, removed } = this.words.models;
     this.#later(`model:${model.name}`, (isFile(model) ? forgotten : removed)(model.title), async () => {

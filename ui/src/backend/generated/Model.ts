@@ -21,6 +21,10 @@ path: string | null,
  */
 bytes: number, 
 /**
+ * Bytes that have arrived of one that is not here, because getting it was broken off.
+ */
+partial_bytes: number, 
+/**
  * Licence.
  */
 license: string, 
@@ -37,7 +41,7 @@ license_url: string | null,
  */
 parameters: number | null, 
 /**
- * Bytes of the parameters as the hub holds them, for a model of the catalogue: about what is to be fetched.
+ * What is to be fetched, for a model of the catalogue; where the source is the hub, about.
  */
 download_bytes: number | null, 
 /**
