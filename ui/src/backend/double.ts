@@ -348,12 +348,13 @@ export class Double implements Door {
     this.calls.push(token === null ? 'getModel' : 'getModel with a token');
     if (name !== MODEL && token === null) return fail(`${name}: huggingface.co asks for an account that accepted the licence; log in with huggingface-cli and try again`);
     const total = HEAD.run.model.files[0]?.count ?? 0;
-    for (let done = this.#arrived.get(name) ?? 0; done <= total; done += Math.round(total / 20)) {
-      if (signal.aborted) return fail('stopped; what has arrived is kept');
+    for (let done = this.#arrived.get(name) ?? 0; done < total; done += Math.round(total / 20)) {
       this.#arrived.set(name, done);
+      if (done > 0 && signal.aborted) return fail('stopped; what has arrived is kept');
       onProgress({ done, total, what: `${MODEL}-q4_k_m.gguf` });
       await new Promise((next) => setTimeout(next, this.#pace));
     }
+    onProgress({ done: total, total, what: `${MODEL}-q4_k_m.gguf` });
     this.#arrived.delete(name);
     this.#hasModel = true;
   }
