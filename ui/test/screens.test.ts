@@ -356,6 +356,37 @@ describe('data', () => {
     expect(door.calls).toContain('exportData csv');
   });
 
+  it('is given another text, which is shown also where the search leaves it out, and taken back', async () => {
+    const { app } = await open();
+    await go('Data');
+    await fireEvent.input(await screen.findByRole('searchbox'), { target: { value: 'tornerà disponibile il tostapane' } });
+    await screen.findByText(/^1 of 300 rows$/);
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const region = screen.getByRole('region', { name: 'Selected row' });
+    const pencil = (): HTMLElement => within(region).getByRole('button', { name: words.en.data.rewrite });
+    await click(pencil());
+    const field = within(region).getByRole<HTMLTextAreaElement>('textbox', { name: words.en.data.rewrite });
+    const before = field.value;
+    const keep = within(region).getByRole<HTMLButtonElement>('button', { name: words.en.data.rewriteGo });
+    for (const text of [before, '  ']) {
+      await fireEvent.input(field, { target: { value: text } });
+      expect(keep.disabled).toBe(true);
+    }
+    await fireEvent.input(field, { target: { value: 'Quando torna il forno?' } });
+    expect(await complaints()).toEqual([]);
+    await click(keep);
+    await waitFor(() => expect(region.querySelector('.text')?.textContent).toBe('Quando torna il forno?'));
+    expect(document.activeElement).toBe(pencil());
+    await screen.findByText(/^0 of 300 rows$/);
+    await fireEvent.keyDown(window, { key: 'z', ctrlKey: true });
+    await waitFor(() => expect(region.querySelector('.text')?.textContent).toBe(before));
+    expect(app.data?.changes).toBe(0);
+    // who thinks better of it leaves the row as it is
+    await click(pencil());
+    await fireEvent.keyDown(within(region).getByRole('textbox', { name: words.en.data.rewrite }), { key: 'Escape' });
+    expect(region.querySelector('.text')?.textContent).toBe(before);
+  });
+
   it('is narrowed to the rows of a length, and copied as it stands', async () => {
     const { app } = await open();
     let copied = '';

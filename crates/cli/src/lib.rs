@@ -323,6 +323,7 @@ fn edit_data(home: &Home, set: DataSet, action: EditCommand, out: Output) -> Res
             let row = editor.locate(&row)?;
             Change::Relabel { row, target: read(&editor.rows()[row].example.text, &answer)? }
         }
+        EditCommand::Rewrite { row, text } => editor.rewriting(editor.locate(&row)?, text)?,
         EditCommand::Delete { row } => Change::Delete { row: editor.locate(&row)? },
         EditCommand::Move { row, to } => Change::Move { row: editor.locate(&row)?, to },
         EditCommand::Add { to, text, answer } => Change::Add { split: to, target: read(&text, &answer)?, text },

@@ -203,6 +203,13 @@ pub enum Edit {
         /// The answer.
         target: Target,
     },
+    /// Gives a row another text; entities move with the words that they mark.
+    Rewrite {
+        /// The row.
+        row: usize,
+        /// The text.
+        text: String,
+    },
     /// Takes a row out.
     Delete {
         /// The row.
@@ -224,17 +231,6 @@ pub enum Edit {
         /// The answer.
         target: Target,
     },
-}
-
-impl From<Edit> for Change {
-    fn from(edit: Edit) -> Self {
-        match edit {
-            Edit::Relabel { row, target } => Self::Relabel { row, target: target.into_data() },
-            Edit::Delete { row } => Self::Delete { row },
-            Edit::Move { row, split } => Self::Move { row, to: split },
-            Edit::Add { split, text, target } => Self::Add { split, text, target: target.into_data() },
-        }
-    }
 }
 
 /// What a query found, as text.
@@ -440,14 +436,16 @@ impl Sheet {
     /// Makes a change.
     ///
     /// # Errors
-    /// As [`Editor::apply`]; or if an added row would be empty.
+    /// As [`Editor::apply`].
     pub fn edit(&mut self, edit: Edit) -> Result<()> {
-        if let Edit::Add { text, .. } = &edit
-            && text.trim().is_empty()
-        {
-            return Err(Error::request(say!("the new row has no text; write one", "la nuova riga non ha testo; scrivilo")));
-        }
-        self.editor.apply(edit.into())?;
+        let change = match edit {
+            Edit::Relabel { row, target } => Change::Relabel { row, target: target.into_data() },
+            Edit::Rewrite { row, text } => self.editor.rewriting(row, text)?,
+            Edit::Delete { row } => Change::Delete { row },
+            Edit::Move { row, split } => Change::Move { row, to: split },
+            Edit::Add { split, text, target } => Change::Add { split, text, target: target.into_data() },
+        };
+        self.editor.apply(change)?;
         self.take_in();
         Ok(())
     }
@@ -484,7 +482,7 @@ impl Sheet {
         self.found.iter_mut().for_each(|found| found.retain(|&row| rows.get(row).is_some_and(|r| r.split.is_some())));
         let added = self.editor.changes().filter(|c| matches!(c, Change::Add { .. })).count();
         let named = self.editor.changes().filter_map(|c| match c {
-            Change::Relabel { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
+            Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
             Change::Add { .. } => None,
         });
         self.changed = named.chain(rows.len() - added..rows.len()).collect();
@@ -888,6 +886,11 @@ mod tests {
         change(&mut sheet, |s| s.edit(Edit::Relabel { row: 1, target: new("Ritorno") }));
         change(&mut sheet, |s| s.edit(Edit::Add { split: Split::Train, text: "Ultimo".into(), target: new("ritorno") }));
         assert_eq!((find(&mut sheet, "ritorno"), find(&mut sheet, "ultimo")), (vec![1, 5], vec![5]));
+        change(&mut sheet, |s| s.edit(Edit::Rewrite { row: 3, text: "Riavere i soldi".into() }));
+        assert_eq!((find(&mut sheet, "soldi"), find(&mut sheet, "rimborso")), (vec![3], vec![1]));
+        assert_eq!(sheet.existing(3).expect("there").label(), "b");
+        change(&mut sheet, Sheet::undo);
+        assert_eq!((find(&mut sheet, "soldi"), find(&mut sheet, "rimborso")), (vec![], vec![1, 3]));
         // opened with changes in force, which are then taken back
         let mut again = open(dir.path());
         assert_eq!((find(&mut again, "ritorno"), find(&mut again, "ultimo")), (vec![1, 5], vec![5]));

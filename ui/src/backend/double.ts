@@ -439,6 +439,7 @@ export class Double implements Door {
     }
     const change = (row: Row): Row => {
       if (edit.kind === 'relabel') return { ...row, target: edit.target, findings: [], changed: true };
+      if (edit.kind === 'rewrite') return { ...row, text: edit.text, changed: true };
       return edit.kind === 'move' ? { ...row, split: edit.split, changed: true } : row;
     };
     this.#rows = edit.kind === 'delete' ? this.#rows.filter((row) => row.id !== edit.row) : this.#rows.map((row) => (row.id === edit.row ? change(row) : row));

@@ -221,6 +221,8 @@ export const en = {
     origin: 'From',
     copyRow: 'Copy as TSV',
     relabel: 'Label',
+    rewrite: 'Change the text',
+    rewriteGo: 'Keep the text',
     move: 'Part',
     delete: 'Delete row',
     edited: 'Row changed',

@@ -229,6 +229,8 @@ export const it: Words = {
     origin: 'Da',
     copyRow: 'Copia come TSV',
     relabel: 'Etichetta',
+    rewrite: 'Cambia il testo',
+    rewriteGo: 'Tieni il testo',
     move: 'Parte',
     delete: 'Elimina riga',
     edited: 'Riga cambiata',
