@@ -42,6 +42,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         pick_folder,
         devices,
         ready_device,
+        cancel_ready_device,
         tasks,
         models,
         get_model,
@@ -66,6 +67,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         query_row,
         run_query,
         forecast,
+        cancel_forecast,
         start_run,
         pause_run,
         resume_run,
@@ -303,16 +305,26 @@ async fn models(shell: State<'_, Shell>) -> Answer<Vec<ModelView>> {
     work(&shell, "models", move || view::models(&home)).await
 }
 
+/// What the trial of a device is kept under, to be cancelled.
+fn tried(device: &str) -> String {
+    format!("trial of {device}")
+}
+
 /// What a device is called that is being tried.
 #[tauri::command]
 async fn ready_device(shell: State<'_, Shell>, device: String, checking: Channel<String>) -> Answer<Vec<device::Info>> {
-    let desk = shell.desk.clone();
-    let make = move || {
+    let (desk, key) = (shell.desk.clone(), tried(&device));
+    let make = move |cancelled: &Ending| {
         // a page that has gone away does not end it
-        desk.ready(&device, &mut |info| drop(checking.send(info.name.clone())))?;
+        desk.ready(&device, &mut |info| drop(checking.send(info.name.clone())), cancelled)?;
         devices::list(desk.home())
     };
-    work(&shell, "ready device", make).await
+    cancellable(&shell, &key, "ready device", make).await
+}
+
+#[tauri::command]
+fn cancel_ready_device(shell: State<'_, Shell>, device: String) {
+    shell.cancel(&tried(&device));
 }
 
 /// Progress of a download or an export.
@@ -499,7 +511,15 @@ async fn start_run(shell: State<'_, Shell>, request: RunRequest) -> Answer<PathB
 async fn forecast(shell: State<'_, Shell>, request: RunRequest) -> Answer<Forecast> {
     check(&shell, &request)?;
     let desk = shell.desk.clone();
-    work(&shell, "forecast", move || desk.forecast(request)).await
+    cancellable(&shell, FORECAST, "forecast", move |cancelled: &Ending| desk.forecast(request, cancelled.clone())).await
+}
+
+/// What a measurement is kept under, to be cancelled: there is one at a time.
+const FORECAST: &str = "forecast";
+
+#[tauri::command]
+fn cancel_forecast(shell: State<'_, Shell>) {
+    shell.cancel(FORECAST);
 }
 
 /// Whether a person let the window touch what a run would read.

@@ -72,6 +72,23 @@ describe('a newcomer', () => {
     expect(screen.queryByText(words.en.start.checking('Iris Xe'))).toBeNull();
   });
 
+  it('need not wait for the trial of a device, nor for the forecast, and may ask for both again', async () => {
+    const { app } = await open({ untried: 'Iris Xe', pace: 400 });
+    await screen.findByText(words.en.start.checking('Iris Xe'));
+    const again = async (): Promise<void> => {
+      await click(screen.getByRole('button', { name: 'Stop' }));
+      await click(await screen.findByRole('button', { name: words.en.start.measure }));
+    };
+    await again();
+    // it was not tried to the end, so it is tried again
+    await screen.findByText(words.en.start.checking('Iris Xe'));
+    await screen.findByText(words.en.start.measuring);
+    expect(await complaints()).toEqual([]);
+    await again();
+    await screen.findByText(/about .* of memory$/);
+    expect([app.forecastFault, app.forecastStopped, screen.queryByRole('alert')]).toEqual([null, false, null]);
+  });
+
   it('who chooses another task is not left with the data of the one before', async () => {
     const { app } = await open();
     await waitFor(() => expect(startButton().disabled).toBe(false));

@@ -61,7 +61,8 @@ pub fn main() -> ExitCode {
 
 /// Sees to it that a device has been compared with the processor before it is used, which takes a while the first time.
 fn ready(home: &Home, device: &str, out: Output) -> Result<()> {
-    devices::find(home, device, &Children::own()?, &mut |info| out.note(&out.words.checking(info))).map(drop)
+    // Ctrl-C ends the whole group, the child that tries the device included
+    devices::find(home, device, &Children::own()?, &mut |info| out.note(&out.words.checking(info)), &AtomicBool::new(false)).map(drop)
 }
 
 /// Prints what the parser has instead of a command to carry out: help, the version, or what is wrong.
@@ -94,7 +95,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 let children = Children::own()?;
                 for device in &mut devices {
                     out.note(&out.words.checking(device));
-                    *device = devices::check(&home, device.clone(), &children)?;
+                    *device = devices::check(&home, device.clone(), &children, &AtomicBool::new(false))?;
                 }
             }
             out.devices(&devices);

@@ -149,7 +149,7 @@ impl Desk {
         let request = prepared.map_err(|e| {
             Error::request(say!("the training could not be prepared ({e}); please report this", "l’addestramento non si è potuto preparare ({e}); segnalalo"))
         })??;
-        self.end_measuring();
+        self.measure_next(Arc::default());
         let (home, out) = (self.home.clone(), request.out.clone());
         let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
         if begun {
@@ -159,11 +159,14 @@ impl Desk {
         }
     }
 
-    /// Measures what a training would cost; a measurement that was under way is ended, as its answer is no longer wanted.
+    /// Measures what a training would cost, until `cancel` is set; a measurement that was under way is ended, as its answer
+    /// is no longer wanted.
     ///
     /// # Errors
     /// As [`forecast::forecast`], or if a training is under way, which the measurement would disturb and be disturbed by.
-    pub fn forecast(&self, wish: RunRequest) -> Result<Forecast> {
+    pub fn forecast(&self, wish: RunRequest, cancel: Arc<AtomicBool>) -> Result<Forecast> {
+        // first: to read the set below takes a while, too
+        self.measure_next(cancel.clone());
         if let Some(folder) = self.running() {
             return Err(Error::request(say!(
                 "{} is being trained; what another training would cost can be measured afterwards",
@@ -172,16 +175,12 @@ impl Desk {
             )));
         }
         let request = self.request(wish)?;
-        let cancel = self.end_measuring();
         forecast::forecast(&self.home, &request, &Children::own()?, &cancel)
     }
 
-    /// Ends the measurement that is under way, and gives what would end the next one.
-    fn end_measuring(&self) -> Arc<AtomicBool> {
-        let mut measuring = lock(&self.measuring);
-        measuring.store(true, Ordering::Relaxed);
-        *measuring = Arc::default();
-        measuring.clone()
+    /// Ends the measurement that is under way; `cancel` will end the next one.
+    fn measure_next(&self, cancel: Arc<AtomicBool>) {
+        std::mem::replace(&mut *lock(&self.measuring), cancel).store(true, Ordering::Relaxed);
     }
 
     /// Lets the run wait before its next step, with everything on disk, whichever process trains it.
@@ -567,12 +566,13 @@ impl Desk {
         Ok(Some(vectors::draw(&set, &embedded, &numbers, language)))
     }
 
-    /// Makes a device ready: one that has not been held against the CPU is tried, of which `on_check` is told before.
+    /// Makes a device ready: one that has not been held against the CPU is tried, of which `on_check` is told before, until
+    /// `cancel` is set.
     ///
     /// # Errors
     /// As [`devices::find`].
-    pub fn ready(&self, device: &str, on_check: &mut dyn FnMut(&gemma::device::Info)) -> Result<()> {
-        devices::find(&self.home, device, &Children::own()?, on_check).map(drop)
+    pub fn ready(&self, device: &str, on_check: &mut dyn FnMut(&gemma::device::Info), cancel: &AtomicBool) -> Result<()> {
+        devices::find(&self.home, device, &Children::own()?, on_check, cancel).map(drop)
     }
 
     /// Runs the query of a row of an open data set.

@@ -71,8 +71,8 @@ export interface Door {
   pickFolder(title: string): Promise<string | null>;
 
   devices(): Promise<Device[]>;
-  /** Tries a device that has not been held against the processor yet, of which `onCheck` is told by name; gives all devices as they are then. */
-  readyDevice(device: string, onCheck: (name: string) => void): Promise<Device[]>;
+  /** Tries a device that has not been held against the processor yet, of which `onCheck` is told by name; gives all devices as they are then. Aborting leaves it untried. */
+  readyDevice(device: string, onCheck: (name: string) => void, signal: AbortSignal): Promise<Device[]>;
   tasks(): Promise<Task[]>;
 
   models(): Promise<Model[]>;
@@ -109,7 +109,8 @@ export interface Door {
   /** Runs the query of a row; it can only read. */
   queryRow(data: string, row: number): Promise<QueryResult>;
 
-  forecast(request: RunRequest): Promise<Forecast>;
+  /** Aborting ends the measurement, and so does the next one. */
+  forecast(request: RunRequest, signal: AbortSignal): Promise<Forecast>;
   /** Checks, makes the run folder in the library and starts. Gives the run's path. */
   startRun(request: RunRequest): Promise<string>;
   pauseRun(run: string): Promise<void>;

@@ -273,10 +273,11 @@ export class Double implements Door {
     return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, memory_bytes: null, f16: false, subgroups: false, parity: 'pass', detail: '', speed: null }]);
   }
 
-  async readyDevice(_device: string, onCheck: (name: string) => void): ReturnType<Door['readyDevice']> {
+  async readyDevice(...[, onCheck, signal]: Parameters<Door['readyDevice']>): ReturnType<Door['readyDevice']> {
     if (this.#untried !== undefined) {
       onCheck(this.#untried);
       await new Promise((done) => setTimeout(done, this.#pace));
+      if (signal.aborted) return fail(`${this.#untried} was not compared with the processor to the end; try again`);
       this.#untried = undefined;
     }
     return this.devices();
@@ -505,7 +506,9 @@ export class Double implements Door {
     return fail('the recording holds no tokens');
   }
 
-  forecast(): ReturnType<Door['forecast']> {
+  async forecast(...[, signal]: Parameters<Door['forecast']>): ReturnType<Door['forecast']> {
+    await new Promise((done) => setTimeout(done, this.#pace));
+    if (signal.aborted) return fail('the run could not be measured: it was no longer wanted');
     const event = HEAD.events.find((e) => e.type === 'forecast');
     if (!event) return fail('the recording holds no forecast');
     return give({

@@ -42,20 +42,20 @@ function heard<T>(listener: (message: T) => void): Channel<T> {
   return channel;
 }
 
-/** Long work that tells of itself and can be cancelled. */
-async function watched<T, News = Progress>(
-  onNews: (news: News) => void,
-  signal: AbortSignal,
-  work: (news: Channel<News>) => Promise<T>,
-  end: () => Promise<void>,
-): Promise<T> {
+/** Long work that can be cancelled. */
+async function cancellable<T>(signal: AbortSignal, work: () => Promise<T>, end: () => Promise<void>): Promise<T> {
   const cancel = (): void => void end().catch(() => undefined);
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    return await work(heard(onNews));
+    return await work();
   } finally {
     signal.removeEventListener('abort', cancel);
   }
+}
+
+/** Long work that tells of itself and can be cancelled. */
+function watched<T, News = Progress>(onNews: (news: News) => void, signal: AbortSignal, work: (news: Channel<News>) => Promise<T>, end: () => Promise<void>): Promise<T> {
+  return cancellable(signal, () => work(heard(onNews)), end);
 }
 
 export const tauri: Door = {
@@ -81,7 +81,7 @@ export const tauri: Door = {
   pickFolder: (title) => call('pick_folder', { title }),
 
   devices: () => call('devices'),
-  readyDevice: (device, onCheck) => call('ready_device', { device, checking: heard(onCheck) }),
+  readyDevice: (device, onCheck, signal) => watched(onCheck, signal, (checking) => call('ready_device', { device, checking }), () => call('cancel_ready_device', { device })),
   tasks: () => call('tasks'),
 
   models: () => call('models'),
@@ -106,7 +106,7 @@ export const tauri: Door = {
     watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress }), () => call('cancel_data_map', { data })),
   queryRow: (data, row) => call('query_row', { data, row }),
 
-  forecast: (request) => call('forecast', { request }),
+  forecast: (request, signal) => cancellable(signal, () => call('forecast', { request }), () => call('cancel_forecast')),
   startRun: (request) => call('start_run', { request }),
   pauseRun: (run) => call('pause_run', { run }),
   resumeRun: (run) => call('resume_run', { run }),

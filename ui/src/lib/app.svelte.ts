@@ -98,6 +98,8 @@ export class App {
   readonly set = new SvelteMap<string, string>();
   forecast = $state.raw<Forecast | null>(null);
   forecastBusy = $state(false);
+  /** A person stopped the measurement, and may ask for it again. */
+  forecastStopped = $state(false);
   /** Why what was chosen could not be measured. */
   forecastFault = $state<string | null>(null);
   /** Name of the device that is being tried before its first use. */
@@ -125,9 +127,10 @@ export class App {
   #settings: Settings = { language: null, theme: 'system' };
   #media: MediaQueryList | null = null;
   /** Devices that are ready, or on the way to it. */
-  readonly #ready: Record<string, Promise<void>> = {};
+  readonly #ready: Record<string, Promise<boolean>> = {};
+  #trial: AbortController | null = null;
+  #measuring: AbortController | null = null;
   #toasts = 0;
-  #forecasts = 0;
   #openings = 0;
 
   constructor(readonly door: Door) {}
@@ -562,13 +565,28 @@ export class App {
       this.tell(this.words.train.done, { action: { text: this.words.train.see, run: () => this.show(story.run, 'results') }, stay: 15000 });
   }
 
-  /** Sees to it that a device has been held against the processor; that takes a while the first time, and `checking` says so. */
-  ready(device: string): Promise<void> {
-    const make = async (): Promise<void> => {
-      try {
-        this.devices = await this.door.readyDevice(device, (name) => (this.checking = name));
-      } finally {
+  /**
+   * Sees to it that a device has been held against the processor; that takes a while the first time, and `checking` says
+   * so. False if that was stopped.
+   */
+  ready(device: string): Promise<boolean> {
+    const make = async (): Promise<boolean> => {
+      const trial = new AbortController();
+      const { signal } = trial;
+      this.#trial = trial;
+      signal.addEventListener('abort', () => {
         this.checking = null;
+        // whoever asks again has it tried again
+        Reflect.deleteProperty(this.#ready, device);
+      });
+      try {
+        this.devices = await this.door.readyDevice(device, (name) => (this.checking = name), signal);
+        return true;
+      } catch (reason) {
+        if (signal.aborted) return false;
+        throw reason;
+      } finally {
+        if (!signal.aborted) this.checking = null;
       }
     };
     const known = this.#ready[device];
@@ -582,24 +600,34 @@ export class App {
 
   async measure(): Promise<void> {
     const request = this.request;
-    this.#forecasts += 1;
-    const number = this.#forecasts;
+    // what was measured before is no longer what was chosen
+    this.#measuring?.abort();
+    this.#measuring = new AbortController();
+    const { signal } = this.#measuring;
     this.forecast = null;
     this.forecastFault = null;
+    this.forecastStopped = false;
     this.forecastBusy = false;
     if (!request || !this.can.forecast || this.active) return;
     this.forecastBusy = true;
     try {
-      await this.ready(request.device);
-      if (number !== this.#forecasts) return;
-      const forecast = await this.door.forecast(request);
-      if (number === this.#forecasts) this.forecast = forecast;
+      if (!(await this.ready(request.device)) || signal.aborted) return;
+      const forecast = await this.door.forecast(request, signal);
+      if (!signal.aborted) this.forecast = forecast;
     } catch (reason) {
       // no forecast is no obstacle to starting
-      if (number === this.#forecasts) this.forecastFault = failure(reason).message;
+      if (!signal.aborted) this.forecastFault = failure(reason).message;
     } finally {
-      if (number === this.#forecasts) this.forecastBusy = false;
+      if (!signal.aborted) this.forecastBusy = false;
     }
+  }
+
+  /** Ends the measurement under way, and the trial of a device that it waits for. */
+  stopMeasuring(): void {
+    this.#measuring?.abort();
+    if (this.checking !== null) this.#trial?.abort();
+    this.forecastBusy = false;
+    this.forecastStopped = true;
   }
 
   /** Gives the reason when the run was refused. */
@@ -607,7 +635,7 @@ export class App {
     const request = this.request;
     if (!request) return null;
     try {
-      await this.ready(request.device);
+      if (!(await this.ready(request.device))) return null;
       const path = await this.door.startRun(request);
       await this.refreshRuns();
       this.story(path);
