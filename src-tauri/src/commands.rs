@@ -42,7 +42,6 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         pick_folder,
         devices,
         ready_device,
-        cancel_ready_device,
         tasks,
         models,
         get_model,
@@ -52,6 +51,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         data_offers,
         source_of,
         open_data,
+        cancel,
         data_columns,
         rows,
         edit_row,
@@ -63,7 +63,6 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         microscope,
         lengths,
         data_map,
-        cancel_data_map,
         query_row,
         run_query,
         forecast,
@@ -80,7 +79,6 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         predictions,
         figure,
         predict,
-        cancel_predict,
         compare,
         import_predictions,
         report_page,
@@ -88,7 +86,6 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         pack_run,
         unpack_run,
         export_model,
-        cancel_export,
     ]
 }
 
@@ -117,6 +114,29 @@ async fn cancellable<T: Send + 'static>(shell: &Shell, key: &str, what: &str, lo
     let outcome = work(shell, what, move || long(&cancelled)).await;
     shell.end(key, &ending);
     outcome
+}
+
+/// What long work is kept under whose page hears of it on a channel, to be cancelled.
+fn heard<T>(channel: &Channel<T>) -> String {
+    format!("work {}", channel.id())
+}
+
+#[tauri::command]
+fn cancel(shell: State<'_, Shell>, channel: u32) {
+    shell.cancel(&format!("work {channel}"));
+}
+
+/// Tells a page now and then how far work is, and the work whether to go on.
+fn telling(progress: Channel<Progress>, cancelled: &Ending) -> impl FnMut(u64, Option<u64>) -> bool + use<> {
+    let (mut last, cancelled) = (None::<Instant>, cancelled.clone());
+    move |done, total| {
+        if last.is_none_or(|l| l.elapsed() > BEAT) {
+            last = Some(Instant::now());
+            // a page that has gone away does not end it
+            let _ = progress.send(Progress { done, total, what: String::new() });
+        }
+        !cancelled.load(Ordering::Relaxed)
+    }
 }
 
 /// What this version can do.
@@ -305,15 +325,10 @@ async fn models(shell: State<'_, Shell>) -> Answer<Vec<ModelView>> {
     work(&shell, "models", move || view::models(&home)).await
 }
 
-/// What the trial of a device is kept under, to be cancelled.
-fn tried(device: &str) -> String {
-    format!("trial of {device}")
-}
-
 /// What a device is called that is being tried.
 #[tauri::command]
 async fn ready_device(shell: State<'_, Shell>, device: String, checking: Channel<String>) -> Answer<Vec<device::Info>> {
-    let (desk, key) = (shell.desk.clone(), tried(&device));
+    let (desk, key) = (shell.desk.clone(), heard(&checking));
     let make = move |cancelled: &Ending| {
         // a page that has gone away does not end it
         desk.ready(&device, &mut |info| drop(checking.send(info.name.clone())), cancelled)?;
@@ -322,17 +337,12 @@ async fn ready_device(shell: State<'_, Shell>, device: String, checking: Channel
     cancellable(&shell, &key, "ready device", make).await
 }
 
-#[tauri::command]
-fn cancel_ready_device(shell: State<'_, Shell>, device: String) {
-    shell.cancel(&tried(&device));
-}
-
-/// Progress of a download or an export.
+/// How far long work is.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Progress {
-    /// Bytes done.
+    /// What is done: bytes, rows or files, whichever the work counts.
     done: u64,
-    /// Bytes in all, where known.
+    /// Of how much, where known.
     total: Option<u64>,
     /// The file at hand.
     what: String,
@@ -398,10 +408,10 @@ async fn source_of(shell: State<'_, Shell>, task: String, files: Vec<PathBuf>) -
 }
 
 #[tauri::command]
-async fn open_data(shell: State<'_, Shell>, source: Source) -> Answer<DataSummary> {
+async fn open_data(shell: State<'_, Shell>, source: Source, progress: Channel<Progress>) -> Answer<DataSummary> {
     source.paths().try_for_each(|path| shell.grants.check(path))?;
-    let desk = shell.desk.clone();
-    work(&shell, "open data", move || desk.open_data(source)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "open data", move |cancelled: &Ending| desk.open_data(source, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -442,10 +452,11 @@ async fn check_data(shell: State<'_, Shell>, data: String) -> Answer<DataSummary
 }
 
 #[tauri::command]
-async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String) -> Answer<PathBuf> {
+async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&folder)?;
-    let desk = shell.desk.clone();
-    work(&shell, "export data", move || desk.export_data(&data, &folder, &format)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let write = move |cancelled: &Ending| desk.export_data(&data, &folder, &format, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "export data", write).await
 }
 
 #[tauri::command]
@@ -467,24 +478,14 @@ async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: S
     work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
 }
 
-/// What a map is kept under, to be cancelled.
-fn mapped(data: &str) -> String {
-    format!("map of {data}")
-}
-
 #[tauri::command]
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
-    let (desk, key) = (shell.desk.clone(), mapped(&data));
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
     let draw = move |cancelled: &Ending| {
         let mut tell = |done: usize, total: usize| drop(progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() }));
         desk.map(&data, Reader { model: &model, device: "auto" }, language, cancelled, &mut tell)
     };
     cancellable(&shell, &key, "data map", draw).await
-}
-
-#[tauri::command]
-fn cancel_data_map(shell: State<'_, Shell>, data: String) {
-    shell.cancel(&mapped(&data));
 }
 
 #[tauri::command]
@@ -626,19 +627,9 @@ async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: L
 #[tauri::command]
 async fn predict(shell: State<'_, Shell>, run: PathBuf, text: String, said: Channel<Said>) -> Answer<Asked> {
     shell.grants.check(&run)?;
-    let (desk, key) = (shell.desk.clone(), answering(&run));
+    let (desk, key) = (shell.desk.clone(), heard(&said));
     let ask = move |cancelled: &Ending| desk.ask(&run, &text, &mut |words| said.send(words).is_ok() && !cancelled.load(Ordering::Relaxed));
     cancellable(&shell, &key, "predict", ask).await
-}
-
-/// What an answer is kept under, to be cancelled.
-fn answering(run: &Path) -> String {
-    format!("answer of {}", run.display())
-}
-
-#[tauri::command]
-fn cancel_predict(shell: State<'_, Shell>, run: PathBuf) {
-    shell.cancel(&answering(&run));
 }
 
 #[tauri::command]
@@ -660,45 +651,24 @@ async fn import_predictions(shell: State<'_, Shell>, path: PathBuf, like: PathBu
 async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, folder: PathBuf, language: Lang, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let (desk, key) = (shell.desk.clone(), exported(&run));
-    let write = move |cancelled: &Ending| {
-        let mut last: Option<Instant> = None;
-        let mut tell = |done: u64, total: Option<u64>| {
-            if last.is_none_or(|l| l.elapsed() > BEAT) {
-                last = Some(Instant::now());
-                // a page that has gone away does not end it
-                let _ = progress.send(Progress { done, total, what: String::new() });
-            }
-            !cancelled.load(Ordering::Relaxed)
-        };
-        desk.export_model(&run, &format, &folder, language, &mut tell)
-    };
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let write = move |cancelled: &Ending| desk.export_model(&run, &format, &folder, language, &mut telling(progress, cancelled));
     cancellable(&shell, &key, "export model", write).await
 }
 
-/// What an export is kept under, to be cancelled; downloads have the names of models.
-fn exported(run: &Path) -> String {
-    format!("export of {}", run.display())
-}
-
 #[tauri::command]
-fn cancel_export(shell: State<'_, Shell>, run: PathBuf) {
-    shell.cancel(&exported(&run));
-}
-
-#[tauri::command]
-async fn pack_run(shell: State<'_, Shell>, run: PathBuf, folder: PathBuf) -> Answer<PathBuf> {
+async fn pack_run(shell: State<'_, Shell>, run: PathBuf, folder: PathBuf, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let desk = shell.desk.clone();
-    work(&shell, "pack run", move || desk.pack_run(&run, &folder)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "pack run", move |cancelled: &Ending| desk.pack_run(&run, &folder, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
-async fn unpack_run(shell: State<'_, Shell>, path: PathBuf) -> Answer<PathBuf> {
+async fn unpack_run(shell: State<'_, Shell>, path: PathBuf, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&path)?;
-    let desk = shell.desk.clone();
-    work(&shell, "unpack run", move || desk.unpack_run(&path)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "unpack run", move |cancelled: &Ending| desk.unpack_run(&path, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -715,10 +685,13 @@ async fn export_report(
     folder: PathBuf,
     language: Lang,
     without: Vec<String>,
+    progress: Channel<Progress>,
 ) -> Answer<Vec<PathBuf>> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    work(&shell, "export report", move || view::export_report(&run, &formats, language, &without, &folder)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let write = move |cancelled: &Ending| desk.export_report(&run, &formats, &folder, language, &without, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "export report", write).await
 }
 
 /// Every type that crosses the door, for the generator of TypeScript.

@@ -71,7 +71,7 @@ pub struct Shell {
     pub shipped: Option<PathBuf>,
     subscriptions: Mutex<HashMap<u32, Ending>>,
     next: AtomicU32,
-    /// What can be cancelled: downloads by model, and exports, answers and maps under names of their own.
+    /// What can be cancelled: downloads by model, and other work under names of its own.
     underway: Mutex<HashMap<String, Ending>>,
     /// Files from the command line that the page has not been told of, and whether it listens.
     waiting: Mutex<(Vec<PathBuf>, bool)>,

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// What an element is called in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// A channel of the page on which nobody listens, for a command that tells of itself on one.
+pub const UNHEARD: &str = "__CHANNEL__:0";
 /// How long anything may take that a person would wait for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 

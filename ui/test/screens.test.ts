@@ -433,9 +433,9 @@ describe('data', () => {
     const { app, door } = await open();
     const asked: unknown[] = [];
     const read = door.openData.bind(door);
-    door.openData = (source) => {
+    door.openData = (source, ...rest) => {
       asked.push(source);
-      return read({ task: 'intent', folder: 'datasets/intents-it' });
+      return read({ task: 'intent', folder: 'datasets/intents-it' }, ...rest);
     };
     door.drop(['mine-test.csv', 'mine.csv']);
     await waitFor(() => expect(asked).toEqual([{ task: 'intent', train: 'mine.csv', test: 'mine-test.csv' }]));
@@ -496,20 +496,24 @@ describe('data', () => {
     await waitFor(() => expect(app.dataBusy).toBe(false));
     const before = app.data;
     let arrive: (() => void) | undefined;
+    let stopped = false;
     const read = door.openData.bind(door);
-    door.openData = async (source) => {
+    door.openData = async (source, onProgress, signal) => {
+      onProgress({ done: 3, total: 4, what: '' });
+      signal.addEventListener('abort', () => (stopped = true));
       await new Promise<void>((done) => (arrive = done));
-      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' })), name: source.train ?? '' };
+      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' }, onProgress, signal)), name: source.train ?? '' };
     };
     door.drop(['large.csv']);
     const reading = await screen.findByText(words.en.start.reading);
+    expect(screen.getByRole<HTMLProgressElement>('progressbar', { name: words.en.start.reading }).position).toBe(0.75);
     expect(await complaints()).toEqual([]);
     await click(within(reading.parentElement as HTMLElement).getByRole('button', { name: 'Cancel' }));
     expect(screen.queryByText(words.en.start.reading)).toBeNull();
     arrive?.();
     await new Promise((done) => setTimeout(done, 20));
     expect(app.data).toBe(before);
-    expect(app.dataFault).toBeNull();
+    expect([app.dataFault, stopped]).toEqual([null, true]);
   });
 
   it('that is held over the window is told where it may fall; a model goes to the models', async () => {
@@ -716,7 +720,7 @@ describe('the report', () => {
     await waitFor(() => expect(frame.srcdoc).not.toContain('id="training"'));
     expect(frame.srcdoc).toContain('id="mistakes"');
     await click(screen.getByRole('button', { name: 'Export…' }));
-    await screen.findByText('datasets/intents-it/report.html');
+    await screen.findByText('datasets/intents-it/head-2026-11-24-report/report.html');
     expect(door.calls).toContain('exportReport without training');
   });
 
@@ -730,12 +734,26 @@ describe('the report', () => {
     expect(screen.queryByRole('alert')).toBeNull();
     await click(screen.getByRole('button', { name: 'Adapter (PEFT)' }));
     await screen.findByText('datasets/intents-it/head-2026-11-24-adapter');
-    await click(screen.getByRole('button', { name: 'Save as .lapidary…' }));
-    await screen.findByText('datasets/intents-it/head-2026-11-24.lapidary');
+    // and so are the report and the run as one file
+    for (const [name, path] of [['Export…', 'head-2026-11-24-report/report.html'], ['Save as .lapidary…', 'head-2026-11-24.lapidary']] as const) {
+      await click(screen.getByRole('button', { name }));
+      await screen.findByRole('progressbar', { name: words.en.report.writing });
+      await click(screen.getByRole('button', { name: 'Stop' }));
+      await waitFor(() => expect(screen.queryByRole('progressbar', { name: words.en.report.writing })).toBeNull());
+      expect([screen.queryByRole('alert'), screen.queryByText(`datasets/intents-it/${path}`)]).toEqual([null, null]);
+      await click(screen.getByRole('button', { name }));
+      await screen.findByText(`datasets/intents-it/${path}`);
+    }
   });
 
-  it('comes back with its run from one file', async () => {
-    const { app, door } = await open();
+  it('comes back with its run from one file, or not where a person stops it', async () => {
+    const { app, door } = await open({ pace: 20 });
+    await click(screen.getByRole('button', { name: 'Open a packed run…' }));
+    await screen.findByRole('progressbar', { name: words.en.opening('head.lapidary') });
+    const toasts = (): HTMLElement => screen.getByRole('region', { name: 'Lapidary' });
+    await click(within(toasts()).getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(app.toasts).toEqual([]));
+    expect([app.runFault, app.screen]).toEqual([null, 'start']);
     await click(screen.getByRole('button', { name: 'Open a packed run…' }));
     await waitFor(() => expect(app.selected).toBe('runs/head-unpacked'));
     expect(app.screen).toBe('results');

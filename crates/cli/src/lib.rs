@@ -193,7 +193,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Report { runs, format, without, out: folder } => {
             for (path, target) in runs.iter().zip(lab::reports::places(&runs, folder.as_deref())) {
-                lab::reports::write(path, out.words.0, &format, &without, &target)?.iter().for_each(|path| out.path(path));
+                lab::reports::write(path, out.words.0, &format, &without, &target, &mut |_, _| true)?.iter().for_each(|path| out.path(path));
             }
         }
         Command::Export { run, format, out: folder } => {
@@ -203,16 +203,16 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Compare { runs, format, without, out: folder } => {
             let document = lab::reports::compare(&runs, out.words.0)?.without(&without);
             match folder {
-                Some(folder) => lab::reports::save(&document, &format, &folder)?.iter().for_each(|path| out.path(path)),
+                Some(folder) => lab::reports::save(&document, &format, &folder, &mut |_, _| true)?.iter().for_each(|path| out.path(path)),
                 None => out.document(document),
             }
         }
         Command::Pack { run, out: file, without_data } => {
-            lab::reports::pack(&run, &file, without_data)?;
+            lab::reports::pack(&run, &file, without_data, &mut |_, _| true)?;
             out.path(&file);
         }
         Command::Unpack { file, out: folder } => {
-            lab::reports::unpack(&home, &file, &folder)?;
+            lab::reports::unpack(&home, &file, &folder, &mut |_, _| true)?;
             out.path(&folder);
         }
         Command::Bench { device, model, shape, targets, steps, method, set } => {
@@ -252,7 +252,10 @@ fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()>
 /// Reads a data set with a bar, and says which rows were passed over.
 fn read_data(looked: &Looked, parts: &Parts, out: Output) -> Result<DataSet> {
     let mut bar = progress::Reading::new(out);
-    let set = look::open_with(&looked.task, &looked.source(parts)?, &mut |path, done, total| bar.update(path, done, total));
+    let set = look::open_with(&looked.task, &looked.source(parts)?, &mut |path, done, total| {
+        bar.update(path, done, total);
+        true
+    });
     bar.finish();
     let set = set?;
     for file in set.splits.values().filter(|f| f.skipped.count > 0) {

@@ -21,11 +21,13 @@ use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, S
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
 use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
+use crate::watch::{Watch, watched};
 use crate::{compare, devices, elsewhere, export, library::Library, models, reports};
 use data::check;
 use data::divide::Shares;
 use data::write::Layout;
 use gemma::Tokenizer;
+use report::output::Format;
 use report::record;
 use report::text::Lang;
 use say::say;
@@ -362,43 +364,55 @@ impl Desk {
     ///
     /// # Errors
     /// As [`export::write_watched`], or if the format is unknown.
-    pub fn export_model(&self, run: &Path, format: &str, folder: &Path, language: Lang, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<PathBuf> {
+    pub fn export_model(&self, run: &Path, format: &str, folder: &Path, language: Lang, watch: Watch<'_>) -> Result<PathBuf> {
         let out = free(folder, &format!("{}-{format}", run.file_name().unwrap_or_default().to_string_lossy()));
         let format = format.parse().map_err(Error::Request)?;
         export::write_watched(&self.home, run, format, &out, language, watch)?;
         Ok(out)
     }
 
-    /// Packs a run into a file inside `folder`; its path.
+    /// Writes the report of a run, without some of its sections, as a new folder inside `folder`, see [`reports::write_new`]; the
+    /// paths of what was asked for.
     ///
     /// # Errors
-    /// If the run is incomplete, or the disk refuses.
-    pub fn pack_run(&self, run: &Path, folder: &Path) -> Result<PathBuf> {
+    /// As [`reports::write_new`], or if a format is unknown.
+    pub fn export_report(&self, run: &Path, formats: &[String], folder: &Path, language: Lang, without: &[String], watch: Watch<'_>) -> Result<Vec<PathBuf>> {
+        let out = free(folder, &format!("{}-report", run.file_name().unwrap_or_default().to_string_lossy()));
+        let formats = formats.iter().map(|f| f.parse()).collect::<std::result::Result<Vec<Format>, _>>().map_err(Error::Request)?;
+        reports::write_new(run, language, &formats, without, &out, watch)
+    }
+
+    /// Packs a run into a file inside `folder`, see [`reports::pack`]; its path.
+    ///
+    /// # Errors
+    /// As [`reports::pack`].
+    pub fn pack_run(&self, run: &Path, folder: &Path, watch: Watch<'_>) -> Result<PathBuf> {
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let file =
             (1..=usize::MAX).map(|n| folder.join(if n == 1 { format!("{name}.lapidary") } else { format!("{name}-{n}.lapidary") })).find(|p| !p.exists());
         let file = file.ok_or_else(|| Error::request(say!("{} is full; choose another folder", "{} è piena; scegli un’altra cartella", folder.display())))?;
-        reports::pack(run, &file, false)?;
+        reports::pack(run, &file, false, watch)?;
         Ok(file)
     }
 
-    /// Unpacks a run into the library; its folder.
+    /// Unpacks a run into the library, see [`reports::unpack`]; its folder.
     ///
     /// # Errors
-    /// If the file is damaged or no run, or the disk refuses.
-    pub fn unpack_run(&self, file: &Path) -> Result<PathBuf> {
+    /// As [`reports::unpack`].
+    pub fn unpack_run(&self, file: &Path, watch: Watch<'_>) -> Result<PathBuf> {
         let folder = free(&self.home.runs(), &file.file_stem().unwrap_or_default().to_string_lossy());
-        reports::unpack(&self.home, file, &folder)?;
+        reports::unpack(&self.home, file, &folder, watch)?;
         Ok(folder)
     }
 
-    /// Opens a data set; its handle is in the summary.
+    /// Opens a data set; its handle is in the summary. One that is not waited for to the end takes no place of another.
     ///
     /// # Errors
-    /// If a file is missing or malformed.
-    pub fn open_data(&self, source: Source) -> Result<DataSummary> {
+    /// As [`Sheet::open`].
+    pub fn open_data(&self, source: Source, watch: Watch<'_>) -> Result<DataSummary> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
-        let sheet = Sheet::open(Library::open(&self.home)?, number.to_string(), source)?;
+        let library = Library::open(&self.home)?;
+        let sheet = watched(watch, |watch| Sheet::open(library, number.to_string(), source, watch))?;
         let summary = sheet.summary();
         let mut sheets = lock(&self.sheets);
         // the window looks at one data set at a time and may come back to the last ones
@@ -484,15 +498,15 @@ impl Desk {
     }
 
     /// Writes an open data set with its changes as a new folder inside `folder`, in a format of
-    /// [`DataSummary::exports`]; its path.
+    /// [`DataSummary::exports`]; its path. `watch` is told of the rows.
     ///
     /// # Errors
-    /// If it is not open, the format is unknown or cannot say a row, or the disk refuses.
-    pub fn export_data(&self, data: &str, folder: &Path, format: &str) -> Result<PathBuf> {
+    /// If it is not open, the format is unknown or cannot say a row, the disk refuses, or it was ended.
+    pub fn export_data(&self, data: &str, folder: &Path, format: &str, watch: Watch<'_>) -> Result<PathBuf> {
         let layout = format.parse::<Layout>().map_err(Error::request)?;
         let snapshot = Snapshot::of(&*self.sheet(data)?);
         let out = free(folder, &format!("{}-edited", snapshot.set.card.name));
-        snapshot.export(&out, layout)?;
+        watched(watch, |watch| snapshot.export(&out, layout, watch))?;
         Ok(out)
     }
 

@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::library::Library;
 use crate::look;
+use crate::watch::Watch;
 use data::example::Span;
 use data::set::{DataSet, File, Source, Split};
 use data::write::{self, Layout, NewCard};
@@ -213,10 +214,11 @@ pub fn heeding(set: DataSet, changes: &[Change]) -> Result<DataSet> {
 }
 
 /// Writes rows as a folder with a card, its files in a format of choice; `set` says what they are, `changes` how many were made.
+/// `watch` is told of the rows.
 ///
 /// # Errors
-/// If the format cannot say an answer, the folder holds files already, or the disk refuses.
-pub fn export(set: &DataSet, parts: BTreeMap<Split, Vec<&Example>>, changes: usize, out: &Path, layout: Layout) -> Result<()> {
+/// If the format cannot say an answer, the folder holds files already, the disk refuses, or it was ended.
+pub fn export(set: &DataSet, parts: BTreeMap<Split, Vec<&Example>>, changes: usize, out: &Path, layout: Layout, watch: Watch<'_>) -> Result<()> {
     let new = NewCard {
         how_it_was_made: say!(
             "Edited with Lapidary {}: {} to {}.",
@@ -227,7 +229,7 @@ pub fn export(set: &DataSet, parts: BTreeMap<Split, Vec<&Example>>, changes: usi
         ),
         ..NewCard::of(set)
     };
-    Ok(write::folder(out, set.kind, layout, new, &parts)?)
+    Ok(write::folder(out, set.kind, layout, new, &parts, watch)?)
 }
 
 impl State {
@@ -465,7 +467,7 @@ impl Editor {
     /// # Errors
     /// As [`export`].
     pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
-        export(&self.state.set, Split::ALL.map(|s| (s, self.examples(s).collect())).into(), self.done, out, layout)
+        export(&self.state.set, Split::ALL.map(|s| (s, self.examples(s).collect())).into(), self.done, out, layout, &mut |_, _| true)
     }
 
     fn take_back(&mut self) {

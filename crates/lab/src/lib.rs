@@ -36,6 +36,7 @@ pub mod sweep;
 pub mod task;
 pub mod vectors;
 pub mod view;
+pub mod watch;
 
 pub use error::{Error, Result};
 pub use home::Home;

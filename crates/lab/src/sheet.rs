@@ -14,6 +14,7 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
+use crate::watch::{Watch, cancelled};
 use data::check::{self, Finding, Severity};
 use data::example::Span;
 use data::microscope::Token;
@@ -391,18 +392,23 @@ pub struct Sheet {
 
 impl Sheet {
     /// Reads and checks a data set, with the changes that were made to it before. A task that is not named is that of
-    /// the card, or else intents.
+    /// the card, or else intents. `watch` is told how far the file at hand is read.
     ///
     /// # Errors
-    /// If a file is missing or malformed.
-    pub fn open(library: Library, id: String, mut source: Source) -> Result<Self> {
+    /// If a file is missing or malformed, or it was ended.
+    pub fn open(library: Library, id: String, mut source: Source, watch: Watch<'_>) -> Result<Self> {
         if source.task.is_empty() {
             let card = source.folder.as_deref().map(set::read_card).transpose()?;
             source.task = card.map(|c| c.task).filter(|t| !t.is_empty()).unwrap_or_else(|| Kind::Intent.name().into());
         }
-        let editor = Editor::open(library, &source.to_set()?)?;
+        let set = DataSet::open_with(&source.to_set()?, &mut |_, done, total| watch(done, Some(total)))?;
+        // what follows the reading takes as long, and nobody can say how far it is
+        let mut go_on = || if watch(0, None) { Ok(()) } else { Err(cancelled()) };
+        let editor = Editor::of(library, set)?;
         let whole = editor.set();
+        go_on()?;
         let findings = check::findings(&whole, None)?;
+        go_on()?;
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         // once the copy of the rows is gone: in a large set there is not much room for both
@@ -430,6 +436,7 @@ impl Sheet {
         sheet.take_in();
         sheet.changed_before = sheet.changed.clone();
         sheet.judge(sheet.turn, findings);
+        go_on()?;
         Ok(sheet)
     }
 
@@ -785,9 +792,9 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`edit::export`].
-    pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
+    pub fn export(&self, out: &Path, layout: Layout, watch: Watch<'_>) -> Result<()> {
         let parts = self.set.splits.iter().map(|(split, file)| (*split, file.examples.iter().collect())).collect();
-        edit::export(&self.set, parts, self.changes, out, layout)
+        edit::export(&self.set, parts, self.changes, out, layout, watch)
     }
 }
 
@@ -824,7 +831,7 @@ mod tests {
     fn open(folder: &Path) -> Sheet {
         let home = Home::open(Some(&folder.join("home"))).expect("home");
         let source = Source { folder: Some(folder.into()), ..Source::default() };
-        Sheet::open(Library::open(&home).expect("library"), "d1".into(), source).expect("opens")
+        Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut |_, _| true).expect("opens")
     }
 
     /// Makes a change as the desk does.
@@ -1001,6 +1008,29 @@ mod tests {
     }
 
     #[test]
+    fn reading_tells_how_far_it_is_and_ends_where_it_is_told_to() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let lines: String = (0..5000).map(|n| format!("{{\"frase\": \"riga {n}\", \"intento\": \"{}\"}}\n", ["a", "b"][n % 2])).collect();
+        std::fs::write(dir.path().join("train.jsonl"), &lines).expect("written");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("home");
+        // in the middle of the file, and in the check after it
+        for last in [1, 6] {
+            let mut told = Vec::new();
+            let mut watch = |done: u64, total: Option<u64>| {
+                told.push((done, total));
+                told.len() < last
+            };
+            let source = Source { folder: Some(dir.path().into()), ..Source::default() };
+            let ended = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut watch);
+            assert!(ended.is_err_and(|e| e.to_string().contains("cancelled") || e.to_string().contains("train.jsonl")), "{last}");
+            assert_eq!(told.len(), last, "{told:?}");
+            let whole = Some(lines.len() as u64);
+            assert!(told.iter().take(5).all(|(done, total)| *total == whole && *done <= lines.len() as u64), "{told:?}");
+            assert!(told.get(5).is_none_or(|t| *t == (0, None)), "{told:?}");
+        }
+    }
+
+    #[test]
     fn a_query_shows_its_result() {
         let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join("train.jsonl"), "{\"question\": \"quanti?\", \"sql\": \"SELECT n, x FROM t ORDER BY n\"}\n").expect("written");
@@ -1008,7 +1038,7 @@ mod tests {
         std::fs::write(&schema, "CREATE TABLE t (n INTEGER, x TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL);").expect("written");
         let home = Home::open(Some(&dir.path().join("home"))).expect("home");
         let source = Source { task: "sql".into(), train: Some(dir.path().join("train.jsonl")), schema: Some(schema), ..Source::default() };
-        let sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source).expect("opens");
+        let sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut |_, _| true).expect("opens");
         let rows = vec![vec![Some("1".to_string()), Some("a".into())], vec![Some("2".into()), None]];
         assert_eq!(sheet.query(0).expect("a result"), QueryResult { columns: vec!["n".into(), "x".into()], rows, total: 2 });
     }

@@ -11,7 +11,6 @@ use crate::recipe::{Method, Recipe};
 use crate::run::RunLock;
 use data::Kind;
 use data::set::{self, Split};
-use report::output::Format;
 use report::record::{self, Prediction, RunFile, RunResult};
 use report::text::Lang;
 use report::{Run, figure, html};
@@ -273,15 +272,6 @@ pub fn report_page(folder: &Path, lang: Lang, without: &[String]) -> Result<Page
     let document = report::content::run(&Run::open(folder)?, lang);
     let sections = document.sections.iter().map(|s| SectionView { id: s.id, heading: s.heading.clone() }).collect();
     Ok(PageView { html: html::render(&document.without(without)), sections })
-}
-
-/// Writes a report into a folder, without some of its sections; the files that were written.
-///
-/// # Errors
-/// If the run's folder is incomplete, a format is unknown, or the disk refuses.
-pub fn export_report(folder: &Path, formats: &[String], lang: Lang, without: &[String], out: &Path) -> Result<Vec<PathBuf>> {
-    let formats = formats.iter().map(|f| f.parse()).collect::<std::result::Result<Vec<Format>, _>>().map_err(Error::Request)?;
-    crate::reports::write(folder, lang, &formats, without, out)
 }
 
 /// A model in the list of models.

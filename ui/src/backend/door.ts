@@ -10,7 +10,8 @@
  * - `capabilities()` says what is there. A method whose capability is off may reject, and is never called.
  *
  * For the Tauri side: commands have the names of the methods in snake_case, and take their arguments in
- * one object under the parameter names below. Events come on one channel per subscription
+ * one object under the parameter names below. Long work that tells of itself on a channel is cancelled by `cancel` with
+ * that channel's number. Events come on one channel per subscription
  * (`tauri::ipc::Channel<EventBatch>`), coalesced to at most ten batches a second.
  * Report pages carry their own `<style>`, and the preview frame inherits the window's content security
  * policy: it needs `style-src 'self' 'unsafe-inline'` and `dangerousDisableAssetCspModification: ["style-src"]`.
@@ -85,8 +86,8 @@ export interface Door {
   dataOffers(): Promise<DataOffer[]>;
   /** Files that were given together as one data set: each is the part that its name speaks of. */
   sourceOf(task: string, files: string[]): Promise<Source>;
-  /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. */
-  openData(source: Source): Promise<DataSummary>;
+  /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. Aborting opens nothing. */
+  openData(source: Source, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
   /** Columns of files that may not be readable yet, for a person to say which is which. */
   dataColumns(source: Source): Promise<ColumnsView>;
   rows(query: RowQuery): Promise<RowPage>;
@@ -96,8 +97,8 @@ export interface Door {
   redoEdit(data: string): Promise<DataSummary>;
   /** Checks the rows as they are now: after a change, what was found before is still told until then. */
   checkData(data: string): Promise<DataSummary>;
-  /** Writes the data set with its changes as a new folder inside `folder`; gives its path. */
-  exportData(data: string, folder: string, format: string): Promise<string>;
+  /** Writes the data set with its changes as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
+  exportData(data: string, folder: string, format: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. */
   divideData(data: string, validation: number, test: number, seed: number): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
@@ -140,12 +141,20 @@ export interface Door {
 
   /** The report as one HTML page without scripts, and the sections that can be left out of it. */
   reportPage(run: string, language: Language, without: string[]): Promise<ReportPage>;
-  /** Writes into a folder, without some sections; gives the files written. */
-  exportReport(run: string, formats: string[], folder: string, language: Language, without: string[]): Promise<string[]>;
+  /** Writes a new folder inside `folder`, without some sections; gives the files written. Aborting leaves nothing. */
+  exportReport(
+    run: string,
+    formats: string[],
+    folder: string,
+    language: Language,
+    without: string[],
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<string[]>;
   /** Writes the trained model for other programs as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
   exportModel(run: string, format: string, folder: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
-  /** Packs a run into one file inside `folder`; gives its path. */
-  packRun(run: string, folder: string): Promise<string>;
-  /** Unpacks such a file into the library; gives the run's path. */
-  unpackRun(path: string): Promise<string>;
+  /** Packs a run into one file inside `folder`; gives its path. Aborting leaves nothing. */
+  packRun(run: string, folder: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
+  /** Unpacks such a file into the library; gives the run's path. Aborting leaves nothing. */
+  unpackRun(path: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
 }

@@ -25,6 +25,7 @@ import type {
   Finding,
   Language,
   Prediction,
+  Progress,
   Row,
   Run,
   RunFile,
@@ -395,7 +396,7 @@ export class Double implements Door {
     };
   }
 
-  openData(source: Parameters<Door['openData']>[0]): Promise<DataSummary> {
+  openData(...[source]: Parameters<Door['openData']>): Promise<DataSummary> {
     const path = source.folder ?? source.train ?? '';
     if (path === ODD && source.columns?.['label'] === undefined) return fail('odd.csv:1: no column looks like the label');
     if (path === ODD) return give({ ...this.#summary(), name: 'odd' });
@@ -466,9 +467,18 @@ export class Double implements Door {
   checkData(): Promise<DataSummary> {
     return give(this.#summary());
   }
-  exportData(_data: string, folder: string, format: string): Promise<string> {
+  async exportData(...[, folder, format, onProgress, signal]: Parameters<Door['exportData']>): Promise<string> {
     this.calls.push(`exportData ${format}`);
-    return give(`${folder}/intents-it-edited`);
+    await this.#worked(this.#rows.length, onProgress, signal);
+    return `${folder}/intents-it-edited`;
+  }
+  /** Long work in ten parts. */
+  async #worked(total: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
+    for (let part = 1; part <= 10; part += 1) {
+      await new Promise((done) => setTimeout(done, this.#pace));
+      if (signal.aborted) await fail('cancelled; nothing of it is left');
+      onProgress({ done: (part * total) / 10, total, what: '' });
+    }
   }
   divideData(): Promise<string> {
     this.calls.push('divideData');
@@ -690,22 +700,22 @@ export class Double implements Door {
     for (const section of all) if (without.includes(section.id)) section.remove();
     return give({ html: `<!doctype html>${page.documentElement.outerHTML}`, sections });
   }
-  exportReport(_run: string, formats: string[], folder: string, _language: Language, without: string[]): Promise<string[]> {
+  async exportReport(...[run, formats, folder, , without, onProgress, signal]: Parameters<Door['exportReport']>): Promise<string[]> {
     this.calls.push(without.length > 0 ? `exportReport without ${without.join(', ')}` : 'exportReport');
-    return give(formats.map((format) => `${folder}/report.${format}`));
+    await this.#worked(20, onProgress, signal);
+    return formats.map((format) => `${folder}/${this.#played(run).row.name}-report/report.${format}`);
   }
   async exportModel(...[run, format, folder, , onProgress, signal]: Parameters<Door['exportModel']>): Promise<string> {
-    for (let part = 1; part <= 10; part += 1) {
-      await new Promise((done) => setTimeout(done, this.#pace));
-      if (signal.aborted) return fail('cancelled; nothing was written');
-      onProgress({ done: part * 1e6, total: 1e7, what: '' });
-    }
-    return give(`${folder}/${run.split('/').at(-1) ?? ''}-${format}`);
+    await this.#worked(1e7, onProgress, signal);
+    return `${folder}/${this.#played(run).row.name}-${format}`;
   }
-  packRun(run: string, folder: string): Promise<string> {
-    return give(`${folder}/${run.split('/').at(-1) ?? ''}.lapidary`);
+  async packRun(...[run, folder, onProgress, signal]: Parameters<Door['packRun']>): Promise<string> {
+    await this.#worked(1e7, onProgress, signal);
+    return `${folder}/${this.#played(run).row.name}.lapidary`;
   }
-  unpackRun(path: string): Promise<string> {
-    return path.endsWith('head.lapidary') ? give(this.#add(HEAD, 'runs/head-unpacked', 'completed').row.path) : fail(`${path}: is not a whole archive; get it again`);
+  async unpackRun(...[path, onProgress, signal]: Parameters<Door['unpackRun']>): Promise<string> {
+    if (!path.endsWith('head.lapidary')) return fail(`${path}: is not a whole archive; get it again`);
+    await this.#worked(1e7, onProgress, signal);
+    return this.#add(HEAD, 'runs/head-unpacked', 'completed').row.path;
   }
 }

@@ -37,6 +37,8 @@ export interface Toast {
   action: { text: string; run: () => void } | null;
   /** Its action takes something back that waits to be done. */
   undoes: boolean;
+  /** Long work that it tells of, and that can be stopped. */
+  work: Work | null;
 }
 
 /** A theme by its name; anything else is as the system. */
@@ -44,10 +46,11 @@ function theme(name: string): Theme {
   return name === 'light' || name === 'dark' ? name : 'system';
 }
 
-/** A download under way. */
-export class Download {
+/** Long work under way: how far it is, and what stops it. */
+export class Work {
   progress = $state.raw<Progress | null>(null);
   readonly abort = new AbortController();
+  readonly tell = (progress: Progress): void => void (this.progress = progress);
 }
 
 /** A data set that could not be read: its columns are on show, for a person to say which is which. */
@@ -87,7 +90,8 @@ export class App {
 
   task = $state('intent');
   data = $state.raw<DataSummary | null>(null);
-  dataBusy = $state(false);
+  /** The data set that is being read. */
+  opening = $state.raw<Work | null>(null);
   dataFault = $state<string | null>(null);
   importing = $state.raw<Importing | null>(null);
   model = $state<string | null>(null);
@@ -109,7 +113,7 @@ export class App {
   selected = $state<string | null>(null);
   /** The run that is being taken up again: its model and data are read first. */
   resuming = $state<string | null>(null);
-  readonly downloads = new SvelteMap<string, Download>();
+  readonly downloads = new SvelteMap<string, Work>();
   /** Downloads that were paused or broke off, and how far they had come: what has arrived is kept. */
   readonly partial = new SvelteMap<string, Progress>();
   readonly modelFaults = new SvelteMap<string, string>();
@@ -131,7 +135,6 @@ export class App {
   #trial: AbortController | null = null;
   #measuring: AbortController | null = null;
   #toasts = 0;
-  #openings = 0;
 
   constructor(readonly door: Door) {}
 
@@ -264,9 +267,10 @@ export class App {
 
   // messages -------------------------------------------------------------------------------------
 
-  tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number; undoes?: boolean } = {}): number {
+  tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number; undoes?: boolean; work?: Work } = {}): number {
     this.#toasts += 1;
-    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing: !options.bad && options.stay === undefined, action: options.action ?? null, undoes: options.undoes ?? false };
+    const passing = !options.bad && options.stay === undefined;
+    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing, action: options.action ?? null, undoes: options.undoes ?? false, work: options.work ?? null };
     this.toasts = [...this.toasts.slice(-2), toast];
     const stay = options.stay ?? (toast.bad ? 12000 : 6000);
     if (stay !== Infinity) setTimeout(() => this.dismiss(toast.id), stay);
@@ -353,31 +357,37 @@ export class App {
   }
 
   async openData(source: Source): Promise<void> {
-    this.#openings += 1;
-    const number = this.#openings;
-    this.dataBusy = true;
+    // one is read at a time
+    this.leaveOpening();
+    const work = new Work();
+    const { signal } = work.abort;
+    this.opening = work;
     this.dataFault = null;
     try {
-      const data = await this.door.openData(source);
+      const data = await this.door.openData(source, work.tell, signal);
       // another one was asked for meanwhile, or nobody waits for it any more
-      if (number !== this.#openings) return;
+      if (signal.aborted) return;
       this.data = data;
       this.leave();
       this.#turnTo(data.task);
       this.importing = null;
     } catch (reason) {
-      if (number !== this.#openings) return;
+      if (signal.aborted) return;
       this.dataFault = failure(reason).message;
       await this.#offerColumns(source, this.dataFault);
     } finally {
-      if (number === this.#openings) this.dataBusy = false;
+      if (this.opening === work) this.opening = null;
     }
   }
 
-  /** Stops waiting for the data set that is being read: what was open stays. */
+  get dataBusy(): boolean {
+    return this.opening !== null;
+  }
+
+  /** Stops the data set that is being read: what was open stays. */
   leaveOpening(): void {
-    this.#openings += 1;
-    this.dataBusy = false;
+    this.opening?.abort.abort();
+    this.opening = null;
   }
 
   /** What could not be read may only need somebody to say which column is which. */
@@ -410,15 +420,18 @@ export class App {
 
   /** Takes a packed run into the library and shows it. */
   async unpack(path: string): Promise<void> {
+    const work = new Work();
     await this.#meanwhile(path, async () => {
-      const run = await this.door.unpackRun(path);
+      const run = await this.door.unpackRun(path, work.tell, work.abort.signal);
       await this.refreshRuns();
       this.show(run, 'results');
     }, (fault) => {
+      // whoever stopped it knows
+      if (work.abort.signal.aborted) return;
       this.runFault = fault;
       // a file may be dropped on any screen; the runs are on the first one
       if (fault !== null && this.screen !== 'start') this.tell(fault, { bad: true });
-    });
+    }, work);
   }
 
   // models ---------------------------------------------------------------------------------------
@@ -430,7 +443,7 @@ export class App {
 
   async getModel(name: string): Promise<void> {
     if (this.downloads.has(name)) return;
-    const download = new Download();
+    const download = new Work();
     this.downloads.set(name, download);
     this.modelFaults.delete(name);
     try {
@@ -464,10 +477,10 @@ export class App {
     }, (fault) => (this.modelFault = fault));
   }
 
-  /** Says that a file is being opened as long as it is, and why it could not be. */
-  async #meanwhile(path: string, act: () => Promise<void>, say: (fault: string | null) => void): Promise<void> {
+  /** Says that a file is being opened as long as it is, how far that is where it can be stopped, and why it could not be. */
+  async #meanwhile(path: string, act: () => Promise<void>, say: (fault: string | null) => void, work?: Work): Promise<void> {
     say(null);
-    const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity });
+    const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity, work });
     try {
       await act();
     } catch (reason) {
@@ -625,9 +638,14 @@ export class App {
   /** Ends the measurement under way, and the trial of a device that it waits for. */
   stopMeasuring(): void {
     this.#measuring?.abort();
-    if (this.checking !== null) this.#trial?.abort();
+    this.stopTrial();
     this.forecastBusy = false;
     this.forecastStopped = true;
+  }
+
+  /** Ends the trial of a device, if there is one under way. */
+  stopTrial(): void {
+    if (this.checking !== null) this.#trial?.abort();
   }
 
   /** Gives the reason when the run was refused. */
