@@ -154,6 +154,11 @@ fn from_three_choices_to_a_report() {
     window.wait("both curves", "return document.querySelectorAll('section[aria-labelledby=test] svg[role=img]').length === 1", &[]);
     picture(&window, "curves");
 
+    // a story that is gone is not waited for
+    std::fs::remove_file(Path::new(unpacked.as_str().expect("a folder")).join("events.jsonl")).expect("removed");
+    let untold = window.ask("subscribe", &json!({"run": unpacked, "from": 0, "language": "en", "channel": UNHEARD}));
+    assert!(untold.as_ref().is_err_and(|e| e.contains("events.jsonl")), "{untold:?}");
+
     // what nobody chose in a dialog or dropped stays closed to the page
     let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}, "progress": UNHEARD}));
     assert!(refused.as_ref().is_err_and(|e| e.contains("choose this file in the dialog")), "{refused:?}");

@@ -468,18 +468,21 @@ async fn divide_data(shell: State<'_, Shell>, data: String, validation: f64, tes
 
 #[tauri::command]
 async fn microscope(shell: State<'_, Shell>, data: String, row: usize, model: String, method: String, set: Vec<String>) -> Answer<Microscope> {
+    check_model(&shell, &model)?;
     let desk = shell.desk.clone();
     work(&shell, "microscope", move || desk.microscope(&data, row, &model, &method, &set)).await
 }
 
 #[tauri::command]
 async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: String, set: Vec<String>) -> Answer<Lengths> {
+    check_model(&shell, &model)?;
     let desk = shell.desk.clone();
     work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
 }
 
 #[tauri::command]
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
+    check_model(&shell, &model)?;
     let (desk, key) = (shell.desk.clone(), heard(&progress));
     let draw = move |cancelled: &Ending| {
         let mut tell = |done: usize, total: usize| drop(progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() }));
@@ -526,10 +529,14 @@ fn cancel_forecast(shell: State<'_, Shell>) {
 /// Whether a person let the window touch what a run would read.
 fn check(shell: &Shell, request: &RunRequest) -> Answer<()> {
     request.data.paths().try_for_each(|path| shell.grants.check(path))?;
-    if Path::new(&request.model).is_absolute() {
-        shell.grants.check(Path::new(&request.model))?;
-    }
-    Ok(())
+    check_model(shell, &request.model)
+}
+
+/// Whether the page may name a model: one that the library lists, or a path that a person chose. Any other name would be
+/// looked for as a file in whatever folder the program was started in.
+fn check_model(shell: &Shell, model: &str) -> Answer<()> {
+    let granted = shell.grants.check(Path::new(model));
+    if granted.is_err() && models::list(shell.desk.home())?.iter().any(|listed| listed.name == model) { Ok(()) } else { granted }
 }
 
 #[tauri::command]
@@ -574,12 +581,16 @@ const BEAT: Duration = Duration::from_millis(100);
 #[tauri::command]
 async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: usize, language: Lang, channel: Channel<EventBatch>) -> Answer<u32> {
     shell.grants.check(&run)?;
+    let (desk, of) = (shell.desk.clone(), run.clone());
+    // a story that cannot be read is no silence: whoever asks for it is told why
+    let begun = work(&shell, "subscribe", move || desk.events(&of, from, Duration::ZERO, language)).await?;
     let (id, ending) = shell.subscribe();
     std::thread::spawn(move || {
         let shell = app.state::<Shell>();
         let mut next = from;
+        let mut told = Ok(begun);
         while !ending.load(Ordering::Relaxed) {
-            match shell.desk.events(&run, next, BEAT * 5, language) {
+            match told {
                 Ok((batch, more)) => {
                     next += batch.events.len();
                     let gone = !batch.events.is_empty() && channel.send(batch).is_err();
@@ -594,6 +605,7 @@ async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: 
             }
             // events that come meanwhile go together
             std::thread::sleep(BEAT);
+            told = shell.desk.events(&run, next, BEAT * 5, language);
         }
         shell.unsubscribe(id);
     });
@@ -749,5 +761,21 @@ mod tests {
         assert!(log.contains("crash:") && log.contains("planted by a test") && log.contains("commands.rs"), "{log}");
         // and the next thing works
         assert_eq!(tauri::async_runtime::block_on(work(&shell, "again", || Ok(7))), Ok(7));
+    }
+
+    #[test]
+    fn a_model_is_one_that_the_library_lists_or_a_path_that_a_person_chose() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let shell = Shell::new(lab::Home::open(Some(&dir.path().join("home"))).expect("a library"));
+        let own = dir.path().join("own.gguf");
+        std::fs::write(&own, "x").expect("written");
+        let own = own.to_str().expect("text");
+        assert_eq!(check_model(&shell, &models::list(shell.desk.home()).expect("a list")[0].name), Ok(()));
+        // the folder in which tests are run holds the second
+        for model in ["own.gguf", "Cargo.toml", "./Cargo.toml", "../src-tauri/Cargo.toml", "", own] {
+            assert!(check_model(&shell, model).is_err_and(|e| e.message.contains("choose this file in the dialog")), "{model}");
+        }
+        shell.grants.add(&[own]);
+        assert_eq!(check_model(&shell, own), Ok(()));
     }
 }

@@ -300,6 +300,14 @@ describe('a run', () => {
     expect(app.toasts).toEqual([]);
   });
 
+  it('whose story cannot be read says why, and not that it is being loaded', async () => {
+    const { door } = await open();
+    door.subscribe = () => Promise.reject(Object.assign(new Error(), { message: 'events.jsonl:3: is no event' }));
+    await go('Train');
+    expect((await screen.findByRole('alert')).textContent).toContain('events.jsonl:3: is no event');
+    expect(screen.queryByText(words.en.train.preparing)).toBeNull();
+  });
+
   it('that fails says why', async () => {
     await open({ failAt: 5 });
     const start = startButton();
