@@ -230,7 +230,9 @@ async fn settings(shell: State<'_, Shell>) -> Answer<Settings> {
 }
 
 #[tauri::command]
-async fn save_settings(app: AppHandle, shell: State<'_, Shell>, settings: Map<String, Value>) -> Answer<()> {
+async fn save_settings(app: AppHandle, shell: State<'_, Shell>, mut settings: Map<String, Value>) -> Answer<()> {
+    // what was opened last may be opened again without a dialog, so the page has no say in it
+    settings.retain(|name, _| ["language", "theme"].contains(&name.as_str()));
     let desk = shell.desk.clone();
     let before = shell.language();
     work(&shell, "save settings", move || desk.save_settings(settings)).await?;
@@ -398,8 +400,8 @@ async fn remove_model(shell: State<'_, Shell>, name: String) -> Answer<()> {
 
 #[tauri::command]
 async fn data_offers(shell: State<'_, Shell>) -> Answer<Vec<DataOffer>> {
-    let shipped = shell.shipped.clone();
-    work(&shell, "data sets", move || Ok(shipped.as_deref().map(view::offers).unwrap_or_default())).await
+    let (desk, shipped) = (shell.desk.clone(), shell.shipped.clone());
+    work(&shell, "data sets", move || Ok(desk.data_offers(shipped.as_deref()))).await
 }
 
 #[tauri::command]
@@ -410,8 +412,13 @@ async fn source_of(shell: State<'_, Shell>, task: String, files: Vec<PathBuf>) -
 #[tauri::command]
 async fn open_data(shell: State<'_, Shell>, source: Source, progress: Channel<Progress>) -> Answer<DataSummary> {
     source.paths().try_for_each(|path| shell.grants.check(path))?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "open data", move |cancelled: &Ending| desk.open_data(source, &mut telling(progress, cancelled))).await
+    let (desk, shipped, key) = (shell.desk.clone(), shell.shipped.clone(), heard(&progress));
+    let open = move |cancelled: &Ending| {
+        let data = desk.open_data(source, &mut telling(progress, cancelled))?;
+        desk.remember(&data, shipped.as_deref());
+        Ok(data)
+    };
+    cancellable(&shell, &key, "open data", open).await
 }
 
 #[tauri::command]

@@ -462,6 +462,28 @@ describe('data', () => {
     await waitFor(() => expect(app.data?.labels.some((l) => l.label === 'gift')).toBe(true));
   });
 
+  it('of a person’s own is offered from when it was opened, and again at the next start', async () => {
+    const { door } = await open();
+    const mine = { task: 'intent', train: 'mine.csv' };
+    const read = door.openData.bind(door);
+    door.openData = async (source, ...rest) => ({ ...(await read({ task: 'intent', folder: 'datasets/intents-it' }, ...rest)), name: source.train ?? 'intents-it', source });
+    const offered = door.dataOffers.bind(door);
+    const radio = (): HTMLInputElement | null => screen.queryByRole<HTMLInputElement>('radio', { name: /^mine/ });
+    door.drop(['mine.csv']);
+    await screen.findByRole('heading', { name: 'mine.csv', level: 1 });
+    door.dataOffers = async () => [...(await offered()), { name: 'mine', language: 'it', source: mine, shipped: false, examples: 7 }];
+    door.drop(['mine.csv']);
+    await go('Start');
+    await waitFor(() => expect(radio()?.checked).toBe(true));
+    expect(screen.queryByText('mine.csv')).toBeNull();
+    expect(await complaints()).toEqual([]);
+    cleanup();
+    render(AppView, { app: new App(door) });
+    await waitFor(() => expect(radio()?.checked).toBe(false));
+    await click(radio() as HTMLElement);
+    await waitFor(() => expect(radio()?.checked).toBe(true));
+  });
+
   it('whose columns nobody could guess is read once a person names them', async () => {
     const { app, door } = await open();
     door.drop(['odd.csv']);

@@ -20,11 +20,12 @@ use crate::run::{self, Opened, Request};
 use crate::sheet::{DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
-use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
+use crate::view::{self, DataOffer, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
 use crate::watch::{Watch, watched};
 use crate::{compare, devices, elsewhere, export, library::Library, models, reports};
 use data::check;
 use data::divide::Shares;
+use data::set::Split;
 use data::write::Layout;
 use gemma::Tokenizer;
 use report::output::Format;
@@ -90,7 +91,14 @@ pub struct Desk {
     measuring: Mutex<Arc<AtomicBool>>,
     /// Held while rows are checked: several checks at a time would each take as long as all of them.
     checking: Mutex<()>,
+    /// Held while settings are read and written again, so that none are lost between.
+    keeping: Mutex<()>,
 }
+
+/// Data sets that are offered again, at most.
+const RECENT: usize = 8;
+/// What they are called among the settings.
+const RECENT_DATA: &str = "recent_data";
 
 impl Desk {
     /// An empty desk upon a library.
@@ -105,6 +113,7 @@ impl Desk {
             tokenizer: Mutex::new(None),
             measuring: Mutex::default(),
             checking: Mutex::new(()),
+            keeping: Mutex::new(()),
         }
     }
 
@@ -421,6 +430,46 @@ impl Desk {
         Ok(summary)
     }
 
+    /// Offers a data set that was opened at the next start, too, unless it is offered without that; where the disk refuses, it
+    /// has to be looked for again.
+    pub fn remember(&self, opened: &DataSummary, shipped: Option<&Path>) {
+        if self.standing_offers(shipped).iter().any(|other| other.source.paths().eq(opened.source.paths())) {
+            return;
+        }
+        let offer = DataOffer {
+            name: opened.name.clone(),
+            language: opened.language.clone(),
+            source: opened.source.clone(),
+            shipped: false,
+            examples: opened.splits.get(&Split::Train).map(|n| *n as u64),
+        };
+        let _one = lock(&self.keeping);
+        let others = self.recent().into_iter().filter(|other| !other.source.paths().eq(offer.source.paths()));
+        let recent: Vec<DataOffer> = std::iter::once(offer.clone()).chain(others).take(RECENT).collect();
+        if let Ok(recent) = serde_json::to_value(recent) {
+            let _ = self.keep(Map::from_iter([(RECENT_DATA.to_string(), recent)]));
+        }
+    }
+
+    /// The data sets that were opened last, latest first.
+    pub fn recent(&self) -> Vec<DataOffer> {
+        self.settings().remove(RECENT_DATA).and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
+    }
+
+    /// Data sets that open with one click: those in `shipped`, those that were made here, and those that were opened last and
+    /// are still there.
+    pub fn data_offers(&self, shipped: Option<&Path>) -> Vec<DataOffer> {
+        let mut offers = self.standing_offers(shipped);
+        offers.extend(self.recent().into_iter().filter(|recent| recent.source.paths().all(|path| path.exists())));
+        offers
+    }
+
+    fn standing_offers(&self, shipped: Option<&Path>) -> Vec<DataOffer> {
+        let mut offers = shipped.map(|folder| view::offers(folder, true)).unwrap_or_default();
+        offers.extend(view::offers(&self.home.data(), false));
+        offers
+    }
+
     /// A part of an open data set.
     ///
     /// # Errors
@@ -623,8 +672,51 @@ impl Desk {
     /// # Errors
     /// If the disk refuses.
     pub fn save_settings(&self, values: Map<String, Value>) -> Result<()> {
+        let _one = lock(&self.keeping);
+        self.keep(values)
+    }
+
+    /// As [`Desk::save_settings`], for who holds `keeping`.
+    fn keep(&self, values: Map<String, Value>) -> Result<()> {
         let mut all = self.settings();
         all.extend(values);
         Ok(record::write_atomically(&self.home.settings(), Value::Object(all).to_string().as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_opened_last_is_offered_again_as_long_as_it_is_there() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("a home");
+        let (desk, rows) = (Desk::new(home.clone()), "text,label\nuno,a\ndue,b\n");
+        let own = |n: usize| dir.path().join(format!("own-{n}.csv"));
+        let open = |desk: &Desk, source: Source| {
+            let data = desk.open_data(Source { task: "intent".into(), ..source }, &mut |_, _| true).expect("opens");
+            desk.remember(&data, None);
+        };
+        // one more than is kept, and one of them twice
+        for n in (0..=RECENT).chain([2]) {
+            std::fs::write(own(n), rows).expect("written");
+            open(&desk, Source { train: Some(own(n)), ..Source::default() });
+        }
+        desk.save_settings(Map::from_iter([("theme".to_string(), "dark".into())])).expect("kept");
+        let again = Desk::new(home.clone());
+        let offered = || again.data_offers(None).into_iter().filter_map(|offer| offer.source.train).collect::<Vec<_>>();
+        assert_eq!(offered(), [2, 8, 7, 6, 5, 4, 3, 1].map(own));
+        assert_eq!((again.recent()[0].examples, again.recent()[0].shipped, again.settings()["theme"].as_str()), (Some(2), false, Some("dark")));
+        std::fs::remove_file(own(7)).expect("removed");
+        assert_eq!(offered(), [2, 8, 6, 5, 4, 3, 1].map(own));
+
+        // what was made here is offered as long as it is there, and takes no place of another
+        let made = home.data().join("made");
+        std::fs::create_dir_all(&made).expect("a folder");
+        std::fs::write(made.join("dataset.toml"), "name = \"made\"\ntask = \"intent\"\n").expect("written");
+        std::fs::write(made.join("train.csv"), rows).expect("written");
+        open(&again, Source { folder: Some(made.clone()), ..Source::default() });
+        assert_eq!((again.data_offers(None)[0].source.folder.as_ref(), again.recent().len()), (Some(&made), RECENT));
     }
 }

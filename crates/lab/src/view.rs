@@ -415,29 +415,28 @@ fn flatten(key: &str, value: &toml::Value, out: &mut Vec<Setting>) {
 }
 
 /// A data set that opens with one click.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct DataOffer {
-    /// Task that it is made for.
-    pub task: String,
     /// Its name.
     pub name: String,
     /// Language code.
     pub language: String,
-    /// Its folder.
-    pub folder: PathBuf,
+    /// Its files, with the task that it is made for.
+    pub source: Source,
     /// It came with Lapidary.
     pub shipped: bool,
-    /// Training examples as its card counts them.
+    /// Training examples, as its card counts them or as there were when it was last opened.
     pub examples: Option<u64>,
 }
 
 /// The data sets in a folder of data sets; a folder without a readable card is left out.
-pub fn offers(shipped: &Path) -> Vec<DataOffer> {
-    let folders = std::fs::read_dir(shipped).into_iter().flatten().flatten().map(|e| e.path());
+pub fn offers(folder: &Path, shipped: bool) -> Vec<DataOffer> {
+    let folders = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
     let offer = |folder: PathBuf| {
         let card = set::read_card(&folder).ok().filter(|c| !c.task.is_empty())?;
         let examples = card.counts.get(Split::Train.name()).and_then(toml::Value::as_integer).and_then(|n| u64::try_from(n).ok());
-        Some(DataOffer { task: card.task, name: card.name, language: card.language, folder, shipped: true, examples })
+        let source = Source { task: card.task, folder: Some(folder), ..Source::default() };
+        Some(DataOffer { name: card.name, language: card.language, source, shipped, examples })
     };
     let mut out: Vec<DataOffer> = folders.filter_map(offer).collect();
     out.sort_by(|a, b| a.name.cmp(&b.name));

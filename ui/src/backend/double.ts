@@ -363,7 +363,7 @@ export class Double implements Door {
     return give({ task, ...(train === undefined ? {} : { train }), ...(test === undefined ? {} : { test }) });
   }
   dataOffers(): ReturnType<Door['dataOffers']> {
-    return give([{ task: 'intent', name: 'intents-it', language: 'it', folder: FOLDER, shipped: true, examples: 120 }]);
+    return give([{ name: 'intents-it', language: 'it', source: { task: 'intent', folder: FOLDER }, shipped: true, examples: 120 }]);
   }
 
   #summary(): DataSummary {

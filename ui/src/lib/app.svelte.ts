@@ -23,6 +23,7 @@ import type {
 } from '../backend/types';
 import { words, type Words } from '../words';
 import { formats, type Format } from './format';
+import { sameFiles } from './sources';
 import { Story } from './story.svelte';
 
 export const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'] as const;
@@ -209,8 +210,9 @@ export class App {
 
   /** The newcomer begins with the data set that ships. */
   async #openOffer(): Promise<void> {
-    const offer = this.offers.find((o) => o.task === this.task && o.language === this.language) ?? this.offers.find((o) => o.task === this.task);
-    if (offer) await this.openData({ task: offer.task, folder: offer.folder });
+    const offers = this.offers.filter((offer) => offer.source.task === this.task);
+    const offer = offers.find((offer) => offer.language === this.language) ?? offers[0];
+    if (offer) await this.openData(offer.source);
   }
 
   /** Another task has other data, other methods and other settings. */
@@ -371,6 +373,8 @@ export class App {
       this.leave();
       this.#turnTo(data.task);
       this.importing = null;
+      // it is offered from now on
+      if (!this.offers.some((offer) => sameFiles(offer.source, data.source))) this.offers = await this.door.dataOffers();
     } catch (reason) {
       if (signal.aborted) return;
       this.dataFault = failure(reason).message;
