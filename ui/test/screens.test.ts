@@ -412,6 +412,25 @@ describe('data', () => {
     expect(region.querySelector('.text')?.textContent).toBe(before);
   });
 
+  it('shows which rows of a finding belong together', async () => {
+    const { app, door } = await open();
+    const ask = door.rows.bind(door);
+    door.rows = async (query) => {
+      const page = await ask({ ...query, filter: {} });
+      return { total: 4, rows: page.rows.slice(0, 4).map((row, i) => ({ ...row, findings: ['duplicate'], group: query.filter.finding === undefined ? null : i >> 1 })) };
+    };
+    await waitFor(() => expect(app.data).not.toBeNull());
+    if (app.data) app.data = { ...app.data, findings: [{ kind: 'duplicate', severity: 'warning', count: 4, message: 'x' }] };
+    await go('Data');
+    await screen.findAllByText(words.en.data.kindNames.duplicate);
+    expect(screen.queryByText(words.en.data.group(1))).toBeNull();
+    await click(screen.getByRole('button', { name: words.en.data.kinds.duplicate(4) }));
+    await waitFor(() => expect(screen.getAllByText(words.en.data.group(2))).toHaveLength(2));
+    const lines = screen.getAllByRole('row').filter((row) => row.id !== '');
+    expect(lines.map((line) => line.classList.contains('apart'))).toEqual([false, false, true, false]);
+    expect(await complaints()).toEqual([]);
+  });
+
   it('is narrowed to the rows of a length, and copied as it stands', async () => {
     const { app } = await open();
     let copied = '';

@@ -284,6 +284,9 @@ pub struct Row {
     pub target: Target,
     /// Kinds of findings that concern it.
     pub findings: Vec<&'static str>,
+    /// Where the rows of one finding were asked for: those that belong together, such as the copies of a text, have the
+    /// same number.
+    pub group: Option<usize>,
     /// A person has changed or added it.
     pub changed: bool,
 }
@@ -359,6 +362,14 @@ pub struct RowPage {
 /// What the rows on show were last chosen by.
 type Choice = (RowFilter, String, Sort);
 
+/// Numbers of the rows of a finding, ascending, each with which of them it belongs together with.
+type Found = Vec<(usize, Option<usize>)>;
+
+/// Whether a row is among those of a finding, and with which of them it belongs together.
+fn grouped(found: &Found, row: usize) -> Option<Option<usize>> {
+    found.binary_search_by_key(&row, |(row, _)| *row).ok().map(|place| found[place].1)
+}
+
 /// An open data set.
 pub struct Sheet {
     id: String,
@@ -368,8 +379,8 @@ pub struct Sheet {
     set: DataSet,
     columns: ColumnsView,
     findings: Vec<Finding>,
-    /// Row numbers of each finding, ascending.
-    found: Vec<Vec<usize>>,
+    /// Rows of each finding.
+    found: Vec<Found>,
     /// Numbers of the rows that are not deleted.
     there: Vec<usize>,
     changed: BTreeSet<usize>,
@@ -486,7 +497,7 @@ impl Sheet {
         let rows = self.editor.rows();
         self.there = (0..rows.len()).filter(|&row| rows[row].split.is_some()).collect();
         // until it is checked anew, what was found stands, but not of rows that are gone; one that was added may be gone wholly
-        self.found.iter_mut().for_each(|found| found.retain(|&row| rows.get(row).is_some_and(|r| r.split.is_some())));
+        self.found.iter_mut().for_each(|found| found.retain(|(row, _)| rows.get(*row).is_some_and(|r| r.split.is_some())));
         let added = self.editor.changes().filter(|c| matches!(c, Change::Add { .. })).count();
         let named = self.editor.changes().filter_map(|c| match c {
             Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
@@ -502,9 +513,9 @@ impl Sheet {
         }
         let numbers = self.numbers();
         let rows = |finding: &Finding| {
-            let mut rows: Vec<usize> = finding.places.iter().filter_map(|p| numbers.get(&p.split)?.get(p.index).copied()).collect();
+            let mut rows: Found = finding.places.iter().filter_map(|p| Some((*numbers.get(&p.split)?.get(p.index)?, p.group))).collect();
             rows.sort_unstable();
-            rows.dedup();
+            rows.dedup_by_key(|(row, _)| *row);
             rows
         };
         self.found = findings.iter().map(rows).collect();
@@ -561,7 +572,7 @@ impl Sheet {
         }
         let mut labels: Vec<LabelCount> = labels.into_values().collect();
         labels.sort_by_key(|l| std::cmp::Reverse(l.train + l.validation + l.test));
-        let finding = |(f, rows): (&Finding, &Vec<usize>)| FindingView { kind: f.kind, severity: f.severity, count: rows.len(), message: f.message.clone() };
+        let finding = |(f, rows): (&Finding, &Found)| FindingView { kind: f.kind, severity: f.severity, count: rows.len(), message: f.message.clone() };
         let skipped = || self.set.splits.values().map(|file| &file.skipped);
         DataSummary {
             id: self.id.clone(),
@@ -636,11 +647,13 @@ impl Sheet {
             self.shown = Some((choice, numbers));
         }
         let numbers = self.shown.as_ref().map_or(&[][..], |(_, numbers)| numbers);
-        let rows = numbers.iter().skip(query.offset).take(query.limit).map(|&number| self.row(number)).collect();
+        let found = query.filter.finding.and_then(|f| self.found.get(f));
+        let rows = numbers.iter().skip(query.offset).take(query.limit).map(|&number| self.row(number, found)).collect();
         Ok(RowPage { total: numbers.len(), rows })
     }
 
-    fn row(&self, id: usize) -> Row {
+    /// A row as it is shown among all, or among those of a finding.
+    fn row(&self, id: usize, among: Option<&Found>) -> Row {
         let (split, example) = self.example(id);
         let file = example.origin.path();
         Row {
@@ -649,7 +662,8 @@ impl Sheet {
             origin: format!("{}:{}", file.file_name().unwrap_or(file.as_os_str()).to_string_lossy(), example.origin.line),
             text: example.text.clone(),
             target: Target::of(&example.target),
-            findings: self.findings.iter().zip(&self.found).filter(|(_, rows)| rows.binary_search(&id).is_ok()).map(|(f, _)| f.kind).collect(),
+            findings: self.findings.iter().zip(&self.found).filter(|(_, rows)| grouped(rows, id).is_some()).map(|(f, _)| f.kind).collect(),
+            group: among.and_then(|found| grouped(found, id)).flatten(),
             changed: self.changed.contains(&id),
         }
     }
@@ -669,9 +683,10 @@ impl Sheet {
             })
         });
         let found = found.transpose()?;
-        let all = match (&self.order, found) {
+        let these: Option<Vec<usize>> = found.map(|found| found.iter().map(|(row, _)| *row).collect());
+        let all = match (&self.order, &these) {
             (Some((_, order)), _) if slow => order,
-            (_, Some(found)) => found,
+            (_, Some(these)) => these,
             _ => &self.there,
         };
         let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());
@@ -680,7 +695,7 @@ impl Sheet {
         let (rows, changed, lengths) = (self.editor.rows(), &self.changed, &self.lengths);
         let split_of = |row: usize| rows[row].split.unwrap_or(Split::Train);
         let wanted = |&row: &usize| {
-            found.is_none_or(|found| found.binary_search(&row).is_ok())
+            found.is_none_or(|found| grouped(found, row).is_some())
                 && among.as_ref().is_none_or(|rows| rows.contains(&row))
                 && filter.split.is_none_or(|s| s == split_of(row))
                 && filter.label.as_ref().is_none_or(|l| names(&rows[row].example).contains(&l.as_str()))
@@ -689,8 +704,11 @@ impl Sheet {
                 && said.as_ref().is_none_or(|said| said[row])
         };
         let mut numbers: Vec<usize> = all.par_iter().copied().filter(wanted).collect();
-        if sort.by == SortBy::Split {
-            numbers.par_sort_by_key(|&row| split_of(row));
+        match (sort.by, found) {
+            (SortBy::Split, _) => numbers.par_sort_by_key(|&row| split_of(row)),
+            // what belongs together stands together
+            (SortBy::Row, Some(found)) => numbers.par_sort_by_cached_key(|&row| (grouped(found, row).flatten(), row)),
+            _ => {}
         }
         if sort.descending {
             numbers.reverse();
@@ -921,6 +939,23 @@ mod tests {
         // a row keeps its length, and what was measured of other rows is dropped
         sheet.measured(old, &[9, 9, 9, 9]);
         assert_eq!(ask(&mut sheet, long, "", SortBy::Row, false), [2]);
+    }
+
+    #[test]
+    fn the_rows_of_a_finding_stand_beside_those_that_they_belong_together_with() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let line = |text: &str| format!("{}\n", serde_json::json!({"frase": text, "intento": "a"}));
+        std::fs::write(dir.path().join("train.jsonl"), ["uno", "due", "Uno", "tre", "DUE", "uno"].map(line).concat()).expect("written");
+        let mut sheet = open(dir.path());
+        let duplicate = sheet.summary().findings.iter().position(|f| f.kind == "duplicate").expect("found");
+        let filter = RowFilter { finding: Some(duplicate), ..RowFilter::default() };
+        assert_eq!(ask(&mut sheet, filter.clone(), "", SortBy::Row, false), [0, 2, 5, 1, 4]);
+        assert_eq!(ask(&mut sheet, filter.clone(), "", SortBy::Text, false).len(), 5);
+        let query =
+            |filter| RowQuery { data: "d1".into(), offset: 1, limit: 3, filter, search: String::new(), sort: Sort { by: SortBy::Row, descending: false } };
+        let groups = |page: RowPage| page.rows.iter().map(|r| (r.id, r.group)).collect::<Vec<_>>();
+        assert_eq!(groups(sheet.rows(&query(filter)).expect("a page")), [(2, Some(0)), (5, Some(0)), (1, Some(1))]);
+        assert_eq!(groups(sheet.rows(&query(RowFilter::default())).expect("a page")), [(1, None), (2, None), (3, None)]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ function parse(text: string, split: Split, start: number): Row[] {
     .split('\n')
     .map((line, i) => {
       const { text, label } = JSON.parse(line) as { text: string; label: string };
-      return { id: start + i, split, origin: `${FOLDER}/${split}.jsonl:${i + 1}`, text, target: { kind: 'label', label }, findings: [], changed: false };
+      return { id: start + i, split, origin: `${FOLDER}/${split}.jsonl:${i + 1}`, text, target: { kind: 'label', label }, findings: [], group: null, changed: false };
     });
 }
 
@@ -436,7 +436,7 @@ export class Double implements Door {
     this.#future = [];
     if (edit.kind === 'add') {
       const id = this.#rows.reduce((most, row) => Math.max(most, row.id), -1) + 1;
-      this.#rows = [...this.#rows, { id, split: edit.split, origin: `added:${id + 1}`, text: edit.text, target: edit.target, findings: [], changed: true }];
+      this.#rows = [...this.#rows, { id, split: edit.split, origin: `added:${id + 1}`, text: edit.text, target: edit.target, findings: [], group: null, changed: true }];
       return give(this.#summary());
     }
     const change = (row: Row): Row => {

@@ -217,6 +217,7 @@ export const en = {
     searchHint: 'Search text and labels',
     table: 'Examples',
     none: 'No row matches.',
+    group: (n: number) => `group ${f.whole(n)}`,
     selected: 'Selected row',
     pickRow: 'Choose a row to see it whole.',
     origin: 'From',

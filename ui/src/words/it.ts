@@ -225,6 +225,7 @@ export const it: Words = {
     searchHint: 'Cerca nei testi e nelle etichette',
     table: 'Esempi',
     none: 'Nessuna riga corrisponde.',
+    group: (n: number) => `gruppo ${f.whole(n)}`,
     selected: 'Riga scelta',
     pickRow: 'Scegli una riga per vederla intera.',
     origin: 'Da',
