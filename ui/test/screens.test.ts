@@ -73,17 +73,27 @@ describe('a newcomer', () => {
   });
 
   it('need not wait for the trial of a device, nor for the forecast, and may ask for both again', async () => {
-    const { app } = await open({ untried: 'Iris Xe', pace: 400 });
-    await screen.findByText(words.en.start.checking('Iris Xe'));
+    const { app, door } = await open();
+    await screen.findByText(/about .* of memory$/);
+    const [ready, forecast] = [door.readyDevice.bind(door), door.forecast.bind(door)];
+    const untilStopped = (signal: AbortSignal): Promise<never> =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'no longer wanted' }))));
+    door.readyDevice = (_device, onCheck, signal) => {
+      onCheck('Iris Xe');
+      return untilStopped(signal);
+    };
+    door.forecast = (_request, signal) => untilStopped(signal);
     const again = async (): Promise<void> => {
       await click(screen.getByRole('button', { name: 'Stop' }));
       await click(await screen.findByRole('button', { name: words.en.start.measure }));
     };
-    await again();
-    // it was not tried to the end, so it is tried again
+    app.device = 'gpu:0';
     await screen.findByText(words.en.start.checking('Iris Xe'));
-    await screen.findByText(words.en.start.measuring);
     expect(await complaints()).toEqual([]);
+    door.readyDevice = ready;
+    await again();
+    await screen.findByText(words.en.start.measuring);
+    door.forecast = forecast;
     await again();
     await screen.findByText(/about .* of memory$/);
     expect([app.forecastFault, app.forecastStopped, screen.queryByRole('alert')]).toEqual([null, false, null]);
@@ -774,7 +784,7 @@ describe('the report', () => {
   });
 
   it('has the model beside it, which is written for other programs, or not where a person stops it', async () => {
-    await open({ pace: 20 });
+    await open({ pace: 60 });
     await go('Report');
     await click(await screen.findByRole('button', { name: 'Adapter (PEFT)' }));
     await screen.findByRole('progressbar', { name: 'Writing the model' });
@@ -796,7 +806,7 @@ describe('the report', () => {
   });
 
   it('comes back with its run from one file, or not where a person stops it', async () => {
-    const { app, door } = await open({ pace: 20 });
+    const { app, door } = await open({ pace: 60 });
     await click(screen.getByRole('button', { name: 'Open a packed run…' }));
     await screen.findByRole('progressbar', { name: words.en.opening('head.lapidary') });
     const toasts = (): HTMLElement => screen.getByRole('region', { name: 'Lapidary' });
