@@ -1154,6 +1154,9 @@ fn rows_are_edited_and_trained_on_as_edited() {
     done(&["delete", "train:1"]);
     done(&["move", "test:0", "train"]);
     done(&["add", "train", "dove trovo la mia maglia", "order_tracking"]);
+    refused(&["rewrite", "added:13", " "], "would have no text");
+    assert!(done(&["rewrite", "added:13", "dov’è la maglia"]).contains("dove trovo la mia maglia → dov’è la maglia"));
+    done(&["undo"]);
     done(&["relabel", "added:13", "return_refund"]);
     done(&["undo"]);
     done(&["redo"]);

@@ -1,6 +1,7 @@
 //! Whole runs in this process, on the tiny model: what ends them, and what has no part in them.
 
 use acceptance::tiny;
+use lab::desk::Desk;
 use lab::library::Library;
 use lab::report::output::Format;
 use lab::report::record::{self, RunResult};
@@ -9,6 +10,7 @@ use lab::resume::{Resumed, resume};
 use lab::run::{Request, train};
 use lab::set::Source;
 use lab::tasks::Metrics;
+use lab::watch::Watch;
 use lab::{Event, Home};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -89,7 +91,7 @@ fn a_crash_in_the_middle_of_a_run_is_written_down_and_the_run_goes_on() {
     assert_eq!(status(), "failed");
     // its report says so first, and nothing of results
     for (language, said) in [(Lang::English, "This run failed"), (Lang::Italian, "Questa esecuzione è fallita")] {
-        let files = lab::reports::write(&out, language, &[Format::Html], &[], &b.path("told")).expect("a report");
+        let files = lab::reports::write(&out, language, &[Format::Html], &[], &b.path("told"), &mut |_, _| true).expect("a report");
         let page = std::fs::read_to_string(&files[0]).expect("a page");
         let (banner, summary) = (page.find(said).expect("the banner"), page.find("id=\"summary\"").expect("a summary"));
         assert!(banner < summary && page[..summary].contains("the device was lost"), "{said}");
@@ -97,6 +99,25 @@ fn a_crash_in_the_middle_of_a_run_is_written_down_and_the_run_goes_on() {
     }
     let Ok(Resumed::Here(ended)) = resume(&b.home, &out, None, &mut |_| {}, &AtomicBool::new(false)) else { panic!("it cannot be gone on with") };
     assert_eq!((ended.status.as_str(), ended.train.steps, status().as_str()), ("completed", 9, "completed"));
+
+    // the window's report is a new folder and the run one file, each whole or not there
+    let (desk, folder, formats) = (Desk::new(b.home.clone()), b.path("elsewhere"), ["html".to_string(), "csv".into()]);
+    std::fs::create_dir(&folder).expect("a folder");
+    let there = || std::fs::read_dir(&folder).expect("there").count();
+    let report = |watch: Watch<'_>| desk.export_report(&out, &formats, &folder, Lang::English, &[], watch);
+    assert!(report(&mut |done, _| done < 3).is_err_and(|e| e.to_string().contains("cancelled")) && there() == 0);
+    for name in ["out-report", "out-report-2"] {
+        let files = report(&mut |_, _| true).expect("written");
+        assert!(files[0] == folder.join(name).join("report.html") && files.iter().all(|f| f.is_file()), "{files:?}");
+    }
+    let mut half = |done: u64, total: Option<u64>| total.is_none_or(|total| 2 * done < total);
+    assert!(desk.pack_run(&out, &folder, &mut half).is_err_and(|e| e.to_string().contains("cancelled")) && there() == 2);
+    let mut most = (0, None);
+    let packed = desk.pack_run(&out, &folder, &mut |done, total| {
+        most = (done, total);
+        true
+    });
+    assert!(packed.is_ok_and(|file| file.is_file()) && Some(most.0) >= most.1, "{most:?}");
 }
 
 /// Words of four intents, none shared.

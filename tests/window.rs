@@ -1,7 +1,7 @@
 //! The real window, driven as a person drives it, with the tiny model so that it takes seconds.
 
 use acceptance::index::{Index, MODEL, Mood};
-use acceptance::webdriver::{Key, PATIENCE, Window, can_drive};
+use acceptance::webdriver::{Key, PATIENCE, UNHEARD, Window, can_drive};
 use acceptance::{root, tiny};
 use lab::{Home, models};
 use serde_json::json;
@@ -122,8 +122,11 @@ fn from_three_choices_to_a_report() {
     let runs = window.ask("runs", &json!({})).expect("runs");
     assert_eq!((runs[0]["status"].as_str(), runs[0]["model"].as_str()), (Some("completed"), Some("tiny")), "{runs}");
     let run = runs[0]["path"].as_str().expect("a folder");
-    let written =
-        window.ask("export_report", &json!({"run": run, "formats": ["html", "pdf"], "folder": run, "language": "it", "without": ["cite"]})).expect("written");
+    let wanted = json!({"run": run, "formats": ["html", "pdf"], "folder": run, "language": "it", "without": ["cite"], "progress": UNHEARD});
+    let written = window.ask("export_report", &wanted).expect("written");
+    // a folder of its own, which a second report leaves as it is
+    let name = format!("{}-report", Path::new(run).file_name().expect("a name").to_string_lossy());
+    assert_eq!(written[0].as_str().map(Path::new), Some(Path::new(run).join(name).join("report.html").as_path()));
     let file = |i: usize| std::fs::read(written[i].as_str().expect("a file")).expect("there");
     let page = String::from_utf8(file(0)).expect("text");
     assert!(page.contains("lang=\"it\"") && page.contains("<svg"));
@@ -138,8 +141,8 @@ fn from_three_choices_to_a_report() {
     let told = window.wait("where it was written", told, &[]);
     let exported = PathBuf::from(told.as_str().expect("a text").trim_start_matches("Written to "));
     assert!(exported.join("adapter_model.safetensors").is_file() && exported.join("README.md").is_file());
-    let packed = window.ask("pack_run", &json!({"run": run, "folder": folder})).expect("packed");
-    let unpacked = window.ask("unpack_run", &json!({"path": packed})).expect("unpacked");
+    let packed = window.ask("pack_run", &json!({"run": run, "folder": folder, "progress": UNHEARD})).expect("packed");
+    let unpacked = window.ask("unpack_run", &json!({"path": packed, "progress": UNHEARD})).expect("unpacked");
     assert!(Path::new(unpacked.as_str().expect("a folder")).join("result.json").is_file());
 
     // answers of another system get a row, and the difference is told from luck
@@ -161,8 +164,13 @@ fn from_three_choices_to_a_report() {
     window.wait("both curves", "return document.querySelectorAll('section[aria-labelledby=test] svg[role=img]').length === 1", &[]);
     picture(&window, "curves");
 
+    // a story that is gone is not waited for
+    std::fs::remove_file(Path::new(unpacked.as_str().expect("a folder")).join("events.jsonl")).expect("removed");
+    let untold = window.ask("subscribe", &json!({"run": unpacked, "from": 0, "language": "en", "channel": UNHEARD}));
+    assert!(untold.as_ref().is_err_and(|e| e.contains("events.jsonl")), "{untold:?}");
+
     // what nobody chose in a dialog or dropped stays closed to the page
-    let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}}));
+    let refused = window.ask("open_data", &json!({"source": {"task": "intent", "train": "/etc/hostname"}, "progress": UNHEARD}));
     assert!(refused.as_ref().is_err_and(|e| e.contains("choose this file in the dialog")), "{refused:?}");
 }
 

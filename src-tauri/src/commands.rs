@@ -52,6 +52,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         data_offers,
         source_of,
         open_data,
+        cancel,
         data_columns,
         rows,
         edit_row,
@@ -64,12 +65,11 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         microscope,
         lengths,
         data_map,
-        cancel_data_map,
         near_rows,
-        cancel_near_rows,
         query_row,
         run_query,
         forecast,
+        cancel_forecast,
         start_run,
         pause_run,
         resume_run,
@@ -82,7 +82,6 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         predictions,
         figure,
         predict,
-        cancel_predict,
         compare,
         import_predictions,
         report_page,
@@ -90,7 +89,6 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         pack_run,
         unpack_run,
         export_model,
-        cancel_export,
     ]
 }
 
@@ -119,6 +117,29 @@ async fn cancellable<T: Send + 'static>(shell: &Shell, key: &str, what: &str, lo
     let outcome = work(shell, what, move || long(&cancelled)).await;
     shell.end(key, &ending);
     outcome
+}
+
+/// What long work is kept under whose page hears of it on a channel, to be cancelled.
+fn heard<T>(channel: &Channel<T>) -> String {
+    format!("work {}", channel.id())
+}
+
+#[tauri::command]
+fn cancel(shell: State<'_, Shell>, channel: u32) {
+    shell.cancel(&format!("work {channel}"));
+}
+
+/// Tells a page now and then how far work is, and the work whether to go on.
+fn telling(progress: Channel<Progress>, cancelled: &Ending) -> impl FnMut(u64, Option<u64>) -> bool + use<> {
+    let (mut last, cancelled) = (None::<Instant>, cancelled.clone());
+    move |done, total| {
+        if last.is_none_or(|l| l.elapsed() > BEAT) {
+            last = Some(Instant::now());
+            // a page that has gone away does not end it
+            let _ = progress.send(Progress { done, total, what: String::new() });
+        }
+        !cancelled.load(Ordering::Relaxed)
+    }
 }
 
 /// What this version can do.
@@ -212,7 +233,9 @@ async fn settings(shell: State<'_, Shell>) -> Answer<Settings> {
 }
 
 #[tauri::command]
-async fn save_settings(app: AppHandle, shell: State<'_, Shell>, settings: Map<String, Value>) -> Answer<()> {
+async fn save_settings(app: AppHandle, shell: State<'_, Shell>, mut settings: Map<String, Value>) -> Answer<()> {
+    // what was opened last may be opened again without a dialog, so the page has no say in it
+    settings.retain(|name, _| ["language", "theme"].contains(&name.as_str()));
     let desk = shell.desk.clone();
     let before = shell.language();
     work(&shell, "save settings", move || desk.save_settings(settings)).await?;
@@ -310,21 +333,21 @@ async fn models(shell: State<'_, Shell>) -> Answer<Vec<ModelView>> {
 /// What a device is called that is being tried.
 #[tauri::command]
 async fn ready_device(shell: State<'_, Shell>, device: String, checking: Channel<String>) -> Answer<Vec<device::Info>> {
-    let desk = shell.desk.clone();
-    let make = move || {
+    let (desk, key) = (shell.desk.clone(), heard(&checking));
+    let make = move |cancelled: &Ending| {
         // a page that has gone away does not end it
-        desk.ready(&device, &mut |info| drop(checking.send(info.name.clone())))?;
+        desk.ready(&device, &mut |info| drop(checking.send(info.name.clone())), cancelled)?;
         devices::list(desk.home())
     };
-    work(&shell, "ready device", make).await
+    cancellable(&shell, &key, "ready device", make).await
 }
 
-/// Progress of a download or an export.
+/// How far long work is.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Progress {
-    /// Bytes done.
+    /// What is done: bytes, rows or files, whichever the work counts.
     done: u64,
-    /// Bytes in all, where known.
+    /// Of how much, where known.
     total: Option<u64>,
     /// The file at hand.
     what: String,
@@ -373,8 +396,8 @@ async fn remove_model(shell: State<'_, Shell>, name: String) -> Answer<()> {
 
 #[tauri::command]
 async fn data_offers(shell: State<'_, Shell>) -> Answer<Vec<DataOffer>> {
-    let shipped = shell.shipped.clone();
-    work(&shell, "data sets", move || Ok(shipped.as_deref().map(view::offers).unwrap_or_default())).await
+    let (desk, shipped) = (shell.desk.clone(), shell.shipped.clone());
+    work(&shell, "data sets", move || Ok(desk.data_offers(shipped.as_deref()))).await
 }
 
 #[tauri::command]
@@ -383,10 +406,15 @@ async fn source_of(shell: State<'_, Shell>, task: String, files: Vec<PathBuf>) -
 }
 
 #[tauri::command]
-async fn open_data(shell: State<'_, Shell>, source: Source) -> Answer<DataSummary> {
+async fn open_data(shell: State<'_, Shell>, source: Source, progress: Channel<Progress>) -> Answer<DataSummary> {
     source.paths().try_for_each(|path| shell.grants.check(path))?;
-    let desk = shell.desk.clone();
-    work(&shell, "open data", move || desk.open_data(source)).await
+    let (desk, shipped, key) = (shell.desk.clone(), shell.shipped.clone(), heard(&progress));
+    let open = move |cancelled: &Ending| {
+        let data = desk.open_data(source, &mut telling(progress, cancelled))?;
+        desk.remember(&data, shipped.as_deref());
+        Ok(data)
+    };
+    cancellable(&shell, &key, "open data", open).await
 }
 
 #[tauri::command]
@@ -433,10 +461,11 @@ async fn describe_data(shell: State<'_, Shell>, data: String) -> Answer<About> {
 }
 
 #[tauri::command]
-async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String) -> Answer<PathBuf> {
+async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&folder)?;
-    let desk = shell.desk.clone();
-    work(&shell, "export data", move || desk.export_data(&data, &folder, &format)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let write = move |cancelled: &Ending| desk.export_data(&data, &folder, &format, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "export data", write).await
 }
 
 #[tauri::command]
@@ -448,12 +477,14 @@ async fn divide_data(shell: State<'_, Shell>, data: String, validation: f64, tes
 
 #[tauri::command]
 async fn microscope(shell: State<'_, Shell>, data: String, row: usize, model: String, method: String, set: Vec<String>) -> Answer<Microscope> {
+    check_model(&shell, &model)?;
     let desk = shell.desk.clone();
     work(&shell, "microscope", move || desk.microscope(&data, row, &model, &method, &set)).await
 }
 
 #[tauri::command]
 async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: String, set: Vec<String>) -> Answer<Lengths> {
+    check_model(&shell, &model)?;
     let desk = shell.desk.clone();
     work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
 }
@@ -463,14 +494,10 @@ fn tell_rows(progress: &Channel<Progress>, done: usize, total: usize) {
     let _ = progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() });
 }
 
-/// What a map is kept under, to be cancelled.
-fn mapped(data: &str) -> String {
-    format!("map of {data}")
-}
-
 #[tauri::command]
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
-    let (desk, key) = (shell.desk.clone(), mapped(&data));
+    check_model(&shell, &model)?;
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
     let draw = move |cancelled: &Ending| {
         let mut tell = |done, total| tell_rows(&progress, done, total);
         desk.map(&data, Reader { model: &model, device: "auto" }, language, cancelled, &mut tell)
@@ -479,28 +506,14 @@ async fn data_map(shell: State<'_, Shell>, data: String, model: String, language
 }
 
 #[tauri::command]
-fn cancel_data_map(shell: State<'_, Shell>, data: String) {
-    shell.cancel(&mapped(&data));
-}
-
-/// What a search for near rows is kept under, to be cancelled.
-fn neared(data: &str) -> String {
-    format!("rows near one of {data}")
-}
-
-#[tauri::command]
 async fn near_rows(shell: State<'_, Shell>, data: String, row: usize, model: String, progress: Channel<Progress>) -> Answer<Option<Vec<usize>>> {
-    let (desk, key) = (shell.desk.clone(), neared(&data));
+    check_model(&shell, &model)?;
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
     let seek = move |cancelled: &Ending| {
         let mut tell = |done, total| tell_rows(&progress, done, total);
         desk.near(&data, row, Reader { model: &model, device: "auto" }, cancelled, &mut tell)
     };
     cancellable(&shell, &key, "near rows", seek).await
-}
-
-#[tauri::command]
-fn cancel_near_rows(shell: State<'_, Shell>, data: String) {
-    shell.cancel(&neared(&data));
 }
 
 #[tauri::command]
@@ -527,16 +540,28 @@ async fn start_run(shell: State<'_, Shell>, request: RunRequest) -> Answer<PathB
 async fn forecast(shell: State<'_, Shell>, request: RunRequest) -> Answer<Forecast> {
     check(&shell, &request)?;
     let desk = shell.desk.clone();
-    work(&shell, "forecast", move || desk.forecast(request)).await
+    cancellable(&shell, FORECAST, "forecast", move |cancelled: &Ending| desk.forecast(request, cancelled.clone())).await
+}
+
+/// What a measurement is kept under, to be cancelled: there is one at a time.
+const FORECAST: &str = "forecast";
+
+#[tauri::command]
+fn cancel_forecast(shell: State<'_, Shell>) {
+    shell.cancel(FORECAST);
 }
 
 /// Whether a person let the window touch what a run would read.
 fn check(shell: &Shell, request: &RunRequest) -> Answer<()> {
     request.data.paths().try_for_each(|path| shell.grants.check(path))?;
-    if Path::new(&request.model).is_absolute() {
-        shell.grants.check(Path::new(&request.model))?;
-    }
-    Ok(())
+    check_model(shell, &request.model)
+}
+
+/// Whether the page may name a model: one that the library lists, or a path that a person chose. Any other name would be
+/// looked for as a file in whatever folder the program was started in.
+fn check_model(shell: &Shell, model: &str) -> Answer<()> {
+    let granted = shell.grants.check(Path::new(model));
+    if granted.is_err() && models::list(shell.desk.home())?.iter().any(|listed| listed.name == model) { Ok(()) } else { granted }
 }
 
 #[tauri::command]
@@ -581,12 +606,16 @@ const BEAT: Duration = Duration::from_millis(100);
 #[tauri::command]
 async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: usize, language: Lang, channel: Channel<EventBatch>) -> Answer<u32> {
     shell.grants.check(&run)?;
+    let (desk, of) = (shell.desk.clone(), run.clone());
+    // a story that cannot be read is no silence: whoever asks for it is told why
+    let begun = work(&shell, "subscribe", move || desk.events(&of, from, Duration::ZERO, language)).await?;
     let (id, ending) = shell.subscribe();
     std::thread::spawn(move || {
         let shell = app.state::<Shell>();
         let mut next = from;
+        let mut told = Ok(begun);
         while !ending.load(Ordering::Relaxed) {
-            match shell.desk.events(&run, next, BEAT * 5, language) {
+            match told {
                 Ok((batch, more)) => {
                     next += batch.events.len();
                     let gone = !batch.events.is_empty() && channel.send(batch).is_err();
@@ -601,6 +630,7 @@ async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: 
             }
             // events that come meanwhile go together
             std::thread::sleep(BEAT);
+            told = shell.desk.events(&run, next, BEAT * 5, language);
         }
         shell.unsubscribe(id);
     });
@@ -634,19 +664,9 @@ async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: L
 #[tauri::command]
 async fn predict(shell: State<'_, Shell>, run: PathBuf, text: String, said: Channel<Said>) -> Answer<Asked> {
     shell.grants.check(&run)?;
-    let (desk, key) = (shell.desk.clone(), answering(&run));
+    let (desk, key) = (shell.desk.clone(), heard(&said));
     let ask = move |cancelled: &Ending| desk.ask(&run, &text, &mut |words| said.send(words).is_ok() && !cancelled.load(Ordering::Relaxed));
     cancellable(&shell, &key, "predict", ask).await
-}
-
-/// What an answer is kept under, to be cancelled.
-fn answering(run: &Path) -> String {
-    format!("answer of {}", run.display())
-}
-
-#[tauri::command]
-fn cancel_predict(shell: State<'_, Shell>, run: PathBuf) {
-    shell.cancel(&answering(&run));
 }
 
 #[tauri::command]
@@ -668,45 +688,24 @@ async fn import_predictions(shell: State<'_, Shell>, path: PathBuf, like: PathBu
 async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, folder: PathBuf, language: Lang, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let (desk, key) = (shell.desk.clone(), exported(&run));
-    let write = move |cancelled: &Ending| {
-        let mut last: Option<Instant> = None;
-        let mut tell = |done: u64, total: Option<u64>| {
-            if last.is_none_or(|l| l.elapsed() > BEAT) {
-                last = Some(Instant::now());
-                // a page that has gone away does not end it
-                let _ = progress.send(Progress { done, total, what: String::new() });
-            }
-            !cancelled.load(Ordering::Relaxed)
-        };
-        desk.export_model(&run, &format, &folder, language, &mut tell)
-    };
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let write = move |cancelled: &Ending| desk.export_model(&run, &format, &folder, language, &mut telling(progress, cancelled));
     cancellable(&shell, &key, "export model", write).await
 }
 
-/// What an export is kept under, to be cancelled; downloads have the names of models.
-fn exported(run: &Path) -> String {
-    format!("export of {}", run.display())
-}
-
 #[tauri::command]
-fn cancel_export(shell: State<'_, Shell>, run: PathBuf) {
-    shell.cancel(&exported(&run));
-}
-
-#[tauri::command]
-async fn pack_run(shell: State<'_, Shell>, run: PathBuf, folder: PathBuf) -> Answer<PathBuf> {
+async fn pack_run(shell: State<'_, Shell>, run: PathBuf, folder: PathBuf, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let desk = shell.desk.clone();
-    work(&shell, "pack run", move || desk.pack_run(&run, &folder)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "pack run", move |cancelled: &Ending| desk.pack_run(&run, &folder, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
-async fn unpack_run(shell: State<'_, Shell>, path: PathBuf) -> Answer<PathBuf> {
+async fn unpack_run(shell: State<'_, Shell>, path: PathBuf, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&path)?;
-    let desk = shell.desk.clone();
-    work(&shell, "unpack run", move || desk.unpack_run(&path)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "unpack run", move |cancelled: &Ending| desk.unpack_run(&path, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -723,10 +722,13 @@ async fn export_report(
     folder: PathBuf,
     language: Lang,
     without: Vec<String>,
+    progress: Channel<Progress>,
 ) -> Answer<Vec<PathBuf>> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    work(&shell, "export report", move || view::export_report(&run, &formats, language, &without, &folder)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let write = move |cancelled: &Ending| desk.export_report(&run, &formats, &folder, language, &without, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "export report", write).await
 }
 
 /// Every type that crosses the door, for the generator of TypeScript.
@@ -785,5 +787,21 @@ mod tests {
         assert!(log.contains("crash:") && log.contains("planted by a test") && log.contains("commands.rs"), "{log}");
         // and the next thing works
         assert_eq!(tauri::async_runtime::block_on(work(&shell, "again", || Ok(7))), Ok(7));
+    }
+
+    #[test]
+    fn a_model_is_one_that_the_library_lists_or_a_path_that_a_person_chose() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let shell = Shell::new(lab::Home::open(Some(&dir.path().join("home"))).expect("a library"));
+        let own = dir.path().join("own.gguf");
+        std::fs::write(&own, "x").expect("written");
+        let own = own.to_str().expect("text");
+        assert_eq!(check_model(&shell, &models::list(shell.desk.home()).expect("a list")[0].name), Ok(()));
+        // the folder in which tests are run holds the second
+        for model in ["own.gguf", "Cargo.toml", "./Cargo.toml", "../src-tauri/Cargo.toml", "", own] {
+            assert!(check_model(&shell, model).is_err_and(|e| e.message.contains("choose this file in the dialog")), "{model}");
+        }
+        shell.grants.add(&[own]);
+        assert_eq!(check_model(&shell, own), Ok(()));
     }
 }

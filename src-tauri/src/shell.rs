@@ -71,7 +71,7 @@ pub struct Shell {
     pub shipped: Option<PathBuf>,
     subscriptions: Mutex<HashMap<u32, Ending>>,
     next: AtomicU32,
-    /// What can be cancelled: downloads by model, and exports, answers and maps under names of their own.
+    /// What can be cancelled: downloads by model, and other work under names of its own.
     underway: Mutex<HashMap<String, Ending>>,
     /// Files from the command line that the page has not been told of, and whether it listens.
     waiting: Mutex<(Vec<PathBuf>, bool)>,
@@ -88,16 +88,10 @@ impl Shell {
         let log = Log::start(&home);
         let shipped = shipped();
         let grants = Grants::new([home.runs(), home.models(), home.data()].into_iter().chain(shipped.clone()));
-        Self {
-            desk: Arc::new(Desk::new(home)),
-            grants,
-            log,
-            shipped,
-            subscriptions: Mutex::default(),
-            next: AtomicU32::new(1),
-            underway: Mutex::default(),
-            waiting: Mutex::default(),
-        }
+        let desk = Arc::new(Desk::new(home));
+        // a person chose them before
+        desk.recent().iter().for_each(|data| grants.add(&data.source.paths().collect::<Vec<_>>()));
+        Self { desk, grants, log, shipped, subscriptions: Mutex::default(), next: AtomicU32::new(1), underway: Mutex::default(), waiting: Mutex::default() }
     }
 
     /// The language that the person chose in the page, else the system's.

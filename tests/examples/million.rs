@@ -61,7 +61,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     drop((set, findings, index));
 
     let source = view::Source { task: "intent".into(), train: Some(path), test: Some(test), ..view::Source::default() };
-    let mut sheet = timed("opened as a table (read and checked anew)", || Sheet::open(Library::open(&home)?, "million".into(), source))?;
+    let mut sheet = timed("opened as a table (read and checked anew)", || Sheet::open(Library::open(&home)?, "million".into(), source, &mut |_, _| true))?;
     for search in ["pacco", "provincia di Nuoro", "è ferma", "zzz", "p"] {
         let sort = Sort { by: SortBy::Row, descending: false };
         let query = RowQuery { data: "million".into(), offset: 0, limit: 50, filter: RowFilter::default(), search: search.into(), sort };

@@ -1,6 +1,8 @@
 //! Drives the real window: a screen without hardware, a message bus and WebKit's own WebDriver, which starts the
 //! program and speaks a few lines of HTTP (Linux; <https://www.w3.org/TR/webdriver2/>).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// What an element is called in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// A channel of the page on which nobody listens, for a command that tells of itself on one.
+pub const UNHEARD: &str = "__CHANNEL__:0";
 /// How long anything may take that a person would wait for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -17,7 +21,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Window {
     screen: Child,
     driver: Child,
-    display: String,
     port: u16,
     session: String,
 }
@@ -94,7 +97,7 @@ impl Window {
         std::os::unix::process::CommandExt::process_group(&mut driver, 0);
         let driver = driver.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("dbus-run-session starts");
 
-        let mut window = Self { screen, driver, display, port, session: String::new() };
+        let mut window = Self { screen, driver, port, session: String::new() };
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(began.elapsed() < PATIENCE, "WebKitWebDriver does not listen");
@@ -267,15 +270,22 @@ impl Window {
         self.post("/refresh", &json!({}));
     }
 
-    /// Takes a picture of the whole screen into a file; without ImageMagick there is none.
+    /// Takes a picture of the page into a PNG file.
+    ///
+    /// # Panics
+    /// If the driver gives none, or one of another size than the page's, or the file cannot be written.
     pub fn picture(&self, file: &Path) {
+        let told = self.http("GET", &format!("/session/{}/screenshot", self.session), &Value::Null);
+        let png = told.as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_else(|| panic!("no picture {}: {told}", file.display()));
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{} would be no PNG", file.display());
+        // where every PNG has its width and its height
+        let side = |at: usize| png.get(at..at + 4).map(|bytes| bytes.iter().fold(0_u64, |side, byte| (side << 8) | u64::from(*byte)));
+        let page = self.script("return [innerWidth, innerHeight].map(side => Math.round(side * devicePixelRatio))", &[]);
+        assert_eq!(json!([side(16), side(20)]), page, "{}", file.display());
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).expect("a folder for pictures");
         }
-        let taken = Command::new("import").args(["-display", &self.display, "-window", "root"]).arg(file).status();
-        if !taken.is_ok_and(|s| s.success()) {
-            eprintln!("no picture {}: ImageMagick's `import` is not here", file.display());
-        }
+        std::fs::write(file, png).expect("a picture");
     }
 
     /// The processes of the window and its page: name, number. Those that only drive it are left out (Linux).

@@ -1,3 +1,4 @@
+import type { Channel } from '@tauri-apps/api/core';
 import { clearMocks, mockIPC } from '@tauri-apps/api/mocks';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import head from '../src/backend/recording/head.json';
@@ -119,7 +120,7 @@ describe('the double', () => {
 
   it('filters, searches, sorts, edits and undoes rows', async () => {
     const door = new Double();
-    const data = await door.openData({ task: 'intent', folder: 'datasets/intents-it' });
+    const data = await door.openData({ task: 'intent', folder: 'datasets/intents-it' }, () => undefined, new AbortController().signal);
     const query = { data: data.id, offset: 0, limit: 500, filter: {}, search: '', sort: { by: 'row' as const, descending: false } };
     expect((await door.rows(query)).total).toBe(300);
     expect((await door.rows({ ...query, filter: { split: 'test', label: 'order_tracking' } })).total).toBe(13);
@@ -132,7 +133,7 @@ describe('the double', () => {
   });
 
   it('fails with a plain line', async () => {
-    await expect(new Double().openData({ task: '', folder: 'nowhere' })).rejects.toEqual({ message: 'nowhere: no such file; check the path' });
+    await expect(new Double().openData({ task: '', folder: 'nowhere' }, () => undefined, new AbortController().signal)).rejects.toEqual({ message: 'nowhere: no such file; check the path' });
     await expect(new Double({ first: true }).startRun(REQUEST)).rejects.toMatchObject({ message: expect.stringContaining('get it first') as string });
   });
 });
@@ -179,16 +180,16 @@ describe('the door with Tauri behind it', () => {
       return null;
     });
     await tauri.capabilities();
-    await tauri.openData({ task: 'intent', folder: 'f' });
+    await tauri.dataColumns({ task: 'intent', folder: 'f' });
     await tauri.startRun(REQUEST);
     await tauri.predictions('r', { right: false }, 0, 50, 'it');
-    await tauri.exportReport('r', ['html'], 'f', 'it', ['cite']);
+    await tauri.reportPage('r', 'it', ['cite']);
     expect(calls).toEqual([
       ['capabilities', {}],
-      ['open_data', { source: { task: 'intent', folder: 'f' } }],
+      ['data_columns', { source: { task: 'intent', folder: 'f' } }],
       ['start_run', { request: REQUEST }],
       ['predictions', { run: 'r', filter: { right: false }, offset: 0, limit: 50, language: 'it' }],
-      ['export_report', { run: 'r', formats: ['html'], folder: 'f', language: 'it', without: ['cite'] }],
+      ['report_page', { run: 'r', language: 'it', without: ['cite'] }],
     ]);
   });
 
@@ -213,5 +214,23 @@ describe('the door with Tauri behind it', () => {
     abort.abort();
     await getting;
     expect(calls).toEqual(['get_model', 'cancel_get_model']);
+  });
+
+  it('cancels whatever tells of itself by the channel that it tells it on, and only that', async () => {
+    const calls: [string, unknown][] = [];
+    mockIPC((command, args) => {
+      calls.push([command, args]);
+      return command === 'cancel' ? null : new Promise((done) => setTimeout(done, 20));
+    });
+    const [one, other] = [new AbortController(), new AbortController()];
+    const both = [tauri.packRun('a', 'f', () => undefined, one.signal), tauri.exportReport('r', ['html'], 'f', 'it', ['cite'], () => undefined, other.signal)];
+    other.abort();
+    await Promise.all(both);
+    const { progress } = calls[1]?.[1] as { progress: Channel };
+    expect(calls).toEqual([
+      ['pack_run', { run: 'a', folder: 'f', progress: expect.anything() as unknown }],
+      ['export_report', { run: 'r', formats: ['html'], folder: 'f', language: 'it', without: ['cite'], progress }],
+      ['cancel', { channel: progress.id }],
+    ]);
   });
 });

@@ -73,6 +73,33 @@ describe('a newcomer', () => {
     expect(screen.queryByText(words.en.start.checking('Iris Xe'))).toBeNull();
   });
 
+  it('need not wait for the trial of a device, nor for the forecast, and may ask for both again', async () => {
+    const { app, door } = await open();
+    await screen.findByText(/about .* of memory$/);
+    const [ready, forecast] = [door.readyDevice.bind(door), door.forecast.bind(door)];
+    const untilStopped = (signal: AbortSignal): Promise<never> =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'no longer wanted' }))));
+    door.readyDevice = (_device, onCheck, signal) => {
+      onCheck('Iris Xe');
+      return untilStopped(signal);
+    };
+    door.forecast = (_request, signal) => untilStopped(signal);
+    const again = async (): Promise<void> => {
+      await click(screen.getByRole('button', { name: 'Stop' }));
+      await click(await screen.findByRole('button', { name: words.en.start.measure }));
+    };
+    app.device = 'gpu:0';
+    await screen.findByText(words.en.start.checking('Iris Xe'));
+    expect(await complaints()).toEqual([]);
+    door.readyDevice = ready;
+    await again();
+    await screen.findByText(words.en.start.measuring);
+    door.forecast = forecast;
+    await again();
+    await screen.findByText(/about .* of memory$/);
+    expect([app.forecastFault, app.forecastStopped, screen.queryByRole('alert')]).toEqual([null, false, null]);
+  });
+
   it('who chooses another task is not left with the data of the one before', async () => {
     const { app } = await open();
     await waitFor(() => expect(startButton().disabled).toBe(false));
@@ -395,6 +422,14 @@ describe('a run', () => {
     expect(app.toasts).toEqual([]);
   });
 
+  it('whose story cannot be read says why, and not that it is being loaded', async () => {
+    const { door } = await open();
+    door.subscribe = () => Promise.reject(Object.assign(new Error(), { message: 'events.jsonl:3: is no event' }));
+    await go('Train');
+    expect((await screen.findByRole('alert')).textContent).toContain('events.jsonl:3: is no event');
+    expect(screen.queryByText(words.en.train.preparing)).toBeNull();
+  });
+
   it('that fails says why', async () => {
     await open({ failAt: 5 });
     const start = startButton();
@@ -491,6 +526,56 @@ describe('data', () => {
     expect(app.toasts).toEqual([]);
   });
 
+  it('is given another text, which is shown also where the search leaves it out, and taken back', async () => {
+    const { app } = await open();
+    await go('Data');
+    await fireEvent.input(await screen.findByRole('searchbox'), { target: { value: 'tornerà disponibile il tostapane' } });
+    await screen.findByText(/^1 of 300 rows$/);
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const region = screen.getByRole('region', { name: 'Selected row' });
+    const pencil = (): HTMLElement => within(region).getByRole('button', { name: words.en.data.rewrite });
+    await click(pencil());
+    const field = within(region).getByRole<HTMLTextAreaElement>('textbox', { name: words.en.data.rewrite });
+    const before = field.value;
+    const keep = within(region).getByRole<HTMLButtonElement>('button', { name: words.en.data.rewriteGo });
+    for (const text of [before, '  ']) {
+      await fireEvent.input(field, { target: { value: text } });
+      expect(keep.disabled).toBe(true);
+    }
+    await fireEvent.input(field, { target: { value: 'Quando torna il forno?' } });
+    expect(await complaints()).toEqual([]);
+    await click(keep);
+    await waitFor(() => expect(region.querySelector('.text')?.textContent).toBe('Quando torna il forno?'));
+    expect(document.activeElement).toBe(pencil());
+    await screen.findByText(/^0 of 300 rows$/);
+    await fireEvent.keyDown(window, { key: 'z', ctrlKey: true });
+    await waitFor(() => expect(region.querySelector('.text')?.textContent).toBe(before));
+    expect(app.data?.changes).toBe(0);
+    // who thinks better of it leaves the row as it is
+    await click(pencil());
+    await fireEvent.keyDown(within(region).getByRole('textbox', { name: words.en.data.rewrite }), { key: 'Escape' });
+    expect(region.querySelector('.text')?.textContent).toBe(before);
+  });
+
+  it('shows which rows of a finding belong together', async () => {
+    const { app, door } = await open();
+    const ask = door.rows.bind(door);
+    door.rows = async (query) => {
+      const page = await ask({ ...query, filter: {} });
+      return { total: 4, rows: page.rows.slice(0, 4).map((row, i) => ({ ...row, findings: ['duplicate'], group: query.filter.finding === undefined ? null : i >> 1 })) };
+    };
+    await waitFor(() => expect(app.data).not.toBeNull());
+    if (app.data) app.data = { ...app.data, findings: [{ kind: 'duplicate', severity: 'warning', count: 4, message: 'x', fix: 'y' }] };
+    await go('Data');
+    await screen.findAllByText(words.en.data.kindNames.duplicate);
+    expect(screen.queryByText(words.en.data.group(1))).toBeNull();
+    await click(screen.getByRole('button', { name: new RegExp(`^${words.en.data.kinds.duplicate(4)}`) }));
+    await waitFor(() => expect(screen.getAllByText(words.en.data.group(2))).toHaveLength(2));
+    const lines = screen.getAllByRole('row').filter((row) => row.id !== '');
+    expect(lines.map((line) => line.classList.contains('apart'))).toEqual([false, false, true, false]);
+    expect(await complaints()).toEqual([]);
+  });
+
   it('is narrowed to the rows of a length, and copied as it stands', async () => {
     const { app } = await open();
     let copied = '';
@@ -544,9 +629,9 @@ describe('data', () => {
     const { app, door } = await open();
     const asked: unknown[] = [];
     const read = door.openData.bind(door);
-    door.openData = (source) => {
+    door.openData = (source, ...rest) => {
       asked.push(source);
-      return read({ task: 'intent', folder: 'datasets/intents-it' });
+      return read({ task: 'intent', folder: 'datasets/intents-it' }, ...rest);
     };
     door.drop(['mine-test.csv', 'mine.csv']);
     await waitFor(() => expect(asked).toEqual([{ task: 'intent', train: 'mine.csv', test: 'mine-test.csv' }]));
@@ -563,6 +648,28 @@ describe('data', () => {
     const name = await within(region).findByLabelText('Name of the new label');
     await fireEvent.change(name, { target: { value: 'gift' } });
     await waitFor(() => expect(app.data?.labels.some((l) => l.label === 'gift')).toBe(true));
+  });
+
+  it('of a person’s own is offered from when it was opened, and again at the next start', async () => {
+    const { door } = await open();
+    const mine = { task: 'intent', train: 'mine.csv' };
+    const read = door.openData.bind(door);
+    door.openData = async (source, ...rest) => ({ ...(await read({ task: 'intent', folder: 'datasets/intents-it' }, ...rest)), name: source.train ?? 'intents-it', source });
+    const offered = door.dataOffers.bind(door);
+    const radio = (): HTMLInputElement | null => screen.queryByRole<HTMLInputElement>('radio', { name: /^mine/ });
+    door.drop(['mine.csv']);
+    await screen.findByRole('heading', { name: 'mine.csv', level: 1 });
+    door.dataOffers = async () => [...(await offered()), { name: 'mine', language: 'it', source: mine, shipped: false, examples: 7 }];
+    door.drop(['mine.csv']);
+    await go('Start');
+    await waitFor(() => expect(radio()?.checked).toBe(true));
+    expect(screen.queryByText('mine.csv')).toBeNull();
+    expect(await complaints()).toEqual([]);
+    cleanup();
+    render(AppView, { app: new App(door) });
+    await waitFor(() => expect(radio()?.checked).toBe(false));
+    await click(radio() as HTMLElement);
+    await waitFor(() => expect(radio()?.checked).toBe(true));
   });
 
   it('whose columns nobody could guess is read once a person names them', async () => {
@@ -607,20 +714,24 @@ describe('data', () => {
     await waitFor(() => expect(app.dataBusy).toBe(false));
     const before = app.data;
     let arrive: (() => void) | undefined;
+    let stopped = false;
     const read = door.openData.bind(door);
-    door.openData = async (source) => {
+    door.openData = async (source, onProgress, signal) => {
+      onProgress({ done: 3, total: 4, what: '' });
+      signal.addEventListener('abort', () => (stopped = true));
       await new Promise<void>((done) => (arrive = done));
-      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' })), name: source.train ?? '' };
+      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' }, onProgress, signal)), name: source.train ?? '' };
     };
     door.drop(['large.csv']);
     const reading = await screen.findByText(words.en.start.reading);
+    expect(screen.getByRole<HTMLProgressElement>('progressbar', { name: words.en.start.reading }).position).toBe(0.75);
     expect(await complaints()).toEqual([]);
     await click(within(reading.parentElement as HTMLElement).getByRole('button', { name: 'Cancel' }));
     expect(screen.queryByText(words.en.start.reading)).toBeNull();
     arrive?.();
     await new Promise((done) => setTimeout(done, 20));
     expect(app.data).toBe(before);
-    expect(app.dataFault).toBeNull();
+    expect([app.dataFault, stopped]).toEqual([null, true]);
   });
 
   it('that is held over the window is told where it may fall; a model goes to the models', async () => {
@@ -745,7 +856,7 @@ describe('a screen that is left and come back to', () => {
     await go('Report');
     await click(await screen.findByRole('checkbox', { name: 'HTML, one file' }));
     await go('Try');
-    await waitFor(() => expect(screen.getByRole('region', { name: 'After training' }).textContent).toContain('74.3% sure'));
+    await waitFor(() => expect(screen.getByRole('group', { name: 'After training' }).textContent).toContain('74.3% sure'));
     await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'half a mess' } });
     await go('Compare');
     expect((await screen.findByRole<HTMLInputElement>('checkbox', { name: 'Compare head-2026-11-24' })).checked).toBe(true);
@@ -762,7 +873,7 @@ describe('asking', () => {
     await go('Try');
     await click(await screen.findByText('Quel pigiama lo fate anche in 5XL?'));
     await click(await screen.findByRole('button', { name: 'Stop' }));
-    await waitFor(() => expect(screen.queryByRole('region', { name: 'After training' })).toBeNull());
+    await waitFor(() => expect(screen.queryByRole('group', { name: 'After training' })).toBeNull());
     expect(screen.queryByRole('alert')).toBeNull();
   });
 
@@ -776,13 +887,13 @@ describe('asking', () => {
       await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'Anna va al mare' } });
       await click(screen.getByRole('button', { name: 'Ask' }));
       await waitFor(() => expect(screen.queryByRole('button', { name: 'Stop' })).toBeNull());
-      return screen.getAllByRole('region', { name: 'After training' })[0] as HTMLElement;
+      return screen.getAllByRole('group', { name: 'After training' })[0] as HTMLElement;
     };
     await go('Try');
     const entities = await ask('entities');
     await waitFor(() => expect(entities.querySelector('mark')?.textContent).toBe('Annaperson'));
     expect(entities.textContent).not.toContain('start');
-    expect(screen.getAllByRole('region', { name: 'Before training' })[0]?.textContent).toContain(words.en.try.noAnswer);
+    expect(screen.getAllByRole('group', { name: 'Before training' })[0]?.textContent).toContain(words.en.try.noAnswer);
     expect((await ask('hashtags')).querySelectorAll('.tag')).toHaveLength(2);
     const sql = await ask('sql');
     await waitFor(() => expect(sql.textContent).toContain('the recording holds no database'));
@@ -794,7 +905,7 @@ describe('asking', () => {
     await go('Try');
     await click(await screen.findByText('Quel pigiama lo fate anche in 5XL?'));
     // what it says is there while it says it
-    const after = (): string => screen.getByRole('region', { name: 'After training' }).textContent;
+    const after = (): string => screen.getByRole('group', { name: 'After training' }).textContent;
     await waitFor(() => expect(after()).toMatch(/After training .+/));
     expect(after()).not.toContain('sure');
     await waitFor(() => expect(after()).toContain('74.3% sure'));
@@ -979,12 +1090,12 @@ describe('the report', () => {
     await waitFor(() => expect(frame.srcdoc).not.toContain('id="training"'));
     expect(frame.srcdoc).toContain('id="mistakes"');
     await click(screen.getByRole('button', { name: 'Export…' }));
-    await screen.findByText('datasets/intents-it/report.html');
+    await screen.findByText('datasets/intents-it/head-2026-11-24-report/report.html');
     expect(door.calls).toContain('exportReport without training');
   });
 
   it('has the model beside it, which is written for other programs, or not where a person stops it', async () => {
-    await open({ pace: 20 });
+    await open({ pace: 60 });
     await go('Report');
     await click(await screen.findByRole('button', { name: 'Adapter (PEFT)' }));
     await screen.findByRole('progressbar', { name: 'Writing the model' });
@@ -993,8 +1104,16 @@ describe('the report', () => {
     expect(screen.queryByRole('alert')).toBeNull();
     await click(screen.getByRole('button', { name: 'Adapter (PEFT)' }));
     await screen.findByText('datasets/intents-it/head-2026-11-24-adapter');
-    await click(screen.getByRole('button', { name: 'Save as .lapidary…' }));
-    await screen.findByText('datasets/intents-it/head-2026-11-24.lapidary');
+    // and so are the report and the run as one file
+    for (const [name, path] of [['Export…', 'head-2026-11-24-report/report.html'], ['Save as .lapidary…', 'head-2026-11-24.lapidary']] as const) {
+      await click(screen.getByRole('button', { name }));
+      await screen.findByRole('progressbar', { name: words.en.report.writing });
+      await click(screen.getByRole('button', { name: 'Stop' }));
+      await waitFor(() => expect(screen.queryByRole('progressbar', { name: words.en.report.writing })).toBeNull());
+      expect([screen.queryByRole('alert'), screen.queryByText(`datasets/intents-it/${path}`)]).toEqual([null, null]);
+      await click(screen.getByRole('button', { name }));
+      await screen.findByText(`datasets/intents-it/${path}`);
+    }
   });
 
   it('is there for a run that failed, which is called so, without a model beside it', async () => {
@@ -1008,8 +1127,14 @@ describe('the report', () => {
     expect(screen.queryByRole('button', { name: 'Adapter (PEFT)' })).toBeNull();
   });
 
-  it('comes back with its run from one file', async () => {
-    const { app, door } = await open();
+  it('comes back with its run from one file, or not where a person stops it', async () => {
+    const { app, door } = await open({ pace: 60 });
+    await click(screen.getByRole('button', { name: 'Open a packed run…' }));
+    await screen.findByRole('progressbar', { name: words.en.opening('head.lapidary') });
+    const toasts = (): HTMLElement => screen.getByRole('region', { name: 'Lapidary' });
+    await click(within(toasts()).getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(app.toasts).toEqual([]));
+    expect([app.runFault, app.screen]).toEqual([null, 'start']);
     await click(screen.getByRole('button', { name: 'Open a packed run…' }));
     await waitFor(() => expect(app.selected).toBe('runs/head-unpacked'));
     expect(app.screen).toBe('results');

@@ -324,6 +324,13 @@ pub enum EditCommand {
         /// The answer: a label, a query, hashtags, a text; entities as {"people": ["Anna"]}
         answer: String,
     },
+    /// Give a row another text; its answer stays, entities move with the words that they mark
+    Rewrite {
+        /// Row: file:line, as `data check` names it, or PART:NUMBER in the files, counted from 0
+        row: String,
+        /// The text
+        text: String,
+    },
     /// Take a row out
     Delete {
         /// Row: file:line, as `data check` names it, or PART:NUMBER in the files, counted from 0

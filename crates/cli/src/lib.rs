@@ -62,7 +62,8 @@ pub fn main() -> ExitCode {
 
 /// Sees to it that a device has been compared with the processor before it is used, which takes a while the first time.
 fn ready(home: &Home, device: &str, out: Output) -> Result<()> {
-    devices::find(home, device, &Children::own()?, &mut |info| out.note(&out.words.checking(info))).map(drop)
+    // Ctrl-C ends the whole group, the child that tries the device included
+    devices::find(home, device, &Children::own()?, &mut |info| out.note(&out.words.checking(info)), &AtomicBool::new(false)).map(drop)
 }
 
 /// Prints what the parser has instead of a command to carry out: help, the version, or what is wrong.
@@ -95,7 +96,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 let children = Children::own()?;
                 for device in &mut devices {
                     out.note(&out.words.checking(device));
-                    *device = devices::check(&home, device.clone(), &children)?;
+                    *device = devices::check(&home, device.clone(), &children, &AtomicBool::new(false))?;
                 }
             }
             out.devices(&devices);
@@ -196,7 +197,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Report { runs, format, without, out: folder } => {
             for (path, target) in runs.iter().zip(lab::reports::places(&runs, folder.as_deref())) {
-                lab::reports::write(path, out.words.0, &format, &without, &target)?.iter().for_each(|path| out.path(path));
+                lab::reports::write(path, out.words.0, &format, &without, &target, &mut |_, _| true)?.iter().for_each(|path| out.path(path));
             }
         }
         Command::Export { run, format, out: folder } => {
@@ -206,16 +207,16 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Compare { runs, format, without, out: folder } => {
             let document = lab::reports::compare(&runs, out.words.0)?.without(&without);
             match folder {
-                Some(folder) => lab::reports::save(&document, &format, &folder)?.iter().for_each(|path| out.path(path)),
+                Some(folder) => lab::reports::save(&document, &format, &folder, &mut |_, _| true)?.iter().for_each(|path| out.path(path)),
                 None => out.document(document),
             }
         }
         Command::Pack { run, out: file, without_data } => {
-            lab::reports::pack(&run, &file, without_data)?;
+            lab::reports::pack(&run, &file, without_data, &mut |_, _| true)?;
             out.path(&file);
         }
         Command::Unpack { file, out: folder } => {
-            lab::reports::unpack(&home, &file, &folder)?;
+            lab::reports::unpack(&home, &file, &folder, &mut |_, _| true)?;
             out.path(&folder);
         }
         Command::Bench { device, model, shape, targets, steps, method, set } => {
@@ -258,7 +259,10 @@ fn read_data(looked: &Looked, parts: &Parts, out: Output) -> Result<DataSet> {
 
 fn read_source(task: &str, source: &Source, out: Output) -> Result<DataSet> {
     let mut bar = progress::Reading::new(out);
-    let set = look::open_with(task, source, &mut |path, done, total| bar.update(path, done, total));
+    let set = look::open_with(task, source, &mut |path, done, total| {
+        bar.update(path, done, total);
+        true
+    });
     bar.finish();
     let set = set?;
     for file in set.splits.values().filter(|f| f.skipped.count > 0) {
@@ -330,6 +334,7 @@ fn edit_data(home: &Home, set: DataSet, action: EditCommand, out: Output) -> Res
             let row = editor.locate(&row)?;
             Change::Relabel { row, target: read(&editor.rows()[row].example.text, &answer)? }
         }
+        EditCommand::Rewrite { row, text } => editor.rewriting(editor.locate(&row)?, text)?,
         EditCommand::Delete { row } => Change::Delete { row: editor.locate(&row)? },
         EditCommand::Move { row, to } => Change::Move { row: editor.locate(&row)?, to },
         EditCommand::Add { to, text, answer } => Change::Add { split: to, target: read(&text, &answer)?, text },

@@ -158,6 +158,7 @@ impl Output {
                 (Change::Relabel { target, .. }, Some(before)) => {
                     format!("{row}  {} → {}  {}", show(&before.example.target), show(target), beginning(&before.example.text))
                 }
+                (Change::Rewrite { text, .. }, Some(before)) => format!("{row}  {} → {}", beginning(&before.example.text), beginning(text)),
                 (Change::Delete { .. }, Some(before)) => words.deleted(&row, &beginning(&before.example.text)),
                 (Change::Move { to, .. }, Some(before)) => words.moved(&row, before.split.map_or("", Split::name), to.name(), &beginning(&before.example.text)),
                 (Change::Add { split, text, target }, _) => words.added(&row, split.name(), &beginning(text), &show(target)),

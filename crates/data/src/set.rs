@@ -8,8 +8,9 @@ use crate::read::{self, Columns, Format};
 use say::{Language, say};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use ts_rs::TS;
 
@@ -206,15 +207,15 @@ impl DataSet {
     /// # Errors
     /// If a file is missing or malformed, or nothing was named.
     pub fn open(source: &Source) -> Result<Self> {
-        Self::open_with(source, &mut |_, _, _| {})
+        Self::open_with(source, &mut |_, _, _| true)
     }
 
     /// As [`DataSet::open`]; `progress` is called now and then with the file that is being read, how much
-    /// of it is done, and of how much (bytes; rows of a Parquet file).
+    /// of it is done, and of how much (bytes; rows of a Parquet file); `false` ends it.
     ///
     /// # Errors
-    /// As [`DataSet::open`].
-    pub fn open_with(source: &Source, progress: &mut dyn FnMut(&Path, u64, u64)) -> Result<Self> {
+    /// As [`DataSet::open`], or if it was ended.
+    pub fn open_with(source: &Source, progress: &mut dyn FnMut(&Path, u64, u64) -> bool) -> Result<Self> {
         let mut card = Card::default();
         let (mut schema, mut seed, mut database) = (None, None, None);
         if let Some(folder) = &source.folder {
@@ -241,7 +242,12 @@ impl DataSet {
             let hash = sha256(path)?;
             let new = || File { path: path.clone(), sha256: hash.clone(), examples: Vec::new(), skipped: Skipped::default() };
             splits.insert(*named, new());
-            read::each(path, kind, &columns, &mut |done, total| progress(path, done, total), &mut |part, example| {
+            let ended = Cell::new(false);
+            read::each(path, kind, &columns, &mut |done, total| ended.set(!progress(path, done, total)), &mut |part, example| {
+                // an error is the way to end the reading
+                if ended.get() {
+                    return Err(Error::io(path, ErrorKind::Interrupted.into()));
+                }
                 // a file that says which row belongs where is heeded, but for parts that have a file of their own
                 let split = part.unwrap_or(*named);
                 if split != *named && paths.contains_key(&split) {

@@ -513,7 +513,8 @@ impl<'a> Answerer<'a> {
             }
             None => {
                 let limits = Limits { tokens: self.answer_tokens(), stop: &self.ends };
-                let beams = beams(self.model, tuned.map(|t| &t.trained), &[question.ids], &limits, most, trie)?;
+                let width = most.min(names.len());
+                let beams = beams(self.model, tuned.map(|t| &t.trained), &[question.ids], &limits, width, trie)?;
                 let label = |g: generate::Generated| Some((names.get(trie.answer(&g.tokens)?)?.clone(), g.log_probability.exp()));
                 beams.into_iter().flatten().filter_map(label).collect()
             }

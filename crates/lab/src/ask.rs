@@ -19,7 +19,7 @@ pub struct AnswerView {
     /// Probability that the model gave to it.
     #[ts(type = "number | null")]
     pub probability: f64,
-    /// The likeliest labels, likeliest first; empty where answers are no labels.
+    /// The labels with their probabilities, likeliest first; empty where answers are no labels.
     pub alternatives: Vec<Alternative>,
 }
 
@@ -55,8 +55,8 @@ pub struct Said {
     pub answer: Option<AnswerView>,
 }
 
-/// Labels that are shown of those that a model could have chosen.
-const ALTERNATIVES: usize = 5;
+/// Labels that a model could have chosen whose probabilities are told, at most: all of any set that is likely.
+const ALTERNATIVES: usize = 200;
 
 impl Opened {
     /// Answers a text with both models, the run's first. `tell` hears what they say while they say it; where it gives

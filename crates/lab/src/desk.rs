@@ -20,11 +20,14 @@ use crate::run::{self, Opened, Request};
 use crate::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
-use crate::view::{self, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
+use crate::view::{self, DataOffer, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
+use crate::watch::{Watch, watched};
 use crate::{compare, devices, elsewhere, export, library::Library, reports};
 use data::Example;
 use data::divide::Shares;
+use data::set::Split;
 use data::write::Layout;
+use report::output::Format;
 use report::record;
 use report::text::Lang;
 use say::say;
@@ -101,7 +104,14 @@ pub struct Desk {
     measuring: Mutex<Arc<AtomicBool>>,
     /// Held while rows are checked: several checks at a time would each take as long as all of them.
     checking: Mutex<()>,
+    /// Held while settings are read and written again, so that none are lost between.
+    keeping: Mutex<()>,
 }
+
+/// Data sets that are offered again, at most.
+const RECENT: usize = 8;
+/// What they are called among the settings.
+const RECENT_DATA: &str = "recent_data";
 
 impl Desk {
     /// An empty desk upon a library.
@@ -117,6 +127,7 @@ impl Desk {
             made: Mutex::new(None),
             measuring: Mutex::default(),
             checking: Mutex::new(()),
+            keeping: Mutex::new(()),
         }
     }
 
@@ -163,7 +174,7 @@ impl Desk {
         let request = prepared.map_err(|e| {
             Error::request(say!("the training could not be prepared ({e}); please report this", "l’addestramento non si è potuto preparare ({e}); segnalalo"))
         })??;
-        self.end_measuring();
+        self.measure_next(Arc::default());
         let (home, out) = (self.home.clone(), request.out.clone());
         let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
         if begun {
@@ -173,11 +184,14 @@ impl Desk {
         }
     }
 
-    /// Measures what a training would cost; a measurement that was under way is ended, as its answer is no longer wanted.
+    /// Measures what a training would cost, until `cancel` is set; a measurement that was under way is ended, as its answer
+    /// is no longer wanted.
     ///
     /// # Errors
     /// As [`forecast::forecast`], or if a training is under way, which the measurement would disturb and be disturbed by.
-    pub fn forecast(&self, wish: RunRequest) -> Result<Forecast> {
+    pub fn forecast(&self, wish: RunRequest, cancel: Arc<AtomicBool>) -> Result<Forecast> {
+        // first: to read the set below takes a while, too
+        self.measure_next(cancel.clone());
         if let Some(folder) = self.running() {
             return Err(Error::request(say!(
                 "{} is being trained; what another training would cost can be measured afterwards",
@@ -186,16 +200,12 @@ impl Desk {
             )));
         }
         let request = self.request(wish)?;
-        let cancel = self.end_measuring();
         forecast::forecast(&self.home, &request, &Children::own()?, &cancel)
     }
 
-    /// Ends the measurement that is under way, and gives what would end the next one.
-    fn end_measuring(&self) -> Arc<AtomicBool> {
-        let mut measuring = lock(&self.measuring);
-        measuring.store(true, Ordering::Relaxed);
-        *measuring = Arc::default();
-        measuring.clone()
+    /// Ends the measurement that is under way; `cancel` will end the next one.
+    fn measure_next(&self, cancel: Arc<AtomicBool>) {
+        std::mem::replace(&mut *lock(&self.measuring), cancel).store(true, Ordering::Relaxed);
     }
 
     /// Lets the run wait before its next step, with everything on disk, whichever process trains it.
@@ -377,49 +387,101 @@ impl Desk {
     ///
     /// # Errors
     /// As [`export::write_watched`], or if the format is unknown.
-    pub fn export_model(&self, run: &Path, format: &str, folder: &Path, language: Lang, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<PathBuf> {
+    pub fn export_model(&self, run: &Path, format: &str, folder: &Path, language: Lang, watch: Watch<'_>) -> Result<PathBuf> {
         let out = free(folder, &format!("{}-{format}", run.file_name().unwrap_or_default().to_string_lossy()));
         let format = format.parse().map_err(Error::Request)?;
         export::write_watched(&self.home, run, format, &out, language, watch)?;
         Ok(out)
     }
 
-    /// Packs a run into a file inside `folder`; its path.
+    /// Writes the report of a run, without some of its sections, as a new folder inside `folder`, see [`reports::write_new`]; the
+    /// paths of what was asked for.
     ///
     /// # Errors
-    /// If the run is incomplete, or the disk refuses.
-    pub fn pack_run(&self, run: &Path, folder: &Path) -> Result<PathBuf> {
+    /// As [`reports::write_new`], or if a format is unknown.
+    pub fn export_report(&self, run: &Path, formats: &[String], folder: &Path, language: Lang, without: &[String], watch: Watch<'_>) -> Result<Vec<PathBuf>> {
+        let out = free(folder, &format!("{}-report", run.file_name().unwrap_or_default().to_string_lossy()));
+        let formats = formats.iter().map(|f| f.parse()).collect::<std::result::Result<Vec<Format>, _>>().map_err(Error::Request)?;
+        reports::write_new(run, language, &formats, without, &out, watch)
+    }
+
+    /// Packs a run into a file inside `folder`, see [`reports::pack`]; its path.
+    ///
+    /// # Errors
+    /// As [`reports::pack`].
+    pub fn pack_run(&self, run: &Path, folder: &Path, watch: Watch<'_>) -> Result<PathBuf> {
         let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let file =
             (1..=usize::MAX).map(|n| folder.join(if n == 1 { format!("{name}.lapidary") } else { format!("{name}-{n}.lapidary") })).find(|p| !p.exists());
         let file = file.ok_or_else(|| Error::request(say!("{} is full; choose another folder", "{} è piena; scegli un’altra cartella", folder.display())))?;
-        reports::pack(run, &file, false)?;
+        reports::pack(run, &file, false, watch)?;
         Ok(file)
     }
 
-    /// Unpacks a run into the library; its folder.
+    /// Unpacks a run into the library, see [`reports::unpack`]; its folder.
     ///
     /// # Errors
-    /// If the file is damaged or no run, or the disk refuses.
-    pub fn unpack_run(&self, file: &Path) -> Result<PathBuf> {
+    /// As [`reports::unpack`].
+    pub fn unpack_run(&self, file: &Path, watch: Watch<'_>) -> Result<PathBuf> {
         let folder = free(&self.home.runs(), &file.file_stem().unwrap_or_default().to_string_lossy());
-        reports::unpack(&self.home, file, &folder)?;
+        reports::unpack(&self.home, file, &folder, watch)?;
         Ok(folder)
     }
 
-    /// Opens a data set; its handle is in the summary.
+    /// Opens a data set; its handle is in the summary. One that is not waited for to the end takes no place of another.
     ///
     /// # Errors
-    /// If a file is missing or malformed.
-    pub fn open_data(&self, source: Source) -> Result<DataSummary> {
+    /// As [`Sheet::open`].
+    pub fn open_data(&self, source: Source, watch: Watch<'_>) -> Result<DataSummary> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
-        let sheet = Sheet::open(Library::open(&self.home)?, number.to_string(), source)?;
+        let library = Library::open(&self.home)?;
+        let sheet = watched(watch, |watch| Sheet::open(library, number.to_string(), source, watch))?;
         let summary = sheet.summary();
         let mut sheets = lock(&self.sheets);
         // the window looks at one data set at a time and may come back to the last ones
         while sheets.len() >= 4 && sheets.pop_first().is_some() {}
         sheets.insert(number, Arc::new(Mutex::new(sheet)));
         Ok(summary)
+    }
+
+    /// Offers a data set that was opened at the next start, too, unless it is offered without that; where the disk refuses, it
+    /// has to be looked for again.
+    pub fn remember(&self, opened: &DataSummary, shipped: Option<&Path>) {
+        if self.standing_offers(shipped).iter().any(|other| other.source.paths().eq(opened.source.paths())) {
+            return;
+        }
+        let offer = DataOffer {
+            name: opened.name.clone(),
+            language: opened.language.clone(),
+            source: opened.source.clone(),
+            shipped: false,
+            examples: opened.splits.get(&Split::Train).map(|n| *n as u64),
+        };
+        let _one = lock(&self.keeping);
+        let others = self.recent().into_iter().filter(|other| !other.source.paths().eq(offer.source.paths()));
+        let recent: Vec<DataOffer> = std::iter::once(offer.clone()).chain(others).take(RECENT).collect();
+        if let Ok(recent) = serde_json::to_value(recent) {
+            let _ = self.keep(Map::from_iter([(RECENT_DATA.to_string(), recent)]));
+        }
+    }
+
+    /// The data sets that were opened last, latest first.
+    pub fn recent(&self) -> Vec<DataOffer> {
+        self.settings().remove(RECENT_DATA).and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
+    }
+
+    /// Data sets that open with one click: those in `shipped`, those that were made here, and those that were opened last and
+    /// are still there.
+    pub fn data_offers(&self, shipped: Option<&Path>) -> Vec<DataOffer> {
+        let mut offers = self.standing_offers(shipped);
+        offers.extend(self.recent().into_iter().filter(|recent| recent.source.paths().all(|path| path.exists())));
+        offers
+    }
+
+    fn standing_offers(&self, shipped: Option<&Path>) -> Vec<DataOffer> {
+        let mut offers = shipped.map(|folder| view::offers(folder, true)).unwrap_or_default();
+        offers.extend(view::offers(&self.home.data(), false));
+        offers
     }
 
     /// A part of an open data set.
@@ -507,15 +569,15 @@ impl Desk {
     }
 
     /// Writes an open data set with its changes as a new folder inside `folder`, in a format of
-    /// [`DataSummary::exports`]; its path.
+    /// [`DataSummary::exports`]; its path. `watch` is told of the rows.
     ///
     /// # Errors
-    /// If it is not open, the format is unknown or cannot say a row, or the disk refuses.
-    pub fn export_data(&self, data: &str, folder: &Path, format: &str) -> Result<PathBuf> {
+    /// If it is not open, the format is unknown or cannot say a row, the disk refuses, or it was ended.
+    pub fn export_data(&self, data: &str, folder: &Path, format: &str, watch: Watch<'_>) -> Result<PathBuf> {
         let layout = format.parse::<Layout>().map_err(Error::request)?;
         let snapshot = Snapshot::of(&*self.sheet(data)?);
         let out = free(folder, &format!("{}-edited", snapshot.set.card.name));
-        snapshot.export(&out, layout)?;
+        watched(watch, |watch| snapshot.export(&out, layout, watch))?;
         Ok(out)
     }
 
@@ -621,12 +683,13 @@ impl Desk {
         Ok(Some(near.iter().filter_map(|n| snapshot.numbers.get(&n.split)?.get(n.index).copied()).collect()))
     }
 
-    /// Makes a device ready: one that has not been held against the CPU is tried, of which `on_check` is told before.
+    /// Makes a device ready: one that has not been held against the CPU is tried, of which `on_check` is told before, until
+    /// `cancel` is set.
     ///
     /// # Errors
     /// As [`devices::find`].
-    pub fn ready(&self, device: &str, on_check: &mut dyn FnMut(&gemma::device::Info)) -> Result<()> {
-        devices::find(&self.home, device, &Children::own()?, on_check).map(drop)
+    pub fn ready(&self, device: &str, on_check: &mut dyn FnMut(&gemma::device::Info), cancel: &AtomicBool) -> Result<()> {
+        devices::find(&self.home, device, &Children::own()?, on_check, cancel).map(drop)
     }
 
     /// Runs the query of a row of an open data set.
@@ -648,8 +711,51 @@ impl Desk {
     /// # Errors
     /// If the disk refuses.
     pub fn save_settings(&self, values: Map<String, Value>) -> Result<()> {
+        let _one = lock(&self.keeping);
+        self.keep(values)
+    }
+
+    /// As [`Desk::save_settings`], for who holds `keeping`.
+    fn keep(&self, values: Map<String, Value>) -> Result<()> {
         let mut all = self.settings();
         all.extend(values);
         Ok(record::write_atomically(&self.home.settings(), Value::Object(all).to_string().as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_opened_last_is_offered_again_as_long_as_it_is_there() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("a home");
+        let (desk, rows) = (Desk::new(home.clone()), "text,label\nuno,a\ndue,b\n");
+        let own = |n: usize| dir.path().join(format!("own-{n}.csv"));
+        let open = |desk: &Desk, source: Source| {
+            let data = desk.open_data(Source { task: "intent".into(), ..source }, &mut |_, _| true).expect("opens");
+            desk.remember(&data, None);
+        };
+        // one more than is kept, and one of them twice
+        for n in (0..=RECENT).chain([2]) {
+            std::fs::write(own(n), rows).expect("written");
+            open(&desk, Source { train: Some(own(n)), ..Source::default() });
+        }
+        desk.save_settings(Map::from_iter([("theme".to_string(), "dark".into())])).expect("kept");
+        let again = Desk::new(home.clone());
+        let offered = || again.data_offers(None).into_iter().filter_map(|offer| offer.source.train).collect::<Vec<_>>();
+        assert_eq!(offered(), [2, 8, 7, 6, 5, 4, 3, 1].map(own));
+        assert_eq!((again.recent()[0].examples, again.recent()[0].shipped, again.settings()["theme"].as_str()), (Some(2), false, Some("dark")));
+        std::fs::remove_file(own(7)).expect("removed");
+        assert_eq!(offered(), [2, 8, 6, 5, 4, 3, 1].map(own));
+
+        // what was made here is offered as long as it is there, and takes no place of another
+        let made = home.data().join("made");
+        std::fs::create_dir_all(&made).expect("a folder");
+        std::fs::write(made.join("dataset.toml"), "name = \"made\"\ntask = \"intent\"\n").expect("written");
+        std::fs::write(made.join("train.csv"), rows).expect("written");
+        open(&again, Source { folder: Some(made.clone()), ..Source::default() });
+        assert_eq!((again.data_offers(None)[0].source.folder.as_ref(), again.recent().len()), (Some(&made), RECENT));
     }
 }

@@ -13,7 +13,7 @@ use crate::library::Library;
 use gemma::device::{self, Device, Info, Kind, Parity};
 use say::say;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use train::parity::{self, Difference};
 
@@ -53,9 +53,9 @@ pub(crate) fn probe(id: &str, fusion: bool) -> Result<String> {
 }
 
 /// Lets a child try a device; the reason where nothing came of it.
-fn try_device(children: &Children, id: &str, fusion: bool) -> std::result::Result<Probe, String> {
+fn try_device(children: &Children, id: &str, fusion: bool, cancel: &AtomicBool) -> std::result::Result<Probe, String> {
     let words = [PROBE.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref()];
-    let said = children.answer(&words, "", &AtomicBool::new(false)).map_err(|e| e.to_string())?;
+    let said = children.answer(&words, "", cancel).map_err(|e| e.to_string())?;
     serde_json::from_str(said.trim()).map_err(|e| say!("its answer cannot be read: {e}", "la sua risposta non si può leggere: {e}"))
 }
 
@@ -79,13 +79,22 @@ fn recall(library: &Library, mut info: Info) -> Result<Info> {
 /// Tries a device anew and remembers what came of it. The CPU is the reference; only its speed is measured.
 ///
 /// # Errors
-/// If the library cannot be written, or the CPU fails. A device that fails is an answer.
-pub fn check(home: &Home, info: Info, children: &Children) -> Result<Info> {
+/// If the library cannot be written, the CPU fails, or `cancel` was set. A device that fails is an answer.
+pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) -> Result<Info> {
     let verdict = if info.kind == Kind::Cpu {
         let speed = parity::speed(&device::open("cpu")?.1, MEASURING)?;
         Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), version: crate::VERSION.into() }
     } else {
-        judge(&try_device(children, &info.id, true), &try_device(children, &info.id, false))
+        let tried = [true, false].map(|fusion| try_device(children, &info.id, fusion, cancel));
+        if cancel.load(Ordering::Relaxed) {
+            // that it was not waited for says nothing against the device
+            return Err(Error::request(say!(
+                "{} was not compared with the processor to the end; try again",
+                "il confronto di {} con il processore non è arrivato alla fine; riprova",
+                info.name
+            )));
+        }
+        judge(&tried[0], &tried[1])
     };
     let text = serde_json::to_string(&verdict).map_err(|e| Error::request(e.to_string()))?;
     let library = Library::open(home)?;
@@ -117,17 +126,18 @@ fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Resu
 }
 
 /// A device with what is known of it, checked if it has not been, in the library's word for it: `auto` becomes the
-/// fastest device that agrees with the CPU. `on_check` is told of a check before it begins, as it takes a while.
+/// fastest device that agrees with the CPU. `on_check` is told of a check before it begins, as it takes a while; `cancel`
+/// ends it.
 ///
 /// # Errors
-/// If there is no such device.
-pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut(&Info)) -> Result<Info> {
+/// If there is no such device, or as [`check`].
+pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut(&Info), cancel: &AtomicBool) -> Result<Info> {
     let mut known = |info: Info, measured: bool| {
         if info.parity != Parity::Unchecked && (info.speed.is_some() || !measured) {
             return Ok(info);
         }
         on_check(&info);
-        check(home, info, children)
+        check(home, info, children, cancel)
     };
     if id == "cpu" {
         return Ok(device::open(id)?.0);
@@ -164,7 +174,7 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
 /// If there is no such device, it does not compute what the CPU computes, or this process has already opened one that
 /// needs other settings.
 pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
-    let info = find(home, id, &Children::own()?, &mut |_| {})?;
+    let info = find(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?;
     let fail = |what: String| Error::from(gemma::Error::Device { device: info.id.clone(), what });
     match info.parity {
         Parity::Refused => {
@@ -214,7 +224,7 @@ mod tests {
     fn verdict(script: &str) -> Info {
         let dir = tempfile::tempdir().expect("a folder");
         let home = Home::open(Some(dir.path())).expect("a home");
-        let found = check(&home, adapter(), &children(dir.path(), script, Duration::from_secs(2))).expect("an answer");
+        let found = check(&home, adapter(), &children(dir.path(), script, Duration::from_secs(2)), &AtomicBool::new(false)).expect("an answer");
         let again = recall(&Library::open(&home).expect("a library"), adapter()).expect("remembered");
         assert_eq!(found, again);
         found
@@ -236,6 +246,22 @@ mod tests {
     }
 
     #[test]
+    fn a_check_that_nobody_waits_for_ends_and_says_nothing_against_the_device() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(dir.path())).expect("a home");
+        let children = children(dir.path(), "exec sleep 60", Duration::from_secs(30));
+        let (cancel, begun) = (AtomicBool::new(false), std::time::Instant::now());
+        let outcome = std::thread::scope(|scope| {
+            let checking = scope.spawn(|| check(&home, adapter(), &children, &cancel));
+            std::thread::sleep(Duration::from_millis(100));
+            cancel.store(true, Ordering::Relaxed);
+            checking.join().expect("no crash")
+        });
+        assert!(outcome.is_err_and(|e| e.to_string().contains("try again")) && begun.elapsed() < Duration::from_secs(20));
+        assert_eq!(recall(&Library::open(&home).expect("a library"), adapter()).expect("read").parity, Parity::Unchecked);
+    }
+
+    #[test]
     fn numbers_decide_between_pass_without_fusion_and_refusal() {
         let both = |fused: &str, unfused: &str| verdict(&format!("case $3 in fused) echo '{fused}';; unfused) echo '{unfused}';; esac"));
         let (good, bad) = (answer(1e-6, 4e-4), answer(1e-6, 0.3));
@@ -253,7 +279,7 @@ mod tests {
         let home = Home::open(Some(dir.path())).expect("a home");
         let good = answer(0.0, 0.0);
         let children = children(dir.path(), &format!("echo '{good}'"), Duration::from_secs(20));
-        assert_eq!(check(&home, adapter(), &children).expect("checked").parity, Parity::Pass);
+        assert_eq!(check(&home, adapter(), &children, &AtomicBool::new(false)).expect("checked").parity, Parity::Pass);
         let library = Library::open(&home).expect("a library");
         let updated = Info { driver: "newer".into(), ..adapter() };
         assert_eq!(recall(&library, updated).expect("read").parity, Parity::Unchecked);

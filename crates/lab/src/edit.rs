@@ -7,6 +7,8 @@
 use crate::error::{Error, Result};
 use crate::library::Library;
 use crate::look;
+use crate::watch::Watch;
+use data::example::Span;
 use data::set::{DataSet, File, Source, Split};
 use data::write::{self, Layout, NewCard};
 use data::{Example, Kind, Origin, Target};
@@ -30,6 +32,15 @@ pub enum Change {
         /// The row.
         row: Row,
         /// The new answer, of the set's kind.
+        target: Target,
+    },
+    /// Gives a row another text.
+    Rewrite {
+        /// The row.
+        row: Row,
+        /// The new text.
+        text: String,
+        /// The answer that goes with it, of the set's kind: the places of entities move with the text.
         target: Target,
     },
     /// Takes a row out.
@@ -156,6 +167,26 @@ pub fn answer(kind: Kind, text: &str, given: &str) -> Result<Target> {
     }
 }
 
+/// The answer to a text that was rewritten. Entities in what is the same at the beginning and at the end of both texts
+/// stay; those that the change touches are given up.
+fn moved(target: Target, before: &str, after: &str) -> Target {
+    let Target::Entities(spans) = target else { return target };
+    let (long, now) = (before.chars().count(), after.chars().count());
+    let head = before.chars().zip(after.chars()).take_while(|(a, b)| a == b).count();
+    // what is the same at the beginning is not counted again from the end
+    let tail = before.chars().rev().zip(after.chars().rev()).take(long.min(now) - head).take_while(|(a, b)| a == b).count();
+    let place = |span: Span| {
+        if span.end <= head {
+            Some(span)
+        } else if (long - tail..=span.end).contains(&span.start) && span.end <= long {
+            Some(Span { start: span.start + now - long, end: span.end + now - long, ..span })
+        } else {
+            None
+        }
+    };
+    Target::Entities(spans.into_iter().filter_map(place).collect())
+}
+
 /// A data set with changes made to it. Its files and their hashes stay those of the source.
 ///
 /// # Errors
@@ -185,10 +216,11 @@ pub fn heeding(set: DataSet, changes: &[Change]) -> Result<DataSet> {
 }
 
 /// Writes rows as a folder with a card, its files in a format of choice; `set` says what they are, `changes` how many were made.
+/// `watch` is told of the rows.
 ///
 /// # Errors
-/// If the format cannot say an answer, the folder holds files already, or the disk refuses.
-pub fn export(set: &DataSet, parts: BTreeMap<Split, Vec<&Example>>, changes: usize, out: &Path, layout: Layout) -> Result<()> {
+/// If the format cannot say an answer, the folder holds files already, the disk refuses, or it was ended.
+pub fn export(set: &DataSet, parts: BTreeMap<Split, Vec<&Example>>, changes: usize, out: &Path, layout: Layout, watch: Watch<'_>) -> Result<()> {
     let new = NewCard {
         how_it_was_made: say!(
             "Edited with Lapidary {}: {} to {}.",
@@ -199,7 +231,7 @@ pub fn export(set: &DataSet, parts: BTreeMap<Split, Vec<&Example>>, changes: usi
         ),
         ..NewCard::of(set)
     };
-    Ok(write::folder(out, set.kind, layout, new, &parts)?)
+    Ok(write::folder(out, set.kind, layout, new, &parts, watch)?)
 }
 
 impl State {
@@ -236,7 +268,7 @@ impl State {
     /// Refuses a change that cannot be made; else the row that it changes, as it is.
     fn checked(&self, change: &Change) -> Result<Option<Edited>> {
         let (row, target) = match change {
-            Change::Relabel { row, target } => (Some(*row), Some(target)),
+            Change::Relabel { row, target } | Change::Rewrite { row, target, .. } => (Some(*row), Some(target)),
             Change::Delete { row } | Change::Move { row, .. } => (Some(*row), None),
             Change::Add { target, .. } => (None, Some(target)),
         };
@@ -248,7 +280,11 @@ impl State {
                 self.set.kind
             )));
         }
-        let Some(row) = row else { return Ok(None) };
+        row.map(|row| self.there(row).cloned()).transpose()
+    }
+
+    /// A row that is not deleted.
+    fn there(&self, row: Row) -> Result<&Edited> {
         match self.rows.get(row) {
             None => Err(Error::request(say!(
                 "there is no row {row}; the rows are 0 to {}",
@@ -258,13 +294,17 @@ impl State {
             Some(Edited { split: None, .. }) => {
                 Err(Error::request(say!("row {row} is deleted; undo that first", "la riga {row} è eliminata; annulla prima l’eliminazione")))
             }
-            Some(found) => Ok(Some(found.clone())),
+            Some(found) => Ok(found),
         }
     }
 
     fn put(&mut self, change: &Change) {
         match change {
             Change::Relabel { row, target } => self.rows[*row].example.target = target.clone(),
+            Change::Rewrite { row, text, target } => {
+                let example = &mut self.rows[*row].example;
+                (example.text, example.target) = (text.clone(), target.clone());
+            }
             Change::Delete { row } => self.rows[*row].split = None,
             Change::Move { row, to } => self.rows[*row].split = Some(*to),
             Change::Add { split, text, target } => {
@@ -334,16 +374,26 @@ impl Editor {
         look::named(name, numbered, self.state.rows.iter().enumerate().map(|(row, e)| (row, &e.example.origin)))
     }
 
+    /// The change that gives a row another text. Its answer stays; entities move with the words that they mark, and those
+    /// whose words have changed are given up.
+    ///
+    /// # Errors
+    /// If the row is not there.
+    pub fn rewriting(&self, row: Row, text: String) -> Result<Change> {
+        let Example { text: before, target, .. } = self.state.there(row)?.example.clone();
+        Ok(Change::Rewrite { row, target: moved(target, &before, &text), text })
+    }
+
     /// Makes a change. What was undone before is given up.
     ///
     /// # Errors
-    /// If the row is not there, an added one has no text, the answer is of another kind, or the library cannot be written; nothing
-    /// has changed then.
+    /// If the row is not there or would have no text, the answer is of another kind, or the library cannot be written;
+    /// nothing has changed then.
     pub fn apply(&mut self, change: Change) -> Result<()> {
-        if let Change::Add { text, .. } = &change
+        if let Change::Rewrite { text, .. } | Change::Add { text, .. } = &change
             && text.trim().is_empty()
         {
-            return Err(Error::request(say!("the new row has no text; write one", "la nuova riga non ha testo; scrivilo")));
+            return Err(Error::request(say!("the row would have no text; write one", "la riga resterebbe senza testo; scrivilo")));
         }
         let before = self.state.checked(&change)?;
         self.library.add_change(&self.key, self.done, &written(&change)?)?;
@@ -387,7 +437,7 @@ impl Editor {
         let mut added: Row = self.state.sizes.values().sum();
         self.changes.iter().enumerate().map(move |(number, (change, before))| {
             let row = match change {
-                Change::Relabel { row, .. } | Change::Delete { row } | Change::Move { row, .. } => *row,
+                Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Delete { row } | Change::Move { row, .. } => *row,
                 Change::Add { .. } => {
                     added += 1;
                     added - 1
@@ -419,7 +469,7 @@ impl Editor {
     /// # Errors
     /// As [`export`].
     pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
-        export(&self.state.set, Split::ALL.map(|s| (s, self.examples(s).collect())).into(), self.done, out, layout)
+        export(&self.state.set, Split::ALL.map(|s| (s, self.examples(s).collect())).into(), self.done, out, layout, &mut |_, _| true)
     }
 
     fn take_back(&mut self) {
@@ -428,7 +478,9 @@ impl Editor {
             (Change::Add { .. }, _) => {
                 self.state.rows.pop();
             }
-            (Change::Relabel { row, .. } | Change::Delete { row } | Change::Move { row, .. }, Some(before)) => self.state.rows[*row] = before.clone(),
+            (Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Delete { row } | Change::Move { row, .. }, Some(before)) => {
+                self.state.rows[*row] = before.clone();
+            }
             (_, None) => {}
         }
     }
@@ -478,17 +530,19 @@ mod tests {
         editor.rows().iter().map(row).collect()
     }
 
-    fn changes() -> [Change; 5] {
+    fn changes() -> [Change; 7] {
         [
             Change::Relabel { row: 0, target: label("b") },
             Change::Delete { row: 1 },
             Change::Move { row: 2, to: Split::Test },
             Change::Add { split: Split::Validation, text: "quattro".into(), target: label("c") },
             Change::Relabel { row: 3, target: label("d") },
+            Change::Rewrite { row: 3, text: "cinque".into(), target: label("d") },
+            Change::Rewrite { row: 0, text: "un altro".into(), target: label("b") },
         ]
     }
 
-    const EDITED: [&str; 4] = ["train uno b", "- due a", "test tre a", "validation quattro d"];
+    const EDITED: [&str; 4] = ["train un altro b", "- due a", "test tre a", "validation cinque d"];
 
     #[test]
     fn every_change_can_be_undone_and_made_again() {
@@ -576,9 +630,34 @@ mod tests {
         assert!(editor.apply(Change::Delete { row: 3 }).is_err_and(|e| e.to_string().contains("no row 3; the rows are 0 to 2")));
         let query = Target::Sql("SELECT 1".into());
         assert!(editor.apply(Change::Relabel { row: 0, target: query }).is_err_and(|e| e.to_string().contains("of the kind sql")));
+        let blank = editor.rewriting(0, " \n".into()).expect("the row is there");
+        assert!(editor.apply(blank).is_err_and(|e| e.to_string().contains("no text")));
+        assert!(editor.rewriting(3, "x".into()).is_err_and(|e| e.to_string().contains("no row 3; the rows are 0 to 2")));
         assert_eq!((rows(&editor), rows(&bench.open())), (before.clone(), before));
         editor.apply(Change::Delete { row: 0 }).expect("applies");
         assert!(editor.apply(Change::Relabel { row: 0, target: label("b") }).is_err_and(|e| e.to_string().contains("row 0 is deleted")));
+    }
+
+    #[test]
+    fn entities_move_with_their_words_and_go_where_these_change() {
+        let span = |start, end| Span { start, end, kind: "x".into() };
+        let after = |before: &str, spans: &[(usize, usize)], after: &str| {
+            let spans = spans.iter().map(|&(start, end)| span(start, end)).collect();
+            let Target::Entities(spans) = moved(Target::Entities(spans), before, after) else { panic!("no entities") };
+            spans.iter().map(|s| s.of(after).unwrap_or("outside").to_string()).collect::<Vec<_>>()
+        };
+        let (text, all) = ("Però Anna 🎉 vola a Roma", [(5, 9), (19, 23)]);
+        assert_eq!(after(text, &all, "Però Anna 🎉 non vola mai a Roma"), ["Anna", "Roma"]);
+        assert_eq!(after(text, &all, "Anna 🎉 vola a Roma"), ["Anna", "Roma"]);
+        assert_eq!(after(text, &all, "Però Carla 🎉 vola a Roma"), ["Roma"]);
+        assert_eq!(after(text, &all, "Però Anna 🎉 vola a Torino"), ["Anna"]);
+        assert_eq!(after(text, &all, text), ["Anna", "Roma"]);
+        // an end that is the beginning again counts once
+        assert_eq!(after("ah ah", &[(0, 2), (3, 5)], "ah ah ah"), ["ah", "ah"]);
+        assert_eq!(after("ah ah ah", &[(6, 8)], "ah"), [""; 0]);
+        // a place that lay outside the text lies nowhere
+        assert_eq!(after("ah", &[(1, 9)], "ahi"), [""; 0]);
+        assert_eq!(moved(label("b"), "x", "y"), label("b"));
     }
 
     #[test]
@@ -602,7 +681,7 @@ mod tests {
             editor.export(&out, layout).expect("written");
             let set = DataSet::open(&Source { folder: Some(out), ..Source::default() }).expect("opens");
             let rows = Split::ALL.map(|s| set.examples(s).iter().map(|e| format!("{} {}", e.text, e.label())).collect::<String>());
-            assert_eq!(rows, ["uno b", "quattro d", "tre a"], "{layout}");
+            assert_eq!(rows, ["un altro b", "cinque d", "tre a"], "{layout}");
         }
         let refused = editor.export(&bench.dir.path().join("out"), Layout::Conll).expect_err("no entities").to_string();
         assert!(refused.contains("conll has no way to say the answers of intent; use jsonl, json, csv"), "{refused}");

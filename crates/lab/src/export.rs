@@ -9,6 +9,7 @@ use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::run;
+use crate::watch::{Watch, watched};
 use gemma::{Export, Tokenizer, device, head};
 use report::record::{ADAPTER, RunFile, write_atomically};
 use report::text::Lang;
@@ -60,7 +61,7 @@ pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang)
 ///
 /// # Errors
 /// As [`write`], or if it was ended.
-pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<()> {
+pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang, watch: Watch<'_>) -> Result<()> {
     let run = RunFile::read(folder)?;
     let recipe = Recipe::of_run(&run, folder)?;
     let adapter = folder.join(ADAPTER);
@@ -84,22 +85,18 @@ pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lan
     let (_, cpu) = device::open("cpu")?;
     let trained = recipe.learnt(folder, &sizes, &cpu)?;
     let total = (format == Format::Safetensors).then_some(run.model.parameters * 4);
-    let mut ended = false;
-    let mut watched = |done| {
-        ended = !watch(done, total);
-        !ended
-    };
-    let written = models::new_folder(out, |out| {
+    let write = |watch: Watch<'_>, out: &Path| -> Result<()> {
+        let mut told = |done| watch(done, total);
         let copy = |name: &str| std::fs::copy(adapter.join(name), out.join(name)).map(drop).map_err(|e| Error::io(adapter.join(name), e));
         let merged = Export { weights: &weights, trained: Some(&trained) };
         match format {
             Format::Adapter => ["adapter_model.safetensors", "adapter_config.json"].into_iter().try_for_each(copy)?,
             Format::Safetensors => {
-                merged.safetensors_with(out, &mut watched)?;
+                merged.safetensors_with(out, &mut told)?;
                 Tokenizer::open(&weights)?.save(&out.join("tokenizer.json"))?;
             }
             Format::Gguf => {
-                merged.gguf_with(&Tokenizer::open(&weights)?, &out.join(gguf_name(&run)), &mut watched)?;
+                merged.gguf_with(&Tokenizer::open(&weights)?, &out.join(gguf_name(&run)), &mut told)?;
                 write_atomically(&out.join("Modelfile"), modelfile(&run, &recipe).as_bytes())?;
             }
         }
@@ -107,8 +104,8 @@ pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lan
             copy(head::FILE)?;
         }
         Ok(write_atomically(&out.join("README.md"), page(&run, &recipe, lang).as_bytes())?)
-    });
-    if ended { Err(Error::request(say!("cancelled; nothing was written", "annullato; non è stato scritto nulla"))) } else { written }
+    };
+    watched(watch, |watch| models::new_folder(out, |out| write(watch, out)))
 }
 
 fn gguf_name(run: &RunFile) -> String {

@@ -37,6 +37,7 @@ pub mod sweep;
 pub mod task;
 pub mod vectors;
 pub mod view;
+pub mod watch;
 
 pub use error::{Error, Result};
 pub use home::Home;

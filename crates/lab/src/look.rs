@@ -37,15 +37,15 @@ use ts_rs::TS;
 /// # Errors
 /// If a file is missing or malformed.
 pub fn open(task: &str, source: &Source) -> Result<DataSet> {
-    open_with(task, source, &mut |_, _, _| {})
+    open_with(task, source, &mut |_, _, _| true)
 }
 
 /// As [`open`]; `progress` is called now and then with the file that is being read, how much of it is
-/// done, and of how much.
+/// done, and of how much; `false` ends it.
 ///
 /// # Errors
-/// As [`open`].
-pub fn open_with(task: &str, source: &Source, progress: &mut dyn FnMut(&Path, u64, u64)) -> Result<DataSet> {
+/// As [`open`], or if it was ended.
+pub fn open_with(task: &str, source: &Source, progress: &mut dyn FnMut(&Path, u64, u64) -> bool) -> Result<DataSet> {
     let kind = task.parse::<Kind>().map_err(Error::Request)?;
     Ok(DataSet::open_with(&Source { kind: Some(kind), ..source.clone() }, progress)?)
 }
@@ -85,7 +85,7 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
         ),
         ..NewCard::of(set)
     };
-    write::folder(out, set.kind, write::Layout::JsonLines, card, &parts)?;
+    write::folder(out, set.kind, write::Layout::JsonLines, card, &parts, &mut |_, _| true)?;
     Ok(parts.into_iter().map(|(split, examples)| (split, examples.len())).collect())
 }
 

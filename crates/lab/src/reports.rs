@@ -4,7 +4,8 @@ use crate::edit::{self, Editor};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
-use crate::{look, task};
+use crate::watch::{Watch, watched};
+use crate::{look, run, task};
 use data::set::Source;
 use report::Run;
 use report::archive::{self, Entry};
@@ -18,16 +19,31 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Writes the report of a run folder, or of the folder of a study, in each of `formats`, leaving out the sections named in
-/// `without`; the paths of its files.
+/// `without`; the paths of its files. `watch` is told how many of them are there.
 ///
 /// # Errors
-/// If the folder is incomplete or the disk refuses.
-pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path) -> Result<Vec<PathBuf>> {
+/// If the folder is incomplete, the disk refuses, or it was ended.
+pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path, watch: Watch<'_>) -> Result<Vec<PathBuf>> {
     let whole = match Outcome::read(folder)? {
         Some(outcome) => report::study::report(&outcome, language),
         None => report::content::run(&Run::open(folder)?, language),
     };
-    save(&whole.without(without), formats, out)
+    save(&whole.without(without), formats, out, watch)
+}
+
+/// As [`write`], into a new folder that appears whole or not at all.
+///
+/// # Errors
+/// As [`write`], or if the folder exists.
+pub fn write_new(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path, watch: Watch<'_>) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    let mut fill = |watch: Watch<'_>, unfinished: &Path| -> Result<()> {
+        let files = write(folder, language, formats, without, unfinished, watch)?;
+        written = files.iter().map(|file| out.join(file.strip_prefix(unfinished).unwrap_or(file))).collect();
+        Ok(())
+    };
+    watched(watch, |watch| models::new_folder(out, |unfinished| fill(watch, unfinished)))?;
+    Ok(written)
 }
 
 /// Where the report of each run goes: into its own folder; into `out`, where that is named; of several runs into a folder of
@@ -53,13 +69,13 @@ pub fn places(runs: &[PathBuf], out: Option<&Path>) -> Vec<PathBuf> {
     runs.iter().map(place).collect()
 }
 
-/// Writes a document in each of `formats`; the paths of its files.
+/// Writes a document in each of `formats`; the paths of its files. `watch` is told how many of them are there.
 ///
 /// # Errors
-/// If the disk refuses.
-pub fn save(document: &Document, formats: &[Format], out: &Path) -> Result<Vec<PathBuf>> {
+/// If the disk refuses, or it was ended.
+pub fn save(document: &Document, formats: &[Format], out: &Path, watch: Watch<'_>) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
-    Ok(report::output::write(document, formats, out)?)
+    Ok(report::output::write(document, formats, out, watch)?)
 }
 
 /// Sets runs side by side; the others are held against the first.
@@ -71,23 +87,24 @@ pub fn compare(folders: &[PathBuf], language: Lang) -> Result<Document> {
     Ok(report::compare::runs(&runs, language))
 }
 
-/// Packs a run folder into one file, with the data that it was trained on unless `without_data`.
+/// Packs a run folder into one file, with the data that it was trained on unless `without_data`. `watch` is told of the bytes
+/// that were read: each is read twice.
 ///
 /// # Errors
-/// If the folder is incomplete, the file exists, or the disk refuses.
-pub fn pack(folder: &Path, file: &Path, without_data: bool) -> Result<Vec<Entry>> {
-    Ok(archive::export(folder, file, without_data)?)
+/// If the folder is incomplete, the file exists, the disk refuses, or it was ended.
+pub fn pack(folder: &Path, file: &Path, without_data: bool, watch: Watch<'_>) -> Result<Vec<Entry>> {
+    watched(watch, |watch| Ok(archive::export(folder, file, without_data, watch)?))
 }
 
 /// Unpacks a run into a folder that does not exist yet, and takes it into the library; changes that were made to its data
-/// before the run are kept there as well, so that it can be repeated.
+/// before the run are kept there as well, so that it can be repeated. `watch` is told of the bytes that were written.
 ///
 /// # Errors
-/// If the file is damaged or no run, or the disk refuses; nothing is left behind then.
-pub fn unpack(home: &Home, file: &Path, folder: &Path) -> Result<()> {
+/// If the file is damaged or no run, the disk refuses, or it was ended; nothing is left behind then.
+pub fn unpack(home: &Home, file: &Path, folder: &Path, watch: Watch<'_>) -> Result<()> {
     let library = Library::open(home)?;
     let path = std::path::absolute(folder).map_err(|e| Error::io(folder, e))?;
-    archive::import(file, &path)?;
+    watched(watch, |watch| Ok(archive::import(file, &path, watch)?))?;
     let run = Run::open(&path)?;
     take_in_changes(home, &run).inspect_err(|_| {
         // the first error is the one to report

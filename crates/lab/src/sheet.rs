@@ -14,6 +14,7 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
+use crate::watch::{Watch, cancelled};
 use data::check::{Finding, Severity};
 use data::describe::{Counted, Description};
 use data::example::Span;
@@ -259,6 +260,13 @@ pub enum Edit {
         /// The answer.
         target: Target,
     },
+    /// Gives a row another text; entities move with the words that they mark.
+    Rewrite {
+        /// The row.
+        row: usize,
+        /// The text.
+        text: String,
+    },
     /// Takes a row out.
     Delete {
         /// The row.
@@ -280,17 +288,6 @@ pub enum Edit {
         /// The answer.
         target: Target,
     },
-}
-
-impl From<Edit> for Change {
-    fn from(edit: Edit) -> Self {
-        match edit {
-            Edit::Relabel { row, target } => Self::Relabel { row, target: target.into_data() },
-            Edit::Delete { row } => Self::Delete { row },
-            Edit::Move { row, split } => Self::Move { row, to: split },
-            Edit::Add { split, text, target } => Self::Add { split, text, target: target.into_data() },
-        }
-    }
 }
 
 /// What a query found, as text.
@@ -343,6 +340,9 @@ pub struct Row {
     pub target: Target,
     /// Kinds of findings that concern it.
     pub findings: Vec<&'static str>,
+    /// Where the rows of one finding were asked for: those that belong together, such as the copies of a text, have the
+    /// same number.
+    pub group: Option<usize>,
     /// A person has changed or added it.
     pub changed: bool,
 }
@@ -418,6 +418,14 @@ pub struct RowPage {
 /// What the rows on show were last chosen by.
 type Choice = (RowFilter, String, Sort);
 
+/// Numbers of the rows of a finding, ascending, each with which of them it belongs together with.
+type Found = Vec<(usize, Option<usize>)>;
+
+/// Whether a row is among those of a finding, and with which of them it belongs together.
+fn grouped(found: &Found, row: usize) -> Option<Option<usize>> {
+    found.binary_search_by_key(&row, |(row, _)| *row).ok().map(|place| found[place].1)
+}
+
 /// An open data set.
 pub struct Sheet {
     id: String,
@@ -427,8 +435,8 @@ pub struct Sheet {
     set: DataSet,
     columns: ColumnsView,
     findings: Vec<Finding>,
-    /// Row numbers of each finding, ascending.
-    found: Vec<Vec<usize>>,
+    /// Rows of each finding.
+    found: Vec<Found>,
     /// Numbers of the rows that are not deleted.
     there: Vec<usize>,
     changed: BTreeSet<usize>,
@@ -453,18 +461,23 @@ pub struct Sheet {
 
 impl Sheet {
     /// Reads and checks a data set, with the changes that were made to it before. A task that is not named is that of
-    /// the card, or else intents.
+    /// the card, or else intents. `watch` is told how far the file at hand is read.
     ///
     /// # Errors
-    /// If a file is missing or malformed.
-    pub fn open(library: Library, id: String, mut source: Source) -> Result<Self> {
+    /// If a file is missing or malformed, or it was ended.
+    pub fn open(library: Library, id: String, mut source: Source, watch: Watch<'_>) -> Result<Self> {
         if source.task.is_empty() {
             let card = source.folder.as_deref().map(set::read_card).transpose()?;
             source.task = card.map(|c| c.task).filter(|t| !t.is_empty()).unwrap_or_else(|| Kind::Intent.name().into());
         }
-        let editor = Editor::open(library, &source.to_set()?)?;
+        let set = DataSet::open_with(&source.to_set()?, &mut |_, done, total| watch(done, Some(total)))?;
+        // what follows the reading takes as long, and nobody can say how far it is
+        let mut go_on = || if watch(0, None) { Ok(()) } else { Err(cancelled()) };
+        let editor = Editor::of(library, set)?;
         let whole = editor.set();
+        go_on()?;
         let findings = look::check_unmeasured(&whole)?;
+        go_on()?;
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         // once the copy of the rows is gone: in a large set there is not much room for both
@@ -493,6 +506,7 @@ impl Sheet {
         sheet.take_in();
         sheet.changed_before = sheet.changed.clone();
         sheet.judge(sheet.turn, findings);
+        go_on()?;
         Ok(sheet)
     }
 
@@ -501,7 +515,14 @@ impl Sheet {
     /// # Errors
     /// As [`Editor::apply`].
     pub fn edit(&mut self, edit: Edit) -> Result<()> {
-        self.editor.apply(edit.into())?;
+        let change = match edit {
+            Edit::Relabel { row, target } => Change::Relabel { row, target: target.into_data() },
+            Edit::Rewrite { row, text } => self.editor.rewriting(row, text)?,
+            Edit::Delete { row } => Change::Delete { row },
+            Edit::Move { row, split } => Change::Move { row, to: split },
+            Edit::Add { split, text, target } => Change::Add { split, text, target: target.into_data() },
+        };
+        self.editor.apply(change)?;
         self.take_in();
         Ok(())
     }
@@ -535,10 +556,10 @@ impl Sheet {
         let rows = self.editor.rows();
         self.there = (0..rows.len()).filter(|&row| rows[row].split.is_some()).collect();
         // until it is checked anew, what was found stands, but not of rows that are gone; one that was added may be gone wholly
-        self.found.iter_mut().for_each(|found| found.retain(|&row| rows.get(row).is_some_and(|r| r.split.is_some())));
+        self.found.iter_mut().for_each(|found| found.retain(|(row, _)| rows.get(*row).is_some_and(|r| r.split.is_some())));
         let added = self.editor.changes().filter(|c| matches!(c, Change::Add { .. })).count();
         let named = self.editor.changes().filter_map(|c| match c {
-            Change::Relabel { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
+            Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
             Change::Add { .. } => None,
         });
         self.changed = named.chain(rows.len() - added..rows.len()).collect();
@@ -561,9 +582,9 @@ impl Sheet {
         }
         let numbers = self.numbers();
         let rows = |finding: &Finding| {
-            let mut rows: Vec<usize> = finding.places.iter().filter_map(|p| numbers.get(&p.split)?.get(p.index).copied()).collect();
+            let mut rows: Found = finding.places.iter().filter_map(|p| Some((*numbers.get(&p.split)?.get(p.index)?, p.group))).collect();
             rows.sort_unstable();
-            rows.dedup();
+            rows.dedup_by_key(|(row, _)| *row);
             rows
         };
         self.found = findings.iter().map(rows).collect();
@@ -615,7 +636,7 @@ impl Sheet {
         }
         let mut labels: Vec<LabelCount> = labels.into_values().collect();
         labels.sort_by_key(|l| std::cmp::Reverse(l.train + l.validation + l.test));
-        let finding = |(f, rows): (&Finding, &Vec<usize>)| FindingView {
+        let finding = |(f, rows): (&Finding, &Found)| FindingView {
             kind: f.kind,
             severity: f.severity,
             count: rows.len(),
@@ -701,11 +722,13 @@ impl Sheet {
             self.shown = Some((choice, numbers));
         }
         let numbers = self.shown.as_ref().map_or(&[][..], |(_, numbers)| numbers);
-        let rows = numbers.iter().skip(query.offset).take(query.limit).map(|&number| self.row(number)).collect();
+        let found = query.filter.finding.and_then(|f| self.found.get(f));
+        let rows = numbers.iter().skip(query.offset).take(query.limit).map(|&number| self.row(number, found)).collect();
         Ok(RowPage { total: numbers.len(), rows })
     }
 
-    fn row(&self, id: usize) -> Row {
+    /// A row as it is shown among all, or among those of a finding.
+    fn row(&self, id: usize, among: Option<&Found>) -> Row {
         let (split, example) = self.example(id);
         let file = example.origin.path();
         Row {
@@ -714,7 +737,8 @@ impl Sheet {
             origin: format!("{}:{}", file.file_name().unwrap_or(file.as_os_str()).to_string_lossy(), example.origin.line),
             text: example.text.clone(),
             target: Target::of(&example.target),
-            findings: self.findings.iter().zip(&self.found).filter(|(_, rows)| rows.binary_search(&id).is_ok()).map(|(f, _)| f.kind).collect(),
+            findings: self.findings.iter().zip(&self.found).filter(|(_, rows)| grouped(rows, id).is_some()).map(|(f, _)| f.kind).collect(),
+            group: among.and_then(|found| grouped(found, id)).flatten(),
             changed: self.changed.contains(&id),
         }
     }
@@ -734,9 +758,10 @@ impl Sheet {
             })
         });
         let found = found.transpose()?;
-        let all = match (&self.order, found) {
+        let these: Option<Vec<usize>> = found.map(|found| found.iter().map(|(row, _)| *row).collect());
+        let all = match (&self.order, &these) {
             (Some((_, order)), _) if slow => order,
-            (_, Some(found)) => found,
+            (_, Some(these)) => these,
             _ => &self.there,
         };
         let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());
@@ -745,7 +770,7 @@ impl Sheet {
         let (rows, changed, lengths) = (self.editor.rows(), &self.changed, &self.lengths);
         let split_of = |row: usize| rows[row].split.unwrap_or(Split::Train);
         let wanted = |&row: &usize| {
-            found.is_none_or(|found| found.binary_search(&row).is_ok())
+            found.is_none_or(|found| grouped(found, row).is_some())
                 && among.as_ref().is_none_or(|rows| rows.contains(&row))
                 && filter.split.is_none_or(|s| s == split_of(row))
                 && filter.label.as_ref().is_none_or(|l| names(&rows[row].example).contains(&l.as_str()))
@@ -754,8 +779,11 @@ impl Sheet {
                 && said.as_ref().is_none_or(|said| said[row])
         };
         let mut numbers: Vec<usize> = all.par_iter().copied().filter(wanted).collect();
-        if sort.by == SortBy::Split {
-            numbers.par_sort_by_key(|&row| split_of(row));
+        match (sort.by, found) {
+            (SortBy::Split, _) => numbers.par_sort_by_key(|&row| split_of(row)),
+            // what belongs together stands together
+            (SortBy::Row, Some(found)) => numbers.par_sort_by_cached_key(|&row| (grouped(found, row).flatten(), row)),
+            _ => {}
         }
         if sort.descending {
             numbers.reverse();
@@ -871,9 +899,9 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`edit::export`].
-    pub fn export(&self, out: &Path, layout: Layout) -> Result<()> {
+    pub fn export(&self, out: &Path, layout: Layout, watch: Watch<'_>) -> Result<()> {
         let parts = self.set.splits.iter().map(|(split, file)| (*split, file.examples.iter().collect())).collect();
-        edit::export(&self.set, parts, self.changes, out, layout)
+        edit::export(&self.set, parts, self.changes, out, layout, watch)
     }
 }
 
@@ -911,7 +939,7 @@ mod tests {
     fn open(folder: &Path) -> Sheet {
         let home = Home::open(Some(&folder.join("home"))).expect("home");
         let source = Source { folder: Some(folder.into()), ..Source::default() };
-        Sheet::open(Library::open(&home).expect("library"), "d1".into(), source).expect("opens")
+        Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut |_, _| true).expect("opens")
     }
 
     /// Makes a change as the desk does.
@@ -999,6 +1027,11 @@ mod tests {
         change(&mut sheet, |s| s.edit(Edit::Relabel { row: 1, target: new("Ritorno") }));
         change(&mut sheet, |s| s.edit(Edit::Add { split: Split::Train, text: "Ultimo".into(), target: new("ritorno") }));
         assert_eq!((find(&mut sheet, "ritorno"), find(&mut sheet, "ultimo")), (vec![1, 5], vec![5]));
+        change(&mut sheet, |s| s.edit(Edit::Rewrite { row: 3, text: "Riavere i soldi".into() }));
+        assert_eq!((find(&mut sheet, "soldi"), find(&mut sheet, "rimborso")), (vec![3], vec![1]));
+        assert_eq!(sheet.existing(3).expect("there").label(), "b");
+        change(&mut sheet, Sheet::undo);
+        assert_eq!((find(&mut sheet, "soldi"), find(&mut sheet, "rimborso")), (vec![], vec![1, 3]));
         // opened with changes in force, which are then taken back
         let mut again = open(dir.path());
         assert_eq!((find(&mut again, "ritorno"), find(&mut again, "ultimo")), (vec![1, 5], vec![5]));
@@ -1042,6 +1075,23 @@ mod tests {
         assert_eq!(kinds(&sheet), 1);
         sheet.measured(sheet.turn, &[], Vec::new());
         assert_eq!(kinds(&sheet), 0, "under other settings everything fits");
+    }
+
+    #[test]
+    fn the_rows_of_a_finding_stand_beside_those_that_they_belong_together_with() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let line = |text: &str| format!("{}\n", serde_json::json!({"frase": text, "intento": "a"}));
+        std::fs::write(dir.path().join("train.jsonl"), ["uno", "due", "Uno", "tre", "DUE", "uno"].map(line).concat()).expect("written");
+        let mut sheet = open(dir.path());
+        let duplicate = sheet.summary().findings.iter().position(|f| f.kind == "duplicate").expect("found");
+        let filter = RowFilter { finding: Some(duplicate), ..RowFilter::default() };
+        assert_eq!(ask(&mut sheet, filter.clone(), "", SortBy::Row, false), [0, 2, 5, 1, 4]);
+        assert_eq!(ask(&mut sheet, filter.clone(), "", SortBy::Text, false).len(), 5);
+        let query =
+            |filter| RowQuery { data: "d1".into(), offset: 1, limit: 3, filter, search: String::new(), sort: Sort { by: SortBy::Row, descending: false } };
+        let groups = |page: RowPage| page.rows.iter().map(|r| (r.id, r.group)).collect::<Vec<_>>();
+        assert_eq!(groups(sheet.rows(&query(filter)).expect("a page")), [(2, Some(0)), (5, Some(0)), (1, Some(1))]);
+        assert_eq!(groups(sheet.rows(&query(RowFilter::default())).expect("a page")), [(1, None), (2, None), (3, None)]);
     }
 
     #[test]
@@ -1130,6 +1180,29 @@ mod tests {
     }
 
     #[test]
+    fn reading_tells_how_far_it_is_and_ends_where_it_is_told_to() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let lines: String = (0..5000).map(|n| format!("{{\"frase\": \"riga {n}\", \"intento\": \"{}\"}}\n", ["a", "b"][n % 2])).collect();
+        std::fs::write(dir.path().join("train.jsonl"), &lines).expect("written");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("home");
+        // in the middle of the file, and in the check after it
+        for last in [1, 6] {
+            let mut told = Vec::new();
+            let mut watch = |done: u64, total: Option<u64>| {
+                told.push((done, total));
+                told.len() < last
+            };
+            let source = Source { folder: Some(dir.path().into()), ..Source::default() };
+            let ended = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut watch);
+            assert!(ended.is_err_and(|e| e.to_string().contains("cancelled") || e.to_string().contains("train.jsonl")), "{last}");
+            assert_eq!(told.len(), last, "{told:?}");
+            let whole = Some(lines.len() as u64);
+            assert!(told.iter().take(5).all(|(done, total)| *total == whole && *done <= lines.len() as u64), "{told:?}");
+            assert!(told.get(5).is_none_or(|t| *t == (0, None)), "{told:?}");
+        }
+    }
+
+    #[test]
     fn a_query_shows_its_result() {
         let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join("train.jsonl"), "{\"question\": \"quanti?\", \"sql\": \"SELECT n, x FROM t ORDER BY n\"}\n").expect("written");
@@ -1137,7 +1210,7 @@ mod tests {
         std::fs::write(&schema, "CREATE TABLE t (n INTEGER, x TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL);").expect("written");
         let home = Home::open(Some(&dir.path().join("home"))).expect("home");
         let source = Source { task: "sql".into(), train: Some(dir.path().join("train.jsonl")), schema: Some(schema), ..Source::default() };
-        let sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source).expect("opens");
+        let sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut |_, _| true).expect("opens");
         let rows = vec![vec![Some("1".to_string()), Some("a".into())], vec![Some("2".into()), None]];
         assert_eq!(sheet.query(0).expect("a result"), QueryResult { columns: vec!["n".into(), "x".into()], rows, total: 2 });
     }

@@ -11,7 +11,6 @@ use crate::recipe::{Method, Recipe};
 use crate::run::RunLock;
 use data::Kind;
 use data::set::{self, Split};
-use report::output::Format;
 use report::record::{self, Prediction, RunFile, RunResult};
 use report::text::Lang;
 use report::{Run, figure, html};
@@ -275,15 +274,6 @@ pub fn report_page(folder: &Path, lang: Lang, without: &[String]) -> Result<Page
     Ok(PageView { html: html::render(&document.without(without)), sections })
 }
 
-/// Writes a report into a folder, without some of its sections; the files that were written.
-///
-/// # Errors
-/// If the run's folder is incomplete, a format is unknown, or the disk refuses.
-pub fn export_report(folder: &Path, formats: &[String], lang: Lang, without: &[String], out: &Path) -> Result<Vec<PathBuf>> {
-    let formats = formats.iter().map(|f| f.parse()).collect::<std::result::Result<Vec<Format>, _>>().map_err(Error::Request)?;
-    crate::reports::write(folder, lang, &formats, without, out)
-}
-
 /// A model in the list of models.
 #[derive(Clone, Debug, Serialize, TS)]
 #[ts(rename = "Model")]
@@ -424,29 +414,28 @@ fn flatten(key: &str, value: &toml::Value, out: &mut Vec<Setting>) {
 }
 
 /// A data set that opens with one click.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct DataOffer {
-    /// Task that it is made for.
-    pub task: String,
     /// Its name.
     pub name: String,
     /// Language code.
     pub language: String,
-    /// Its folder.
-    pub folder: PathBuf,
+    /// Its files, with the task that it is made for.
+    pub source: Source,
     /// It came with Lapidary.
     pub shipped: bool,
-    /// Training examples as its card counts them.
+    /// Training examples, as its card counts them or as there were when it was last opened.
     pub examples: Option<u64>,
 }
 
 /// The data sets in a folder of data sets; a folder without a readable card is left out.
-pub fn offers(shipped: &Path) -> Vec<DataOffer> {
-    let folders = std::fs::read_dir(shipped).into_iter().flatten().flatten().map(|e| e.path());
+pub fn offers(folder: &Path, shipped: bool) -> Vec<DataOffer> {
+    let folders = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
     let offer = |folder: PathBuf| {
         let card = set::read_card(&folder).ok().filter(|c| !c.task.is_empty())?;
         let examples = card.counts.get(Split::Train.name()).and_then(toml::Value::as_integer).and_then(|n| u64::try_from(n).ok());
-        Some(DataOffer { task: card.task, name: card.name, language: card.language, folder, shipped: true, examples })
+        let source = Source { task: card.task, folder: Some(folder), ..Source::default() };
+        Some(DataOffer { name: card.name, language: card.language, source, shipped, examples })
     };
     let mut out: Vec<DataOffer> = folders.filter_map(offer).collect();
     out.sort_by(|a, b| a.name.cmp(&b.name));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -57,8 +57,25 @@ fn bad(path: &Path, what: impl Into<String>) -> Error {
     Error::Format { path: path.into(), what: what.into() }
 }
 
+/// Is told of all bytes that were read so far, and of how many there are; `false` ends the work.
+type Watch<'a> = &'a mut dyn FnMut(u64, Option<u64>) -> bool;
+
+/// A part of the work is told as part of the whole.
+struct Told<'a> {
+    done: u64,
+    total: u64,
+    watch: Watch<'a>,
+}
+
+impl Told<'_> {
+    fn read(&mut self, bytes: usize) -> std::io::Result<()> {
+        self.done += bytes as u64;
+        if (self.watch)(self.done, Some(self.total)) { Ok(()) } else { Err(ErrorKind::Interrupted.into()) }
+    }
+}
+
 /// SHA-256 and size of what is read, which is passed on to `out`; at most `limit` bytes of it.
-fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64) -> std::io::Result<(String, u64)> {
+fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64, told: &mut Told<'_>) -> std::io::Result<(String, u64)> {
     let mut hash = Sha256::new();
     let mut size = 0u64;
     let mut buffer = vec![0; 1 << 16];
@@ -71,6 +88,7 @@ fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64) -> std::io::Resu
         hash.update(&buffer[..n]);
         out.write_all(&buffer[..n])?;
         size += n as u64;
+        told.read(n)?;
     }
     Ok((hash.finalize().iter().map(|b| format!("{b:02x}")).collect(), size))
 }
@@ -78,11 +96,12 @@ fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64) -> std::io::Resu
 /// Packs a run folder into `archive`; what went in.
 ///
 /// Beside the run's own files go its data files, as `data/train.jsonl` and so on, where they are still those
-/// that the run was trained on, with a card that makes a data set of them; `without_data` leaves them out.
+/// that the run was trained on, with a card that makes a data set of them; `without_data` leaves them out. `watch` is told of
+/// the bytes that were read so far, and of how many there are: each is read twice. `false` ends it.
 ///
 /// # Errors
-/// If the folder is no complete run, `archive` exists, or the disk refuses.
-pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<Entry>, Error> {
+/// If the folder is no complete run, `archive` exists, the disk refuses, or it was ended.
+pub fn export(folder: &Path, archive: &Path, without_data: bool, watch: Watch<'_>) -> Result<Vec<Entry>, Error> {
     let run = Run::open(folder)?;
     if archive.exists() {
         return Err(bad(archive, say!("exists already; choose another name", "esiste già; scegli un altro nome")));
@@ -100,16 +119,20 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
         }
     }
     files.sort();
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
+    let own: u64 = files.iter().map(|(_, path)| size(path)).sum();
+    let others: u64 = if without_data { 0 } else { run.run.data.files.values().map(|file| size(Path::new(&file.path))).sum() };
+    let told = &mut Told { done: 0, total: 2 * (own + others), watch };
     let mut entries = Vec::new();
     for (name, path) in &files {
-        let (sha256, bytes) = copy(&mut File::open(path).map_err(io(path))?, &mut std::io::sink(), u64::MAX).map_err(io(path))?;
+        let (sha256, bytes) = copy(&mut File::open(path).map_err(io(path))?, &mut std::io::sink(), u64::MAX, told).map_err(io(path))?;
         entries.push(Entry { path: name.clone(), bytes, sha256 });
     }
     if !without_data {
-        let found = data(&run.run);
+        let found = data(&run.run, told)?;
         if !found.is_empty() {
             let text = self::card(&run.run, found.iter().map(|(role, ..)| role.as_str())).map_err(|e| bad(archive, e.to_string()))?;
-            let (sha256, bytes) = copy(&mut text.as_bytes(), &mut std::io::sink(), u64::MAX).map_err(io(archive))?;
+            let (sha256, bytes) = copy(&mut text.as_bytes(), &mut std::io::sink(), u64::MAX, told).map_err(io(archive))?;
             card = Some((text, Entry { path: format!("{DATA}/{CARD}"), bytes, sha256 }));
         }
         for (_, path, entry) in found {
@@ -124,7 +147,7 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
     let mut temporary = archive.as_os_str().to_owned();
     temporary.push(".part");
     let temporary = PathBuf::from(temporary);
-    let pack = || -> Result<(), Error> {
+    let mut pack = || -> Result<(), Error> {
         let broken = |e: zip::result::ZipError| bad(archive, say!("cannot be written ({e})", "non si può scrivere ({e})"));
         let mut zip = ZipWriter::new(BufWriter::new(File::create(&temporary).map_err(io(&temporary))?));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
@@ -132,7 +155,7 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool) -> Result<Vec<E
         zip.write_all(&manifest).map_err(io(archive))?;
         for ((name, path), entry) in files.iter().zip(&entries) {
             zip.start_file(name.as_str(), options).map_err(broken)?;
-            let (sha256, _) = copy(&mut File::open(path).map_err(io(path))?, &mut zip, u64::MAX).map_err(io(path))?;
+            let (sha256, _) = copy(&mut File::open(path).map_err(io(path))?, &mut zip, u64::MAX, told).map_err(io(path))?;
             if sha256 != entry.sha256 {
                 return Err(bad(
                     path,
@@ -200,23 +223,30 @@ fn card<'a>(run: &RunFile, roles: impl Iterator<Item = &'a str>) -> Result<Strin
     toml::to_string(&card)
 }
 
-/// Data files that are still those of the run: the part they played, place, entry.
-fn data(run: &RunFile) -> Vec<(String, PathBuf, Entry)> {
-    let found = run.data.files.iter().filter_map(|(split, record)| {
+/// Data files that are still those of the run: the part they played, place, entry. One that cannot be read is none of them.
+fn data(run: &RunFile, told: &mut Told<'_>) -> Result<Vec<(String, PathBuf, Entry)>, Error> {
+    let mut found = Vec::new();
+    for (split, record) in &run.data.files {
         let path = PathBuf::from(&record.path);
-        let mut file = File::open(&path).ok()?;
-        let (sha256, bytes) = copy(&mut file, &mut std::io::sink(), u64::MAX).ok()?;
-        let name = place(split, &path).filter(|_| sha256 == record.sha256)?;
-        Some((split.clone(), path, Entry { path: name, bytes, sha256 }))
-    });
-    found.collect()
+        let Ok(mut file) = File::open(&path) else { continue };
+        let (sha256, bytes) = match copy(&mut file, &mut std::io::sink(), u64::MAX, told) {
+            Ok(read) => read,
+            Err(e) if e.kind() == ErrorKind::Interrupted => return Err(io(&path)(e)),
+            Err(_) => continue,
+        };
+        if let Some(name) = place(split, &path).filter(|_| sha256 == record.sha256) {
+            found.push((split.clone(), path, Entry { path: name, bytes, sha256 }));
+        }
+    }
+    Ok(found)
 }
 
-/// Unpacks an archive into `folder`, which must not exist yet; what came out.
+/// Unpacks an archive into `folder`, which must not exist yet; what came out. `watch` is told of the bytes that were unpacked so
+/// far, and of how many there are; `false` ends it.
 ///
 /// # Errors
-/// If the archive is damaged, is no run, or would write anywhere else; `folder` does not exist then.
-pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
+/// If the archive is damaged, is no run, or would write anywhere else, or if it was ended; `folder` does not exist then.
+pub fn import(archive: &Path, folder: &Path, watch: Watch<'_>) -> Result<Vec<Entry>, Error> {
     if folder.exists() {
         return Err(bad(folder, say!("exists already; choose another folder", "esiste già; scegli un’altra cartella")));
     }
@@ -225,6 +255,8 @@ pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
         |e: zip::result::ZipError| bad(archive, say!("is not a whole archive ({e}); get it again", "non è un archivio completo ({e}); procuratelo di nuovo"));
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let manifest = manifest(archive, &mut zip)?;
+    // the manifest has been held to a sum that fits
+    let told = &mut Told { done: 0, total: manifest.files.iter().map(|f| f.bytes).sum(), watch };
     let mut listed: BTreeMap<&str, &Entry> = manifest.files.iter().map(|f| (f.path.as_str(), f)).collect();
 
     gemma::file::folder_atomically(
@@ -253,7 +285,7 @@ pub fn import(archive: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
                 }
                 let mut out = File::create_new(&path).map_err(io(&path))?;
                 // one byte more than listed is enough to know
-                let (sha256, bytes) = copy(&mut entry, &mut out, wanted.bytes.saturating_add(1)).map_err(io(archive))?;
+                let (sha256, bytes) = copy(&mut entry, &mut out, wanted.bytes.saturating_add(1), told).map_err(io(archive))?;
                 if bytes != wanted.bytes || sha256 != wanted.sha256 {
                     return Err(bad(
                         archive,
@@ -350,7 +382,8 @@ mod tests {
     }
 
     fn hash(bytes: &[u8]) -> String {
-        copy(&mut &bytes[..], &mut std::io::sink(), u64::MAX).unwrap().0
+        let told = &mut Told { done: 0, total: 0, watch: &mut |_, _| true };
+        copy(&mut &bytes[..], &mut std::io::sink(), u64::MAX, told).unwrap().0
     }
 
     #[test]
@@ -385,12 +418,29 @@ mod tests {
         for (manifest, files, message) in cases {
             packed(&archive, &manifest, &files);
             let folder = dir.path().join("in").join("run");
-            let error = import(&archive, &folder).unwrap_err().to_string();
+            let error = import(&archive, &folder, &mut |_, _| true).unwrap_err().to_string();
             assert!(error.contains(message), "`{message}` is not in: {error}");
             assert!(!folder.exists() && !dir.path().join("evil").exists() && !dir.path().join("in/run.part").exists(), "{message}");
             let _ = std::fs::remove_dir_all(dir.path().join("in"));
         }
         std::fs::write(&archive, b"PK\x03\x04 no archive").unwrap();
-        assert!(import(&archive, &dir.path().join("run")).unwrap_err().to_string().contains("is not a whole archive"));
+        assert!(import(&archive, &dir.path().join("run"), &mut |_, _| true).unwrap_err().to_string().contains("is not a whole archive"));
+    }
+
+    #[test]
+    fn unpacking_tells_how_far_it_is_and_leaves_nothing_where_it_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let (archive, folder) = (dir.path().join("x.lapidary"), dir.path().join("run"));
+        let large = vec![7u8; 3 << 20];
+        let files = serde_json::json!([{"path": "a", "bytes": large.len(), "sha256": hash(&large)}]);
+        packed(&archive, &serde_json::json!({"format": FORMAT, "version": 1, "files": files}).to_string(), &[("a", &large)]);
+        let mut told = Vec::new();
+        let ended = import(&archive, &folder, &mut |done, total| {
+            told.push((done, total));
+            done < 1 << 20
+        });
+        assert!(matches!(ended, Err(Error::Io { source, .. }) if source.kind() == ErrorKind::Interrupted));
+        assert!(told.len() > 1 && told.iter().all(|(done, total)| *done < 2 << 20 && *total == Some(3 << 20)), "{told:?}");
+        assert!(!folder.exists() && !dir.path().join("run.part").exists());
     }
 }

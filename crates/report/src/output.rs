@@ -5,6 +5,7 @@ use crate::figure::Variant;
 use crate::record::{self, Error};
 use crate::{html, markdown, pdf, tables};
 use say::say;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -24,6 +25,9 @@ pub enum Format {
     /// `figures/*.png`.
     Png,
 }
+
+/// Files that every figure becomes.
+const DRAWN: usize = 4;
 
 impl Format {
     /// What a user may ask for.
@@ -54,25 +58,37 @@ impl FromStr for Format {
 /// Writes a document into `folder`: each of `formats`, and always `figures/` (each figure as SVG for light pages,
 /// for dark ones and for paper, its values as JSON beside it). The paths of what was asked for, in that order.
 ///
-/// Each file appears whole or not at all.
+/// Each file appears whole or not at all. `watch` is told how many are there, and of how many; `false` ends it before the next.
 ///
 /// # Errors
-/// If the disk refuses.
-pub fn write(document: &Document, formats: &[Format], folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// If the disk refuses, or it was ended.
+pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<Vec<PathBuf>, Error> {
+    let files = |format: &Format| match format {
+        Format::Html | Format::Pdf | Format::Markdown | Format::Json => 1,
+        Format::Csv => document.tables().count(),
+        Format::Png => document.figures.len(),
+    };
+    let total = (DRAWN * document.figures.len() + formats.iter().map(files).sum::<usize>()) as u64;
+    let mut done = 0;
+    let mut save = |path: &Path, bytes: &[u8]| {
+        record::write_atomically(path, bytes)?;
+        done += 1;
+        if watch(done, Some(total)) { Ok(()) } else { Err(Error::Io { path: path.into(), source: ErrorKind::Interrupted.into() }) }
+    };
     let figures = made(folder.join("figures"))?;
     for (name, figure) in &document.figures {
         let file = |ending: &str| figures.join(format!("{name}.{ending}"));
-        record::write_atomically(&file("svg"), figure.svg_for(Variant::Light).as_bytes())?;
-        record::write_atomically(&file("dark.svg"), figure.svg_for(Variant::Dark).as_bytes())?;
-        record::write_atomically(&file("print.svg"), figure.svg_for(Variant::Print).as_bytes())?;
-        record::write_atomically(&file("json"), figure.data.to_string().as_bytes())?;
+        save(&file("svg"), figure.svg_for(Variant::Light).as_bytes())?;
+        save(&file("dark.svg"), figure.svg_for(Variant::Dark).as_bytes())?;
+        save(&file("print.svg"), figure.svg_for(Variant::Print).as_bytes())?;
+        save(&file("json"), figure.data.to_string().as_bytes())?;
     }
     let mut written = Vec::new();
     for format in formats {
         let mut put = |name: &str, bytes: &[u8]| {
             let path = folder.join(name);
             written.push(path.clone());
-            record::write_atomically(&path, bytes)
+            save(&path, bytes)
         };
         match format {
             Format::Html => put("report.html", html::render(document).as_bytes())?,

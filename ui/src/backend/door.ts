@@ -10,7 +10,8 @@
  * - `capabilities()` says what is there. A method whose capability is off may reject, and is never called.
  *
  * For the Tauri side: commands have the names of the methods in snake_case, and take their arguments in
- * one object under the parameter names below. Events come on one channel per subscription
+ * one object under the parameter names below. Long work that tells of itself on a channel is cancelled by `cancel` with
+ * that channel's number. Events come on one channel per subscription
  * (`tauri::ipc::Channel<EventBatch>`), coalesced to at most ten batches a second.
  * Report pages carry their own `<style>`, and the preview frame inherits the window's content security
  * policy: it needs `style-src 'self' 'unsafe-inline'` and `dangerousDisableAssetCspModification: ["style-src"]`.
@@ -72,8 +73,8 @@ export interface Door {
   pickFolder(title: string): Promise<string | null>;
 
   devices(): Promise<Device[]>;
-  /** Tries a device that has not been held against the processor yet, of which `onCheck` is told by name; gives all devices as they are then. */
-  readyDevice(device: string, onCheck: (name: string) => void): Promise<Device[]>;
+  /** Tries a device that has not been held against the processor yet, of which `onCheck` is told by name; gives all devices as they are then. Aborting leaves it untried. */
+  readyDevice(device: string, onCheck: (name: string) => void, signal: AbortSignal): Promise<Device[]>;
   tasks(): Promise<Task[]>;
 
   models(): Promise<Model[]>;
@@ -89,8 +90,8 @@ export interface Door {
   dataOffers(): Promise<DataOffer[]>;
   /** Files that were given together as one data set: each is the part that its name speaks of. */
   sourceOf(task: string, files: string[]): Promise<Source>;
-  /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. */
-  openData(source: Source): Promise<DataSummary>;
+  /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. Aborting opens nothing. */
+  openData(source: Source, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
   /** Columns of files that may not be readable yet, for a person to say which is which. */
   dataColumns(source: Source): Promise<ColumnsView>;
   rows(query: RowQuery): Promise<RowPage>;
@@ -102,8 +103,8 @@ export interface Door {
   checkData(data: string): Promise<DataSummary>;
   /** What texts and answers are made of, which takes some seconds in a large set. */
   describeData(data: string): Promise<About>;
-  /** Writes the data set with its changes as a new folder inside `folder`; gives its path. */
-  exportData(data: string, folder: string, format: string): Promise<string>;
+  /** Writes the data set with its changes as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
+  exportData(data: string, folder: string, format: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. */
   divideData(data: string, validation: number, test: number, seed: number): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
@@ -117,7 +118,8 @@ export interface Door {
   /** Runs the query of a row; it can only read. */
   queryRow(data: string, row: number): Promise<QueryResult>;
 
-  forecast(request: RunRequest): Promise<Forecast>;
+  /** Aborting ends the measurement, and so does the next one. */
+  forecast(request: RunRequest, signal: AbortSignal): Promise<Forecast>;
   /** Checks, makes the run folder in the library and starts. Gives the run's path. */
   startRun(request: RunRequest): Promise<string>;
   pauseRun(run: string): Promise<void>;
@@ -147,12 +149,20 @@ export interface Door {
 
   /** The report as one HTML page without scripts, and the sections that can be left out of it. */
   reportPage(run: string, language: Language, without: string[]): Promise<ReportPage>;
-  /** Writes into a folder, without some sections; gives the files written. */
-  exportReport(run: string, formats: string[], folder: string, language: Language, without: string[]): Promise<string[]>;
+  /** Writes a new folder inside `folder`, without some sections; gives the files written. Aborting leaves nothing. */
+  exportReport(
+    run: string,
+    formats: string[],
+    folder: string,
+    language: Language,
+    without: string[],
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<string[]>;
   /** Writes the trained model for other programs as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
   exportModel(run: string, format: string, folder: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
-  /** Packs a run into one file inside `folder`; gives its path. */
-  packRun(run: string, folder: string): Promise<string>;
-  /** Unpacks such a file into the library; gives the run's path. */
-  unpackRun(path: string): Promise<string>;
+  /** Packs a run into one file inside `folder`; gives its path. Aborting leaves nothing. */
+  packRun(run: string, folder: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
+  /** Unpacks such a file into the library; gives the run's path. Aborting leaves nothing. */
+  unpackRun(path: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
 }

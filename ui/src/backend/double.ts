@@ -25,6 +25,7 @@ import type {
   Finding,
   Language,
   Prediction,
+  Progress,
   Row,
   Run,
   RunFile,
@@ -116,7 +117,7 @@ function parse(text: string, split: Split, start: number): Row[] {
     .split('\n')
     .map((line, i) => {
       const { text, label } = JSON.parse(line) as { text: string; label: string };
-      return { id: start + i, split, origin: `${FOLDER}/${split}.jsonl:${i + 1}`, text, target: { kind: 'label', label }, findings: [], changed: false };
+      return { id: start + i, split, origin: `${FOLDER}/${split}.jsonl:${i + 1}`, text, target: { kind: 'label', label }, findings: [], group: null, changed: false };
     });
 }
 
@@ -281,10 +282,11 @@ export class Double implements Door {
     return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, memory_bytes: null, f16: false, subgroups: false, parity: 'pass', detail: '', speed: null }]);
   }
 
-  async readyDevice(_device: string, onCheck: (name: string) => void): ReturnType<Door['readyDevice']> {
+  async readyDevice(...[, onCheck, signal]: Parameters<Door['readyDevice']>): ReturnType<Door['readyDevice']> {
     if (this.#untried !== undefined) {
       onCheck(this.#untried);
       await new Promise((done) => setTimeout(done, this.#pace));
+      if (signal.aborted) return fail(`${this.#untried} was not compared with the processor to the end; try again`);
       this.#untried = undefined;
     }
     return this.devices();
@@ -378,7 +380,7 @@ export class Double implements Door {
     return give({ task, ...(train === undefined ? {} : { train }), ...(test === undefined ? {} : { test }) });
   }
   dataOffers(): ReturnType<Door['dataOffers']> {
-    return give([{ task: 'intent', name: 'intents-it', language: 'it', folder: FOLDER, shipped: true, examples: 120 }]);
+    return give([{ name: 'intents-it', language: 'it', source: { task: 'intent', folder: FOLDER }, shipped: true, examples: 120 }]);
   }
 
   #summary(): DataSummary {
@@ -413,7 +415,7 @@ export class Double implements Door {
     };
   }
 
-  openData(source: Parameters<Door['openData']>[0]): Promise<DataSummary> {
+  openData(...[source]: Parameters<Door['openData']>): Promise<DataSummary> {
     const path = source.folder ?? source.train ?? '';
     if (path === ODD && source.columns?.['label'] === undefined) return fail('odd.csv:1: no column looks like the label');
     if (path === ODD) return give({ ...this.#summary(), name: 'odd' });
@@ -453,11 +455,12 @@ export class Double implements Door {
     this.#future = [];
     if (edit.kind === 'add') {
       const id = this.#rows.reduce((most, row) => Math.max(most, row.id), -1) + 1;
-      this.#rows = [...this.#rows, { id, split: edit.split, origin: `added:${id + 1}`, text: edit.text, target: edit.target, findings: [], changed: true }];
+      this.#rows = [...this.#rows, { id, split: edit.split, origin: `added:${id + 1}`, text: edit.text, target: edit.target, findings: [], group: null, changed: true }];
       return give(this.#summary());
     }
     const change = (row: Row): Row => {
       if (edit.kind === 'relabel') return { ...row, target: edit.target, findings: [], changed: true };
+      if (edit.kind === 'rewrite') return { ...row, text: edit.text, changed: true };
       return edit.kind === 'move' ? { ...row, split: edit.split, changed: true } : row;
     };
     this.#rows = edit.kind === 'delete' ? this.#rows.filter((row) => row.id !== edit.row) : this.#rows.map((row) => (row.id === edit.row ? change(row) : row));
@@ -492,9 +495,18 @@ export class Double implements Door {
     const telling = names.map((name) => ({ name, words: own(name).slice(0, 8) }));
     return give({ words: words.size, known_words: {}, telling, features: [], tables: [], tags: [], known_tags: {} });
   }
-  exportData(_data: string, folder: string, format: string): Promise<string> {
+  async exportData(...[, folder, format, onProgress, signal]: Parameters<Door['exportData']>): Promise<string> {
     this.calls.push(`exportData ${format}`);
-    return give(`${folder}/intents-it-edited`);
+    await this.#worked(this.#rows.length, onProgress, signal);
+    return `${folder}/intents-it-edited`;
+  }
+  /** Long work in ten parts. */
+  async #worked(total: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
+    for (let part = 1; part <= 10; part += 1) {
+      await new Promise((done) => setTimeout(done, this.#pace));
+      if (signal.aborted) await fail('cancelled; nothing of it is left');
+      onProgress({ done: (part * total) / 10, total, what: '' });
+    }
   }
   divideData(): Promise<string> {
     this.calls.push('divideData');
@@ -541,7 +553,9 @@ export class Double implements Door {
     return fail('the recording holds no tokens');
   }
 
-  forecast(): ReturnType<Door['forecast']> {
+  async forecast(...[, signal]: Parameters<Door['forecast']>): ReturnType<Door['forecast']> {
+    await new Promise((done) => setTimeout(done, this.#pace));
+    if (signal.aborted) return fail('the run could not be measured: it was no longer wanted');
     const event = HEAD.events.find((e) => e.type === 'forecast');
     if (!event) return fail('the recording holds no forecast');
     return give({
@@ -723,22 +737,22 @@ export class Double implements Door {
     for (const section of all) if (without.includes(section.id)) section.remove();
     return give({ html: `<!doctype html>${page.documentElement.outerHTML}`, sections });
   }
-  exportReport(_run: string, formats: string[], folder: string, _language: Language, without: string[]): Promise<string[]> {
+  async exportReport(...[run, formats, folder, , without, onProgress, signal]: Parameters<Door['exportReport']>): Promise<string[]> {
     this.calls.push(without.length > 0 ? `exportReport without ${without.join(', ')}` : 'exportReport');
-    return give(formats.map((format) => `${folder}/report.${format}`));
+    await this.#worked(20, onProgress, signal);
+    return formats.map((format) => `${folder}/${this.#played(run).row.name}-report/report.${format}`);
   }
   async exportModel(...[run, format, folder, , onProgress, signal]: Parameters<Door['exportModel']>): Promise<string> {
-    for (let part = 1; part <= 10; part += 1) {
-      await new Promise((done) => setTimeout(done, this.#pace));
-      if (signal.aborted) return fail('cancelled; nothing was written');
-      onProgress({ done: part * 1e6, total: 1e7, what: '' });
-    }
-    return give(`${folder}/${run.split('/').at(-1) ?? ''}-${format}`);
+    await this.#worked(1e7, onProgress, signal);
+    return `${folder}/${this.#played(run).row.name}-${format}`;
   }
-  packRun(run: string, folder: string): Promise<string> {
-    return give(`${folder}/${run.split('/').at(-1) ?? ''}.lapidary`);
+  async packRun(...[run, folder, onProgress, signal]: Parameters<Door['packRun']>): Promise<string> {
+    await this.#worked(1e7, onProgress, signal);
+    return `${folder}/${this.#played(run).row.name}.lapidary`;
   }
-  unpackRun(path: string): Promise<string> {
-    return path.endsWith('head.lapidary') ? give(this.#add(HEAD, 'runs/head-unpacked', 'completed').row.path) : fail(`${path}: is not a whole archive; get it again`);
+  async unpackRun(...[path, onProgress, signal]: Parameters<Door['unpackRun']>): Promise<string> {
+    if (!path.endsWith('head.lapidary')) return fail(`${path}: is not a whole archive; get it again`);
+    await this.#worked(1e7, onProgress, signal);
+    return this.#add(HEAD, 'runs/head-unpacked', 'completed').row.path;
   }
 }

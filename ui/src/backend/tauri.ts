@@ -42,20 +42,21 @@ function heard<T>(listener: (message: T) => void): Channel<T> {
   return channel;
 }
 
-/** Long work that tells of itself and can be cancelled. */
-async function watched<T, News = Progress>(
-  onNews: (news: News) => void,
-  signal: AbortSignal,
-  work: (news: Channel<News>) => Promise<T>,
-  end: () => Promise<void>,
-): Promise<T> {
+/** Long work that can be cancelled. */
+async function cancellable<T>(signal: AbortSignal, work: () => Promise<T>, end: () => Promise<void>): Promise<T> {
   const cancel = (): void => void end().catch(() => undefined);
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    return await work(heard(onNews));
+    return await work();
   } finally {
     signal.removeEventListener('abort', cancel);
   }
+}
+
+/** Long work that tells of itself and can be cancelled. */
+function watched<T, News = Progress>(onNews: (news: News) => void, signal: AbortSignal, work: (news: Channel<News>) => Promise<T>): Promise<T> {
+  const channel = heard(onNews);
+  return cancellable(signal, () => work(channel), () => call('cancel', { channel: channel.id }));
 }
 
 export const tauri: Door = {
@@ -81,18 +82,19 @@ export const tauri: Door = {
   pickFolder: (title) => call('pick_folder', { title }),
 
   devices: () => call('devices'),
-  readyDevice: (device, onCheck) => call('ready_device', { device, checking: heard(onCheck) }),
+  readyDevice: (device, onCheck, signal) => watched(onCheck, signal, (checking) => call('ready_device', { device, checking })),
   tasks: () => call('tasks'),
 
   models: () => call('models'),
-  getModel: (name, token, onProgress, signal) => watched(onProgress, signal, (progress) => call('get_model', { name, token, progress }), () => call('cancel_get_model', { name })),
+  getModel: (name, token, onProgress, signal) =>
+    cancellable(signal, () => call('get_model', { name, token, progress: heard(onProgress) }), () => call('cancel_get_model', { name })),
   importModel: (path) => call('import_model', { path }),
   isModel: (path) => call('is_model', { path }),
   removeModel: (name) => call('remove_model', { name }),
 
   dataOffers: () => call('data_offers'),
   sourceOf: (task, files) => call('source_of', { task, files }),
-  openData: (source) => call('open_data', { source }),
+  openData: (source, onProgress, signal) => watched(onProgress, signal, (progress) => call('open_data', { source, progress })),
   rows: (query) => call('rows', { query }),
   dataColumns: (source) => call('data_columns', { source }),
   editRow: (data, edit) => call('edit_row', { data, edit }),
@@ -100,17 +102,15 @@ export const tauri: Door = {
   redoEdit: (data) => call('redo_edit', { data }),
   checkData: (data) => call('check_data', { data }),
   describeData: (data) => call('describe_data', { data }),
-  exportData: (data, folder, format) => call('export_data', { data, folder, format }),
+  exportData: (data, folder, format, onProgress, signal) => watched(onProgress, signal, (progress) => call('export_data', { data, folder, format, progress })),
   divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
   microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
   lengths: (data, model, method, set) => call('lengths', { data, model, method, set }),
-  dataMap: (data, model, language, onProgress, signal) =>
-    watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress }), () => call('cancel_data_map', { data })),
-  nearRows: (data, row, model, onProgress, signal) =>
-    watched(onProgress, signal, (progress) => call('near_rows', { data, row, model, progress }), () => call('cancel_near_rows', { data })),
+  dataMap: (data, model, language, onProgress, signal) => watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress })),
+  nearRows: (data, row, model, onProgress, signal) => watched(onProgress, signal, (progress) => call('near_rows', { data, row, model, progress })),
   queryRow: (data, row) => call('query_row', { data, row }),
 
-  forecast: (request) => call('forecast', { request }),
+  forecast: (request, signal) => cancellable(signal, () => call('forecast', { request }), () => call('cancel_forecast')),
   startRun: (request) => call('start_run', { request }),
   pauseRun: (run) => call('pause_run', { run }),
   resumeRun: (run) => call('resume_run', { run }),
@@ -130,14 +130,15 @@ export const tauri: Door = {
   predictions: (run, filter, offset, limit, language) => call('predictions', { run, filter, offset, limit, language }),
   runQuery: (run, sql) => call('run_query', { run, sql }),
   figure: (run, name, language) => call('figure', { run, name, language }),
-  predict: (run, text, onSaid, signal) => watched(onSaid, signal, (said) => call('predict', { run, text, said }), () => call('cancel_predict', { run })),
+  predict: (run, text, onSaid, signal) => watched(onSaid, signal, (said) => call('predict', { run, text, said })),
   compare: (runs, language) => call('compare', { runs, language }),
   importPredictions: (path, like) => call('import_predictions', { path, like }),
 
   reportPage: (run, language, without) => call('report_page', { run, language, without }),
-  exportReport: (run, formats, folder, language, without) => call('export_report', { run, formats, folder, language, without }),
+  exportReport: (run, formats, folder, language, without, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('export_report', { run, formats, folder, language, without, progress })),
   exportModel: (run, format, folder, language, onProgress, signal) =>
-    watched(onProgress, signal, (progress) => call('export_model', { run, format, folder, language, progress }), () => call('cancel_export', { run })),
-  packRun: (run, folder) => call('pack_run', { run, folder }),
-  unpackRun: (path) => call('unpack_run', { path }),
+    watched(onProgress, signal, (progress) => call('export_model', { run, format, folder, language, progress })),
+  packRun: (run, folder, onProgress, signal) => watched(onProgress, signal, (progress) => call('pack_run', { run, folder, progress })),
+  unpackRun: (path, onProgress, signal) => watched(onProgress, signal, (progress) => call('unpack_run', { path, progress })),
 };

@@ -24,6 +24,7 @@ import type {
 import { words, type Words } from '../words';
 import { formats, type Format } from './format';
 import { Kept } from './kept.svelte';
+import { sameFiles } from './sources';
 import { Story } from './story.svelte';
 
 export const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'] as const;
@@ -38,6 +39,8 @@ export interface Toast {
   action: { text: string; run: () => void } | null;
   /** Its action takes something back that waits to be done. */
   undoes: boolean;
+  /** Long work that it tells of, and that can be stopped. */
+  work: Work | null;
 }
 
 /** A theme by its name; anything else is as the system. */
@@ -50,10 +53,11 @@ export function isFile(model: Model): boolean {
   return model.source === 'imported';
 }
 
-/** A download under way. */
-export class Download {
+/** Long work under way: how far it is, and what stops it. */
+export class Work {
   progress = $state.raw<Progress | null>(null);
   readonly abort = new AbortController();
+  readonly tell = (progress: Progress): void => void (this.progress = progress);
 }
 
 /** A data set that could not be read: its columns are on show, for a person to say which is which. */
@@ -101,7 +105,8 @@ export class App {
 
   task = $state('intent');
   data = $state.raw<DataSummary | null>(null);
-  dataBusy = $state(false);
+  /** The data set that is being read. */
+  opening = $state.raw<Work | null>(null);
   dataFault = $state<string | null>(null);
   importing = $state.raw<Importing | null>(null);
   model = $state<string | null>(null);
@@ -112,6 +117,8 @@ export class App {
   readonly set = new SvelteMap<string, string>();
   forecast = $state.raw<Forecast | null>(null);
   forecastBusy = $state(false);
+  /** A person stopped the measurement, and may ask for it again. */
+  forecastStopped = $state(false);
   /** Why what was chosen could not be measured. */
   forecastFault = $state<string | null>(null);
   /** Name of the device that is being tried before its first use. */
@@ -121,7 +128,7 @@ export class App {
   selected = $state<string | null>(null);
   /** The run that is being taken up again: its model and data are read first. */
   resuming = $state<string | null>(null);
-  readonly downloads = new SvelteMap<string, Download>();
+  readonly downloads = new SvelteMap<string, Work>();
   readonly modelFaults = new SvelteMap<string, string>();
   /** Why a model file could not be taken in, and why a packed run could not be opened: said where each was asked for. */
   modelFault = $state<string | null>(null);
@@ -142,10 +149,10 @@ export class App {
   #settings: Settings = { language: null, theme: 'system' };
   #media: MediaQueryList | null = null;
   /** Devices that are ready, or on the way to it. */
-  readonly #ready: Record<string, Promise<void>> = {};
+  readonly #ready: Record<string, Promise<boolean>> = {};
+  #trial: AbortController | null = null;
+  #measuring: AbortController | null = null;
   #toasts = 0;
-  #forecasts = 0;
-  #openings = 0;
 
   constructor(readonly door: Door) {}
 
@@ -220,8 +227,9 @@ export class App {
 
   /** The newcomer begins with the data set that ships. */
   async #openOffer(): Promise<void> {
-    const offer = this.offers.find((o) => o.task === this.task && o.language === this.language) ?? this.offers.find((o) => o.task === this.task);
-    if (offer) await this.openData({ task: offer.task, folder: offer.folder });
+    const offers = this.offers.filter((offer) => offer.source.task === this.task);
+    const offer = offers.find((offer) => offer.language === this.language) ?? offers[0];
+    if (offer) await this.openData(offer.source);
   }
 
   /** Another task has other data, other methods and other settings. */
@@ -278,9 +286,10 @@ export class App {
 
   // messages -------------------------------------------------------------------------------------
 
-  tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number; undoes?: boolean } = {}): number {
+  tell(text: string, options: { bad?: boolean; action?: Toast['action']; stay?: number; undoes?: boolean; work?: Work } = {}): number {
     this.#toasts += 1;
-    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing: !options.bad && options.stay === undefined, action: options.action ?? null, undoes: options.undoes ?? false };
+    const passing = !options.bad && options.stay === undefined;
+    const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing, action: options.action ?? null, undoes: options.undoes ?? false, work: options.work ?? null };
     this.toasts = [...this.toasts.slice(-2), toast];
     const stay = options.stay ?? (toast.bad ? 12000 : 6000);
     if (stay !== Infinity) setTimeout(() => this.dismiss(toast.id), stay);
@@ -378,31 +387,39 @@ export class App {
   }
 
   async openData(source: Source): Promise<void> {
-    this.#openings += 1;
-    const number = this.#openings;
-    this.dataBusy = true;
+    // one is read at a time
+    this.leaveOpening();
+    const work = new Work();
+    const { signal } = work.abort;
+    this.opening = work;
     this.dataFault = null;
     try {
-      const data = await this.door.openData(source);
+      const data = await this.door.openData(source, work.tell, signal);
       // another one was asked for meanwhile, or nobody waits for it any more
-      if (number !== this.#openings) return;
+      if (signal.aborted) return;
       this.data = data;
       this.leave();
       this.#turnTo(data.task);
       this.importing = null;
+      // it is offered from now on
+      if (!this.offers.some((offer) => sameFiles(offer.source, data.source))) this.offers = await this.door.dataOffers();
     } catch (reason) {
-      if (number !== this.#openings) return;
+      if (signal.aborted) return;
       this.dataFault = failure(reason).message;
       await this.#offerColumns(source, this.dataFault);
     } finally {
-      if (number === this.#openings) this.dataBusy = false;
+      if (this.opening === work) this.opening = null;
     }
   }
 
-  /** Stops waiting for the data set that is being read: what was open stays. */
+  get dataBusy(): boolean {
+    return this.opening !== null;
+  }
+
+  /** Stops the data set that is being read: what was open stays. */
   leaveOpening(): void {
-    this.#openings += 1;
-    this.dataBusy = false;
+    this.opening?.abort.abort();
+    this.opening = null;
   }
 
   /** What could not be read may only need somebody to say which column is which. */
@@ -435,15 +452,18 @@ export class App {
 
   /** Takes a packed run into the library and shows it. */
   async unpack(path: string): Promise<void> {
+    const work = new Work();
     await this.#meanwhile(path, async () => {
-      const run = await this.door.unpackRun(path);
+      const run = await this.door.unpackRun(path, work.tell, work.abort.signal);
       await this.refreshRuns();
       this.show(run, 'results');
     }, (fault) => {
+      // whoever stopped it knows
+      if (work.abort.signal.aborted) return;
       this.runFault = fault;
       // a file may be dropped on any screen; the runs are on the first one
       if (fault !== null && this.screen !== 'start') this.tell(fault, { bad: true });
-    });
+    }, work);
   }
 
   // models ---------------------------------------------------------------------------------------
@@ -461,7 +481,7 @@ export class App {
       this.model = name;
       return;
     }
-    const download = new Download();
+    const download = new Work();
     this.downloads.set(name, download);
     this.modelFaults.delete(name);
     try {
@@ -494,10 +514,10 @@ export class App {
     }, (fault) => (this.modelFault = fault));
   }
 
-  /** Says that a file is being opened as long as it is, and why it could not be. */
-  async #meanwhile(path: string, act: () => Promise<void>, say: (fault: string | null) => void): Promise<void> {
+  /** Says that a file is being opened as long as it is, how far that is where it can be stopped, and why it could not be. */
+  async #meanwhile(path: string, act: () => Promise<void>, say: (fault: string | null) => void, work?: Work): Promise<void> {
     say(null);
-    const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity });
+    const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity, work });
     try {
       await act();
     } catch (reason) {
@@ -604,13 +624,28 @@ export class App {
       this.tell(this.words.train.done, { action: { text: this.words.train.see, run: () => this.show(story.run, 'results') }, stay: 15000 });
   }
 
-  /** Sees to it that a device has been held against the processor; that takes a while the first time, and `checking` says so. */
-  ready(device: string): Promise<void> {
-    const make = async (): Promise<void> => {
-      try {
-        this.devices = await this.door.readyDevice(device, (name) => (this.checking = name));
-      } finally {
+  /**
+   * Sees to it that a device has been held against the processor; that takes a while the first time, and `checking` says
+   * so. False if that was stopped.
+   */
+  ready(device: string): Promise<boolean> {
+    const make = async (): Promise<boolean> => {
+      const trial = new AbortController();
+      const { signal } = trial;
+      this.#trial = trial;
+      signal.addEventListener('abort', () => {
         this.checking = null;
+        // whoever asks again has it tried again
+        Reflect.deleteProperty(this.#ready, device);
+      });
+      try {
+        this.devices = await this.door.readyDevice(device, (name) => (this.checking = name), signal);
+        return true;
+      } catch (reason) {
+        if (signal.aborted) return false;
+        throw reason;
+      } finally {
+        if (!signal.aborted) this.checking = null;
       }
     };
     const known = this.#ready[device];
@@ -624,24 +659,39 @@ export class App {
 
   async measure(): Promise<void> {
     const request = this.request;
-    this.#forecasts += 1;
-    const number = this.#forecasts;
+    // what was measured before is no longer what was chosen
+    this.#measuring?.abort();
+    this.#measuring = new AbortController();
+    const { signal } = this.#measuring;
     this.forecast = null;
     this.forecastFault = null;
+    this.forecastStopped = false;
     this.forecastBusy = false;
     if (!request || !this.can.forecast || this.active) return;
     this.forecastBusy = true;
     try {
-      await this.ready(request.device);
-      if (number !== this.#forecasts) return;
-      const forecast = await this.door.forecast(request);
-      if (number === this.#forecasts) this.forecast = forecast;
+      if (!(await this.ready(request.device)) || signal.aborted) return;
+      const forecast = await this.door.forecast(request, signal);
+      if (!signal.aborted) this.forecast = forecast;
     } catch (reason) {
       // no forecast is no obstacle to starting
-      if (number === this.#forecasts) this.forecastFault = failure(reason).message;
+      if (!signal.aborted) this.forecastFault = failure(reason).message;
     } finally {
-      if (number === this.#forecasts) this.forecastBusy = false;
+      if (!signal.aborted) this.forecastBusy = false;
     }
+  }
+
+  /** Ends the measurement under way, and the trial of a device that it waits for. */
+  stopMeasuring(): void {
+    this.#measuring?.abort();
+    this.stopTrial();
+    this.forecastBusy = false;
+    this.forecastStopped = true;
+  }
+
+  /** Ends the trial of a device, if there is one under way. */
+  stopTrial(): void {
+    if (this.checking !== null) this.#trial?.abort();
   }
 
   /** Gives the reason when the run was refused. */
@@ -649,7 +699,7 @@ export class App {
     const request = this.request;
     if (!request) return null;
     try {
-      await this.ready(request.device);
+      if (!(await this.ready(request.device))) return null;
       const path = await this.door.startRun(request);
       await this.refreshRuns();
       this.story(path);

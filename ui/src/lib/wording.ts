@@ -43,8 +43,8 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; (get it with|scaricalo con) `lapidary models get [^`]*`/g, '', 'model'],
   [/; `lapidary models list` (shows the catalogue|mostra il catalogo)/g, '', 'model'],
   // what the window sees to by itself
-  [/, or pass over (it|them) with --skip-bad-rows/g, ''],
-  [/, oppure salta(la|le) con --skip-bad-rows/g, ''],
+  [/, or pass over \S+ with --skip-bad-rows/g, ''],
+  [/, oppure salta\S* con --skip-bad-rows/g, ''],
   [/; train with --edited to heed (it|them)/g, ''],
   [/; addestra con --edited per tenerne conto/g, ''],
   [/; leave --edited out, or see `lapidary data edit`/g, ''],

@@ -19,11 +19,22 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// Rows between two questions whether to go on.
+const STEP: usize = 1000;
+
+/// Is told how many rows are written; `false` ends it.
+type Watch<'a> = &'a mut dyn FnMut(usize) -> bool;
+
+/// Goes on behind so many rows, if that is wanted.
+fn go_on(watch: Watch<'_>, rows: usize) -> io::Result<()> {
+    if !rows.is_multiple_of(STEP) || watch(rows) { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
+}
+
 /// Writes examples of a kind to a file. The file appears at once.
 ///
 /// # Errors
-/// If the format cannot say an example as it is, or the disk refuses.
-pub fn write(path: &Path, layout: Layout, kind: Kind, examples: &[&Example]) -> Result<()> {
+/// If the format cannot say an example as it is, the disk refuses, or it was ended.
+fn write(path: &Path, layout: Layout, kind: Kind, examples: &[&Example], watch: Watch<'_>) -> Result<()> {
     let mut unsaid = None;
     let mut said = |example: &Example, said: std::result::Result<String, String>| {
         said.map_err(|what| {
@@ -39,17 +50,21 @@ pub fn write(path: &Path, layout: Layout, kind: Kind, examples: &[&Example]) -> 
         })
     };
     write_atomically_with(path, |out| match layout {
-        Layout::Csv => table(out, b',', kind, examples, &mut said),
-        Layout::Tsv => table(out, b'\t', kind, examples, &mut said),
-        Layout::Parquet => parquet::write(out, kind, examples),
+        Layout::Csv => table(out, b',', kind, examples, &mut said, watch),
+        Layout::Tsv => table(out, b'\t', kind, examples, &mut said, watch),
+        Layout::Parquet => parquet::write(out, kind, examples, &mut |rows| go_on(watch, rows)),
         Layout::Json | Layout::Alpaca => {
             out.write_all(b"[")?;
             for (i, example) in examples.iter().enumerate() {
+                go_on(watch, i)?;
                 write!(out, "{}{}", if i == 0 { "\n" } else { ",\n" }, said(example, row(layout, kind, example))?)?;
             }
             out.write_all(b"\n]\n")
         }
-        _ => examples.iter().try_for_each(|example| writeln!(out, "{}", said(example, row(layout, kind, example))?)),
+        _ => examples.iter().enumerate().try_for_each(|(i, example)| {
+            go_on(watch, i)?;
+            writeln!(out, "{}", said(example, row(layout, kind, example))?)
+        }),
     })
     .map_err(|e| unsaid.take().unwrap_or_else(|| Error::io(path, e)))
 }
@@ -134,10 +149,11 @@ fn labelled(example: &Example) -> std::result::Result<String, String> {
 /// Takes what an example is written as, or why it cannot be.
 type Said<'a> = &'a mut dyn FnMut(&Example, std::result::Result<String, String>) -> io::Result<String>;
 
-fn table(out: &mut dyn Write, delimiter: u8, kind: Kind, examples: &[&Example], said: Said<'_>) -> io::Result<()> {
+fn table(out: &mut dyn Write, delimiter: u8, kind: Kind, examples: &[&Example], said: Said<'_>, watch: Watch<'_>) -> io::Result<()> {
     let mut rows = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
     rows.write_record(kind.roles().map(|r| r.name()))?;
-    for example in examples {
+    for (i, example) in examples.iter().enumerate() {
+        go_on(watch, i)?;
         let mut cell = |text: String| said(example, plain(text));
         rows.write_record([cell(example.text.clone())?, cell(answer(&example.target))?])?;
     }
@@ -205,11 +221,19 @@ impl NewCard {
 }
 
 /// Writes a data set as a folder with a card, its files in a format of choice. The folder appears at once, and must not
-/// hold anything before; what the card names as schema, seed and database is copied into it.
+/// hold anything before; what the card names as schema, seed and database is copied into it. `watch` is told now and then how many
+/// rows are written, and of how many; `false` ends it, and nothing is left.
 ///
 /// # Errors
-/// If the format cannot say an example, the folder holds files already, or the disk refuses.
-pub fn folder(out: &Path, kind: Kind, layout: Layout, mut card: NewCard, parts: &BTreeMap<Split, Vec<&Example>>) -> Result<()> {
+/// If the format cannot say an example, the folder holds files already, the disk refuses, or it was ended.
+pub fn folder(
+    out: &Path,
+    kind: Kind,
+    layout: Layout,
+    mut card: NewCard,
+    parts: &BTreeMap<Split, Vec<&Example>>,
+    watch: &mut dyn FnMut(u64, Option<u64>) -> bool,
+) -> Result<()> {
     if !layout.says(kind) {
         let others = Layout::of(kind).map(Layout::name).collect::<Vec<_>>().join(", ");
         return Err(Error::file(
@@ -236,9 +260,12 @@ pub fn folder(out: &Path, kind: Kind, layout: Layout, mut card: NewCard, parts: 
             std::fs::copy(&*file, unfinished.join(&name)).map_err(|e| io(file, e))?;
             *file = name;
         }
+        let total: u64 = parts.values().map(|examples| examples.len() as u64).sum();
+        let mut before = 0;
         for (split, examples) in parts.iter().filter(|(_, examples)| !examples.is_empty()) {
             let name = PathBuf::from(format!("{}.{}", split.name(), layout.ending()));
-            write(&unfinished.join(&name), layout, kind, examples)?;
+            write(&unfinished.join(&name), layout, kind, examples, &mut |rows| watch(before + rows as u64, Some(total)))?;
+            before += examples.len() as u64;
             card.files.insert(split.name().into(), name);
             card.counts.insert(split.name().into(), examples.len());
         }
@@ -299,7 +326,7 @@ mod tests {
 
     fn back(dir: &Path, layout: Layout, kind: Kind, examples: &[&Example]) -> Vec<Example> {
         let path = dir.join(format!("{layout}.{}", layout.ending()));
-        write(&path, layout, kind, examples).expect("written");
+        write(&path, layout, kind, examples, &mut |_| true).expect("written");
         read::examples(&path, kind, &Columns::default()).unwrap_or_else(|e| panic!("{kind} {layout}: {e}"))
     }
 
@@ -349,7 +376,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let refused = |layout: Layout, kind, e: &Example| {
             let path = dir.path().join(format!("x.{}", layout.ending()));
-            let message = write(&path, layout, kind, &[e]).expect_err("must be refused").to_string();
+            let message = write(&path, layout, kind, &[e], &mut |_| true).expect_err("must be refused").to_string();
             assert!(message.starts_with("x:1: ") && message.ends_with(&format!("correct the row, or choose another format than {layout}")), "{message}");
             assert!(!path.exists(), "nothing half-written is left");
             message
@@ -369,6 +396,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ended_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let examples: Vec<Example> = (0..=2 * STEP).map(|i| example(&format!("riga {i}"), Target::Label("a".into()))).collect();
+        let parts = BTreeMap::from([(Split::Train, examples.iter().collect())]);
+        for layout in Layout::of(Kind::Intent) {
+            // groups of Parquet are larger than the set
+            let last = if layout == Layout::Parquet { 0 } else { STEP as u64 };
+            let (out, mut told) = (dir.path().join(layout.name()), Vec::new());
+            let mut watch = |done: u64, total: Option<u64>| {
+                told.push((done, total));
+                done < last
+            };
+            let ended = folder(&out, Kind::Intent, layout, NewCard::default(), &parts, &mut watch);
+            assert!(ended.is_err_and(|e| matches!(e, Error::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted)), "{layout}");
+            assert_eq!(told.last(), Some(&(last, Some(2 * STEP as u64 + 1))), "{layout}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).expect("there").count(), 0);
+    }
+
+    #[test]
     fn a_folder_opens_by_its_card_and_is_never_written_over() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (out, schema) = (dir.path().join("set"), dir.path().join("tables.sql"));
@@ -376,7 +423,7 @@ mod tests {
         let examples = of(Kind::Sql);
         let parts = BTreeMap::from([(Split::Train, vec![&examples[0]]), (Split::Test, vec![&examples[1]]), (Split::Validation, Vec::new())]);
         let card = NewCard { name: "n".into(), task: "sql".into(), schema: Some(schema), ..NewCard::default() };
-        folder(&out, Kind::Sql, Layout::JsonLines, card.clone(), &parts).expect("written");
+        folder(&out, Kind::Sql, Layout::JsonLines, card.clone(), &parts, &mut |_, _| true).expect("written");
         let set = DataSet::open(&Source { folder: Some(out.clone()), ..Source::default() }).expect("opens");
         assert_eq!((set.kind, set.card.name.as_str(), set.schema), (Kind::Sql, "n", Some(out.join("tables.sql"))));
         assert_eq!((told(set.splits[&Split::Train].examples.as_slice()), set.splits.len()), (told(&examples[..1]), 2));
@@ -388,14 +435,14 @@ mod tests {
         };
         let alike = NewCard { schema: one("a", "CREATE TABLE t (a);"), seed: one("b", "INSERT INTO t VALUES (1);"), ..card.clone() };
         let both = dir.path().join("both");
-        folder(&both, Kind::Sql, Layout::JsonLines, alike, &parts).expect("written");
+        folder(&both, Kind::Sql, Layout::JsonLines, alike, &parts, &mut |_, _| true).expect("written");
         let set = DataSet::open(&Source { folder: Some(both), ..Source::default() }).expect("opens");
         let [schema, seed] = [set.schema, set.seed].map(|path| std::fs::read_to_string(path.expect("named")).expect("copied"));
         assert_eq!((schema.as_str(), seed.as_str()), ("CREATE TABLE t (a);", "INSERT INTO t VALUES (1);"), "neither takes the place of the other");
-        assert!(folder(&out, Kind::Sql, Layout::JsonLines, card, &parts).is_err_and(|e| e.to_string().contains("already holds files")));
+        assert!(folder(&out, Kind::Sql, Layout::JsonLines, card, &parts, &mut |_, _| true).is_err_and(|e| e.to_string().contains("already holds files")));
         let lost = NewCard { schema: Some(dir.path().join("nowhere.sql")), ..NewCard::default() };
         let other = dir.path().join("other");
-        assert!(folder(&other, Kind::Sql, Layout::JsonLines, lost, &parts).is_err_and(|e| e.to_string().contains("nowhere.sql")));
+        assert!(folder(&other, Kind::Sql, Layout::JsonLines, lost, &parts, &mut |_, _| true).is_err_and(|e| e.to_string().contains("nowhere.sql")));
         assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 5, "nothing half-made is left");
     }
 }

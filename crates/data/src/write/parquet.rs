@@ -14,15 +14,16 @@ use std::sync::Arc;
 /// Rows that are packed together, and held in memory.
 const GROUP: usize = 100_000;
 
-/// Writes examples.
+/// Writes examples; `go_on` is told before each group how many are written.
 ///
 /// # Errors
-/// If the disk refuses.
-pub fn write(out: &mut dyn Write, kind: Kind, examples: &[&Example]) -> io::Result<()> {
+/// If the disk refuses, or as `go_on`.
+pub fn write(out: &mut dyn Write, kind: Kind, examples: &[&Example], go_on: &mut dyn FnMut(usize) -> io::Result<()>) -> io::Result<()> {
     let failed = |e: ParquetError| io::Error::other(e.to_string());
     // the library wants a file that another thread could have, so it fills a buffer that is emptied after every group
     let mut writer = opened(kind).map_err(failed)?;
-    for rows in examples.chunks(GROUP) {
+    for (i, rows) in examples.chunks(GROUP).enumerate() {
+        go_on(i * GROUP)?;
         group(&mut writer, rows).map_err(failed)?;
         out.write_all(&std::mem::take(writer.inner_mut()))?;
     }

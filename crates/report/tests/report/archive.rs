@@ -41,7 +41,7 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
     let dir = tempfile::tempdir().unwrap();
     let run = folder(dir.path());
     let archive = dir.path().join("x.lapidary");
-    let packed = export(&run, &archive, false).unwrap();
+    let packed = export(&run, &archive, false, &mut |_, _| true).unwrap();
     let names: Vec<&str> = packed.iter().map(|e| e.path.as_str()).collect();
     // the test file is no longer the one that was scored, so it stays out
     assert_eq!(
@@ -58,7 +58,7 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
         ]
     );
     let elsewhere = dir.path().join("elsewhere").join("run");
-    assert_eq!(import(&archive, &elsewhere).unwrap(), packed);
+    assert_eq!(import(&archive, &elsewhere, &mut |_, _| true).unwrap(), packed);
     for entry in &packed {
         assert_eq!(hash(&elsewhere.join(&entry.path)), entry.sha256);
     }
@@ -77,9 +77,9 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
         assert!(said(&report(&elsewhere), part) && !said(&report(&run), part), "{part}");
     }
     assert!(!said(&report(&elsewhere), &dir.path().display().to_string()));
-    assert!(import(&archive, &elsewhere).unwrap_err().to_string().contains("exists already"));
-    assert!(export(&run, &archive, false).unwrap_err().to_string().contains("exists already"));
-    let bare = export(&run, &dir.path().join("bare.lapidary"), true).unwrap();
+    assert!(import(&archive, &elsewhere, &mut |_, _| true).unwrap_err().to_string().contains("exists already"));
+    assert!(export(&run, &archive, false, &mut |_, _| true).unwrap_err().to_string().contains("exists already"));
+    let bare = export(&run, &dir.path().join("bare.lapidary"), true, &mut |_, _| true).unwrap();
     assert!(!bare.iter().any(|e| e.path.starts_with("data/")));
 }
 
@@ -100,7 +100,7 @@ fn a_damaged_archive_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
     let run = folder(dir.path());
     let archive = dir.path().join("x.lapidary");
-    export(&run, &archive, false).unwrap();
+    export(&run, &archive, false, &mut |_, _| true).unwrap();
     let bytes = std::fs::read(&archive).unwrap();
     let out = dir.path().join("out");
     for at in (100..bytes.len()).step_by(bytes.len() / 37) {
@@ -108,7 +108,7 @@ fn a_damaged_archive_is_refused_whole() {
         damaged[at] ^= 0x55;
         std::fs::write(&archive, &damaged).unwrap();
         // a byte of a time stamp may change unseen; whatever comes out then is whole
-        match import(&archive, &out) {
+        match import(&archive, &out, &mut |_, _| true) {
             Ok(entries) => {
                 entries.iter().for_each(|e| assert_eq!(hash(&out.join(&e.path)), e.sha256));
                 std::fs::remove_dir_all(&out).unwrap();
@@ -119,9 +119,9 @@ fn a_damaged_archive_is_refused_whole() {
     }
     for length in [0, 10, bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(&archive, &bytes[..length]).unwrap();
-        assert!(import(&archive, &out).is_err() && !out.exists(), "cut at {length}");
+        assert!(import(&archive, &out, &mut |_, _| true).is_err() && !out.exists(), "cut at {length}");
     }
-    assert!(export(dir.path(), &dir.path().join("y.lapidary"), false).is_err(), "no run folder");
+    assert!(export(dir.path(), &dir.path().join("y.lapidary"), false, &mut |_, _| true).is_err(), "no run folder");
     assert!(!dir.path().join("y.lapidary").exists());
 }
 

@@ -189,7 +189,7 @@ fn every_table_is_there_for_programs_with_plain_numbers() {
     for lang in [Lang::English, Lang::Italian] {
         let folder = tempfile::tempdir().unwrap();
         let document = content::run(&run, lang);
-        let paths = write(&document, &[Format::Csv, Format::Json], folder.path()).unwrap();
+        let paths = write(&document, &[Format::Csv, Format::Json], folder.path(), &mut |_, _| true).unwrap();
         assert_eq!(paths.len(), document.tables().count() + 1);
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("report.json")).unwrap()).unwrap();
         assert_eq!(json["tables"]["results"][0]["system"], "model");

@@ -537,7 +537,7 @@ fn writing_leaves_whole_files_and_overwrites_older_ones() {
     let place = folder.path().join("new").join("folder");
     let run = run(12, 600);
     for lang in [Lang::Italian, Lang::English] {
-        let paths = write(&content::run(&run, lang), &[Format::Html, Format::Markdown], &place).unwrap();
+        let paths = write(&content::run(&run, lang), &[Format::Html, Format::Markdown], &place, &mut |_, _| true).unwrap();
         assert_eq!(paths, [place.join("report.html"), place.join("report.md")]);
         assert_eq!(std::fs::read_to_string(&paths[0]).unwrap(), render(&run, lang));
     }
@@ -568,7 +568,10 @@ fn writing_leaves_whole_files_and_overwrites_older_ones() {
     for look in ["svg", "dark.svg", "print.svg"] {
         Document::parse(&std::fs::read_to_string(place.join(format!("figures/loss.{look}"))).unwrap()).unwrap();
     }
-    assert!(write(&content::run(&run, Lang::English), &[Format::Html], &place.join("report.html")).is_err(), "a file where the folder should be");
+    assert!(
+        write(&content::run(&run, Lang::English), &[Format::Html], &place.join("report.html"), &mut |_, _| true).is_err(),
+        "a file where the folder should be"
+    );
 }
 
 #[test]
@@ -584,7 +587,7 @@ fn sections_can_be_left_out() {
         let document = content::run(&run(3, 30), Lang::Italian).without(&left_out);
         assert!(!document.sections.iter().any(|s| left_out.iter().any(|id| id == s.id)));
         paper::checked(&document);
-        let paths = write(&document, &[Format::Html, Format::Pdf, Format::Markdown, Format::Csv, Format::Json], folder.path()).unwrap();
+        let paths = write(&document, &[Format::Html, Format::Pdf, Format::Markdown, Format::Csv, Format::Json], folder.path(), &mut |_, _| true).unwrap();
         assert_eq!(paths.len(), 4 + document.tables().count());
         let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
         assert!(left_out.iter().all(|id| !text.contains(&format!("(#{id})"))), "{left_out:?}");

@@ -18,6 +18,6 @@ label: string | null,
  */
 probability: number | null, 
 /**
- * The likeliest labels, likeliest first; empty where answers are no labels.
+ * The labels with their probabilities, likeliest first; empty where answers are no labels.
  */
 alternatives: Array<Alternative>, };

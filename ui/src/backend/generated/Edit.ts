@@ -13,7 +13,15 @@ row: number,
 /**
  * The answer.
  */
-target: Target, } | { "kind": "delete", 
+target: Target, } | { "kind": "rewrite", 
+/**
+ * The row.
+ */
+row: number, 
+/**
+ * The text.
+ */
+text: string, } | { "kind": "delete", 
 /**
  * The row.
  */

@@ -31,6 +31,11 @@ target: Target,
  */
 findings: Array<string>, 
 /**
+ * Where the rows of one finding were asked for: those that belong together, such as the copies of a text, have the
+ * same number.
+ */
+group: number | null, 
+/**
  * A person has changed or added it.
  */
 changed: boolean, };
