@@ -663,6 +663,7 @@ export class App {
     this.#measuring?.abort();
     this.#measuring = new AbortController();
     const { signal } = this.#measuring;
+    const wanted = (): boolean => !signal.aborted;
     this.forecast = null;
     this.forecastFault = null;
     this.forecastStopped = false;
@@ -670,14 +671,14 @@ export class App {
     if (!request || !this.can.forecast || this.active) return;
     this.forecastBusy = true;
     try {
-      if (!(await this.ready(request.device)) || signal.aborted) return;
+      if (!(await this.ready(request.device)) || !wanted()) return;
       const forecast = await this.door.forecast(request, signal);
-      if (!signal.aborted) this.forecast = forecast;
+      if (wanted()) this.forecast = forecast;
     } catch (reason) {
       // no forecast is no obstacle to starting
-      if (!signal.aborted) this.forecastFault = failure(reason).message;
+      if (wanted()) this.forecastFault = failure(reason).message;
     } finally {
-      if (!signal.aborted) this.forecastBusy = false;
+      if (wanted()) this.forecastBusy = false;
     }
   }
 
