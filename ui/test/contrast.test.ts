@@ -44,6 +44,7 @@ describe('colours', () => {
   });
 
   it('of screens and parts are those of the design system', () => {
+    // but for the tints behind entities, one a type
     for (const room of ['screens', 'parts', '.'])
       for (const file of readdirSync(join('src', room)).filter((name) => name.endsWith('.svelte'))) {
         const style = readFileSync(join('src', room, file), 'utf8').split('<style>')[1] ?? '';
