@@ -587,7 +587,11 @@ mod tests {
         });
         let source = Source { folder: Some(dir.path().into()), kind: Some(Kind::Intent), ..Source::default() };
         let mut seen: Vec<(PathBuf, u64, u64)> = Vec::new();
-        DataSet::open_with(&source, &mut |path, done, total| seen.push((path.into(), done, total))).expect("opens");
+        DataSet::open_with(&source, &mut |path, done, total| {
+            seen.push((path.into(), done, total));
+            true
+        })
+        .expect("opens");
         for (name, size) in sizes {
             let of: Vec<_> = seen.iter().filter(|(path, ..)| path.ends_with(name)).collect();
             assert!(!of.is_empty() && of.iter().all(|(_, done, total)| *done <= size && *total == size), "{name}: {seen:?}");

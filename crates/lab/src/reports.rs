@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
 use crate::watch::{Watch, watched};
-use crate::{look, run, task};
+use crate::{look, models, task};
 use data::set::Source;
 use report::Run;
 use report::archive::{self, Entry};

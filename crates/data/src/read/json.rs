@@ -63,7 +63,9 @@ pub fn read(path: &Path, text: Text, sink: Sink<'_>) -> Result<()> {
         if e.is_io() || e.is_data() {
             return Error::row(path, place.line.get(), what);
         }
-        place.wrong(path, say!("not valid JSON: {what}", "JSON non valido: {what}"))
+        // by then the parser has also taken the brackets that close what the fault lies in
+        let column = e.column().saturating_sub(place.wide_at(e.line())).max(1);
+        Error::row(path, e.line(), say!("not valid JSON: {what}", "JSON non valido: {what}")).at_column(column)
     })
 }
 
@@ -74,13 +76,15 @@ struct Place {
     column: Cell<usize>,
     /// Whether this byte ends the line.
     ends: Cell<bool>,
+    /// The last line with characters of several bytes, and how many bytes it has beyond its characters.
+    wide: Cell<(usize, usize)>,
     /// Bytes since the last row, or the last value that was kept.
     since: Cell<usize>,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: Cell::new(1), column: Cell::new(0), ends: Cell::new(false), since: Cell::new(0) }
+        Self { line: Cell::new(1), column: Cell::new(0), ends: Cell::new(false), wide: Cell::new((0, 0)), since: Cell::new(0) }
     }
 }
 
@@ -94,7 +98,15 @@ impl Place {
         // the bytes after the first of a character are no characters of their own
         if byte & 0xc0 != 0x80 {
             self.column.set(self.column.get() + 1);
+        } else {
+            self.wide.set((self.line.get(), self.wide_at(self.line.get()) + 1));
         }
+    }
+
+    /// How many bytes a line has beyond its characters, if it is the last that has any.
+    fn wide_at(&self, line: usize) -> usize {
+        let (last, bytes) = self.wide.get();
+        if last == line { bytes } else { 0 }
     }
 
     /// What is wrong here.

@@ -168,7 +168,8 @@ fn json_documents_in_every_shape() {
     assert_eq!(read("x.json", b"{\"text\":\"a\",\"label\":\"x\"}\n{\"text\":\"b\",\"label\":\"y\"}\n", ""), Ok(vec![row("a", "x", 1), row("b", "y", 2)]));
     let lines = b"[\n  {\"text\": \"a\",\n   \"label\": \"x\"},\n\n  {\"text\": \"b\", \"label\": \"y\"}\n]\n";
     assert_eq!(read("x.json", lines, ""), Ok(vec![row("a", "x", 2), row("b", "y", 5)]));
-    assert!(message("x.json", b"[{\"text\": \"a\",\n \"label\": }]", "").contains("x.json:2: column 11: not valid JSON"));
+    let told = message("x.json", b"[{\"text\": \"a\",\n \"label\": }]", "");
+    assert!(told.contains("x.json:2: column 11: not valid JSON"), "{told}");
     let deep = message("x.json", br#"{"status": "ok", "result": {"page": {"items": [{"text": "a", "label": "x"}]}}}"#, "");
     assert!(
         deep.contains("the columns are `status`, `result`, `result.page`") && deep.ends_with("; if the rows lie inside `result`, save them as a list"),
