@@ -94,7 +94,7 @@ fn a_desk_tells_of_an_open_set_what_the_command_tells_of_files() {
     let model = tiny().display().to_string();
     let open = |task: &str, name: &str| {
         let source = view::Source { task: task.into(), folder: Some(root().join("datasets").join(name)), ..view::Source::default() };
-        desk.open_data(source).expect("opens")
+        desk.open_data(source, &mut |_, _| true).expect("opens")
     };
     let opened = open("intent", "intents-it");
     let long = |s: &DataSummary| s.findings.iter().filter(|f| f.kind == "too_long").map(|f| f.count).sum::<usize>();
