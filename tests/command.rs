@@ -1148,7 +1148,7 @@ fn rows_are_edited_and_trained_on_as_edited() {
     refused(&["undo"], "no change to take back");
     refused(&["delete", "train:99"], "the train part has 8 rows");
     refused(&["delete", "nowhere.jsonl:1"], "there is no such row");
-    refused(&["add", "train", "", "order_tracking"], "the new row has no text");
+    refused(&["add", "train", "", "order_tracking"], "would have no text");
 
     assert!(done(&["relabel", "train.jsonl:1", "return_refund"]).contains("order_tracking → return_refund"));
     done(&["delete", "train:1"]);

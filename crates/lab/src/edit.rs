@@ -626,7 +626,7 @@ mod tests {
         let mut editor = bench.open();
         let before = rows(&editor);
         let empty = Change::Add { split: Split::Train, text: " \n".into(), target: label("a") };
-        assert!(editor.apply(empty).is_err_and(|e| e.to_string().contains("the new row has no text")));
+        assert!(editor.apply(empty).is_err_and(|e| e.to_string().contains("would have no text")));
         assert!(editor.apply(Change::Delete { row: 3 }).is_err_and(|e| e.to_string().contains("no row 3; the rows are 0 to 2")));
         let query = Target::Sql("SELECT 1".into());
         assert!(editor.apply(Change::Relabel { row: 0, target: query }).is_err_and(|e| e.to_string().contains("of the kind sql")));

@@ -64,8 +64,12 @@ pub fn read(path: &Path, text: Text, sink: Sink<'_>) -> Result<()> {
             return Error::row(path, place.line.get(), what);
         }
         // by then the parser has also taken the brackets that close what the fault lies in
-        let column = e.column().saturating_sub(place.wide_at(e.line())).max(1);
-        Error::row(path, e.line(), say!("not valid JSON: {what}", "JSON non valido: {what}")).at_column(column)
+        let (line, column) = match e.column() {
+            // a line end where there may be none, which the parser counts to the line behind it
+            0 => place.end.get(),
+            column => (e.line(), column - place.wide_at(e.line()).min(column - 1)),
+        };
+        Error::row(path, line, say!("not valid JSON: {what}", "JSON non valido: {what}")).at_column(column)
     })
 }
 
@@ -78,13 +82,15 @@ struct Place {
     ends: Cell<bool>,
     /// The last line with characters of several bytes, and how many bytes it has beyond its characters.
     wide: Cell<(usize, usize)>,
+    /// Where the last line that has ended did: its number, and the column of its line end.
+    end: Cell<(usize, usize)>,
     /// Bytes since the last row, or the last value that was kept.
     since: Cell<usize>,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: Cell::new(1), column: Cell::new(0), ends: Cell::new(false), wide: Cell::new((0, 0)), since: Cell::new(0) }
+        Self { line: Cell::new(1), column: Cell::new(0), ends: Cell::new(false), wide: Cell::new((0, 0)), end: Cell::new((1, 1)), since: Cell::new(0) }
     }
 }
 
@@ -100,6 +106,9 @@ impl Place {
             self.column.set(self.column.get() + 1);
         } else {
             self.wide.set((self.line.get(), self.wide_at(self.line.get()) + 1));
+        }
+        if byte == b'\n' {
+            self.end.set((self.line.get(), self.column.get()));
         }
     }
 
