@@ -1,8 +1,6 @@
 //! Drives the real window: a screen without hardware, a message bus and WebKit's own WebDriver, which starts the
 //! program and speaks a few lines of HTTP (Linux; <https://www.w3.org/TR/webdriver2/>).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -23,6 +21,8 @@ pub struct Window {
     driver: Child,
     port: u16,
     session: String,
+    /// Where the screen keeps its pixels.
+    pixels: tempfile::TempDir,
 }
 
 /// A key of the keyboard that is no character.
@@ -81,7 +81,9 @@ impl Window {
     /// # Panics
     /// If it does not start.
     pub fn open(program: &Path, args: &[&str], variables: &[(&str, &str)], (width, height): (usize, usize)) -> Self {
+        let pixels = tempfile::tempdir().expect("a folder for the screen");
         let mut screen = Command::new("Xvfb");
+        screen.arg("-fbdir").arg(pixels.path());
         screen.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")]);
         let mut screen = screen.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb starts");
         let mut number = String::new();
@@ -97,7 +99,7 @@ impl Window {
         std::os::unix::process::CommandExt::process_group(&mut driver, 0);
         let driver = driver.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("dbus-run-session starts");
 
-        let mut window = Self { screen, driver, port, session: String::new() };
+        let mut window = Self { screen, driver, port, session: String::new(), pixels };
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(began.elapsed() < PATIENCE, "WebKitWebDriver does not listen");
@@ -270,22 +272,29 @@ impl Window {
         self.post("/refresh", &json!({}));
     }
 
-    /// Takes a picture of the page into a PNG file.
+    /// Keeps a picture of the screen, as the screen itself has it. WebDriver's own `/screenshot` waits for ever in some states of
+    /// a page here.
     ///
     /// # Panics
-    /// If the driver gives none, or one of another size than the page's, or the file cannot be written.
+    /// If the screen shows nothing, or the picture cannot be written.
     pub fn picture(&self, file: &Path) {
-        let told = self.http("GET", &format!("/session/{}/screenshot", self.session), &Value::Null);
-        let png = told.as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_else(|| panic!("no picture {}: {told}", file.display()));
-        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{} would be no PNG", file.display());
-        // where every PNG has its width and its height
-        let side = |at: usize| png.get(at..at + 4).map(|bytes| bytes.iter().fold(0_u64, |side, byte| (side << 8) | u64::from(*byte)));
-        let page = self.script("return [innerWidth, innerHeight].map(side => Math.round(side * devicePixelRatio))", &[]);
-        assert_eq!(json!([side(16), side(20)]), page, "{}", file.display());
+        // XWD, as X11/XWDFile.h has it: a header of big-endian words, colours of twelve bytes, then lines of blue, green, red, nothing
+        let screen = std::fs::read(self.pixels.path().join("Xvfb_screen0")).expect("the screen's pixels");
+        let word = |n: usize| screen.get(n * 4..n * 4 + 4).map_or(0, |b| b.iter().fold(0_usize, |word, byte| (word << 8) | usize::from(*byte)));
+        let (width, height, line) = (word(4), word(5), word(12));
+        let lines = screen.get(word(0) + word(19) * 12..).unwrap_or_default().chunks(line.max(1)).take(height);
+        let rgb: Vec<u8> = lines.flat_map(|line| line[..width * 4].chunks_exact(4).flat_map(|p| [p[2], p[1], p[0]])).collect();
+        assert_eq!((rgb.len(), word(11)), (width * height * 3, 32), "{}: another screen than was asked for", file.display());
+        let colours: std::collections::BTreeSet<&[u8]> = rgb.chunks_exact(3).collect();
+        assert!(colours.len() > 20, "{}: the screen shows nothing", file.display());
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).expect("a folder for pictures");
         }
-        std::fs::write(file, png).expect("a picture");
+        let out = std::fs::File::create(file).expect("a picture");
+        let mut encoder = png::Encoder::new(std::io::BufWriter::new(out), width as u32, height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.write_header().and_then(|mut w| w.write_image_data(&rgb)).expect("a picture");
     }
 
     /// The processes of the window and its page: name, number. Those that only drive it are left out (Linux).
