@@ -5,6 +5,8 @@
 
 #[path = "../../crates/gemma/src/error.rs"]
 mod error;
+#[path = "../../crates/gemma/src/file.rs"]
+mod file;
 #[path = "../../crates/gemma/src/hf.rs"]
 mod hf;
 #[path = "../../crates/gemma/src/quant.rs"]
