@@ -1020,9 +1020,7 @@ fn peak(command: &mut Command) -> (Output, u64) {
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
     while child.try_wait().expect("waited for").is_none() {
-        let now = std::fs::read_to_string(&status).unwrap_or_default();
-        let kib = now.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
-        most = most.max(kib.unwrap_or(0) / 1024);
+        most = most.max(gemma::file::kibibytes(&status, "VmHWM:").unwrap_or(0) >> 20);
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     (child.wait_with_output().expect("its output"), most)

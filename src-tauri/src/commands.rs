@@ -561,7 +561,7 @@ fn check(shell: &Shell, request: &RunRequest) -> Answer<()> {
 /// looked for as a file in whatever folder the program was started in.
 fn check_model(shell: &Shell, model: &str) -> Answer<()> {
     let granted = shell.grants.check(Path::new(model));
-    if granted.is_err() && models::list(shell.desk.home())?.iter().any(|listed| listed.name == model) { Ok(()) } else { granted }
+    if granted.is_err() && models::is_listed(shell.desk.home(), model)? { Ok(()) } else { granted }
 }
 
 #[tauri::command]

@@ -273,12 +273,8 @@ impl Iterator for Messages {
 /// # Errors
 /// If the disk refuses.
 pub fn write_test(path: &Path, rows: usize) -> std::io::Result<()> {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
-    for (i, (own, seen)) in Messages::new(2).zip(Messages::new(1)).take(rows).enumerate() {
-        let message = if i % 100 == 0 { seen } else { own };
-        writeln!(file, "{}", serde_json::json!({"text": message.text, "label": message.label}))?;
-    }
-    file.flush()
+    let both = Messages::new(2).zip(Messages::new(1)).take(rows).enumerate();
+    lines(path, both.map(|(i, (own, seen))| if i % 100 == 0 { seen } else { own }))
 }
 
 /// Writes a training set of so many messages as JSON Lines; one in a hundred is a copy of another, one in a hundred nearly one.
@@ -286,16 +282,23 @@ pub fn write_test(path: &Path, rows: usize) -> std::io::Result<()> {
 /// # Errors
 /// If the disk refuses.
 pub fn write(path: &Path, rows: usize) -> std::io::Result<()> {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
     let mut last = String::new();
-    for (i, message) in Messages::new(1).take(rows).enumerate() {
+    let messages = Messages::new(1).take(rows).enumerate().map(|(i, message)| {
         let text = match i % 100 {
             50 => last.to_uppercase(),
             70 => last.replacen(' ', " davvero ", 1),
             _ => message.text,
         };
-        writeln!(file, "{}", serde_json::json!({"text": text, "label": message.label}))?;
-        last = text;
+        last.clone_from(&text);
+        Message { text, label: message.label }
+    });
+    lines(path, messages)
+}
+
+fn lines(path: &Path, messages: impl Iterator<Item = Message>) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    for Message { text, label } in messages {
+        writeln!(file, "{}", serde_json::json!({"text": text, "label": label}))?;
     }
     file.flush()
 }

@@ -152,12 +152,12 @@ pub struct Skipped {
     pub count: usize,
     /// What is wrong with the first of them, with file and line.
     pub first: Vec<String>,
-    /// All of them, by what is the matter.
+    /// All of them, by what is the matter and the file that they are in.
     #[serde(skip)]
-    pub by_fault: BTreeMap<Fault, Faulty>,
+    pub by_fault: BTreeMap<(Fault, PathBuf), Faulty>,
 }
 
-/// Rows that were passed over for one reason.
+/// Rows of a file that were passed over for one reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faulty {
     /// What is wrong with the first of them, with file and line.
@@ -175,9 +175,9 @@ impl Skipped {
         if self.first.len() < LISTED {
             self.first.push(error.to_string());
         }
-        if let Error::Row { line, column, fault, .. } = error {
-            let faulty = self.by_fault.entry(*fault).or_insert_with(|| Faulty { first: error.to_string(), places: Vec::new() });
-            faulty.places.push((*line, *column));
+        if let Error::Row { path, line, column, fault, .. } = error {
+            let new = || Faulty { first: error.to_string(), places: Vec::new() };
+            self.by_fault.entry((*fault, path.clone())).or_insert_with(new).places.push((*line, *column));
         }
     }
 }
@@ -372,10 +372,9 @@ fn find(folder: &Path, card: &Card, named: &BTreeMap<Split, PathBuf>) -> Result<
         let of: Vec<&PathBuf> = files.iter().filter(|f| Split::recognise(&stem(f)) == Some(split)).collect();
         let exact: Vec<&PathBuf> = of.iter().copied().filter(|f| stem(f) == split.name()).collect();
         let chosen = if exact.is_empty() { of } else { exact };
-        let whole = chosen.first().map(|first| read::shards(&folder.join(first)).len());
         match chosen.as_slice() {
             [] => {}
-            [one, other, ..] if whole != Some(chosen.len()) => {
+            [one, other, ..] if read::shards(&folder.join(one)).len() != chosen.len() => {
                 let what = say!(
                     "has both {} and {} for {name}; name one with --{name}",
                     "ha sia {} sia {} per {name}; indicane uno con --{name}",

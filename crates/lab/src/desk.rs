@@ -628,8 +628,11 @@ impl Desk {
         let (own, more) = (of(snapshot.measurable()), of(&made));
         let long = measure.too_long(&snapshot.set, &task, &made);
         let refused = long.iter().map(|finding| finding.rows.len()).sum();
-        lock(&sheet).measured(snapshot.turn, &own, long);
-        Ok(Lengths::of(&own, &more, measure.recipe().max_tokens, refused))
+        let lengths = Lengths::of(&own, &more, measure.recipe().max_tokens, refused);
+        let mut sheet = lock(&sheet);
+        sheet.learn(snapshot.turn, task);
+        sheet.measured(snapshot.turn, &own, long);
+        Ok(lengths)
     }
 
     fn reads(&self, model: &str) -> Result<Arc<Reads>> {

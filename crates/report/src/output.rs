@@ -26,8 +26,8 @@ pub enum Format {
     Png,
 }
 
-/// Files that every figure becomes.
-const DRAWN: usize = 4;
+/// The looks that every figure is drawn in, each by the ending of its file.
+const LOOKS: [(&str, Variant); 3] = [("svg", Variant::Light), ("dark.svg", Variant::Dark), ("print.svg", Variant::Print)];
 
 impl Format {
     /// What a user may ask for.
@@ -68,7 +68,8 @@ pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut
         Format::Csv => document.tables().count(),
         Format::Png => document.figures.len(),
     };
-    let total = (DRAWN * document.figures.len() + formats.iter().map(files).sum::<usize>()) as u64;
+    // of each figure there is a file for each look, and one of its values
+    let total = ((LOOKS.len() + 1) * document.figures.len() + formats.iter().map(files).sum::<usize>()) as u64;
     let mut done = 0;
     let mut save = |path: &Path, bytes: &[u8]| {
         record::write_atomically(path, bytes)?;
@@ -78,9 +79,9 @@ pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut
     let figures = made(folder.join("figures"))?;
     for (name, figure) in &document.figures {
         let file = |ending: &str| figures.join(format!("{name}.{ending}"));
-        save(&file("svg"), figure.svg_for(Variant::Light).as_bytes())?;
-        save(&file("dark.svg"), figure.svg_for(Variant::Dark).as_bytes())?;
-        save(&file("print.svg"), figure.svg_for(Variant::Print).as_bytes())?;
+        for (ending, look) in LOOKS {
+            save(&file(ending), figure.svg_for(look).as_bytes())?;
+        }
         save(&file("json"), figure.data.to_string().as_bytes())?;
     }
     let mut written = Vec::new();

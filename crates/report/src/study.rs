@@ -1,7 +1,7 @@
 //! A study, which is many runs of one question: its outcome, `study.json`, and its report.
 
 use crate::content::scores::{baseline, inside, measure};
-use crate::content::{self, LISTED, NAME_CHARS, listed_of};
+use crate::content::{self, NAME_CHARS, listed};
 use crate::document::{Block, Cell, Column, Document, Kind, Role, Row, Section, Table, plain};
 use crate::figure::{self, Learnt, Series};
 use crate::record::Error;
@@ -153,7 +153,7 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
         summary.push(Block::Figure { name: "learning".into(), caption: fill(words.study_caption, &[("measure", &title)]) });
     }
 
-    let rows = outcome.summaries.iter().take(LISTED).map(|s| {
+    let rows = outcome.summaries.iter().map(|s| {
         Row::new(vec![
             Cell::plain(method(&s.method)),
             size(s.examples, s.rows),
@@ -163,21 +163,15 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
             time(s.seconds),
         ])
     });
-    let mut results = vec![Block::Table(Table {
-        name: "summaries",
-        caption: Some(words.study_results_caption.into()),
-        columns: vec![
-            Column::new("method", words.method, Kind::Name),
-            Column::new("examples", words.study_examples, Kind::Number),
-            Column::new("runs", words.study_runs, Kind::Number),
-            Column::new("mean", &title, Kind::Share),
-            Column::new("interval", words.interval, Kind::Interval),
-            Column::new("seconds", words.time, Kind::Number),
-        ],
-        titled: true,
-        rows: rows.collect(),
-    })];
-    results.extend(listed_of(outcome.summaries.len(), lang));
+    let columns = vec![
+        Column::new("method", words.method, Kind::Name),
+        Column::new("examples", words.study_examples, Kind::Number),
+        Column::new("runs", words.study_runs, Kind::Number),
+        Column::new("mean", &title, Kind::Share),
+        Column::new("interval", words.interval, Kind::Interval),
+        Column::new("seconds", words.time, Kind::Number),
+    ];
+    let mut results = listed("summaries", Some(words.study_results_caption), columns, rows, lang);
     if !outcome.baselines.is_empty() {
         let rows = outcome.baselines.iter().map(|(name, &value)| {
             Row::new(vec![Cell { text: plain(baseline(name, &outcome.task, words)), value: clean(name, NAME_CHARS).into() }, percent(value)])
@@ -192,24 +186,18 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
     }
     results.push(Block::Paragraph { text: plain(words.study_note), role: Role::Note });
 
-    let rows = outcome.cells.iter().take(LISTED).map(|c| {
+    let rows = outcome.cells.iter().map(|c| {
         let folder = c.folder.file_name().unwrap_or(c.folder.as_os_str()).to_string_lossy();
         Row::new(vec![Cell::foreign(&folder, NAME_CHARS), size(c.examples, c.rows), Cell::value(c.seed.to_string(), c.seed), percent(c.value), time(c.seconds)])
     });
-    let mut runs = vec![Block::Table(Table {
-        name: "runs",
-        caption: None,
-        columns: vec![
-            Column::new("run", words.run, Kind::Name),
-            Column::new("examples", words.study_examples, Kind::Number),
-            Column::new("seed", words.seed, Kind::Number),
-            Column::new("value", &title, Kind::Share),
-            Column::new("seconds", words.time, Kind::Number),
-        ],
-        titled: true,
-        rows: rows.collect(),
-    })];
-    runs.extend(listed_of(outcome.cells.len(), lang));
+    let columns = vec![
+        Column::new("run", words.run, Kind::Name),
+        Column::new("examples", words.study_examples, Kind::Number),
+        Column::new("seed", words.seed, Kind::Number),
+        Column::new("value", &title, Kind::Share),
+        Column::new("seconds", words.time, Kind::Number),
+    ];
+    let runs = listed("runs", None, columns, rows, lang);
     let section = |id, heading: &str, blocks| Section { id, heading: heading.into(), blocks };
     let version = clean(&outcome.version, 40);
     let mut heading = vec![words.study_title.to_string()];

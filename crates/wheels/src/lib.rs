@@ -144,14 +144,14 @@ fn folder(target: &Path) -> &Path {
 /// What `get` says; if a part or the whole is not what it should be, which then is gone; if it is asked to stop, or the
 /// disk refuses, and then what was fetched is kept.
 pub fn fetch<E: From<Error>>(target: &Path, single: &Single, stop: &AtomicBool, mut get: impl FnMut(&Path, usize) -> Result<PathBuf, E>) -> Result<bool, E> {
-    let wheels = waiting(target);
-    std::fs::create_dir_all(&wheels).map_err(at(&wheels))?;
+    let beside = folder(target);
+    std::fs::create_dir_all(beside).map_err(at(beside))?;
     // two at once (a test in one terminal, the window in another) would write over each other
-    let _turn = turn(&folder(target).join(".lock"), stop)?;
+    let _turn = turn(&beside.join(".lock"), stop)?;
     if single.is_at(target) {
         return Ok(false);
     }
-    // whoever had the turn before may have removed it
+    let wheels = waiting(target);
     std::fs::create_dir_all(&wheels).map_err(at(&wheels))?;
     let mut parts = Vec::new();
     for (index, wheel) in single.pypi.iter().enumerate() {

@@ -44,6 +44,8 @@ function heard<T>(listener: (message: T) => void): Channel<T> {
 
 /** Long work that can be cancelled. */
 async function cancellable<T>(signal: AbortSignal, work: () => Promise<T>, end: () => Promise<void>): Promise<T> {
+  // what was stopped before it began hears of no stop any more
+  signal.throwIfAborted();
   const cancel = (): void => void end().catch(() => undefined);
   signal.addEventListener('abort', cancel, { once: true });
   try {

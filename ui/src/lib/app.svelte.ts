@@ -14,6 +14,7 @@ import type {
   Language,
   Model,
   Progress,
+  Row,
   RunRequest,
   RunRow,
   Settings,
@@ -58,6 +59,11 @@ export class Work {
   progress = $state.raw<Progress | null>(null);
   readonly abort = new AbortController();
   readonly tell = (progress: Progress): void => void (this.progress = progress);
+
+  /** What a progress bar shows of it: nothing while nobody knows how much there is. */
+  get bar(): { value?: number; max?: number } {
+    return this.progress?.total ? { value: this.progress.done, max: this.progress.total } : {};
+  }
 }
 
 /** A data set that could not be read: its columns are on show, for a person to say which is which. */
@@ -402,7 +408,7 @@ export class App {
       this.#turnTo(data.task);
       this.importing = null;
       // it is offered from now on
-      if (!this.offers.some((offer) => sameFiles(offer.source, data.source))) this.offers = await this.door.dataOffers();
+      if (!this.offers.some((offer) => sameFiles(offer.source, data.source))) await this.#renewed(this.#refreshOffers());
     } catch (reason) {
       if (signal.aborted) return;
       this.dataFault = failure(reason).message;
@@ -455,7 +461,7 @@ export class App {
     const work = new Work();
     await this.#meanwhile(path, async () => {
       const run = await this.door.unpackRun(path, work.tell, work.abort.signal);
-      await this.refreshRuns();
+      await this.#renewed(this.refreshRuns());
       this.show(run, 'results');
     }, (fault) => {
       // whoever stopped it knows
@@ -467,6 +473,16 @@ export class App {
   }
 
   // models ---------------------------------------------------------------------------------------
+
+  async #refreshOffers(): Promise<void> {
+    this.offers = await this.door.dataOffers();
+  }
+
+  /** A row of a data set by its number; none once it is gone. */
+  async row(data: string, id: number): Promise<Row | null> {
+    const { rows } = await this.door.rows({ data, offset: 0, limit: 1, filter: { among: [id] }, search: '', sort: { by: 'row', descending: false } });
+    return rows[0] ?? null;
+  }
 
   async refreshModels(): Promise<void> {
     this.#models = await this.door.models();
@@ -485,7 +501,7 @@ export class App {
     this.downloads.set(name, download);
     this.modelFaults.delete(name);
     try {
-      await this.door.getModel(name, this.token.trim() === '' ? null : this.token.trim(), (progress) => (download.progress = progress), download.abort.signal);
+      await this.door.getModel(name, this.token.trim() === '' ? null : this.token.trim(), download.tell, download.abort.signal);
       this.model = name;
     } catch (reason) {
       if (!download.abort.signal.aborted) this.modelFaults.set(name, failure(reason).message);
@@ -509,7 +525,7 @@ export class App {
   async takeModel(path: string): Promise<void> {
     await this.#meanwhile(path, async () => {
       const model = await this.door.importModel(path);
-      await this.refreshModels();
+      await this.#renewed(this.refreshModels());
       this.model = model.name;
     }, (fault) => (this.modelFault = fault));
   }
@@ -702,7 +718,7 @@ export class App {
     try {
       if (!(await this.ready(request.device))) return null;
       const path = await this.door.startRun(request);
-      await this.refreshRuns();
+      await this.#renewed(this.refreshRuns());
       this.story(path);
       this.show(path, 'train');
       return null;

@@ -20,11 +20,6 @@ class KeptData {
   /** What the lengths were measured of. */
   measured: string | null = null;
 
-  note(measured: string | null, lengths: Lengths | null): void {
-    this.measured = measured;
-    this.lengths = lengths;
-  }
-
   /** Another data set has other rows and other findings. */
   turnTo(id: string | undefined): void {
     this.id = id;

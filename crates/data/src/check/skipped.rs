@@ -10,15 +10,13 @@ use std::collections::BTreeMap;
 /// training refuses them, unless it is told to pass over them. As they are no part of the set, none has a place in it.
 pub fn skipped(set: &DataSet, severity: Severity) -> Vec<Finding> {
     let mut by_fault: BTreeMap<Fault, (&str, Vec<String>)> = BTreeMap::new();
-    for file in set.splits.values() {
+    for ((fault, path), faulty) in set.splits.values().flat_map(|file| &file.skipped.by_fault) {
         let row = |(line, column): &(usize, Option<usize>)| {
-            let row = format!("{}:{line}", file.path.display());
+            let row = format!("{}:{line}", path.display());
             if let Some(column) = column { format!("{row}:{column}") } else { row }
         };
-        for (fault, faulty) in &file.skipped.by_fault {
-            let (_, rows) = by_fault.entry(*fault).or_insert_with(|| (faulty.first.as_str(), Vec::new()));
-            rows.extend(faulty.places.iter().map(row));
-        }
+        let (_, rows) = by_fault.entry(*fault).or_insert_with(|| (faulty.first.as_str(), Vec::new()));
+        rows.extend(faulty.places.iter().map(row));
     }
     let left: usize = set.splits.values().map(|file| file.examples.len()).sum();
     by_fault.into_iter().map(|(fault, (first, rows))| finding(fault, severity, rows, first, left)).collect()

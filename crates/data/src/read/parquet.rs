@@ -493,35 +493,32 @@ pub(super) mod tests {
         assert_eq!(rows.iter().map(|row| row.label()).collect::<Vec<_>>(), ["sì", "no", "-1"]);
     }
 
-    #[test]
-    fn a_value_packed_once_and_repeated_for_ever_is_refused() {
+    /// Rows that are passed on of a small file with these texts, and why no more are.
+    fn bomb(texts: Vec<ByteArray>) -> (usize, String) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("bomb.parquet");
-        let long = ByteArray::from(vec![b'a'; 8 << 20]);
-        write(&path, &[("text", vec![long; 300]), ("label", vec!["x".into(); 300])]);
+        let labels = vec!["x".into(); texts.len()];
+        write(&path, &[("text", texts), ("label", labels)]);
         assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
         let mut rows = 0;
         let refused = each(&path, Kind::Intent, &Columns::default(), &mut |_, _| {}, &mut |_, example| {
             rows += 1;
             example.map(|_| ())
         });
-        let message = refused.expect_err("must be refused").to_string();
+        (rows, refused.expect_err("must be refused").to_string())
+    }
+
+    #[test]
+    fn a_value_packed_once_and_repeated_for_ever_is_refused() {
+        let long = ByteArray::from(vec![b'a'; 8 << 20]);
+        let (rows, message) = bomb(vec![long; 300]);
         assert!(message.contains("bomb.parquet:64: the rows up to here take more than 512 MiB") && rows == 63, "{rows}: {message}");
     }
 
     #[test]
     fn rows_that_hold_next_to_nothing_are_refused_when_there_are_too_many() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let path = dir.path().join("bomb.parquet");
         let many = 1_700_000;
-        write(&path, &[("text", vec!["a".into(); many]), ("label", vec!["x".into(); many])]);
-        assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
-        let mut rows = 0;
-        let refused = each(&path, Kind::Intent, &Columns::default(), &mut |_, _| {}, &mut |_, example| {
-            rows += 1;
-            example.map(|_| ())
-        });
-        let message = refused.expect_err("must be refused").to_string();
+        let (rows, message) = bomb(vec!["a".into(); many]);
         assert!(message.contains("the rows up to here take more than 512 MiB") && (1_400_000..many).contains(&rows), "{rows}: {message}");
     }
 
@@ -546,11 +543,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_page_that_unpacks_into_too_much_is_refused_before_it_is_unpacked() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let path = dir.path().join("bomb.parquet");
-        write(&path, &[("text", vec![ByteArray::from(vec![b'a'; 300 << 20])]), ("label", vec!["x".into()])]);
-        assert!(std::fs::metadata(&path).expect("a file").len() < 1 << 20, "small on disk");
-        let refused = examples(&path, Kind::Intent, &Columns::default()).expect_err("must be refused").to_string();
+        let (_, refused) = bomb(vec![ByteArray::from(vec![b'a'; 300 << 20])]);
         assert!(refused.contains("bomb.parquet: has 1 MiB that unpack into 300 MiB or more, which is refused"), "{refused}");
     }
 

@@ -37,7 +37,7 @@ const CARD_CHARS: usize = 3000;
 /// Characters of an error message.
 const MESSAGE_CHARS: usize = 4000;
 /// Rows of a table that are listed; labels and settings, too.
-pub(crate) const LISTED: usize = 400;
+const LISTED: usize = 400;
 /// Labels up to which a picture says more than the bars of the table; with more it would fill pages.
 const DRAWN: usize = 40;
 /// Labels that a sentence names.
@@ -147,10 +147,11 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     if !placed.is_empty() {
         add("map", figure::example_map(&placed, lang));
     }
-    if let Some(answers) = calibrated(&run.predictions).filter(|_| run.calibration.is_some()) {
+    let answers = calibrated(&run.predictions);
+    let by_calibrated = answers.is_some();
+    if let Some(answers) = answers.filter(|_| run.calibration.is_some()) {
         add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), lang));
     }
-    let by_calibrated = calibrated(&run.predictions).is_some();
     // an answer of several parts is hardly ever wholly right, so there its probability tells little
     let whole = !matches!(run.result.metrics, Some(Metrics::Entities(_) | Metrics::Tags(_)));
     if let Some(curve) = coverage(run).filter(|_| whole) {
@@ -277,11 +278,17 @@ pub(crate) fn model_name(run: &Run) -> String {
     clean(without_home(&run.run.model.name), NAME_CHARS)
 }
 
-/// That a table of so many rows lists only [`LISTED`] of them; nothing where it has them all.
-pub(crate) fn listed_of(total: usize, lang: Lang) -> Option<Block> {
-    let counts = [LISTED, total].map(|count| lang.integer(count as u64));
-    let text = fill(lang.words().listed_more, &[("shown", &counts[0]), ("total", &counts[1])]);
-    (total > LISTED).then(|| Block::Paragraph { text: plain(text), role: Role::Note })
+/// A table of the first [`LISTED`] of its rows, and a note where there are more.
+pub(crate) fn listed(name: &'static str, caption: Option<&str>, columns: Vec<Column>, rows: impl ExactSizeIterator<Item = Row>, lang: Lang) -> Vec<Block> {
+    let total = rows.len();
+    let rows = rows.take(LISTED).collect();
+    let mut blocks = vec![Block::Table(Table { name, caption: caption.map(Into::into), columns, titled: true, rows })];
+    if total > LISTED {
+        let counts = [LISTED, total].map(|count| lang.integer(count as u64));
+        let text = fill(lang.words().listed_more, &[("shown", &counts[0]), ("total", &counts[1])]);
+        blocks.push(Block::Paragraph { text: plain(text), role: Role::Note });
+    }
+    blocks
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -415,9 +422,14 @@ impl Page<'_> {
         Cell::value(self.lang.percent_range(interval), serde_json::json!(interval))
     }
 
-    /// A figure with its caption, if it was drawn.
+    /// A figure, if it was drawn.
+    fn drawn(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|(n, _)| n == name).map(|(_, figure)| figure)
+    }
+
+    /// The same with its caption.
     fn figure(&self, name: &str, caption: impl Into<String>) -> Option<Block> {
-        self.figures.iter().any(|(n, _)| n == name).then(|| Block::Figure { name: name.into(), caption: caption.into() })
+        self.drawn(name).map(|_| Block::Figure { name: name.into(), caption: caption.into() })
     }
 
     /// Said first and loudly: the run did not complete.
@@ -459,11 +471,10 @@ impl Page<'_> {
                 number: lang.percent(score),
                 label: fill(words.number_label, &[("measure", &inside(measure(name, words))), ("split", &split)]),
                 interval: fill(words.number_interval, &[("interval", &lang.percent_range(interval))]),
-                figure: self.figures.iter().any(|(n, _)| n == "comparison").then(|| "comparison".into()),
+                figure: self.drawn("comparison").map(|_| "comparison".into()),
             });
         }
-        let edited = self.changes().map(|count| fill(words.summary_edited, &[("count", &lang.integer(count))]));
-        let lead: Vec<String> = [Some(trained), self.rows_made(), edited].into_iter().flatten().collect();
+        let lead: Vec<String> = [Some(trained), self.rows_made(), self.edited()].into_iter().flatten().collect();
         blocks.push(Block::Paragraph { text: plain(lead.join(" ")), role: Role::Lead });
         if let Some(metrics) = &self.run.result.metrics {
             blocks.push(Block::Paragraph { text: plain(self.verdict(metrics)), role: Role::Body });
@@ -476,9 +487,10 @@ impl Page<'_> {
         Some(blocks)
     }
 
-    /// Changes that were made to the data before the run; none if it is as its files are.
-    fn changes(&self) -> Option<u64> {
-        self.run.run.data.files.get(CHANGED).map(|file| file.count).filter(|count| *count > 0)
+    /// That the data was changed before the run, and how often; nothing if it is as its files are.
+    fn edited(&self) -> Option<String> {
+        let count = self.run.run.data.files.get(CHANGED).map(|file| file.count).filter(|count| *count > 0)?;
+        Some(fill(self.words.summary_edited, &[("count", &self.lang.integer(count))]))
     }
 
     /// What the training rows were, where the recipe made more of them than there are examples.
@@ -636,7 +648,7 @@ impl Page<'_> {
             );
             blocks.push(Block::Paragraph { text: plain(text), role: Role::Body });
             blocks.extend(self.figure("reliability", words.reliability_caption));
-        } else if self.figures.iter().any(|(name, _)| name == "coverage") {
+        } else if self.drawn("coverage").is_some() {
             let all = &self.run.predictions;
             let mean = |of: &dyn Fn(&Prediction) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
             let (confidence, accuracy) = (mean(&|p| p.probability), mean(&|p| f64::from(p.right())));
@@ -701,7 +713,7 @@ impl Page<'_> {
             false => format!("{} {}", words.loss_caption, words.loss_caption_marks),
         };
         let mut blocks: Vec<Block> = self.figure("loss", caption).into_iter().collect();
-        let drawn = |q: &figure::Quantity| self.figures.iter().any(|(n, _)| n == q.name());
+        let drawn = |q: &figure::Quantity| self.drawn(q.name()).is_some();
         let names: Vec<String> = figure::Quantity::ALL.iter().filter(|q| drawn(q)).map(|q| q.name().to_string()).collect();
         if !names.is_empty() {
             blocks.push(Block::Gallery { names, caption: words.quantities_caption.into() });
@@ -912,15 +924,9 @@ impl Page<'_> {
         let settings = settings(&run.settings);
         if !settings.is_empty() {
             // as a recipe has them, so that they can be copied
-            let rows = settings.iter().take(LISTED).map(|(name, value)| Row::new(vec![Cell::code(name, NAME_CHARS), Cell::code(value, TEXT_CHARS)]));
-            blocks.push(Block::Table(Table {
-                name: "settings",
-                caption: Some(words.settings_caption.into()),
-                columns: vec![Column::new("name", words.setting, Kind::Name), Column::new("value", words.value, Kind::Text)],
-                titled: true,
-                rows: rows.collect(),
-            }));
-            blocks.extend(listed_of(settings.len(), self.lang));
+            let rows = settings.iter().map(|(name, value)| Row::new(vec![Cell::code(name, NAME_CHARS), Cell::code(value, TEXT_CHARS)]));
+            let columns = vec![Column::new("name", words.setting, Kind::Name), Column::new("value", words.value, Kind::Text)];
+            blocks.extend(listed("settings", Some(words.settings_caption), columns, rows, self.lang));
         }
         Some(blocks)
     }
@@ -968,8 +974,7 @@ impl Page<'_> {
             }
         }
         blocks.extend(self.file_table("files", words.files_caption, &files));
-        if let Some(count) = self.changes() {
-            let edited = fill(words.summary_edited, &[("count", &self.lang.integer(count))]);
+        if let Some(edited) = self.edited() {
             blocks.push(Block::Paragraph { text: plain(format!("{edited} {}", words.files_edited)), role: Role::Body });
         }
         if data.labels.len() <= DRAWN {
@@ -979,11 +984,7 @@ impl Page<'_> {
             blocks.extend(self.figure("balance", if entities { words.types_balance_caption } else { words.balance_caption }));
         }
         // a limit that is too far from the lengths to be drawn is told
-        let far = self
-            .figures
-            .iter()
-            .find(|(name, _)| name == "lengths")
-            .and_then(|(_, figure)| figure.data["limit"].as_u64().filter(|_| figure.data["limit_drawn"] == false));
+        let far = self.drawn("lengths").filter(|figure| figure.data["limit_drawn"] == false).and_then(|figure| figure.data["limit"].as_u64());
         let limit = far.map(|limit| fill(words.alt_lengths_limit, &[("limit", &self.lang.integer(limit))]));
         let caption: Vec<&str> = [Some(words.lengths_caption), limit.as_deref()].into_iter().flatten().collect();
         blocks.extend(self.figure("lengths", caption.join(" ")));
@@ -1007,7 +1008,7 @@ impl Page<'_> {
         if command != run.command {
             blocks.push(Block::Paragraph { text: plain(words.reproduce_shortened), role: Role::Note });
         }
-        if self.changes().is_some() && !self.run.with_data {
+        if self.edited().is_some() && !self.run.with_data {
             blocks.push(Block::Paragraph { text: plain(words.reproduce_edited), role: Role::Body });
         }
         if !sums.is_empty() {

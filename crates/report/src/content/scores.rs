@@ -1,7 +1,7 @@
 //! Scores of any task: what its measures are called, systems side by side, scores by label or type, and the
 //! kinds of what went wrong.
 
-use super::{DRAWN, LISTED, NAME_CHARS, Page, TEXT_CHARS, listed_of, model_name, split, training_counts};
+use super::{DRAWN, NAME_CHARS, Page, TEXT_CHARS, listed, model_name, split, training_counts};
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
@@ -200,29 +200,22 @@ impl Page<'_> {
 
     /// What others published, quoted.
     fn reference(&self) -> Vec<Block> {
-        let words = self.words;
-        let rows = self.run.run.data.reference.iter().take(LISTED).map(|r| {
+        let (words, all) = (self.words, &self.run.run.data.reference);
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let rows = all.iter().map(|r| {
             let named = Cell { text: foreign(measure(&r.measure, words), NAME_CHARS), value: clean(&r.measure, NAME_CHARS).into() };
             let (system, source) = r.said(self.lang.into());
             Row::new(vec![Cell::foreign(system, NAME_CHARS), named, self.percent(r.value), Cell::foreign(source, TEXT_CHARS)])
         });
-        let rows: Vec<Row> = rows.collect();
-        if rows.is_empty() {
-            return Vec::new();
-        }
-        let table = Table {
-            name: "reference",
-            caption: Some(words.reference_caption.into()),
-            columns: vec![
-                Column::new("system", words.system, Kind::Name),
-                Column::new("measure", words.measure, Kind::Text),
-                Column::new("value", words.value, Kind::Number),
-                Column::new("source", words.source, Kind::Text),
-            ],
-            titled: true,
-            rows,
-        };
-        [Block::Table(table)].into_iter().chain(listed_of(self.run.run.data.reference.len(), self.lang)).collect()
+        let columns = vec![
+            Column::new("system", words.system, Kind::Name),
+            Column::new("measure", words.measure, Kind::Text),
+            Column::new("value", words.value, Kind::Number),
+            Column::new("source", words.source, Kind::Text),
+        ];
+        listed("reference", Some(words.reference_caption), columns, rows, self.lang)
     }
 
     /// What was measured besides the headline: key, title, cell.
@@ -254,7 +247,7 @@ impl Page<'_> {
         let mut classes: Vec<_> = scores.iter().collect();
         classes.sort_by(|a, b| a.1.f1.total_cmp(&b.1.f1).then(b.1.support.cmp(&a.1.support)));
         let training = training_counts(self.run);
-        let rows = classes.into_iter().take(LISTED).map(|(label, scores)| {
+        let rows = classes.into_iter().map(|(label, scores)| {
             let mut cells = vec![
                 Cell::foreign(label, NAME_CHARS),
                 self.percent(scores.f1),
@@ -273,9 +266,7 @@ impl Page<'_> {
             Column::new("examples", if types { words.expected } else { words.examples }, Kind::Number),
         ];
         columns.extend(training.map(|_| Column::new("training", words.in_training, Kind::Number)));
-        let table = Table { name: "classes", caption: Some(caption.into()), columns, titled: true, rows: rows.collect() };
-        let mut blocks = vec![Block::Table(table)];
-        blocks.extend(listed_of(scores.len(), self.lang));
+        let mut blocks = listed("classes", Some(caption), columns, rows, self.lang);
         blocks.push(Block::Paragraph { text: plain(note), role: Role::Note });
         if scores.len() <= DRAWN {
             blocks.extend(self.figure("classes", words.class_scores_caption));
@@ -310,7 +301,7 @@ impl Page<'_> {
         let text = fill(words.errors_text, &values.each_ref().map(|(n, v)| (*n, v.as_str())));
         let mut blocks = vec![Block::Paragraph { text: plain(text), role: Role::Body }];
         blocks.extend(self.figure("errors", words.errors_figure_caption));
-        let rows = faults.iter().take(LISTED).enumerate().map(|(i, f)| Row {
+        let rows = faults.iter().enumerate().map(|(i, f)| Row {
             main: i == 0,
             cells: vec![
                 if i == 0 { Cell::plain(&*f.name) } else { Cell::foreign(&f.name, NAME_CHARS) },
@@ -322,22 +313,16 @@ impl Page<'_> {
                 self.count(f.invented),
             ],
         });
-        blocks.push(Block::Table(Table {
-            name: "errors",
-            caption: Some(words.errors_caption.into()),
-            columns: vec![
-                Column::new("type", words.type_, Kind::Name),
-                Column::new("expected", words.expected, Kind::Number),
-                Column::new("right", &capital(words.errors_right), Kind::Number),
-                Column::new("missed", &capital(words.errors_missed), Kind::Number),
-                Column::new("wrong_type", &capital(words.errors_type), Kind::Number),
-                Column::new("wrong_boundary", &capital(words.errors_boundary), Kind::Number),
-                Column::new("invented", &capital(words.errors_invented), Kind::Number),
-            ],
-            titled: true,
-            rows: rows.collect(),
-        }));
-        blocks.extend(listed_of(faults.len(), self.lang));
+        let columns = vec![
+            Column::new("type", words.type_, Kind::Name),
+            Column::new("expected", words.expected, Kind::Number),
+            Column::new("right", &capital(words.errors_right), Kind::Number),
+            Column::new("missed", &capital(words.errors_missed), Kind::Number),
+            Column::new("wrong_type", &capital(words.errors_type), Kind::Number),
+            Column::new("wrong_boundary", &capital(words.errors_boundary), Kind::Number),
+            Column::new("invented", &capital(words.errors_invented), Kind::Number),
+        ];
+        blocks.extend(listed("errors", Some(words.errors_caption), columns, rows, self.lang));
         blocks
     }
 
