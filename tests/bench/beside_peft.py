@@ -2,7 +2,7 @@
 
     python3 -m venv venv && venv/bin/pip install torch transformers peft
     lapidary models export gemma-3-270m --out folder
-    venv/bin/python tests/bench/peft.py --model folder --lapidary target/debug/lapidary
+    venv/bin/python tests/bench/beside_peft.py --model folder --lapidary target/debug/lapidary
 
 For every shape it runs one after the other, so many times (`--rounds`), each in a process of its own: a LoRA step of PEFT
 (rank 16 on all seven projections, AdamW, clipping to 1) and `lapidary bench`. It prints tokens a second and peak memory of
