@@ -1225,6 +1225,36 @@ fn rows_are_edited_and_trained_on_as_edited() {
     b.repeated("again");
 }
 
+/// A table in several files is packed whole, so that the run is repeated elsewhere with all of its rows.
+#[test]
+fn a_run_on_a_table_in_several_files_is_packed_with_all_of_them() {
+    let b = Bench::new();
+    let rows = std::fs::read_to_string(b.path("train.jsonl")).expect("rows");
+    let lines: Vec<&str> = rows.split_inclusive('\n').collect();
+    let (first, second) = lines.split_at(lines.len() / 2);
+    for (number, part) in [first, second].into_iter().enumerate() {
+        std::fs::write(b.path(&format!("train-{number:05}-of-00002.jsonl")), part.concat()).expect("written");
+    }
+    std::fs::remove_file(b.path("train.jsonl")).expect("removed");
+    let model = tiny().display().to_string();
+    let files = ["--train", "train-00000-of-00002.jsonl", "--validation", "validation.jsonl", "--test", "test.jsonl"];
+    let train = [&["train", "--task", "intent", "--model", &model, "--out", "out", "--set", "epochs=1"], &files[..]].concat();
+    let trained = b.run(&train);
+    assert!(trained.status.success(), "{}", text(&trained.stderr));
+    assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
+    std::fs::rename(b.path("train-00001-of-00002.jsonl"), b.path("elsewhere.jsonl")).expect("moved");
+    // half of the table is another one, and no hash of the run is its
+    assert!(b.run(&["pack", "out", "--out", "half.lapidary"]).status.success());
+    for (archive, whole) in [("run", true), ("half", false)] {
+        let unpacked = b.run(&["unpack", &format!("{archive}.lapidary"), "--out", archive]);
+        assert!(unpacked.status.success(), "{}", text(&unpacked.stderr));
+        for name in ["train-00000-of-00002.jsonl", "train-00001-of-00002.jsonl"] {
+            assert_eq!(b.path(archive).join("data").join(name).exists(), whole, "{archive}: {name}");
+        }
+    }
+    b.repeated("run");
+}
+
 /// What is in a file for each part is checked and edited as the one set that a training makes of these files.
 #[test]
 fn files_of_a_set_that_have_names_of_their_own_are_one_set() {

@@ -257,15 +257,21 @@ impl Library {
         Ok(())
     }
 
-    /// SHA-256 of a file, computed only when the file is new or has changed.
+    /// SHA-256 of a file, or of all files of its table (see [`data::read::shards`]), computed only when one of these is new or has
+    /// changed.
     ///
     /// # Errors
     /// If the file or the library cannot be read.
     pub fn sha256(&self, file: &Path) -> Result<String> {
-        let meta = std::fs::metadata(file).map_err(|e| Error::io(file, e))?;
-        let modified = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-        let modified = modified.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
-        let bytes = i64::try_from(meta.len()).unwrap_or(i64::MAX);
+        let (mut bytes, mut modified) = (0i64, 0i64);
+        for file in data::read::shards(file) {
+            let meta = std::fs::metadata(&file).map_err(|e| Error::io(&file, e))?;
+            let time = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+            let time = time.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+            bytes = bytes.saturating_add(i64::try_from(meta.len()).unwrap_or(i64::MAX));
+            // of several any one counts; for one it is its own time
+            modified = modified.wrapping_add(time);
+        }
         let key = file.canonicalize().map_err(|e| Error::io(file, e))?.to_string_lossy().into_owned();
         let known = self
             .db

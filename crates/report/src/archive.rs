@@ -6,12 +6,13 @@
 //! more bytes than listed, and nothing is left behind. The hashes find damage, not forgery: nobody signs them.
 
 use crate::record::{self, DATA, Error, Run, RunFile};
+use data::read;
 use data::set::CARD;
 use data::write::NewCard;
 use say::say;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -90,7 +91,7 @@ fn copy(from: &mut impl Read, out: &mut impl Write, limit: u64, told: &mut Told<
         size += n as u64;
         told.read(n)?;
     }
-    Ok((hash.finalize().iter().map(|b| format!("{b:02x}")).collect(), size))
+    Ok((data::set::hexadecimal(hash), size))
 }
 
 /// Packs a run folder into `archive`; what went in.
@@ -121,7 +122,8 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool, watch: Watch<'_
     files.sort();
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
     let own: u64 = files.iter().map(|(_, path)| size(path)).sum();
-    let others: u64 = if without_data { 0 } else { run.run.data.files.values().map(|file| size(Path::new(&file.path))).sum() };
+    let others = run.run.data.files.values().filter(|_| !without_data).flat_map(|file| read::shards(Path::new(&file.path)));
+    let others: u64 = others.map(|path| size(&path)).sum();
     let told = &mut Told { done: 0, total: 2 * (own + others), watch };
     let mut entries = Vec::new();
     for (name, path) in &files {
@@ -131,7 +133,8 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool, watch: Watch<'_
     if !without_data {
         let found = data(&run.run, told)?;
         if !found.is_empty() {
-            let text = self::card(&run.run, found.iter().map(|(role, ..)| role.as_str())).map_err(|e| bad(archive, e.to_string()))?;
+            let roles: BTreeSet<&str> = found.iter().map(|(role, ..)| role.as_str()).collect();
+            let text = self::card(&run.run, roles.into_iter()).map_err(|e| bad(archive, e.to_string()))?;
             let entry = Entry { path: format!("{DATA}/{CARD}"), bytes: text.len() as u64, sha256: data::set::sha256_of(text.as_bytes()) };
             card = Some((text, entry));
         }
@@ -182,11 +185,13 @@ pub fn export(folder: &Path, archive: &Path, without_data: bool, watch: Watch<'_
 }
 
 /// Where a data file lies in a run that was unpacked, by the part it played and its name elsewhere; none if these make no path.
+/// One file of a table in several (see [`read::shards`]) stays recognisable as that.
 pub fn place(role: &str, path: &Path) -> Option<String> {
     let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("txt");
     // a part's name comes from a file and becomes a path
     let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    (plain(role) && plain(ending)).then(|| format!("{DATA}/{role}.{ending}"))
+    let part = read::part(path).map_or(String::new(), |(number, of)| format!("-{number:05}-of-{of:05}"));
+    (plain(role) && plain(ending)).then(|| format!("{DATA}/{role}{part}.{ending}"))
 }
 
 /// The card of a run's data, which says of its files what the set's own card, or the command, said of them.
@@ -223,19 +228,23 @@ fn card<'a>(run: &RunFile, roles: impl Iterator<Item = &'a str>) -> Result<Strin
     toml::to_string(&card)
 }
 
-/// Data files that are still those of the run: the part they played, place, entry. One that cannot be read is none of them.
+/// Data files that are still those of the run: the part they played, place, entry. One that cannot be read is none of them, nor
+/// is one of a table in several files where another of these has changed: the run knows the hash of all of them together.
 fn data(run: &RunFile, told: &mut Told<'_>) -> Result<Vec<(String, PathBuf, Entry)>, Error> {
     let mut found = Vec::new();
     for (split, record) in &run.data.files {
-        let path = PathBuf::from(&record.path);
-        let Ok(mut file) = File::open(&path) else { continue };
-        let (sha256, bytes) = match copy(&mut file, &mut std::io::sink(), u64::MAX, told) {
-            Ok(read) => read,
-            Err(e) if e.kind() == ErrorKind::Interrupted => return Err(io(&path)(e)),
-            Err(_) => continue,
-        };
-        if let Some(name) = place(split, &path).filter(|_| sha256 == record.sha256) {
-            found.push((split.clone(), path, Entry { path: name, bytes, sha256 }));
+        let mut whole = Sha256::new();
+        let mut table = Vec::new();
+        for path in read::shards(Path::new(&record.path)) {
+            let read = File::open(&path).and_then(|mut file| copy(&mut file, &mut whole, u64::MAX, told));
+            match read {
+                Ok((sha256, bytes)) => table.extend(place(split, &path).map(|name| (split.clone(), path, Entry { path: name, bytes, sha256 }))),
+                Err(e) if e.kind() == ErrorKind::Interrupted => return Err(io(&path)(e)),
+                Err(_) => break,
+            }
+        }
+        if data::set::hexadecimal(whole) == record.sha256 {
+            found.extend(table);
         }
     }
     Ok(found)

@@ -22,7 +22,7 @@ pub(crate) mod value;
 
 pub use roles::{Columns, Role};
 use say::say;
-pub use shards::shards;
+pub use shards::{part, shards};
 
 use crate::error::{Error, Result};
 use crate::example::Example;
@@ -191,10 +191,25 @@ pub fn each(
     progress: Progress<'_>,
     sink: &mut dyn FnMut(Option<Split>, Result<Example>) -> Result<()>,
 ) -> Result<()> {
-    for file in shards(path) {
-        each_of(&file, kind, columns, progress, sink)?;
+    let files: Vec<(PathBuf, u64)> = shards(path).into_iter().map(|file| (file.clone(), size(&file))).collect();
+    let whole = files.iter().map(|(_, bytes)| bytes).sum();
+    let mut before = 0;
+    for (file, bytes) in files {
+        each_of(&file, kind, columns, &mut |done, of| progress(before + share(bytes, done, of), whole), sink)?;
+        before += bytes;
     }
     Ok(())
+}
+
+/// Bytes of a file; 0 where they cannot be known, as reading it will tell why.
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.len())
+}
+
+/// So much of a file's bytes as was done of what there is.
+fn share(bytes: u64, done: u64, of: u64) -> u64 {
+    let share = u128::from(bytes) * u128::from(done.min(of)) / u128::from(of.max(1));
+    u64::try_from(share).unwrap_or(bytes)
 }
 
 /// As [`each`], of one file alone.

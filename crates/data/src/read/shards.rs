@@ -23,6 +23,11 @@ pub fn shards(path: &Path) -> Vec<PathBuf> {
     if found.keys().copied().eq(0..of) { found.into_values().collect() } else { alone() }
 }
 
+/// Which file of its table's a file's name says that it is, from 0, and of how many; none where it is all of it.
+pub fn part(path: &Path) -> Option<(usize, usize)> {
+    parse(path).map(|(_, number, of)| (number, of)).filter(|(_, of)| *of > 1)
+}
+
 /// Which table a file's name says it is a part of, which part, and of how many; a hash may stand behind.
 fn parse(path: &Path) -> Option<(&str, usize, usize)> {
     let (before, behind) = path.file_stem()?.to_str()?.split_once("-of-")?;

@@ -499,7 +499,7 @@ fn progress_only_grows_and_stays_within_the_whole() {
     let object = "{\"text\":\"è già così da un pezzo\",\"label\":\"a\"}";
     let csv = format!("text,label\n{}", rows("è già così da un pezzo,a\n"));
     let utf16: Vec<u8> = [0xfeff].into_iter().chain(csv.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    let files: [(&str, Kind, Vec<u8>); 9] = [
+    let files: [(&str, Kind, Vec<u8>); 10] = [
         ("x.jsonl", Kind::Intent, rows(&format!("{object}\n")).into_bytes()),
         ("x.json", Kind::Intent, format!("[{}{object}]", rows(&format!("{object},\n"))).into_bytes()),
         ("lines.json", Kind::Intent, rows(&format!("{object}\n")).into_bytes()),
@@ -509,8 +509,12 @@ fn progress_only_grows_and_stays_within_the_whole() {
         ("x.txt", Kind::Intent, rows("__label__a è già così da un pezzo\n").into_bytes()),
         ("x.conll", Kind::Entities, rows("Anna B-PER\nride O\n\n").into_bytes()),
         ("x.parquet", Kind::Intent, super::parquet::tests::repeated(5_000)),
+        ("x-00000-of-00002.parquet", Kind::Intent, super::parquet::tests::repeated(5_000)),
     ];
     let dir = tempfile::tempdir().expect("a temporary folder");
+    // a table in two files is one whole
+    let second = super::parquet::tests::repeated(2_000);
+    std::fs::write(dir.path().join("x-00001-of-00002.parquet"), &second).expect("writable");
     for (name, kind, bytes) in files {
         let file = dir.path().join(name);
         std::fs::write(&file, &bytes).expect("writable");
@@ -520,7 +524,7 @@ fn progress_only_grows_and_stays_within_the_whole() {
             example.map(|_| ())
         })
         .expect("reads");
-        let whole = if name == "x.parquet" { 5_000 } else { bytes.len() as u64 };
+        let whole = (bytes.len() + if name.contains("-of-") { second.len() } else { 0 }) as u64;
         assert!(read >= 5_000 && seen.len() >= 4, "{name}: {read} rows, {seen:?}");
         assert!(seen.is_sorted() && seen.iter().all(|(done, total)| done <= total && *total == whole), "{name}: {seen:?}");
         assert!(seen.last().is_some_and(|(done, _)| done * 2 > whole), "{name}: the end is near {seen:?}");
