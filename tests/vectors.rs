@@ -101,7 +101,7 @@ fn a_desk_tells_of_an_open_set_what_the_command_tells_of_files() {
     assert_eq!(long(&opened), 0, "nothing is measured yet");
     let refused = ["max_tokens=20", "max_tokens=60"].map(|limit| {
         let lengths = desk.lengths(&opened.id, &model, "head", &[limit.into()]).expect("measured");
-        let checked = desk.check_data(&opened.id).expect("checked");
+        let checked = desk.check_data(&opened.id, &mut |_, _| true).expect("checked");
         assert_eq!((long(&checked), lengths.made), (lengths.refused, 0), "{limit}");
         assert!(lengths.over_limit <= lengths.refused, "training rows are among those of all parts");
         let finding = checked.findings.iter().find(|f| f.kind == "too_long");

@@ -148,7 +148,7 @@ fn from_three_choices_to_a_report() {
     // answers of another system get a row, and the difference is told from luck
     let answers = folder.join("rules.csv");
     std::fs::write(&answers, "answer\norder_tracking\nreturn_refund\n").expect("written");
-    let row = window.ask("import_predictions", &json!({"path": answers, "like": run})).expect("a row");
+    let row = window.ask("import_predictions", &json!({"path": answers, "like": run, "progress": UNHEARD})).expect("a row");
     assert_eq!((row["method"].as_str(), row["accuracy"].as_f64()), (Some("elsewhere"), Some(1.0)), "{row}");
     window.reload();
     window.wait("the page", "return document.querySelector('nav') !== null", &[]);

@@ -449,9 +449,9 @@ async fn redo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary>
 }
 
 #[tauri::command]
-async fn check_data(shell: State<'_, Shell>, data: String) -> Answer<DataSummary> {
-    let desk = shell.desk.clone();
-    work(&shell, "check data", move || desk.check_data(&data)).await
+async fn check_data(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<DataSummary> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "check data", move |cancelled: &Ending| desk.check_data(&data, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -469,10 +469,13 @@ async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, for
 }
 
 #[tauri::command]
-async fn divide_data(shell: State<'_, Shell>, data: String, validation: f64, test: f64, seed: u64) -> Answer<PathBuf> {
-    let desk = shell.desk.clone();
-    let shares = move || Shares::new(validation, test).map_err(lab::Error::Request);
-    work(&shell, "divide data", move || desk.divide_data(&data, shares()?, seed)).await
+async fn divide_data(shell: State<'_, Shell>, data: String, validation: f64, test: f64, seed: u64, progress: Channel<Progress>) -> Answer<PathBuf> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let divide = move |cancelled: &Ending| {
+        let shares = Shares::new(validation, test).map_err(lab::Error::Request)?;
+        desk.divide_data(&data, shares, seed, &mut telling(progress, cancelled))
+    };
+    cancellable(&shell, &key, "divide data", divide).await
 }
 
 #[tauri::command]
@@ -677,11 +680,12 @@ async fn compare(shell: State<'_, Shell>, runs: Vec<PathBuf>, language: Lang) ->
 }
 
 #[tauri::command]
-async fn import_predictions(shell: State<'_, Shell>, path: PathBuf, like: PathBuf) -> Answer<RunRow> {
+async fn import_predictions(shell: State<'_, Shell>, path: PathBuf, like: PathBuf, progress: Channel<Progress>) -> Answer<RunRow> {
     shell.grants.check(&path)?;
     shell.grants.check(&like)?;
-    let desk = shell.desk.clone();
-    work(&shell, "import predictions", move || desk.import_predictions(&path, &like)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let take = move |cancelled: &Ending| desk.import_predictions(&path, &like, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "import predictions", take).await
 }
 
 #[tauri::command]

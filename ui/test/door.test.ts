@@ -233,4 +233,26 @@ describe('the door with Tauri behind it', () => {
       ['cancel', { channel: progress.id }],
     ]);
   });
+
+  it('gives a check, a division and answers of another system a channel, and cancels them by it', async () => {
+    const calls: [string, unknown][] = [];
+    mockIPC((command, args) => {
+      calls.push([command, args]);
+      return command === 'cancel' ? null : new Promise((done) => setTimeout(done, 20));
+    });
+    const long: [(signal: AbortSignal) => Promise<unknown>, string, object][] = [
+      [(signal) => tauri.checkData('d', () => undefined, signal), 'check_data', { data: 'd' }],
+      [(signal) => tauri.divideData('d', 0.1, 0.2, 7, () => undefined, signal), 'divide_data', { data: 'd', validation: 0.1, test: 0.2, seed: 7 }],
+      [(signal) => tauri.importPredictions('p', 'r', () => undefined, signal), 'import_predictions', { path: 'p', like: 'r' }],
+    ];
+    for (const [work, command, args] of long) {
+      calls.length = 0;
+      const abort = new AbortController();
+      const working = work(abort.signal);
+      abort.abort();
+      await working;
+      const { progress } = calls[0]?.[1] as { progress: Channel };
+      expect(calls).toEqual([[command, { ...args, progress }], ['cancel', { channel: progress.id }]]);
+    }
+  });
 });

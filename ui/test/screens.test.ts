@@ -503,6 +503,63 @@ describe('data', () => {
     expect(door.calls).toContain('exportData csv');
   });
 
+  it('is checked after a change; whoever stops that keeps what was found before, and may ask for it again', async () => {
+    const { app, door } = await open({ pace: 60 });
+    const check = door.checkData.bind(door);
+    const signals: AbortSignal[] = [];
+    door.checkData = (data, onProgress, signal) => {
+      signals.push(signal);
+      return check(data, onProgress, signal);
+    };
+    await go('Data');
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const move = async (to: string): Promise<void> => {
+      await fireEvent.change(within(screen.getByRole('region', { name: 'Selected row' })).getByLabelText('Part'), { target: { value: to } });
+    };
+    const bar = { name: words.en.data.checking };
+    await move('validation');
+    await screen.findByRole('progressbar', bar);
+    // of the rows before another change nobody wants to know any more
+    await move('test');
+    await waitFor(() => expect(signals.map((signal) => signal.aborted)).toEqual([true, false]));
+    await waitFor(() => expect(screen.getByRole<HTMLProgressElement>('progressbar', bar).max).toBe(300));
+    expect(await complaints()).toEqual([]);
+    const before = app.data;
+    await click(screen.getByRole('button', { name: 'Stop' }));
+    const again = await screen.findByRole('button', { name: words.en.data.check });
+    expect([screen.queryByRole('progressbar', bar), screen.queryByRole('alert'), app.data === before]).toEqual([null, null, true]);
+    await click(again);
+    await screen.findByRole('progressbar', bar);
+    await waitFor(() => expect(screen.queryByRole('progressbar', bar)).toBeNull());
+    expect([app.data === before, screen.queryByRole('button', { name: words.en.data.check })]).toEqual([false, null]);
+  });
+
+  it('of one part is divided, or stays as it is where a person stops that', async () => {
+    const { app, door } = await open({ pace: 60 });
+    await go('Data');
+    await screen.findByText('300 rows');
+    if (app.data) app.data = { ...app.data, splits: { train: 300 } };
+    const before = app.data;
+    await click(await screen.findByRole('button', { name: words.en.data.divide }));
+    const bar = { name: words.en.data.dividing };
+    const goes = screen.getByRole<HTMLButtonElement>('button', { name: words.en.data.divideGo });
+    const form = goes.closest('form') as HTMLFormElement;
+    for (const stop of ['Stop', words.en.cancel]) {
+      await click(goes);
+      await screen.findByRole('progressbar', bar);
+      expect(goes.disabled).toBe(true);
+      await click(within(form).getByRole('button', { name: stop }));
+      await waitFor(() => expect(screen.queryByRole('progressbar', bar)).toBeNull());
+      if (stop === 'Stop') await waitFor(() => expect(goes.disabled).toBe(false));
+      expect([screen.queryByRole('alert'), app.data === before, door.calls.includes('divideData')]).toEqual([null, true, false]);
+    }
+    // who thinks better of it has left the form, too
+    await click(await screen.findByRole('button', { name: words.en.data.divide }));
+    await click(screen.getByRole('button', { name: words.en.data.divideGo }));
+    await screen.findByText(words.en.data.divided);
+    expect([app.data === before, door.calls.includes('divideData')]).toEqual([false, true]);
+  });
+
   it('offers to take back the last change, and no longer the one before it', async () => {
     const { app } = await open();
     await go('Data');
@@ -941,6 +998,22 @@ describe('comparing', () => {
     if (other) app.deleteRun(other);
     await screen.findByText(words.en.compare.testChoose);
     expect(screen.queryByRole('alert')).toBeNull();
+  });
+
+  it('gives another system no row where a person stops it', async () => {
+    const { app } = await open({ pace: 60 });
+    await go('Compare');
+    const runs = app.runs.length;
+    const add = await screen.findByRole<HTMLButtonElement>('button', { name: 'Add answers of another system…' });
+    await click(add);
+    const bar = { name: words.en.compare.importing };
+    await waitFor(() => expect(screen.getByRole<HTMLProgressElement>('progressbar', bar).max).toBe(156));
+    expect(add.disabled).toBe(true);
+    await click(screen.getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(screen.queryByRole('progressbar', bar)).toBeNull());
+    expect([screen.queryByRole('alert'), app.runs.length, add.disabled]).toEqual([null, runs, false]);
+    await click(add);
+    await screen.findByText('other-system has a row now');
   });
 
   it('shows a single run beside what others got, and what answers of another system are held against', async () => {

@@ -139,7 +139,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         Command::Data { command: DataCommand::Split { looked, out: folder, validation, test, seed } } => {
             let shares = lab::divide::Shares::new(validation, test).map_err(lab::Error::Request)?;
             let set = read_data(&looked, &Parts::default(), out)?;
-            out.divided(&folder, &look::split(&set, shares, seed, &folder)?);
+            out.divided(&folder, &look::split(&set, shares, seed, &folder, &mut |_, _| true)?);
         }
         Command::Train(train) => {
             let only_measure = train.forecast;
@@ -412,7 +412,7 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
 
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
     if let (Some(file), Some(like)) = (&e.predictions, &e.like) {
-        let folder = elsewhere::take_in(home, file, like)?;
+        let folder = elsewhere::take_in(home, file, like, &mut |_, _| true)?;
         let result = RunResult::read(&folder)?;
         out.result(&folder, &result);
         if out.json {

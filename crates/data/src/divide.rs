@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::example::{Example, Target};
 use crate::near;
 use crate::part::Split;
+use crate::watch::Steps;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -44,14 +45,14 @@ impl Shares {
     }
 }
 
-/// The part of every example.
+/// The part of every example. Of `steps` it takes what [`near::work`] says.
 ///
 /// # Errors
-/// If there is nothing to divide: fewer than three examples, or only one group of nearly equal texts.
-pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64) -> Result<Vec<Split>> {
+/// If there is nothing to divide (fewer than three examples, or only one group of nearly equal texts), or it was ended.
+pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64, steps: &mut Steps<'_>) -> Result<Vec<Split>> {
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (i, root) in near::groups(&texts).near.into_iter().enumerate() {
+    for (i, root) in near::groups(&texts, steps)?.near.into_iter().enumerate() {
         groups.entry(root).or_default().push(i);
     }
     if groups.len() < 3 {
@@ -186,7 +187,7 @@ mod tests {
     }
 
     fn parts(seed: u64) -> Vec<Split> {
-        divide(Path::new("x.jsonl"), &examples(), Shares::new(0.1, 0.2).expect("sound"), seed).expect("divides")
+        divide(Path::new("x.jsonl"), &examples(), Shares::new(0.1, 0.2).expect("sound"), seed, &mut Steps::default()).expect("divides")
     }
 
     #[test]
@@ -246,7 +247,7 @@ mod tests {
                     sorts.push(sort);
                 }
             }
-            let parts = divide(Path::new("x.jsonl"), &examples, Shares::new(0.1, 0.2).expect("sound"), 5).expect("divides");
+            let parts = divide(Path::new("x.jsonl"), &examples, Shares::new(0.1, 0.2).expect("sound"), 5, &mut Steps::default()).expect("divides");
             let of = |sort: usize, split: Split| sorts.iter().zip(&parts).filter(|(s, p)| **s == sort && **p == split).count();
             for (sort, count) in [(0, 60), (1, 30), (2, 10)] {
                 let (validation, test) = (of(sort, Split::Validation), of(sort, Split::Test));
@@ -258,7 +259,7 @@ mod tests {
             assert!(drawn[0].abs_diff(30) <= 1 && drawn[1].abs_diff(15) <= 1 && drawn[2].abs_diff(5) <= 1, "{name}: {drawn:?}");
         }
         let custom: Vec<Example> = (0..40).map(|i| answered(format!("{} {}", i * 7919, i * i * 104_729), Target::Completion(format!("x{i}")), i + 1)).collect();
-        let parts = divide(Path::new("x.jsonl"), &custom, Shares::new(0.1, 0.2).expect("sound"), 5).expect("divides");
+        let parts = divide(Path::new("x.jsonl"), &custom, Shares::new(0.1, 0.2).expect("sound"), 5, &mut Steps::default()).expect("divides");
         assert_eq!(Split::ALL.map(|s| parts.iter().filter(|p| **p == s).count()), [28, 4, 8], "what has nothing in common is divided all the same");
     }
 
@@ -285,7 +286,7 @@ mod tests {
     fn what_cannot_be_divided_is_refused() {
         assert!(Shares::new(0.5, 0.5).is_err() && Shares::new(0.0, 0.0).is_err() && Shares::new(-0.1, 0.2).is_err() && Shares::new(f64::NAN, 0.2).is_err());
         let same: Vec<Example> = (1..10).map(|i| example("sempre lo stesso testo".into(), "a", i)).collect();
-        let refused = divide(Path::new("x.jsonl"), &same, Shares::new(0.1, 0.1).expect("sound"), 0).expect_err("one text");
+        let refused = divide(Path::new("x.jsonl"), &same, Shares::new(0.1, 0.1).expect("sound"), 0, &mut Steps::default()).expect_err("one text");
         assert!(refused.to_string().contains("x.jsonl: holds 9 examples of 1 different text, too few"), "{refused}");
     }
 }

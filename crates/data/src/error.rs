@@ -39,6 +39,9 @@ pub enum Error {
         /// What is wrong and what to do.
         what: String,
     },
+    /// Whoever waited for the work has ended it.
+    #[error("{}", say::pick("ended before it was done", "terminato prima della fine"))]
+    Ended,
 }
 
 /// What is the matter with a row that cannot be read.

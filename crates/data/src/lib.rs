@@ -4,7 +4,7 @@
 //! card; [`check`] finds what would spoil a run before it starts, with [`near`] for texts that are
 //! nearly the same and [`database`] for queries, under [`guard`]; [`encode`] turns prompts into tokens with targets;
 //! [`batch`] groups them; [`describe`] says what a set is made of, and [`microscope`] what the model
-//! reads of one example. An example never changes once read, and every message names file and row.
+//! reads of one example; [`watch`] ends what takes long. An example never changes once read, and every message names file and row.
 //! Nothing here touches tensors.
 
 pub mod batch;
@@ -23,6 +23,7 @@ pub mod near;
 pub mod part;
 pub mod read;
 pub mod set;
+pub mod watch;
 pub mod write;
 
 pub use batch::Batch;

@@ -7,6 +7,8 @@
 //! index was then computed on the texts themselves is believed. The signatures are gaoya's; its index
 //! is not used because it keeps every signature in hash sets, several gigabytes for a million rows.
 
+use crate::error::Result;
+use crate::watch::{PIECE, Steps};
 use gaoya::minhash::{MinHasher, MinHasher32};
 use rayon::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,6 +22,9 @@ pub const NEAR: f64 = 0.7;
 /// they have. A pair at 0.7 is missed once in 250, at 0.75 once in 3 000, at 0.8 once in 100 000.
 const BAND: usize = 5;
 const BANDS: usize = 30;
+/// What a text counts in the [`work`] of comparing it: to sign it takes as long as several looks at a band.
+const SIGNING: u64 = 8;
+const PAIRING: u64 = SIGNING + BANDS as u64;
 /// Estimates below this are not worth a look at the texts: at 0.7 they are two deviations away.
 const LIKELY: usize = BANDS * BAND * 62 / 100;
 /// Texts that resemble many others without being near one would be looked at for ever.
@@ -144,18 +149,29 @@ pub struct Groups {
     pub near: Vec<u32>,
 }
 
-/// Groups up to 2³² texts. Texts without letters and digits are the same only if written alike.
-pub fn groups(texts: &[&str]) -> Groups {
-    let same = same(texts);
+/// What [`groups`] counts of so many texts.
+pub fn work(texts: usize) -> u64 {
+    texts as u64 * (1 + PAIRING)
+}
+
+/// Groups up to 2³² texts. Texts without letters and digits are the same only if written alike. Of `steps` it takes what [`work`]
+/// says.
+///
+/// # Errors
+/// If it was ended.
+pub fn groups(texts: &[&str], steps: &mut Steps<'_>) -> Result<Groups> {
+    let same = same(texts, steps)?;
     let mut near: Vec<u32> = (0..).take(texts.len()).collect();
     let words = |i: &u32| texts[*i as usize].chars().any(char::is_alphanumeric);
     let distinct: Vec<u32> = near.iter().copied().filter(|&i| same[i as usize] == i).filter(words).collect();
-    for (a, b) in pairs(texts, &distinct) {
+    // a text that is another one is not compared again
+    steps.after((texts.len() - distinct.len()) as u64 * PAIRING)?;
+    for (a, b) in pairs(texts, &distinct, steps)? {
         let (a, b) = (root(&mut near, a), root(&mut near, b));
         near[a.max(b) as usize] = a.min(b);
     }
     let near = (0..texts.len()).map(|i| root(&mut near, same[i])).collect();
-    Groups { same, near }
+    Ok(Groups { same, near })
 }
 
 fn root(parents: &mut [u32], mut of: u32) -> u32 {
@@ -167,7 +183,7 @@ fn root(parents: &mut [u32], mut of: u32) -> u32 {
     of
 }
 
-fn same(texts: &[&str]) -> Vec<u32> {
+fn same(texts: &[&str], steps: &mut Steps<'_>) -> Result<Vec<u32>> {
     let key = |text: &&str| {
         let mut hasher = DefaultHasher::new();
         match normalized(text) {
@@ -176,7 +192,7 @@ fn same(texts: &[&str]) -> Vec<u32> {
         }
         hasher.finish()
     };
-    let mut keys: Vec<(u64, u32)> = texts.par_iter().map(key).collect::<Vec<_>>().into_iter().zip(0..).collect();
+    let mut keys: Vec<(u64, u32)> = steps.each(texts, |text| Some(key(text)))?.into_iter().zip(0..).collect();
     keys.par_sort_unstable();
     let mut out = vec![0; texts.len()];
     for group in keys.chunk_by(|a, b| a.0 == b.0) {
@@ -184,15 +200,15 @@ fn same(texts: &[&str]) -> Vec<u32> {
             out[i as usize] = group[0].1;
         }
     }
-    out
+    Ok(out)
 }
 
 /// Pairs of nearly equal texts, enough of them to join each group.
-fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
+fn pairs(texts: &[&str], of: &[u32], steps: &mut Steps<'_>) -> Result<Vec<(u32, u32)>> {
     let hasher = MinHasher32::new(BANDS * BAND);
     // a byte of each of the signature's values estimates the index; a hash of each band finds who meets
     let (mut bytes, mut keys) = (vec![0u8; of.len() * BANDS * BAND], vec![0u32; of.len() * BANDS]);
-    bytes.par_chunks_mut(BANDS * BAND).zip(keys.par_chunks_mut(BANDS)).zip(of).for_each(|((bytes, keys), &i)| {
+    let sign = |((bytes, keys), &i): ((&mut [u8], &mut [u32]), &u32)| {
         let signature = hasher.create_signature(all_grams(&normalized(texts[i as usize])).iter());
         for (byte, value) in bytes.iter_mut().zip(&signature) {
             *byte = (value.wrapping_mul(0x9e37_79b1) >> 24) as u8;
@@ -201,7 +217,11 @@ fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
             let mixed = band.iter().fold(0u64, |h, &v| (h.rotate_left(23) ^ u64::from(v)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             *key = (mixed >> 32) as u32;
         }
-    });
+    };
+    for ((bytes, keys), of) in bytes.chunks_mut(PIECE * BANDS * BAND).zip(keys.chunks_mut(PIECE * BANDS)).zip(of.chunks(PIECE)) {
+        bytes.par_chunks_mut(BANDS * BAND).zip(keys.par_chunks_mut(BANDS)).zip(of).for_each(&sign);
+        steps.after(of.len() as u64 * SIGNING)?;
+    }
     let signature = |i: usize| &bytes[i * BANDS * BAND..][..BANDS * BAND];
     let mut parents: Vec<u32> = (0..).take(of.len()).collect();
     let mut failures = vec![0u8; of.len()];
@@ -211,8 +231,11 @@ fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
         order.par_sort_unstable();
         let buckets: Vec<&[(u32, u32)]> = order.chunk_by(|a, b| a.0 == b.0).filter(|b| b.len() > 1).collect();
         let groups: Vec<u32> = (0..).take(of.len()).map(|i| root(&mut parents, i)).collect();
-        let looks: Vec<Vec<Look>> =
-            buckets.par_iter().map(|bucket| look(bucket, &groups, &failures, signature, |i| grams(&normalized(texts[of[i] as usize])))).collect();
+        let mut looks: Vec<Vec<Look>> = Vec::with_capacity(buckets.len());
+        for buckets in buckets.chunks(PIECE) {
+            looks.par_extend(buckets.par_iter().map(|bucket| look(bucket, &groups, &failures, signature, |i| grams(&normalized(texts[of[i] as usize])))));
+            steps.after(0)?;
+        }
         for (a, b, near) in looks.into_iter().flatten() {
             if near {
                 let (x, y) = (root(&mut parents, a), root(&mut parents, b));
@@ -222,8 +245,9 @@ fn pairs(texts: &[&str], of: &[u32]) -> Vec<(u32, u32)> {
                 failures[b as usize] = failures[b as usize].saturating_add(1);
             }
         }
+        steps.after(of.len() as u64)?;
     }
-    found
+    Ok(found)
 }
 
 /// Two rows whose texts were compared, and whether they are near.
@@ -322,7 +346,7 @@ mod tests {
 
     #[test]
     fn case_and_punctuation_do_not_tell_texts_apart() {
-        let g = groups(&["Ciao, a tutti!", "altro", "ciao a tutti", "😀", "🚀", "😀"]);
+        let g = groups(&["Ciao, a tutti!", "altro", "ciao a tutti", "😀", "🚀", "😀"], &mut Steps::default()).expect("nobody ends it");
         assert_eq!(g.same, [0, 1, 0, 3, 4, 3]);
         assert_eq!(g.near, [0, 1, 0, 3, 4, 3]);
     }
@@ -340,7 +364,7 @@ mod tests {
             texts.push(words.join(" "));
         }
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let found = groups(&texts);
+        let found = groups(&texts, &mut Steps::default()).expect("nobody ends it");
         let sets: Vec<Vec<u32>> = texts.iter().map(|t| grams(&normalized(t))).collect();
         let mut near = 0;
         for a in 0..texts.len() {
@@ -357,7 +381,24 @@ mod tests {
     fn a_pile_of_texts_alike_is_one_group_and_takes_no_square_of_time() {
         let texts: Vec<String> = (0..20_000).map(|i| format!("la fattura numero {i} non è ancora arrivata al mio indirizzo di casa")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let first = groups(&texts).near;
+        let mut told = Vec::new();
+        let mut watch = |done: u64, _: Option<u64>| {
+            told.push(done);
+            true
+        };
+        let whole = work(texts.len());
+        let first = groups(&texts, &mut Steps::new(whole, &mut watch)).expect("nobody ends it").near;
         assert!(first.iter().filter(|&&g| g == 0).count() > 19_900);
+        assert!(told.is_sorted() && told.last() == Some(&whole) && told.len() > 40, "{told:?}");
+        // wherever it is ended, it goes no further
+        for last in [1, 7, 20] {
+            let mut asked = 0;
+            let mut watch = |_: u64, _: Option<u64>| {
+                asked += 1;
+                asked < last
+            };
+            assert!(groups(&texts, &mut Steps::new(whole, &mut watch)).is_err());
+            assert_eq!(asked, last);
+        }
     }
 }

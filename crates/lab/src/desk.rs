@@ -21,7 +21,7 @@ use crate::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQ
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Reader};
 use crate::view::{self, DataOffer, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
-use crate::watch::{Watch, watched};
+use crate::watch::{Watch, ask, watched};
 use crate::{compare, devices, elsewhere, export, library::Library, reports};
 use data::Example;
 use data::divide::Shares;
@@ -378,8 +378,8 @@ impl Desk {
     ///
     /// # Errors
     /// As [`elsewhere::take_in`].
-    pub fn import_predictions(&self, file: &Path, like: &Path) -> Result<RunRow> {
-        let folder = elsewhere::take_in(&self.home, file, like)?;
+    pub fn import_predictions(&self, file: &Path, like: &Path, watch: Watch<'_>) -> Result<RunRow> {
+        let folder = watched(watch, |watch| elsewhere::take_in(&self.home, file, like, watch))?;
         Ok(self.run(&folder)?.row)
     }
 
@@ -538,11 +538,12 @@ impl Desk {
         Ok(sheet.summary())
     }
 
-    /// Checks an open data set as it is now; its rows can be read and changed meanwhile, and then what was found is dropped.
+    /// Checks an open data set as it is now; its rows can be read and changed meanwhile, and then what was found is dropped. If it is
+    /// ended, what was found before still stands.
     ///
     /// # Errors
-    /// If it is not open, or its database cannot be read.
-    pub fn check_data(&self, data: &str) -> Result<DataSummary> {
+    /// If it is not open, its database cannot be read, or it was ended.
+    pub fn check_data(&self, data: &str, watch: Watch<'_>) -> Result<DataSummary> {
         let sheet = self.sheet(data)?;
         let _one = lock(&self.checking);
         {
@@ -552,9 +553,10 @@ impl Desk {
                 return Ok(sheet.summary());
             }
         }
-        let snapshot = Snapshot::of(&sheet);
-        let (findings, turn) = (look::check_unmeasured(&snapshot.set)?, snapshot.turn);
-        drop(snapshot);
+        let (findings, turn) = watched(watch, |watch| {
+            let snapshot = Snapshot::of_with(&sheet, &mut || ask(watch))?;
+            Ok((look::check_unmeasured(&snapshot.set, watch)?, snapshot.turn))
+        })?;
         let mut sheet = lock(&sheet);
         sheet.judge(turn, findings);
         Ok(sheet.summary())
@@ -586,11 +588,14 @@ impl Desk {
     ///
     /// # Errors
     /// If it is not open, or as [`look::split`].
-    pub fn divide_data(&self, data: &str, shares: Shares, seed: u64) -> Result<PathBuf> {
-        let set = Snapshot::of(&*self.sheet(data)?).set;
-        let out = free(&self.home.data(), &set.card.name);
-        look::split(&set, shares, seed, &out)?;
-        Ok(out)
+    pub fn divide_data(&self, data: &str, shares: Shares, seed: u64, watch: Watch<'_>) -> Result<PathBuf> {
+        let sheet = self.sheet(data)?;
+        watched(watch, |watch| {
+            let set = Snapshot::of_with(&sheet, &mut || ask(watch))?.set;
+            let out = free(&self.home.data(), &set.card.name);
+            look::split(&set, shares, seed, &out, watch)?;
+            Ok(out)
+        })
     }
 
     /// What a model would be trained on in a row of an open data set.
@@ -760,5 +765,70 @@ mod tests {
         std::fs::write(made.join("train.csv"), rows).expect("written");
         open(&again, Source { folder: Some(made.clone()), ..Source::default() });
         assert_eq!((again.data_offers(None)[0].source.folder.as_ref(), again.recent().len()), (Some(&made), RECENT));
+    }
+
+    /// What comes of work that nobody ends, and what it told meanwhile.
+    fn told<T>(work: impl FnOnce(Watch<'_>) -> Result<T>) -> (T, Vec<(u64, Option<u64>)>) {
+        let mut told = Vec::new();
+        let done = work(&mut |done, total| {
+            told.push((done, total));
+            true
+        });
+        (done.expect("nobody ended it"), told)
+    }
+
+    /// Whether work that is ended when it asks for the last time says so and asks no more.
+    fn ends<T>(last: usize, work: impl FnOnce(Watch<'_>) -> Result<T>) -> bool {
+        let mut asked = 0;
+        let ended = work(&mut |_, _| {
+            asked += 1;
+            asked < last
+        });
+        ended.is_err_and(|e| e.to_string() == crate::watch::cancelled().to_string()) && asked == last
+    }
+
+    /// A desk upon which a set of one file lies open, in which a row repeats another.
+    fn one_file(dir: &Path) -> (Desk, DataSummary) {
+        let desk = Desk::new(Home::open(Some(&dir.join("home"))).expect("a home"));
+        let file = dir.join("own.csv");
+        let row = |n: usize| format!("{} {},{}\n", n * 7919, n * n * 104_729, ["a", "b"][n % 2]);
+        std::fs::write(&file, ["text,label\n".to_string(), (1..40).map(row).collect(), row(1)].concat()).expect("written");
+        let source = Source { task: "intent".into(), train: Some(file), ..Source::default() };
+        let data = desk.open_data(source, &mut |_, _| true).expect("opens");
+        (desk, data)
+    }
+
+    #[test]
+    fn a_check_that_is_ended_leaves_what_was_found_before() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, opened) = one_file(dir.path());
+        let duplicates = |data: &DataSummary| data.findings.iter().filter(|f| f.kind == "duplicate").map(|f| f.count).sum::<usize>();
+        assert_eq!(duplicates(&opened), 2);
+        let changed = desk.edit(&opened.id, Edit::Delete { row: 39 }).expect("deleted");
+        let sheet = desk.sheet(&opened.id).expect("open");
+        for last in [1, 2, 3, 12, 30] {
+            assert!(ends(last, |watch| desk.check_data(&opened.id, watch)), "{last}");
+            let now = lock(&sheet);
+            assert!(!now.is_judged() && now.summary().findings == changed.findings, "{last}");
+        }
+        let (checked, told) = told(|watch| desk.check_data(&opened.id, watch));
+        assert_eq!(duplicates(&checked), 0);
+        let (copied, counted): (Vec<_>, Vec<_>) = told.iter().copied().partition(|(_, total)| total.is_none());
+        assert!(copied == [(0, None); 2] && counted.len() > 30, "{told:?}");
+        assert!(told.is_sorted_by_key(|(done, _)| *done) && counted.last().is_some_and(|(done, total)| Some(*done) == *total), "{told:?}");
+    }
+
+    #[test]
+    fn a_division_that_is_ended_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, opened) = one_file(dir.path());
+        let shares = Shares::new(0.2, 0.2).expect("sound");
+        let (out, told) = told(|watch| desk.divide_data(&opened.id, shares, 1, watch));
+        assert!(told.is_sorted_by_key(|(done, _)| *done) && told[2..].iter().all(|(_, total)| *total == told[2].1 && total.is_some()), "{told:?}");
+        for last in [1, 2, 3, 10, told.len() - 2, told.len()] {
+            assert!(ends(last, |watch| desk.divide_data(&opened.id, shares, 1, watch)), "{last}");
+        }
+        let there: Vec<PathBuf> = std::fs::read_dir(desk.home().data()).expect("there").map(|entry| entry.expect("listed").path()).collect();
+        assert_eq!(there, [out]);
     }
 }

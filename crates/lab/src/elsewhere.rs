@@ -5,8 +5,10 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
 use crate::task::{self, Scorer};
+use crate::watch::{Watch, ask, cancelled};
 use crate::{models, run};
 use data::read::{Columns, Record};
+use data::watch::Steps;
 use data::{Example, Kind, Origin, Target};
 use report::record::{self, DeviceRecord, ELSEWHERE, ModelRecord, Prediction, RunFile, RunResult, TrainRecord, write_atomically};
 use report::text::Lang;
@@ -49,12 +51,18 @@ pub fn score(answers: &Answers) -> Result<(Metrics, Vec<Prediction>)> {
     let files: Vec<&Path> = answers.schema.iter().chain(&answers.database).map(PathBuf::as_path).collect();
     let json_schema = answers.schema.as_deref().filter(|_| answers.kind == Kind::Custom).map(task::read_schema).transpose()?;
     let scorer = Scorer::new(answers.kind, &examples, Labels::of(&examples), &files)?.under(json_schema);
-    judge(&answers.file, answers.kind, &examples, scorer)
+    judge(&answers.file, answers.kind, &examples, scorer, &mut |_, _| true)
+}
+
+/// What [`judge`] counts of so many examples: each answer is read, and then scored.
+fn work(examples: usize) -> u64 {
+    2 * examples as u64
 }
 
 /// Scores the answers in a file to examples.
-fn judge(file: &Path, kind: Kind, examples: &[Example], mut scorer: Scorer) -> Result<(Metrics, Vec<Prediction>)> {
-    let records = data::read::records(file)?;
+fn judge(file: &Path, kind: Kind, examples: &[Example], mut scorer: Scorer, watch: Watch<'_>) -> Result<(Metrics, Vec<Prediction>)> {
+    let records = data::read::records(file, &mut || watch(0, None))?;
+    let mut steps = Steps::new(work(examples.len()), watch);
     let mut said = Vec::new();
     for (record, example) in pair(file, &records, examples)?.into_iter().zip(examples) {
         let field = |names: &[&str]| names.iter().find_map(|n| record.fields.iter().find(|(f, _)| f == n)).map(|(_, v)| v.clone());
@@ -68,16 +76,18 @@ fn judge(file: &Path, kind: Kind, examples: &[Example], mut scorer: Scorer) -> R
             one.answer = Ok(Target::Tags(Vec::new()));
         }
         said.push(one);
+        steps.after(1)?;
     }
-    scorer.score(examples, &said)
+    scorer.score_with(examples, &said, &mut steps)
 }
 
 /// Takes a file of answers (see [`score`]) into the library as a run of its own, to be held against the run `like`:
-/// they are answers to the examples that it was measured on. The folder of the new run.
+/// they are answers to the examples that it was measured on. The folder of the new run, which is there once `watch` is not asked
+/// any more.
 ///
 /// # Errors
-/// If `like` was not measured, or as [`score`].
-pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
+/// If `like` was not measured, it was ended, or as [`score`].
+pub fn take_in(home: &Home, file: &Path, like: &Path, watch: Watch<'_>) -> Result<PathBuf> {
     let (run, result) = (RunFile::read(like)?, RunResult::read(like)?);
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let asked = record::predictions(like)?;
@@ -104,8 +114,9 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
     let examples = asked.iter().enumerate().map(example).collect::<Result<Vec<_>>>()?;
     let database = task::database_of(&run, like);
     let database: Vec<&Path> = database.iter().map(PathBuf::as_path).collect();
+    ask(watch)?;
     let scorer = Scorer::new(kind, &examples, Labels::new(run.data.labels.clone()), &database)?.under(task::schema_of(&run, like)?);
-    let (metrics, mut predictions) = judge(file, kind, &examples, scorer)?;
+    let (metrics, mut predictions) = judge(file, kind, &examples, scorer, watch)?;
     // the examples are the same, and lie where they lay
     predictions.iter_mut().zip(&asked).for_each(|(own, p)| own.place = p.place);
 
@@ -153,7 +164,9 @@ pub fn take_in(home: &Home, file: &Path, like: &Path) -> Result<PathBuf> {
         run::write_result(out, &result)?;
         run::save_predictions(&out.join("predictions.jsonl"), &predictions)?;
         // nothing is known of how it learned
-        Ok(write_atomically(&out.join("events.jsonl"), b"")?)
+        write_atomically(&out.join("events.jsonl"), b"")?;
+        let whole = work(examples.len());
+        if watch(whole, Some(whole)) { Ok(()) } else { Err(cancelled()) }
     })?;
     let (task, method, status) = (kind.name().into(), ELSEWHERE.into(), "completed".into());
     Library::open(home)?.put_run(&RunRow { path: out.clone(), task, method, status, accuracy, started })?;
@@ -200,4 +213,92 @@ fn pair<'a>(file: &Path, records: &'a [Record], examples: &[Example]) -> Result<
         ));
     }
     Ok(records.iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A run that was asked three questions about a database of one table.
+    fn asked(dir: &Path) -> PathBuf {
+        let (like, schema) = (dir.join("like"), dir.join("schema.sql"));
+        std::fs::create_dir(&like).expect("a folder");
+        std::fs::write(&schema, "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2);").expect("written");
+        let file = json!({"path": schema, "sha256": "", "count": 0});
+        let model = json!({"name": "m", "files": [], "parameters": 1, "storage": "f32", "hidden": 1, "layers": 1});
+        let data = json!({"name": "d", "license": "", "language": "it", "labels": [], "files": {"schema": file}});
+        let device = json!({"id": "cpu", "name": "cpu", "kind": "cpu", "api": "", "driver": ""});
+        let run = json!({
+            "task": "sql", "method": "completion", "seed": 0, "started": "2026-01-01T00:00:00Z", "version": "0", "command": "", "model": model, "data": data,
+            "device": device, "settings": {}
+        });
+        let result = json!({
+            "task": "sql", "method": "completion", "status": "completed", "metrics": null, "evaluated_on": "test", "baselines": {},
+            "train": TrainRecord::default(), "model": model, "data": data, "device": device, "version": "0"
+        });
+        run::write_run(&like, &serde_json::from_value(run).expect("a run")).expect("written");
+        run::write_result(&like, &serde_json::from_value(result).expect("a result")).expect("written");
+        let answered = ["SELECT a FROM t", "SELECT max(a) FROM t", "SELECT count(*) FROM t"].map(|sql| Prediction {
+            input: format!("a question for {sql}"),
+            expected: sql.into(),
+            output: sql.into(),
+            answer: Some(sql.into()),
+            score: 1.0,
+            probability: 1.0,
+            calibrated: None,
+            reason: None,
+            place: None,
+        });
+        run::save_predictions(&like.join("predictions.jsonl"), &answered).expect("written");
+        like
+    }
+
+    #[test]
+    fn answers_that_nobody_waits_for_any_more_leave_no_run() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("a home");
+        let (like, file) = (asked(dir.path()), dir.path().join("theirs.jsonl"));
+        let lines = ["SELECT a FROM t", "SELECT min(a) FROM t", "SELEC"].map(|sql| json!({"answer": sql}).to_string() + "\n");
+        std::fs::write(&file, lines.concat()).expect("written");
+        let mut told = Vec::new();
+        let mut watch = |done: u64, total: Option<u64>| {
+            told.push((done, total));
+            true
+        };
+        let taken = take_in(&home, &file, &like, &mut watch).expect("scored");
+        let scores: Vec<f64> = record::predictions(&taken).expect("written").iter().map(|p| p.score).collect();
+        assert_eq!(scores, [1.0, 0.0, 0.0]);
+        // nobody knows how far the database is; then each answer is read and scored, and what was written is asked about once more
+        let counted = [1, 2, 3, 4, 5, 6, 6].map(|done| (done, Some(6)));
+        assert_eq!(told, [&[(0, None)][..], &counted].concat());
+        for last in 1..=told.len() {
+            let mut heard = 0;
+            let mut watch = |_: u64, _: Option<u64>| {
+                heard += 1;
+                heard < last
+            };
+            assert!(take_in(&home, &file, &like, &mut watch).is_err(), "{last}");
+            assert_eq!(heard, last);
+        }
+        assert_eq!(std::fs::read_dir(home.runs()).expect("there").count(), 1, "nothing half-written is left");
+        assert_eq!(Library::open(&home).and_then(|library| library.runs()).expect("the library").len(), 1);
+    }
+
+    #[test]
+    fn a_long_file_of_answers_is_left_in_the_middle() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("a home");
+        let (like, file) = (asked(dir.path()), dir.path().join("theirs.jsonl"));
+        std::fs::write(&file, "{\"answer\": \"SELECT 1\"}\n".repeat(2500)).expect("written");
+        let mut told = Vec::new();
+        let mut watch = |done: u64, total: Option<u64>| {
+            told.push((done, total));
+            told.len() < 3
+        };
+        let ended = take_in(&home, &file, &like, &mut watch);
+        // had it been read to its end, it would have been refused for the number of its answers
+        assert!(matches!(ended, Err(Error::Data(data::Error::Ended))), "{ended:?}");
+        assert_eq!(told, [(0, None); 3]);
+    }
 }

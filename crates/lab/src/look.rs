@@ -9,6 +9,7 @@ use crate::run;
 use crate::sheet::{MEASURED, QueryResult};
 use crate::task::{self, Task};
 use crate::vectors::no_row;
+use crate::watch::Watch;
 use data::batch::{self, Padding};
 use data::check::{self, Finding, Limit, Place, Severity};
 use data::database::Database;
@@ -18,8 +19,9 @@ use data::encode::Encoder;
 use data::microscope::{self, Prompt, Token};
 use data::read::{self, Record};
 use data::set::{self, DataSet, Source, Split};
+use data::watch::Steps;
 use data::write::{self, NewCard};
-use data::{Encoded, Example, Kind, Origin};
+use data::{Encoded, Example, Kind, Origin, near};
 use gemma::{Layout, Tokenizer, Weights};
 use report::record::RunFile;
 use report::text::Lang;
@@ -54,8 +56,8 @@ pub fn open_with(task: &str, source: &Source, progress: &mut dyn FnMut(&Path, u6
 /// many examples went where. Texts that are nearly the same stay together, and the same seed gives the same parts.
 ///
 /// # Errors
-/// If the set is divided already or too small, the folder holds files, or the disk refuses.
-pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTreeMap<Split, usize>> {
+/// If the set is divided already or too small, the folder holds files, the disk refuses, or it was ended.
+pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path, watch: Watch<'_>) -> Result<BTreeMap<Split, usize>> {
     let (file, rest) = match set.splits.iter().collect::<Vec<_>>().as_slice() {
         [(_, file), rest @ ..] => (*file, rest.len()),
         [] => return Err(Error::request(say!("no examples to divide; name a file", "non ci sono esempi da dividere; indica un file"))),
@@ -68,7 +70,9 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
             set.card.name
         )));
     }
-    let of = divide(&file.path, &file.examples, shares, seed)?;
+    let compared = near::work(file.examples.len());
+    let whole = compared + file.examples.len() as u64;
+    let of = divide(&file.path, &file.examples, shares, seed, &mut Steps::new(whole, watch))?;
     let mut parts: BTreeMap<Split, Vec<&Example>> = BTreeMap::new();
     for (split, example) in of.iter().zip(&file.examples) {
         parts.entry(*split).or_default().push(example);
@@ -85,7 +89,7 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path) -> Result<BTr
         ),
         ..NewCard::of(set)
     };
-    write::folder(out, set.kind, write::Layout::JsonLines, card, &parts, &mut |_, _| true)?;
+    write::folder(out, set.kind, write::Layout::JsonLines, card, &parts, &mut |rows, _| watch(compared + rows, Some(whole)))?;
     Ok(parts.into_iter().map(|(split, examples)| (split, examples.len())).collect())
 }
 
@@ -218,7 +222,7 @@ pub struct Checked {
 /// # Errors
 /// If the set's database cannot be opened, or its JSON schema is none that a model can be held to.
 pub fn check(set: &DataSet, passed_over: Severity, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
-    let mut checked = found(set, measure)?;
+    let mut checked = found(set, measure, &mut Steps::default())?;
     checked.findings.splice(0..0, check::skipped(set, passed_over));
     checked.findings.sort_by_key(|f| f.severity);
     Ok(checked)
@@ -227,30 +231,38 @@ pub fn check(set: &DataSet, passed_over: Severity, measure: std::result::Result<
 /// As [`check`], of the rows that could be read, where lengths are measured apart.
 ///
 /// # Errors
-/// As [`check`].
-pub(crate) fn check_unmeasured(set: &DataSet) -> Result<Vec<Finding>> {
-    Ok(found(set, Err(String::new()))?.findings)
+/// As [`check`], or if it was ended.
+pub(crate) fn check_unmeasured(set: &DataSet, watch: Watch<'_>) -> Result<Vec<Finding>> {
+    let tried: usize = match set.kind {
+        Kind::Sql => run::evaluated(set).map_or(0, |split| set.examples(split).len()),
+        Kind::Custom => set.splits.values().map(|file| file.examples.len()).sum(),
+        _ => 0,
+    };
+    let mut steps = Steps::new(check::work(set) + tried as u64 * check::TRIED, watch);
+    Ok(found(set, Err(String::new()), &mut steps)?.findings)
 }
 
-fn found(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Result<Checked> {
+fn found(set: &DataSet, measure: std::result::Result<&Measure, String>, steps: &mut Steps<'_>) -> Result<Checked> {
     // a prompt about a database shows its tables, and without them has no length
     let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
     let mut findings = match &measured {
-        Ok((m, task)) => limited(set, task, &m.recipe, m.tokenizer(), m.reads.context, |limit| check::findings(set, Some(limit)))?,
-        Err(_) => check::findings(set, None)?,
+        Ok((m, task)) => limited(set, task, &m.recipe, m.tokenizer(), m.reads.context, |limit| check::findings_with(set, Some(limit), steps))?,
+        Err(_) => check::findings_with(set, None, steps)?,
     };
     if let Ok((m, task)) = &measured {
         findings.extend(m.made_too_long(set, task, &made(set, &m.recipe)?));
     }
     let broken = |f: &Finding| f.severity == Severity::Error && f.kind.starts_with("sql_");
     // of queries that do not even run it is said already, and without a database nothing can be said
-    if !findings.iter().any(broken)
-        && let Ok(Some(finding)) = unscored(set)
-    {
-        findings.insert(0, finding);
+    if !findings.iter().any(broken) {
+        match unscored(set, steps) {
+            Ok(Some(finding)) => findings.insert(0, finding),
+            Err(ended @ Error::Data(data::Error::Ended)) => return Err(ended),
+            Ok(None) | Err(_) => {}
+        }
     }
     if set.kind == Kind::Custom {
-        findings.extend(Task::of(set)?.misfits(set));
+        findings.extend(Task::of(set)?.misfits(set, steps)?);
     }
     findings.sort_by_key(|f| f.severity);
     Ok(Checked { findings, limit: measured.map(|(m, _)| m.limit()) })
@@ -259,11 +271,12 @@ fn found(set: &DataSet, measure: std::result::Result<&Measure, String>) -> Resul
 /// Which expected queries of the part that a run is scored on have no result within the limits under which it is scored.
 ///
 /// # Errors
-/// If queries have no database, or its files are wrong.
-pub(crate) fn unscored(set: &DataSet) -> Result<Option<Finding>> {
+/// If queries have no database, its files are wrong, or it was ended.
+pub(crate) fn unscored(set: &DataSet, steps: &mut Steps<'_>) -> Result<Option<Finding>> {
     let Some(split) = run::evaluated(set).filter(|_| set.kind == Kind::Sql) else { return Ok(None) };
     let mut sandbox = Sandbox::open(&task::database(set)?)?;
-    Ok(check::unscored(set, split, &mut |query| can_be_expected(&mut sandbox, query).err().map(|why| Lang::spoken().reason(&why))))
+    let mut why = |query: &str| can_be_expected(&mut sandbox, query).err().map(|why| Lang::spoken().reason(&why));
+    Ok(check::unscored(set, split, &mut why, steps)?)
 }
 
 /// Which examples are longer than a recipe, or a model's context, allows.

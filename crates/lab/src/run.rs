@@ -19,6 +19,7 @@ use crate::vectors;
 use data::check::{self, Finding, Severity};
 use data::read::Columns;
 use data::set::{DataSet, Source, Split};
+use data::watch::Steps;
 use data::{Encoded, Example, Kind};
 use gemma::lora::TensorFile;
 use gemma::{Gemma, Head, Tokenizer, Trained, Weights, device, head};
@@ -145,10 +146,10 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         set.keep_training(rows, request.seed);
     }
     let task = Task::of(&set)?;
-    if let Some(unscored) = look::unscored(&set)? {
+    if let Some(unscored) = look::unscored(&set, &mut Steps::default())? {
         return Err(refusal(&unscored));
     }
-    findings.extend(task.misfits(&set));
+    findings.extend(task.misfits(&set, &mut Steps::default())?);
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(say!(
             "{} already holds files; choose another folder with --out",

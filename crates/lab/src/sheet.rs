@@ -14,7 +14,7 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
-use crate::watch::{Watch, cancelled};
+use crate::watch::{Watch, ask};
 use data::check::{Finding, Severity};
 use data::describe::{Counted, Description};
 use data::example::Span;
@@ -28,6 +28,7 @@ use say::say;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Mutex;
 use tasks::answer;
@@ -471,13 +472,12 @@ impl Sheet {
             source.task = card.map(|c| c.task).filter(|t| !t.is_empty()).unwrap_or_else(|| Kind::Intent.name().into());
         }
         let set = DataSet::open_with(&source.to_set()?, &mut |_, done, total| watch(done, Some(total)))?;
-        // what follows the reading takes as long, and nobody can say how far it is
-        let mut go_on = || if watch(0, None) { Ok(()) } else { Err(cancelled()) };
+        // what follows the reading takes as long, and is counted otherwise
         let editor = Editor::of(library, set)?;
         let whole = editor.set();
-        go_on()?;
-        let findings = look::check_unmeasured(&whole)?;
-        go_on()?;
+        ask(watch)?;
+        let findings = look::check_unmeasured(&whole, &mut |_, _| watch(0, None))?;
+        ask(watch)?;
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         // once the copy of the rows is gone: in a large set there is not much room for both
@@ -506,7 +506,7 @@ impl Sheet {
         sheet.take_in();
         sheet.changed_before = sheet.changed.clone();
         sheet.judge(sheet.turn, findings);
-        go_on()?;
+        ask(watch)?;
         Ok(sheet)
     }
 
@@ -845,28 +845,38 @@ impl Snapshot {
     /// Copies the rows piece by piece, so that others get at the sheet in between: to copy a million at once takes seconds
     /// beside a training. Begins anew where rows are changed meanwhile.
     pub fn of(sheet: &Mutex<Sheet>) -> Self {
+        let Ok(snapshot) = Self::of_with::<Infallible>(sheet, &mut || Ok(()));
+        snapshot
+    }
+
+    /// As [`Snapshot::of`]; `go_on` is asked before each piece.
+    ///
+    /// # Errors
+    /// As `go_on`.
+    pub fn of_with<E>(sheet: &Mutex<Sheet>, go_on: &mut dyn FnMut() -> std::result::Result<(), E>) -> std::result::Result<Self, E> {
         loop {
-            if let Some(snapshot) = Self::attempt(sheet) {
-                return snapshot;
+            if let Some(snapshot) = Self::attempt(sheet, go_on)? {
+                return Ok(snapshot);
             }
         }
     }
 
     /// None if rows were changed meanwhile.
-    fn attempt(sheet: &Mutex<Sheet>) -> Option<Self> {
+    fn attempt<E>(sheet: &Mutex<Sheet>, go_on: &mut dyn FnMut() -> std::result::Result<(), E>) -> std::result::Result<Option<Self>, E> {
         let (mut parts, mut numbers) = (BTreeMap::<Split, Vec<Example>>::new(), BTreeMap::<Split, Vec<usize>>::new());
         let begun = lock(sheet).turn;
         let mut copied = 0;
         loop {
+            go_on()?;
             {
                 let sheet = lock(sheet);
                 if sheet.turn != begun {
-                    return None;
+                    return Ok(None);
                 }
                 let left = &sheet.there[copied..];
                 if left.is_empty() {
                     let (set, changes) = (sheet.editor.with(parts), sheet.editor.changes().count());
-                    return Some(Self { set, numbers, changes, turn: begun });
+                    return Ok(Some(Self { set, numbers, changes, turn: begun }));
                 }
                 for &row in left.iter().take(PIECE) {
                     let (split, example) = sheet.example(row);

@@ -4,8 +4,9 @@
 use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
-use data::check::{Finding, Place, Severity};
+use data::check::{self, Finding, Place, Severity};
 use data::set::{DataSet, Split};
+use data::watch::Steps;
 use data::{Example, Kind, Target};
 use report::record::{Prediction, RunFile};
 use report::text::Lang;
@@ -60,13 +61,17 @@ impl Task {
     }
 
     /// Rows whose answers do not fit the JSON schema of the task, or have what it names in another order than a model can write
-    /// it: they teach what cannot be answered.
-    pub fn misfits(&self, set: &DataSet) -> Vec<Finding> {
-        let Some(schema) = &self.json_schema else { return Vec::new() };
+    /// it: they teach what cannot be answered. Each row counts as one that is [`check::TRIED`].
+    ///
+    /// # Errors
+    /// If it was ended.
+    pub fn misfits(&self, set: &DataSet, steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
+        let Some(schema) = &self.json_schema else { return Ok(Vec::new()) };
         let (mut outside, mut disordered) = (Vec::new(), Vec::new());
         let mut why = String::new();
         for (&split, file) in &set.splits {
             for (index, example) in file.examples.iter().enumerate() {
+                steps.after(check::TRIED)?;
                 let row = (example.origin.to_string(), Place { split, index, group: None });
                 let answer = answer::show(&example.target);
                 match schema.fits(&answer) {
@@ -114,7 +119,7 @@ impl Task {
             },
             &|| say!("What is learned and what may be written is then the same.", "Così ciò che si impara e ciò che si può scrivere coincidono."),
         );
-        outside.into_iter().chain(disordered).collect()
+        Ok(outside.into_iter().chain(disordered).collect())
     }
 
     /// What a model reads before it answers a text.
@@ -317,6 +322,14 @@ impl Scorer {
     /// # Errors
     /// If an expected query does not run: then the data set is wrong.
     pub fn score(&mut self, examples: &[Example], said: &[Answer]) -> Result<(Metrics, Vec<Prediction>)> {
+        self.score_with(examples, said, &mut Steps::default())
+    }
+
+    /// As [`Scorer::score`]; each example counts one.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`], or if it was ended.
+    pub fn score_with(&mut self, examples: &[Example], said: &[Answer], steps: &mut Steps<'_>) -> Result<(Metrics, Vec<Prediction>)> {
         let mut shares = Vec::new();
         let mut reasons: Vec<Option<String>> = said.iter().map(|s| s.answer.as_ref().err().cloned()).collect();
         let read = |s: &Answer| s.answer.as_ref().ok().cloned();
@@ -336,6 +349,7 @@ impl Scorer {
                         ))
                     })?;
                     shares.push(f64::from(answered == Some(expected)));
+                    steps.after(1)?;
                     rows.push(Scored { expected, answered, probability: said.probability });
                 }
                 Metrics::Classes(score::classification(self.labels.names(), &rows))
@@ -343,20 +357,30 @@ impl Scorer {
             Kind::Entities => {
                 let expected: Vec<_> = examples.iter().map(|e| e.spans().to_vec()).collect();
                 let answered: Vec<_> = said.iter().map(|s| read(s).and_then(|a| if let Target::Entities(s) = a { Some(s) } else { None })).collect();
-                shares.extend(expected.iter().zip(&answered).map(|(e, a)| entities::share(e, a.as_deref().unwrap_or_default())));
+                for (expected, answered) in expected.iter().zip(&answered) {
+                    shares.push(entities::share(expected, answered.as_deref().unwrap_or_default()));
+                    steps.after(1)?;
+                }
                 Metrics::Entities(entities::entities(&expected, &answered))
             }
             Kind::Hashtags => {
                 let expected: Vec<_> = examples.iter().map(|e| if let Target::Tags(t) = &e.target { t.clone() } else { Vec::new() }).collect();
                 let answered: Vec<_> = said.iter().map(|s| read(s).and_then(|a| if let Target::Tags(t) = a { Some(t) } else { None })).collect();
-                shares.extend(expected.iter().zip(&answered).map(|(e, a)| tags::share(e, a.as_deref().unwrap_or_default())));
+                for (expected, answered) in expected.iter().zip(&answered) {
+                    shares.push(tags::share(expected, answered.as_deref().unwrap_or_default()));
+                    steps.after(1)?;
+                }
                 Metrics::Tags(tags::tags(&expected, &answered))
             }
             Kind::Custom => {
-                let expected: Vec<_> = examples.iter().map(|e| answer::show(&e.target)).collect();
                 let answered: Vec<_> = said.iter().map(|s| read(s).map(|a| answer::show(&a))).collect();
-                shares.extend(expected.iter().zip(&answered).map(|(e, a)| a.as_ref().map_or(0.0, |a| text::one(e, a)[4])));
-                let mut scores = text::free_text(&expected, &answered);
+                let mut rows = Vec::new();
+                for (example, answered) in examples.iter().zip(&answered) {
+                    rows.push(text::of(&answer::show(&example.target), answered.as_deref()));
+                    steps.after(1)?;
+                }
+                shares.extend(rows.iter().map(|row| row[4]));
+                let mut scores = text::summary(&rows, &answered);
                 if let Some(schema) = &self.json_schema {
                     let held: Vec<_> = answered.iter().map(|a| a.as_ref().map(|a| schema.fits(a))).collect();
                     scores = scores.under_schema(&held.iter().map(|held| matches!(held, Some(Ok(())))).collect::<Vec<_>>());
@@ -380,6 +404,7 @@ impl Scorer {
                         reason.clone_from(&verdict.reason);
                     }
                     verdicts.push(verdict);
+                    steps.after(1)?;
                 }
                 Metrics::Sql(score::sql::sql(&verdicts))
             }

@@ -1,10 +1,8 @@
 //! Long work that tells how far it is, and that whoever waits for it can end.
 
 use crate::error::{Error, Result};
+pub use data::watch::Watch;
 use say::say;
-
-/// Is told how much of long work is done, and of how much where that is known; `false` ends it.
-pub type Watch<'a> = &'a mut dyn FnMut(u64, Option<u64>) -> bool;
 
 /// Does what leaves nothing behind where it is ended, and then says so in place of the error that ended it.
 ///
@@ -17,6 +15,11 @@ pub fn watched<T>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> Result<T>) -
         !ended
     });
     if ended { Err(cancelled()) } else { done }
+}
+
+/// Asks whether to go on, where nobody can say how far it is.
+pub(crate) fn ask(watch: Watch<'_>) -> Result<()> {
+    if watch(0, None) { Ok(()) } else { Err(cancelled()) }
 }
 
 /// What ends work that was told to.

@@ -99,14 +99,14 @@ export interface Door {
   editRow(data: string, edit: Edit): Promise<DataSummary>;
   undoEdit(data: string): Promise<DataSummary>;
   redoEdit(data: string): Promise<DataSummary>;
-  /** Checks the rows as they are now: after a change, what was found before is still told until then. */
-  checkData(data: string): Promise<DataSummary>;
+  /** Checks the rows as they are now: after a change, what was found before is still told until then, and also if it is aborted. */
+  checkData(data: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
   /** What texts and answers are made of, which takes some seconds in a large set. */
   describeData(data: string): Promise<About>;
   /** Writes the data set with its changes as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
   exportData(data: string, folder: string, format: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
-  /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. */
-  divideData(data: string, validation: number, test: number, seed: number): Promise<string>;
+  /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. Aborting leaves nothing. */
+  divideData(data: string, validation: number, test: number, seed: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
   microscope(data: string, row: number, model: string, method: string, set: string[]): Promise<Microscope>;
   /** How long the training rows are in tokens, with a method and settings as for the microscope. */
@@ -145,7 +145,7 @@ export interface Door {
   predict(run: string, text: string, onSaid: (said: Said) => void, signal: AbortSignal): Promise<Answered>;
   compare(runs: string[], language: Language): Promise<Comparison>;
   /** A file of another system's answers, as a row of its own beside the runs. */
-  importPredictions(path: string, like: string): Promise<RunRow>;
+  importPredictions(path: string, like: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<RunRow>;
 
   /** The report as one HTML page without scripts, and the sections that can be left out of it. */
   reportPage(run: string, language: Language, without: string[]): Promise<ReportPage>;

@@ -483,8 +483,9 @@ export class Double implements Door {
     }
     return give(this.#summary());
   }
-  checkData(): Promise<DataSummary> {
-    return give(this.#summary());
+  async checkData(...[, onProgress, signal]: Parameters<Door['checkData']>): Promise<DataSummary> {
+    await this.#worked(this.#rows.length, onProgress, signal);
+    return this.#summary();
   }
   /** The words that only one label has stand for those that tell it from the others. */
   describeData(): ReturnType<Door['describeData']> {
@@ -508,9 +509,10 @@ export class Double implements Door {
       onProgress({ done: (part * total) / 10, total, what: '' });
     }
   }
-  divideData(): Promise<string> {
+  async divideData(...[, , , , onProgress, signal]: Parameters<Door['divideData']>): Promise<string> {
+    await this.#worked(this.#rows.length, onProgress, signal);
     this.calls.push('divideData');
-    return give(FOLDER);
+    return FOLDER;
   }
   /** The recording holds no tokens: words stand for them. */
   lengths(): ReturnType<Door['lengths']> {
@@ -725,8 +727,9 @@ export class Double implements Door {
     );
     return give({ runs, tests, figure: null });
   }
-  importPredictions(): Promise<RunRow> {
-    return give({ ...this.#add(COMPLETION, 'runs/other-system', 'completed').row });
+  async importPredictions(...[, , onProgress, signal]: Parameters<Door['importPredictions']>): Promise<RunRow> {
+    await this.#worked(COMPLETION.predictions.length, onProgress, signal);
+    return { ...this.#add(COMPLETION, 'runs/other-system', 'completed').row };
   }
 
   /** The recorded page without the sections that are left out, whose headings carry their names. */

@@ -102,10 +102,11 @@ export const tauri: Door = {
   editRow: (data, edit) => call('edit_row', { data, edit }),
   undoEdit: (data) => call('undo_edit', { data }),
   redoEdit: (data) => call('redo_edit', { data }),
-  checkData: (data) => call('check_data', { data }),
+  checkData: (data, onProgress, signal) => watched(onProgress, signal, (progress) => call('check_data', { data, progress })),
   describeData: (data) => call('describe_data', { data }),
   exportData: (data, folder, format, onProgress, signal) => watched(onProgress, signal, (progress) => call('export_data', { data, folder, format, progress })),
-  divideData: (data, validation, test, seed) => call('divide_data', { data, validation, test, seed }),
+  divideData: (data, validation, test, seed, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('divide_data', { data, validation, test, seed, progress })),
   microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
   lengths: (data, model, method, set) => call('lengths', { data, model, method, set }),
   dataMap: (data, model, language, onProgress, signal) => watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress })),
@@ -134,7 +135,7 @@ export const tauri: Door = {
   figure: (run, name, language) => call('figure', { run, name, language }),
   predict: (run, text, onSaid, signal) => watched(onSaid, signal, (said) => call('predict', { run, text, said })),
   compare: (runs, language) => call('compare', { runs, language }),
-  importPredictions: (path, like) => call('import_predictions', { path, like }),
+  importPredictions: (path, like, onProgress, signal) => watched(onProgress, signal, (progress) => call('import_predictions', { path, like, progress })),
 
   reportPage: (run, language, without) => call('report_page', { run, language, without }),
   exportReport: (run, formats, folder, language, without, onProgress, signal) =>

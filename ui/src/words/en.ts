@@ -257,6 +257,7 @@ export const en = {
     copyRows: 'Copy these rows as TSV',
     looking: 'Looking for rows…',
     checking: 'Checking the changed rows…',
+    check: 'Check the changed rows',
     exporting: 'Writing the edited set…',
     columns: 'Columns',
     columnsNote: 'Which column holds what. Changing it reads the file again.',

@@ -264,6 +264,7 @@ export const it: Words = {
     copyRows: 'Copia queste righe come TSV',
     looking: 'Cerco le righe…',
     checking: 'Controllo le righe modificate…',
+    check: 'Controlla le righe modificate',
     exporting: 'Scrivo i dati modificati…',
     columns: 'Colonne',
     columnsNote: 'Quale colonna contiene che cosa. Cambiandole il file viene riletto.',

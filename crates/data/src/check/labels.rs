@@ -1,9 +1,11 @@
 //! Labels, and types of entities: too few examples, unknown to training, or spelled in two ways.
 
 use super::{Finding, Noun, ROW, Row, Severity, count, found, verb, word};
+use crate::error::Result;
 use crate::example::Target;
 use crate::near::normalized;
 use crate::set::{DataSet, Split};
+use crate::watch::{PIECE, Steps};
 use say::say;
 use std::collections::BTreeMap;
 
@@ -18,20 +20,27 @@ const LABEL: Noun = ["label", "labels", "etichetta", "etichette"];
 const KIND: Noun = ["entity type", "entity types", "tipo di entità", "tipi di entità"];
 const TRAINING: Noun = ["training example", "training examples", "esempio di addestramento", "esempi di addestramento"];
 
-pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
+/// How often [`check`] looks at each row.
+pub(super) const LOOKS: u64 = 1;
+
+pub(super) fn check(set: &DataSet, rows: &[Row<'_>], steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
     let mut out = Vec::new();
     let Some(what) = rows.iter().find_map(|r| match r.example.target {
         Target::Label(_) => Some(LABEL),
         Target::Entities(_) => Some(KIND),
         _ => None,
     }) else {
-        return out;
+        steps.after(rows.len() as u64 * LOOKS)?;
+        return Ok(out);
     };
     let mut by_name: BTreeMap<&str, Vec<Row<'_>>> = BTreeMap::new();
-    for row in rows.iter().filter(|r| r.split == Split::Train) {
-        for name in names(row) {
-            by_name.entry(name).or_default().push(*row);
+    for piece in rows.chunks(PIECE) {
+        for row in piece.iter().filter(|r| r.split == Split::Train) {
+            for name in names(row) {
+                by_name.entry(name).or_default().push(*row);
+            }
         }
+        steps.after(piece.len() as u64)?;
     }
     let train = set.examples(Split::Train);
     if what == LABEL && set.splits.contains_key(&Split::Train) && by_name.len() < 2 {
@@ -71,7 +80,7 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
     }
     out.extend(spellings(&by_name, what));
     if train.is_empty() {
-        return out;
+        return Ok(out);
     }
     let label = what == LABEL;
     for split in [Split::Validation, Split::Test] {
@@ -91,7 +100,7 @@ pub(super) fn check(set: &DataSet, rows: &[Row<'_>]) -> Vec<Finding> {
             say!("The result then counts only what could be learnt.", "Il risultato conta allora solo ciò che si poteva imparare.")
         }));
     }
-    out
+    Ok(out)
 }
 
 /// One finding about all labels with too few examples, of so many labels.

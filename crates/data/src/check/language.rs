@@ -4,8 +4,9 @@
 //! that hold few of the words which are common in this very set, and believed only if it is sure.
 
 use super::{Finding, ROW, Row, Severity, TEXT, count, found, verb};
+use crate::error::Result;
 use crate::near::normalized;
-use rayon::prelude::*;
+use crate::watch::Steps;
 use say::say;
 use std::collections::{HashMap, HashSet};
 use whatlang::{Detector, Lang};
@@ -62,12 +63,18 @@ const LANGUAGES: [(&str, Lang, &str, &str); 32] = [
     ("zh", Lang::Cmn, "Chinese", "cinese"),
 ];
 
+/// How often [`check`] looks at each row.
+pub(super) const LOOKS: u64 = 1;
+
 /// `code` is the set's language, if its card says one.
-pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
+pub(super) fn check(rows: &[Row<'_>], code: &str, steps: &mut Steps<'_>) -> Result<Option<Finding>> {
     let detector = Detector::with_allowlist(LANGUAGES.iter().map(|(_, lang, ..)| *lang).collect());
     let sample: Vec<&str> = rows.iter().step_by(rows.len().div_ceil(SAMPLE).max(1)).map(|r| r.example.text.as_str()).collect();
     let code = code.split(['-', '_']).next().unwrap_or_default().to_lowercase();
-    let ours = LANGUAGES.iter().find(|(c, ..)| *c == code).map(|(_, lang, ..)| *lang).or_else(|| guess(&detector, &sample))?;
+    let Some(ours) = LANGUAGES.iter().find(|(c, ..)| *c == code).map(|(_, lang, ..)| *lang).or_else(|| guess(&detector, &sample)) else {
+        steps.after(rows.len() as u64 * LOOKS)?;
+        return Ok(None);
+    };
     let common = common(&sample);
     let foreign = |r: &Row<'_>| {
         let text = normalized(&r.example.text);
@@ -82,7 +89,7 @@ pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
         let sure = if letters < LETTERS { SURE_IF_SHORT } else { SURE };
         (guess.lang() != ours && !alike(guess.lang(), ours) && guess.confidence() >= sure).then_some(guess.lang())
     };
-    let strange: Vec<(Row<'_>, Lang)> = rows.par_iter().filter_map(|r| Some((*r, foreign(r)?))).collect();
+    let strange: Vec<(Row<'_>, Lang)> = steps.each(rows, |r| Some((*r, foreign(r)?)))?;
     let names = || -> Vec<String> {
         let mut counts: HashMap<&str, usize> = HashMap::new();
         strange.iter().for_each(|(_, lang)| *counts.entry(name(*lang)).or_default() += 1);
@@ -90,7 +97,7 @@ pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
         counts.sort_by_key(|&(n, name)| (std::cmp::Reverse(n), name));
         counts.iter().take(3).map(|(n, name)| format!("{n} {name}")).collect()
     };
-    found(
+    let finding = found(
         "other_language",
         Severity::Warning,
         &strange.iter().map(|(r, _)| *r).collect::<Vec<_>>(),
@@ -110,7 +117,8 @@ pub(super) fn check(rows: &[Row<'_>], code: &str) -> Option<Finding> {
                 "L’addestramento non spende allora nulla su {n} di {rows}, e la prova chiede solo la lingua in uso."
             )
         },
-    )
+    );
+    Ok(finding)
 }
 
 fn guess(detector: &Detector, sample: &[&str]) -> Option<Lang> {

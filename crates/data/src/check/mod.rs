@@ -24,7 +24,9 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::map::Suspect;
+use crate::near;
 use crate::set::{DataSet, File, Split};
+use crate::watch::Steps;
 use say::{Both, EXAMPLE, Noun, ROW, TEXT, count, number as verb, say, word};
 use serde::Serialize;
 use std::path::Path;
@@ -100,19 +102,37 @@ pub struct Limit<'a> {
 /// # Errors
 /// If the set's database cannot be opened.
 pub fn findings(set: &DataSet, limit: Option<&Limit<'_>>) -> Result<Vec<Finding>> {
+    findings_with(set, limit, &mut Steps::default())
+}
+
+/// What an answer counts that is tried, as a query is on a database: a row that is only looked at counts one.
+pub const TRIED: u64 = 1000;
+
+/// What [`findings_with`] counts of a set whose lengths are not measured.
+pub fn work(set: &DataSet) -> u64 {
+    let examples = || set.splits.values().flat_map(|file| &file.examples);
+    let (rows, queries) = (examples().count(), examples().filter(|e| matches!(e.target, Target::Sql(_))).count());
+    rows as u64 * (rows::LOOKS + language::LOOKS + labels::LOOKS + spans::LOOKS + tags::LOOKS) + near::work(rows) + queries as u64 * TRIED
+}
+
+/// As [`findings`]; of `steps` it takes what [`work`] says.
+///
+/// # Errors
+/// As [`findings`], or if it was ended.
+pub fn findings_with(set: &DataSet, limit: Option<&Limit<'_>>, steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
     let rows = all(set);
     let mut out: Vec<Finding> = set.splits.iter().filter_map(|(split, file)| unread(*split, file)).collect();
-    out.extend(rows::check(&rows));
+    out.extend(rows::check(&rows, steps)?);
     if let Some(limit) = limit {
         out.extend(rows::too_long(&rows, limit));
     }
-    out.extend(language::check(&rows, &set.card.language));
-    out.extend(labels::check(set, &rows));
-    out.extend(repeats::check(&rows));
-    out.extend(spans::check(&rows));
-    out.extend(tags::check(&rows));
+    out.extend(language::check(&rows, &set.card.language, steps)?);
+    out.extend(labels::check(set, &rows, steps)?);
+    out.extend(repeats::check(&rows, steps)?);
+    out.extend(spans::check(&rows, steps)?);
+    out.extend(tags::check(&rows, steps)?);
     if rows.iter().any(|r| matches!(r.example.target, Target::Sql(_))) {
-        out.extend(queries::check(&rows, database(set)?.as_ref(), queries::BUDGET)?);
+        out.extend(queries::check(&rows, database(set)?.as_ref(), queries::BUDGET, steps)?);
     }
     out.sort_by_key(|f| f.severity);
     Ok(out)
@@ -124,9 +144,12 @@ pub fn too_long(set: &DataSet, limit: &Limit<'_>) -> Option<Finding> {
 }
 
 /// Which queries of a part answers cannot be held against; `why` gives the reason, if there is one. Those that judge a model
-/// have narrower limits than those who only read a set.
-pub fn unscored(set: &DataSet, split: Split, why: &mut dyn FnMut(&str) -> Option<String>) -> Option<Finding> {
-    queries::unscored(&all(set), split, why)
+/// have narrower limits than those who only read a set. Each query counts as one that is [`TRIED`].
+///
+/// # Errors
+/// If it was ended.
+pub fn unscored(set: &DataSet, split: Split, why: &mut dyn FnMut(&str) -> Option<String>, steps: &mut Steps<'_>) -> Result<Option<Finding>> {
+    queries::unscored(&all(set), split, why, steps)
 }
 
 /// A finding of rows that resemble those of another label; none if there is no suspect. `rows` are the

@@ -1,10 +1,11 @@
 //! SQL that does not parse, does not run, does more than read, or finds nothing.
 
-use super::{Finding, QUERY, ROW, Row, Severity, count, found, verb};
+use super::{Finding, QUERY, ROW, Row, Severity, TRIED, count, found, verb};
 use crate::database::{Database, Refusal, Table};
 use crate::error::Result;
 use crate::example::Target;
 use crate::set::Split;
+use crate::watch::Steps;
 use rusqlite::types::Value;
 use say::say;
 use std::collections::HashMap;
@@ -27,14 +28,15 @@ enum Fate {
 /// after the other, because SQLite counts the memory of all that run in the process as one.
 ///
 /// # Errors
-/// If SQLite cannot be started.
-pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>, budget: Duration) -> Result<Vec<Finding>> {
+/// If SQLite cannot be started, or it was ended.
+pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>, budget: Duration, steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
     let empty = Database::from_scripts(&[])?;
     let began = Instant::now();
     let mut known: HashMap<&str, Fate> = HashMap::new();
     let mut fates: Vec<(Row<'_>, Fate)> = Vec::new();
     for row in rows {
         let Target::Sql(sql) = &row.example.target else { continue };
+        steps.after(TRIED)?;
         if sql.trim().is_empty() {
             continue;
         }
@@ -140,19 +142,20 @@ pub(super) fn check(rows: &[Row<'_>], database: Option<&Database>, budget: Durat
 }
 
 /// The expected queries of a part that have no result to hold an answer against.
-pub(super) fn unscored(rows: &[Row<'_>], split: Split, why: &mut dyn FnMut(&str) -> Option<String>) -> Option<Finding> {
+pub(super) fn unscored(rows: &[Row<'_>], split: Split, why: &mut dyn FnMut(&str) -> Option<String>, steps: &mut Steps<'_>) -> Result<Option<Finding>> {
     let mut known: HashMap<&str, Option<String>> = HashMap::new();
     let mut first = None;
     let mut without = Vec::new();
     for row in rows.iter().filter(|r| r.split == split) {
         let Target::Sql(sql) = &row.example.target else { continue };
+        steps.after(TRIED)?;
         if let Some(reason) = known.entry(sql).or_insert_with(|| why(sql)) {
             first.get_or_insert_with(|| reason.clone());
             without.push(*row);
         }
     }
-    let (first, part) = (first?, split.name());
-    found(
+    let (Some(first), part) = (first, split.name()) else { return Ok(None) };
+    let finding = found(
         "sql_unscored",
         Severity::Error,
         &without,
@@ -165,7 +168,8 @@ pub(super) fn unscored(rows: &[Row<'_>], split: Split, why: &mut dyn FnMut(&str)
             )
         },
         |_| say!("Every answer can then be compared by what it finds.", "Di ogni risposta si può allora confrontare ciò che trova."),
-    )
+    );
+    Ok(finding)
 }
 
 /// Whether a result has no value but NULL.

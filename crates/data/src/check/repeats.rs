@@ -1,9 +1,11 @@
 //! Rows that repeat other rows, contradict them, or carry what is tested into training.
 
 use super::{Finding, Place, ROW, Row, Severity, TEXT, count, verb};
+use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::near::{self, normalized};
 use crate::set::Split;
+use crate::watch::Steps;
 use say::say;
 
 /// Share of common 4-grams from which two different labels for two texts are worth a look.
@@ -20,12 +22,14 @@ enum Trouble {
     NearContradiction,
 }
 
-pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
-    let rows: Vec<Row<'_>> = rows.iter().filter(|r| !r.example.text.trim().is_empty()).copied().collect();
+pub(super) fn check(all: &[Row<'_>], steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
+    let rows: Vec<Row<'_>> = all.iter().filter(|r| !r.example.text.trim().is_empty()).copied().collect();
     let texts: Vec<&str> = rows.iter().map(|r| r.example.text.as_str()).collect();
-    let groups = near::groups(&texts);
+    steps.after(near::work(all.len() - rows.len()))?;
+    let groups = near::groups(&texts, steps)?;
     let mut troubles: Vec<(Trouble, Vec<u32>)> = Vec::new();
     for members in grouped(&groups.same) {
+        steps.after(0)?;
         let first = answer(rows[members[0] as usize].example);
         let contradicts = closed(rows[members[0] as usize].example) && members.iter().any(|&i| answer(rows[i as usize].example) != first);
         // a text that the test shares with training has leaked, also if the two disagree on its answer
@@ -39,11 +43,12 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
         }
     }
     for members in grouped(&groups.near) {
+        steps.after(0)?;
         nearly(&rows, &groups.same, &members, &mut troubles);
     }
     // groups that are equal in kind are reported in the order of their first rows
     troubles.sort_by_key(|(trouble, members)| (*trouble, members[0]));
-    troubles.chunk_by(|a, b| a.0 == b.0).map(|found| finding(&rows, found[0].0, found)).collect()
+    Ok(troubles.chunk_by(|a, b| a.0 == b.0).map(|found| finding(&rows, found[0].0, found)).collect())
 }
 
 /// Groups of more than one row, each in order of rows.

@@ -1,7 +1,9 @@
 //! Rows that are wrong whatever the others are: empty, damaged, without a word, far too long.
 
 use super::{EXAMPLE, Finding, Limit, ROW, Row, Severity, TEXT, count, found, verb};
+use crate::error::Result;
 use crate::example::{Example, Target};
+use crate::watch::Steps;
 use rayon::prelude::*;
 use say::say;
 
@@ -11,8 +13,11 @@ const TIMES: usize = 10;
 /// Below this median, in characters, lengths vary by more than that without anything being wrong.
 const SHORT: usize = 20;
 
-pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
-    let of = |test: &(dyn Fn(&Row<'_>) -> bool + Sync)| -> Vec<Row<'_>> { rows.par_iter().filter(|r| test(r)).copied().collect() };
+/// How often [`check`] looks at each row.
+pub(super) const LOOKS: u64 = 9;
+
+pub(super) fn check(rows: &[Row<'_>], steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
+    let mut of = |test: &(dyn Fn(&Row<'_>) -> bool + Sync)| -> Result<Vec<Row<'_>>> { steps.each(rows, |r| test(r).then_some(*r)) };
     let text = |r: &Row<'_>| r.example.text.trim().to_string();
     let deleted = |n: usize| {
         let (it, la, left) = (verb(n, "it", "them"), verb(n, "la", "le"), rows.len() - n);
@@ -23,7 +28,7 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     out.extend(found(
         "empty_text",
         Severity::Error,
-        &of(&|r| r.example.text.trim().is_empty()),
+        &of(&|r| r.example.text.trim().is_empty())?,
         |n| empty(n, say::pick("an empty text", "un testo vuoto")),
         deleted,
     ));
@@ -34,12 +39,12 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
         ("empty_completion", "an empty completion", "un completamento vuoto"),
     ] {
         let message = |n| empty(n, say::pick(english, italian));
-        out.extend(found(kind, Severity::Error, &of(&|r| empty_target(&r.example.target) == Some(kind)), message, deleted));
+        out.extend(found(kind, Severity::Error, &of(&|r| empty_target(&r.example.target) == Some(kind))?, message, deleted));
     }
     out.extend(found(
         "control_characters",
         Severity::Warning,
-        &of(&|r| written(r.example).any(|text| text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)))),
+        &of(&|r| written(r.example).any(|text| text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c))))?,
         |n| {
             let (rows, holds, it) = (count(n, ROW), verb(n, "holds", "hold"), verb(n, "it", "them"));
             let (contiene, la) = (verb(n, "contiene", "contengono"), verb(n, "la", "le"));
@@ -58,7 +63,7 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     out.extend(found(
         "damaged_text",
         Severity::Warning,
-        &of(&|r| written(r.example).any(damaged)),
+        &of(&|r| written(r.example).any(damaged))?,
         |n| {
             let (rows, holds, contiene) = (count(n, ROW), verb(n, "holds", "hold"), verb(n, "contiene", "contengono"));
             say!(
@@ -76,7 +81,7 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     out.extend(found(
         "no_words",
         Severity::Warning,
-        &of(&|r| !text(r).is_empty() && !r.example.text.chars().any(char::is_alphanumeric)),
+        &of(&|r| !text(r).is_empty() && !r.example.text.chars().any(char::is_alphanumeric))?,
         |n| {
             let (texts, holds, it, is) = (count(n, TEXT), verb(n, "holds", "hold"), verb(n, "it", "them"), verb(n, "it is", "they are"));
             let (contiene, elimina) = (verb(n, "contiene", "contengono"), verb(n, "eliminalo se non è voluto", "eliminali se non sono voluti"));
@@ -84,8 +89,9 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
         },
         deleted,
     ));
-    out.extend(extreme(rows));
-    out
+    let lengths = steps.each(rows, |r| Some(r.example.text.chars().count()))?;
+    out.extend(extreme(rows, &lengths));
+    Ok(out)
 }
 
 /// What is said of rows where something is empty.
@@ -125,13 +131,13 @@ fn damaged(text: &str) -> bool {
     })
 }
 
-fn extreme(rows: &[Row<'_>]) -> Option<Finding> {
-    let lengths: Vec<usize> = rows.par_iter().map(|r| r.example.text.chars().count()).collect();
-    let mut sorted = lengths.clone();
+/// `lengths` are those of the texts, in characters.
+fn extreme(rows: &[Row<'_>], lengths: &[usize]) -> Option<Finding> {
+    let mut sorted = lengths.to_vec();
     sorted.par_sort_unstable();
     let (median, high) = (*sorted.get(sorted.len() / 2)?, *sorted.get(sorted.len() * 95 / 100)?);
     let most = (TIMES * median.max(SHORT)).max(3 * high);
-    let long: Vec<Row<'_>> = rows.iter().zip(&lengths).filter(|(_, n)| **n > most).map(|(r, _)| *r).collect();
+    let long: Vec<Row<'_>> = rows.iter().zip(lengths).filter(|(_, n)| **n > most).map(|(r, _)| *r).collect();
     found(
         "extreme_length",
         Severity::Warning,

@@ -1,8 +1,9 @@
 //! Entities that do not lie where they say.
 
 use super::{Finding, ROW, Row, Severity, count, found, verb};
+use crate::error::Result;
 use crate::example::{Span, Target};
-use rayon::prelude::*;
+use crate::watch::Steps;
 use say::say;
 
 /// What can be wrong with the spans of a row.
@@ -13,14 +14,14 @@ struct Faults {
     edges: bool,
 }
 
-pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
-    let marked: Vec<(Row<'_>, Faults)> = rows
-        .par_iter()
-        .filter_map(|r| match &r.example.target {
-            Target::Entities(spans) => Some((*r, faults(&r.example.text, spans))),
-            _ => None,
-        })
-        .collect();
+/// How often [`check`] looks at each row.
+pub(super) const LOOKS: u64 = 1;
+
+pub(super) fn check(rows: &[Row<'_>], steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
+    let marked: Vec<(Row<'_>, Faults)> = steps.each(rows, |r| match &r.example.target {
+        Target::Entities(spans) => Some((*r, faults(&r.example.text, spans))),
+        _ => None,
+    })?;
     let of = |test: fn(&Faults) -> bool| -> Vec<Row<'_>> { marked.iter().filter(|(_, f)| test(f)).map(|(r, _)| *r).collect() };
     let mut out = Vec::new();
     out.extend(found(
@@ -64,7 +65,7 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
             )
         },
     ));
-    out
+    Ok(out)
 }
 
 fn faults(text: &str, spans: &[Span]) -> Faults {

@@ -1,21 +1,26 @@
 //! Hashtags that are none, come twice, or stand in the text already.
 
 use super::{Finding, ROW, Row, Severity, count, found, verb};
+use crate::error::Result;
 use crate::example::Target;
+use crate::watch::Steps;
 use say::say;
 
 /// Longer than any tag that people write.
 const LONG: usize = 60;
 
-pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
-    let of = |test: &dyn Fn(&str, &[String]) -> bool| -> Vec<Row<'_>> {
-        rows.iter().filter(|r| matches!(&r.example.target, Target::Tags(tags) if test(&r.example.text, tags))).copied().collect()
+/// How often [`check`] looks at each row.
+pub(super) const LOOKS: u64 = 3;
+
+pub(super) fn check(rows: &[Row<'_>], steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
+    let mut of = |test: &(dyn Fn(&str, &[String]) -> bool + Sync)| -> Result<Vec<Row<'_>>> {
+        steps.each(rows, |r| matches!(&r.example.target, Target::Tags(tags) if test(&r.example.text, tags)).then_some(*r))
     };
     let mut out = Vec::new();
     out.extend(found(
         "odd_tags",
         Severity::Warning,
-        &of(&|_, tags| tags.iter().any(|t| !sound(t))),
+        &of(&|_, tags| tags.iter().any(|t| !sound(t)))?,
         |n| {
             let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
             say!(
@@ -37,7 +42,7 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
             let mut bare: Vec<String> = tags.iter().map(|t| bare(t)).collect();
             bare.sort();
             bare.windows(2).any(|pair| pair[0] == pair[1])
-        }),
+        })?,
         |n| {
             let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
             say!("{rows} {has} the same hashtag twice; delete one", "{rows} {ha} due volte lo stesso hashtag; eliminane uno")
@@ -47,14 +52,14 @@ pub(super) fn check(rows: &[Row<'_>]) -> Vec<Finding> {
     out.extend(found(
         "answer_in_text",
         Severity::Warning,
-        &of(&|text, tags| text.contains('#') && text.split_whitespace().any(|w| w.starts_with('#') && tags.iter().any(|t| bare(t) == bare(w)))),
+        &of(&|text, tags| text.contains('#') && text.split_whitespace().any(|w| w.starts_with('#') && tags.iter().any(|t| bare(t) == bare(w))))?,
         |n| {
             let (rows, has, ha) = (count(n, ROW), verb(n, "has", "have"), verb(n, "ha", "hanno"));
             say!("{rows} {has} the answer in the text; delete the hashtags from the text", "{rows} {ha} la risposta nel testo; elimina gli hashtag dal testo")
         },
         |_| say!("The model must then find the tags instead of copying them.", "Il modello deve allora trovare gli hashtag invece di copiarli."),
     ));
-    out
+    Ok(out)
 }
 
 /// A tag without its sign and the punctuation around it, in lower case.

@@ -159,8 +159,11 @@ fn every_sentence_of_the_table_is_said() {
     found.extend(check(Kind::Sql, &[("train.jsonl", &queries)]));
     found.extend(check(Kind::Sql, &[card, ("schema.sql", "CREATE TABLE t (a);"), ("train.jsonl", &queries)]));
     let set = passing_over(Kind::Sql, "train.jsonl", &queries);
-    found.extend(judged(queries::check(&all(&set), Some(&Database::from_scripts(&[]).expect("SQLite")), Duration::ZERO).expect("SQLite")));
-    found.extend(judged(unscored(&set, Split::Train, &mut |sql: &str| sql.starts_with("SELEC ").then(|| "no query".into())).into_iter().collect()));
+    found.extend(judged(
+        queries::check(&all(&set), Some(&Database::from_scripts(&[]).expect("SQLite")), Duration::ZERO, &mut Steps::default()).expect("SQLite"),
+    ));
+    let mut why = |sql: &str| sql.starts_with("SELEC ").then(|| "no query".into());
+    found.extend(judged(unscored(&set, Split::Train, &mut why, &mut Steps::default()).expect("nobody ends it").into_iter().collect()));
     let set = passing_over(Kind::Intent, "train.jsonl", &[line("uno", "a"), line("due", "b")].concat());
     let suspect = Suspect { row: 1, label: "a".into(), own: 0.1, theirs: 0.9, witness: 0 };
     let suspicious = suspicious(&set, &[(Split::Train, 0), (Split::Train, 1)], &[suspect]);
@@ -452,7 +455,7 @@ fn queries_that_do_not_end_or_have_no_time_left_are_named() {
     let source = Source { kind: Some(Kind::Sql), train: Some(path("train.jsonl")), schema: Some(path("schema.sql")), ..Source::default() };
     let set = DataSet::open(&source).expect("well-formed");
     let database = database(&set).expect("opens").expect("a database");
-    let within = |budget| queries::check(&all(&set), Some(&database), budget).expect("SQLite");
+    let within = |budget| queries::check(&all(&set), Some(&database), budget, &mut Steps::default()).expect("SQLite");
     assert_eq!(rows(&within(queries::BUDGET), "sql_endless"), ["train:1"]);
     let hurried = within(Duration::from_millis(200));
     assert_eq!(rows(&hurried, "sql_endless"), ["train:1"]);
@@ -478,4 +481,44 @@ fn examples_beyond_the_limit_are_found() {
     let long = too_long(&set, &limit(2)).expect("found");
     assert!(!long.message.contains("raise") && !long.fix.contains("--set"), "nothing that does not help is proposed: {long:?}");
     assert_eq!(too_long(&set, &Limit { tokens: 3, context: 8, count: &words }), None);
+}
+
+/// What each kind of set is said to count is done in the end, whatever rows it skips; and a check ends where it is told to.
+#[test]
+fn a_check_tells_how_far_it_is_and_ends_where_it_is_told_to() {
+    let row = |value: serde_json::Value| value.to_string() + "\n";
+    let labels = [line("uno", "a"), line("UNO", "b"), line(" ", "a"), line("Buongiorno, dov'è il pacco che aspettavo?", "b"), line("😀", "a")].concat();
+    let spans = row(serde_json::json!({"text": "Da Roma", "entities": [{"start": 3, "end": 7, "type": "p"}]}));
+    let tags = row(serde_json::json!({"text": "Che alba", "hashtags": ["#alba"]}));
+    let queries = [("Quanti?", "SELECT 1"), ("Niente", ""), ("Come?", "SELEC")].map(|(q, sql)| row(serde_json::json!({"question": q, "sql": sql}))).concat();
+    let custom = row(serde_json::json!({"prompt": "uno", "completion": "x"}));
+    for (kind, rows) in [(Kind::Intent, labels), (Kind::Entities, spans), (Kind::Hashtags, tags), (Kind::Sql, queries), (Kind::Custom, custom)] {
+        let set = passing_over(kind, "train.jsonl", &rows);
+        let (whole, mut told) = (work(&set), Vec::new());
+        let mut watch = |done: u64, total: Option<u64>| {
+            assert_eq!(total, Some(whole), "{kind}");
+            told.push(done);
+            true
+        };
+        let found = findings_with(&set, None, &mut Steps::new(whole, &mut watch)).expect("nobody ends it");
+        assert_eq!(found, super::findings(&set, None).expect("nobody watches"), "{kind}");
+        assert!(told.is_sorted() && told.last() == Some(&whole) && whole > 0, "{kind}: {told:?} of {whole}");
+        // and no more than that
+        let mut beyond = 0;
+        let mut watch = |done: u64, _: Option<u64>| {
+            beyond = done;
+            true
+        };
+        findings_with(&set, None, &mut Steps::new(u64::MAX, &mut watch)).expect("nobody ends it");
+        assert_eq!(beyond, whole, "{kind}");
+        for last in [1, told.len() / 2, told.len()] {
+            let mut asked = 0;
+            let mut watch = |_: u64, _: Option<u64>| {
+                asked += 1;
+                asked < last
+            };
+            assert!(findings_with(&set, None, &mut Steps::new(whole, &mut watch)).is_err_and(|e| matches!(e, crate::Error::Ended)), "{kind}");
+            assert_eq!(asked, last, "{kind}");
+        }
+    }
 }

@@ -258,15 +258,15 @@ fn each_of(
     Err(Error::file(path, what))
 }
 
-/// All records of a file; the first wrong row is an error.
+/// All records of a file; the first wrong row is an error. `go_on` is asked now and then; `false` ends it.
 ///
 /// # Errors
-/// If the file cannot be read, is of no known format, or a row is malformed.
-pub fn records(path: &Path) -> Result<Vec<Record>> {
+/// If the file cannot be read, is of no known format, a row is malformed, or it was ended.
+pub fn records(path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<Record>> {
     let mut out = Vec::new();
     stream(path, &Columns::default(), &mut |_, _| {}, &mut |record| {
         out.push(record?);
-        Ok(())
+        if !out.len().is_multiple_of(EVERY) || go_on() { Ok(()) } else { Err(Error::Ended) }
     })?;
     Ok(out)
 }
@@ -288,7 +288,7 @@ pub fn head(path: &Path, columns: &Columns, most: usize) -> Result<Vec<Record>> 
     Ok(out)
 }
 
-/// Rows between two calls of progress.
+/// Rows between two calls of progress, and between two questions whether to go on.
 const EVERY: usize = 1000;
 
 fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {

@@ -51,10 +51,18 @@ const LONGEST_WORDS: usize = 2_000;
 
 /// Scores answers against expected texts; `None` is an answer that could not be read, and scores 0.
 pub fn free_text(expected: &[String], answered: &[Option<String>]) -> FreeText {
-    let score = |(want, got): (&String, &Option<String>)| got.as_deref().map_or([0.0; 5], |got| one(want, got));
-    let rows: Vec<[f64; 5]> = expected.iter().zip(answered).map(score).collect();
+    summary(&expected.iter().zip(answered).map(|(want, got)| of(want, got.as_deref())).collect::<Vec<_>>(), answered)
+}
+
+/// What [`one`] says of an answer; zeros of one that could not be read.
+pub fn of(expected: &str, answered: Option<&str>) -> [f64; 5] {
+    answered.map_or([0.0; 5], |answered| one(expected, answered))
+}
+
+/// Scores of answers from those of each, see [`of`].
+pub fn summary(rows: &[[f64; 5]], answered: &[Option<String>]) -> FreeText {
     let metrics = |sample: &[[f64; 5]]| std::array::from_fn::<f64, 5, _>(|i| mean(sample.iter().map(|r| r[i])));
-    let ([exact_match, normalised_match, token_f1, rouge_l, chrf], cis) = (metrics(&rows), bootstrap(&rows, metrics));
+    let ([exact_match, normalised_match, token_f1, rouge_l, chrf], cis) = (metrics(rows), bootstrap(rows, metrics));
     FreeText {
         exact_match,
         exact_match_ci: cis[0],
