@@ -76,7 +76,7 @@ pub enum Mistake {
     },
 }
 
-/// Which of these a mistake is.
+/// Kind of a [`Mistake`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum MistakeKind {
