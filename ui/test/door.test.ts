@@ -24,11 +24,11 @@ describe('the double', () => {
     const run = 'runs/head-2026-11-24';
     const { data } = await door.figure(run, 'reliability', 'it');
     const points = data.kind === 'reliability' ? (data.pointer?.points ?? []) : [];
-    const totals = await Promise.all(points.map(async (point) => (await door.predictions(run, point.opens ?? {}, 0, 0, 'it')).total));
+    const totals = await Promise.all(points.map(async (point) => (await door.predictions(run, point.opens ?? {}, 0, 0)).total));
     expect(totals).toEqual(head.result.metrics.reliability.map((bin) => bin.count));
     expect(points.map((point) => Number(/\((\d+)\)/.exec(point.text)?.[1]))).toEqual(totals);
     // its answers are labels, in which nothing is missed or invented
-    expect((await door.predictions(run, { mistake: {} }, 0, 0, 'it')).total).toBe(0);
+    expect((await door.predictions(run, { mistake: {} }, 0, 0)).total).toBe(0);
   });
 });
 
