@@ -18,6 +18,20 @@ function recorded(events: TrainEvent[]): TrainEvent[] {
   return events.map((e) => (e.type === 'evaluation' ? { ...e, samples: [] } : e));
 }
 
+describe('the double', () => {
+  it('gives as many answers as a point of its reliability diagram counts', async () => {
+    const door = new Double();
+    const run = 'runs/head-2026-11-24';
+    const { data } = await door.figure(run, 'reliability', 'it');
+    const points = data.kind === 'reliability' ? (data.pointer?.points ?? []) : [];
+    const totals = await Promise.all(points.map(async (point) => (await door.predictions(run, point.opens ?? {}, 0, 0)).total));
+    expect(totals).toEqual(head.result.metrics.reliability.map((bin) => bin.count));
+    expect(points.map((point) => Number(/\((\d+)\)/.exec(point.text)?.[1]))).toEqual(totals);
+    // its answers are labels, in which nothing is missed or invented
+    expect((await door.predictions(run, { mistake: {} }, 0, 0)).total).toBe(0);
+  });
+});
+
 describe('a story', () => {
   const quiet = new Double();
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import completion from '../src/backend/recording/completion.json';
 import head from '../src/backend/recording/head.json';
 import type { Device, Figure, FigureData, Run, Span, TrainEvent } from '../src/backend/types';
@@ -7,12 +7,14 @@ import { formats } from '../src/lib/format';
 import { deviceLines } from '../src/lib/devices';
 import { evaluated, happened } from '../src/lib/happened';
 import { fates, judge, spansOf, tagFates } from '../src/lib/mistakes';
+import { same, told } from '../src/lib/opened';
 import { paired } from '../src/lib/paired';
 import { plot } from '../src/lib/plot';
 import { meant } from '../src/lib/points';
 import { readings, steps } from '../src/lib/reading';
 import { blank, KINDS, mark, pieces, tagsOf, target } from '../src/lib/target';
 import { classes, scores } from '../src/lib/scores';
+import { scrolled } from '../src/lib/scrolled';
 import { tsv } from '../src/lib/tsv';
 import { CAP, reveal, view } from '../src/lib/window';
 import { words } from '../src/words';
@@ -54,6 +56,95 @@ describe('what is pointed at in a drawing', () => {
     expect(meant({ along: 'cells', points: cells }, { x: 65, y: 95 }, 24)).toBe(1);
     expect(meant({ along: 'cells', points: cells }, { x: 40, y: 95 }, 24)).toBeNull();
     expect(meant({ along: 'x', points: [] }, { x: 0, y: 0 }, 24)).toBeNull();
+    // a part of a bar lies on top of the bar
+    const bar = { x: 0, y: 0, width: 100, height: 20, text: 'bar' };
+    const parts = { along: 'cells' as const, points: [bar, { ...bar, x: 60, width: 20 }, { ...bar, y: 20 }] };
+    expect([10, 70, 90].map((x) => meant(parts, { x, y: 10 }, 24))).toEqual([0, 1, 0]);
+  });
+});
+
+describe('what was opened in a figure', () => {
+  const both = (opened: Parameters<typeof told>[0]): string[] => (['en', 'it'] as const).map((l) => told(opened, words[l].results, formats[l]));
+
+  it('is told in either language', () => {
+    expect(both({ expected: 'a', answer: 'b' })).toEqual(['a → b', 'a → b']);
+    expect(both({ expected: 'a', answer: '' })).toEqual(['a → no label', 'a → nessuna etichetta']);
+    expect(both({ probability: { from: 0.8, to: 0.9 } })).toEqual(['Probability from 80.0% to 90.0%', 'Probabilità da 80,0% a 90,0%']);
+    expect(both({ probability: { from: 0.9634 } })).toEqual(['Probability of at least 96.3%', 'Probabilità di almeno 96,3%']);
+    expect(both({ probability: { from: 0.5, calibrated: true } })).toEqual(['Calibrated probability of at least 50.0%', 'Probabilità calibrata di almeno 50,0%']);
+    expect(both({ mistake: { kind: 'wrong_boundary', type: 'people' } })).toEqual(['wrong boundary · people', 'confini sbagliati · people']);
+    expect(both({ mistake: {} })).toEqual(['any mistake · all types', 'qualunque errore · tutti i tipi']);
+  });
+
+  it('is known again by what it opens', () => {
+    expect(same({ mistake: { kind: 'missed' } }, { mistake: { kind: 'missed' } })).toBe(true);
+    expect(same({ mistake: { kind: 'missed' } }, { mistake: { kind: 'missed', type: 'people' } })).toBe(false);
+    expect([same(null, undefined), same(null, { probability: { from: 0 } })]).toEqual([true, false]);
+  });
+});
+
+describe('a place that is scrolled', () => {
+  /** A part of a screen that is only so long as what has been drawn of it. */
+  function part(room: number): { node: HTMLElement; grow: (room: number) => void; go: (to: number) => void } {
+    let [at, most, drawn] = [0, room, (): void => undefined];
+    const node = document.createElement('div');
+    node.append(document.createElement('p'));
+    Object.defineProperty(node, 'scrollTop', { get: () => at, set: (to: number) => (at = Math.min(to, most)) });
+    vi.stubGlobal('ResizeObserver', class {
+      constructor(changed: () => void) {
+        drawn = changed;
+      }
+      observe(): void {
+        drawn();
+      }
+      disconnect(): void {
+        drawn = () => undefined;
+      }
+    });
+    const moved = (): boolean => node.dispatchEvent(new Event('scroll'));
+    return {
+      node,
+      grow: (to) => {
+        most = to;
+        drawn();
+        moved();
+      },
+      go: (to) => {
+        node.scrollTop = to;
+        moved();
+      },
+    };
+  }
+  afterEach(() => void vi.unstubAllGlobals());
+
+  it('is kept, and gone back to as soon as there is room', () => {
+    const place = { scroll: 0 };
+    const first = part(900);
+    const action = scrolled(first.node, place);
+    first.go(700);
+    expect(place.scroll).toBe(700);
+    action.destroy();
+    first.go(0);
+    expect(place.scroll).toBe(700);
+
+    const again = part(300);
+    scrolled(again.node, place);
+    expect([again.node.scrollTop, place.scroll]).toEqual([300, 700]);
+    again.grow(500);
+    expect([again.node.scrollTop, place.scroll]).toEqual([500, 700]);
+    again.grow(900);
+    expect(again.node.scrollTop).toBe(700);
+    again.grow(2000);
+    expect(again.node.scrollTop).toBe(700);
+  });
+
+  it('is left alone by whoever has gone elsewhere meanwhile', () => {
+    const place = { scroll: 700 };
+    const again = part(300);
+    scrolled(again.node, place);
+    again.go(120);
+    again.grow(900);
+    expect([again.node.scrollTop, place.scroll]).toEqual([120, 120]);
   });
 });
 
@@ -358,6 +449,13 @@ describe('mistakes', () => {
     // and what each answered one is, for the sentence as it was answered
     const found = fates(expected, answered);
     expect(answered.map((s) => found.get(s))).toEqual(['hit', 'type', 'boundary', 'invented']);
+  });
+
+  it('pair spans as the engine does: of one type, those with most in common first', () => {
+    expect(judge([span(0, 5, 'place')], [span(3, 8, 'person')]).map((j) => j.fate)).toEqual(['missed', 'invented']);
+    const [one, other] = [span(0, 4, 'date'), span(4, 12, 'date')];
+    const found = fates([one, other], [span(2, 12, 'date')]);
+    expect([found.get(one), found.get(other)]).toEqual(['missed', 'boundary']);
   });
 
   it('read only what is a list of spans', () => {

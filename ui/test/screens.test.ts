@@ -881,6 +881,29 @@ describe('a screen that is left and come back to', () => {
     await waitFor(() => expect(screen.queryByText('account_access → account_management')).toBeNull());
   });
 
+  it('is as far down as it was, on Results', async () => {
+    const { app } = await open();
+    const parts = async (): Promise<Element[]> => {
+      await go('Results');
+      await waitFor(() => expect(document.querySelector('.cell')).not.toBeNull());
+      return ['main .body', '.answers > ul'].map((selector) => document.querySelector(selector) as Element);
+    };
+    for (const [i, part] of (await parts()).entries()) {
+      part.scrollTop = 100 * (i + 1);
+      await fireEvent.scroll(part);
+    }
+    await go('Models');
+    expect((await parts()).map((part) => part.scrollTop)).toEqual([100, 200]);
+    // another run that is chosen here is read from its first answer, at the same place of the screen
+    await fireEvent.change(screen.getByLabelText('Run shown'), { target: { value: 'runs/completion-2026-11-24' } });
+    await waitFor(() => expect(document.querySelector('.answers > ul')?.scrollTop).toBe(0));
+    expect(document.querySelector('main .body')?.scrollTop).toBe(100);
+    // and one that is chosen elsewhere, from its top
+    await go('Models');
+    app.selected = 'runs/head-2026-11-24';
+    expect((await parts()).map((part) => part.scrollTop)).toEqual([0, 0]);
+  });
+
   it('has what was searched, chosen and measured in Data', async () => {
     const { app, door } = await open();
     if (!app.capabilities) throw new Error('not open');
@@ -1288,6 +1311,71 @@ describe('the result of a task without labels', () => {
     await screen.findByText(/^Mistakes/);
     await go('Compare');
     await screen.findAllByText('69.0%');
+  });
+});
+
+describe('a figure of results', () => {
+  it('opens the answers behind a point of probability, by keyboard and by pointer', async () => {
+    await open();
+    await go('Results');
+    const layer = await screen.findByRole('slider', { name: words.en.results.openPoints });
+    within(layer.closest('figure') as HTMLElement).getByText(words.en.results.pointsHint);
+    const many = (): string | null | undefined => document.querySelector('#answers span')?.textContent;
+    await fireEvent.keyDown(layer, { key: 'ArrowRight' });
+    await fireEvent.keyDown(layer, { key: 'Enter' });
+    // of the first point: "At probability 25.8 %: 25.0 % right (4)."
+    const chip = await screen.findByRole('button', { name: 'Probability from 20.0% to 30.0% Show all' });
+    await waitFor(() => expect(many()).toBe('4'));
+    expect(layer.querySelector('.ring')).not.toBeNull();
+    expect(await complaints()).toEqual([]);
+    await click(chip);
+    expect(screen.queryByText(/^Probability (from|of)/)).toBeNull();
+
+    layer.getBoundingClientRect = () => ({ left: 0, top: 0, width: 422, height: 360 }) as DOMRect;
+    const [x, y] = [[...document.querySelectorAll('figure circle')].at(-1)].flatMap((c) => [Number(c?.getAttribute('cx')) / 4, Number(c?.getAttribute('cy')) / 4]);
+    await fireEvent.click(layer, { clientX: x, clientY: y });
+    await screen.findByText('Probability of at least 90.0%');
+    await waitFor(() => expect(many()).toBe('49'));
+    // where nothing stands, nothing is opened
+    await fireEvent.click(layer, { clientX: 1, clientY: 1 });
+    screen.getByText('Probability of at least 90.0%');
+    // and the same point closes what it opened
+    await fireEvent.click(layer, { clientX: x, clientY: y });
+    await waitFor(() => expect(screen.queryByText(/^Probability (from|of)/)).toBeNull());
+  });
+
+  it('opens the answers behind a part of a bar', async () => {
+    const { app, door } = await open({ settings: { language: 'it' } });
+    if (!app.capabilities) throw new Error('not open');
+    app.capabilities = { ...app.capabilities, figures: ['errors'] };
+    const ask = door.run.bind(door);
+    door.run = async (path, language) => {
+      const run = await ask(path, language);
+      const entities = { per_type: {}, f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
+      return { ...run, run: { ...run.run, task: 'entities' }, result: { ...run.result, metrics: entities, baselines: {} } } as unknown as typeof run;
+    };
+    const bar = { x: 0, y: 0, width: 200, height: 24 };
+    const points = [
+      { ...bar, text: 'tutto', opens: { mistake: {} } },
+      { ...bar, x: 150, width: 50, text: 'persone mancate', opens: { mistake: { kind: 'missed' as const, type: 'persone' } } },
+    ];
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="60" viewBox="0 0 1200 240" role="img" aria-label="Errori"></svg>';
+    door.figure = () => Promise.resolve({ svg, alt: 'Errori.', width: 300, height: 60, data: { kind: 'other', pointer: { along: 'cells', points } } });
+    const asked: unknown[] = [];
+    door.predictions = (_run, filter) => {
+      asked.push(filter);
+      return Promise.resolve({ total: 0, rows: [] });
+    };
+    await go('Risultati');
+    const layer = await screen.findByRole('slider', { name: words.it.results.openPoints });
+    layer.getBoundingClientRect = () => ({ left: 0, top: 0, width: 300, height: 60 }) as DOMRect;
+    await fireEvent.click(layer, { clientX: 160, clientY: 10 });
+    await screen.findByRole('button', { name: 'mancata · persone Mostra tutto' });
+    expect(layer.querySelector<HTMLElement>('.part')?.style.left).toBe('50%');
+    await waitFor(() => expect(asked.at(-1)).toEqual({ mistake: { kind: 'missed', type: 'persone' }, sort: 'probability', descending: true }));
+    await fireEvent.click(layer, { clientX: 20, clientY: 10 });
+    await click(await screen.findByRole('button', { name: 'qualunque errore · tutti i tipi Mostra tutto' }));
+    await waitFor(() => expect(asked.at(-1)).toEqual({ right: false, sort: 'probability', descending: true }));
   });
 });
 

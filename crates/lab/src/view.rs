@@ -18,6 +18,8 @@ use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tasks::score::classes::NEAR;
+use tasks::score::entities::{self, Mistake, MistakeKind};
 use train::Event;
 use ts_rs::TS;
 
@@ -174,12 +176,56 @@ pub struct PredictionFilter {
     pub expected: Option<String>,
     /// Only those with this answer; empty for outputs that are no label.
     pub answer: Option<String>,
+    /// Only those whose probability lies in this range.
+    pub probability: Option<ProbabilityRange>,
+    /// Only those with such a mistake about an entity.
+    pub mistake: Option<MistakeFilter>,
     /// Part of the input, whatever its case.
     pub search: Option<String>,
     /// Order; that of the file if not given.
     pub sort: Option<PredictionOrder>,
     /// Backwards.
     pub descending: Option<bool>,
+}
+
+/// A range of probability.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, TS)]
+#[ts(optional_fields)]
+pub struct ProbabilityRange {
+    /// At least this.
+    pub from: f64,
+    /// Less than this; without it there is no upper end.
+    #[serde(default)]
+    pub to: Option<f64>,
+    /// The calibrated probability, not the one that the model gave.
+    #[serde(default)]
+    pub calibrated: Option<bool>,
+}
+
+impl ProbabilityRange {
+    fn holds(&self, p: &Prediction) -> bool {
+        let probability = if self.calibrated == Some(true) { p.calibrated } else { Some(p.probability) };
+        probability.map(|p| p + NEAR).is_some_and(|p| p >= self.from && self.to.is_none_or(|to| p < to))
+    }
+}
+
+/// Mistakes about entities, as the figure of them counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, TS)]
+#[serde(default)]
+#[ts(optional_fields)]
+pub struct MistakeFilter {
+    /// Only of this kind.
+    pub kind: Option<MistakeKind>,
+    /// Only about entities of this type: the expected one, or the one that was invented.
+    #[serde(rename = "type")]
+    pub entity: Option<String>,
+}
+
+impl MistakeFilter {
+    fn is_in(&self, p: &Prediction) -> bool {
+        let wanted = |m: &Mistake| self.kind.is_none_or(|kind| kind == m.kind()) && self.entity.as_ref().is_none_or(|entity| *entity == m.span().kind);
+        p.entities().is_some_and(|(expected, answered)| entities::mistakes(&expected, &answered).iter().any(wanted))
+    }
 }
 
 /// Order of predictions.
@@ -211,6 +257,8 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
         filter.right.is_none_or(|right| right == (p.score == 1.0))
             && filter.expected.as_ref().is_none_or(|e| *e == p.expected)
             && filter.answer.as_ref().is_none_or(|a| a == p.answer.as_deref().unwrap_or_default())
+            && filter.probability.is_none_or(|range| range.holds(p))
+            && filter.mistake.as_ref().is_none_or(|mistake| mistake.is_in(p))
             && (search.is_empty() || p.input.to_lowercase().contains(&search))
     };
     let all = record::predictions(folder)?.into_iter().enumerate();
@@ -592,6 +640,7 @@ pub struct EventBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data::example::Span;
 
     #[test]
     fn one_file_is_learnt_from_and_several_are_the_parts_that_their_names_speak_of() {
@@ -601,6 +650,105 @@ mod tests {
         let three = of(&["a/my-test.csv", "a/rows.csv", "a/dev.tsv"]).expect("a source");
         assert_eq!((three.train, three.validation, three.test), (Some("a/rows.csv".into()), Some("a/dev.tsv".into()), Some("a/my-test.csv".into())));
         assert!(of(&["a.csv", "b.csv"]).is_err_and(|e| e.to_string().contains("a.csv and b.csv")));
+    }
+
+    /// A run folder with these answers.
+    fn answered(predictions: &[Prediction]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a folder");
+        let lines: Vec<String> = predictions.iter().map(|p| serde_json::to_string(p).expect("text")).collect();
+        std::fs::write(dir.path().join("predictions.jsonl"), lines.join("\n")).expect("written");
+        dir
+    }
+
+    fn prediction(expected: &str, answer: Option<&str>, probability: f64, calibrated: Option<f64>) -> Prediction {
+        let (input, output) = ("a text".into(), answer.unwrap_or("?").into());
+        let answer: Option<String> = answer.map(Into::into);
+        let score = f64::from(answer.as_deref() == Some(expected));
+        Prediction { input, expected: expected.into(), output, answer, score, probability, calibrated, reason: None, place: None }
+    }
+
+    /// The lines of the answers behind each point of a figure that opens some, with what is said of it.
+    fn behind(figure: &figure::Figure, folder: &Path) -> Vec<(String, Vec<usize>)> {
+        let points = figure.data["pointer"]["points"].as_array().expect("points");
+        let open = |point: &serde_json::Value| {
+            // as text, which is how a window sends it back
+            let filter: PredictionFilter = serde_json::from_str(&point.get("opens")?.to_string()).expect("a filter");
+            let page = predictions(folder, &filter, 0, 1000, Lang::English).expect("a page");
+            Some((point["text"].as_str()?.to_string(), page.rows.iter().map(|row| row.index).collect::<Vec<_>>()))
+        };
+        points.iter().filter_map(open).collect()
+    }
+
+    #[test]
+    fn a_point_of_probability_opens_as_many_answers_as_it_counts() {
+        // equal ones whose mean lies below them, both sides of an edge, digits that do not survive being read, both ends, and none
+        let given = [0.7, 0.7, 0.7, 0.9, 0.8999999999999999, 0.9634835720062256, 0.963483599983916, 1.0, 0.0, 0.3, 0.29999999999999993];
+        let all: Vec<Prediction> = given.iter().map(|p| prediction("a", Some("a"), *p, Some(1.0 - p))).collect();
+        let dir = answered(&all);
+        for calibrated in [false, true] {
+            let sure = |p: &Prediction| if calibrated { 1.0 - p.probability } else { p.probability };
+            let bins = tasks::score::bins(all.iter().map(|p| (sure(p), true)));
+            let opened = behind(&figure::reliability(&bins, calibrated, Lang::English), dir.path());
+            let counts: Vec<usize> = opened.iter().map(|(_, lines)| lines.len()).collect();
+            assert_eq!(counts, bins.iter().map(|b| b.count).collect::<Vec<_>>());
+
+            let mut order: Vec<f64> = all.iter().map(sure).collect();
+            order.sort_by(|a, b| b.total_cmp(a));
+            let curve: Vec<figure::Covered> = (0..order.len())
+                .filter(|&i| order.get(i + 1) != Some(&order[i]))
+                .map(|i| figure::Covered { probability: order[i], answered: i + 1, of: order.len(), right: i + 1 })
+                .collect();
+            let opened = behind(&figure::coverage(&curve, calibrated, None, Lang::English), dir.path());
+            // a curve begins at the tenth answer
+            let steady: Vec<usize> = curve.iter().map(|p| p.answered).filter(|n| *n >= 10).collect();
+            assert_eq!(opened.iter().map(|(_, lines)| lines.len()).collect::<Vec<_>>(), steady);
+        }
+        // an answer of another run, that was never calibrated, lies in no calibrated range
+        let dir = answered(&[prediction("a", None, 0.5, None)]);
+        let filter = |calibrated| PredictionFilter { probability: Some(ProbabilityRange { from: 0.0, to: None, calibrated }), ..PredictionFilter::default() };
+        let total = |calibrated| predictions(dir.path(), &filter(calibrated), 0, 9, Lang::English).expect("a page").total;
+        assert_eq!((total(None), total(Some(true))), (1, 0));
+    }
+
+    #[test]
+    fn a_part_of_the_entity_errors_opens_the_answers_with_such_a_mistake() {
+        let list = |spans: &[(usize, usize, &str)]| {
+            let spans: Vec<Span> = spans.iter().map(|&(start, end, kind)| Span { start, end, kind: kind.into() }).collect();
+            serde_json::to_string(&spans).expect("text")
+        };
+        let one = |expected: &[_], answer: &[_]| prediction(&list(expected), Some(&list(answer)), 0.5, None);
+        let (anna, roma) = ((0, 4, "people"), (7, 11, "places"));
+        let all = [
+            // right; one missed and one invented; another type; other ends; no answer, which misses both; and no entities at all
+            one(&[anna], &[anna]),
+            one(&[anna], &[(20, 24, "places")]),
+            one(&[roma], &[(7, 11, "people")]),
+            one(&[roma], &[(7, 12, "places")]),
+            prediction(&list(&[anna, roma]), None, 0.5, None),
+            prediction("a label", Some("another"), 0.5, None),
+        ];
+        let faults = |name: &str, [right, missed, wrong_type, wrong_boundary, invented]: [usize; 5]| figure::Faults {
+            name: name.into(),
+            right,
+            missed,
+            wrong_type,
+            wrong_boundary,
+            invented,
+        };
+        let rows = [faults("all types", [1, 3, 1, 1, 1]), faults("places", [0, 1, 1, 1, 1]), faults("people", [1, 2, 0, 0, 0])];
+        let dir = answered(&all);
+        let opened = behind(&figure::entity_errors(&rows, Lang::English), dir.path());
+        let lines = |start: &str| opened.iter().find(|(text, _)| text.starts_with(start)).unwrap_or_else(|| panic!("{start} in {opened:?}")).1.clone();
+        assert_eq!(lines("all types:"), [1, 2, 3, 4]);
+        assert_eq!(lines("all types, missed: 3."), [1, 4]);
+        assert_eq!(lines("all types, wrong type: 1."), [2]);
+        assert_eq!(lines("places:"), [1, 2, 3, 4]);
+        assert_eq!(lines("places, missed: 1."), [4]);
+        assert_eq!(lines("places, wrong ends: 1."), [3]);
+        assert_eq!(lines("places, invented: 1."), [1]);
+        assert_eq!(lines("people, missed: 2."), [1, 4]);
+        // what did not happen opens nothing
+        assert!(!opened.iter().any(|(text, _)| text.starts_with("people, wrong")), "{opened:?}");
     }
 
     #[test]

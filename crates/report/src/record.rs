@@ -1,6 +1,7 @@
 //! The files of a run folder as Rust values: `run.toml`, `result.json`, `predictions.jsonl`,
 //! `events.jsonl`. The folder alone is enough to report on a run anywhere.
 
+use data::example::Span;
 use data::set::Reference;
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -305,6 +306,12 @@ impl Prediction {
     /// Is the answer wholly right?
     pub fn right(&self) -> bool {
         self.score >= 1.0
+    }
+
+    /// The entities that were expected and those that were answered; `None` if a field holds none.
+    pub fn entities(&self) -> Option<(Vec<Span>, Vec<Span>)> {
+        let read = |text: &str| serde_json::from_str::<Vec<Span>>(text).ok();
+        Some((read(&self.expected)?, self.answer.as_deref().map_or(Some(Vec::new()), read)?))
     }
 }
 

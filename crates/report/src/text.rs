@@ -476,6 +476,9 @@ catalogue! {
         "{name}: {right} of {expected} found, {missed} missed, {wrong_type} of the wrong type, {wrong_boundary} with wrong ends; {invented} invented.",
         "{name}: {right} di {expected} {right?trovata|trovate}, {missed} {missed?mancata|mancate}, {wrong_type} di tipo sbagliato, {wrong_boundary} con \
          confini sbagliati; {invented} {invented?inventata|inventate}.";
+    pointer_errors_part:
+        "{name}, {kind}: {count}.",
+        "{name}, {kind}: {count}.";
     errors_right:
         "found",
         "trovate";

@@ -10,6 +10,7 @@ import validationRows from '../../../datasets/intents-it/validation.jsonl?raw';
 import completion from './recording/completion.json';
 import head from './recording/head.json';
 import pages from './recording/pages.json';
+import { FATES, judge, spansOf, type Judged } from '../lib/mistakes';
 import type { Door } from './door';
 import type {
   Answer,
@@ -24,8 +25,11 @@ import type {
   Figure,
   Finding,
   Language,
+  MistakeFilter,
   Prediction,
+  ProbabilityRange,
   Progress,
+  ReliabilityBin,
   Row,
   Run,
   RunFile,
@@ -62,6 +66,35 @@ function sampled(recording: Recording, other: Recording): Recording {
       return said ? [{ input: said.input, expected: said.expected, output: said.output, answer: said.answer, right: said.score === 1 }] : [];
     });
   return { ...recording, events: recording.events.map((e) => (e.type === 'evaluation' ? { ...e, samples: samples(e.step) } : e)) };
+}
+
+/** Nor is it recorded where the points of a reliability diagram stand and what they open: the drawing and its bins tell. */
+function pointed(figure: Figure): Figure {
+  const svg = new DOMParser().parseFromString(figure.svg, 'image/svg+xml').documentElement;
+  const [, , across = 1] = (svg.getAttribute('viewBox') ?? '').split(' ').map(Number);
+  const [width, height] = [Number(svg.getAttribute('width')), Number(svg.getAttribute('height'))];
+  const { bins } = figure.data as unknown as { bins: ReliabilityBin[] };
+  const said = figure.alt.split(/(?<=\.) (?=A)/).slice(1);
+  const points = [...svg.querySelectorAll('circle')].map((circle, i) => {
+    const at = (name: string): number => (Number(circle.getAttribute(name)) * width) / across;
+    const bin = Math.min(Math.floor((bins[i]?.confidence ?? 0) * 10), 9);
+    const probability: ProbabilityRange = { from: bin / 10, ...(bin < 9 ? { to: (bin + 1) / 10 } : {}) };
+    return { x: at('cx'), y: at('cy'), text: said[i] ?? '', opens: { probability } };
+  });
+  return { ...figure, width, height, data: { kind: 'reliability', bins, pointer: { along: 'nearest', points } } };
+}
+
+/** As the engine filters, see `lab::view`. */
+function lies(p: Omit<Prediction, 'index'>, { from, to, calibrated }: ProbabilityRange): boolean {
+  const probability = calibrated ? (p.calibrated ?? null) : p.probability;
+  return probability !== null && probability >= from && (to === undefined || probability < to);
+}
+
+/** As above. */
+function mistaken(p: Omit<Prediction, 'index'>, { kind, type }: MistakeFilter): boolean {
+  const [expected, answered] = [spansOf(p.expected), p.answer === null ? [] : spansOf(p.answer)];
+  const wanted = ({ span, fate }: Judged): boolean => fate !== 'hit' && (kind === undefined || fate === FATES[kind]) && (type === undefined || span.type === type);
+  return expected !== null && answered !== null && judge(expected, answered).some(wanted);
 }
 
 const HEAD = sampled(head as unknown as Recording, completion as unknown as Recording);
@@ -673,6 +706,8 @@ export class Double implements Door {
           (filter.right === undefined || p.score === 1 === filter.right) &&
           (!filter.expected || p.expected === filter.expected) &&
           (filter.answer === undefined || (p.answer ?? '') === filter.answer) &&
+          (filter.probability === undefined || lies(p, filter.probability)) &&
+          (filter.mistake === undefined || mistaken(p, filter.mistake)) &&
           p.input.toLowerCase().includes(search),
       );
     if (filter.sort === 'probability') found.sort((a, b) => (filter.descending ? b.probability - a.probability : a.probability - b.probability));
@@ -685,7 +720,8 @@ export class Double implements Door {
   }
   figure(run: string, name: string, language: Language): Promise<Figure> {
     const played = this.#played(run);
-    const whole = played.recording.figures[language][name];
+    const recorded = played.recording.figures[language][name];
+    const whole = name === 'reliability' && recorded ? pointed(recorded) : recorded;
     if (!whole) return fail(`${run} has no figure \`${name}\``);
     const step = this.#step(played);
     const stage = name === 'loss' && played.row.status !== 'completed' ? played.recording.stages.findLast((s) => s.step <= step) : undefined;

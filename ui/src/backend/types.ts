@@ -3,7 +3,7 @@
  * here stand only those that the Rust side does not have yet, and what the window knows more sharply.
  * A number that JSON cannot write (NaN) arrives as `null`.
  */
-import type { PairTest } from './generated';
+import type { PairTest, PredictionFilter } from './generated';
 
 export type * from './generated';
 
@@ -27,11 +27,14 @@ export interface DataMap {
   of: number;
 }
 
+/** What was opened in a figure: it leaves the answers behind a cell, a point or a part of a bar. */
+export type Opened = Pick<PredictionFilter, 'expected' | 'answer' | 'probability' | 'mistake'>;
+
 /** What stands where in a drawing, in its pixels: points, or cells with a width and a height. */
 export interface Pointer {
-  /** Which one is meant: the nearest in the direction of x, the nearest of all, or the cell that is pointed at. */
+  /** Which one is meant: the nearest in the direction of x, the nearest of all, or the cell that is pointed at, the last on top. */
   along: 'x' | 'nearest' | 'cells';
-  points: { x: number; y: number; width?: number; height?: number; text: string }[];
+  points: { x: number; y: number; width?: number; height?: number; text: string; opens?: Opened }[];
 }
 
 export type FigureData =

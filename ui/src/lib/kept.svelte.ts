@@ -1,6 +1,6 @@
 /** What screens keep while another one is shown: a screen itself is gone as soon as it is left. */
 import { SvelteMap } from 'svelte/reactivity';
-import type { Answered, Language, Lengths, Prediction, Row, RowFilter, RowQuery, Run, Said } from '../backend/types';
+import type { Answered, Language, Lengths, Opened, Prediction, Row, RowFilter, RowQuery, Run, Said } from '../backend/types';
 import { Pages } from './pages.svelte';
 
 class KeptData {
@@ -39,17 +39,24 @@ class KeptResults {
   path: string | null = null;
   whole = $state.raw<Run | null>(null);
   side = $state<'wrong' | 'right' | 'all'>('wrong');
-  cell = $state.raw<readonly [number, number] | null>(null);
+  /** The cell, point or bar of a figure whose answers are shown. */
+  opened = $state.raw<Opened | null>(null);
   surest = $state(true);
   limit = $state(STEP);
   rows = $state.raw<Prediction[]>([]);
   total = $state(0);
+  /** How far down the screen was, and how far down its answers. */
+  readonly page = { scroll: 0 };
+  readonly list = { scroll: 0 };
   order = $state.raw<{ by: 'label' | 'precision' | 'recall' | 'f1' | 'support'; descending: boolean }>({ by: 'f1', descending: false });
 
-  turnTo(path: string | null): void {
+  /** Another run has other answers. One that is chosen while this screen is shown leaves it where it is, at `scroll`. */
+  turnTo(path: string | null, scroll: number): void {
     this.path = path;
-    this.cell = null;
+    this.opened = null;
     this.limit = STEP;
+    this.page.scroll = scroll;
+    this.list.scroll = 0;
   }
 }
 

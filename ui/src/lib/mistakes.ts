@@ -1,7 +1,10 @@
 /** What an answer did with each part of what was expected, for a reader. Scores are the engine's. */
-import type { Span } from '../backend/types';
+import type { MistakeKind, Span } from '../backend/types';
 
 export type Fate = 'hit' | 'missed' | 'invented' | 'boundary' | 'type';
+
+/** What the engine's kinds of mistakes are called here. */
+export const FATES: Record<MistakeKind, Fate> = { missed: 'missed', invented: 'invented', wrong_type: 'type', wrong_boundary: 'boundary' };
 
 export interface Judged {
   span: Span;
@@ -23,11 +26,12 @@ export function spansOf(text: string | null): Span[] | null {
   }
 }
 
-function touch(a: Span, b: Span): boolean {
-  return a.start < b.end && b.start < a.end;
+/** Characters that two spans of one type have in common. */
+function shared(a: Span, b: Span): number {
+  return a.type === b.type ? Math.min(a.end, b.end) - Math.max(a.start, b.start) : 0;
 }
 
-/** What became of each expected span, and what each answered one is. */
+/** What became of each expected span, and what each answered one is; paired as the engine pairs them. */
 export function fates(expected: readonly Span[], answered: readonly Span[]): Map<Span, Fate> {
   const same = (a: Span, b: Span): boolean => a.start === b.start && a.end === b.end;
   const found = new Map<Span, Fate>();
@@ -40,7 +44,8 @@ export function fates(expected: readonly Span[], answered: readonly Span[]): Map
   // exact ones first, so that a neighbour does not take their place
   pair('hit', (one, other) => same(one, other) && one.type === other.type);
   pair('type', same);
-  pair('boundary', touch);
+  const near = expected.flatMap((one) => answered.map((other) => ({ one, other, by: shared(one, other) }))).filter((p) => p.by > 0);
+  for (const { one, other } of near.sort((a, b) => b.by - a.by)) if (!found.has(one) && !found.has(other)) found.set(one, 'boundary').set(other, 'boundary');
   for (const span of expected) if (!found.has(span)) found.set(span, 'missed');
   for (const span of answered) if (!found.has(span)) found.set(span, 'invented');
   return found;

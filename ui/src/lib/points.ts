@@ -21,7 +21,7 @@ export function nearest(points: Point[], to: Point, reach: number): number | nul
 export function meant({ along, points }: Pointer, to: Point, reach: number): number | null {
   if (along === 'nearest') return nearest(points, to, reach);
   if (along === 'x') return nearest(points.map((p) => ({ x: p.x, y: 0 })), { x: to.x, y: 0 }, Infinity);
-  const found = points.findIndex((p) => to.x >= p.x && to.x <= p.x + (p.width ?? 0) && to.y >= p.y && to.y <= p.y + (p.height ?? 0));
+  const found = points.findLastIndex((p) => to.x >= p.x && to.x <= p.x + (p.width ?? 0) && to.y >= p.y && to.y <= p.y + (p.height ?? 0));
   return found < 0 ? null : found;
 }
 

@@ -1,6 +1,5 @@
 //! Mistakes worth reading, in a form that fits each task.
 
-use super::scores::spans;
 use super::{MISTAKES, NAME_CHARS, Page, TEXT_CHARS};
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Span, Table, Text, foreign, plain};
 use crate::figure::Placed;
@@ -32,7 +31,7 @@ pub(super) fn placed(run: &Run, words: &Words) -> Vec<Placed> {
             [] => words.nothing.to_string(),
             _ => found.iter().map(|e| format!("{} ({})", e.of(&p.input).unwrap_or(words.not_in_text), e.kind)).collect::<Vec<_>>().join(", "),
         };
-        let (label, expected, answered) = match spanned.then(|| spans(p)).flatten() {
+        let (label, expected, answered) = match spanned.then(|| p.entities()).flatten() {
             Some((want, got)) => {
                 let kinds: BTreeSet<&str> = want.iter().map(|e| e.kind.as_str()).collect();
                 (Vec::from_iter(kinds).join(" "), listed(&want), p.answer.as_ref().map(|_| listed(&got)))
@@ -218,7 +217,7 @@ impl Page<'_> {
     fn entity_mistakes(&self, wrong: &[&Prediction]) -> Table {
         let words = self.words;
         let rows = wrong.iter().map(|p| {
-            let (want, got) = spans(p).unwrap_or_default();
+            let (want, got) = p.entities().unwrap_or_default();
             let answered = match &p.answer {
                 None => self.no_answer(p, words.no_answer),
                 Some(_) if got.is_empty() => Cell::spans(vec![Span::Emphasis(words.nothing.into())]),

@@ -136,7 +136,7 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
         add("confusion", figure::confusion_matrix(&metrics.confusion, figure::Cells::Counts, lang));
         add("confusion_shares", figure::confusion_matrix(&metrics.confusion, figure::Cells::Shares, lang));
         if !metrics.reliability.is_empty() && run.has_probabilities() {
-            add("reliability", figure::reliability(&metrics.reliability, lang));
+            add("reliability", figure::reliability(&metrics.reliability, false, lang));
         }
     }
     let faults = faults(run, words);
@@ -150,7 +150,7 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
     let answers = calibrated(&run.predictions);
     let by_calibrated = answers.is_some();
     if let Some(answers) = answers.filter(|_| run.calibration.is_some()) {
-        add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), lang));
+        add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), true, lang));
     }
     // an answer of several parts is hardly ever wholly right, so there its probability tells little
     let whole = !matches!(run.result.metrics, Some(Metrics::Entities(_) | Metrics::Tags(_)));

@@ -6,7 +6,6 @@ use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plai
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
 use crate::text::{Words, capital, clean, fill};
-use data::example::Span as Entity;
 use std::collections::{BTreeMap, BTreeSet};
 use tasks::Metrics;
 use tasks::score::sql::Failure;
@@ -98,17 +97,11 @@ pub(crate) fn by_label(metrics: &Metrics) -> Option<BTreeMap<String, ClassScore>
     }
 }
 
-/// The entities of a prediction, expected and answered; `None` if a field holds none.
-pub(super) fn spans(p: &Prediction) -> Option<(Vec<Entity>, Vec<Entity>)> {
-    let read = |text: &str| serde_json::from_str::<Vec<Entity>>(text).ok();
-    Some((read(&p.expected)?, p.answer.as_deref().map_or(Some(Vec::new()), read)?))
-}
-
 /// What became of the entities: of all types first, then of each, the one with most mistakes first.
 pub(super) fn faults(run: &Run, words: &Words) -> Vec<Faults> {
     let Some(Metrics::Entities(metrics)) = &run.result.metrics else { return Vec::new() };
     let mut types: BTreeMap<String, (usize, Faults)> = BTreeMap::new();
-    for (want, got) in run.predictions.iter().filter_map(spans) {
+    for (want, got) in run.predictions.iter().filter_map(Prediction::entities) {
         for span in want.iter().collect::<BTreeSet<_>>() {
             types.entry(span.kind.clone()).or_default().0 += 1;
         }

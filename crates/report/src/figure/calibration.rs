@@ -3,15 +3,28 @@
 use super::axis::Axis;
 use super::canvas::{At, stroke, tint};
 use super::colour::{BLUE, INK, VERMILLION};
-use super::{Figure, point};
+use super::{Figure, opening, point};
 use crate::text::{Lang, fill};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tasks::score::ReliabilityBin;
 use tasks::score::calibration::CoveragePoint;
 
-/// How far the model's probabilities can be taken at their word. The area of a point is its number of answers.
-pub fn reliability(bins: &[ReliabilityBin], lang: Lang) -> Figure {
+/// What leaves the answers of a range of probability: from `from` on, below `to`.
+fn within(from: f64, to: Option<f64>, calibrated: bool) -> Value {
+    let mut range = json!({"from": from});
+    if let Some(to) = to {
+        range["to"] = json!(to);
+    }
+    if calibrated {
+        range["calibrated"] = json!(true);
+    }
+    json!({"probability": range})
+}
+
+/// How far probabilities, `calibrated` ones or those that the model gave, can be taken at their word. The area of a point is
+/// its number of answers.
+pub fn reliability(bins: &[ReliabilityBin], calibrated: bool, lang: Lang) -> Figure {
     let words = lang.words();
     let total: usize = bins.iter().map(|b| b.count).sum();
     let shown: Vec<&ReliabilityBin> = bins.iter().filter(|b| b.count > 0 && b.confidence.is_finite() && b.accuracy.is_finite()).collect();
@@ -31,7 +44,9 @@ pub fn reliability(bins: &[ReliabilityBin], lang: Lang) -> Figure {
         .iter()
         .map(|b| {
             let values = [("confidence", lang.percent(b.confidence)), ("accuracy", lang.percent(b.accuracy)), ("count", lang.integer(b.count as u64))];
-            point((x.at(b.confidence), y.at(b.accuracy)), fill(words.alt_reliability_bin, &values.each_ref().map(|(n, v)| (*n, v.as_str()))))
+            let text = fill(words.alt_reliability_bin, &values.each_ref().map(|(n, v)| (*n, v.as_str())));
+            let (from, to) = b.ends();
+            opening(point((x.at(b.confidence), y.at(b.accuracy)), text), within(from, to, calibrated))
         })
         .collect();
     let pointer = json!({"along": "nearest", "plot": [left, top, left + side, bottom], "points": points});
@@ -121,7 +136,8 @@ pub fn coverage(curve: &[Covered], calibrated: bool, chosen: Option<CoveragePoin
         .filter(|(i, _)| i % stride == 0 || i + 1 == line.len())
         .map(|(_, p)| {
             let values = [("share", lang.percent(share(p))), ("accuracy", lang.percent(accuracy(p))), ("probability", lang.percent(p.probability))];
-            point((x.at(share(p)), y.at(accuracy(p))), fill(words.alt_coverage_point, &values.each_ref().map(|(n, v)| (*n, v.as_str()))))
+            let text = fill(words.alt_coverage_point, &values.each_ref().map(|(n, v)| (*n, v.as_str())));
+            opening(point((x.at(share(p)), y.at(accuracy(p))), text), within(p.probability, None, calibrated))
         })
         .collect();
     let thinned: Vec<(f64, f64)> = line.iter().enumerate().filter(|(i, _)| i % stride == 0 || i + 1 == line.len()).map(|(_, p)| *p).collect();

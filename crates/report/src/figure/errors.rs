@@ -3,11 +3,12 @@
 use super::axis::Axis;
 use super::canvas::{At, stroke, text_width};
 use super::colour::{BLUE, INK, ORANGE, PURPLE, VERMILLION};
-use super::{Figure, area, label};
+use super::{Figure, area, label, opening};
 use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
 use serde::Serialize;
 use serde_json::json;
+use tasks::score::entities::MistakeKind;
 
 /// Types that a picture shows.
 const SHOWN: usize = 40;
@@ -43,7 +44,18 @@ impl Faults {
     }
 }
 
-/// A bar a type: the expected entities by what became of them, then the invented ones beyond a gap.
+/// A coloured part of a bar: so many entities, from a pixel on, of a width.
+struct Part {
+    /// What is wrong with them; none of those that were found.
+    kind: Option<MistakeKind>,
+    count: usize,
+    from: f64,
+    width: f64,
+    colour: RGBColor,
+    opacity: f64,
+}
+
+/// A bar a type, that of all types first: the expected entities by what became of them, then the invented ones beyond a gap.
 pub fn entity_errors(rows: &[Faults], lang: Lang) -> Figure {
     let words = lang.words();
     let n = |count: usize| lang.integer(count as u64);
@@ -71,7 +83,6 @@ pub fn entity_errors(rows: &[Faults], lang: Lang) -> Figure {
     }
     let shown = &rows[..rows.len().min(SHOWN)];
     let names: Vec<String> = shown.iter().map(|r| label(&r.name)).collect();
-    let parts = |r: &Faults| [(r.right, BLUE), (r.wrong_boundary, ORANGE), (r.wrong_type, PURPLE), (r.missed, VERMILLION)];
     let key: [(&str, RGBColor, f64); 5] = [
         (words.errors_right, BLUE, 0.85),
         (words.errors_boundary, ORANGE, 0.95),
@@ -85,8 +96,59 @@ pub fn entity_errors(rows: &[Faults], lang: Lang) -> Figure {
     let bottom = top + shown.len() as f64 * ROW;
     let most = shown.iter().map(|r| r.expected() + r.invented).max().unwrap_or(0).max(1);
     let x = Axis::new(0.0, most as f64, left, left + side, false);
-    let points: Vec<_> =
-        said.iter().take(shown.len()).enumerate().map(|(i, text)| area((0.0, top + i as f64 * ROW), (left + side, ROW), text.clone())).collect();
+    // the parts of a bar, and where it ends
+    let bar = |row: &Faults| -> (Vec<Part>, f64) {
+        let (mut parts, mut end, mut sum) = (Vec::new(), left, 0);
+        for (count, kind, colour, opacity) in [
+            (row.right, None, BLUE, 0.85),
+            (row.wrong_boundary, Some(MistakeKind::WrongBoundary), ORANGE, 0.95),
+            (row.wrong_type, Some(MistakeKind::WrongType), PURPLE, 0.95),
+            (row.missed, Some(MistakeKind::Missed), VERMILLION, 0.95),
+        ] {
+            sum += count;
+            let to = x.at(sum as f64);
+            if count > 0 {
+                // a thin line of the page between the parts
+                parts.push(Part { kind, count, from: end, width: (to - end - 1.0).max(1.0), colour, opacity });
+            }
+            end = to;
+        }
+        if row.invented > 0 {
+            let (kind, count, to) = (Some(MistakeKind::Invented), row.invented, x.at((sum + row.invented) as f64));
+            parts.push(Part { kind, count, from: end + gap, width: (to - end).max(1.0), colour: INK, opacity: 0.35 });
+            end = to + gap;
+        }
+        (parts, end)
+    };
+    let bars: Vec<(Vec<Part>, f64)> = shown.iter().map(bar).collect();
+    let named = |kind: MistakeKind| match kind {
+        MistakeKind::Missed => words.errors_missed,
+        MistakeKind::Invented => words.errors_invented,
+        MistakeKind::WrongType => words.errors_type,
+        MistakeKind::WrongBoundary => words.errors_boundary,
+    };
+    let mut points = Vec::new();
+    for (i, (row, (parts, _))) in shown.iter().zip(&bars).enumerate() {
+        let at = top + i as f64 * ROW;
+        let opens = |kind: Option<MistakeKind>| {
+            let mut mistake = json!({});
+            if let Some(kind) = kind {
+                mistake["kind"] = json!(kind);
+            }
+            // the first row is of all types
+            if i > 0 {
+                mistake["type"] = json!(row.name);
+            }
+            json!({"mistake": mistake})
+        };
+        let whole = area((0.0, at), (left + side, ROW), said[i].clone());
+        points.push(if row.wrong() > 0 { opening(whole, opens(None)) } else { whole });
+        for part in parts {
+            let Some(kind) = part.kind else { continue };
+            let text = fill(words.pointer_errors_part, &[("name", names[i].as_str()), ("kind", named(kind)), ("count", &n(part.count))]);
+            points.push(opening(area((part.from, at), (part.width, ROW), text), opens(Some(kind))));
+        }
+    }
     let data = json!({
         "kind": "entity_errors",
         "types": rows,
@@ -103,25 +165,13 @@ pub fn entity_errors(rows: &[Faults], lang: Lang) -> Figure {
             c.line((x.at(value), top - 3.0), (x.at(value), bottom), stroke(INK, 0.13, 1.0));
             c.text(&text, (x.at(value), bottom + 13.0), 10.5, At::Middle, INK);
         }
-        for (i, (row, name)) in shown.iter().zip(&names).enumerate() {
+        for (i, ((row, name), (parts, end))) in shown.iter().zip(&names).zip(&bars).enumerate() {
             let y = top + (i as f64 + 0.5) * ROW;
             c.text(name, (left - 8.0, y), 11.5, At::Right, INK);
-            let (mut from, mut count) = (left, 0);
-            for (part, colour) in parts(row) {
-                count += part;
-                let to = x.at(count as f64);
-                if part > 0 {
-                    // a thin line of the page between the parts
-                    c.rectangle((from, y - 7.0), ((to - from - 1.0).max(1.0), 14.0), colour, if colour == BLUE { 0.85 } else { 0.95 });
-                }
-                from = to;
+            for part in parts {
+                c.rectangle((part.from, y - 7.0), (part.width, 14.0), part.colour, part.opacity);
             }
-            if row.invented > 0 {
-                let to = x.at((count + row.invented) as f64);
-                c.rectangle((from + gap, y - 7.0), ((to - from).max(1.0), 14.0), INK, 0.35);
-                from = to + gap;
-            }
-            c.text(&fill(words.errors_share, &[("right", &n(row.right)), ("expected", &n(row.expected()))]), (from + 8.0, y), 10.5, At::Left, INK);
+            c.text(&fill(words.errors_share, &[("right", &n(row.right)), ("expected", &n(row.expected()))]), (end + 8.0, y), 10.5, At::Left, INK);
         }
     })
 }

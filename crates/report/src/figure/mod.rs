@@ -51,7 +51,8 @@ pub struct Figure {
     /// The values behind the picture. `size` is its width and height in pixels; `pointer` says what stands
     /// where: `along` is `x` (the nearest in the direction of x counts), `nearest` or `cells`, `plot` the area
     /// [left, top, right, bottom] in pixels, `points` the texts with the `x` and `y` of their points, or with
-    /// the `x`, `y`, `width` and `height` of their cells.
+    /// the `x`, `y`, `width` and `height` of their cells; of cells that overlap, the later one lies on top. Where
+    /// answers stand behind a point, `opens` is what leaves them of all predictions, for the face that filters these.
     pub data: Value,
     /// Width in pixels.
     pub width: f64,
@@ -171,6 +172,12 @@ fn name(text: &str, limit: usize) -> String {
 fn point((x, y): (f64, f64), text: String) -> Value {
     let tenth = |v: f64| (v * 10.0).round() / 10.0;
     json!({"x": tenth(x), "y": tenth(y), "text": text})
+}
+
+/// The same point or area, with what leaves the answers behind it.
+fn opening(mut place: Value, filter: Value) -> Value {
+    place["opens"] = filter;
+    place
 }
 
 /// As [`point`], for an area.

@@ -84,7 +84,8 @@ fn a_usual_loss_curve_names_what_it_shows() {
 fn italian_figures_use_the_decimal_comma_everywhere() {
     let metrics = classification(&labels(12), &answers(12, 240, 0.9, false));
     let rows = [Compared { name: "a".into(), score: 0.912, interval: [0.9, 0.95], main: true }];
-    for figure in [loss_curve(&events(450), Lang::Italian), reliability(&metrics.reliability, Lang::Italian), comparison(&rows, "Accuratezza", Lang::Italian)] {
+    let sure = reliability(&metrics.reliability, false, Lang::Italian);
+    for figure in [loss_curve(&events(450), Lang::Italian), sure, comparison(&rows, "Accuratezza", Lang::Italian)] {
         let document = checked(&figure);
         let mut decimals = 0;
         for text in texts(&document).iter().chain([&figure.alt]) {
@@ -302,14 +303,19 @@ fn a_damaged_confusion_does_not_panic() {
 #[test]
 fn reliability_and_comparison_show_every_value() {
     let metrics = classification(&labels(12), &answers(12, 600, 0.85, false));
-    let figure = reliability(&metrics.reliability, Lang::English);
+    let figure = reliability(&metrics.reliability, false, Lang::English);
     keep("reliability.svg", &figure.svg);
     let document = checked(&figure);
     assert_eq!(elements(&document, "circle").len(), metrics.reliability.len());
     for bin in &metrics.reliability {
         assert!(texts(&document).contains(&bin.count.to_string()));
     }
-    assert_eq!(elements(&checked(&reliability(&[], Lang::English)), "circle").len(), 0);
+    // each point opens its own bin, and says so where the probabilities are calibrated ones
+    let opens = |calibrated| reliability(&metrics.reliability, calibrated, Lang::English).data["pointer"]["points"][0]["opens"].clone();
+    let (from, to) = metrics.reliability[0].ends();
+    assert_eq!(opens(false), serde_json::json!({"probability": {"from": from, "to": to}}));
+    assert_eq!(opens(true), serde_json::json!({"probability": {"from": from, "to": to, "calibrated": true}}));
+    assert_eq!(elements(&checked(&reliability(&[], false, Lang::English)), "circle").len(), 0);
 
     let rows: Vec<Compared> = (0..4)
         .map(|i| Compared { name: HOSTILE[i].into(), score: noise(i), interval: [noise(i) - 0.04, noise(i) + 0.04], main: i == 0 })
@@ -403,6 +409,10 @@ fn coverage_begins_where_it_is_more_than_luck() {
         assert!(figure.data["curve"].as_array().unwrap().len() <= 401);
     }
     checked(&coverage(&[], false, None, Lang::English));
+    // a point opens the answers that are at least as sure, by the probability that the curve goes by
+    let opens = |calibrated| coverage(&curve(20), calibrated, None, Lang::English).data["pointer"]["points"][0]["opens"].clone();
+    assert_eq!(opens(false), serde_json::json!({"probability": {"from": curve(20)[9].probability}}));
+    assert_eq!(opens(true), serde_json::json!({"probability": {"from": curve(20)[9].probability, "calibrated": true}}));
 }
 
 #[test]
@@ -507,6 +517,19 @@ fn what_became_of_entities_is_drawn_to_scale() {
         let of = if lang == Lang::English { "80 of 94" } else { "80 di 94" };
         assert!(texts(&document).iter().any(|t| t == of), "{:?}", texts(&document));
         assert_eq!(figure.data["types"][0]["wrong_boundary"], 5);
+        // each bar, then on top of it each of its parts that is a mistake, opens what it stands for
+        let points = figure.data["pointer"]["points"].as_array().unwrap();
+        let opens: Vec<_> = points.iter().map(|p| (p["opens"]["mistake"]["type"].as_str(), p["opens"]["mistake"]["kind"].as_str())).collect();
+        let all: Vec<Option<&str>> = opens[..5].iter().map(|(_, kind)| *kind).collect();
+        assert_eq!(all, [None, Some("wrong_boundary"), Some("wrong_type"), Some("missed"), Some("invented")]);
+        assert!(opens[..5].iter().all(|(of, _)| of.is_none()), "{opens:?}");
+        let of = Some("people");
+        assert_eq!(opens[5..8], [(of, None), (of, Some("wrong_type")), (of, Some("invented"))]);
+        assert_eq!((opens.len(), opens[8], opens[9]), (10, (Some(HOSTILE[0]), None), (Some(HOSTILE[0]), Some("missed"))));
+        let drawn = elements(&document, "rect")[5 + 1..].iter().map(|n| number(*n, "x") / 4.0).take(4).collect::<Vec<_>>();
+        for (point, x) in points[1..5].iter().zip(drawn) {
+            assert!((point["x"].as_f64().unwrap() - x).abs() < 0.3, "{point} and {x}");
+        }
     }
     let width = |figure: &Figure, colour: &str| -> f64 {
         elements(&checked(figure), "rect").iter().filter(|n| n.attribute("fill") == Some(colour)).map(|n| number(*n, "width")).fold(0.0, f64::max)

@@ -49,7 +49,7 @@ fn all(lang: Lang) -> Vec<(&'static str, Figure)> {
         ("confusion_shares", confusion_matrix(&metrics.confusion, Cells::Shares, lang)),
         ("classes", class_scores(&metrics.per_class, lang)),
         ("balance", class_balance(&metrics.per_class, lang)),
-        ("reliability", reliability(&metrics.reliability, lang)),
+        ("reliability", reliability(&metrics.reliability, false, lang)),
         ("coverage", coverage(&curve, false, None, lang)),
         ("coverage_threshold", coverage(&curve, true, Some(CoveragePoint { threshold: 0.6, coverage: 0.52, accuracy: 0.87 }), lang)),
         ("comparison", comparison(&compared, "F1", lang)),

@@ -53,6 +53,16 @@ pub struct ReliabilityBin {
     pub count: usize,
 }
 
+impl ReliabilityBin {
+    /// The probabilities that fall into the bin: from the first on, below the second. The last bin has no upper end.
+    pub fn ends(&self) -> (f64, Option<f64>) {
+        // the mean of equal probabilities may fall short of them, and with them of the bin's lower end
+        let bin = bin(self.confidence + 1e-9);
+        let end = |bin: usize| bin as f64 / BINS as f64;
+        (end(bin), (bin + 1 < BINS).then(|| end(bin + 1)))
+    }
+}
+
 /// Scores of a classifier on a set of examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Classification {
@@ -84,6 +94,9 @@ pub struct Classification {
 
 /// Bins of the reliability diagram.
 const BINS: usize = 10;
+
+/// Probabilities this near are one: a number that is read from a file or comes from a face may be the one next to it.
+pub const NEAR: f64 = 1e-12;
 
 /// Scores answers against `labels`.
 ///
@@ -153,12 +166,17 @@ fn reliability(scored: &[Scored]) -> Vec<ReliabilityBin> {
     bins(scored.iter().map(|s| (s.probability, s.answered == Some(s.expected))))
 }
 
+/// The bin that a probability falls into.
+fn bin(probability: f64) -> usize {
+    (((probability + NEAR) * BINS as f64) as usize).min(BINS - 1)
+}
+
 /// The bins of the reliability diagram of answers: their probabilities, and whether they were right. Empty bins are left out.
 pub fn bins(answers: impl IntoIterator<Item = (f64, bool)>) -> Vec<ReliabilityBin> {
     let mut bins = vec![(0.0, 0usize, 0usize); BINS];
     for (p, right) in answers {
         let p = p.clamp(0.0, 1.0);
-        let bin = &mut bins[((p * BINS as f64) as usize).min(BINS - 1)];
+        let bin = &mut bins[bin(p)];
         bin.0 += p;
         bin.1 += usize::from(right);
         bin.2 += 1;
@@ -198,6 +216,15 @@ mod tests {
         assert!((s.expected_calibration_error - expected).abs() < 1e-9, "{}", s.expected_calibration_error);
         assert!(s.accuracy_ci[0] <= s.accuracy && s.accuracy <= s.accuracy_ci[1]);
         assert!(s.accuracy_ci[0] < s.accuracy_ci[1]);
+    }
+
+    #[test]
+    fn a_bin_knows_its_ends() {
+        let ends = |answers: &[f64]| bins(answers.iter().map(|p| (*p, true))).iter().map(ReliabilityBin::ends).collect::<Vec<_>>();
+        assert_eq!(ends(&[0.05, 0.3, 0.95]), [(0.0, Some(0.1)), (0.3, Some(0.4)), (0.9, None)]);
+        assert_eq!(ends(&[0.0, 1.0]), [(0.0, Some(0.1)), (0.9, None)]);
+        // the mean of these is less than each
+        assert_eq!(ends(&[0.7, 0.7, 0.7]), [(0.7, Some(0.8))]);
     }
 
     #[test]

@@ -44,11 +44,11 @@ pub struct Errors {
 
 impl Errors {
     fn count(&mut self, mistake: &Mistake) {
-        *match mistake {
-            Mistake::Missed(_) => &mut self.missed,
-            Mistake::Invented(_) => &mut self.invented,
-            Mistake::WrongType { .. } => &mut self.wrong_type,
-            Mistake::WrongBoundary { .. } => &mut self.wrong_boundary,
+        *match mistake.kind() {
+            MistakeKind::Missed => &mut self.missed,
+            MistakeKind::Invented => &mut self.invented,
+            MistakeKind::WrongType => &mut self.wrong_type,
+            MistakeKind::WrongBoundary => &mut self.wrong_boundary,
         } += 1;
     }
 }
@@ -76,7 +76,31 @@ pub enum Mistake {
     },
 }
 
+/// Kind of a [`Mistake`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum MistakeKind {
+    /// Expected, and nothing answered there.
+    Missed,
+    /// Answered, and nothing expected there.
+    Invented,
+    /// The right characters under another type.
+    WrongType,
+    /// The right type on overlapping characters.
+    WrongBoundary,
+}
+
 impl Mistake {
+    /// Which of the four it is.
+    pub fn kind(&self) -> MistakeKind {
+        match self {
+            Self::Missed(_) => MistakeKind::Missed,
+            Self::Invented(_) => MistakeKind::Invented,
+            Self::WrongType { .. } => MistakeKind::WrongType,
+            Self::WrongBoundary { .. } => MistakeKind::WrongBoundary,
+        }
+    }
+
     /// The span that it is about: the expected one, or the one that was invented.
     pub fn span(&self) -> &Span {
         match self {
@@ -229,6 +253,7 @@ mod tests {
             Mistake::Invented(span(40, 44, "dates")),
         ];
         assert_eq!(found, wanted);
+        assert_eq!(wanted.map(|m| m.kind()), [MistakeKind::WrongType, MistakeKind::WrongBoundary, MistakeKind::Invented]);
         assert_eq!(mistakes(&expected[1], &[]), [Mistake::Missed(span(3, 9, "people"))]);
         assert_eq!((s.unreadable, s.examples), (1, 3));
         // people: 1 right of 2 answered and 2 expected
