@@ -511,6 +511,11 @@ fn a_run_is_started_and_understood_from_the_keyboard_alone() {
     reach("button.cell", "");
     window.press(Key::Enter);
     window.wait("its answers", "return document.querySelector('.cell.opened') !== null", &[]);
+    // and those behind a bin of the figure of its certainty
+    reach("[role=slider]", "Read values: arrow keys go from point to point, Enter opens the answers behind it");
+    window.press(Key::Right);
+    window.press(Key::Enter);
+    window.wait("the bin's answers", "return [...document.querySelectorAll('.tools button')].some(b => b.innerText.startsWith('Probability '))", &[]);
     reach("button", "Find in Data");
     window.press(Key::Enter);
     window.shows("1 of 12 rows");
