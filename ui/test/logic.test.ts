@@ -21,8 +21,8 @@ import { words } from '../src/words';
 
 describe('formats', () => {
   it('writes numbers as each language does', () => {
-    expect(formats.en.percent(0.5513)).toBe('55.1%');
-    expect(formats.it.percent(0.5513)).toBe('55,1%');
+    expect(formats.en.percent(0.5513)).toBe('55.1\u202f%');
+    expect(formats.it.percent(0.5513)).toBe('55,1\u202f%');
     expect(formats.en.significant(0.0144214)).toBe('0.0144');
     expect(formats.it.significant(null)).toBe('–');
     expect(formats.en.significant(Number.NaN)).toBe('–');
@@ -69,10 +69,11 @@ describe('what was opened in a figure', () => {
   it('is told in either language', () => {
     expect(both({ expected: 'a', answer: 'b' })).toEqual(['a → b', 'a → b']);
     expect(both({ expected: 'a', answer: '' })).toEqual(['a → no label', 'a → nessuna etichetta']);
-    expect(both({ probability: { from: 0.8, to: 0.9 } })).toEqual(['Probability from 80.0% to 90.0%', 'Probabilità da 80,0% a 90,0%']);
-    expect(both({ probability: { from: 0.9634 } })).toEqual(['Probability of at least 96.3%', 'Probabilità di almeno 96,3%']);
-    expect(both({ probability: { from: 0.5, calibrated: true } })).toEqual(['Calibrated probability of at least 50.0%', 'Probabilità calibrata di almeno 50,0%']);
+    expect(both({ probability: { from: 0.8, to: 0.9 } })).toEqual(['Probability from 80.0\u202f% to 90.0\u202f%', 'Probabilità da 80,0\u202f% a 90,0\u202f%']);
+    expect(both({ probability: { from: 0.9634 } })).toEqual(['Probability of at least 96.3\u202f%', 'Probabilità di almeno 96,3\u202f%']);
+    expect(both({ probability: { from: 0.5, calibrated: true } })).toEqual(['Calibrated probability of at least 50.0\u202f%', 'Probabilità calibrata di almeno 50,0\u202f%']);
     expect(both({ mistake: { kind: 'wrong_boundary', type: 'people' } })).toEqual(['wrong boundary · people', 'confini sbagliati · people']);
+    expect(both({ index: 3 })).toEqual(['One point of the map', 'Un punto della mappa']);
     expect(both({ mistake: {} })).toEqual(['any mistake · all types', 'qualunque errore · tutti i tipi']);
   });
 
@@ -358,7 +359,7 @@ describe('comparing', () => {
   it('marks what differs and who leads', () => {
     const all = columns(recorded, words.en, formats.en);
     const column = (key: string) => all.find((c) => c.key === key);
-    expect(column('accuracy')).toMatchObject({ cells: ['55.1%', '39.7%'], best: 0 });
+    expect(column('accuracy')).toMatchObject({ cells: ['55.1\u202f%', '39.7\u202f%'], best: 0 });
     expect(column('method')).toMatchObject({ differs: true, cells: ['Classification head', 'Completion'] });
     expect(column('settings.train.batch')).toMatchObject({ differs: false, cells: ['8', '8'] });
     expect(column('seconds')?.best).toBeNull();
@@ -369,7 +370,7 @@ describe('comparing', () => {
     expect(all.filter((c) => c.aside).map((c) => c.name)).toEqual(['Macro F1, 95 % interval', 'Calibration error, 95 % interval']);
     const lines = sheet(recorded, all, words.en);
     expect(lines).toHaveLength(all.length + 1);
-    expect(lines.slice(0, 2)).toEqual([['Measure', 'r0', 'r1'], ['Accuracy', '55.1%', '39.7%']]);
+    expect(lines.slice(0, 2)).toEqual([['Measure', 'r0', 'r1'], ['Accuracy', '55.1\u202f%', '39.7\u202f%']]);
   });
 
   it('tells what a paired test rests on, and nothing of runs that were not asked the same', () => {

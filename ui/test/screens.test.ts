@@ -54,8 +54,8 @@ describe('a newcomer', () => {
     await click(start);
     await click(await screen.findByRole('button', { name: 'See the result' }, { timeout: 30_000 }));
     // the number, its interval, and what it must be held against
-    await screen.findByText('55.1%');
-    screen.getByText('95 % interval 47.4% to 62.2%');
+    await screen.findByText('55.1 %');
+    screen.getByText('95 % interval 47.4 % to 62.2 %');
     screen.getByText('Before training');
     // and a mistake, one click away
     const cell = await screen.findByRole('button', { name: 'account_access answered as account_management: 2 messages' });
@@ -936,7 +936,7 @@ describe('a screen that is left and come back to', () => {
     await go('Report');
     await click(await screen.findByRole('checkbox', { name: 'HTML, one file' }));
     await go('Try');
-    await waitFor(() => expect(screen.getByRole('group', { name: 'After training' }).textContent).toContain('74.3% sure'));
+    await waitFor(() => expect(screen.getByRole('group', { name: 'After training' }).textContent).toContain('74.3\u202f% sure'));
     await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'half a mess' } });
     await go('Compare');
     expect((await screen.findByRole<HTMLInputElement>('checkbox', { name: 'Compare head-2026-11-24' })).checked).toBe(true);
@@ -988,7 +988,7 @@ describe('asking', () => {
     const after = (): string => screen.getByRole('group', { name: 'After training' }).textContent;
     await waitFor(() => expect(after()).toMatch(/After training .+/));
     expect(after()).not.toContain('sure');
-    await waitFor(() => expect(after()).toContain('74.3% sure'));
+    await waitFor(() => expect(after()).toContain('74.3\u202f% sure'));
     expect(after()).toContain('product_availability');
     await waitFor(() => expect(screen.queryByRole('button', { name: 'Stop' })).toBeNull());
     await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'unheard of' } });
@@ -1067,7 +1067,7 @@ describe('comparing', () => {
     // both runs quote it, and it has one row
     const row = await screen.findByRole('row', { name: /^Gemma 3 270M in the study before Lapidary/ });
     expect(row.textContent).toContain('quoted');
-    expect(row.textContent).toContain('0.0%');
+    expect(row.textContent).toContain('0.0\u202f%');
     expect(within(row).queryByRole('checkbox')).toBeNull();
     await go('Results');
     const hero = await screen.findByRole('region', { name: 'Accuracy' });
@@ -1304,13 +1304,13 @@ describe('the result of a task without labels', () => {
     };
     await go('Results');
     const hero = await screen.findByRole('region', { name: 'F1' });
-    expect(hero.textContent).toContain('69.0%');
-    expect(hero.textContent).toContain('10.0%');
+    expect(hero.textContent).toContain('69.0\u202f%');
+    expect(hero.textContent).toContain('10.0\u202f%');
     expect(screen.queryByText('Who was taken for whom')).toBeNull();
-    expect(screen.getByRole('row', { name: /^person/ }).textContent).toContain('75.0%50.0%60.0%8');
+    expect(screen.getByRole('row', { name: /^person/ }).textContent).toContain('75.0\u202f%50.0\u202f%60.0\u202f%8');
     await screen.findByText(/^Mistakes/);
     await go('Compare');
-    await screen.findAllByText('69.0%');
+    await screen.findAllByText('69.0 %');
   });
 });
 
@@ -1324,7 +1324,7 @@ describe('a figure of results', () => {
     await fireEvent.keyDown(layer, { key: 'ArrowRight' });
     await fireEvent.keyDown(layer, { key: 'Enter' });
     // of the first point: "At probability 25.8 %: 25.0 % right (4)."
-    const chip = await screen.findByRole('button', { name: 'Probability from 20.0% to 30.0% Show all' });
+    const chip = await screen.findByRole('button', { name: 'Probability from 20.0 % to 30.0 % Show all' });
     await waitFor(() => expect(many()).toBe('4'));
     expect(layer.querySelector('.ring')).not.toBeNull();
     expect(await complaints()).toEqual([]);
@@ -1334,11 +1334,11 @@ describe('a figure of results', () => {
     layer.getBoundingClientRect = () => ({ left: 0, top: 0, width: 422, height: 360 }) as DOMRect;
     const [x, y] = [[...document.querySelectorAll('figure circle')].at(-1)].flatMap((c) => [Number(c?.getAttribute('cx')) / 4, Number(c?.getAttribute('cy')) / 4]);
     await fireEvent.click(layer, { clientX: x, clientY: y });
-    await screen.findByText('Probability of at least 90.0%');
+    await screen.findByText('Probability of at least 90.0 %');
     await waitFor(() => expect(many()).toBe('49'));
     // where nothing stands, nothing is opened
     await fireEvent.click(layer, { clientX: 1, clientY: 1 });
-    screen.getByText('Probability of at least 90.0%');
+    screen.getByText('Probability of at least 90.0 %');
     // and the same point closes what it opened
     await fireEvent.click(layer, { clientX: x, clientY: y });
     await waitFor(() => expect(screen.queryByText(/^Probability (from|of)/)).toBeNull());

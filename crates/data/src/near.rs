@@ -219,7 +219,7 @@ fn pairs(texts: &[&str], of: &[u32], steps: &mut Steps<'_>) -> Result<Vec<(u32, 
         }
     };
     for ((bytes, keys), of) in bytes.chunks_mut(PIECE * BANDS * BAND).zip(keys.chunks_mut(PIECE * BANDS)).zip(of.chunks(PIECE)) {
-        bytes.par_chunks_mut(BANDS * BAND).zip(keys.par_chunks_mut(BANDS)).zip(of).for_each(&sign);
+        bytes.par_chunks_mut(BANDS * BAND).zip(keys.par_chunks_mut(BANDS)).zip(of).for_each(sign);
         steps.after(of.len() as u64 * SIGNING)?;
     }
     let signature = |i: usize| &bytes[i * BANDS * BAND..][..BANDS * BAND];

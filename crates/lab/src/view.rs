@@ -176,6 +176,8 @@ pub struct PredictionFilter {
     pub expected: Option<String>,
     /// Only those with this answer; empty for outputs that are no label.
     pub answer: Option<String>,
+    /// Only the one of this number, from 0 in the order of the file.
+    pub index: Option<usize>,
     /// Only those whose probability lies in this range.
     pub probability: Option<ProbabilityRange>,
     /// Only those with such a mistake about an entity.
@@ -253,8 +255,9 @@ pub struct PredictionPage {
 /// If the file is damaged.
 pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limit: usize, language: Lang) -> Result<PredictionPage> {
     let search = filter.search.as_deref().unwrap_or_default().to_lowercase();
-    let wanted = |p: &Prediction| {
-        filter.right.is_none_or(|right| right == (p.score == 1.0))
+    let wanted = |index: usize, p: &Prediction| {
+        filter.index.is_none_or(|wanted| wanted == index)
+            && filter.right.is_none_or(|right| right == (p.score == 1.0))
             && filter.expected.as_ref().is_none_or(|e| *e == p.expected)
             && filter.answer.as_ref().is_none_or(|a| a == p.answer.as_deref().unwrap_or_default())
             && filter.probability.is_none_or(|range| range.holds(p))
@@ -262,7 +265,7 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
             && (search.is_empty() || p.input.to_lowercase().contains(&search))
     };
     let all = record::predictions(folder)?.into_iter().enumerate();
-    let mut rows: Vec<PredictionRow> = all.filter(|(_, p)| wanted(p)).map(|(index, prediction)| PredictionRow { index, prediction }).collect();
+    let mut rows: Vec<PredictionRow> = all.filter(|(index, p)| wanted(*index, p)).map(|(index, prediction)| PredictionRow { index, prediction }).collect();
     if filter.sort == Some(PredictionOrder::Probability) {
         rows.sort_by(|a, b| a.prediction.probability.total_cmp(&b.prediction.probability));
     }
@@ -708,6 +711,17 @@ mod tests {
         let filter = |calibrated| PredictionFilter { probability: Some(ProbabilityRange { from: 0.0, to: None, calibrated }), ..PredictionFilter::default() };
         let total = |calibrated| predictions(dir.path(), &filter(calibrated), 0, 9, Lang::English).expect("a page").total;
         assert_eq!((total(None), total(Some(true))), (1, 0));
+    }
+
+    #[test]
+    fn a_point_of_the_map_opens_its_answer() {
+        let placed = |x: f32, place: bool| Prediction { place: place.then_some([x, 1.0]), ..prediction("a", Some("a"), 0.5, None) };
+        // one that lies nowhere is on no map, and the others keep their numbers
+        let all = [placed(0.0, true), placed(1.0, false), placed(2.0, true)];
+        let dir = answered(&all);
+        let points: Vec<figure::Placed> = [0, 2].map(|i| figure::Placed { x: f64::from(i), answer: usize::try_from(i).ok(), ..Default::default() }).into();
+        let lines: Vec<Vec<usize>> = behind(&figure::example_map(&points, Lang::English), dir.path()).into_iter().map(|(_, lines)| lines).collect();
+        assert_eq!(lines, [[0], [2]]);
     }
 
     #[test]

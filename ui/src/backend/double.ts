@@ -706,6 +706,7 @@ export class Double implements Door {
           (filter.right === undefined || p.score === 1 === filter.right) &&
           (!filter.expected || p.expected === filter.expected) &&
           (filter.answer === undefined || (p.answer ?? '') === filter.answer) &&
+          (filter.index === undefined || p.index === filter.index) &&
           (filter.probability === undefined || lies(p, filter.probability)) &&
           (filter.mistake === undefined || mistaken(p, filter.mistake)) &&
           p.input.toLowerCase().includes(search),

@@ -28,7 +28,7 @@ export interface DataMap {
 }
 
 /** What was opened in a figure: it leaves the answers behind a cell, a point or a part of a bar. */
-export type Opened = Pick<PredictionFilter, 'expected' | 'answer' | 'probability' | 'mistake'>;
+export type Opened = Pick<PredictionFilter, 'expected' | 'answer' | 'index' | 'probability' | 'mistake'>;
 
 /** What stands where in a drawing, in its pixels: points, or cells with a width and a height. */
 export interface Pointer {

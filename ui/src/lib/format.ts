@@ -27,7 +27,7 @@ export interface Format {
 function make(language: Language): Format {
   const tag = TAG[language];
   const whole = new Intl.NumberFormat(tag, { maximumFractionDigits: 0, useGrouping: true });
-  const percent = new Intl.NumberFormat(tag, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const tenths = new Intl.NumberFormat(tag, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const points = new Intl.NumberFormat(tag, { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: 'exceptZero' });
   const significant = new Intl.NumberFormat(tag, { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
   const exact = new Intl.NumberFormat(tag, { maximumSignificantDigits: 7, useGrouping: false });
@@ -44,7 +44,8 @@ function make(language: Language): Format {
   };
   return {
     whole: (value) => whole.format(value),
-    percent: (value) => percent.format(value),
+    // spaced as in figures and reports, which stand beside it
+    percent: (value) => `${tenths.format(value * 100)}\u202f%`,
     points: (difference) => points.format(difference * 100),
     significant: (value) => {
       if (value === null || value === undefined || !Number.isFinite(value)) return '–';

@@ -10,11 +10,12 @@ export function same(a: Opened | null | undefined, b: Opened | null | undefined)
 }
 
 /** Which answers are behind it, in a few words. */
-export function told({ expected, answer, probability, mistake }: Opened, words: Words['results'], format: Format): string {
+export function told({ expected, answer, index, probability, mistake }: Opened, words: Words['results'], format: Format): string {
   if (probability) {
     const { from, to, calibrated } = probability;
     return words.range(format.percent(from), to === undefined ? null : format.percent(to), calibrated === true);
   }
+  if (index !== undefined) return words.oneAnswer;
   if (mistake) return `${mistake.kind ? words.fates[FATES[mistake.kind]] : words.anyMistake} · ${mistake.type ?? words.allTypes}`;
   return words.filtered(expected ?? '', answer === '' ? words.noLabel : (answer ?? ''));
 }

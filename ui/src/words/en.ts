@@ -626,6 +626,7 @@ export const en = {
     /** Answers of some probability; `to` is where the range ends, if it does. */
     range: (from: string, to: string | null, calibrated: boolean) =>
       `${calibrated ? 'Calibrated probability' : 'Probability'} ${to === null ? `of at least ${from}` : `from ${from} to ${to}`}`,
+    oneAnswer: 'One point of the map',
     anyMistake: 'any mistake',
     allTypes: 'all types',
     clear: 'Show all',

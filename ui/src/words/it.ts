@@ -630,6 +630,7 @@ export const it: Words = {
     none: 'Nessuna risposta corrisponde.',
     filtered: (expected, answered) => `${expected} → ${answered}`,
     range: (from, to, calibrated) => `${calibrated ? 'Probabilità calibrata' : 'Probabilità'} ${to === null ? `di almeno ${from}` : `da ${from} a ${to}`}`,
+    oneAnswer: 'Un punto della mappa',
     anyMistake: 'qualunque errore',
     allTypes: 'tutti i tipi',
     clear: 'Mostra tutto',

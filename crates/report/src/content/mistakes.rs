@@ -25,7 +25,7 @@ pub(super) fn placed(run: &Run, words: &Words) -> Vec<Placed> {
         _ => (false, false),
     };
     let none = if labelled { words.no_label } else { words.no_answer };
-    let point = |p: &Prediction| {
+    let point = |(i, p): (usize, &Prediction)| {
         let [x, y] = p.place?;
         let listed = |found: &[Entity]| match found {
             [] => words.nothing.to_string(),
@@ -40,9 +40,9 @@ pub(super) fn placed(run: &Run, words: &Words) -> Vec<Placed> {
         };
         let [expected, answered, text] = [expected.as_str(), answered.as_deref().unwrap_or(none), p.input.as_str()].map(|part| clean(part, TOLD_CHARS));
         let text = format!("{expected} → {answered}: {text}");
-        Some(Placed { x: x.into(), y: y.into(), label: clean(&label, NAME_CHARS), right: Some(p.right()), text })
+        Some(Placed { x: x.into(), y: y.into(), label: clean(&label, NAME_CHARS), right: Some(p.right()), text, answer: Some(i) })
     };
-    run.predictions.iter().filter_map(point).collect()
+    run.predictions.iter().enumerate().filter_map(point).collect()
 }
 
 impl Page<'_> {

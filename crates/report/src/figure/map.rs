@@ -2,7 +2,7 @@
 
 use super::canvas::{At, stroke, text_width, tint};
 use super::colour::{BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION};
-use super::{Figure, label, name, point};
+use super::{Figure, label, name, opening, point};
 use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
 use serde::Serialize;
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 const COLOURS: [RGBColor; 6] = [BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY];
 /// Labels that are named in the picture.
 const NAMED: usize = 24;
+/// How far apart answers of one label may lie to be named, as a share of how far all of them do.
+const GATHERED: f64 = 0.7;
 /// Points that are drawn; of more, this many at even distances.
 const DRAWN: usize = 4000;
 /// Characters of what is told of a point.
@@ -33,6 +35,27 @@ pub struct Placed {
     /// What is told of it; its label where this is empty.
     #[serde(skip)]
     pub text: String,
+    /// Which answer of a run it is, from 0: that is opened.
+    #[serde(skip)]
+    pub answer: Option<usize>,
+}
+
+/// The middle of points in each direction, which a few strays do not move; there is at least one.
+fn middle(spots: &[(f64, f64)]) -> (f64, f64) {
+    (median(spots.iter().map(|s| s.0)), median(spots.iter().map(|s| s.1)))
+}
+
+/// How far from their middle half of the points lie at most.
+fn spread(spots: &[(f64, f64)]) -> f64 {
+    let (x, y) = if spots.is_empty() { (0.0, 0.0) } else { middle(spots) };
+    median(spots.iter().map(|s| (s.0 - x).hypot(s.1 - y)))
+}
+
+/// The value in the middle; 0 of none.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Points coloured by their labels, the commonest labels named where most of their points lie. Where it is known which were
@@ -78,7 +101,14 @@ pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
     };
     let colours: BTreeMap<&str, (RGBColor, f64)> = groups.iter().map(|(name, _)| (*name, colour(name))).collect();
     let told = |p: &Placed| if p.text.is_empty() { label(&p.label) } else { name(&p.text, TOLD_CHARS) };
-    let pointed: Vec<_> = placed.iter().step_by(stride).map(|p| point(at(p), told(p))).collect();
+    let pointed = placed.iter().step_by(stride).map(|p| {
+        let place = point(at(p), told(p));
+        match p.answer {
+            Some(answer) => opening(place, json!({"index": answer})),
+            None => place,
+        }
+    });
+    let pointed: Vec<_> = pointed.collect();
     let key = if judged { 24.0 } else { 0.0 };
     let data = json!({
         "kind": if judged { "mistakes_map" } else { "map" },
@@ -96,17 +126,18 @@ pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
         }
         crossed.into_iter().for_each(|p| c.cross(at(p), radius, cross));
         let mut taken: Vec<(f64, f64, f64)> = Vec::new();
+        let all = spread(&placed.iter().map(|p| at(p)).collect::<Vec<_>>());
         for (name, group) in groups.iter().filter(|(name, _)| !name.is_empty()).take(NAMED) {
-            // the middle in each direction: a few strays do not move it
-            let median = |of: usize| {
-                let mut values: Vec<f64> = group.iter().map(|p| if of == 0 { at(p).0 } else { at(p).1 }).collect();
-                values.sort_by(f64::total_cmp);
-                values[values.len() / 2]
-            };
+            let spots: Vec<(f64, f64)> = group.iter().map(|p| at(p)).collect();
+            // in the midst of answers that lie all over the map a name would say that they lie there; elsewhere it explains a colour
+            if judged && groups.len() > 1 && spread(&spots) > GATHERED * all {
+                continue;
+            }
+            let (x, y) = middle(&spots);
             let text = label(name);
             let half = text_width(&text, 11.5) / 2.0;
-            let x = median(0).clamp(edge + half, (edge + side - half).max(edge + half));
-            let mut y = median(1).clamp(edge + 8.0, edge + height - 8.0);
+            let x = x.clamp(edge + half, (edge + side - half).max(edge + half));
+            let mut y = y.clamp(edge + 8.0, edge + height - 8.0);
             // names do not stand on each other: one that has no room moves down, and one that finds none is left out
             let free = |y: f64, taken: &[(f64, f64, f64)]| taken.iter().all(|t| (t.0 - x).abs() > t.2 + half + 4.0 || (t.1 - y).abs() >= 15.0);
             let places = (0..12).map(|i| if i % 2 == 0 { f64::from(i) * 8.0 } else { f64::from(-i - 1) * 8.0 });

@@ -658,6 +658,17 @@ fn a_map_of_answers_marks_each_wrong_one_by_a_cross() {
             assert!(told.contains(" → b: ") && !told.contains(['\0', '\u{1b}', '\u{202e}', '\n']), "{told}");
         }
     }
+    // answers that lie all over the map are not named in its midst
+    let strewn = |i: usize, p: Placed| if i % 3 == 0 { Placed { label: "strewn".into(), ..p } } else { p };
+    let strewn: Vec<Placed> = points.iter().cloned().enumerate().map(|(i, p)| strewn(i, p)).collect();
+    let named = |points: &[Placed], name: &str| texts(&checked(&example_map(points, Lang::English))).iter().any(|t| t == name);
+    assert!(named(&strewn, "order_tracking") && !named(&strewn, "strewn"));
+    let plain: Vec<Placed> = strewn.iter().cloned().map(|p| Placed { right: None, ..p }).collect();
+    assert!(named(&plain, "strewn"));
+    // of a run's answers each opens its own
+    let numbered: Vec<Placed> = points.iter().cloned().enumerate().map(|(i, p)| Placed { answer: Some(i), ..p }).collect();
+    let opens = |points: &[Placed]| example_map(points, Lang::English).data["pointer"]["points"][7]["opens"].clone();
+    assert_eq!((opens(&numbered), opens(&points)), (serde_json::json!({"index": 7}), serde_json::Value::Null));
     // nobody knows what is right of the rows of a data set
     let plain = example_map(&placed(40), Lang::English).data;
     assert!(plain["kind"] == "map" && plain["points"][5].get("right").is_none());

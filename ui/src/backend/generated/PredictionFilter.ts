@@ -20,6 +20,10 @@ expected?: string,
  */
 answer?: string, 
 /**
+ * Only the one of this number, from 0 in the order of the file.
+ */
+index?: number, 
+/**
  * Only those whose probability lies in this range.
  */
 probability?: ProbabilityRange, 
