@@ -1324,7 +1324,7 @@ describe('a figure of results', () => {
     await fireEvent.keyDown(layer, { key: 'ArrowRight' });
     await fireEvent.keyDown(layer, { key: 'Enter' });
     // of the first point: "At probability 25.8 %: 25.0 % right (4)."
-    const chip = await screen.findByRole('button', { name: 'Probability from 20.0 % to 30.0 % Show all' });
+    const chip = await screen.findByRole('button', { name: 'Probability from 20.0\u202f% to 30.0\u202f% Show all' });
     await waitFor(() => expect(many()).toBe('4'));
     expect(layer.querySelector('.ring')).not.toBeNull();
     expect(await complaints()).toEqual([]);

@@ -659,7 +659,7 @@ fn a_map_of_answers_marks_each_wrong_one_by_a_cross() {
         }
     }
     // answers that lie all over the map are not named in its midst
-    let strewn = |i: usize, p: Placed| if i % 3 == 0 { Placed { label: "strewn".into(), ..p } } else { p };
+    let strewn = |i: usize, p: Placed| if i.is_multiple_of(3) { Placed { label: "strewn".into(), ..p } } else { p };
     let strewn: Vec<Placed> = points.iter().cloned().enumerate().map(|(i, p)| strewn(i, p)).collect();
     let named = |points: &[Placed], name: &str| texts(&checked(&example_map(points, Lang::English))).iter().any(|t| t == name);
     assert!(named(&strewn, "order_tracking") && !named(&strewn, "strewn"));
