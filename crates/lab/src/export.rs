@@ -1,6 +1,6 @@
 //! A trained model for other programs.
 //!
-//! [`write`] makes a folder with the adapter in PEFT's layout, or with the base model into which what was trained has
+//! [`write()`] makes a folder with the adapter in PEFT's layout, or with the base model into which what was trained has
 //! been merged, as safetensors (transformers, burn) or as GGUF (llama.cpp, Ollama, LM Studio), and a
 //! page that says what the model is, how it must be asked and under which licence it stands.
 
@@ -56,11 +56,11 @@ pub fn write(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang)
     write_watched(home, folder, format, out, lang, &mut |_, _| true)
 }
 
-/// As [`write`]; `watch` is told now and then how many bytes have been written, and of how many where that is known.
+/// As [`write()`]; `watch` is told now and then how many bytes have been written, and of how many where that is known.
 /// `false` ends it, and nothing is left.
 ///
 /// # Errors
-/// As [`write`], or if it was ended.
+/// As [`write()`], or if it was ended.
 pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lang: Lang, watch: Watch<'_>) -> Result<()> {
     let run = RunFile::read(folder)?;
     let recipe = Recipe::of_run(&run, folder)?;

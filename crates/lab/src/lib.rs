@@ -1,7 +1,7 @@
 //! The application without a face: the library of models and runs, and the work itself.
 //!
-//! The command line and the window call the same functions: [`run::train`], [`run::evaluate`],
-//! [`run::predict`], [`models`]. Long work runs as a [`job::Job`] that sends events and can be
+//! The command line and the window call the same functions: [`run::train`], [`run::Opened::score`],
+//! [`run::Opened::predict`], [`models`]. Long work runs as a [`job::Job`] that sends events and can be
 //! stopped. Nothing here knows about terminals or windows.
 
 pub mod answer;

@@ -31,10 +31,10 @@ pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[Strin
     save(&whole.without(without), formats, out, watch)
 }
 
-/// As [`write`], into a new folder that appears whole or not at all.
+/// As [`write()`], into a new folder that appears whole or not at all.
 ///
 /// # Errors
-/// As [`write`], or if the folder exists.
+/// As [`write()`], or if the folder exists.
 pub fn write_new(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path, watch: Watch<'_>) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     watched(watch, |watch| {
