@@ -76,7 +76,7 @@ impl Record {
 /// Takes every row in turn, or what is wrong with it; an error ends the reading.
 pub type Sink<'a> = &'a mut dyn FnMut(Result<Record>) -> Result<()>;
 
-/// Called now and then with how much is done, and of how much: bytes, or rows of a Parquet file.
+/// Called now and then with how much is done, and of how much: bytes, of a Parquet file such a share of them as of its rows.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// The formats that are read.
