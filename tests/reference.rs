@@ -324,6 +324,58 @@ fn cached_decoding_equals_whole_texts() {
     assert_ne!(sampled(1), sampled(2));
 }
 
+/// What a generation has seen is kept in another form where blocks run as one operation: with prompts that begin alike, rows that
+/// go on twice or not at all, windows that are left behind, each kind of adapter, and weights in fewer bytes, the states are those
+/// of the model operation by operation.
+#[test]
+fn generation_in_one_operation_a_block_equals_operation_by_operation() {
+    let (weights, model) = open(&tiny().join("tiny-f32.gguf"), "cpu");
+    let token = |key: usize| 300 + (key * 37 % 700) as u32;
+    let begins: Vec<u32> = std::iter::once(2).chain((0..gemma::rows::TRUNK + 8).map(token)).collect();
+    let row = |key: usize, length: usize| begins.iter().copied().chain((0..length).map(|i| token(key + 5 * i))).collect::<Vec<u32>>();
+    let alike = vec![row(1, 3), row(2, 11), row(3, 1), row(4, 6)];
+    let apart = vec![row(1, 3)[40..].to_vec(), row(2, 30)[30..].to_vec(), row(9, 9)[37..].to_vec()];
+    let plain: Trained = formula(&model, 4, 2.0).into();
+    let dora: Trained = decomposed(&model).into();
+    let packed = Gemma::load_at(weights, model.device(), gemma::Precision::File).expect("loads");
+    for (name, fused, trained) in
+        [("f32", &model, None), ("adapters", &model, Some(&plain)), ("magnitudes", &model, Some(&dora)), ("packed", &packed, Some(&plain))]
+    {
+        for prompts in [&alike, &apart] {
+            assert!(prompts.iter().any(|p| p.len() > model.config().window), "the window is never left");
+            let longest = prompts.iter().map(Vec::len).max().expect("prompts");
+            let padding: Vec<usize> = prompts.iter().map(|p| longest - p.len()).collect();
+            let ids: Vec<u32> = prompts.iter().zip(&padding).flat_map(|(p, &pad)| std::iter::repeat_n(0, pad).chain(p.iter().copied())).collect();
+            // the states of each row's tokens, without padding
+            let states = |model: &Gemma| {
+                let mut cache = gemma::model::Cache::new(padding.clone(), model.config());
+                let width = model.config().hidden;
+                let all = floats(model.forward_cached(&ids, trained, &mut cache).expect("reads"));
+                let mut out: Vec<f64> =
+                    padding.iter().enumerate().flat_map(|(row, pad)| all[(row * longest + pad) * width..(row + 1) * longest * width].to_vec()).collect();
+                for (kept, next) in [(vec![2, 0, 0], vec![11, 12, 13]), (vec![1, 2, 0], vec![14, 15, 16]), (vec![0, 2], vec![17, 18, 19, 20])] {
+                    cache.select(&kept);
+                    let next: Vec<u32> = next.into_iter().map(token).collect();
+                    out.extend(floats(model.forward_cached(&next, trained, &mut cache).expect("goes on")));
+                }
+                out
+            };
+            let (one, by_one) = (states(fused), states(&fused.unfused()));
+            let apart: Vec<f64> = one.iter().zip(&by_one).map(|(a, b)| a - b).collect();
+            assert_eq!(one.len(), by_one.len());
+            assert!(norm(&apart) < 1e-5 * norm(&by_one), "{name}: {} of {}", norm(&apart), norm(&by_one));
+        }
+    }
+    let few = model.embed(&[5, 6, 7]).expect("states");
+    let (some, all) = (model.logits_of(few.clone(), &[900, 3, 411]).expect("logits"), model.logits(few.clone()).expect("logits"));
+    let expected = model.unfused().logits(few).expect("logits");
+    for row in 0..3 {
+        let close = |a: f32, b: f32| (a - b).abs() < 1e-4 * b.abs().max(1.0);
+        assert!(all[row].len() == expected[row].len() && all[row].iter().zip(&expected[row]).all(|(a, b)| close(*a, *b)), "row {row}");
+        assert!([900, 3, 411].iter().zip(&some[row]).all(|(&token, a)| close(*a, expected[row][token])), "row {row}");
+    }
+}
+
 /// Loss and every gradient of one step over several micro-batches.
 fn gradients(model: &Gemma, batches: &[Batch]) -> (f64, BTreeMap<String, Vec<f64>>) {
     gradients_of(model, Tuned { trained: formula(model, 4, 2.0).into(), head: None }, batches)

@@ -6,6 +6,7 @@
 
 use crate::encode::{Encoded, Mark};
 use gemma::generate::PAD;
+use gemma::rows::{self, TRUNK};
 use gemma::{Layout, Rows};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -107,19 +108,14 @@ impl Batch {
     }
 }
 
-/// Shortest beginning that is worth sharing: below it a row's own tokens and the copies of keys cost as much.
-const TRUNK: usize = 32;
-
 /// How many first tokens the prompts of examples have in common, if it is worth sharing them. The last token of a prompt
 /// is each row's own, because the first target follows it; what a head classifies may lie anywhere, so it shares nothing.
 fn trunk(examples: &[Encoded], indices: &[usize]) -> usize {
-    let [first, rest @ ..] = indices else { return 0 };
-    if rest.is_empty() || indices.iter().any(|&i| !examples[i].marks.is_empty()) {
+    if indices.len() < 2 || indices.iter().any(|&i| !examples[i].marks.is_empty()) {
         return 0;
     }
-    let prompt = |i: usize| &examples[i].ids[..examples[i].prompt.saturating_sub(1)];
-    let common = |length: usize, &i: &usize| prompt(*first)[..length].iter().zip(prompt(i)).take_while(|(a, b)| a == b).count();
-    let length = rest.iter().fold(prompt(*first).len(), common);
+    let prompts: Vec<&[u32]> = indices.iter().map(|&i| &examples[i].ids[..examples[i].prompt.saturating_sub(1)]).collect();
+    let length = rows::common(&prompts);
     if length >= TRUNK { length } else { 0 }
 }
 

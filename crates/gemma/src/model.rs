@@ -13,11 +13,11 @@
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::full;
-use crate::fused::{self, Arena, Dropout, Held, Rotary};
+use crate::fused::{self, Arena, Dropout, Held, Layer, Past, Rotary};
 use crate::generate::PAD;
 use crate::lora::{Adapters, BlockAdapters, Projection};
 use crate::packed::{Matrix, Precision};
-use crate::rows::{Layout, Rows, Tree};
+use crate::rows::{self, Layout, Rows, Tree};
 use crate::table::Table;
 use crate::trained::Trained;
 use crate::weights::Weights;
@@ -111,12 +111,14 @@ pub struct Cache {
     /// Positions seen so far, padding included.
     seen: usize,
     layers: Vec<Option<(Tensor<4>, Tensor<4>)>>,
+    /// The same for blocks that run as one operation.
+    past: Option<Past>,
 }
 
 impl Cache {
     /// An empty cache for rows that begin with this many padding tokens each.
     pub fn new(padding: Vec<usize>, config: &Config) -> Self {
-        Self { padding, seen: 0, layers: vec![None; config.layers] }
+        Self { padding, seen: 0, layers: vec![None; config.layers], past: None }
     }
 
     /// Positions seen so far, padding included.
@@ -127,6 +129,9 @@ impl Cache {
     /// Keeps the given rows, in the given order (a row may appear several times).
     pub fn select(&mut self, rows: &[usize]) {
         self.padding = rows.iter().map(|&r| self.padding[r]).collect();
+        if let Some(past) = &mut self.past {
+            past.select(rows);
+        }
         for (k, v) in self.layers.iter_mut().flatten() {
             let index: Vec<i64> = rows.iter().map(|&r| r as i64).collect();
             let index = Tensor::<1, Int>::from_data(TensorData::new(index, [rows.len()]), &k.device());
@@ -351,10 +356,7 @@ impl Gemma {
             let (block, adapters) = self.block(layer, trained, training);
             let mut shape = self.shape(layer, rows.trees(), trained.and_then(Trained::adapters));
             shape.dropout = adapters.and_then(|a| a.dropout()).map(|share| Dropout { share: share as f32, key: self.drawn() });
-            shape.lengths = Projection::ALL.map(|p| {
-                let lengths = adapters.and_then(|a| a.lengths(p, block.matrices()[p as usize]));
-                lengths.map(crate::lora::values).unwrap_or_default()
-            });
+            shape.lengths = lengths(&block, adapters);
             shape.keep = shape.kept_bytes() <= room;
             room = room.saturating_sub(shape.kept_bytes());
             let (rotary, arena) = (rotary[usize::from(self.config.global[layer])].clone(), arena.clone());
@@ -419,11 +421,12 @@ impl Gemma {
         }
     }
 
-    /// Final hidden states of the next `time` positions of a batch whose past is in `cache`.
+    /// Final hidden states of the next `time` positions of a batch whose past is in `cache`; what is trained must stay the same
+    /// for all of them.
     ///
     /// # Shapes
     /// - `ids`: `batch * time` tokens, row by row, with the cache's padding on the left
-    /// - result: `[batch * time, hidden]`
+    /// - result: `[batch * time, hidden]`, not meaningful where padding stands
     ///
     /// # Errors
     /// If the rows become longer than the model's context or a token is not in the vocabulary.
@@ -431,6 +434,13 @@ impl Gemma {
         let batch = cache.padding.len();
         let time = ids.len() / batch.max(1);
         self.fits(cache.seen + time)?;
+        // padding belongs to the first tokens of a row
+        let begins = cache.seen == 0 && cache.padding.iter().all(|&pad| pad < time);
+        if let Some(arena) = self.arena.as_ref().filter(|_| begins || cache.past.is_some()) {
+            let x = self.fused_cached(ids, trained, cache, arena)?;
+            cache.seen += time;
+            return Ok(self.last_norm(trained, false).forward(x));
+        }
         let (window, seen) = (self.config.window, cache.seen);
         let positions: Vec<Vec<usize>> = cache.padding.iter().map(|&pad| (seen..seen + time).map(|t| t.saturating_sub(pad)).collect()).collect();
         // local layers keep only what the window can still reach
@@ -451,6 +461,54 @@ impl Gemma {
         Ok(self.last_norm(trained, false).forward(x))
     }
 
+    /// [`Gemma::forward_cached`] with each block as one operation, without the last norm.
+    fn fused_cached(&self, ids: &[u32], trained: Option<&Trained>, cache: &mut Cache, arena: &Arc<Arena>) -> Result<Tensor<2>> {
+        let (width, batch) = (self.config.hidden, cache.padding.len());
+        let time = ids.len() / batch.max(1);
+        let kind = |layer: usize| usize::from(self.config.global[layer]);
+        let mut out = vec![0.0; ids.len() * width];
+        if let Some(past) = &mut cache.past {
+            for t in 0..time {
+                let next: Vec<u32> = (0..batch).map(|row| ids[row * time + t]).collect();
+                let rotary = [false, true].map(|global| self.rotary(global, &past.positions()));
+                let x = past.step(crate::lora::values(self.embed(&next)?), |layer| &rotary[kind(layer)]);
+                for (row, x) in x.chunks_exact(width).enumerate() {
+                    out[(row * time + t) * width..][..width].copy_from_slice(x);
+                }
+            }
+        } else {
+            let layers = (0..self.blocks.len()).map(|layer| {
+                let (block, adapters) = self.block(layer, trained, false);
+                let mut shape = self.shape(layer, Vec::new(), trained.and_then(Trained::adapters));
+                shape.lengths = lengths(&block, adapters);
+                Ok(Layer::new(block.held()?, adapters, shape))
+            });
+            let mut past = Past::new(layers.collect::<Result<_>>()?, arena.clone());
+            let prompts: Vec<&[u32]> = ids.chunks(time.max(1)).zip(&cache.padding).map(|(row, &pad)| &row[pad..]).collect();
+            let lengths = prompts.iter().map(|prompt| prompt.len()).collect();
+            // the last token of each is its own, because what follows it is
+            let before: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt[..prompt.len().saturating_sub(1)]).collect();
+            let trunk = rows::common(&before);
+            let rows = if batch > 1 && trunk >= rows::TRUNK { Rows::sharing(lengths, trunk) } else { Rows::new(lengths, Layout::Packed) };
+            let mut tokens = vec![PAD; rows.total()];
+            for ([shared, own], prompt) in rows.places().into_iter().zip(&prompts) {
+                let (before, after) = prompt.split_at(shared.len());
+                tokens[shared].copy_from_slice(before);
+                tokens[own].copy_from_slice(after);
+            }
+            let positions: Vec<usize> = (0..rows.longest()).collect();
+            let rotary = [false, true].map(|global| self.rotary(global, &positions));
+            let x = past.read(crate::lora::values(self.embed(&tokens)?), &rows.trees(), |layer| &rotary[kind(layer)]);
+            for (row, (places, &pad)) in rows.places().into_iter().zip(&cache.padding).enumerate() {
+                for (to, from) in (row * time + pad..).zip(places.into_iter().flatten()) {
+                    out[to * width..][..width].copy_from_slice(&x[from * width..][..width]);
+                }
+            }
+            cache.past = Some(past);
+        }
+        Ok(Tensor::from_data(TensorData::new(out, [ids.len(), width]), &self.device))
+    }
+
     /// Logits of the whole vocabulary for a few hidden states, on the host.
     ///
     /// # Shapes
@@ -462,6 +520,9 @@ impl Gemma {
     pub fn logits(&self, hidden: Tensor<2>) -> Result<Vec<Vec<f32>>> {
         let rows = hidden.dims()[0];
         let hidden = hidden.inner();
+        if self.arena.is_some() {
+            return self.table.logits(&crate::lora::values(hidden), None);
+        }
         let mut out = vec![Vec::with_capacity(self.table.rows()); rows];
         for shard in self.table.shards(&self.device)? {
             let values = crate::lora::values(hidden.clone().matmul(shard.rows.clone().transpose()));
@@ -481,6 +542,9 @@ impl Gemma {
     /// # Errors
     /// If a token is not in the vocabulary.
     pub fn logits_of(&self, hidden: Tensor<2>, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        if self.arena.is_some() {
+            return self.table.logits(&crate::lora::values(hidden.inner()), Some(tokens));
+        }
         let rows = self.table.gather(tokens, &self.device)?;
         let values = crate::lora::values(hidden.inner().matmul(rows.transpose()));
         Ok(values.chunks_exact(tokens.len().max(1)).map(<[f32]>::to_vec).collect())
@@ -541,6 +605,14 @@ impl Gemma {
         let tensor = |v: Vec<f32>, a: usize, b: usize| Tensor::from_data(TensorData::new(v, [rows, 1, a, b]), &self.device);
         Geometry { cos: tensor(cos, time, half), sin: tensor(sin, time, half), mask: tensor(mask, groups * time, keys) }
     }
+}
+
+/// Lengths of the rows of a block's merged weights, where they are brought to a magnitude.
+fn lengths(block: &Block, adapters: Option<BlockAdapters<'_>>) -> [Vec<f32>; 7] {
+    Projection::ALL.map(|p| {
+        let lengths = adapters.and_then(|a| a.lengths(p, block.matrices()[p as usize]));
+        lengths.map(crate::lora::values).unwrap_or_default()
+    })
 }
 
 impl Block {

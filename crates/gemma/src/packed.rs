@@ -13,6 +13,7 @@ use half::bf16;
 use rayon::prelude::*;
 use say::say;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows that a core unpacks at a time.
@@ -71,15 +72,28 @@ impl Packed {
     /// If `out` is not of [`Packed::len`] values.
     pub fn unpack(&self, out: &mut [f32]) {
         assert_eq!(out.len(), self.len(), "room for a matrix");
+        let chunks = out.par_chunks_mut(self.width() * ROWS).enumerate();
+        chunks.for_each(|(i, out)| self.unpack_rows(i * ROWS..self.shape[0].min((i + 1) * ROWS), out));
+    }
+
+    /// Values of a row.
+    pub fn width(&self) -> usize {
+        self.shape[1]
+    }
+
+    /// Writes some rows to `out`.
+    ///
+    /// # Panics
+    /// If `out` is not of as many values, or there are no such rows.
+    pub fn unpack_rows(&self, rows: Range<usize>, out: &mut [f32]) {
         let bytes = match &self.bytes {
             Bytes::Own(bytes) => bytes.as_slice(),
             // it was there when the model was loaded, and open weights do not change
             Bytes::File(weights, name) => weights.raw(name).map_or(&[][..], |raw| raw.bytes),
         };
-        let width = self.shape[1] * ROWS;
         // rows of whole blocks: checked by whoever opened the file
         let row = bytes.len() / self.shape[0].max(1);
-        out.par_chunks_mut(width).zip(bytes.par_chunks((row * ROWS).max(1))).for_each(|(out, bytes)| self.storage.dequantize(bytes, out));
+        self.storage.dequantize(&bytes[rows.start * row..rows.end * row], out);
     }
 }
 

@@ -15,6 +15,15 @@ const LINE: usize = 512;
 /// done for it: 2 700 tokens for the 270M, 13 000 for the 1B.
 const ATTENTION: usize = 4096;
 
+/// Shortest beginning that is worth sharing: below it a row's own tokens and the copies of keys cost as much.
+pub const TRUNK: usize = 32;
+
+/// How many first items texts have in common.
+pub fn common<T: PartialEq>(texts: &[&[T]]) -> usize {
+    let [first, rest @ ..] = texts else { return 0 };
+    rest.iter().fold(first.len(), |length, text| first[..length].iter().zip(*text).take_while(|(a, b)| a == b).count())
+}
+
 /// How a device wants the rows of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {

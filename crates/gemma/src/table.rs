@@ -5,8 +5,10 @@
 //! layer the table is uploaded once, in shards that stay below a device's limit for one buffer.
 
 use crate::error::{Error, Result};
+use crate::fused::kernel::narrow;
 use crate::weights::{EMBEDDINGS, Weights};
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use say::say;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -77,6 +79,39 @@ impl Table {
         out.resize(start + range.len() * self.width, 0.0);
         raw.storage.dequantize(&raw.bytes[range.start * row..range.end * row], &mut out[start..]);
         Ok(())
+    }
+
+    /// Products of hidden states with rows of the table, on every core of the CPU: of these tokens, or of all. Rows are read from the
+    /// file as they are needed, so the table is never in memory as f32.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[rows, width]`
+    /// - result: one vector of as many logits for each row
+    ///
+    /// # Errors
+    /// If a token is not in the vocabulary, or the file cannot supply the rows.
+    pub(crate) fn logits(&self, hidden: &[f32], tokens: Option<&[u32]>) -> Result<Vec<Vec<f32>>> {
+        /// Rows of the table that a core works on at a time.
+        const ROWS: usize = 128;
+        let count = tokens.map_or(self.rows, <[u32]>::len);
+        let parts = (0..count.div_ceil(ROWS)).into_par_iter().map(|part| {
+            let own = part * ROWS..count.min((part + 1) * ROWS);
+            let mut rows = Vec::with_capacity(own.len() * self.width);
+            match tokens {
+                Some(tokens) => tokens[own.clone()].iter().try_for_each(|&token| self.row(token, &mut rows))?,
+                None => self.range(own.clone(), &mut rows)?,
+            }
+            let mut out = vec![0.0; hidden.len() / self.width * own.len()];
+            narrow(&mut out, own.len(), hidden, &rows, [self.width, self.width, own.len()]);
+            Ok(out)
+        });
+        let parts: Vec<Vec<f32>> = parts.collect::<Result<_>>()?;
+        let mut all = vec![Vec::with_capacity(count); hidden.len() / self.width];
+        for part in &parts {
+            let width = part.len() / all.len().max(1);
+            all.iter_mut().zip(part.chunks(width.max(1))).for_each(|(all, part)| all.extend_from_slice(part));
+        }
+        Ok(all)
     }
 
     /// Unscaled embeddings of `tokens` as a `[tokens, hidden]` tensor.

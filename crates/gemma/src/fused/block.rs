@@ -1,12 +1,14 @@
 //! One block forward and backward over whole rows, without a graph in between.
 //!
 //! Rows are dealt out to the cores, each core takes its rows through the whole block with buffers that
-//! stay in its cache, and meets the others only at the end. The gradients of what is trained, packed adapters or
+//! stay in its cache, and meets the others only at the end. Where there are fewer rows than cores, a row is taken through
+//! by several: its products, its tokens and its queries are divided. The gradients of what is trained, packed adapters or
 //! the block's own weights, are summed over the cores in a fixed order, so a run is repeatable on the same number
 //! of cores.
 
 use super::arena::{Arena, Buffer};
 use super::kernel::{self, Dropout, Matrix, Rotary, multiply};
+use super::past::Piece;
 use crate::rows::Tree;
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -56,7 +58,40 @@ pub struct Shape {
     pub keep: bool,
 }
 
+/// Place of a projection among the seven, in the order of [`Shape::adapters`].
+pub type Slot = usize;
+
 impl Shape {
+    pub const Q: Slot = 0;
+    pub const K: Slot = 1;
+    pub const V: Slot = 2;
+    pub const O: Slot = 3;
+    pub const GATE: Slot = 4;
+    pub const UP: Slot = 5;
+    pub const DOWN: Slot = 6;
+
+    /// Inputs and outputs of a projection.
+    pub fn sizes(&self, slot: Slot) -> [usize; 2] {
+        let (q, kv) = (self.heads * self.head, self.kv_heads * self.head);
+        match slot {
+            Self::Q => [self.hidden, q],
+            Self::K | Self::V => [self.hidden, kv],
+            Self::O => [q, self.hidden],
+            Self::GATE | Self::UP => [self.hidden, self.feed_forward],
+            _ => [self.feed_forward, self.hidden],
+        }
+    }
+
+    /// Where a projection's magnitudes lie in the packed adapters, and what they over the lengths multiply its outputs by, where
+    /// they are trained.
+    pub fn gain(&self, slot: Slot, packed: &[f32]) -> Option<(Range<usize>, Vec<f32>)> {
+        let (lengths, [inputs, outputs]) = (&self.lengths[slot], self.sizes(slot));
+        let at = self.adapters[slot].filter(|_| !lengths.is_empty())? + self.rank * (inputs + outputs);
+        let own = at..at + outputs;
+        let gain = packed[own.clone()].iter().zip(lengths).map(|(m, length)| m / length).collect();
+        Some((own, gain))
+    }
+
     /// Bytes that [`Shape::keep`] takes, adapters aside: what [`Kept`] holds.
     pub fn kept_bytes(&self) -> u64 {
         let (q, kv) = (self.heads * self.head, self.kv_heads * self.head);
@@ -67,10 +102,8 @@ impl Shape {
 
     /// Shapes of a block's matrices and norms, in the order of [`Weights`].
     fn weights(&self) -> [Vec<usize>; 13] {
-        let (q, kv, hidden, inner) = (self.heads * self.head, self.kv_heads * self.head, self.hidden, self.feed_forward);
-        let matrices = [[q, hidden], [kv, hidden], [kv, hidden], [hidden, q], [inner, hidden], [inner, hidden], [hidden, inner]];
-        let norms = [hidden, self.head, self.head, hidden, hidden, hidden];
-        std::array::from_fn(|i| if i < matrices.len() { matrices[i].to_vec() } else { vec![norms[i - matrices.len()]] })
+        let norms = [self.hidden, self.head, self.head, self.hidden, self.hidden, self.hidden];
+        std::array::from_fn(|i| if i <= Self::DOWN { self.sizes(i).into_iter().rev().collect() } else { vec![norms[i - Self::DOWN - 1]] })
     }
 }
 
@@ -101,6 +134,9 @@ pub struct Kept {
     /// Inputs times A, per group.
     low: [Buffer; 4],
 }
+
+/// Queries that attention takes together, see [`Block::query_blocks`].
+type QueryBlock = (usize, usize, usize, usize);
 
 /// Projections that share an input, and their adapters as one.
 struct Group {
@@ -147,8 +183,7 @@ const DOWN: usize = 3;
 impl<'a> Block<'a> {
     /// Prepares a block: deals out the rows and gathers the adapters by group.
     pub fn new(shape: &'a Shape, weights: Weights<'a>, packed: &'a [f32], rotary: &'a Rotary, arena: &'a Arc<Arena>) -> Self {
-        let (q, kv) = (shape.heads * shape.head, shape.kv_heads * shape.head);
-        let outputs = [q, kv, kv, shape.hidden, shape.feed_forward, shape.feed_forward, shape.hidden];
+        let outputs = std::array::from_fn(|slot| shape.sizes(slot)[1]);
         let group = |members: Range<usize>, inputs: usize| {
             let adapters: Vec<(usize, usize, usize)> =
                 members.clone().filter_map(|m| shape.adapters[m].map(|at| (m - members.start, at, at + inputs * shape.rank))).collect();
@@ -162,14 +197,8 @@ impl<'a> Block<'a> {
             }
             Group { members, inputs, a, width, adapters }
         };
-        let groups = [group(0..3, shape.hidden), group(3..4, q), group(4..6, shape.hidden), group(6..7, shape.feed_forward)];
-        let gains = std::array::from_fn(|slot| {
-            let (lengths, inputs) = (&shape.lengths[slot], weights.matrices[slot].len() / outputs[slot]);
-            let at = shape.adapters[slot].filter(|_| !lengths.is_empty())? + shape.rank * (inputs + outputs[slot]);
-            let own = at..at + outputs[slot];
-            let gain = packed[own.clone()].iter().zip(lengths).map(|(m, length)| m / length).collect();
-            Some((own, gain))
-        });
+        let groups = [0..3, 3..4, 4..6, 6..7].map(|members: Range<usize>| group(members.clone(), shape.sizes(members.start)[0]));
+        let gains = std::array::from_fn(|slot| shape.gain(slot, packed));
         let whole = shape.whole.then(|| {
             let mut at = 0;
             shape.weights().map(|shape| {
@@ -192,6 +221,33 @@ impl<'a> Block<'a> {
 
     fn tokens(&self, rows: &Range<usize>) -> usize {
         self.shape.rows[rows.clone()].iter().map(Tree::tokens).sum()
+    }
+
+    /// Does several cores' work fall to the rows of one?
+    fn shared(&self) -> bool {
+        matches!(self.threads, Parallelism::Rayon(_))
+    }
+
+    /// Writes what belongs to each of `n` tokens, by several cores where they share the work: `f` gets some of the tokens and
+    /// their places in the outputs, which are given with their widths.
+    fn over<const M: usize>(&self, n: usize, mut outputs: [(&mut [f32], usize); M], f: impl Fn(Range<usize>, [&mut [f32]; M]) + Sync) {
+        if !self.shared() {
+            return f(0..n, outputs.map(|(values, _)| values));
+        }
+        let each = n.div_ceil(rayon::current_num_threads()).max(1);
+        let work: Vec<_> = (0..n)
+            .step_by(each)
+            .map(|from| {
+                let tokens = from..n.min(from + each);
+                let own = outputs.each_mut().map(|(values, width)| {
+                    let (own, rest) = std::mem::take(values).split_at_mut(tokens.len() * *width);
+                    *values = rest;
+                    own
+                });
+                (tokens, own)
+            })
+            .collect();
+        work.into_par_iter().for_each(|(tokens, own)| f(tokens, own));
     }
 
     /// The tokens of some rows among those of all.
@@ -228,15 +284,35 @@ impl<'a> Block<'a> {
 
     /// The block's output, `[tokens, hidden]` as its input `x`, and what the backward pass needs, if it is to be kept.
     pub fn forward(&self, x: &[f32], keep: bool) -> (Vec<f32>, Option<Vec<Kept>>) {
+        let (out, kept) = self.passed(x, |_, kept| keep.then_some(kept));
+        (out, kept.into_iter().collect())
+    }
+
+    /// The block's output, and keys and values of each trunk and branch, for tokens that follow them.
+    pub fn read(&self, x: &[f32]) -> (Vec<f32>, Vec<Piece>) {
+        let (kv_width, k_norm, heads) = (self.outputs[1], self.weights.k_norm, self.shape.kv_heads);
+        let (out, pieces) = self.passed(x, |rows, kept| {
+            let mut pieces = Vec::new();
+            let piece = |at: usize, length: usize, first: usize| {
+                let own = at * kv_width..(at + length) * kv_width;
+                Piece { k: self.turned(&kept.k[own.clone()], k_norm, heads, first).to_vec(), v: kept.v[own].to_vec() }
+            };
+            self.each_tree(rows, |at, tree| {
+                pieces.push(piece(at, tree.trunk, 0));
+                pieces.extend(branches(at, tree).map(|(at, length)| piece(at, length, tree.trunk)));
+            });
+            pieces
+        });
+        (out, pieces.into_iter().flatten().collect())
+    }
+
+    /// The block's output, and what `f` makes of each core's rows and of what passing through them left.
+    fn passed<T: Send>(&self, x: &[f32], f: impl Fn(&Range<usize>, Kept) -> T + Sync) -> (Vec<f32>, Vec<T>) {
         let hidden = self.shape.hidden;
         let mut out = vec![0.0; x.len()];
         let work: Vec<_> = self.chunks.iter().zip(self.split(x, hidden)).zip(self.split_mut(&mut out, hidden)).collect();
-        let kept = work.into_par_iter().map(|((rows, x), out)| {
-            let kept = self.forward_rows(rows, x, out);
-            keep.then_some(kept)
-        });
-        let kept: Vec<Option<Kept>> = kept.collect();
-        (out, kept.into_iter().collect())
+        let made = work.into_par_iter().map(|((rows, x), out)| f(rows, self.forward_rows(rows, x, out))).collect();
+        (out, made)
     }
 
     /// Gradients by the input (empty unless wanted) and by what is trained, see [`Block::gradients`], from the gradient by
@@ -295,8 +371,7 @@ impl<'a> Block<'a> {
         }
         for (i, &(member, a, b)) in g.adapters.iter().enumerate() {
             if let Some(dropout) = self.dropout(g.members.start + member) {
-                let mut left = self.arena.take(n * g.inputs);
-                dropout.apply::<false>(&mut left, x, g.inputs, tokens.start);
+                let left = self.left(dropout, x, g.inputs, tokens);
                 let (low, left) = (&mut low[i * rank..], Matrix::rows(&left, g.inputs));
                 multiply(low, g.width, [n, rank, g.inputs], left, Matrix::rows(&self.packed[a..b], rank), 1.0, false, self.threads);
             }
@@ -307,6 +382,35 @@ impl<'a> Block<'a> {
                 kernel::gain(out[member], gain);
             }
         }
+    }
+
+    /// What dropout leaves of the input of an adapter.
+    fn left(&self, dropout: Dropout, x: &[f32], width: usize, tokens: &Range<usize>) -> Buffer {
+        let mut left = self.arena.take(x.len());
+        self.over(tokens.len(), [(&mut left, width)], |t, [left]| dropout.apply::<false>(left, part(x, &t, width), width, tokens.start + t.start));
+        left
+    }
+
+    /// `x / rms(x) · scale` for each token.
+    fn norm(&self, out: &mut [f32], x: &[f32], scale: &[f32]) {
+        let width = scale.len();
+        self.over(x.len() / width, [(out, width)], |t, [out]| kernel::rms_norm(out, part(x, &t, width), scale, self.shape.epsilon));
+    }
+
+    /// `residual + x / rms(x) · scale` for each token.
+    fn add_norm(&self, out: &mut [f32], residual: &[f32], x: &[f32], scale: &[f32]) {
+        let width = scale.len();
+        self.over(x.len() / width, [(out, width)], |t, [out]| {
+            kernel::add_rms_norm(out, part(residual, &t, width), part(x, &t, width), scale, self.shape.epsilon);
+        });
+    }
+
+    /// Gradient of [`Block::norm`] by `x`, written to `out` or added to it with `ADD`.
+    fn norm_backward<const ADD: bool>(&self, out: &mut [f32], x: &[f32], scale: &[f32], grad: &[f32]) {
+        let width = scale.len();
+        self.over(x.len() / width, [(out, width)], |t, [out]| {
+            kernel::rms_norm_backward::<ADD>(out, part(x, &t, width), scale, part(grad, &t, width), self.shape.epsilon);
+        });
     }
 
     /// From the gradients by a group's outputs `y` to those before the gain, in place, and by the magnitudes into `sum`.
@@ -350,10 +454,10 @@ impl<'a> Block<'a> {
         }
         for (i, &(member, a, b)) in g.adapters.iter().enumerate() {
             let Some(dropout) = self.dropout(g.members.start + member) else { continue };
-            let mut part = self.arena.take(n * g.inputs);
+            let mut own = self.arena.take(n * g.inputs);
             let (dlow, a) = (Matrix::rows(&dlow[i * rank..], g.width), Matrix::transposed(&self.packed[a..b], rank));
-            multiply(&mut part, g.inputs, [n, g.inputs, rank], dlow, a, 1.0, false, self.threads);
-            dropout.apply::<true>(dx, &part, g.inputs, tokens.start);
+            multiply(&mut own, g.inputs, [n, g.inputs, rank], dlow, a, 1.0, false, self.threads);
+            self.over(n, [(&mut *dx, g.inputs)], |t, [dx]| dropout.apply::<true>(dx, part(&own, &t, g.inputs), g.inputs, tokens.start + t.start));
         }
     }
 
@@ -373,8 +477,7 @@ impl<'a> Block<'a> {
         if self.shape.dropout.is_some() {
             for (i, &(member, a, b)) in g.adapters.iter().enumerate() {
                 let Some(dropout) = self.dropout(g.members.start + member) else { continue };
-                let mut left = self.arena.take(n * g.inputs);
-                dropout.apply::<false>(&mut left, x, g.inputs, tokens.start);
+                let left = self.left(dropout, x, g.inputs, tokens);
                 let (left, dlow) = (Matrix::transposed(&left, g.inputs), Matrix::rows(&dlow[i * rank..], g.width));
                 multiply(&mut sum[a..b], rank, [g.inputs, rank, n], left, dlow, 1.0, false, self.threads);
             }
@@ -413,18 +516,20 @@ impl<'a> Block<'a> {
             low: std::array::from_fn(|g| take(self.groups[g].width)),
         };
         let mut normed = take(s.hidden);
-        kernel::rms_norm(&mut normed, x, f.attention_norm, s.epsilon);
+        self.norm(&mut normed, x, f.attention_norm);
         self.project(QKV, &normed, tokens, &mut [&mut kept.q, &mut kept.k, &mut kept.v], &mut kept.low[QKV]);
         self.attend(rows, &kept.q, &kept.k, &kept.v, &mut kept.attended);
         self.project(O, &kept.attended, tokens, &mut [&mut kept.o], &mut kept.low[O]);
         let mut middle = take(s.hidden);
-        kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
-        kernel::rms_norm(&mut normed, &middle, f.feed_forward_norm, s.epsilon);
+        self.add_norm(&mut middle, x, &kept.o, f.post_attention_norm);
+        self.norm(&mut normed, &middle, f.feed_forward_norm);
         self.project(FEED_FORWARD, &normed, tokens, &mut [&mut kept.gate, &mut kept.up], &mut kept.low[FEED_FORWARD]);
         let mut inner = take(s.feed_forward);
-        kernel::geglu(&mut inner, &kept.gate, &kept.up);
+        self.over(n, [(&mut inner, s.feed_forward)], |t, [inner]| {
+            kernel::geglu(inner, part(&kept.gate, &t, s.feed_forward), part(&kept.up, &t, s.feed_forward));
+        });
         self.project(DOWN, &inner, tokens, &mut [&mut kept.down], &mut kept.low[DOWN]);
-        kernel::add_rms_norm(out, &middle, &kept.down, f.post_feed_forward_norm, s.epsilon);
+        self.add_norm(out, &middle, &kept.down, f.post_feed_forward_norm);
         kept
     }
 
@@ -442,30 +547,32 @@ impl<'a> Block<'a> {
         // feed-forward layer
         let mut d = take(s.hidden);
         self.scale_backward(POST_FEED_FORWARD_NORM, &kept.down, grad, sum);
-        kernel::rms_norm_backward::<false>(&mut d, &kept.down, f.post_feed_forward_norm, grad, s.epsilon);
+        self.norm_backward::<false>(&mut d, &kept.down, f.post_feed_forward_norm, grad);
         let mut dup = take(s.feed_forward);
         self.gain_backward(DOWN, &[&kept.down], &mut [&mut d], sum);
         self.project_backward(DOWN, tokens, &[&d], &kept.low[DOWN], &mut dlow[DOWN], Some(&mut dup), sum);
         let (mut inner, mut dgate) = (take(s.feed_forward), take(s.feed_forward));
-        kernel::geglu_backward(&mut inner, &mut dgate, &mut dup, &kept.gate, &kept.up);
+        self.over(n, [(&mut inner, s.feed_forward), (&mut dgate, s.feed_forward), (&mut dup, s.feed_forward)], |t, [inner, dgate, dup]| {
+            kernel::geglu_backward(inner, dgate, dup, part(&kept.gate, &t, s.feed_forward), part(&kept.up, &t, s.feed_forward));
+        });
         self.x_backward(DOWN, tokens, &inner, &[&d], &dlow[DOWN], sum);
         drop(inner);
         let mut dnormed = take(s.hidden);
         self.gain_backward(FEED_FORWARD, &[&kept.gate, &kept.up], &mut [&mut dgate, &mut dup], sum);
         self.project_backward(FEED_FORWARD, tokens, &[&dgate, &dup], &kept.low[FEED_FORWARD], &mut dlow[FEED_FORWARD], Some(&mut dnormed), sum);
         let (mut middle, mut normed) = (take(s.hidden), take(s.hidden));
-        kernel::add_rms_norm(&mut middle, x, &kept.o, f.post_attention_norm, s.epsilon);
-        kernel::rms_norm(&mut normed, &middle, f.feed_forward_norm, s.epsilon);
+        self.add_norm(&mut middle, x, &kept.o, f.post_attention_norm);
+        self.norm(&mut normed, &middle, f.feed_forward_norm);
         self.x_backward(FEED_FORWARD, tokens, &normed, &[&dgate, &dup], &dlow[FEED_FORWARD], sum);
         drop((dgate, dup));
         self.scale_backward(FEED_FORWARD_NORM, &middle, &dnormed, sum);
         let mut dmiddle = take(s.hidden);
         dmiddle.copy_from_slice(grad);
-        kernel::rms_norm_backward::<true>(&mut dmiddle, &middle, f.feed_forward_norm, &dnormed, s.epsilon);
+        self.norm_backward::<true>(&mut dmiddle, &middle, f.feed_forward_norm, &dnormed);
 
         // attention
         self.scale_backward(POST_ATTENTION_NORM, &kept.o, &dmiddle, sum);
-        kernel::rms_norm_backward::<false>(&mut d, &kept.o, f.post_attention_norm, &dmiddle, s.epsilon);
+        self.norm_backward::<false>(&mut d, &kept.o, f.post_attention_norm, &dmiddle);
         let mut dattended = take(self.outputs[0]);
         self.gain_backward(O, &[&kept.o], &mut [&mut d], sum);
         self.project_backward(O, tokens, &[&d], &kept.low[O], &mut dlow[O], Some(&mut dattended), sum);
@@ -476,20 +583,30 @@ impl<'a> Block<'a> {
         // below the lowest block nothing learns, but its first norm may
         let wanted = (dx.is_some() || self.whole.is_some()).then_some(&mut *dnormed);
         self.project_backward(QKV, tokens, &[&dq, &dk, &dv], &kept.low[QKV], &mut dlow[QKV], wanted, sum);
-        kernel::rms_norm(&mut normed, x, f.attention_norm, s.epsilon);
+        self.norm(&mut normed, x, f.attention_norm);
         self.x_backward(QKV, tokens, &normed, &[&dq, &dk, &dv], &dlow[QKV], sum);
         self.scale_backward(ATTENTION_NORM, x, &dnormed, sum);
         if let Some(dx) = dx {
             dx.copy_from_slice(&dmiddle);
-            kernel::rms_norm_backward::<true>(dx, x, f.attention_norm, &dnormed, s.epsilon);
+            self.norm_backward::<true>(dx, x, f.attention_norm, &dnormed);
         }
     }
 
     /// Queries or keys of consecutive tokens from position `first` on, normed and rotated.
     fn turned(&self, x: &[f32], scale: &[f32], heads: usize, first: usize) -> Buffer {
-        let mut out = self.arena.take(x.len());
-        kernel::norm_and_rotate(&mut out, x, scale, self.shape.epsilon, heads, first, self.rotary);
+        let (mut out, width) = (self.arena.take(x.len()), heads * scale.len());
+        self.over(x.len() / width, [(&mut out, width)], |t, [out]| {
+            kernel::norm_and_rotate(out, part(x, &t, width), scale, self.shape.epsilon, heads, first + t.start, self.rotary);
+        });
         out
+    }
+
+    /// Gradient of [`Block::turned`] by `x`: `grad` goes in and comes out rotated back, as the gradient by what was normed.
+    fn turned_backward(&self, out: &mut [f32], x: &[f32], grad: &mut [f32], scale: &[f32], heads: usize, first: usize) {
+        let width = heads * scale.len();
+        self.over(x.len() / width, [(out, width), (grad, width)], |t, [out, grad]| {
+            kernel::norm_and_rotate_backward(out, part(x, &t, width), grad, scale, self.shape.epsilon, heads, first + t.start, self.rotary);
+        });
     }
 
     /// Calls `f` with the first token of each row or bundle, and what it is made of.
@@ -503,7 +620,7 @@ impl<'a> Block<'a> {
 
     /// Query blocks of `length` tokens whose first one stands at position `first`: position of the block's first query
     /// among the tokens, queries, first key, keys.
-    fn query_blocks(&self, first: usize, length: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> + use<> {
+    fn query_blocks(&self, first: usize, length: usize) -> impl Iterator<Item = QueryBlock> + use<> {
         let window = self.shape.window;
         (0..length).step_by(QUERIES).map(move |at| {
             let queries = QUERIES.min(length - at);
@@ -541,21 +658,30 @@ impl<'a> Block<'a> {
         let (s, head) = (self.shape, self.shape.head);
         let (q_width, kv_width) = (self.outputs[0], self.outputs[1]);
         let q = self.turned(&q[at * q_width..(at + length) * q_width], self.weights.q_norm, s.heads, first);
-        let mut scores = self.arena.take(QUERIES * (first + length));
-        for (query, queries, first_key, keys) in self.query_blocks(first, length) {
+        let out = &mut out[at * q_width..(at + length) * q_width];
+        let spread = self.shared() && length > QUERIES;
+        let threads = if spread { Parallelism::None } else { self.threads };
+        let block = |scores: &mut Buffer, ((query, queries, first_key, keys), out): (QueryBlock, &mut [f32])| {
             for h in 0..s.heads {
                 let (own, shared) = (query * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
-                self.probabilities(&mut scores, &q[own..], &k[shared..], [first + query, queries, first_key, keys]);
-                let p = Matrix::rows(&scores, keys);
-                let target = &mut out[at * q_width + own..];
-                multiply(target, q_width, [queries, head, keys], p, Matrix::rows(&v[shared..], kv_width), 1.0, false, self.threads);
+                self.probabilities(scores, &q[own..], &k[shared..], [first + query, queries, first_key, keys], threads);
+                let p = Matrix::rows(scores, keys);
+                multiply(&mut out[h * head..], q_width, [queries, head, keys], p, Matrix::rows(&v[shared..], kv_width), 1.0, false, threads);
             }
+        };
+        let room = || self.arena.take(QUERIES * (first + length));
+        let work = self.query_blocks(first, length).zip(out.chunks_mut(QUERIES * q_width));
+        if spread {
+            work.collect::<Vec<_>>().into_par_iter().for_each(|work| block(&mut room(), work));
+        } else {
+            let mut scores = room();
+            work.for_each(|work| block(&mut scores, work));
         }
     }
 
-    fn probabilities(&self, scores: &mut [f32], q: &[f32], k: &[f32], [first, queries, first_key, keys]: [usize; 4]) {
+    fn probabilities(&self, scores: &mut [f32], q: &[f32], k: &[f32], [first, queries, first_key, keys]: [usize; 4], threads: Parallelism) {
         let (q, k) = (Matrix::rows(q, self.outputs[0]), Matrix::transposed(k, self.outputs[1]));
-        multiply(scores, keys, [queries, keys, self.shape.head], q, k, 1.0, false, self.threads);
+        multiply(scores, keys, [queries, keys, self.shape.head], q, k, 1.0, false, threads);
         kernel::masked_softmax(&mut scores[..queries * keys], keys, first, first_key, self.shape.window);
     }
 
@@ -588,22 +714,13 @@ impl<'a> Block<'a> {
                 let [turned_k, part_dv] = &mut parts;
                 dv[own.clone()].copy_from_slice(&part_dv[trunk.len()..]);
                 let turned_k = &mut turned_k[trunk.len()..];
-                kernel::norm_and_rotate_backward(
-                    &mut dk[own.clone()],
-                    &kept.k[own.clone()],
-                    turned_k,
-                    self.weights.k_norm,
-                    s.epsilon,
-                    s.kv_heads,
-                    tree.trunk,
-                    self.rotary,
-                );
+                self.turned_backward(&mut dk[own.clone()], &kept.k[own.clone()], turned_k, self.weights.k_norm, s.kv_heads, tree.trunk);
                 self.scale_backward(K_NORM, &kept.k[own], turned_k, sum);
             }
             let [turned_k, trunk_dv] = &mut sums;
             dv[trunk.clone()].copy_from_slice(trunk_dv);
             let (out, x) = (&mut dk[trunk.clone()], &kept.k[trunk]);
-            kernel::norm_and_rotate_backward(out, x, turned_k, self.weights.k_norm, s.epsilon, s.kv_heads, 0, self.rotary);
+            self.turned_backward(out, x, turned_k, self.weights.k_norm, s.kv_heads, 0);
             self.scale_backward(K_NORM, x, turned_k, sum);
         });
     }
@@ -628,25 +745,55 @@ impl<'a> Block<'a> {
         let wide = at * q_width..(at + length) * q_width;
         let q = self.turned(&kept.q[wide.clone()], self.weights.q_norm, s.heads, first);
         let mut turned_q = self.arena.take(q.len());
-        let (mut p, mut dp) = (self.arena.take(QUERIES * (first + length)), self.arena.take(QUERIES * (first + length)));
-        for (query, queries, first_key, keys) in self.query_blocks(first, length) {
-            for h in 0..s.heads {
-                let (own, shared) = (query * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
-                self.probabilities(&mut p, &q[own..], &k[shared..], [first + query, queries, first_key, keys]);
-                let d = Matrix::rows(&grad[at * q_width + own..], q_width);
-                multiply(&mut dv[shared..], kv_width, [keys, head, queries], Matrix::transposed(&p, keys), d, 1.0, true, self.threads);
-                multiply(&mut dp, keys, [queries, keys, head], d, Matrix::transposed(&v[shared..], kv_width), 1.0, false, self.threads);
-                kernel::softmax_backward(&mut dp[..queries * keys], &p[..queries * keys], keys);
-                let ds = Matrix::rows(&dp, keys);
-                multiply(&mut turned_q[own..], q_width, [queries, head, keys], ds, Matrix::rows(&k[shared..], kv_width), 1.0, false, self.threads);
-                let ds = Matrix::transposed(&dp, keys);
-                multiply(&mut turned_k[shared..], kv_width, [keys, head, queries], ds, Matrix::rows(&q[own..], q_width), 1.0, true, self.threads);
+        let spread = self.shared() && length > QUERIES;
+        let threads = if spread { Parallelism::None } else { self.threads };
+        let blocks = |work: Vec<(QueryBlock, &mut [f32])>, turned_k: &mut [f32], dv: &mut [f32]| {
+            let (mut p, mut dp) = (self.arena.take(QUERIES * (first + length)), self.arena.take(QUERIES * (first + length)));
+            for ((query, queries, first_key, keys), turned_q) in work {
+                for h in 0..s.heads {
+                    let (own, shared) = (query * q_width + h * head, first_key * kv_width + h * s.kv_heads / s.heads * head);
+                    self.probabilities(&mut p, &q[own..], &k[shared..], [first + query, queries, first_key, keys], threads);
+                    let d = Matrix::rows(&grad[at * q_width + own..], q_width);
+                    multiply(&mut dv[shared..], kv_width, [keys, head, queries], Matrix::transposed(&p, keys), d, 1.0, true, threads);
+                    multiply(&mut dp, keys, [queries, keys, head], d, Matrix::transposed(&v[shared..], kv_width), 1.0, false, threads);
+                    kernel::softmax_backward(&mut dp[..queries * keys], &p[..queries * keys], keys);
+                    let (ds, own_q) = (Matrix::rows(&dp, keys), &mut turned_q[h * head..]);
+                    multiply(own_q, q_width, [queries, head, keys], ds, Matrix::rows(&k[shared..], kv_width), 1.0, false, threads);
+                    let ds = Matrix::transposed(&dp, keys);
+                    multiply(&mut turned_k[shared..], kv_width, [keys, head, queries], ds, Matrix::rows(&q[own..], q_width), 1.0, true, threads);
+                }
             }
+        };
+        let work = self.query_blocks(first, length).zip(turned_q.chunks_mut(QUERIES * q_width));
+        if spread {
+            // dealt out in turns, because later queries see more keys; each core adds up gradients of its own
+            let mut shares: Vec<Vec<_>> = (0..rayon::current_num_threads()).map(|_| Vec::new()).collect();
+            let count = shares.len();
+            work.enumerate().for_each(|(i, work)| shares[i % count].push(work));
+            let sums = shares.into_par_iter().map(|work| {
+                let mut own = [self.arena.take(k.len()), self.arena.take(k.len())];
+                own.iter_mut().for_each(|own| own.fill(0.0));
+                let [turned_k, dv] = &mut own;
+                blocks(work, turned_k, dv);
+                own
+            });
+            let sums: Vec<[Buffer; 2]> = sums.collect();
+            for [own_k, own_v] in &sums {
+                turned_k.iter_mut().zip(own_k.iter()).for_each(|(all, own)| *all += own);
+                dv.iter_mut().zip(own_v.iter()).for_each(|(all, own)| *all += own);
+            }
+        } else {
+            blocks(work.collect(), turned_k, dv);
         }
         let (out, x) = (&mut dq[wide.clone()], &kept.q[wide]);
-        kernel::norm_and_rotate_backward(out, x, &mut turned_q, self.weights.q_norm, s.epsilon, s.heads, first, self.rotary);
+        self.turned_backward(out, x, &mut turned_q, self.weights.q_norm, s.heads, first);
         self.scale_backward(Q_NORM, x, &turned_q, sum);
     }
+}
+
+/// The values of some tokens, `width` each.
+fn part<'v>(values: &'v [f32], tokens: &Range<usize>, width: usize) -> &'v [f32] {
+    &values[tokens.start * width..tokens.end * width]
 }
 
 /// First token and length of each branch of a tree that begins at token `at`.
@@ -680,6 +827,60 @@ fn deal(lengths: &[usize], cores: usize) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Output of a small block with adapters on every projection, and its gradients, computed by so many threads.
+    fn computed(threads: usize, rows: Vec<Tree>, dropout: Option<Dropout>) -> [Vec<f32>; 3] {
+        let (hidden, head, feed_forward, rank) = (16, 8, 32, 2);
+        let widths = [(16, 16), (16, 8), (16, 8), (16, 16), (16, 32), (16, 32), (32, 16)];
+        // numbers that differ, without a pattern that could hide a swap
+        let values = |n: usize, key: usize| -> Vec<f32> { (0..n).map(|i| ((i * 7919 + key * 104_729) % 1009) as f32 / 1009.0 - 0.5).collect() };
+        let matrices: Vec<Vec<f32>> = widths.iter().enumerate().map(|(i, (inputs, outputs))| values(inputs * outputs, i)).collect();
+        let norms: Vec<Vec<f32>> = [hidden, head, head, hidden, hidden, hidden].iter().enumerate().map(|(i, &n)| values(n, 20 + i)).collect();
+        let mut at = 0;
+        let adapters = widths.map(|(inputs, outputs)| {
+            let from = at;
+            at += rank * (inputs + outputs);
+            Some(from)
+        });
+        let tokens: usize = rows.iter().map(Tree::tokens).sum();
+        let angles: Vec<f32> = (0..tokens * head / 2).map(|i| i as f32 * 0.1).collect();
+        let rotary = Rotary { cos: angles.iter().map(|a| a.cos()).collect(), sin: angles.iter().map(|a| a.sin()).collect() };
+        let (input_gradient, keep, whole) = (true, true, false);
+        let (heads, kv_heads, window, epsilon, scale, lengths) = (2, 1, 100, 1e-6, 2.0, Default::default());
+        let shape =
+            Shape { rows, hidden, heads, kv_heads, head, feed_forward, window, epsilon, rank, scale, adapters, lengths, whole, dropout, input_gradient, keep };
+        let matrices = std::array::from_fn(|i| &matrices[i][..]);
+        let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = std::array::from_fn(|i| &norms[i][..]);
+        let weights = Weights { matrices, attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm };
+        let (packed, arena) = (values(at, 40), Arc::new(Arena::default()));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let block = Block::new(&shape, weights, &packed, &rotary, &arena);
+            assert_eq!(block.shared(), threads > shape.rows.len());
+            let x = values(tokens * hidden, 50);
+            let (out, kept) = block.forward(&x, true);
+            let (dx, mut gradients) = block.backward(&x, kept, &values(tokens * hidden, 51));
+            [out, dx, gradients.remove(0)]
+        })
+    }
+
+    #[test]
+    fn several_cores_at_one_row_compute_what_one_does() {
+        // longer than a block of queries and than the window, and no multiple of either
+        let alone = vec![Tree { trunk: 203, branches: Vec::new() }];
+        let bundle = vec![Tree { trunk: 70, branches: vec![90, 3, 66] }];
+        for (rows, dropout) in [(alone.clone(), None), (alone, Some(Dropout { share: 0.3, key: 5 })), (bundle, None)] {
+            let one = computed(1, rows.clone(), dropout);
+            for threads in [2, 3, 7] {
+                for (name, (one, several)) in ["output", "input", "adapters"].into_iter().zip(one.iter().zip(computed(threads, rows.clone(), dropout))) {
+                    let most = one.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                    let apart = one.iter().zip(&several).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+                    assert!(most > 0.1 && apart <= 1e-5 * most, "{name} of {threads} threads: {apart} apart, {most} at most");
+                }
+                assert_eq!(computed(threads, rows.clone(), dropout), computed(threads, rows.clone(), dropout), "not the same twice");
+            }
+        }
+    }
 
     #[test]
     fn rows_are_dealt_out_evenly() {

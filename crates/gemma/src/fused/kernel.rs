@@ -74,6 +74,87 @@ pub fn multiply(out: &mut [f32], stride: usize, [m, n, k]: [usize; 3], a: Matrix
     }
 }
 
+/// `out[r·stride + o] = x[r]·w[o]` for a few rows `x` of `width` values, one behind the other, and as many rows of `w`, `w_stride` apart,
+/// as there are outputs: each of those is read once for several rows. What is computed for a row does not depend on the others.
+///
+/// # Panics
+/// If a row reaches beyond its slice.
+pub fn narrow(out: &mut [f32], stride: usize, x: &[f32], w: &[f32], [width, w_stride, outputs]: [usize; 3]) {
+    let arch = Arch::new();
+    // what fuses a product and a sum in one instruction is a function call where there is no such instruction
+    if matches!(arch, Arch::Scalar) {
+        arch.dispatch(
+            #[inline(always)]
+            || narrow_by::<false>(out, stride, x, w, [width, w_stride, outputs]),
+        );
+    } else {
+        arch.dispatch(
+            #[inline(always)]
+            || narrow_by::<true>(out, stride, x, w, [width, w_stride, outputs]),
+        );
+    }
+}
+
+#[inline(always)]
+fn narrow_by<const FUSED: bool>(out: &mut [f32], stride: usize, x: &[f32], w: &[f32], sizes: [usize; 3]) {
+    let width = sizes[0];
+    let rows = x.len() / width.max(1);
+    let mut row = 0;
+    while row < rows {
+        let (out, x) = (&mut out[row * stride..], &x[row * width..]);
+        row += match rows - row {
+            1 => dots::<FUSED, 1>(out, stride, x, w, sizes),
+            2 | 3 => dots::<FUSED, 2>(out, stride, x, w, sizes),
+            _ => dots::<FUSED, 4>(out, stride, x, w, sizes),
+        };
+    }
+}
+
+/// [`narrow`] for `R` rows; gives `R`.
+#[inline(always)]
+fn dots<const FUSED: bool, const R: usize>(out: &mut [f32], stride: usize, x: &[f32], w: &[f32], [width, w_stride, outputs]: [usize; 3]) -> usize {
+    let x: [&[f32]; R] = std::array::from_fn(|r| &x[r * width..(r + 1) * width]);
+    let whole = width / LANES * LANES;
+    for o in 0..outputs {
+        let w = &w[o * w_stride..o * w_stride + width];
+        let mut lanes = [[0.0f32; LANES]; R];
+        for at in (0..whole).step_by(LANES) {
+            let w = &w[at..at + LANES];
+            for (lanes, x) in lanes.iter_mut().zip(&x) {
+                let x = &x[at..at + LANES];
+                for l in 0..LANES {
+                    lanes[l] = if FUSED { w[l].mul_add(x[l], lanes[l]) } else { lanes[l] + w[l] * x[l] };
+                }
+            }
+        }
+        for (r, (lanes, x)) in lanes.iter().zip(&x).enumerate() {
+            let rest: f32 = w[whole..].iter().zip(&x[whole..]).map(|(w, x)| w * x).sum();
+            out[r * stride + o] = lanes.iter().sum::<f32>() + rest;
+        }
+    }
+    R
+}
+
+/// `out[r] += Σ weights[r·stride + i]·v[i]` for rows of `width` values in `out`, one behind the other, and `count` rows of `v`,
+/// `v_stride` apart.
+///
+/// # Panics
+/// If a row reaches beyond its slice.
+pub fn weighted(out: &mut [f32], weights: &[f32], stride: usize, v: &[f32], [width, v_stride, count]: [usize; 3]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for i in 0..count {
+                let v = &v[i * v_stride..i * v_stride + width];
+                for (r, out) in out.chunks_exact_mut(width).enumerate() {
+                    let weight = weights[r * stride + i];
+                    out.iter_mut().zip(v).for_each(|(out, v)| *out += weight * v);
+                }
+            }
+        },
+    );
+}
+
 /// Sum of `f(a, b)` over two equally long slices.
 #[inline(always)]
 fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
@@ -465,6 +546,29 @@ mod tests {
             assert!((got - want).abs() <= 4e-7 * want, "exp({x}) = {got}, not {want}");
         }
         assert!(exp(-1e30) < 1e-37 && exp(f32::INFINITY).is_finite() && exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn a_few_rows_meet_every_weight() {
+        let values = |n: usize, key: usize| -> Vec<f32> { (0..n).map(|i| ((i * 7919 + key * 104_729) % 1009) as f32 / 1009.0 - 0.5).collect() };
+        for (rows, width, w_stride, outputs) in [(1, 40, 40, 5), (3, 33, 50, 7), (7, 16, 16, 1), (9, 5, 6, 4)] {
+            let (x, w, stride) = (values(rows * width, 1), values(outputs * w_stride, 2), outputs + 2);
+            let mut out = vec![9.0; rows * stride];
+            narrow(&mut out, stride, &x, &w, [width, w_stride, outputs]);
+            let mut added = vec![1.0; rows * width];
+            weighted(&mut added, &out, stride, &w, [width, w_stride, outputs]);
+            for r in 0..rows {
+                let dot = |o: usize| (0..width).map(|i| f64::from(x[r * width + i]) * f64::from(w[o * w_stride + i])).sum::<f64>();
+                for o in 0..outputs {
+                    assert!((f64::from(out[r * stride + o]) - dot(o)).abs() < 1e-5, "row {r}, output {o}");
+                }
+                assert_eq!(out[r * stride + outputs..(r + 1) * stride], [9.0, 9.0], "written beside its place");
+                for i in 0..width {
+                    let expected = 1.0 + (0..outputs).map(|o| dot(o) * f64::from(w[o * w_stride + i])).sum::<f64>();
+                    assert!((f64::from(added[r * width + i]) - expected).abs() < 1e-4, "row {r}, value {i}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! keeps what each of them saw. Here [`block`] runs a whole block, forward and backward, on every core,
 //! in buffers that are used again ([`arena`]), and keeps only what its backward pass reads. It enters
 //! burn through the backend extension: [`BlockOps`] for the CPU backend and, with a backward written by
-//! hand, for autodiff around it; what is trained are adapters, or the block's own weights. Other devices run [`crate::model`] as it is written, and so does the CPU
-//! where there is what is not built here (a key/value cache).
+//! hand, for autodiff around it; what is trained are adapters, or the block's own weights. Generation, which nothing is tracked of, runs
+//! the same arithmetic over what it has seen ([`past`]). Other devices run [`crate::model`] as it is written.
 
 mod arena;
 mod block;
 pub(crate) mod kernel;
+mod past;
 
 use crate::device::held;
 use crate::error::{Result, all};
@@ -18,7 +19,7 @@ use crate::lora::{BlockAdapters, Projection};
 use crate::packed::{Matrix, Packed};
 pub(crate) use arena::Arena;
 pub(crate) use block::Shape;
-use block::{Block, Kept, Weights};
+use block::{Block, Kept, Slot, Weights};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -29,7 +30,9 @@ use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_ex
 use burn::tensor::{Tensor, TensorData};
 use gemm::Parallelism;
 pub(crate) use kernel::{Dropout, Rotary};
+pub(crate) use past::{Layer, Past};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The tensors of a block as the CPU holds them.
@@ -62,9 +65,9 @@ impl Held {
         self.matrices.iter().map(packed).sum()
     }
 
-    /// All matrices as slices; the packed ones are written to `room` first, which has [`Held::packed`] values.
-    fn whole<'a>(&'a self, mut room: &'a mut [f32]) -> [&'a [f32]; 7] {
-        self.matrices.each_ref().map(|matrix| match matrix {
+    /// Everything as slices; the packed matrices are written to `room` first, which has [`Held::packed`] values.
+    fn weights<'a>(&'a self, mut room: &'a mut [f32]) -> Weights<'a> {
+        let matrices = self.matrices.each_ref().map(|matrix| match matrix {
             Stored::Whole(values) => values.get(),
             Stored::Packed(packed) => {
                 let (own, rest) = std::mem::take(&mut room).split_at_mut(packed.len());
@@ -72,7 +75,36 @@ impl Held {
                 packed.unpack(own);
                 &*own
             }
-        })
+        });
+        Weights { matrices, ..self.scales() }
+    }
+
+    /// The norms; no matrices.
+    fn scales(&self) -> Weights<'_> {
+        let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = self.norms.each_ref().map(Values::get);
+        Weights { matrices: [&[]; 7], attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm }
+    }
+
+    /// Values that [`Held::rows`] has to unpack.
+    fn room(&self, slot: Slot, rows: &Range<usize>) -> usize {
+        match &self.matrices[slot] {
+            Stored::Whole(_) => 0,
+            Stored::Packed(packed) => packed.width() * rows.len(),
+        }
+    }
+
+    /// Some rows of a matrix; if it is packed, they are written to `room`, which has [`Held::room`] values.
+    fn rows<'a>(&'a self, slot: Slot, rows: Range<usize>, room: &'a mut [f32]) -> &'a [f32] {
+        match &self.matrices[slot] {
+            Stored::Whole(values) => {
+                let width = values.0.layout().shape()[1];
+                &values.get()[rows.start * width..rows.end * width]
+            }
+            Stored::Packed(packed) => {
+                packed.unpack_rows(rows, room);
+                room
+            }
+        }
     }
 }
 
@@ -155,11 +187,8 @@ fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 /// Runs `f` with the block made of these tensors.
 fn with_block<R>(adapters: Option<&FlexTensor>, call: &Call, f: impl FnOnce(&Block<'_>) -> R) -> R {
     let mut room = call.arena.take(call.held.packed());
-    let [attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm] = call.held.norms.each_ref().map(Values::get);
-    let weights =
-        Weights { matrices: call.held.whole(&mut room), attention_norm, q_norm, k_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm };
     let packed = adapters.map(Values::of);
-    f(&Block::new(&call.shape, weights, packed.as_ref().map_or(&[], Values::get), &call.rotary, &call.arena))
+    f(&Block::new(&call.shape, call.held.weights(&mut room), packed.as_ref().map_or(&[], Values::get), &call.rotary, &call.arena))
 }
 
 fn forward(x: &FlexTensor, adapters: Option<&FlexTensor>, call: &Call, keep: bool) -> (FlexTensor, Option<Vec<Kept>>) {
@@ -255,8 +284,8 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
     }
 }
 
-/// Runs a block; `shape` describes the batch, and the adapters are packed here.
-pub(crate) fn run(x: Tensor<2>, held: Arc<Held>, adapters: Option<BlockAdapters<'_>>, mut shape: Shape, rotary: Arc<Rotary>, arena: Arc<Arena>) -> Tensor<2> {
+/// The tensors of a block's adapters to be put one behind the other; notes in `shape` where each begins.
+fn packed(adapters: Option<BlockAdapters<'_>>, shape: &mut Shape) -> Vec<Tensor<1>> {
     let mut parts: Vec<Tensor<1>> = Vec::new();
     let mut at = 0;
     for (slot, projection) in Projection::ALL.into_iter().enumerate() {
@@ -268,6 +297,12 @@ pub(crate) fn run(x: Tensor<2>, held: Arc<Held>, adapters: Option<BlockAdapters<
             parts.push(t.reshape([length]));
         }
     }
+    parts
+}
+
+/// Runs a block; `shape` describes the batch, and the adapters are packed here.
+pub(crate) fn run(x: Tensor<2>, held: Arc<Held>, adapters: Option<BlockAdapters<'_>>, mut shape: Shape, rotary: Arc<Rotary>, arena: Arc<Arena>) -> Tensor<2> {
+    let parts = packed(adapters, &mut shape);
     let adapters = match parts.is_empty() {
         true => Tensor::zeros([1], &x.device()),
         false => Tensor::cat(parts, 0),
