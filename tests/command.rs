@@ -139,9 +139,14 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         {
             assert!(!result["metrics"][key].is_null(), "{method}: no {key}");
         }
-        for key in ["seconds", "steps", "tokens", "tokens_per_second", "supervised_tokens", "peak_memory_bytes", "final_loss", "best_step"] {
+        for key in
+            ["seconds", "steps", "tokens", "tokens_per_second", "supervised_tokens", "peak_memory_bytes", "final_loss", "best_step", "first_step_seconds"]
+        {
             assert!(result["train"][key].is_number(), "{method}: no train.{key}");
         }
+        // the first step tells how long it took until it was done, and no other
+        let first: Vec<_> = events.iter().filter(|e| !e["first_step_seconds"].is_null()).collect();
+        assert!(first.len() == 1 && first[0]["step"] == 1 && first[0]["first_step_seconds"] == result["train"]["first_step_seconds"], "{method}: {first:?}");
         assert!(result["baselines"]["majority"]["accuracy"].is_number() && result["baselines"]["untuned"]["accuracy"].is_number());
         assert!(result["baselines"]["few_shot"]["accuracy"].is_number(), "{method}");
         assert_eq!(result["metrics_free"].is_object(), method != "head");

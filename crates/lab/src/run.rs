@@ -34,6 +34,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use tasks::intent::Labels;
 use tasks::sandbox::Sandbox;
 use tasks::score::calibration;
@@ -200,6 +201,7 @@ pub(crate) struct GoingOn {
 
 /// [`train`], or what is left of it.
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+    let begun = Instant::now();
     let p = prepare(home, request, going_on.as_ref())?;
     let mut answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     if p.task.kind == Kind::Sql {
@@ -277,6 +279,8 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         base: &record.model.name,
         // of a run that goes on, the beginning was not measured
         meter: if going_on.is_none() { Meter::start() } else { None },
+        begun,
+        first_step_seconds: None,
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
@@ -361,6 +365,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     });
     watch.finish_checkpoints();
     let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
+    let first_step_seconds = watch.first_step_seconds;
     // what is known of a run that fails, until more is known
     let mut result = RunResult {
         task: record.task.clone(),
@@ -370,7 +375,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         evaluated_on: String::new(),
         metrics_free: None,
         baselines: BTreeMap::new(),
-        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, ..TrainRecord::default() },
+        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, first_step_seconds, ..TrainRecord::default() },
         trained: Vec::new(),
         model: record.model.clone(),
         data: record.data.clone(),
@@ -391,6 +396,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 final_loss: o.final_loss,
                 best_step: o.best_step,
                 energy_joules,
+                first_step_seconds,
             };
             result.trained = trained_files(&out)?;
             // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
@@ -840,6 +846,10 @@ struct Watch<'a> {
     validation: &'a [Encoded],
     base: &'a str,
     meter: Option<Meter>,
+    /// When this process began with the run.
+    begun: Instant,
+    /// How long after that its first step was done.
+    first_step_seconds: Option<f64>,
 }
 
 /// Validation examples that are answered at every evaluation for a person to read.
@@ -879,9 +889,15 @@ impl Watch<'_> {
 }
 
 impl Observer for Watch<'_> {
-    fn event(&mut self, event: Event) {
-        if let (Event::Step { .. }, Some(meter)) = (&event, &mut self.meter) {
-            meter.sample();
+    fn event(&mut self, mut event: Event) {
+        if let Event::Step { first_step_seconds, .. } = &mut event {
+            if self.first_step_seconds.is_none() {
+                self.first_step_seconds = Some(self.begun.elapsed().as_secs_f64());
+                *first_step_seconds = self.first_step_seconds;
+            }
+            if let Some(meter) = &mut self.meter {
+                meter.sample();
+            }
         }
         // a full disk must not end a run whose weights can still be kept; the listener hears of it
         if let Err(e) = self.log.write(&event) {
