@@ -171,7 +171,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
         return Err(refusal(&long));
     }
-    let model = recipe.load(weights.clone(), &device)?;
+    let model = recipe.load(weights.clone(), &info, &device)?;
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
@@ -305,6 +305,15 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                             "{}: {} ({first})",
                             file.path.display(),
                             say::count(file.skipped.count, ["row", "rows", "riga saltata", "righe saltate"])
+                        )
+                    }));
+                }
+                if p.recipe.precision_on(&p.device) != p.recipe.precision {
+                    watch.event(Event::warning(|| {
+                        say!(
+                            "weights are held in f32: {} does not have half precision, or was not right with it (`lapidary devices`)",
+                            "i pesi restano in f32: {} non ha la mezza precisione, oppure con essa non calcolava correttamente (`lapidary devices`)",
+                            p.device.name
                         )
                     }));
                 }
@@ -1039,10 +1048,10 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
-    let (_, device) = devices::open(home, device)?;
+    let (info, device) = devices::open(home, device)?;
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
-    let model = recipe.load(weights, &device)?;
+    let model = recipe.load(weights, &info, &device)?;
     let body = recipe.body(&model);
     let trained = recipe.learnt(folder, body.config(), body.device())?;
     let head = match recipe.method {
