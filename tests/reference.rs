@@ -73,8 +73,13 @@ fn check_tokens(tokenizer: &Tokenizer, file: &Path) {
 }
 
 fn check_forward(model: &Gemma, file: &Path) {
-    let cases: Vec<Forward> = json(file);
+    let mut cases: Vec<Forward> = json(file);
     assert!(cases.len() >= 5);
+    if !device::is_cpu(model.device()) {
+        // a graphics adapter tunes its kernels for each length: within the window and across it are enough
+        cases.sort_by_key(|case| case.ids.len());
+        cases.drain(1..cases.len() - 1);
+    }
     for case in cases {
         let n = case.ids.len();
         let width = model.config().hidden;
@@ -214,7 +219,10 @@ fn check_head(model: &Gemma, file: &Path) {
 fn check_tiny(device: &str) {
     let (_, model) = open(&tiny(), device);
     check_model(&model);
-    check_model(&model.unfused());
+    // only the CPU fuses blocks, elsewhere that would be the same once more
+    if device::is_cpu(model.device()) {
+        check_model(&model.unfused());
+    }
 }
 
 fn check_model(model: &Gemma) {
@@ -672,7 +680,13 @@ fn packed_weights_give_the_numbers_of_what_they_hold() {
     let batch = |model: &Gemma| [Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout())];
     let prompts: Vec<Vec<u32>> = some_rows().into_iter().map(|r| r.ids).collect();
     let answers = |model: &Gemma| generate(model, None, &prompts, &Limits { tokens: 5, stop: &[] }, &Sampling::GREEDY, &Free).expect("generates");
-    let cases = [("tiny-f32.gguf", Precision::File), ("hf-f16", Precision::File), ("hf-sharded", Precision::File), ("hf-sharded", Precision::Bf16)];
+    let cases = [
+        ("tiny-f32.gguf", Precision::File),
+        ("hf-f16", Precision::File),
+        ("hf-f16", Precision::F16),
+        ("hf-sharded", Precision::File),
+        ("hf-sharded", Precision::Bf16),
+    ];
     for (folder, precision) in cases {
         let whole = load(&tiny().join(folder), Precision::F32);
         let expected = gradients(&whole, &batch(&whole));

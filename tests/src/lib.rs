@@ -51,11 +51,25 @@ pub fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// The folder of what graphics adapters found out about their kernels, one for all tests: each runs in a process of its own,
+/// and would find it out anew, which takes a software adapter minutes.
+///
+/// # Panics
+/// If it is not known where the test's program lies.
+pub fn kernels() -> PathBuf {
+    // <target>/<profile>/deps/<program>
+    let program = std::env::current_exe().expect("the test's program");
+    program.ancestors().nth(3).expect("a build folder").join("tmp/kernels")
+}
+
 /// Opens a model on a device.
 ///
 /// # Panics
 /// If it cannot be opened.
 pub fn open(path: &Path, device: &str) -> (Arc<Weights>, Gemma) {
+    if device != "cpu" {
+        gemma::device::prepare(true, &kernels());
+    }
     let weights = Arc::new(Weights::open(path).expect("the model opens"));
     let (_, device) = gemma::device::open(device).expect("the device opens");
     let model = Gemma::load(weights.clone(), &device).expect("the model loads");

@@ -6,6 +6,7 @@
 //! [`prepare`] sets what must be set before the first one is opened.
 
 use crate::error::{Error, Result};
+use crate::kernels;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 pub use burn::tensor::Device;
@@ -13,6 +14,7 @@ use burn::tensor::{DeviceKind, Tensor};
 use burn_std::config::{BurnConfig, RuntimeConfig};
 use say::say;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use ts_rs::TS;
 
 /// What computes.
@@ -60,7 +62,7 @@ pub struct Info {
     pub max_binding_bytes: u64,
     /// Its own memory in bytes where the system tells it, or what it shares with the processor.
     pub memory_bytes: Option<u64>,
-    /// Whether it can compute in `f16`.
+    /// Whether a graphics device can hold weights in `f16`; once it was compared, whether its numbers were right with them.
     pub f16: bool,
     /// Whether threads of a group can exchange values without going through memory.
     pub subgroups: bool,
@@ -107,17 +109,22 @@ pub fn open(id: &str) -> Result<(Info, Device)> {
     if id == "cpu" {
         return Ok((cpu(), Device::flex()));
     }
-    let found = adapters().into_iter().find(|(info, _)| if id == "gpu" { info.kind == Kind::Gpu } else { info.id == id });
-    let (info, kind) = found.ok_or_else(|| Error::Device {
+    let mut all = adapters();
+    let found = all.iter().position(|(info, _)| if id == "gpu" { info.kind == Kind::Gpu } else { info.id == id });
+    let at = found.ok_or_else(|| Error::Device {
         device: id.into(),
         what: say!("is not on this machine; `lapidary devices` lists what is", "non è su questo computer; `lapidary devices` elenca quelli presenti"),
     })?;
+    kernels::choose(all.iter().map(|(info, _)| info));
+    let (info, kind) = all.swap_remove(at);
     Ok((info, Device::wgpu(kind)))
 }
 
-/// Says whether the graphics backend fuses operations into one kernel, which a process can do only once, before it first
-/// opens an adapter. Whether it holds now: it does not if the other was said before.
-pub fn prepare(fusion: bool) -> bool {
+/// Says whether the graphics backend fuses operations into one kernel, and in which folder it keeps what it finds out about
+/// kernels, which a process can do only once, before it first opens an adapter. Whether the former holds now: it does not if
+/// the other was said before.
+pub fn prepare(fusion: bool, kernels: &Path) -> bool {
+    kernels::keep(kernels);
     // a search that may try nothing runs every operation by itself
     let tries = if fusion { serde_json::Value::Null } else { 0.into() };
     // read from its defaults and this value, so it cannot fail to be read

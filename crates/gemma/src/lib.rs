@@ -10,13 +10,13 @@
 //! * [`rows`]: where the rows of a batch lie among its tokens;
 //! * [`trained`]: what is trained of the blocks, adapters ([`lora`]) or all of their weights ([`full`]), and [`head`] above;
 //! * `fused`: a block as one operation on the CPU, several times faster than operation by operation;
-//! * [`packed`]: the blocks' matrices in fewer bytes than f32;
+//! * [`packed`]: the blocks' matrices in fewer bytes than f32, on graphics devices by `halved`;
 //! * [`table`]: the 262 144-row embedding table, looked up on the host and multiplied in shards;
 //! * [`loss`]: cross-entropy that never holds all logits, with its own backward;
 //! * [`generate`]: greedy, sampled and constrained decoding over a key/value cache;
 //! * [`export`]: writes a model, tuned or not, for other programs;
 //! * [`floor`]: how fast a step could be at best;
-//! * [`device`]: what this machine can compute on.
+//! * [`device`]: what this machine can compute on, and `kernels`: what it found out about its kernels.
 //!
 //! The crate knows tokens and tensors; it knows nothing of examples, tasks or files of data.
 
@@ -30,8 +30,10 @@ pub mod full;
 mod fused;
 pub mod generate;
 pub mod gguf;
+mod halved;
 pub mod head;
 pub mod hf;
+mod kernels;
 pub mod lora;
 pub mod loss;
 pub mod model;

@@ -155,16 +155,19 @@ impl Gemma {
     /// # Errors
     /// If a tensor is missing, misshapen or not finite, or `device` does not hold weights at this precision.
     pub fn load_at(weights: Arc<Weights>, device: &Device, precision: Precision) -> Result<Self> {
-        let config = weights.config().clone();
         let device = device.clone().without_autodiff();
-        let w: &Weights = &weights;
-        let matrix = |name: String, shape: [usize; 2]| -> Result<Linear> {
-            Ok(Linear { weight: Matrix::load(&weights, &format!("model.{name}.weight"), shape, precision, &device)? })
-        };
+        Self::made_of(&weights, &device, |name, shape| Matrix::load(&weights, name, shape, precision, &device))
+    }
+
+    /// A model whose matrices `make` makes from their Hugging Face names and shapes; `device` is never an autodiff device.
+    pub(crate) fn made_of(weights: &Arc<Weights>, device: &Device, make: impl Fn(&str, [usize; 2]) -> Result<Matrix>) -> Result<Self> {
+        let config = weights.config().clone();
+        let w: &Weights = weights;
+        let matrix = |name: String, shape: [usize; 2]| -> Result<Linear> { Ok(Linear { weight: make(&format!("model.{name}.weight"), shape)? }) };
         let norm = |name: String, width: usize, factor: f64| -> Result<RmsNorm> {
             let mut values = w.norm(&format!("model.{name}.weight"), width)?;
             values.iter_mut().for_each(|x| *x = (f64::from(*x) * factor) as f32);
-            Ok(RmsNorm { scale: Tensor::from_data(TensorData::new(values, [width]), &device), factor, epsilon: config.epsilon })
+            Ok(RmsNorm { scale: Tensor::from_data(TensorData::new(values, [width]), device), factor, epsilon: config.epsilon })
         };
         let mut blocks = Vec::with_capacity(config.layers);
         for layer in 0..config.layers {
@@ -198,8 +201,8 @@ impl Gemma {
             });
         }
         let norm = norm("norm".into(), config.hidden, 1.0)?;
-        let arena = crate::device::is_cpu(&device).then(Arc::default);
-        Ok(Self { table: Arc::new(Table::new(weights.clone())), config, blocks, norm, device, arena, room: u64::MAX })
+        let arena = crate::device::is_cpu(device).then(Arc::default);
+        Ok(Self { table: Arc::new(Table::new(weights.clone())), config, blocks, norm, device: device.clone(), arena, room: u64::MAX })
     }
 
     /// The same model whose fused blocks keep at most so many bytes in a step for the backward pass; the others, from
@@ -727,7 +730,7 @@ impl Geometry {
 
 impl Linear {
     fn forward(&self, x: Tensor<2>, adapters: Option<BlockAdapters<'_>>, projection: Projection) -> Tensor<2> {
-        let y = x.clone().matmul(self.weight.tensor(&x.device().without_autodiff()).transpose());
+        let y = self.weight.product(x.clone());
         match adapters {
             Some(adapters) => adapters.apply(projection, x, y, &self.weight),
             None => y,

@@ -96,12 +96,27 @@ impl Weights {
     /// Random weights, the same for the same seed: uniform, scaled by the inputs of each matrix so that activations stay
     /// near 1. For checking a device, where what the model says does not matter.
     pub fn random(config: Config, seed: u64) -> Self {
+        Self::drawn(config, seed, |_| 1.0)
+    }
+
+    /// As [`Weights::random`], but norms make activations so large that `f16` could not hold them: the residual stream, and
+    /// what the down projections read. No matrix is larger.
+    pub fn overflowing(config: Config, seed: u64) -> Self {
+        Self::drawn(config, seed, |name| match name.split('.').nth_back(1) {
+            Some("post_attention_layernorm" | "post_feedforward_layernorm") => 1e6,
+            Some("pre_feedforward_layernorm") => 2e3,
+            _ => 1.0,
+        })
+    }
+
+    /// As [`Weights::random`], with each tensor's values times what `factor` gives for its name.
+    pub(crate) fn drawn(config: Config, seed: u64, factor: impl Fn(&str) -> f32) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let tensors = tensors_of(&config).into_iter().map(|(name, shape)| {
             // a norm's w stands beside 1, so it may be small; the others keep the variance of their input
             let deviation = if shape.len() == 1 { 0.1 } else { (shape[1] as f32).sqrt().recip() };
-            let reach = 3f32.sqrt() * deviation;
-            let values = (0..shape.iter().product::<usize>()).flat_map(|_| random.random_range(-reach..reach).to_le_bytes());
+            let (reach, factor) = (3f32.sqrt() * deviation, factor(&name));
+            let values = (0..shape.iter().product::<usize>()).flat_map(|_| (random.random_range(-reach..reach) * factor).to_le_bytes());
             (name, (shape, values.collect()))
         });
         Self { source: Source::Drawn(tensors.collect()), config, prefix: String::new() }

@@ -91,7 +91,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     let with_head = recipe.method == Method::Head;
     let (info, device) = devices::open(home, &choice.device)?;
     let weights = Arc::new(Weights::open(&models::find(home, &choice.model)?)?);
-    let model = recipe.load(weights.clone(), &device)?;
+    let model = recipe.load(weights.clone(), &info, &device)?;
     let vocabulary = model.config().vocabulary as u64;
     // a fixed linear congruential sequence: the values do not matter, only that they spread
     let mut state = 1u64;

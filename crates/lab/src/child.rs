@@ -149,11 +149,12 @@ fn ended(status: ExitStatus) -> String {
 pub fn as_child(words: impl Iterator<Item = OsString>, out: &mut impl Write, err: &mut impl Write) -> Option<ExitCode> {
     let words: Vec<OsString> = words.skip(1).collect();
     let word = words.first()?.to_str()?;
-    if let (devices::PROBE | forecast::MEASURE, Ok(code)) = (word, std::env::var(say::VARIABLE)) {
+    if let (devices::PROBE | devices::PROBE_HALVED | forecast::MEASURE, Ok(code)) = (word, std::env::var(say::VARIABLE)) {
         say::speak(say::Language::of_code(&code));
     }
     let done = match (word, &words[1..]) {
-        (devices::PROBE, [id, fusion]) => devices::probe(&id.to_string_lossy(), fusion == "fused"),
+        (devices::PROBE, [id, fusion, kernels]) => devices::probe(&id.to_string_lossy(), fusion == "fused", kernels.as_ref()),
+        (devices::PROBE_HALVED, [id, fusion, kernels]) => devices::probe_halved(&id.to_string_lossy(), fusion == "fused", kernels.as_ref()),
         (forecast::MEASURE, [home]) => forecast::measured(home.as_ref(), std::io::stdin()),
         _ => return None,
     };
@@ -178,7 +179,9 @@ mod tests {
         assert_eq!(child(&["lapidary"]), (false, String::new()));
         assert_eq!(child(&["lapidary", "devices"]), (false, String::new()));
         assert_eq!(child(&["lapidary", "train", "cpu", "fused"]), (false, String::new()));
-        let (ran, complaint) = child(&["lapidary", devices::PROBE, "gpu:99", "fused"]);
-        assert!(ran && complaint.contains("is not on this machine"), "{complaint}");
+        for word in [devices::PROBE, devices::PROBE_HALVED] {
+            let (ran, complaint) = child(&["lapidary", word, "gpu:99", "fused", "kernels"]);
+            assert!(ran && complaint.contains("is not on this machine"), "{complaint}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A driver can take its process down, hang, or compute something else than it was asked to. So before an adapter is
 //! first used, and again whenever it or its driver changes, a child process runs [`train::parity`] on it, once with
-//! operations fused and once without. What came of it is kept in the library. [`open`] gives only devices that agreed;
+//! operations fused and once without, and another one with weights in half precision, if it has that. What came of it is
+//! kept in the library, and what the backend found out about kernels beside it. [`open`] gives only devices that agreed;
 //! `auto` is the fastest of them and the CPU by a measurement that is kept too. A software adapter is checked and used
 //! only where it is named.
 
@@ -12,13 +13,18 @@ use crate::home::Home;
 use crate::library::Library;
 use gemma::device::{self, Device, Info, Kind, Parity};
 use say::say;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use train::parity::{self, Difference};
 
 /// The word that makes this program a child that tries a device.
 pub(crate) const PROBE: &str = "probe-device";
+/// The word that makes it one that tries a device with weights in half precision.
+pub(crate) const PROBE_HALVED: &str = "probe-halved";
 
 /// How long the speed of a device is measured.
 const MEASURING: Duration = Duration::from_secs(2);
@@ -30,6 +36,8 @@ struct Verdict {
     detail: String,
     /// Tokens a second, see [`parity::speed`].
     speed: Option<f64>,
+    /// Whether it may hold weights in half precision.
+    f16: bool,
     /// Version of Lapidary that looked: another one computes in another way.
     version: String,
 }
@@ -41,22 +49,46 @@ struct Probe {
     speed: f64,
 }
 
-/// Tries a device in this process: what the child does that [`check`] starts.
+/// Tries a device in this process: what the child does that [`check`] starts. `kernels` is [`Home::kernels`].
 ///
 /// # Errors
 /// If there is no such device, or it fails.
-pub(crate) fn probe(id: &str, fusion: bool) -> Result<String> {
-    device::prepare(fusion);
+pub(crate) fn probe(id: &str, fusion: bool, kernels: &Path) -> Result<String> {
+    device::prepare(fusion, kernels);
     let (_, device) = device::open(id)?;
-    let probe = Probe { difference: parity::measure(&device)?, speed: parity::speed(&device, MEASURING)? };
-    serde_json::to_string(&probe).map_err(|e| Error::request(e.to_string()))
+    said(&Probe { difference: parity::measure(&device)?, speed: parity::speed(&device, MEASURING)? })
 }
 
-/// Lets a child try a device; the reason where nothing came of it.
-fn try_device(children: &Children, id: &str, fusion: bool, cancel: &AtomicBool) -> std::result::Result<Probe, String> {
-    let words = [PROBE.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref()];
-    let said = children.answer(&words, "", cancel).map_err(|e| e.to_string())?;
-    serde_json::from_str(said.trim()).map_err(|e| say!("its answer cannot be read: {e}", "la sua risposta non si può leggere: {e}"))
+/// The same with weights in half precision, if the device has it.
+///
+/// # Errors
+/// If there is no such device, or it fails.
+pub(crate) fn probe_halved(id: &str, fusion: bool, kernels: &Path) -> Result<String> {
+    device::prepare(fusion, kernels);
+    let (info, device) = device::open(id)?;
+    said(&if info.f16 { Some(parity::measure_halved(&device)?) } else { None })
+}
+
+/// What a child found, as it says it.
+fn said(found: &impl Serialize) -> Result<String> {
+    serde_json::to_string(found).map_err(|e| Error::request(e.to_string()))
+}
+
+/// How a device is to be tried.
+struct Trial<'a> {
+    children: &'a Children,
+    home: &'a Home,
+    cancel: &'a AtomicBool,
+}
+
+impl Trial<'_> {
+    /// Lets a child try a device as a word says; the reason where nothing came of it.
+    fn of<T: DeserializeOwned>(&self, word: &str, id: &str, fusion: bool) -> std::result::Result<T, String> {
+        let kernels = self.home.kernels();
+        let words: [&OsStr; 4] = [word.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref(), kernels.as_os_str()];
+        let said = self.children.answer(&words, "", self.cancel).map_err(|e| e.to_string())?;
+        serde_json::from_str(said.trim()).map_err(|e| say!("its answer cannot be read: {e}", "la sua risposta non si può leggere: {e}"))
+    }
 }
 
 /// The devices with what is remembered of them.
@@ -71,7 +103,7 @@ pub fn list(home: &Home) -> Result<Vec<Info>> {
 fn recall(library: &Library, mut info: Info) -> Result<Info> {
     let known = library.verdict(&info.key())?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
     if let Some(verdict) = known.filter(|v| v.version == crate::VERSION) {
-        (info.parity, info.detail, info.speed) = (verdict.parity, verdict.detail, verdict.speed);
+        (info.parity, info.detail, info.speed, info.f16) = (verdict.parity, verdict.detail, verdict.speed, verdict.f16);
     }
     Ok(info)
 }
@@ -83,9 +115,18 @@ fn recall(library: &Library, mut info: Info) -> Result<Info> {
 pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) -> Result<Info> {
     let verdict = if info.kind == Kind::Cpu {
         let speed = parity::speed(&device::open("cpu")?.1, MEASURING)?;
-        Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), version: crate::VERSION.into() }
+        Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), f16: false, version: crate::VERSION.into() }
     } else {
-        let tried = [true, false].map(|fusion| try_device(children, &info.id, fusion, cancel));
+        let trial = Trial { children, home, cancel };
+        let tried = [true, false].map(|fusion| trial.of::<Probe>(PROBE, &info.id, fusion));
+        let verdict = judge(&tried[0], &tried[1]);
+        let verdict = match verdict.parity {
+            Parity::Pass | Parity::Unfused => {
+                let halved = trial.of::<Option<Difference>>(PROBE_HALVED, &info.id, verdict.parity == Parity::Pass);
+                with_halved(verdict, &halved)
+            }
+            Parity::Refused | Parity::Unchecked => verdict,
+        };
         if cancel.load(Ordering::Relaxed) {
             // that it was not waited for says nothing against the device
             return Err(Error::request(say!(
@@ -94,7 +135,7 @@ pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) 
                 info.name
             )));
         }
-        judge(&tried[0], &tried[1])
+        verdict
     };
     let text = serde_json::to_string(&verdict).map_err(|e| Error::request(e.to_string()))?;
     let library = Library::open(home)?;
@@ -102,27 +143,43 @@ pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) 
     recall(&library, info)
 }
 
-/// What follows from trying a device with fused operations and without.
-fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Result<Probe, String>) -> Verdict {
-    let sentence = |what: &str, tried: &std::result::Result<Probe, String>| match tried {
-        Ok(p) => say!(
+/// How far a device was from the CPU in a trial, or why nothing came of it.
+fn sentence(what: &str, tried: std::result::Result<&Difference, &String>) -> String {
+    match tried {
+        Ok(d) => say!(
             "{what}: loss within {:.0e}, {} gradients within {:.0e} of the CPU's ({})",
             "{what}: perdita entro {:.0e}, {} gradienti entro {:.0e} da quelli della CPU ({})",
-            p.difference.loss,
-            p.difference.gradients,
-            p.difference.gradient,
-            p.difference.at
+            d.loss,
+            d.gradients,
+            d.gradient,
+            d.at
         ),
         Err(reason) => format!("{what}: {reason}"),
-    };
+    }
+}
+
+/// What follows from trying a device with fused operations and without.
+fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Result<Probe, String>) -> Verdict {
+    let told = |what: &str, tried: &std::result::Result<Probe, String>| sentence(what, tried.as_ref().map(|p| &p.difference));
     let agrees = |tried: &std::result::Result<Probe, String>| tried.as_ref().is_ok_and(|p| p.difference.within());
     let (parity, used) = match (agrees(fused), agrees(unfused)) {
         (true, _) => (Parity::Pass, fused.as_ref().ok()),
         (false, true) => (Parity::Unfused, unfused.as_ref().ok()),
         (false, false) => (Parity::Refused, None),
     };
-    let detail = format!("{}; {}", sentence(say::pick("fused", "fuso"), fused), sentence(say::pick("not fused", "non fuso"), unfused));
-    Verdict { parity, detail, speed: used.map(|p| p.speed), version: crate::VERSION.into() }
+    let detail = format!("{}; {}", told(say::pick("fused", "fuso"), fused), told(say::pick("not fused", "non fuso"), unfused));
+    Verdict { parity, detail, speed: used.map(|p| p.speed), f16: false, version: crate::VERSION.into() }
+}
+
+/// What follows besides from trying it with weights in half precision, if it has that.
+fn with_halved(verdict: Verdict, halved: &std::result::Result<Option<Difference>, String>) -> Verdict {
+    let Some(tried) = halved.as_ref().map(Option::as_ref).transpose() else { return verdict };
+    let f16 = tried.is_ok_and(Difference::within);
+    let mut told = sentence(say::pick("half precision", "mezza precisione"), tried);
+    if !f16 {
+        told += say::pick(", so weights stay in f32", ", perciò i pesi restano in f32");
+    }
+    Verdict { detail: format!("{}; {told}", verdict.detail), f16, ..verdict }
 }
 
 /// A device with what is known of it, checked if it has not been, in the library's word for it: `auto` becomes the
@@ -186,7 +243,7 @@ pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
         }
         Parity::Pass | Parity::Unfused | Parity::Unchecked => {}
     }
-    if info.kind != Kind::Cpu && !device::prepare(info.parity != Parity::Unfused) {
+    if info.kind != Kind::Cpu && !device::prepare(info.parity != Parity::Unfused, &home.kernels()) {
         return Err(fail(say!(
             "needs other settings than the device that was used before it; close Lapidary and start it again",
             "richiede altre impostazioni rispetto al dispositivo usato prima; chiudi Lapidary e riavvialo"
@@ -201,7 +258,6 @@ pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     /// Children that run a shell script.
     fn children(dir: &Path, script: &str, patience: Duration) -> Children {
@@ -274,6 +330,30 @@ mod tests {
     }
 
     #[test]
+    fn weights_are_halved_only_where_a_device_agrees_with_them_so() {
+        let with = |script: &str| {
+            let dir = tempfile::tempdir().expect("a folder");
+            let home = Home::open(Some(dir.path())).expect("a home");
+            let whole = answer(1e-6, 4e-4);
+            let script = format!("case $1 in probe-device) echo '{whole}';; probe-halved) {script};; esac");
+            check(&home, adapter(), &children(dir.path(), &script, Duration::from_secs(20)), &AtomicBool::new(false)).expect("an answer")
+        };
+        let halved = |gradient: f64| {
+            let difference = Difference { loss: 1e-6, gradient, at: "layers.1".into(), gradients: 9 };
+            format!("echo '{}'", serde_json::to_string(&difference).expect("JSON"))
+        };
+        let good = with(&halved(1e-4));
+        assert!(good.f16 && good.parity == Parity::Pass && good.detail.contains("half precision: loss within 1e-6"), "{}", good.detail);
+        for (script, reason) in [(halved(0.5), "gradients within 5e-1"), ("echo a kernel broke >&2; exit 1".into(), "a kernel broke")] {
+            let bad = with(&script);
+            assert!(!bad.f16 && bad.parity == Parity::Pass && bad.detail.ends_with("so weights stay in f32"), "{}", bad.detail);
+            assert!(bad.detail.contains(reason), "{}", bad.detail);
+        }
+        let without = with("echo null");
+        assert!(!without.f16 && !without.detail.contains("half precision"), "{}", without.detail);
+    }
+
+    #[test]
     fn another_driver_or_another_version_is_checked_anew() {
         let dir = tempfile::tempdir().expect("a folder");
         let home = Home::open(Some(dir.path())).expect("a home");
@@ -283,7 +363,7 @@ mod tests {
         let library = Library::open(&home).expect("a library");
         let updated = Info { driver: "newer".into(), ..adapter() };
         assert_eq!(recall(&library, updated).expect("read").parity, Parity::Unchecked);
-        let old = Verdict { parity: Parity::Pass, detail: String::new(), speed: None, version: "0.0.0".into() };
+        let old = Verdict { parity: Parity::Pass, detail: String::new(), speed: None, f16: false, version: "0.0.0".into() };
         library.put_verdict(&adapter().key(), &serde_json::to_string(&old).expect("JSON")).expect("written");
         assert_eq!(recall(&library, adapter()).expect("read").parity, Parity::Unchecked);
     }

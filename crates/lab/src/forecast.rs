@@ -11,12 +11,13 @@ use crate::calibrate;
 use crate::child::{Children, Failed};
 use crate::error::{Error, Result};
 use crate::home::Home;
-use crate::recipe::Method;
+use crate::recipe::{Method, Recipe};
 use crate::run::{self, Prepared, Request};
 use crate::task;
 use crate::vectors;
 use data::set::Split;
 use data::{Batch, Encoded, Example, Kind, batch};
+use gemma::Precision;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -69,26 +70,35 @@ pub struct Forecast {
 /// If the run itself would be refused, with its reason; if the measurement fails, or is cancelled.
 pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
     let mut forecast = ask(home, request, children, cancel)?;
-    let mut batch = setting(request, "batch")?;
-    // a smaller batch, accumulated to the same step, is the cheapest way to less memory; each is measured, not guessed
-    while !forecast.fits && forecast.instead.is_empty() && batch > 1 {
-        let accumulate = setting(request, "accumulate")? * (setting(request, "batch")? / (batch / 2)).max(1);
-        batch /= 2;
-        let instead = vec![format!("batch={batch}"), format!("accumulate={accumulate}")];
-        let mut smaller = request.clone();
-        smaller.set.extend(instead.clone());
-        if ask(home, &smaller, children, cancel)?.fits {
+    if forecast.fits {
+        return Ok(forecast);
+    }
+    // each is measured, not guessed
+    for instead in smaller(request)? {
+        let mut changed = request.clone();
+        changed.set.extend(instead.clone());
+        if ask(home, &changed, children, cancel)?.fits {
             forecast.instead = instead;
+            break;
         }
     }
     Ok(forecast)
 }
 
-/// A number of the recipe with the changes of a request.
-fn setting(request: &Request, name: &str) -> Result<usize> {
+/// Settings under which a run takes less memory, what costs least first: ever smaller batches that are accumulated to the
+/// same step, and at last weights in half precision, which every device either has or passes over.
+fn smaller(request: &Request) -> Result<Vec<Vec<String>>> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
-    let settings = crate::recipe::Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?.train;
-    Ok(if name == "batch" { settings.batch } else { settings.accumulate })
+    let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
+    let (whole, accumulate) = (recipe.train.batch, recipe.train.accumulate);
+    let halves = std::iter::successors(Some(whole), |batch| Some(batch / 2)).skip(1).take_while(|batch| *batch > 0);
+    let mut all: Vec<Vec<String>> = halves.map(|batch| vec![format!("batch={batch}"), format!("accumulate={}", accumulate * (whole / batch))]).collect();
+    // of a training of all weights none are frozen
+    if recipe.precision == Precision::F32 && recipe.method != Method::Full {
+        let batch = all.last().cloned().unwrap_or_default();
+        all.push([batch, vec!["precision=f16".into()]].concat());
+    }
+    Ok(all)
 }
 
 fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
@@ -98,8 +108,8 @@ fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool)
         // the reason why the run itself would be refused
         Failed::Because { ended, last } if ended.is_empty() => Error::Request(last),
         other => Error::request(say!(
-            "the run could not be measured: {other}; if memory is short, choose a smaller batch or max_tokens",
-            "l’addestramento non si è potuto misurare: {other}; se la memoria è poca, scegli un batch o un max_tokens più piccolo"
+            "the run could not be measured: {other}; if memory is short, choose a smaller batch or max_tokens, or precision=f16",
+            "l’addestramento non si è potuto misurare: {other}; se la memoria è poca, scegli un batch o un max_tokens più piccolo, oppure precision=f16"
         )),
     })?;
     serde_json::from_str(said.trim()).map_err(|e| Error::request(say!("the measurement cannot be read: {e}", "la misura non si può leggere: {e}")))
@@ -342,5 +352,39 @@ impl Writing {
     /// The same, where the first token of a batch takes so long.
     fn answers_after(&self, first: f64, questions: usize, tokens: usize) -> f64 {
         questions.div_ceil(self.rows) as f64 * (first + tokens.saturating_sub(1) as f64 * self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_tried_in_smaller_batches_and_then_with_halved_weights() {
+        let smaller = |method: &str, set: &[&str]| {
+            let request = Request {
+                task: "sql".into(),
+                data: data::set::Source::default(),
+                model: "m".into(),
+                method: method.into(),
+                device: "cpu".into(),
+                recipe: None,
+                set: set.iter().map(|s| (*s).to_string()).collect(),
+                rows: None,
+                seed: 0,
+                edited: false,
+                trial: false,
+                out: "out".into(),
+                command: String::new(),
+            };
+            let found = super::smaller(&request).expect("settings");
+            found.into_iter().map(|instead| instead.join(" ")).collect::<Vec<_>>()
+        };
+        let halved = ["batch=3 accumulate=4", "batch=1 accumulate=14", "batch=1 accumulate=14 precision=f16"];
+        assert_eq!(smaller("completion", &["batch=7", "accumulate=2"]), halved);
+        assert_eq!(smaller("completion", &["batch=1", "accumulate=2"]), ["precision=f16"]);
+        // weights that are held in fewer bytes already, and those that are trained
+        assert_eq!(smaller("completion", &["batch=3", "accumulate=1", "precision=file"]), ["batch=1 accumulate=3"]);
+        assert_eq!(smaller("full", &["batch=3", "accumulate=1"]), ["batch=1 accumulate=3"]);
     }
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use say::say;
 use std::path::{Path, PathBuf};
 
-/// The library's folder: `library.sqlite`, `models/`, `runs/`.
+/// The library's folder: `library.sqlite`, `models/`, `runs/`, `kernels/`.
 #[derive(Clone, Debug)]
 pub struct Home {
     path: PathBuf,
@@ -49,6 +49,12 @@ impl Home {
     /// Data sets that were made here, a folder each.
     pub fn data(&self) -> PathBuf {
         self.path.join("data")
+    }
+
+    /// What graphics devices found out about their kernels, which spares the next start to find it out again. It can be
+    /// removed at any time.
+    pub fn kernels(&self) -> PathBuf {
+        self.path.join("kernels")
     }
 
     /// A folder for a new run, by the name of its data and the time.

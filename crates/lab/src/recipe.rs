@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use data::Kind;
-use gemma::device::{Device, is_cpu};
+use gemma::device::{Device, Info, Kind as DeviceKind};
 use gemma::head::{Pool, View};
 use gemma::{Adapters, Config, Full, Gemma, LoraConfig, Precision, Trained, Weights};
 use report::record::{ADAPTER, RunFile, WEIGHTS};
@@ -85,7 +85,7 @@ impl Method {
 pub struct Recipe {
     /// How the model answers.
     pub method: Method,
-    /// How the frozen weights are held in memory; below `f32` only on the CPU.
+    /// How the frozen weights are held in memory; on graphics devices as `f32` or `f16`.
     #[serde(default)]
     pub precision: Precision,
     /// Whether the backward pass always computes again what the forward pass could have kept: less memory, a third more
@@ -262,14 +262,26 @@ impl Recipe {
         own.map_or("{text}", String::as_str)
     }
 
-    /// Loads a model as this recipe wants it.
+    /// How the frozen weights are held on a device: `f32` instead of half precision where a graphics device does not have that,
+    /// or was not right with it.
+    pub fn precision_on(&self, device: &Info) -> Precision {
+        match self.precision {
+            Precision::F16 if device.kind != DeviceKind::Cpu && !device.f16 => Precision::F32,
+            own => own,
+        }
+    }
+
+    /// Loads a model as this recipe wants it onto a device that was opened.
     ///
     /// # Errors
     /// As [`Gemma::load_at`].
-    pub fn load(&self, weights: Arc<Weights>, device: &Device) -> Result<Gemma> {
+    pub fn load(&self, weights: Arc<Weights>, info: &Info, device: &Device) -> Result<Gemma> {
         let full = self.method == Method::Full;
         // a full fine-tuning never reads the weights as they were, so they may stay in their file: that changes no number
-        let precision = if full && self.precision == Precision::F32 && is_cpu(device) { Precision::File } else { self.precision };
+        let precision = match self.precision_on(info) {
+            Precision::F32 if full && info.kind == DeviceKind::Cpu => Precision::File,
+            own => own,
+        };
         let own = if full { 4 * FULL_COPIES * Full::parameters(weights.config()) as u64 } else { 0 };
         let model = Gemma::load_at(weights, device, precision)?;
         let room = match self.recompute {
@@ -434,6 +446,18 @@ mod tests {
         }
         let completion = Recipe::resolve(Kind::Entities, None, "completion", &[]).expect("resolves");
         assert_eq!((completion.method, completion.train.thin), (Method::Completion, 0.0));
+    }
+
+    #[test]
+    fn weights_are_halved_on_the_processor_and_on_devices_that_can_hold_them_so() {
+        let halved = resolve("auto", &["precision=f16"]).expect("resolves");
+        let cpu = gemma::device::list().remove(0);
+        let gpu = |f16: bool| Info { kind: DeviceKind::Gpu, f16, ..cpu.clone() };
+        let on = |recipe: &Recipe| [&cpu, &gpu(true), &gpu(false)].map(|device| recipe.precision_on(device));
+        assert_eq!(on(&halved), [Precision::F16, Precision::F16, Precision::F32]);
+        assert_eq!(on(&resolve("auto", &[]).expect("resolves")), [Precision::F32; 3]);
+        // what a graphics device does not know is not silently something else
+        assert_eq!(on(&resolve("auto", &["precision=bf16"]).expect("resolves")), [Precision::Bf16; 3]);
     }
 
     #[test]

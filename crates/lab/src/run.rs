@@ -34,6 +34,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use tasks::intent::Labels;
 use tasks::sandbox::Sandbox;
 use tasks::score::calibration;
@@ -170,7 +171,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
         return Err(refusal(&long));
     }
-    let model = recipe.load(weights.clone(), &device)?;
+    let model = recipe.load(weights.clone(), &info, &device)?;
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
@@ -200,6 +201,7 @@ pub(crate) struct GoingOn {
 
 /// [`train`], or what is left of it.
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
+    let begun = Instant::now();
     let p = prepare(home, request, going_on.as_ref())?;
     let mut answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     if p.task.kind == Kind::Sql {
@@ -277,6 +279,8 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         base: &record.model.name,
         // of a run that goes on, the beginning was not measured
         meter: if going_on.is_none() { Meter::start() } else { None },
+        begun,
+        first_step_seconds: None,
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
@@ -301,6 +305,15 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                             "{}: {} ({first})",
                             file.path.display(),
                             say::count(file.skipped.count, ["row", "rows", "riga saltata", "righe saltate"])
+                        )
+                    }));
+                }
+                if p.recipe.precision_on(&p.device) != p.recipe.precision {
+                    watch.event(Event::warning(|| {
+                        say!(
+                            "weights are held in f32: {} does not have half precision, or was not right with it (`lapidary devices`)",
+                            "i pesi restano in f32: {} non ha la mezza precisione, oppure con essa non calcolava correttamente (`lapidary devices`)",
+                            p.device.name
                         )
                     }));
                 }
@@ -361,6 +374,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     });
     watch.finish_checkpoints();
     let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
+    let first_step_seconds = watch.first_step_seconds;
     // what is known of a run that fails, until more is known
     let mut result = RunResult {
         task: record.task.clone(),
@@ -370,7 +384,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         evaluated_on: String::new(),
         metrics_free: None,
         baselines: BTreeMap::new(),
-        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, ..TrainRecord::default() },
+        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, first_step_seconds, ..TrainRecord::default() },
         trained: Vec::new(),
         model: record.model.clone(),
         data: record.data.clone(),
@@ -391,6 +405,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
                 final_loss: o.final_loss,
                 best_step: o.best_step,
                 energy_joules,
+                first_step_seconds,
             };
             result.trained = trained_files(&out)?;
             // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
@@ -840,6 +855,10 @@ struct Watch<'a> {
     validation: &'a [Encoded],
     base: &'a str,
     meter: Option<Meter>,
+    /// When this process began with the run.
+    begun: Instant,
+    /// How long after that its first step was done.
+    first_step_seconds: Option<f64>,
 }
 
 /// Validation examples that are answered at every evaluation for a person to read.
@@ -879,9 +898,15 @@ impl Watch<'_> {
 }
 
 impl Observer for Watch<'_> {
-    fn event(&mut self, event: Event) {
-        if let (Event::Step { .. }, Some(meter)) = (&event, &mut self.meter) {
-            meter.sample();
+    fn event(&mut self, mut event: Event) {
+        if let Event::Step { first_step_seconds, .. } = &mut event {
+            if self.first_step_seconds.is_none() {
+                self.first_step_seconds = Some(self.begun.elapsed().as_secs_f64());
+                *first_step_seconds = self.first_step_seconds;
+            }
+            if let Some(meter) = &mut self.meter {
+                meter.sample();
+            }
         }
         // a full disk must not end a run whose weights can still be kept; the listener hears of it
         if let Err(e) = self.log.write(&event) {
@@ -1023,10 +1048,10 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
-    let (_, device) = devices::open(home, device)?;
+    let (info, device) = devices::open(home, device)?;
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
-    let model = recipe.load(weights, &device)?;
+    let model = recipe.load(weights, &info, &device)?;
     let body = recipe.body(&model);
     let trained = recipe.learnt(folder, body.config(), body.device())?;
     let head = match recipe.method {

@@ -227,6 +227,11 @@ pub struct TrainRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub energy_joules: Option<f64>,
+    /// Seconds from the beginning of the run, or of going on with it, until its first step was done: reading the data, loading
+    /// the model and, on a graphics device, tuning its kernels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub first_step_seconds: Option<f64>,
 }
 
 /// The outcome: `result.json`.

@@ -1688,6 +1688,9 @@ catalogue! {
     time:
         "Time",
         "Tempo";
+    first_step:
+        "Until the first step",
+        "Fino al primo passo";
     steps:
         "Steps",
         "Passi";

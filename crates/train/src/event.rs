@@ -103,6 +103,11 @@ pub enum Event {
         tokens_per_second: f64,
         /// Resident memory of the process, in bytes.
         memory_bytes: u64,
+        /// Of the first step that a process takes, the seconds since it began with the run: reading the data, loading the
+        /// model and, on a graphics device, tuning its kernels.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        first_step_seconds: Option<f64>,
     },
     /// The model was held against the validation set.
     Evaluation {

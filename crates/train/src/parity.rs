@@ -3,15 +3,16 @@
 //! Graphics drivers and the compilers above them have been wrong before, and most quietly in the backward pass of a
 //! frozen model with adapters. So before a device is believed, the very step that training takes is run on it and on
 //! the CPU, with random weights: a small model whose rows cross the sliding window, the same with a head, and one block
-//! of the real sizes. A training of all weights is not among them, so it is checked on no device but the CPU.
-//! [`measure`] gives the differences, [`Difference::within`] judges them.
+//! of the real sizes. A training of all weights is not among them, so it is checked on no device but the CPU. Weights in
+//! half precision are a check of their own, under activations that half precision could not hold. [`measure`] and
+//! [`measure_halved`] give the differences, [`Difference::within`] judges them.
 
 use crate::step::{Tuned, forward_backward};
 use burn::tensor::{Device, Tensor};
 use data::Batch;
 use data::encode::{Encoded, Mark};
 use gemma::head::{Pool, View};
-use gemma::{Adapters, Config, Error, Gemma, Head, LoraConfig, Result, Weights};
+use gemma::{Adapters, Config, Error, Gemma, Head, LoraConfig, Precision, Result, Weights};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -53,13 +54,20 @@ struct Case {
     targets: usize,
     /// With a head upon the blocks counted here instead of the output layer.
     head: Option<Vec<usize>>,
+    /// With weights in half precision, and activations that it could not hold.
+    halved: bool,
 }
 
 /// Classes of the head.
 const CLASSES: usize = 5;
 
 fn cases() -> Vec<Case> {
-    let small = Config {
+    vec![small(), Case { name: say::pick("small model with a head", "modello piccolo con testa"), targets: 0, head: Some(vec![2, 6]), ..small() }, block()]
+}
+
+/// A model whose rows cross its window.
+fn small() -> Case {
+    let config = Config {
         hidden: 64,
         layers: 6,
         heads: 4,
@@ -76,12 +84,7 @@ fn cases() -> Vec<Case> {
         query_scalar: 32.0,
         epsilon: 1e-6,
     };
-    let rows = vec![40, 23, 31, 7];
-    vec![
-        Case { name: say::pick("small model", "modello piccolo"), config: small.clone(), rows: rows.clone(), targets: 5, head: None },
-        Case { name: say::pick("small model with a head", "modello piccolo con testa"), config: small, rows, targets: 0, head: Some(vec![2, 6]) },
-        block(),
-    ]
+    Case { name: say::pick("small model", "modello piccolo"), config, rows: vec![40, 23, 31, 7], targets: 5, head: None, halved: false }
 }
 
 /// One block of Gemma 3 270M's sizes on a batch of the usual shape.
@@ -103,7 +106,7 @@ fn block() -> Case {
         query_scalar: 256.0,
         epsilon: 1e-6,
     };
-    Case { name: say::pick("block of real sizes", "blocco di dimensioni reali"), config, rows: vec![64; 8], targets: 8, head: None }
+    Case { name: say::pick("block of real sizes", "blocco di dimensioni reali"), config, rows: vec![64; 8], targets: 8, head: None, halved: false }
 }
 
 /// Every gradient by its parameter's path.
@@ -119,7 +122,11 @@ struct Ready {
 
 impl Case {
     fn ready(&self, device: &Device) -> Result<Ready> {
-        let model = Gemma::load(Arc::new(Weights::random(self.config.clone(), 1)), device)?;
+        let (weights, precision) = match self.halved {
+            true => (Weights::overflowing(self.config.clone(), 1), Precision::F16),
+            false => (Weights::random(self.config.clone(), 1), Precision::F32),
+        };
+        let model = Gemma::load_at(Arc::new(weights), device, precision)?;
         let trained = Adapters::random(LoraConfig { rank: 8, ..LoraConfig::default() }, &model, 2)?.into();
         let view = self.head.clone().map(|taps| View { taps, pool: Pool::Mean });
         let head = view.map(|view| Head::new(self.config.hidden, CLASSES, view, 3, model.device()));
@@ -164,14 +171,26 @@ fn values(t: Tensor<2>) -> std::result::Result<Vec<f32>, String> {
         .map_err(|e| format!("{e:?}"))
 }
 
-/// Runs the cases on a device and on the CPU.
+/// Runs the cases with weights in `f32` on a device and on the CPU.
 ///
 /// # Errors
 /// If the device fails, or leaves a gradient out.
 pub fn measure(device: &Device) -> Result<Difference> {
+    compare(&cases(), device)
+}
+
+/// Runs the case with weights in half precision on a device that has it, and on the CPU.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_halved(device: &Device) -> Result<Difference> {
+    compare(&[Case { name: say::pick("small model in half precision", "modello piccolo in mezza precisione"), halved: true, ..small() }], device)
+}
+
+fn compare(cases: &[Case], device: &Device) -> Result<Difference> {
     let mut worst = Difference { loss: 0.0, gradient: 0.0, at: String::new(), gradients: 0 };
     let (_, cpu) = gemma::device::open("cpu")?;
-    for case in cases() {
+    for case in cases {
         let (expected_loss, expected) = case.ready(&cpu)?.step()?;
         let (loss, gradients) = case.ready(device)?.step()?;
         // a difference that is no number counts as infinite
@@ -220,6 +239,8 @@ mod tests {
         assert_eq!(difference.gradients, 7 * 2 * 13 + 2);
         assert_eq!((difference.loss, difference.gradient), (0.0, 0.0));
         assert!(difference.within());
+        let halved = measure_halved(&cpu).expect("measured");
+        assert!(halved.within() && (halved.loss, halved.gradient, halved.gradients) == (0.0, 0.0, 7 * 2 * 6), "{halved:?}");
     }
 
     #[test]

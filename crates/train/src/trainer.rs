@@ -433,6 +433,8 @@ impl Run<'_> {
             targets: total,
             tokens_per_second: tokens as f64 / seconds,
             memory_bytes: memory,
+            // only who began before the data was read knows
+            first_step_seconds: None,
         });
         let observed = Observed { loss, entropy, norm, update_ratio, moved, memory };
         if let Some(trouble) = self.state.guard.after_update(step + 1, observed) {

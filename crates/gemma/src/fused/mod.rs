@@ -15,6 +15,7 @@ mod past;
 
 use crate::device::held;
 use crate::error::{Result, all};
+use crate::halved;
 use crate::lora::{BlockAdapters, Projection};
 use crate::packed::{Matrix, Packed};
 pub(crate) use arena::Arena;
@@ -54,6 +55,7 @@ impl Held {
     pub fn new(matrices: [&Matrix; 7], norms: [Tensor<1>; 6]) -> Result<Self> {
         let matrices = matrices.map(|matrix| match matrix {
             Matrix::Whole(tensor) => Values::on_cpu(tensor).map(Stored::Whole),
+            Matrix::Halved(tensor) => Values::on_cpu(&halved::whole(tensor)).map(Stored::Whole),
             Matrix::Packed(packed) => Ok(Stored::Packed(packed.clone())),
         });
         Ok(Self { matrices: all(matrices)?, norms: all(norms.each_ref().map(Values::on_cpu))? })

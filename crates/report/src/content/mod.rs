@@ -688,6 +688,7 @@ impl Page<'_> {
         // zero stands for "not recorded" in all of these
         let rows: Vec<(String, Cell)> = [
             (words.time, (train.seconds > 0.0).then(|| Cell::value(lang.duration(train.seconds), train.seconds))),
+            (words.first_step, train.first_step_seconds.map(|s| Cell::value(lang.duration(s), s))),
             (words.steps, (train.steps > 0).then(|| Cell::value(steps, train.steps))),
             (words.epochs, epochs.map(|e| Cell::value(lang.decimal(e, 1), e))),
             (words.tokens, (train.tokens > 0).then(|| Cell::value(lang.integer(train.tokens), train.tokens))),

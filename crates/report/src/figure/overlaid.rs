@@ -110,7 +110,18 @@ mod tests {
     use super::*;
 
     fn step(step: usize, loss: f64) -> Event {
-        Event::Step { step, epoch: 0.0, loss, learning_rate: 1e-3, grad_norm: 1.0, tokens: 1, targets: 1, tokens_per_second: 1.0, memory_bytes: 1 }
+        Event::Step {
+            step,
+            epoch: 0.0,
+            loss,
+            learning_rate: 1e-3,
+            grad_norm: 1.0,
+            tokens: 1,
+            targets: 1,
+            tokens_per_second: 1.0,
+            memory_bytes: 1,
+            first_step_seconds: None,
+        }
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub fn step(step: usize, loss: f64) -> Event {
         targets: 64,
         tokens_per_second: 2400.0,
         memory_bytes: 1_900_000_000,
+        first_step_seconds: None,
     }
 }
 
@@ -235,6 +236,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
             final_loss: 0.184,
             best_step: 300,
             energy_joules: None,
+            first_step_seconds: None,
         },
         trained: vec![file("adapter/adapter_model.safetensors", 7_600_000, "e")],
         model,

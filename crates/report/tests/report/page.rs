@@ -625,6 +625,9 @@ fn cards_have_licences_and_hashes_and_costs_only_what_was_measured() {
     assert!(costs.contains("Peak memory") && costs.contains("1.94\u{202f}GB") && !costs.contains("Energy"), "{costs}");
     run.result.train.energy_joules = Some(9000.0);
     assert!(said(&run, "training").contains("2.50 Wh"), "{}", said(&run, "training"));
+    assert!(!costs.contains("Until the first step"), "{costs}");
+    run.result.train.first_step_seconds = Some(95.0);
+    assert!(said(&run, "training").contains("1\u{202f}min 35\u{202f}s"), "{}", said(&run, "training"));
     run.result.train.peak_memory_bytes = 0;
     run.run.model.license = None;
     run.run.data.license.clear();

@@ -33,7 +33,7 @@ max_binding_bytes: number,
  */
 memory_bytes: number | null, 
 /**
- * Whether it can compute in `f16`.
+ * Whether a graphics device can hold weights in `f16`; once it was compared, whether its numbers were right with them.
  */
 f16: boolean, 
 /**

@@ -75,7 +75,12 @@ tokens_per_second: number,
 /**
  * Resident memory of the process, in bytes.
  */
-memory_bytes: number, } | { "type": "evaluation", 
+memory_bytes: number, 
+/**
+ * Of the first step that a process takes, the seconds since it began with the run: reading the data, loading the
+ * model and, on a graphics device, tuning its kernels.
+ */
+first_step_seconds?: number, } | { "type": "evaluation", 
 /**
  * Steps done.
  */

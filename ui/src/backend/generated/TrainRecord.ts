@@ -39,4 +39,9 @@ best_step: number,
 /**
  * Energy of the whole processor during the training, in joules, where it was measured from its beginning.
  */
-energy_joules?: number, };
+energy_joules?: number, 
+/**
+ * Seconds from the beginning of the run, or of going on with it, until its first step was done: reading the data, loading
+ * the model and, on a graphics device, tuning its kernels.
+ */
+first_step_seconds?: number, };
