@@ -14,6 +14,8 @@ use burn::backend::{Cube, DispatchDevice, Flex, Remote};
 use burn::remote::{ConnectError, CustomOpClient, RemoteHost};
 use burn::server::{AuthorizationRequest, Credential, PeerAuthorizer, RemoteServer, TokenAuthorizer, WebSocketTransport};
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
+use rand::TryRng;
+use rand::rngs::SysRng;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs};
@@ -31,7 +33,13 @@ const BINDING: u64 = 128 << 20;
 const REACH: Duration = Duration::from_millis(1500);
 
 /// How long a machine may take to open a session, or to say that one is still open.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Letters of a token: none that is taken for another.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Their number in a token: 130 bits of chance.
+const LENGTH: usize = 26;
 
 /// The operation that [`Told`] answers.
 const ABOUT: &str = "lapidary_about";
@@ -117,6 +125,16 @@ pub fn is_address(id: &str) -> bool {
     let name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     let number = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(|h| h.parse::<Ipv6Addr>().is_ok());
     !host.eq_ignore_ascii_case("gpu") && (name || number) && port.parse::<u16>().is_ok_and(|p| p > 0)
+}
+
+/// A token that nobody guesses, made of what the operating system has of chance.
+///
+/// # Errors
+/// If it has none.
+pub fn new_token() -> Result<String> {
+    let mut bytes = [0u8; LENGTH];
+    SysRng.try_fill_bytes(&mut bytes).map_err(|e| Error::Request(say!("the system gives no random numbers: {e}", "il sistema non dà numeri casuali: {e}")))?;
+    Ok(bytes.iter().map(|b| char::from(LETTERS[usize::from(b % 32)])).collect())
 }
 
 /// What comes of work within a time; nothing if it takes longer, or crashes.
@@ -322,6 +340,12 @@ mod tests {
         for nonsense in [vec![], vec![f32::NAN; ROOM], vec![123.0; ROOM], vec![1e9; 3]] {
             assert_eq!(Told::read(&nonsense), None, "{nonsense:?}");
         }
+    }
+
+    #[test]
+    fn tokens_differ_and_are_easily_typed() {
+        let (one, other) = (new_token().expect("chance"), new_token().expect("chance"));
+        assert!(one != other && one.len() == LENGTH && one.bytes().all(|b| LETTERS.contains(&b)), "{one} {other}");
     }
 
     #[test]

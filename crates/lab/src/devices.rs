@@ -10,9 +10,11 @@ use crate::child::Children;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::Library;
+use crate::remote::{self, Remembered};
 use gemma::device::{self, Device, Info, Kind, Parity};
 use say::say;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use train::parity::{self, Difference};
@@ -41,31 +43,52 @@ struct Probe {
     speed: f64,
 }
 
-/// Tries a device in this process: what the child does that [`check`] starts.
+/// Tries a device in this process: what the child does that [`check`] starts. The token of another machine comes by `input`.
 ///
 /// # Errors
 /// If there is no such device, or it fails.
-pub(crate) fn probe(id: &str, fusion: bool) -> Result<String> {
+pub(crate) fn probe(id: &str, fusion: bool, input: impl Read) -> Result<String> {
     device::prepare(fusion);
-    let (_, device) = device::open(id)?;
+    let device = if gemma::remote::is_address(id) { gemma::remote::open(id, &remote::token(input)?)? } else { device::open(id)?.1 };
     let probe = Probe { difference: parity::measure(&device)?, speed: parity::speed(&device, MEASURING)? };
     serde_json::to_string(&probe).map_err(|e| Error::request(e.to_string()))
 }
 
 /// Lets a child try a device; the reason where nothing came of it.
-fn try_device(children: &Children, id: &str, fusion: bool, cancel: &AtomicBool) -> std::result::Result<Probe, String> {
+fn try_device(children: &Children, id: &str, token: &str, fusion: bool, cancel: &AtomicBool) -> std::result::Result<Probe, String> {
     let words = [PROBE.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref()];
-    let said = children.answer(&words, "", cancel).map_err(|e| e.to_string())?;
+    let said = children.answer(&words, token, cancel).map_err(|e| e.to_string())?;
     serde_json::from_str(said.trim()).map_err(|e| say!("its answer cannot be read: {e}", "la sua risposta non si può leggere: {e}"))
 }
 
-/// The devices with what is remembered of them.
+/// The devices with what is remembered of them; one of another machine that does not answer now, with the reason.
 ///
 /// # Errors
-/// If the library cannot be read.
+/// If the library, or what is remembered of other machines, cannot be read.
 pub fn list(home: &Home) -> Result<Vec<Info>> {
     let library = Library::open(home)?;
-    device::list().into_iter().map(|info| recall(&library, info)).collect()
+    let mut all = here(&library)?;
+    let known = remote::known(home)?;
+    if !known.is_empty() {
+        all.extend(elsewhere(&library, &known, &Children::own()?, &AtomicBool::new(false))?);
+    }
+    Ok(all)
+}
+
+/// The devices of this machine with what is remembered of them.
+fn here(library: &Library) -> Result<Vec<Info>> {
+    device::list().into_iter().map(|info| recall(library, info)).collect()
+}
+
+/// Devices of other machines as these tell of them now.
+fn elsewhere(library: &Library, known: &[Remembered], children: &Children, cancel: &AtomicBool) -> Result<Vec<Info>> {
+    let told = remote::ask_all(known, children, cancel);
+    told.into_iter().map(|info| if info.detail.is_empty() { recall(library, info) } else { Ok(info) }).collect()
+}
+
+/// Whether a device may compute, as far as it is known.
+fn passed(info: &Info) -> bool {
+    matches!(info.parity, Parity::Pass | Parity::Unfused)
 }
 
 fn recall(library: &Library, mut info: Info) -> Result<Info> {
@@ -76,16 +99,27 @@ fn recall(library: &Library, mut info: Info) -> Result<Info> {
     Ok(info)
 }
 
-/// Tries a device anew and remembers what came of it. The CPU is the reference; only its speed is measured.
+/// Tries a device anew and remembers what came of it. The CPU is the reference; only its speed is measured. Of a device of another
+/// machine that cannot be reached nothing is remembered: it is given back unchecked, with the reason.
 ///
 /// # Errors
 /// If the library cannot be written, the CPU fails, or `cancel` was set. A device that fails is an answer.
-pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) -> Result<Info> {
+pub fn check(home: &Home, mut info: Info, children: &Children, cancel: &AtomicBool) -> Result<Info> {
+    let mut own = None;
+    if info.kind == Kind::Remote {
+        let known = remote::remembered(home, &info.id)?;
+        match remote::ask(&known.address, &known.token, children, cancel) {
+            Ok(told) => info = told.info(&known.address),
+            Err(reason) => return Ok(Info { parity: Parity::Unchecked, detail: reason, speed: None, ..info }),
+        }
+        own = Some(known);
+    }
     let verdict = if info.kind == Kind::Cpu {
         let speed = parity::speed(&device::open("cpu")?.1, MEASURING)?;
         Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), version: crate::VERSION.into() }
     } else {
-        let tried = [true, false].map(|fusion| try_device(children, &info.id, fusion, cancel));
+        let token = own.as_ref().map_or("", |known| known.token.as_str());
+        let tried = [true, false].map(|fusion| try_device(children, &info.id, token, fusion, cancel));
         if cancel.load(Ordering::Relaxed) {
             // that it was not waited for says nothing against the device
             return Err(Error::request(say!(
@@ -94,7 +128,14 @@ pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) 
                 info.name
             )));
         }
-        judge(&tried[0], &tried[1])
+        let verdict = judge(&tried[0], &tried[1]);
+        if verdict.parity == Parity::Refused
+            && let Some(Err(reason)) = own.map(|known| remote::ask(&known.address, &known.token, children, cancel))
+        {
+            // a machine that has gone away has not computed wrongly
+            return Ok(Info { detail: reason, ..info });
+        }
+        verdict
     };
     let text = serde_json::to_string(&verdict).map_err(|e| Error::request(e.to_string()))?;
     let library = Library::open(home)?;
@@ -130,8 +171,21 @@ fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Resu
 /// ends it.
 ///
 /// # Errors
-/// If there is no such device, or as [`check`].
+/// If there is no such device, another machine does not answer, or as [`check`].
 pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut(&Info), cancel: &AtomicBool) -> Result<Info> {
+    choose(home, id, true, children, on_check, cancel)
+}
+
+/// [`find`] among the devices of this machine alone.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_here(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut(&Info), cancel: &AtomicBool) -> Result<Info> {
+    choose(home, id, false, children, on_check, cancel)
+}
+
+/// [`find`], among those of other machines too if `beyond`.
+fn choose(home: &Home, id: &str, beyond: bool, children: &Children, on_check: &mut dyn FnMut(&Info), cancel: &AtomicBool) -> Result<Info> {
     let mut known = |info: Info, measured: bool| {
         if info.parity != Parity::Unchecked && (info.speed.is_some() || !measured) {
             return Ok(info);
@@ -142,7 +196,15 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
     if id == "cpu" {
         return Ok(device::open(id)?.0);
     }
-    let all = list(home)?;
+    let library = Library::open(home)?;
+    if beyond && gemma::remote::is_address(id) {
+        let own = remote::remembered(home, id)?;
+        let told = remote::ask(&own.address, &own.token, children, cancel).map_err(Error::Request)?;
+        let info = known(recall(&library, told.info(&own.address))?, false)?;
+        // it went away meanwhile
+        return if info.parity == Parity::Unchecked { Err(Error::Request(info.detail)) } else { Ok(info) };
+    }
+    let mut all = here(&library)?;
     if id != "auto" {
         let named = all.iter().find(|i| if id == "gpu" { i.kind == Kind::Gpu } else { i.id == id });
         let info = named.ok_or_else(|| gemma::Error::Device {
@@ -151,16 +213,26 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
         })?;
         return known(info.clone(), false);
     }
-    let (cpu, gpus): (Vec<Info>, Vec<Info>) =
+    if beyond {
+        // those that have agreed before are asked whether they still are what they were
+        let mut agreed = Vec::new();
+        for own in remote::known(home)? {
+            if passed(&recall(&library, own.told.info(&own.address))?) {
+                agreed.push(own);
+            }
+        }
+        all.extend(elsewhere(&library, &agreed, children, cancel)?.into_iter().filter(passed));
+    }
+    let (cpu, others): (Vec<Info>, Vec<Info>) =
         all.into_iter().filter(|i| i.kind != Kind::Software && i.parity != Parity::Refused).partition(|i| i.kind == Kind::Cpu);
-    if gpus.is_empty() {
+    if others.is_empty() {
         // nothing to choose from, so nothing is measured
         return cpu.into_iter().next().map_or_else(|| Ok(device::open("cpu")?.0), Ok);
     }
     let mut candidates = Vec::new();
-    for info in cpu.into_iter().chain(gpus) {
+    for info in cpu.into_iter().chain(others) {
         let info = known(info, true)?;
-        if info.parity != Parity::Refused {
+        if passed(&info) {
             candidates.push(info);
         }
     }
@@ -174,7 +246,18 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
 /// If there is no such device, it does not compute what the CPU computes, or this process has already opened one that
 /// needs other settings.
 pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
-    let info = find(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?;
+    opened(home, find(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?)
+}
+
+/// [`open`] among the devices of this machine alone.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_here(home: &Home, id: &str) -> Result<(Info, Device)> {
+    opened(home, find_here(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?)
+}
+
+fn opened(home: &Home, info: Info) -> Result<(Info, Device)> {
     let fail = |what: String| Error::from(gemma::Error::Device { device: info.id.clone(), what });
     match info.parity {
         Parity::Refused => {
@@ -192,7 +275,10 @@ pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
             "richiede altre impostazioni rispetto al dispositivo usato prima; chiudi Lapidary e riavvialo"
         )));
     }
-    let (_, device) = device::open(&info.id)?;
+    let device = match info.kind {
+        Kind::Remote => gemma::remote::open(&info.id, &remote::remembered(home, &info.id)?.token)?,
+        Kind::Cpu | Kind::Gpu | Kind::Software => device::open(&info.id)?.1,
+    };
     Ok((info, device))
 }
 
