@@ -91,7 +91,11 @@ fn passed(info: &Info) -> bool {
     matches!(info.parity, Parity::Pass | Parity::Unfused)
 }
 
-fn recall(library: &Library, mut info: Info) -> Result<Info> {
+/// A device with what is remembered of it.
+///
+/// # Errors
+/// If the library cannot be read.
+pub(crate) fn recall(library: &Library, mut info: Info) -> Result<Info> {
     let known = library.verdict(&info.key())?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
     if let Some(verdict) = known.filter(|v| v.version == crate::VERSION) {
         (info.parity, info.detail, info.speed) = (verdict.parity, verdict.detail, verdict.speed);

@@ -10,6 +10,7 @@ use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::job::caught;
+use crate::library::Library;
 use gemma::device::{Device, Info};
 use gemma::remote::{self, Told};
 use say::say;
@@ -23,6 +24,9 @@ use std::time::Duration;
 
 /// The word that makes this program a child that asks another machine what it serves.
 pub(crate) const ASK: &str = "ask-device";
+
+/// Where a device is served unless something else is asked for: reached from this machine alone.
+pub const LISTEN: &str = "127.0.0.1:7370";
 
 /// How long the answer may take: the child has its own limits for each step of it.
 const ASKING: Duration = Duration::from_secs(15);
@@ -99,16 +103,18 @@ pub(crate) fn remembered(home: &Home, address: &str) -> Result<Remembered> {
     })
 }
 
-/// Adds the device that is served at an address, after asking it what it is; or gives it another token.
+/// Adds the device that is served at an address, after asking it what it is; or gives it another token. What is known of it.
 ///
 /// # Errors
 /// If the address is none, nothing answers there, the token is not the right one, or the disk refuses.
-pub fn add(home: &Home, address: &str, token: &str, children: &Children, cancel: &AtomicBool) -> Result<()> {
+pub fn add(home: &Home, address: &str, token: &str, children: &Children, cancel: &AtomicBool) -> Result<Info> {
     let (address, token) = (plain(address)?, token.trim().to_string());
     let device = ask(&address, &token, children, cancel).map_err(Error::Request)?;
+    let info = device.info(&address);
     let mut all = read(home)?;
     all.insert(address, Written { token, device });
-    write(home, &all)
+    write(home, &all)?;
+    devices::recall(&Library::open(home)?, info)
 }
 
 /// Forgets a device of another machine.
