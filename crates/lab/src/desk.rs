@@ -366,7 +366,7 @@ impl Desk {
         let asked = opened.minding(|| opened.ask(text, tell));
         if asked.is_err() && opened.is_lost() {
             // the next time it is opened anew, on what there is then
-            answering.take();
+            *answering = None;
         }
         asked
     }
