@@ -6,6 +6,7 @@
 use crate::shell::{self, Ending, Failure, Shell};
 use crate::{menu, words};
 use lab::ask::{Asked, Said};
+use lab::child::Children;
 use lab::compare::Comparison;
 use lab::divide::Shares;
 use lab::forecast::Forecast;
@@ -15,7 +16,7 @@ use lab::report::text::Lang;
 use lab::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
 use lab::vectors::{DataMap, Reader};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PageView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
-use lab::{device, devices, models};
+use lab::{device, devices, models, remote};
 use say::say;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -42,6 +43,8 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         pick_folder,
         devices,
         ready_device,
+        add_device,
+        remove_device,
         tasks,
         models,
         get_model,
@@ -340,6 +343,26 @@ async fn ready_device(shell: State<'_, Shell>, device: String, checking: Channel
         devices::list(desk.home())
     };
     cancellable(&shell, &key, "ready device", make).await
+}
+
+#[tauri::command]
+async fn add_device(shell: State<'_, Shell>, address: String, token: String) -> Answer<Vec<device::Info>> {
+    let home = shell.desk.home().clone();
+    let add = move || {
+        remote::add(&home, &address, &token, &Children::own()?, &Ending::default())?;
+        devices::list(&home)
+    };
+    work(&shell, "add device", add).await
+}
+
+#[tauri::command]
+async fn remove_device(shell: State<'_, Shell>, address: String) -> Answer<Vec<device::Info>> {
+    let home = shell.desk.home().clone();
+    let remove = move || {
+        remote::remove(&home, &address)?;
+        devices::list(&home)
+    };
+    work(&shell, "remove device", remove).await
 }
 
 /// How far long work is.

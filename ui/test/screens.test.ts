@@ -100,6 +100,30 @@ describe('a newcomer', () => {
     expect([app.forecastFault, app.forecastStopped, screen.queryByRole('alert')]).toEqual([null, false, null]);
   });
 
+  it('adds a device of another machine, is told whose device will compute, and forgets it again', async () => {
+    const { app } = await open();
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(screen.getByText(words.en.start.settings, { selector: 'summary' }));
+    await click(screen.getByText(`: ${words.en.start.devices}`, { selector: 'summary span' }).parentElement as HTMLElement);
+    const [address, token] = [await screen.findByLabelText(words.en.remote.address), screen.getByLabelText(words.en.remote.token)];
+    const add = screen.getByRole<HTMLButtonElement>('button', { name: words.en.remote.add });
+    expect(add.disabled).toBe(true);
+    await fireEvent.input(address, { target: { value: ' WorkStation:7370' } });
+    await fireEvent.input(token, { target: { value: 'wrong' } });
+    await click(add);
+    await screen.findByText(/does not take this token/);
+    expect([app.devices.length, app.device]).toEqual([1, 'auto']);
+    await fireEvent.input(token, { target: { value: 'right' } });
+    await click(add);
+    await screen.findByText(words.en.start.leadElsewhere('NVIDIA RTX A4000', 'workstation:7370'));
+    expect([app.device, app.request?.device]).toEqual(['workstation:7370', 'workstation:7370']);
+    screen.getByRole('option', { name: 'NVIDIA RTX A4000 (workstation:7370)' });
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: words.en.remote.forget('NVIDIA RTX A4000', 'workstation:7370') }));
+    await screen.findByText(words.en.start.lead);
+    expect([app.devices.length, app.device]).toEqual([1, 'auto']);
+  });
+
   it('who chooses another task is not left with the data of the one before', async () => {
     const { app } = await open();
     await waitFor(() => expect(startButton().disabled).toBe(false));

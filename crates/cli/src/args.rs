@@ -39,9 +39,30 @@ pub struct Args {
 pub enum Command {
     /// List what this machine can compute on
     Devices {
-        /// Compare every device with the processor anew, and measure its speed
+        /// Compare every device with the processor anew, and measure its speed; with --add, only the one that is added
         #[arg(long)]
         check: bool,
+        /// Add a device that `lapidary serve` offers on another machine, by its address
+        #[arg(long, value_name = "HOST:PORT", requires = "token", conflicts_with = "remove")]
+        add: Option<String>,
+        /// The token that is printed there
+        #[arg(long, value_name = "SECRET", requires = "add")]
+        token: Option<String>,
+        /// Forget a device of another machine
+        #[arg(long, value_name = "HOST:PORT")]
+        remove: Option<String>,
+    },
+    /// Let another machine compute on a device of this one, until Ctrl-C; the traffic is not encrypted
+    Serve {
+        /// Device to offer: auto, cpu, gpu or an id from `lapidary devices`
+        #[arg(long, default_value = "auto")]
+        device: String,
+        /// Where to listen; only this machine reaches 127.0.0.1, the whole network 0.0.0.0, and port 0 is any that is free
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = lab::remote::LISTEN)]
+        listen: String,
+        /// Make another token; whoever has the one before can compute here no longer
+        #[arg(long)]
+        new_token: bool,
     },
     /// List, get, import and export models
     Models {

@@ -21,6 +21,7 @@ use lab::edit::{self, Change, Editor};
 use lab::elsewhere::{self, Answers};
 use lab::job::Job;
 use lab::library::Library;
+use lab::remote::{self, Serving};
 use lab::report::record::RunResult;
 use lab::report::text::Lang;
 use lab::resume::{self, Resumed};
@@ -90,16 +91,27 @@ fn explain(e: &clap::Error, lang: Lang) -> ExitCode {
 fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
     let home = Home::open(args.home.as_deref())?;
     match args.command {
-        Command::Devices { check } => {
-            let mut devices = devices::list(&home)?;
+        Command::Devices { check, add, token, remove } => {
+            let never = AtomicBool::new(false);
+            if let Some(address) = &remove {
+                remote::remove(&home, address)?;
+            }
+            let mut devices = match &add {
+                Some(address) => vec![remote::add(&home, address, &token.unwrap_or_default(), &Children::own()?, &never)?],
+                None => devices::list(&home)?,
+            };
             if check {
                 let children = Children::own()?;
                 for device in &mut devices {
                     out.note(&out.words.checking(device));
-                    *device = devices::check(&home, device.clone(), &children, &AtomicBool::new(false))?;
+                    *device = devices::check(&home, device.clone(), &children, &never)?;
                 }
             }
             out.devices(&devices);
+        }
+        Command::Serve { device, listen, new_token } => {
+            devices::find_here(&home, &device, &Children::own()?, &mut |info| out.note(&out.words.checking(info)), &AtomicBool::new(false))?;
+            serve(Serving::open(&home, &device, &listen, new_token)?, out)?;
         }
         Command::Models { command } => manage_models(&home, command, out)?,
         Command::Data { command: DataCommand::Check { looked, parts, edited, deep, under } } => {
@@ -227,6 +239,21 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Serves a device until Ctrl-C.
+fn serve(serving: Serving, out: Output) -> Result<()> {
+    out.serving(&serving);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = serving.run() => ended,
+            signal = tokio::signal::ctrl_c() => signal.map_err(|e| lab::Error::request(out.words.no_interrupt(e))),
+        }
+    });
+    // sessions that compute would be waited for
+    runtime.shutdown_background();
+    ended
 }
 
 fn manage_models(home: &Home, command: ModelsCommand, out: Output) -> Result<()> {

@@ -7,6 +7,7 @@ use lab::edit::{Change, Editor};
 use lab::forecast::Forecast;
 use lab::look::Checked;
 use lab::models::Listed;
+use lab::remote::Serving;
 use lab::report::document::Document;
 use lab::report::record::{Calibration, RunResult};
 use lab::set::{DataSet, Split};
@@ -73,14 +74,29 @@ impl Output {
         if self.json {
             return json_line(&devices);
         }
+        let width = devices.iter().map(|d| d.id.len()).max().unwrap_or(0).max(10);
         for d in devices {
             let kind = serde_json::to_value(d.kind).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default();
             let speed = d.speed.map_or_else(String::new, |s| self.words.speed(s));
-            line(&format!("{:<10} {:<9} {:<8} {:<18} {:<24} {}", d.id, kind, d.api, self.words.parity(d.parity), speed, d.name));
+            line(&format!("{:<width$} {:<9} {:<11} {:<18} {:<24} {}", d.id, kind, d.api, self.words.parity(d.parity), speed, d.name));
             if !d.detail.is_empty() {
                 line(&format!("  {}", d.detail));
             }
         }
+    }
+
+    /// A device that is being served, with what to type on the other machine.
+    pub fn serving(self, serving: &Serving) {
+        let (address, info, token) = (serving.address, &serving.info, &serving.token);
+        if self.json {
+            return json_line(&json!({"address": address.to_string(), "device": info, "token": token}));
+        }
+        let port = address.port();
+        // everywhere is no address to go to
+        let named = if address.ip().is_unspecified() { self.words.this_machine(port) } else { address.to_string() };
+        line(&self.words.serving(&info.name, &address.to_string()));
+        line(&format!("  lapidary devices --add {named} --token {token}"));
+        self.note(self.words.served(address.ip().is_loopback()));
     }
 
     /// The models.

@@ -114,6 +114,40 @@ impl Words {
         )
     }
 
+    /// That a device is being served.
+    pub fn serving(self, name: &str, address: &str) -> String {
+        both!(
+            self,
+            "{name} is served at {address} until Ctrl-C; on the other machine, type:",
+            "{name} è offerto su {address} fino a Ctrl-C; sull’altro computer, scrivi:"
+        )
+    }
+
+    /// What stands for the address of this machine where it listens at every one.
+    pub fn this_machine(self, port: u16) -> String {
+        both!(self, "THIS-MACHINE:{port}", "QUESTO-COMPUTER:{port}")
+    }
+
+    /// Who reaches a device that is served, and who reads along.
+    pub fn served(self, here_alone: bool) -> &'static str {
+        if here_alone {
+            self.pick(
+                "only this machine reaches it; --listen 0.0.0.0:7370 lets the network in",
+                "lo raggiunge solo questo computer; --listen 0.0.0.0:7370 lo apre alla rete",
+            )
+        } else {
+            self.pick(
+                "the traffic is not encrypted: data, models and the token can be read along the way, so use networks that you trust",
+                "il traffico non è cifrato: dati, modelli e token si possono leggere lungo il percorso, quindi usa reti di cui ti fidi",
+            )
+        }
+    }
+
+    /// Ctrl-C cannot be listened for.
+    pub fn no_interrupt(self, cause: impl Display) -> String {
+        both!(self, "the system does not pass Ctrl-C on: {cause}", "il sistema non inoltra Ctrl-C: {cause}")
+    }
+
     /// How fast a device took a block of real sizes.
     pub fn speed(self, speed: f64) -> String {
         let thousands = self.0.decimal(speed / 1000.0, 1);
@@ -743,7 +777,14 @@ const HELP: &[(&str, &str, &str)] = &[
     (ANY, "skip_bad_rows", "Salta le righe che non si possono leggere, elencandole, invece di rifiutare il file"),
     (ANY, "database", "File SQLite su cui eseguire le query"),
     ("devices", "", "Elenca con che cosa questo computer può calcolare"),
-    ("devices", "check", "Confronta di nuovo ogni dispositivo con il processore e ne misura la velocità"),
+    ("devices", "check", "Confronta di nuovo ogni dispositivo con il processore e ne misura la velocità; con --add, solo quello aggiunto"),
+    ("devices", "add", "Aggiunge un dispositivo che `lapidary serve` offre su un altro computer, dal suo indirizzo"),
+    ("devices", "token", "Il token che viene stampato lì"),
+    ("devices", "remove", "Dimentica un dispositivo di un altro computer"),
+    ("serve", "", "Lascia calcolare un altro computer su un dispositivo di questo, fino a Ctrl-C; il traffico non è cifrato"),
+    ("serve", "device", "Dispositivo da offrire: auto, cpu, gpu o un id di `lapidary devices`"),
+    ("serve", "listen", "Dove mettersi in ascolto; 127.0.0.1 lo raggiunge solo questo computer, 0.0.0.0 tutta la rete, e la porta 0 è una qualsiasi libera"),
+    ("serve", "new_token", "Crea un altro token; chi ha quello di prima non può più calcolare qui"),
     ("models", "", "Elenca, scarica, importa ed esporta modelli"),
     ("list", "", "Modelli su questo computer e modelli che si possono scaricare"),
     ("get", "", "Scarica un modello del catalogo, o qualsiasi proprietario/repository dell’hub"),
@@ -899,12 +940,14 @@ const HELP: &[(&str, &str, &str)] = &[
 
 /// What stands for a value in the help; a name that is missing here is the same in Italian.
 const PLACEHOLDERS: &[(&str, &str)] = &[
+    ("ADDRESS:PORT", "INDIRIZZO:PORTA"),
     ("COLUMNS", "COLONNE"),
     ("WITHOUT", "SEZIONE"),
     ("DEVICE", "DISPOSITIVO"),
     ("DIR", "CARTELLA"),
     ("FOLDER", "CARTELLA"),
     ("FORMAT", "FORMATO"),
+    ("HOST:PORT", "HOST:PORTA"),
     ("KEY=VALUE", "CHIAVE=VALORE"),
     ("KEY=VALUES", "CHIAVE=VALORI"),
     ("TRIALS", "PROVE"),
@@ -918,6 +961,7 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("METHODS", "METODI"),
     ("ROW", "RIGA"),
     ("ROWS", "RIGHE"),
+    ("SECRET", "SEGRETO"),
     ("SEEDS", "SEMI"),
     ("SIZES", "DIMENSIONI"),
     ("RUN", "ESECUZIONE"),
@@ -1080,6 +1124,11 @@ mod tests {
             w.nothing_to_redo().into(),
             w.parity(Parity::Pass).into(),
             w.parity(Parity::Unchecked).into(),
+            w.serving("x", "y"),
+            w.this_machine(1),
+            w.served(true).into(),
+            w.served(false).into(),
+            w.no_interrupt("x"),
         ];
         let records = [
             "completed",
@@ -1166,6 +1215,8 @@ mod tests {
             "pause ",
             "resume ",
             "bench ",
+            "devices ",
+            "serve ",
             "models ",
             "models import ",
             "data check ",

@@ -27,6 +27,8 @@ pub enum Kind {
     Gpu,
     /// A graphics API emulated on the processor (lavapipe, WARP): a test bed, slower than `Cpu`.
     Software,
+    /// A device of another machine, see [`crate::remote`].
+    Remote,
 }
 
 /// Whether a device's numbers were held against the CPU's.
@@ -47,16 +49,16 @@ pub enum Parity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[ts(rename = "Device")]
 pub struct Info {
-    /// What `--device` takes: `cpu`, `gpu:0`, `software`.
+    /// What `--device` takes: `cpu`, `gpu:0`, `software`; of another machine its address, `workstation:7370`.
     pub id: String,
     /// The maker's name for it.
     pub name: String,
     /// What computes.
     #[ts(inline)]
     pub kind: Kind,
-    /// Graphics API, or the instruction set for the CPU.
+    /// Graphics API, or the instruction set for the CPU; of another machine, what reaches it.
     pub api: String,
-    /// Driver name and version, where there is one.
+    /// Driver name and version, where there is one; of another machine, by what its device computes there.
     pub driver: String,
     /// Largest buffer that one computation can read, in bytes; 0 if there is no such limit.
     pub max_binding_bytes: u64,
@@ -101,7 +103,7 @@ pub fn list() -> Vec<Info> {
     out
 }
 
-/// Opens the device called `id`: `cpu`, `gpu` (the first real one), or an id from [`list`].
+/// Opens the device of this machine that is called `id`: `cpu`, `gpu` (the first real one), or an id from [`list`].
 ///
 /// # Errors
 /// If there is no such device.
@@ -134,6 +136,11 @@ pub fn prepare(fusion: bool, kernels: &Path) -> bool {
     (BurnConfig::get().fusion().beam_search.max_explorations != Some(0)) == fusion
 }
 
+/// What a device is called in a message; of another machine, its address.
+pub fn name(device: &Device) -> String {
+    crate::remote::address(device).unwrap_or_else(|| format!("{device:?}"))
+}
+
 /// A tensor as the CPU holds it, its values one after the other.
 ///
 /// # Errors
@@ -143,7 +150,7 @@ pub fn held<const D: usize>(t: Tensor<D>) -> Result<FlexTensor> {
     // what is trained is tracked elsewhere
     let flex = t.inner().try_into_primitive::<Flex>();
     flex.map(|t| t.to_contiguous()).map_err(|e| Error::Device {
-        device: format!("{device:?}"),
+        device: name(&device),
         what: say!("a weight is not where it should be: {e:?}", "un peso non è dove dovrebbe essere: {e:?}"),
     })
 }

@@ -1,7 +1,7 @@
 //! Writing files so that a crash or a full disk never leaves half of one, and reading those too large for memory.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Result, Write};
 use std::path::Path;
 
@@ -18,9 +18,28 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomically`], or what `fill` says.
 pub fn write_atomically_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    write_into(path, File::options().write(true).create(true).truncate(true), fill)
+}
+
+/// As [`write_atomically`], for what nobody else on this machine shall read: on Unix the file is its owner's alone, elsewhere it
+/// is as open as its folder.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_privately(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // one that a crash left behind may be open to others
+    let _ = std::fs::remove_file(unfinished(path));
+    write_into(path, &options, |out| out.write_all(bytes))
+}
+
+fn write_into(path: &Path, options: &OpenOptions, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let temporary = unfinished(path);
     let write = || {
-        let mut file = BufWriter::new(File::create(&temporary)?);
+        let mut file = BufWriter::new(options.open(&temporary)?);
         fill(&mut file)?;
         file.into_inner()?.sync_all()?;
         std::fs::rename(&temporary, path)

@@ -16,7 +16,8 @@
 //! * [`generate`]: greedy, sampled and constrained decoding over a key/value cache;
 //! * [`export`]: writes a model, tuned or not, for other programs;
 //! * [`floor`]: how fast a step could be at best;
-//! * [`device`]: what this machine can compute on, and `kernels`: what it found out about its kernels.
+//! * [`device`]: what this machine can compute on, and `kernels`: what it found out about its kernels;
+//! * [`remote`]: another machine as a device, and this one as another's.
 //!
 //! The crate knows tokens and tensors; it knows nothing of examples, tasks or files of data.
 
@@ -39,6 +40,7 @@ pub mod loss;
 pub mod model;
 pub mod packed;
 pub mod quant;
+pub mod remote;
 pub mod rows;
 pub mod table;
 pub mod tokenizer;

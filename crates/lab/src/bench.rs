@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
+use crate::remote;
 use data::encode::Mark;
 use data::{Batch, Encoded};
 use gemma::device::Kind;
@@ -113,7 +114,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     let mut times = Times(Vec::new());
     let plan = Plan { model: &body, examples: &examples, settings: &settings, seed: 0 };
     let tuned = Tuned { trained, head };
-    plan.run(plan.start(tuned.clone()), &mut times)?;
+    remote::minding(&device, None, || plan.run(plan.start(tuned.clone()), &mut times).map_err(Error::from))?;
     let peak_memory_bytes = train::memory::peak();
     let first_step_seconds = times.0.remove(0);
     let seconds_per_step = median(&mut times.0);

@@ -4,7 +4,7 @@
 //! line and its standard input, answers on its standard output, and says what failed on its standard error.
 
 use crate::error::{Error, Result};
-use crate::{devices, forecast};
+use crate::{devices, forecast, remote};
 use say::say;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -149,12 +149,13 @@ fn ended(status: ExitStatus) -> String {
 pub fn as_child(words: impl Iterator<Item = OsString>, out: &mut impl Write, err: &mut impl Write) -> Option<ExitCode> {
     let words: Vec<OsString> = words.skip(1).collect();
     let word = words.first()?.to_str()?;
-    if let (devices::PROBE | devices::PROBE_HALVED | forecast::MEASURE, Ok(code)) = (word, std::env::var(say::VARIABLE)) {
+    if let (devices::PROBE | devices::PROBE_HALVED | remote::ASK | forecast::MEASURE, Ok(code)) = (word, std::env::var(say::VARIABLE)) {
         say::speak(say::Language::of_code(&code));
     }
     let done = match (word, &words[1..]) {
-        (devices::PROBE, [id, fusion, kernels]) => devices::probe(&id.to_string_lossy(), fusion == "fused", kernels.as_ref()),
+        (devices::PROBE, [id, fusion, kernels]) => devices::probe(&id.to_string_lossy(), fusion == "fused", kernels.as_ref(), std::io::stdin()),
         (devices::PROBE_HALVED, [id, fusion, kernels]) => devices::probe_halved(&id.to_string_lossy(), fusion == "fused", kernels.as_ref()),
+        (remote::ASK, [address]) => remote::answer(&address.to_string_lossy(), std::io::stdin()),
         (forecast::MEASURE, [home]) => forecast::measured(home.as_ref(), std::io::stdin()),
         _ => return None,
     };

@@ -363,7 +363,12 @@ impl Desk {
             None => run::open(&self.home, folder, "auto")?,
         };
         let (_, opened) = answering.insert((folder.into(), opened));
-        opened.ask(text, tell)
+        let asked = opened.minding(|| opened.ask(text, tell));
+        if asked.is_err() && opened.is_lost() {
+            // the next time it is opened anew, on what there is then
+            *answering = None;
+        }
+        asked
     }
 
     /// Holds runs against each other, each pair.

@@ -11,11 +11,13 @@ use crate::child::Children;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::Library;
+use crate::remote::{self, Remembered};
 use gemma::device::{self, Device, Info, Kind, Parity};
 use say::say;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -49,17 +51,18 @@ struct Probe {
     speed: f64,
 }
 
-/// Tries a device in this process: what the child does that [`check`] starts. `kernels` is [`Home::kernels`].
+/// Tries a device in this process: what the child does that [`check`] starts. `kernels` is [`Home::kernels`]; the token of another
+/// machine comes by `input`.
 ///
 /// # Errors
 /// If there is no such device, or it fails.
-pub(crate) fn probe(id: &str, fusion: bool, kernels: &Path) -> Result<String> {
+pub(crate) fn probe(id: &str, fusion: bool, kernels: &Path, input: impl Read) -> Result<String> {
     device::prepare(fusion, kernels);
-    let (_, device) = device::open(id)?;
+    let device = if gemma::remote::is_address(id) { gemma::remote::open(id, &remote::token(input)?)? } else { device::open(id)?.1 };
     said(&Probe { difference: parity::measure(&device)?, speed: parity::speed(&device, MEASURING)? })
 }
 
-/// The same with weights in half precision, if the device has it.
+/// The same with weights in half precision, if the device has it; another machine's is not asked.
 ///
 /// # Errors
 /// If there is no such device, or it fails.
@@ -78,6 +81,8 @@ fn said(found: &impl Serialize) -> Result<String> {
 struct Trial<'a> {
     children: &'a Children,
     home: &'a Home,
+    /// Of another machine; empty for those of this one.
+    token: &'a str,
     cancel: &'a AtomicBool,
 }
 
@@ -86,21 +91,46 @@ impl Trial<'_> {
     fn of<T: DeserializeOwned>(&self, word: &str, id: &str, fusion: bool) -> std::result::Result<T, String> {
         let kernels = self.home.kernels();
         let words: [&OsStr; 4] = [word.as_ref(), id.as_ref(), if fusion { "fused" } else { "unfused" }.as_ref(), kernels.as_os_str()];
-        let said = self.children.answer(&words, "", self.cancel).map_err(|e| e.to_string())?;
+        let said = self.children.answer(&words, self.token, self.cancel).map_err(|e| e.to_string())?;
         serde_json::from_str(said.trim()).map_err(|e| say!("its answer cannot be read: {e}", "la sua risposta non si può leggere: {e}"))
     }
 }
 
-/// The devices with what is remembered of them.
+/// The devices with what is remembered of them; one of another machine that does not answer now, with the reason.
+///
+/// # Errors
+/// If the library, or what is remembered of other machines, cannot be read.
+pub fn list(home: &Home) -> Result<Vec<Info>> {
+    let library = Library::open(home)?;
+    let mut all = here(&library)?;
+    let known = remote::known(home)?;
+    if !known.is_empty() {
+        all.extend(elsewhere(&library, &known, &Children::own()?, &AtomicBool::new(false))?);
+    }
+    Ok(all)
+}
+
+/// The devices of this machine with what is remembered of them.
+fn here(library: &Library) -> Result<Vec<Info>> {
+    device::list().into_iter().map(|info| recall(library, info)).collect()
+}
+
+/// Devices of other machines as these tell of them now.
+fn elsewhere(library: &Library, known: &[Remembered], children: &Children, cancel: &AtomicBool) -> Result<Vec<Info>> {
+    let told = remote::ask_all(known, children, cancel);
+    told.into_iter().map(|info| if info.detail.is_empty() { recall(library, info) } else { Ok(info) }).collect()
+}
+
+/// Whether a device may compute, as far as it is known.
+fn passed(info: &Info) -> bool {
+    matches!(info.parity, Parity::Pass | Parity::Unfused)
+}
+
+/// A device with what is remembered of it.
 ///
 /// # Errors
 /// If the library cannot be read.
-pub fn list(home: &Home) -> Result<Vec<Info>> {
-    let library = Library::open(home)?;
-    device::list().into_iter().map(|info| recall(&library, info)).collect()
-}
-
-fn recall(library: &Library, mut info: Info) -> Result<Info> {
+pub(crate) fn recall(library: &Library, mut info: Info) -> Result<Info> {
     let known = library.verdict(&info.key())?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
     if let Some(verdict) = known.filter(|v| v.version == crate::VERSION) {
         (info.parity, info.detail, info.speed, info.f16) = (verdict.parity, verdict.detail, verdict.speed, verdict.f16);
@@ -108,24 +138,34 @@ fn recall(library: &Library, mut info: Info) -> Result<Info> {
     Ok(info)
 }
 
-/// Tries a device anew and remembers what came of it. The CPU is the reference; only its speed is measured.
+/// Tries a device anew and remembers what came of it. The CPU is the reference; only its speed is measured. Of a device of another
+/// machine that cannot be reached nothing is remembered: it is given back unchecked, with the reason.
 ///
 /// # Errors
 /// If the library cannot be written, the CPU fails, or `cancel` was set. A device that fails is an answer.
-pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) -> Result<Info> {
+pub fn check(home: &Home, mut info: Info, children: &Children, cancel: &AtomicBool) -> Result<Info> {
+    let mut own = None;
+    if info.kind == Kind::Remote {
+        let known = remote::remembered(home, &info.id)?;
+        match remote::ask(&known.address, &known.token, children, cancel) {
+            Ok(told) => info = told.info(&known.address),
+            Err(reason) => return Ok(Info { parity: Parity::Unchecked, detail: reason, speed: None, ..info }),
+        }
+        own = Some(known);
+    }
     let verdict = if info.kind == Kind::Cpu {
         let speed = parity::speed(&device::open("cpu")?.1, MEASURING)?;
         Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), f16: false, version: crate::VERSION.into() }
     } else {
-        let trial = Trial { children, home, cancel };
+        let trial = Trial { children, home, token: own.as_ref().map_or("", |known| known.token.as_str()), cancel };
         let tried = [true, false].map(|fusion| trial.of::<Probe>(PROBE, &info.id, fusion));
         let verdict = judge(&tried[0], &tried[1]);
         let verdict = match verdict.parity {
-            Parity::Pass | Parity::Unfused => {
+            Parity::Pass | Parity::Unfused if info.kind != Kind::Remote => {
                 let halved = trial.of::<Option<Difference>>(PROBE_HALVED, &info.id, verdict.parity == Parity::Pass);
                 with_halved(verdict, &halved)
             }
-            Parity::Refused | Parity::Unchecked => verdict,
+            _ => verdict,
         };
         if cancel.load(Ordering::Relaxed) {
             // that it was not waited for says nothing against the device
@@ -134,6 +174,12 @@ pub fn check(home: &Home, info: Info, children: &Children, cancel: &AtomicBool) 
                 "il confronto di {} con il processore non è arrivato alla fine; riprova",
                 info.name
             )));
+        }
+        if verdict.parity == Parity::Refused
+            && let Some(Err(reason)) = own.map(|known| remote::ask(&known.address, &known.token, children, cancel))
+        {
+            // a machine that has gone away has not computed wrongly
+            return Ok(Info { detail: reason, ..info });
         }
         verdict
     };
@@ -187,8 +233,21 @@ fn with_halved(verdict: Verdict, halved: &std::result::Result<Option<Difference>
 /// ends it.
 ///
 /// # Errors
-/// If there is no such device, or as [`check`].
+/// If there is no such device, another machine does not answer, or as [`check`].
 pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut(&Info), cancel: &AtomicBool) -> Result<Info> {
+    choose(home, id, true, children, on_check, cancel)
+}
+
+/// [`find`] among the devices of this machine alone.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_here(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut(&Info), cancel: &AtomicBool) -> Result<Info> {
+    choose(home, id, false, children, on_check, cancel)
+}
+
+/// [`find`], among those of other machines too if `beyond`.
+fn choose(home: &Home, id: &str, beyond: bool, children: &Children, on_check: &mut dyn FnMut(&Info), cancel: &AtomicBool) -> Result<Info> {
     let mut known = |info: Info, measured: bool| {
         if info.parity != Parity::Unchecked && (info.speed.is_some() || !measured) {
             return Ok(info);
@@ -199,7 +258,15 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
     if id == "cpu" {
         return Ok(device::open(id)?.0);
     }
-    let all = list(home)?;
+    let library = Library::open(home)?;
+    if beyond && gemma::remote::is_address(id) {
+        let own = remote::remembered(home, id)?;
+        let told = remote::ask(&own.address, &own.token, children, cancel).map_err(Error::Request)?;
+        let info = known(recall(&library, told.info(&own.address))?, false)?;
+        // it went away meanwhile
+        return if info.parity == Parity::Unchecked { Err(Error::Request(info.detail)) } else { Ok(info) };
+    }
+    let mut all = here(&library)?;
     if id != "auto" {
         let named = all.iter().find(|i| if id == "gpu" { i.kind == Kind::Gpu } else { i.id == id });
         let info = named.ok_or_else(|| gemma::Error::Device {
@@ -208,16 +275,26 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
         })?;
         return known(info.clone(), false);
     }
-    let (cpu, gpus): (Vec<Info>, Vec<Info>) =
+    if beyond {
+        // those that have agreed before are asked whether they still are what they were
+        let mut agreed = Vec::new();
+        for own in remote::known(home)? {
+            if passed(&recall(&library, own.told.info(&own.address))?) {
+                agreed.push(own);
+            }
+        }
+        all.extend(elsewhere(&library, &agreed, children, cancel)?.into_iter().filter(passed));
+    }
+    let (cpu, others): (Vec<Info>, Vec<Info>) =
         all.into_iter().filter(|i| i.kind != Kind::Software && i.parity != Parity::Refused).partition(|i| i.kind == Kind::Cpu);
-    if gpus.is_empty() {
+    if others.is_empty() {
         // nothing to choose from, so nothing is measured
         return cpu.into_iter().next().map_or_else(|| Ok(device::open("cpu")?.0), Ok);
     }
     let mut candidates = Vec::new();
-    for info in cpu.into_iter().chain(gpus) {
+    for info in cpu.into_iter().chain(others) {
         let info = known(info, true)?;
-        if info.parity != Parity::Refused {
+        if passed(&info) {
             candidates.push(info);
         }
     }
@@ -231,7 +308,18 @@ pub fn find(home: &Home, id: &str, children: &Children, on_check: &mut dyn FnMut
 /// If there is no such device, it does not compute what the CPU computes, or this process has already opened one that
 /// needs other settings.
 pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
-    let info = find(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?;
+    opened(home, find(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?)
+}
+
+/// [`open`] among the devices of this machine alone.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_here(home: &Home, id: &str) -> Result<(Info, Device)> {
+    opened(home, find_here(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?)
+}
+
+fn opened(home: &Home, info: Info) -> Result<(Info, Device)> {
     let fail = |what: String| Error::from(gemma::Error::Device { device: info.id.clone(), what });
     match info.parity {
         Parity::Refused => {
@@ -249,7 +337,10 @@ pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
             "richiede altre impostazioni rispetto al dispositivo usato prima; chiudi Lapidary e riavvialo"
         )));
     }
-    let (_, device) = device::open(&info.id)?;
+    let device = match info.kind {
+        Kind::Remote => gemma::remote::open(&info.id, &remote::remembered(home, &info.id)?.token)?,
+        Kind::Cpu | Kind::Gpu | Kind::Software => device::open(&info.id)?.1,
+    };
     Ok((info, device))
 }
 

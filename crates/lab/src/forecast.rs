@@ -12,6 +12,7 @@ use crate::child::{Children, Failed};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::recipe::{Method, Recipe};
+use crate::remote;
 use crate::run::{self, Prepared, Request};
 use crate::task;
 use crate::vectors;
@@ -131,6 +132,11 @@ pub(crate) fn measured(home: &Path, mut input: impl Read) -> Result<String> {
 fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let begun = Instant::now();
     let p = run::prepare(home, request, None)?;
+    remote::minding(p.model.device(), None, || cost(&p, request, begun))
+}
+
+/// What a run costs that was made ready since it was begun.
+fn cost(p: &Prepared, request: &Request, begun: Instant) -> Result<Forecast> {
     let test = run::evaluated(&p.set).map_or(&[][..], |split| p.set.examples(split));
     let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     let answerer = answerer.showing(p.set.examples(Split::Train), test, request.seed)?;
@@ -164,13 +170,13 @@ fn measure(home: &Home, request: &Request) -> Result<Forecast> {
     let forward = pass.elapsed().as_secs_f64() / tokens(rows.iter().map(|&r| &validation[r])).max(1) as f64;
 
     let settings = &p.recipe.train;
-    let dry = dry_run(&p, body, &encoded, request.seed, tuned.clone())?;
+    let dry = dry_run(p, body, &encoded, request.seed, tuned.clone())?;
     let all = tokens(encoded.iter()) * settings.epochs;
     let thinned = if tuned.head.is_some() { 1.0 - settings.thin / 2.0 } else { 1.0 };
     let plan = Plan { model: body, examples: &encoded, settings, seed: request.seed };
     let mut evaluations = settings.epochs * settings.evaluations_per_epoch + usize::from(settings.average > 1);
     let mut evaluating = tokens(validation.iter()) as f64 * forward;
-    let writing = Writing::measure(&p, &answerer, &tuned, &encoded)?;
+    let writing = Writing::measure(p, &answerer, &tuned, &encoded)?;
     if tuned.head.is_some() {
         evaluations += 1;
     } else if p.task.kind == Kind::Intent {

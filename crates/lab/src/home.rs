@@ -68,6 +68,16 @@ impl Home {
         self.path.join("settings.json")
     }
 
+    /// Devices of other machines, with what lets this one compute there: for its owner alone.
+    pub fn remote_devices(&self) -> PathBuf {
+        self.path.join("remote-devices.json")
+    }
+
+    /// What lets other machines compute here: for its owner alone.
+    pub fn served_token(&self) -> PathBuf {
+        self.path.join("served-token")
+    }
+
     /// The library's database.
     pub fn database(&self) -> PathBuf {
         self.path.join("library.sqlite")

@@ -27,6 +27,7 @@ pub mod library;
 pub mod look;
 pub mod models;
 pub mod recipe;
+pub mod remote;
 pub mod reports;
 pub mod resume;
 pub mod run;

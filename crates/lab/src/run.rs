@@ -14,6 +14,7 @@ use crate::library::{Library, RunRow};
 use crate::look;
 use crate::models;
 use crate::recipe::{Method, Recipe};
+use crate::remote;
 use crate::task::{self, Scorer, Task};
 use crate::vectors;
 use data::check::{self, Finding, Severity};
@@ -203,6 +204,18 @@ pub(crate) struct GoingOn {
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     let begun = Instant::now();
     let p = prepare(home, request, going_on.as_ref())?;
+    let device = p.model.device().clone();
+    remote::minding(&device, Some(&request.out), || train_prepared(home, request, going_on, (p, begun), on_event, stop))
+}
+
+fn train_prepared(
+    home: &Home,
+    request: &Request,
+    going_on: Option<GoingOn>,
+    (p, begun): (Prepared, Instant),
+    on_event: &mut dyn FnMut(&Event),
+    stop: &AtomicBool,
+) -> Result<RunResult> {
     let mut answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     if p.task.kind == Kind::Sql {
         answerer = answerer.upon(Sandbox::open(&task::database(&p.set)?)?);
@@ -277,8 +290,8 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
         examples: p.set.examples(Split::Validation),
         validation: &validation,
         base: &record.model.name,
-        // of a run that goes on, the beginning was not measured
-        meter: if going_on.is_none() { Meter::start() } else { None },
+        // of a run that goes on, the beginning was not measured, and another machine's energy is not this one's
+        meter: if going_on.is_none() && p.device.kind != device::Kind::Remote { Meter::start() } else { None },
         begun,
         first_step_seconds: None,
     };
@@ -424,6 +437,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
             Ok(())
         })
     });
+    let finished = finished.map_err(|error| remote::instead(p.model.device(), Some(&request.out), error));
     if let Err(error) = &finished {
         result.status = FAILED.into();
         result.error = Some(error.to_string());
@@ -1118,12 +1132,22 @@ impl Opened {
         })
     }
 
+    /// Asks something of the model, see [`remote::minding`].
+    pub(crate) fn minding<T>(&self, asked: impl FnOnce() -> Result<T>) -> Result<T> {
+        remote::minding(self.model.device(), None, asked)
+    }
+
+    /// Whether the model is on a device of another machine that does not answer any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        gemma::remote::lost(self.model.device())
+    }
+
     /// Answers texts.
     ///
     /// # Errors
     /// If a text is too long or the device fails.
     pub fn predict(&self, texts: &[&str]) -> Result<Vec<Answer>> {
-        self.answerer()?.answer(Some(&self.tuned), texts, Mode::Best)
+        self.minding(|| self.answerer()?.answer(Some(&self.tuned), texts, Mode::Best))
     }
 
     /// The request that began the run.
@@ -1187,7 +1211,7 @@ impl Opened {
         let answerer = self.answerer()?;
         answerer.encode(examples)?;
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-        let said = answerer.answer(Some(&self.tuned), &texts, Mode::Best)?;
+        let said = self.minding(|| answerer.answer(Some(&self.tuned), &texts, Mode::Best))?;
         let (metrics, predictions) = scorer.score(examples, &said)?;
         Ok((metrics, predictions, said))
     }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::Library;
 use crate::models;
+use crate::remote;
 use crate::search::prune;
 use data::check::{self, Finding};
 use data::map::{Point, Suspect, Vectors};
@@ -90,7 +91,7 @@ pub fn embed(
             let (_, device) = devices::open(home, reader.device)?;
             let tokenizer = Tokenizer::open(&weights)?;
             let model = Gemma::load(weights, &device)?;
-            let Some(flat) = states(&model, &tokenizer, &texts, stop, progress)? else { return Ok(None) };
+            let Some(flat) = remote::minding(&device, None, || states(&model, &tokenizer, &texts, stop, progress))? else { return Ok(None) };
             kept.write(&flat)?;
             flat
         }

@@ -146,15 +146,15 @@ pub struct DataRecord {
 /// The device that computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct DeviceRecord {
-    /// Device id, for instance `cpu`.
+    /// Device id, for instance `cpu`; of another machine, its address.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `cpu`, `gpu` or `software`.
+    /// `cpu`, `gpu`, `software` or `remote`.
     pub kind: String,
-    /// Graphics API or instruction set.
+    /// Graphics API or instruction set; of another machine, what reaches it.
     pub api: String,
-    /// Driver, where there is one.
+    /// Driver, where there is one; of another machine, by what its device computes there.
     pub driver: String,
     /// Whether it computes what the CPU computes, as was found before the run: `pass`, `unfused` (only with operations not
     /// fused) or `unchecked`; nothing of the CPU, which is what others are held against.

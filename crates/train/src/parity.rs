@@ -150,7 +150,7 @@ impl Ready {
         let (loss, mut gradients) = forward_backward(&self.model, &self.tuned, &self.batch, self.total)?;
         let mut found = Vec::new();
         let mut failed = None;
-        let device = format!("{:?}", self.model.device());
+        let device = gemma::device::name(self.model.device());
         self.tuned.visit(&mut |path, t| match t.grad_remove(&mut gradients).map(values) {
             Some(Ok(values)) => found.push((path.to_string(), values)),
             Some(Err(what)) => failed = Some(what),

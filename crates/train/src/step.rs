@@ -217,7 +217,7 @@ pub(crate) fn scalar(model: &Gemma, t: Tensor<1>) -> gemma::Result<f64> {
 /// If the device failed.
 fn scalars<const N: usize>(model: &Gemma, t: [Tensor<1>; N]) -> gemma::Result<[f64; N]> {
     let fail = |e: String| gemma::Error::Device {
-        device: format!("{:?}", model.device()),
+        device: gemma::device::name(model.device()),
         what: say!("a result could not be read back: {e}", "un risultato non si è potuto rileggere: {e}"),
     };
     let data = Tensor::cat(t.into(), 0).try_into_data().map_err(|e| fail(format!("{e:?}")))?;

@@ -75,6 +75,10 @@ export interface Door {
   devices(): Promise<Device[]>;
   /** Tries a device that has not been held against the processor yet, of which `onCheck` is told by name; gives all devices as they are then. Aborting leaves it untried. */
   readyDevice(device: string, onCheck: (name: string) => void, signal: AbortSignal): Promise<Device[]>;
+  /** Adds the device that another machine serves at an address, which is asked what it is; gives all devices as they are then. */
+  addDevice(address: string, token: string): Promise<Device[]>;
+  /** Forgets a device of another machine; gives those that are left. */
+  removeDevice(address: string): Promise<Device[]>;
   tasks(): Promise<Task[]>;
 
   models(): Promise<Model[]>;

@@ -19,6 +19,7 @@ import type {
   ColumnsView,
   Command,
   DataSummary,
+  Device,
   Edit,
   EventBatch,
   Failure,
@@ -171,6 +172,8 @@ export class Double implements Door {
   readonly #failAt: number | undefined;
   readonly #tight: boolean;
   #untried: string | undefined;
+  /** Addresses of devices of other machines. */
+  #elsewhere: string[] = [];
   readonly #runs = new Map<string, Played>();
   readonly #commands = new Set<(command: Command) => void>();
   readonly #drags = new Set<(over: boolean) => void>();
@@ -312,7 +315,19 @@ export class Double implements Door {
 
   devices(): ReturnType<Door['devices']> {
     const { id, name, api, driver } = HEAD.run.device;
-    return give([{ id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, memory_bytes: null, f16: false, subgroups: false, parity: 'pass', detail: '', speed: null }]);
+    const processor: Device = { id, name, kind: 'cpu', api, driver, max_binding_bytes: 0, memory_bytes: null, f16: false, subgroups: false, parity: 'pass', detail: '', speed: null };
+    return give([processor, ...this.#elsewhere.map((address): Device => ({ ...processor, id: address, name: 'NVIDIA RTX A4000', kind: 'remote', api: 'burn remote' }))]);
+  }
+
+  addDevice(address: string, token: string): ReturnType<Door['addDevice']> {
+    if (token === 'wrong') return fail(`device ${address}: does not take this token; add the device again with the token that \`lapidary serve\` prints there`);
+    this.#elsewhere.push(address);
+    return this.devices();
+  }
+
+  removeDevice(address: string): ReturnType<Door['removeDevice']> {
+    this.#elsewhere = this.#elsewhere.filter((known) => known !== address);
+    return this.devices();
   }
 
   async readyDevice(...[, onCheck, signal]: Parameters<Door['readyDevice']>): ReturnType<Door['readyDevice']> {

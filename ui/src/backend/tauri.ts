@@ -85,6 +85,8 @@ export const tauri: Door = {
 
   devices: () => call('devices'),
   readyDevice: (device, onCheck, signal) => watched(onCheck, signal, (checking) => call('ready_device', { device, checking })),
+  addDevice: (address, token) => call('add_device', { address, token }),
+  removeDevice: (address) => call('remove_device', { address }),
   tasks: () => call('tasks'),
 
   models: () => call('models'),

@@ -673,6 +673,30 @@ export class App {
     return made;
   }
 
+  /** Adds the device that another machine serves, and chooses it; the reason where it could not be added. */
+  async addDevice(address: string, token: string): Promise<string | null> {
+    const id = address.trim().toLowerCase();
+    try {
+      this.devices = await this.door.addDevice(id, token.trim());
+      Reflect.deleteProperty(this.#ready, id);
+      this.device = id;
+      return null;
+    } catch (reason) {
+      return failure(reason).message;
+    }
+  }
+
+  /** Forgets a device of another machine; the reason where it could not be forgotten. */
+  async removeDevice(id: string): Promise<string | null> {
+    try {
+      this.devices = await this.door.removeDevice(id);
+      if (this.device === id) this.device = 'auto';
+      return null;
+    } catch (reason) {
+      return failure(reason).message;
+    }
+  }
+
   async measure(): Promise<void> {
     const request = this.request;
     // what was measured before is no longer what was chosen

@@ -20,6 +20,7 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; usa --device cpu, oppure aggiorna il driver ed esegui `lapidary devices --check`/g, '', 'deviceOrDriver'],
   [/; `lapidary devices` (lists what is|elenca quelli presenti)/g, '', 'device'],
   [/; (choose another|scegline un altro) (with|con) --device/g, '', 'device'],
+  [/; (add it with|aggiungilo con) lapidary devices --add/g, '', 'addDevice'],
   [/; name a file with --train, or a folder with --data/g, '', 'data'],
   [/; indica un file con --train, oppure una cartella con --data/g, '', 'data'],
   [/; (name one with|indicane uno con) --(train|validation|test)/g, '', 'data'],

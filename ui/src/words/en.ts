@@ -34,6 +34,7 @@ export const en = {
     method: 'On Start, under Settings, choose the method Completion.',
     device: 'On Start, under Settings, choose a device.',
     deviceOrDriver: 'On Start, under Settings, choose another device, or update the driver.',
+    addDevice: 'On Start, under Settings, it can be added in the details of the devices.',
     token: 'Accept the licence on the hub’s page of the model, make a token there, and put it into the field below the button.',
     data: 'Open a file or a folder on Start.',
     columns: 'Say on Data which column holds what.',
@@ -88,6 +89,7 @@ export const en = {
   start: {
     title: 'What shall Gemma learn?',
     lead: 'Three choices, then Start. Everything stays on this machine.',
+    leadElsewhere: (device: string, address: string) => `Three choices, then Start. ${device} computes it, at ${address}.`,
     task: 'Task',
     data: 'Data',
     model: 'Model',
@@ -163,6 +165,16 @@ export const en = {
     brokeLead: 'Where it was saved before, it goes on from there.',
     recent: 'Recent runs',
     noRuns: 'Runs will appear here.',
+  },
+
+  remote: {
+    title: 'Devices of other machines',
+    lead: 'On the other machine, lapidary serve --listen 0.0.0.0:7370 prints its token. Data and model travel there unencrypted, so use networks that you trust.',
+    address: 'Address and port',
+    token: 'Token',
+    add: 'Add',
+    adding: 'Asking it what it is…',
+    forget: (device: string, address: string) => `Forget ${device} at ${address}`,
   },
 
   /** The settings of a recipe: what they are called, and what they do. */

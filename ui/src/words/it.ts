@@ -34,6 +34,7 @@ export const it: Words = {
     method: 'In Inizio, sotto Impostazioni, scegli il metodo Completamento.',
     device: 'In Inizio, sotto Impostazioni, scegli un dispositivo.',
     deviceOrDriver: 'In Inizio, sotto Impostazioni, scegli un altro dispositivo, oppure aggiorna il driver.',
+    addDevice: 'In Inizio, sotto Impostazioni, si può aggiungere nei dettagli dei dispositivi.',
     token: 'Accetta la licenza nella pagina del modello sull’hub, crea lì un token e scrivilo nel campo sotto il pulsante.',
     data: 'Apri un file o una cartella in Inizio.',
     columns: 'Indica in Dati quale colonna contiene che cosa.',
@@ -96,6 +97,7 @@ export const it: Words = {
   start: {
     title: 'Che cosa deve imparare Gemma?',
     lead: 'Tre scelte, poi Avvia. Tutto resta su questo computer.',
+    leadElsewhere: (device, address) => `Tre scelte, poi Avvia. Calcola ${device}, su ${address}.`,
     task: 'Compito',
     data: 'Dati',
     model: 'Modello',
@@ -171,6 +173,16 @@ export const it: Words = {
     brokeLead: 'Se prima era stata salvata, prosegue da lì.',
     recent: 'Esecuzioni recenti',
     noRuns: 'Le esecuzioni compariranno qui.',
+  },
+
+  remote: {
+    title: 'Dispositivi di altri computer',
+    lead: 'Sull’altro computer, lapidary serve --listen 0.0.0.0:7370 stampa il suo token. Dati e modello vi arrivano non cifrati, quindi usa reti di cui ti fidi.',
+    address: 'Indirizzo e porta',
+    token: 'Token',
+    add: 'Aggiungi',
+    adding: 'Gli chiedo che cos’è…',
+    forget: (device, address) => `Dimentica ${device} su ${address}`,
   },
 
   recipe: {

@@ -5,7 +5,7 @@
  */
 export type Device = { 
 /**
- * What `--device` takes: `cpu`, `gpu:0`, `software`.
+ * What `--device` takes: `cpu`, `gpu:0`, `software`; of another machine its address, `workstation:7370`.
  */
 id: string, 
 /**
@@ -15,13 +15,13 @@ name: string,
 /**
  * What computes.
  */
-kind: "cpu" | "gpu" | "software", 
+kind: "cpu" | "gpu" | "software" | "remote", 
 /**
- * Graphics API, or the instruction set for the CPU.
+ * Graphics API, or the instruction set for the CPU; of another machine, what reaches it.
  */
 api: string, 
 /**
- * Driver name and version, where there is one.
+ * Driver name and version, where there is one; of another machine, by what its device computes there.
  */
 driver: string, 
 /**

@@ -5,7 +5,7 @@
  */
 export type DeviceRecord = { 
 /**
- * Device id, for instance `cpu`.
+ * Device id, for instance `cpu`; of another machine, its address.
  */
 id: string, 
 /**
@@ -13,15 +13,15 @@ id: string,
  */
 name: string, 
 /**
- * `cpu`, `gpu` or `software`.
+ * `cpu`, `gpu`, `software` or `remote`.
  */
 kind: string, 
 /**
- * Graphics API or instruction set.
+ * Graphics API or instruction set; of another machine, what reaches it.
  */
 api: string, 
 /**
- * Driver, where there is one.
+ * Driver, where there is one; of another machine, by what its device computes there.
  */
 driver: string, 
 /**
