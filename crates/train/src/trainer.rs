@@ -434,7 +434,10 @@ impl Run<'_> {
             tokens_per_second: tokens as f64 / seconds,
             memory_bytes: memory,
         });
-        let observed = Observed { loss, entropy, norm, update_ratio, moved, memory };
+        let largest = |of: &dyn Fn(&Batch) -> usize| batches.iter().map(of).max().unwrap_or(0);
+        let objective = self.state.tuned.objective();
+        let size = [largest(&|b| b.rows.total()), largest(&|b| b.rows.longest()), largest(&|b| step::targets(b, objective))];
+        let observed = Observed { loss, entropy, norm, update_ratio, moved, memory, size };
         if let Some(trouble) = self.state.guard.after_update(step + 1, observed) {
             return self.repair(step, trouble);
         }
@@ -508,6 +511,7 @@ impl Run<'_> {
 
     fn validate(&mut self) -> gemma::Result<()> {
         let Some(v) = self.observer.validate(&self.state.tuned)? else { return Ok(()) };
+        self.state.guard.after_validation(self.state.progress.steps);
         let progress = &mut self.state.progress;
         // nothing compares with what is no number, so one that came first would stay the best
         let number = v.score.is_finite() && v.loss.is_finite();
