@@ -505,8 +505,7 @@ impl<'a> Answerer<'a> {
     ) -> Result<Vec<Answer>> {
         let width = self.recipe.beams;
         let mut out = Vec::new();
-        // as many rows at once as without beams, so that memory does not grow with them
-        let at_once = (batch::FORWARD_ROWS / width).max(1);
+        let at_once = self.recipe.at_once(Kind::Sql);
         for (prompts, texts) in prompts.chunks(at_once).zip(texts.chunks(at_once)) {
             let grammars: Vec<String> = texts.iter().flat_map(|text| std::iter::repeat_n(self.task.grammar(text), width)).collect();
             let constraint = self.constraint(vocabulary, &grammars)?;
@@ -539,7 +538,7 @@ impl<'a> Answerer<'a> {
         // what is likelier than the rest together is soon drawn; sorting a whole vocabulary for each token is not
         let sampling = Sampling { temperature: 1.0, top_k: 64, top_p: 1.0, seed: 0 };
         let mut out = Vec::new();
-        let at_once = (batch::FORWARD_ROWS * 2 / votes).max(1);
+        let at_once = self.recipe.at_once(Kind::Hashtags);
         for prompts in prompts.chunks(at_once) {
             let grammars = vec![grammar::hashtags(); prompts.len() * votes];
             let constraint = self.constraint(vocabulary, &grammars)?;

@@ -123,14 +123,131 @@ pub(crate) fn remember(library: &Library, key: &str, scores: &Metrics) -> Result
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::home::Home;
+    use crate::models;
+    use crate::run::{self, Request};
     use data::Origin;
+    use data::read::Columns;
+    use data::set::{Source, Split};
     use std::collections::BTreeSet;
     use std::sync::Arc;
     use tasks::sandbox::Column;
     use tasks::score::{Scored, classification};
+
+    /// A library and a custom data set for the tiny model.
+    pub(crate) struct Bench {
+        dir: tempfile::TempDir,
+        pub(crate) home: Home,
+    }
+
+    impl Bench {
+        pub(crate) fn new() -> Self {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let home = Home::open(Some(&dir.path().join("home"))).expect("a home");
+            let bench = Self { dir, home };
+            bench.write("train", 8, "dove", "sì");
+            bench.write("validation", 2, "quando", "no");
+            bench.write("test", 3, "come", "forse");
+            bench
+        }
+
+        fn write(&self, part: &str, rows: usize, prompt: &str, completion: &str) {
+            let row = |i: usize| {
+                let prompt = format!("{prompt} {}", "abcdefgh".repeat(i + 1));
+                serde_json::json!({"prompt": prompt, "completion": format!("{completion} {i}"), "other": format!("{i} {prompt}")}).to_string() + "\n"
+            };
+            std::fs::write(self.dir.path().join(format!("{part}.jsonl")), (0..rows).map(row).collect::<String>()).expect("written");
+        }
+
+        pub(crate) fn request(&self, out: &str) -> Request {
+            Request {
+                task: "custom".into(),
+                data: Source { folder: Some(self.dir.path().into()), ..Source::default() },
+                // tests run in the folder of their crate
+                model: "../../tests/reference/tiny".into(),
+                method: "completion".into(),
+                device: "cpu".into(),
+                recipe: None,
+                set: ["epochs=1", "batch=4", "answer_tokens=40"].map(String::from).to_vec(),
+                rows: None,
+                seed: 0,
+                edited: false,
+                trial: false,
+                out: self.dir.path().join(out),
+                command: String::new(),
+            }
+        }
+
+        /// Under what the scores of the untuned model would be remembered, asked in each way.
+        fn keys(&self, change: &dyn Fn(&mut Request)) -> [String; 2] {
+            let mut request = self.request("out");
+            change(&mut request);
+            let p = run::prepare(&self.home, &request, None).expect("a sound request");
+            let (own, test) = (p.set.examples(Split::Train), p.set.examples(Split::Test));
+            let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language).expect("an answerer");
+            let answerer = answerer.showing(own, test, request.seed).and_then(|a| a.ending(own)).expect("short examples");
+            let model = models::record(&Library::open(&self.home).expect("a library"), &request.model, &p.weights).expect("a record");
+            WAYS.map(|(_, mode, _)| key(&p, &model, &answerer, test, mode).expect("a key"))
+        }
+    }
+
+    #[test]
+    fn what_the_model_reads_and_what_is_right_decide_what_is_remembered() {
+        let b = Bench::new();
+        let [untuned, shown] = b.keys(&|_| {});
+        assert_ne!(untuned, shown);
+        // what a training alone depends on changes nothing
+        let training: [&dyn Fn(&mut Request); 4] =
+            [&|_| {}, &|r| r.set.push("epochs=2".into()), &|r| r.set.push("rank=4".into()), &|r| r.method = "full".into()];
+        for change in training {
+            assert_eq!(b.keys(change), [untuned.clone(), shown.clone()]);
+        }
+        let schema = b.dir.path().join("schema.json");
+        std::fs::write(&schema, r#"{"type": "object", "properties": {"a": {"type": "boolean"}}, "additionalProperties": false}"#).expect("written");
+        let asking: [&dyn Fn(&mut Request); 6] = [
+            &|r| r.model = "../../tests/reference/tiny/tiny-f32.gguf".into(),
+            &|r| r.set.push("precision=bf16".into()),
+            &|r| r.set.push("answer_tokens=4".into()),
+            &|r| r.set.push("template.en={text} =".into()),
+            &|r| r.data.columns = Columns::parse("prompt=other").expect("a column"),
+            &|r| r.data.schema = Some(schema.clone()),
+        ];
+        let mut seen = BTreeSet::from([untuned.clone(), shown.clone()]);
+        for (i, change) in asking.into_iter().enumerate() {
+            assert!(b.keys(change).into_iter().all(|key| seen.insert(key)), "change {i}");
+        }
+        // other examples before the question, by chance or because the training set is another
+        let [same, other] = b.keys(&|r| r.seed = 1);
+        assert!(same == untuned && seen.insert(other));
+        b.write("train", 8, "perché", "sì");
+        let [same, other] = b.keys(&|_| {});
+        assert!(same == untuned && seen.insert(other));
+        b.write("train", 8, "dove", "sì");
+        for (prompt, completion) in [("chi", "forse"), ("come", "mai")] {
+            b.write("test", 3, prompt, completion);
+            assert!(b.keys(&|_| {}).into_iter().all(|key| seen.insert(key)), "{prompt}: {completion}");
+        }
+        b.write("test", 3, "come", "forse");
+        assert_eq!(b.keys(&|_| {}), [untuned, shown]);
+    }
+
+    #[test]
+    fn an_answer_that_was_not_learnt_is_cut_off_a_little_beyond_twice_the_longest() {
+        let b = Bench::new();
+        let most = |set: &str| {
+            let mut request = b.request("out");
+            request.set.push(set.into());
+            let p = run::prepare(&b.home, &request, None).expect("a sound request");
+            let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, "").expect("an answerer");
+            let longest = p.tokenizer.encode(" sì 7").expect("tokens").len();
+            (longest, answerer.ending(p.set.examples(Split::Train)).expect("short answers").untuned_tokens())
+        };
+        let (longest, cut) = most("answer_tokens=256");
+        assert!(cut >= 2 * longest && cut <= 2 * longest + 32 && cut % 16 == 0, "{cut} for {longest}");
+        assert_eq!(most("answer_tokens=4").1, 4);
+    }
 
     #[test]
     fn whatever_the_scores_depend_on_gives_another_key() {
