@@ -58,6 +58,21 @@ impl Constraint for Heard<'_> {
     }
 }
 
+/// A constraint under which an answer ends after so many tokens that say something: a JSON schema allows white space between all
+/// parts of an answer, and a model that was not trained on any may like it.
+struct Terse<'a> {
+    of: &'a dyn Constraint,
+    vocabulary: &'a Vocabulary,
+    most: usize,
+}
+
+impl Constraint for Terse<'_> {
+    fn next(&self, row: usize, generated: &[u32]) -> generate::Allowed {
+        let says = |token: &&u32| !self.vocabulary.piece(**token).iter().all(u8::is_ascii_whitespace);
+        if generated.iter().filter(says).count() >= self.most { generate::Allowed::Only(Vec::new()) } else { self.of.next(row, generated) }
+    }
+}
+
 /// What may be answered under constraint.
 enum Allowed {
     /// One of the labels.
@@ -234,7 +249,8 @@ impl<'a> Answerer<'a> {
     /// The same with an end to answers that may have none: those of an untuned model, which never learned to end, and the free
     /// ones of a tuned model ([`Mode::Free`]), which only show what a constraint hides. They are cut off at twice the longest
     /// answer of the training examples and a few tokens more: what has run on so far has missed its end and is wrong, and every
-    /// further token costs as much as the first. The answers that a tuned model gives have all the room of its recipe.
+    /// further token costs as much as the first. White space that a JSON schema allows is not counted. The answers that a tuned
+    /// model gives have all the room of its recipe.
     ///
     /// # Errors
     /// If an answer cannot be tokenized.
@@ -418,9 +434,18 @@ impl<'a> Answerer<'a> {
         }
     }
 
-    /// Tokens that an answer of the untuned model may take, its end included, see [`Answerer::ending`].
-    pub fn untuned_tokens(&self) -> usize {
+    /// Tokens after which an answer is cut off that nobody taught to end, see [`Answerer::ending`].
+    pub fn cut_tokens(&self) -> usize {
         self.answer_tokens().min(self.cut)
+    }
+
+    /// Tokens that an answer of the untuned model may take under its constraint, and how many of them may be more than white
+    /// space.
+    pub fn untuned_tokens(&self) -> [usize; 2] {
+        match &self.allowed {
+            Allowed::Grammar(_) if self.task.kind == Kind::Custom => [self.answer_tokens(), self.cut_tokens()],
+            _ => [self.cut_tokens(); 2],
+        }
     }
 
     /// Lets the model write so many tokens after each of a batch of questions, whatever ends an answer: for measuring. `heard`
@@ -593,8 +618,11 @@ impl<'a> Answerer<'a> {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         // a free answer may say a little more than a label before it is judged
         let more = if constrained || !matches!(self.allowed, Allowed::Labels(_)) { 0 } else { 3 };
-        let taught = constrained && tuned.is_some();
-        let most = if taught { self.answer_tokens() } else { self.untuned_tokens() };
+        let [most, says] = match (constrained, tuned) {
+            (true, Some(_)) => [self.answer_tokens(); 2],
+            (true, None) => self.untuned_tokens(),
+            (false, _) => [self.cut_tokens(); 2],
+        };
         let tokens = (most + more).min(self.model.config().context.saturating_sub(longest));
         let limits = Limits { tokens, stop: &self.ends };
         let about: Vec<&str> = rows.iter().map(|&r| texts[r]).collect();
@@ -614,6 +642,14 @@ impl<'a> Answerer<'a> {
             }
             _ => &Free,
         };
+        let terse;
+        let constraint: &dyn Constraint = match &self.allowed {
+            Allowed::Grammar(vocabulary) if says < most => {
+                terse = Terse { of: constraint, vocabulary, most: says };
+                &terse
+            }
+            _ => constraint,
+        };
         let generated = generate(self.model, trained, &prompts, &limits, &Sampling::GREEDY, &Heard { of: constraint, listener: self.listener })?;
         let answer = |(g, &row): (gemma::generate::Generated, &usize)| {
             let (output, probability) = (self.tokenizer.decode(&g.tokens)?, g.log_probability.exp());
@@ -626,5 +662,19 @@ impl<'a> Answerer<'a> {
             Ok(Answer { output, answer, probability, all: Vec::new() })
         };
         generated.into_iter().zip(rows).map(answer).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_is_not_counted_against_an_answer() {
+        let vocabulary = Vocabulary::bytes().expect("a vocabulary");
+        let terse = Terse { of: &Free, vocabulary: &vocabulary, most: 4 };
+        let goes_on = |text: &str| matches!(terse.next(0, &text.bytes().map(u32::from).collect::<Vec<_>>()), generate::Allowed::Any);
+        assert!(goes_on("") && goes_on("{\n\t\t\"a") && goes_on("      \r\n"));
+        assert!(!goes_on("{\n \"a\"") && !goes_on("abcde"));
     }
 }

@@ -376,7 +376,7 @@ impl Writes {
             let most = answerer.answer_tokens();
             let expected = lengths.get(lengths.len() * 9 / 10).copied().unwrap_or(most).min(most);
             let best = |examples: &[Example]| questions(examples, false, expected, most).map(candidates);
-            let free = |examples: &[Example]| questions(examples, false, expected, answerer.untuned_tokens());
+            let free = |examples: &[Example]| questions(examples, false, expected, answerer.cut_tokens());
             // labels are all answered at every evaluation, and of other answers a few are shown
             evaluation.push(if kind == Kind::Intent { best(validation)? } else { free(&validation[..validation.len().min(run::SAMPLES)])? });
             scoring.push(best(test)?);
@@ -395,8 +395,7 @@ impl Writes {
                 // an untuned model that cannot be asked about every text is not held against the tuned one
                 let Ok(key) = untuned::key(p, &model, answerer, &asked, mode) else { continue };
                 if untuned::recall(&library, &key).is_none() {
-                    let most = answerer.untuned_tokens();
-                    let own = questions(&asked, mode == Mode::Shown, most, most)?;
+                    let own = questions(&asked, mode == Mode::Shown, answerer.cut_tokens(), answerer.untuned_tokens()[0])?;
                     // its queries are searched for as those of a tuned model, and nobody votes on its hashtags
                     scoring.push(if kind == Kind::Sql { candidates(own) } else { own });
                 }

@@ -56,8 +56,8 @@ struct Depends<'a> {
     json_schema: Option<&'a str>,
     /// SHA-256 of each file of the database, on which queries are tried and judged.
     database: Vec<Option<String>>,
-    /// Tokens of an answer, at most.
-    tokens: usize,
+    /// Tokens of an answer, at most, and of these such as are not white space.
+    tokens: [usize; 2],
     /// Answers that are followed at once.
     beams: usize,
     /// What the model reads before each answer.
@@ -242,7 +242,7 @@ pub(crate) mod tests {
             let p = run::prepare(&b.home, &request, None).expect("a sound request");
             let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, "").expect("an answerer");
             let longest = p.tokenizer.encode(" sì 7").expect("tokens").len();
-            (longest, answerer.ending(p.set.examples(Split::Train)).expect("short answers").untuned_tokens())
+            (longest, answerer.ending(p.set.examples(Split::Train)).expect("short answers").untuned_tokens()[0])
         };
         let (longest, cut) = most("answer_tokens=256");
         assert!(cut >= 2 * longest && cut <= 2 * longest + 32 && cut % 16 == 0, "{cut} for {longest}");
@@ -263,7 +263,7 @@ pub(crate) mod tests {
             tables: &[],
             json_schema: None,
             database: vec![None, None, None],
-            tokens: 8,
+            tokens: [8, 8],
             beams: 1,
             prompts: vec![vec![2, 5], vec![2, 6]],
             examples: vec![("x", &right), ("y", &other)],
@@ -279,7 +279,8 @@ pub(crate) mod tests {
             Depends { tables: &tables, ..own() },
             Depends { json_schema: Some("{}"), ..own() },
             Depends { database: vec![None, Some("d".into()), None], ..own() },
-            Depends { tokens: 9, ..own() },
+            Depends { tokens: [9, 8], ..own() },
+            Depends { tokens: [8, 7], ..own() },
             Depends { beams: 4, ..own() },
             // another template, other values of a database, another example before it
             Depends { prompts: vec![vec![2, 5], vec![2, 7]], ..own() },
