@@ -279,7 +279,7 @@ describe('a run', () => {
     story.take({ run: 'runs/run-1', from: story.next, events: [{ type: 'scored', step: 60, system: 'model', metrics: { accuracy: 0.5 }, examples: 156, of: 156, remembered: false }] });
     await screen.findByText(words.en.train.comparing);
     expect(await complaints()).toEqual([]);
-    await click(screen.getByRole('button', { name: words.en.train.see }));
+    await click(screen.getByRole('button', { name: words.en.train.seeNow }));
     expect(app.screen).toBe('results');
   });
 

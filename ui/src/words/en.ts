@@ -513,6 +513,7 @@ export const en = {
     failed: 'The run ended without a result',
     see: 'See the result',
     comparing: 'The result is there. What it is held against is still being asked.',
+    seeNow: 'Look at it now',
     remembered: 'remembered from an earlier run',
     loss: 'Training loss',
     validationLoss: 'Validation loss',

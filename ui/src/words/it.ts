@@ -520,6 +520,7 @@ export const it: Words = {
     failed: 'L’esecuzione è finita senza risultato',
     see: 'Vedi il risultato',
     comparing: 'Il risultato c’è. Si sta ancora interrogando ciò con cui si confronta.',
+    seeNow: 'Guardalo adesso',
     remembered: 'ricordato da un’esecuzione precedente',
     loss: 'Perdita in addestramento',
     validationLoss: 'Perdita in validazione',
