@@ -6,9 +6,12 @@ import { Double } from '../src/backend/double';
 import { failure } from '../src/backend/failure';
 import { tauri } from '../src/backend/tauri';
 import type { EventBatch, RunRequest, TrainEvent } from '../src/backend/types';
+import { formats } from '../src/lib/format';
+import { happened } from '../src/lib/happened';
 import { Pages } from '../src/lib/pages.svelte';
 import { scores } from '../src/lib/scores';
 import { Story } from '../src/lib/story.svelte';
+import { words } from '../src/words';
 
 const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
 const EVENTS = head.events as TrainEvent[];
@@ -92,6 +95,18 @@ describe('a story', () => {
     expect(story.paused).toBe(true);
     story.take({ run: 'r', from: 2, events: [{ type: 'resumed', step: 41 }, health(43, true, 'well')] });
     expect([story.paused, story.health?.ok]).toEqual([false, true]);
+  });
+
+  it('knows the scores of the run before it has ended, and forgets them where it is taken up again', () => {
+    const turned = vi.fn();
+    const story = new Story('r', quiet, 'en', undefined, turned);
+    const scored = (system: string, examples: number, remembered: boolean): TrainEvent => ({ type: 'scored', step: 60, system, metrics: { accuracy: 0.5 }, examples, of: 156, remembered });
+    story.take({ run: 'r', from: 0, events: [scored('model', 156, false), scored('untuned', 100, true)] });
+    expect([story.scored.map((s) => s.system), story.ended, turned.mock.calls.length]).toEqual([['model', 'untuned'], null, 2]);
+    const lines = happened(story.past, words.en, formats.en).map((line) => line[2]);
+    expect(lines.slice(1)).toEqual(['This run: accuracy 0.5', 'Before training: accuracy 0.5, on 100 of 156 rows, remembered from an earlier run']);
+    story.take({ run: 'r', from: 2, events: [{ type: 'resumed', step: 40 }] });
+    expect(story.scored).toEqual([]);
   });
 
   it('goes back to where it was last saved when it is taken up after a crash', () => {

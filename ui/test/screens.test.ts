@@ -294,6 +294,19 @@ describe('a run', () => {
     expect(again.active).toBeNull();
   });
 
+  it('shows its result while what it is held against is still being asked', async () => {
+    const { app } = await open({ pace: 100 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    const story = app.story('runs/run-1');
+    story.take({ run: 'runs/run-1', from: story.next, events: [{ type: 'scored', step: 60, system: 'model', metrics: { accuracy: 0.5 }, examples: 156, of: 156, remembered: false }] });
+    await screen.findByText(words.en.train.comparing);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: words.en.train.seeNow }));
+    expect(app.screen).toBe('results');
+  });
+
   it('that was cut off is offered at the start, and goes on to its end', async () => {
     const { app } = await open({ pace: 5, cutOffAt: 30 });
     // above everything, and in its row
@@ -1324,12 +1337,13 @@ describe('the result of a task without labels', () => {
       const per_type = { person: { precision: 0.75, recall: 0.5, f1: 0.6, support: 8 } };
       const entities = { per_type, precision: 0.8, precision_ci: [0.7, 0.9], recall: 0.6, recall_ci: [0.5, 0.7], f1: 0.69, f1_ci: [0.6, 0.75], examples: 60 };
       // as a later engine will send it
-      return { ...run, result: { ...run.result, metrics: entities, baselines: { untuned: { ...entities, f1: 0.1 } } } } as unknown as typeof run;
+      return { ...run, result: { ...run.result, metrics: entities, baselines: { untuned: { ...entities, f1: 0.1, examples: 20 } } } } as unknown as typeof run;
     };
     await go('Results');
     const hero = await screen.findByRole('region', { name: 'F1' });
     expect(hero.textContent).toContain('69.0\u202f%');
     expect(hero.textContent).toContain('10.0\u202f%');
+    expect(hero.textContent).toContain('Before training on 20 of 60 rows');
     expect(screen.queryByText('Who was taken for whom')).toBeNull();
     expect(screen.getByRole('row', { name: /^person/ }).textContent).toContain('75.0\u202f%50.0\u202f%60.0\u202f%8');
     await screen.findByText(/^Mistakes/);

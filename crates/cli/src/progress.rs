@@ -59,6 +59,7 @@ impl Training {
             Event::Evaluation { step, loss, metrics, best, .. } => {
                 self.say(&words.at_step(*step, &words.validated(*loss, metrics, *best)));
             }
+            Event::Scored { system, metrics, examples, of, remembered, .. } => self.say(&words.scored(system, metrics, (*examples, *of), *remembered)),
             Event::Warning { message, .. } => self.say(&words.warning(message)),
             Event::Health { ok: false, symptom: Some(_), message, .. } => self.say(&words.health(message)),
             Event::Paused { step } => self.say(&words.paused(*step)),

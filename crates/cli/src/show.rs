@@ -221,7 +221,7 @@ impl Output {
         if let Some(m) = &result.metrics {
             line(&words.result(&self.shares(m), m.examples(), &result.evaluated_on));
             for (name, b) in &result.baselines {
-                line(&format!("  {}: {}", words.said(name), self.shares(b)));
+                line(&format!("  {}: {}{}", words.said(name), self.shares(b), words.asked((b.examples(), m.examples()))));
             }
             if let Some(free) = &result.metrics_free {
                 line(&format!("  {}: {}", words.free_decoding(), self.shares(free)));
@@ -242,7 +242,8 @@ impl Output {
             line(&words.summary(&s.method, s.rows, s.runs, words.said(&outcome.metric), &value, s.seconds));
         }
         for (name, value) in &outcome.baselines {
-            line(&format!("  {}: {}", words.said(name), words.percent(*value)));
+            let asked = outcome.sampled.get(name).map(|&[asked, of]| words.asked((asked, of))).unwrap_or_default();
+            line(&format!("  {}: {}{asked}", words.said(name), words.percent(*value)));
         }
         line(&folder.join("study.json").display().to_string());
     }

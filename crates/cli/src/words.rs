@@ -71,6 +71,7 @@ impl Words {
             (_, "train") => "addestramento",
             (_, "validation") => "validazione",
             (_, "test") => "prova",
+            (_, "model") => "questo modello",
             (_, "majority") => "etichetta più comune",
             (_, "untuned") => "modello non specializzato",
             (_, "few_shot") => "non specializzato, con esempi",
@@ -320,10 +321,26 @@ impl Words {
         )
     }
 
+    /// Metrics by name, as they stand in a line.
+    fn measured_by(self, metrics: &BTreeMap<String, f64>) -> String {
+        metrics.iter().map(|(name, share)| format!("{} {}", self.said(name), self.percent(*share))).collect::<Vec<_>>().join("  ")
+    }
+
+    /// What the answers of a system came to.
+    pub fn scored(self, system: &str, metrics: &BTreeMap<String, f64>, asked: (usize, usize), remembered: bool) -> String {
+        let (system, metrics, asked) = (self.said(system), self.measured_by(metrics), self.asked(asked));
+        let remembered = if remembered { self.pick(", remembered from an earlier run", ", ricordato da un’esecuzione precedente") } else { "" };
+        both!(self, "scores of {system}: {metrics}{asked}{remembered}", "punteggi di {system}: {metrics}{asked}{remembered}")
+    }
+
+    /// How many of all examples a system was asked about; nothing where it was asked about each.
+    pub fn asked(self, (examples, of): (usize, usize)) -> String {
+        if examples >= of { String::new() } else { both!(self, ", on {examples} of {of} rows", ", su {examples} righe di {of}") }
+    }
+
     /// What the validation set said.
     pub fn validated(self, loss: f64, metrics: &BTreeMap<String, f64>, best: bool) -> String {
-        let metrics: Vec<String> = metrics.iter().map(|(name, share)| format!("{} {}", self.said(name), self.percent(*share))).collect();
-        let (loss, metrics) = (self.0.decimal(loss, 3), metrics.join("  "));
+        let (loss, metrics) = (self.0.decimal(loss, 3), self.measured_by(metrics));
         let best = if best { self.pick("  (best so far)", "  (migliore finora)") } else { "" };
         both!(self, "validation loss {loss}  {metrics}{best}", "perdita di validazione {loss}  {metrics}{best}")
     }
@@ -1081,6 +1098,8 @@ mod tests {
             w.at_step(1, "x"),
             w.forecast(1.0, 1),
             w.validated(1.0, &metrics, true),
+            w.scored("untuned", &metrics, (1, 2), true),
+            w.asked((1, 2)),
             w.stopping().into(),
             w.free_memory_unknown().into(),
             w.ended_at_once().into(),
@@ -1137,6 +1156,7 @@ mod tests {
             "train",
             "validation",
             "test",
+            "model",
             "majority",
             "untuned",
             "few_shot",

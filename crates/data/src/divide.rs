@@ -96,6 +96,16 @@ pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64, step
     Ok(parts)
 }
 
+/// `count` of the positions below `of`, drawn by seed, in their order: each is as likely as any other, so what is measured on
+/// them is an estimate of what would be measured on all.
+pub fn draw(of: usize, count: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..of).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    order.truncate(count);
+    order.sort_unstable();
+    order
+}
+
 /// Positions of `count` of the examples, drawn by seed, in their order: each label keeps its share, and none is left out as
 /// long as there is room. A larger count keeps what a smaller one has, so a curve over sizes grows by rows alone.
 pub fn sample(examples: &[Example], count: usize, seed: u64) -> Vec<usize> {
@@ -188,6 +198,17 @@ mod tests {
 
     fn parts(seed: u64) -> Vec<Split> {
         divide(Path::new("x.jsonl"), &examples(), Shares::new(0.1, 0.2).expect("sound"), seed, &mut Steps::default()).expect("divides")
+    }
+
+    #[test]
+    fn positions_are_drawn_without_favour_and_stay_where_they_are() {
+        let drawn = draw(600, 100, 1);
+        assert!(drawn.len() == 100 && drawn.windows(2).all(|pair| pair[0] < pair[1]) && drawn[99] < 600);
+        assert_eq!(drawn, draw(600, 100, 1));
+        assert_ne!(drawn, draw(600, 100, 2));
+        // from all over the set, not from its beginning
+        assert!((0..6).all(|part| drawn.iter().filter(|&&i| i / 100 == part).count() > 3), "{drawn:?}");
+        assert_eq!((draw(3, 100, 1), draw(0, 100, 1)), (vec![0, 1, 2], Vec::new()));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Answerer<'a> {
     template: String,
     /// Tokens of examples that [`Mode::Shown`] puts before each question; empty if there are none.
     shown: Vec<u32>,
+    /// Tokens after which an answer is cut off that nobody taught to end, see [`Answerer::ending`].
+    cut: usize,
     allowed: Allowed,
     /// The names that queries may use, and where.
     scope: Option<Scope>,
@@ -53,6 +55,21 @@ impl Constraint for Heard<'_> {
             Some(listener) if row == 0 && !listener(generated) => generate::Allowed::Only(Vec::new()),
             _ => self.of.next(row, generated),
         }
+    }
+}
+
+/// A constraint under which an answer ends after so many tokens that say something: a JSON schema allows white space between all
+/// parts of an answer, and a model that was not trained on any may like it.
+struct Terse<'a> {
+    of: &'a dyn Constraint,
+    vocabulary: &'a Vocabulary,
+    most: usize,
+}
+
+impl Constraint for Terse<'_> {
+    fn next(&self, row: usize, generated: &[u32]) -> generate::Allowed {
+        let says = |token: &&u32| !self.vocabulary.piece(**token).iter().all(u8::is_ascii_whitespace);
+        if generated.iter().filter(says).count() >= self.most { generate::Allowed::Only(Vec::new()) } else { self.of.next(row, generated) }
     }
 }
 
@@ -97,7 +114,7 @@ impl Answer {
 pub enum Mode {
     /// As the method says: the head, the tags, or the completion under its constraint.
     Best,
-    /// By completion without any constraint.
+    /// By completion without any constraint; it shows what a constraint hides, and is cut off as [`Answerer::ending`] says.
     Free,
     /// By constrained completion of the base model, whatever was trained.
     Untuned,
@@ -110,13 +127,24 @@ const SHOWN: usize = 12;
 /// Tokens of all of them, at most: they are read again at every question, which makes it about twice as dear.
 const SHOWN_TOKENS: usize = 128;
 
-/// What stands before the answer and the answer, where the model is to spell it.
-fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
-    let completion = match task.labels.index(e.label()) {
+/// Of so many answers of the training set, the longest in bytes, the tokens are counted to find the longest.
+const COUNTED: usize = 64;
+/// Tokens that an answer may have beyond twice those of the longest of the training set: short ones differ by a word.
+const SLACK: usize = 8;
+/// What an answer is cut off at is a multiple of this, so that a few training rows more or less seldom change it.
+const STEP: usize = 16;
+
+/// The answer of an example, where the model is to spell it.
+fn completion(e: &Example, task: &Task) -> String {
+    match task.labels.index(e.label()) {
         Some(label) if task.kind == Kind::Intent => task.labels.completion(label),
         _ => prompt::completion(&e.text, &e.target),
-    };
-    (task.prompt(template, &e.text), completion)
+    }
+}
+
+/// What stands before the answer and the answer, where the model is to spell it.
+fn spelled(e: &Example, template: &str, task: &Task) -> (String, String) {
+    (task.prompt(template, &e.text), completion(e, task))
 }
 
 /// An example as the model is trained on it.
@@ -173,6 +201,7 @@ impl<'a> Answerer<'a> {
             recipe,
             template: recipe.template(language).into(),
             shown: Vec::new(),
+            cut: usize::MAX,
             allowed,
             scope,
             database: None,
@@ -215,6 +244,32 @@ impl<'a> Answerer<'a> {
     /// Can [`Mode::Shown`] show anything?
     pub fn shows(&self) -> bool {
         !self.shown.is_empty()
+    }
+
+    /// The same with an end to answers that may have none: those of an untuned model, which never learned to end, and the free
+    /// ones of a tuned model ([`Mode::Free`]), which only show what a constraint hides. They are cut off at twice the longest
+    /// answer of the training examples and a few tokens more: what has run on so far has missed its end and is wrong, and every
+    /// further token costs as much as the first. White space that a JSON schema allows is not counted. The answers that a tuned
+    /// model gives have all the room of its recipe.
+    ///
+    /// # Errors
+    /// If an answer cannot be tokenized.
+    pub fn ending(mut self, training: &[Example]) -> Result<Self> {
+        // a label ends where it ends
+        if matches!(self.allowed, Allowed::Labels(_)) {
+            return Ok(self);
+        }
+        // nearly always the longest in bytes has the most tokens
+        let mut order: Vec<(usize, usize)> = training.iter().enumerate().map(|(i, e)| (completion(e, self.task).len(), i)).collect();
+        order.sort_unstable();
+        let mut longest = 0;
+        for &(_, i) in order.iter().rev().take(COUNTED) {
+            longest = longest.max(self.tokenizer.encode(&completion(&training[i], self.task))?.len());
+        }
+        if longest > 0 {
+            self.cut = (2 * longest + SLACK).next_multiple_of(STEP);
+        }
+        Ok(self)
     }
 
     /// The same with the database that queries are about: queries then end only where they are whole, and of several
@@ -310,6 +365,14 @@ impl<'a> Answerer<'a> {
         encoded.map(Some).map_err(|e| Error::request(format!("{e}: {text:.40}…")))
     }
 
+    /// What a model reads before it answers each text by completion, with examples before it or without.
+    ///
+    /// # Errors
+    /// If a text is too long.
+    pub fn prompts(&self, texts: &[&str], shown: bool) -> Result<Vec<Vec<u32>>> {
+        texts.iter().map(|text| Ok(self.question(text, true, shown)?.map(|e| e.ids).unwrap_or_default())).collect()
+    }
+
     /// Is a text short enough to be asked about by completion?
     pub fn asks(&self, text: &str) -> bool {
         self.question(text, true, false).is_ok()
@@ -371,17 +434,38 @@ impl<'a> Answerer<'a> {
         }
     }
 
-    /// Lets the model write so many tokens after each of a batch of questions, with examples before them or without, whatever
-    /// the tokens are: for measuring. A label may end earlier.
+    /// Tokens after which an answer is cut off that nobody taught to end, see [`Answerer::ending`].
+    pub fn cut_tokens(&self) -> usize {
+        self.answer_tokens().min(self.cut)
+    }
+
+    /// Tokens that an answer of the untuned model may take under its constraint, and how many of them may be more than white
+    /// space.
+    pub fn untuned_tokens(&self) -> [usize; 2] {
+        match &self.allowed {
+            Allowed::Grammar(_) if self.task.kind == Kind::Custom => [self.answer_tokens(), self.cut_tokens()],
+            _ => [self.cut_tokens(); 2],
+        }
+    }
+
+    /// Lets the model write so many tokens after each of a batch of questions, whatever ends an answer: for measuring. `heard`
+    /// listens to the first of them. What is constrained is held to its constraint, under which a label ends all the same.
     ///
     /// # Errors
     /// If a text is too long or the device fails.
-    pub fn write(&self, tuned: Option<&Tuned>, texts: &[&str], shown: bool, tokens: usize) -> Result<()> {
-        let prompts = texts.iter().map(|text| Ok(self.question(text, true, shown)?.map(|e| e.ids).unwrap_or_default()));
-        let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_>>()?;
-        let limits = Limits { tokens, stop: &[] };
-        let constraint: &dyn Constraint = if let Allowed::Labels(trie) = &self.allowed { trie } else { &Free };
-        Ok(generate(self.model, tuned.map(|t| &t.trained), &prompts, &limits, &Sampling::GREEDY, constraint).map(drop)?)
+    pub fn write(&self, tuned: Option<&Tuned>, texts: &[&str], tokens: usize, heard: Listener<'_>) -> Result<()> {
+        let (prompts, limits) = (self.prompts(texts, false)?, Limits { tokens, stop: &[] });
+        let grammars;
+        let of: &dyn Constraint = match &self.allowed {
+            Allowed::Labels(trie) => trie,
+            Allowed::Grammar(vocabulary) => {
+                grammars = self.held(vocabulary, texts)?;
+                grammars.as_ref()
+            }
+            Allowed::Anything => &Free,
+        };
+        let heard = Heard { of, listener: Some(heard) };
+        Ok(generate(self.model, tuned.map(|t| &t.trained), &prompts, &limits, &Sampling::GREEDY, &heard).map(drop)?)
     }
 
     /// The main metric of answers to examples, and its name. Not of queries: they are judged on their database.
@@ -419,6 +503,11 @@ impl<'a> Answerer<'a> {
         Answer { output: answer::show(&answer), answer: Ok(answer), probability, all: Vec::new() }
     }
 
+    /// What may be answered to each text of a batch.
+    fn held<'v>(&'v self, vocabulary: &'v Vocabulary, texts: &[&str]) -> Result<Box<dyn Constraint + 'v>> {
+        self.constraint(vocabulary, &texts.iter().map(|text| self.task.grammar(text)).collect::<Vec<_>>())
+    }
+
     /// What the grammars allow a batch: of queries only those whose names are in scope, of hashtags none twice.
     fn constraint<'v>(&'v self, vocabulary: &'v Vocabulary, grammars: &[String]) -> Result<Box<dyn Constraint + 'v>> {
         let rows = vocabulary.rows(grammars).map_err(Error::Request)?;
@@ -441,8 +530,7 @@ impl<'a> Answerer<'a> {
     ) -> Result<Vec<Answer>> {
         let width = self.recipe.beams;
         let mut out = Vec::new();
-        // as many rows at once as without beams, so that memory does not grow with them
-        let at_once = (batch::FORWARD_ROWS / width).max(1);
+        let at_once = self.recipe.at_once(Kind::Sql);
         for (prompts, texts) in prompts.chunks(at_once).zip(texts.chunks(at_once)) {
             let grammars: Vec<String> = texts.iter().flat_map(|text| std::iter::repeat_n(self.task.grammar(text), width)).collect();
             let constraint = self.constraint(vocabulary, &grammars)?;
@@ -475,7 +563,7 @@ impl<'a> Answerer<'a> {
         // what is likelier than the rest together is soon drawn; sorting a whole vocabulary for each token is not
         let sampling = Sampling { temperature: 1.0, top_k: 64, top_p: 1.0, seed: 0 };
         let mut out = Vec::new();
-        let at_once = (batch::FORWARD_ROWS * 2 / votes).max(1);
+        let at_once = self.recipe.at_once(Kind::Hashtags);
         for prompts in prompts.chunks(at_once) {
             let grammars = vec![grammar::hashtags(); prompts.len() * votes];
             let constraint = self.constraint(vocabulary, &grammars)?;
@@ -530,11 +618,16 @@ impl<'a> Answerer<'a> {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         // a free answer may say a little more than a label before it is judged
         let more = if constrained || !matches!(self.allowed, Allowed::Labels(_)) { 0 } else { 3 };
-        let tokens = (self.answer_tokens() + more).min(self.model.config().context.saturating_sub(longest));
+        let [most, says] = match (constrained, tuned) {
+            (true, Some(_)) => [self.answer_tokens(); 2],
+            (true, None) => self.untuned_tokens(),
+            (false, _) => [self.cut_tokens(); 2],
+        };
+        let tokens = (most + more).min(self.model.config().context.saturating_sub(longest));
         let limits = Limits { tokens, stop: &self.ends };
+        let about: Vec<&str> = rows.iter().map(|&r| texts[r]).collect();
         if let (Allowed::Grammar(vocabulary), Some(_), true) = (&self.allowed, &self.database, constrained && self.recipe.beams > 1) {
-            let texts: Vec<&str> = rows.iter().map(|&r| texts[r]).collect();
-            return self.of_beams(vocabulary, trained, &prompts, &limits, &texts);
+            return self.of_beams(vocabulary, trained, &prompts, &limits, &about);
         }
         // what an untuned model says by chance is seldom an answer, and seldom ends
         if let (Allowed::Grammar(vocabulary), Kind::Hashtags, true) = (&self.allowed, self.task.kind, constrained && tuned.is_some() && self.recipe.votes > 1) {
@@ -544,11 +637,18 @@ impl<'a> Answerer<'a> {
         let constraint: &dyn Constraint = match &self.allowed {
             Allowed::Labels(trie) if constrained => trie,
             Allowed::Grammar(vocabulary) if constrained => {
-                let of: Vec<String> = rows.iter().map(|&r| self.task.grammar(texts[r])).collect();
-                grammars = self.constraint(vocabulary, &of)?;
+                grammars = self.held(vocabulary, &about)?;
                 grammars.as_ref()
             }
             _ => &Free,
+        };
+        let terse;
+        let constraint: &dyn Constraint = match &self.allowed {
+            Allowed::Grammar(vocabulary) if says < most => {
+                terse = Terse { of: constraint, vocabulary, most: says };
+                &terse
+            }
+            _ => constraint,
         };
         let generated = generate(self.model, trained, &prompts, &limits, &Sampling::GREEDY, &Heard { of: constraint, listener: self.listener })?;
         let answer = |(g, &row): (gemma::generate::Generated, &usize)| {
@@ -562,5 +662,19 @@ impl<'a> Answerer<'a> {
             Ok(Answer { output, answer, probability, all: Vec::new() })
         };
         generated.into_iter().zip(rows).map(answer).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_is_not_counted_against_an_answer() {
+        let vocabulary = Vocabulary::bytes().expect("a vocabulary");
+        let terse = Terse { of: &Free, vocabulary: &vocabulary, most: 4 };
+        let goes_on = |text: &str| matches!(terse.next(0, &text.bytes().map(u32::from).collect::<Vec<_>>()), generate::Allowed::Any);
+        assert!(goes_on("") && goes_on("{\n\t\t\"a") && goes_on("      \r\n"));
+        assert!(!goes_on("{\n \"a\"") && !goes_on("abcde"));
     }
 }

@@ -36,6 +36,7 @@ pub mod sheet;
 pub mod study;
 pub mod sweep;
 pub mod task;
+mod untuned;
 pub mod vectors;
 pub mod view;
 pub mod watch;

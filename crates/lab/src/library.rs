@@ -1,4 +1,5 @@
-//! What the application remembers between starts: models, runs and changes to data sets, in one SQLite file.
+//! What the application remembers between starts: models, runs, changes to data sets, and what was found of devices and of
+//! untuned models, in one SQLite file.
 //!
 //! Of models and runs the library is an index: their folders stand by themselves. The changes to a data
 //! set (see [`crate::edit`]) are here alone until the edited set is exported.
@@ -49,7 +50,7 @@ pub struct Library {
 }
 
 /// Statements that bring a library from version `i` to `i + 1`.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE models (name TEXT PRIMARY KEY, path TEXT NOT NULL, source TEXT NOT NULL, license TEXT NOT NULL, bytes INTEGER NOT NULL);
     CREATE TABLE runs (path TEXT PRIMARY KEY, task TEXT NOT NULL, method TEXT NOT NULL, status TEXT NOT NULL, accuracy REAL, started TEXT NOT NULL);
@@ -61,6 +62,9 @@ const MIGRATIONS: [&str; 3] = [
 ",
     "
     CREATE TABLE devices (key TEXT PRIMARY KEY, verdict TEXT NOT NULL);
+",
+    "
+    CREATE TABLE untuned (key TEXT PRIMARY KEY, scores TEXT NOT NULL);
 ",
 ];
 
@@ -254,6 +258,23 @@ impl Library {
     /// If the library cannot be written.
     pub fn put_verdict(&self, key: &str, verdict: &str) -> Result<()> {
         self.db.execute("INSERT OR REPLACE INTO devices VALUES (?, ?)", [key, verdict]).map_err(|e| self.fail(e))?;
+        Ok(())
+    }
+
+    /// What is remembered of an untuned model's scores, by a hash of all that they depend on.
+    ///
+    /// # Errors
+    /// If the library cannot be read.
+    pub fn untuned(&self, key: &str) -> Result<Option<String>> {
+        self.db.query_row("SELECT scores FROM untuned WHERE key = ?", [key], |r| r.get(0)).optional().map_err(|e| self.fail(e))
+    }
+
+    /// Remembers the scores of an untuned model.
+    ///
+    /// # Errors
+    /// If the library cannot be written.
+    pub fn put_untuned(&self, key: &str, scores: &str) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO untuned VALUES (?, ?)", [key, scores]).map_err(|e| self.fail(e))?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use data::Kind;
+use data::batch::FORWARD_ROWS;
 use gemma::device::{Device, Info, Kind as DeviceKind};
 use gemma::head::{Pool, View};
 use gemma::{Adapters, Config, Full, Gemma, LoraConfig, Precision, Trained, Weights};
@@ -242,6 +243,16 @@ impl Recipe {
         }
     }
 
+    /// How many questions are answered at once by completion: with several candidates fewer, so that memory does not grow with
+    /// these as fast as they do.
+    pub fn at_once(&self, kind: Kind) -> usize {
+        match (kind, self.candidates(kind)) {
+            (_, 0 | 1) => FORWARD_ROWS,
+            (Kind::Hashtags, votes) => (FORWARD_ROWS * 2 / votes).max(1),
+            (_, beams) => (FORWARD_ROWS / beams).max(1),
+        }
+    }
+
     /// The recipe that a run was made with; `folder` is the run's, for the message.
     ///
     /// # Errors
@@ -458,6 +469,14 @@ mod tests {
         assert_eq!(on(&resolve("auto", &[]).expect("resolves")), [Precision::F32; 3]);
         // what a graphics device does not know is not silently something else
         assert_eq!(on(&resolve("auto", &["precision=bf16"]).expect("resolves")), [Precision::Bf16; 3]);
+    }
+
+    #[test]
+    fn candidates_leave_fewer_questions_to_be_answered_at_once() {
+        let at_once = |kind: Kind, set: &str| Recipe::resolve(kind, None, "completion", &[set.into()]).map(|r| r.at_once(kind)).expect("resolves");
+        assert_eq!([at_once(Kind::Sql, "beams=4"), at_once(Kind::Sql, "beams=1"), at_once(Kind::Sql, "beams=99")], [4, 16, 1]);
+        assert_eq!([at_once(Kind::Hashtags, "votes=8"), at_once(Kind::Hashtags, "votes=1")], [4, 16]);
+        assert_eq!(at_once(Kind::Custom, "answer_tokens=8"), 16);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::remote;
 use crate::task::{self, Scorer, Task};
+use crate::untuned;
 use crate::vectors;
 use data::check::{self, Finding, Severity};
 use data::read::Columns;
@@ -221,6 +222,7 @@ fn train_prepared(
         answerer = answerer.upon(Sandbox::open(&task::database(&p.set)?)?);
     }
     answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
+    answerer = answerer.ending(p.set.examples(Split::Train))?;
     let training = task::training(&p.set, &p.recipe, request.seed)?;
     let encoded = answerer.encode(&training)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
@@ -429,8 +431,9 @@ fn train_prepared(
                 result.status = STOPPED.into();
                 write_result(&out, &result)?;
                 if !request.trial && !stopped {
-                    let mut compared = Compared { result: &mut result, p: &p, answerer: &answerer, tuned: &outcome.tuned, out: &out, stop };
-                    compared.with(scored, &mut |warning| watch.event(warning))
+                    let (library, tuned) = (&library, &outcome.tuned);
+                    let mut compared = Compared { result: &mut result, p: &p, answerer: &answerer, tuned, library, out: &out, stop };
+                    compared.with(scored, &mut |event| watch.event(event))
                 }
             }
             result.status = if stopped || stop.load(Ordering::Relaxed) { STOPPED } else { COMPLETED }.into();
@@ -457,6 +460,9 @@ fn train_prepared(
         }
     }
 }
+
+/// What the tuned model is called where it is told beside what it is held against.
+const MODEL: &str = "model";
 
 /// How a run ended, as `result.json` says it.
 const COMPLETED: &str = "completed";
@@ -524,58 +530,100 @@ fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &
 }
 
 /// What the scores of a run are shown and held against: a map of the examples, the calibration, free answers, and the baselines.
-/// None of it is worth losing the scores for: what cannot be had, such as the answer of an untuned model to a text that its
-/// prompt has no room for, is told and left out, and a stop leaves out the rest.
+/// None of it is worth waiting for before the scores are told, nor losing them for: what cannot be had, such as the answer of an
+/// untuned model to a text that its prompt has no room for, is told and left out, and a stop leaves out the rest.
 struct Compared<'a> {
     result: &'a mut RunResult,
     p: &'a Prepared,
     answerer: &'a Answerer<'a>,
     tuned: &'a Tuned,
+    library: &'a Library,
     out: &'a Path,
     stop: &'a AtomicBool,
 }
 
+/// Tells what a result is without, where that could not be had.
+fn left_out(tell: &mut dyn FnMut(Event), [english, italian]: [&str; 2], outcome: Result<()>) {
+    if let Err(e) = outcome {
+        tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
+    }
+}
+
 impl Compared<'_> {
-    /// Asks for all of it, and tells what is left out.
+    /// Tells the scores of the run, asks for all of it, and tells what comes of the untuned model and what is left out. The result
+    /// on disk becomes whole as it comes in.
     fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(Event)) {
         let Scored { split, mut scorer, said, mut predictions } = scored;
         let p = self.p;
         let examples = p.set.examples(split);
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-        let mut had = |[english, italian]: [&str; 2], outcome: Result<()>| {
-            if let Err(e) = outcome {
-                tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
-            }
-        };
-        had(["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
+        if let Some(own) = &self.result.metrics {
+            tell(self.told(MODEL, own, false));
+        }
+        left_out(tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
         if split == Split::Test {
-            had(["a calibration", "una calibrazione"], caught(|| self.calibrate(&said, &mut predictions)));
+            left_out(tell, ["a calibration", "una calibrazione"], caught(|| self.calibrate(&said, &mut predictions)));
         }
         if predictions.iter().any(|p| p.place.is_some() || p.calibrated.is_some()) {
             let saved = save_predictions(&self.out.join(PREDICTIONS), &predictions);
-            had(["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
+            left_out(tell, ["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
         }
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
-            had([name; 2], scorer.score(examples, &answers).map(|(metrics, _)| drop(self.result.baselines.insert(name.into(), metrics))));
+            let scored = scorer.score(examples, &answers).map(|(scores, _)| drop(self.result.baselines.insert(name.into(), scores)));
+            left_out(tell, [name; 2], scored);
         }
-        let (answerer, stop, tuned) = (self.answerer, self.stop, self.tuned);
-        let mut asked = |model: Option<&Tuned>, mode: Mode| {
-            caught(|| {
-                let Some(answers) = answerer.answer_until(model, &texts, mode, stop)? else { return Ok(None) };
-                Ok(Some(scorer.score(examples, &answers)?.0))
-            })
-        };
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
-            let free = asked(Some(tuned), Mode::Free).map(|metrics| self.result.metrics_free = metrics);
-            had(["free answers", "risposte libere"], free);
+            let free = caught(|| {
+                let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Free, self.stop)? else { return Ok(None) };
+                Ok(Some(scorer.score(examples, &answers)?.0))
+            });
+            left_out(tell, ["free answers", "risposte libere"], free.map(|scores| self.result.metrics_free = scores));
         }
-        let mut baseline = |name: &str, mode: Mode| asked(None, mode).map(|found| self.result.baselines.extend(found.map(|m| (name.into(), m))));
-        had(["the untuned model", "il modello non addestrato"], baseline("untuned", Mode::Untuned));
-        if answerer.shows() {
-            had(["the untuned model with examples", "il modello non addestrato con esempi"], baseline("few_shot", Mode::Shown));
+        // what there is can be looked at while the untuned model is asked, which takes longest
+        left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
+        let (asked, shows) = (untuned::asked(examples), self.answerer.shows());
+        for (name, mode, called) in untuned::WAYS.into_iter().filter(|(_, mode, _)| shows || *mode != Mode::Shown) {
+            let found = caught(|| self.untuned(mode, &asked, &mut scorer, tell));
+            let had = found.and_then(|found| {
+                let Some((scores, remembered)) = found else { return Ok(()) };
+                let event = self.told(name, &scores, remembered);
+                self.result.baselines.insert(name.into(), scores);
+                write_result(self.out, self.result)?;
+                tell(event);
+                Ok(())
+            });
+            left_out(tell, called, had);
         }
+    }
+
+    /// That a system was scored.
+    fn told(&self, system: &str, scores: &Metrics, remembered: bool) -> Event {
+        let of = self.result.metrics.as_ref().map_or(0, Metrics::examples);
+        let (metrics, examples) = (scores.shares(), scores.examples());
+        Event::Scored { step: self.result.train.steps, system: system.into(), metrics, examples, of, remembered }
+    }
+
+    /// What the untuned model scores where it is asked in one of the ways, and whether that was known from an earlier run. `None`
+    /// if it was stopped.
+    fn untuned(&self, mode: Mode, examples: &[Example], scorer: &mut Scorer, tell: &mut dyn FnMut(Event)) -> Result<Option<(Metrics, bool)>> {
+        let key = untuned::key(self.p, &self.result.model, self.answerer, examples, mode)?;
+        if let Some(scores) = untuned::recall(self.library, &key) {
+            return Ok(Some((scores, true)));
+        }
+        let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
+        let Some(answers) = self.answerer.answer_until(None, &texts, mode, self.stop)? else { return Ok(None) };
+        let (scores, _) = scorer.score(examples, &answers)?;
+        if let Err(e) = untuned::remember(self.library, &key, &scores) {
+            tell(Event::warning(|| {
+                say!(
+                    "what the untuned model scored is not remembered for later runs: {e}",
+                    "il punteggio del modello non addestrato non è ricordato per le esecuzioni future: {e}"
+                )
+            }));
+        }
+        Ok(Some((scores, false)))
     }
 
     /// Notes where the texts lie on a map that the untuned model makes of them.

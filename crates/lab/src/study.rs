@@ -17,6 +17,7 @@ use report::record::{RunFile, RunResult, write_atomically};
 use report::study::FILE;
 pub use report::study::{Outcome, StudyRun, Summary};
 use say::say;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::Metrics;
@@ -61,7 +62,8 @@ impl Study {
             data: String::new(),
             version: crate::VERSION.into(),
             metric: String::new(),
-            baselines: std::collections::BTreeMap::new(),
+            baselines: BTreeMap::new(),
+            sampled: BTreeMap::new(),
             summaries: Vec::new(),
             cells: Vec::new(),
         };
@@ -85,6 +87,8 @@ impl Study {
                     };
                     outcome.metric = metrics.headline()[0].0.into();
                     outcome.baselines = result.baselines.iter().map(|(name, m)| (name.clone(), m.main())).collect();
+                    let part = |(name, m): (&String, &Metrics)| (name.clone(), [m.examples(), metrics.examples()]);
+                    outcome.sampled = result.baselines.iter().map(part).filter(|(_, [asked, of])| asked < of).collect();
                     outcome.data.clone_from(&result.data.name);
                     let folder = self.folder(method, rows, seed);
                     let examples = result.data.files.get(Split::Train.name()).map_or(0, |f| f.count as usize);

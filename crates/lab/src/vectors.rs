@@ -109,22 +109,39 @@ fn comparable(flat: Vec<f32>, width: usize) -> Result<Vectors> {
     })
 }
 
-/// Of so many examples, how many have a place on the map of a run.
-pub(crate) fn mapped(examples: usize) -> usize {
-    if examples < FEWEST { 0 } else { examples.min(MAPPED) }
+/// Of so many examples, those that have a place on the map of a run: evenly spread, and none of a few.
+fn placed(examples: usize) -> Vec<usize> {
+    let count = if examples < FEWEST { 0 } else { examples.min(MAPPED) };
+    (0..count).map(|i| i * examples / count).collect()
 }
 
-/// Where texts lie on a plane on which those that are alike to a model are near each other: as many as [`mapped`] says, evenly
-/// spread. `None` if they are too few, or it was stopped. Nothing of it is kept.
+/// What [`places`] reads of texts: tokens, each counted once for every block that it passes.
+///
+/// # Errors
+/// If a text cannot be tokenized.
+pub(crate) fn work(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str]) -> Result<usize> {
+    let mut tokens = 0;
+    for row in placed(texts.len()) {
+        tokens += tokenizer.encode_with_bos(texts[row])?.len().min(TOKENS);
+    }
+    Ok(tokens * tap(model.config().layers))
+}
+
+/// How many blocks the states have passed.
+fn tap(layers: usize) -> usize {
+    ((layers as f64 * DEPTH).round() as usize).clamp(1, layers)
+}
+
+/// Where texts lie on a plane on which those that are alike to a model are near each other: those of [`placed`]. `None` if they
+/// are too few, or it was stopped. Nothing of it is kept.
 ///
 /// # Errors
 /// If the device fails.
 pub(crate) fn places(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBool) -> Result<Option<Vec<Option<[f32; 2]>>>> {
-    let count = mapped(texts.len());
-    if count == 0 {
+    let rows = placed(texts.len());
+    if rows.is_empty() {
         return Ok(None);
     }
-    let rows: Vec<usize> = (0..count).map(|i| i * texts.len() / count).collect();
     let some: Vec<&str> = rows.iter().map(|&row| texts[row]).collect();
     let Some(flat) = states(model, tokenizer, &some, stop, &mut |_, _| {})? else { return Ok(None) };
     let mut places = vec![None; texts.len()];
@@ -136,8 +153,7 @@ pub(crate) fn places(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop:
 
 /// The mean state of each text, one after another; `None` if it was stopped.
 fn states(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<Vec<f32>>> {
-    let layers = model.config().layers;
-    let tap = ((layers as f64 * DEPTH).round() as usize).clamp(1, layers);
+    let tap = tap(model.config().layers);
     let (body, width) = (model.shortened(tap), model.config().hidden);
     let mut encoded = Vec::with_capacity(texts.len());
     for text in texts {

@@ -252,7 +252,7 @@ pub struct RunResult {
     #[ts(optional)]
     pub metrics_free: Option<Metrics>,
     /// Scores of reference classifiers on the same examples: `majority`, `untuned`, `few_shot` (untuned, with examples in its
-    /// prompt).
+    /// prompt), these two on a part of them where they are many, as their own count of examples says.
     pub baselines: BTreeMap<String, Metrics>,
     /// Figures of the training.
     pub train: TrainRecord,

@@ -72,6 +72,9 @@ pub struct Outcome {
     pub metric: String,
     /// Baselines by name: their main metric on the same examples.
     pub baselines: BTreeMap<String, f64>,
+    /// Of these, those that were asked about a part of the examples alone: about how many, and of how many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sampled: BTreeMap<String, [usize; 2]>,
     /// By method and size, in the order in which they were asked for.
     pub summaries: Vec<Summary>,
     /// Every run.
@@ -184,7 +187,12 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
             rows: rows.collect(),
         }));
     }
-    results.push(Block::Paragraph { text: plain(words.study_note), role: Role::Note });
+    let mut parts: BTreeMap<[usize; 2], Vec<String>> = BTreeMap::new();
+    for (name, part) in &outcome.sampled {
+        parts.entry(*part).or_default().push(baseline(name, &outcome.task, words));
+    }
+    let notes = parts.into_iter().map(|(part, systems)| content::sampled(lang, part, &systems)).chain([words.study_note.to_string()]);
+    results.push(Block::Paragraph { text: plain(notes.collect::<Vec<_>>().join(" ")), role: Role::Note });
 
     let rows = outcome.cells.iter().map(|c| {
         let folder = c.folder.file_name().unwrap_or(c.folder.as_os_str()).to_string_lossy();

@@ -1411,6 +1411,9 @@ catalogue! {
         "“Free answers”: the model wrote whatever it wanted instead of choosing among the labels; answers that are no label count as wrong.",
         "«Risposte libere»: il modello ha scritto ciò che voleva invece di scegliere tra le etichette; le risposte che non sono etichette contano come \
          sbagliate.";
+    sampled:
+        "On {asked} of {examples} rows, drawn by chance: {systems}.",
+        "Su {asked} righe di {examples}, estratte a caso: {systems}.";
     classes_heading:
         "By label",
         "Per etichetta";

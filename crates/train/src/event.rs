@@ -159,6 +159,22 @@ pub enum Event {
         /// What was seen, what it means and what was done, in the language that the program spoke.
         message: String,
     },
+    /// Answers to the test set, or the validation set without one, were scored. `result.json` holds the scores from then on, and
+    /// more as they come, until the run ends.
+    Scored {
+        /// Steps done.
+        step: usize,
+        /// Whose they are: `model` for the run's own, else a name among the baselines of `result.json`.
+        system: String,
+        /// Main metrics.
+        metrics: BTreeMap<String, f64>,
+        /// Examples that it was asked about.
+        examples: usize,
+        /// Of so many.
+        of: usize,
+        /// Was it asked in an earlier run, whose scores were kept?
+        remembered: bool,
+    },
     /// The run waits.
     Paused {
         /// Steps done.

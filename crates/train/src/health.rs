@@ -94,12 +94,16 @@ pub struct Observed {
     pub moved: f64,
     /// Resident memory in bytes.
     pub memory: u64,
+    /// What that must make room for, of the largest batch that was at once in memory: positions, tokens of the longest row, targets.
+    pub size: [usize; 3],
 }
 
 /// Steps of which the guard keeps the loss and the norm.
 const HISTORY: usize = 16;
 /// Steps without trouble after which all is well again.
 pub const CALM: usize = 10;
+/// Steps after which memory has room for whatever has been done so far.
+const SETTLED: usize = 20;
 
 /// A share of targets so many times below the usual one is told.
 const FEW: f32 = 20.0;
@@ -114,7 +118,13 @@ pub struct Guard {
     losses: VecDeque<f32>,
     norms: VecDeque<f32>,
     lowest: Option<f32>,
+    /// The step at which memory last had to make room for something larger than all before, and the most that was held until
+    /// it had.
     first_memory: Option<(usize, u64)>,
+    /// The largest [`Observed::size`], each number by itself.
+    largest: [usize; 3],
+    /// Whether the validation set was answered between steps.
+    validated: bool,
     told_memory: bool,
     told_still: bool,
     told_none: bool,
@@ -215,15 +225,27 @@ impl Guard {
             self.told_still = true;
             return trouble(Symptom::AdapterStill, Remedy::Stop, format!("nothing has moved after {step} steps"));
         }
-        // the first steps fill caches; what grows after them by a quarter and by 512 MiB is a leak
-        let (since, first) = *self.first_memory.get_or_insert((step, o.memory));
-        if step < since + 20 {
-            self.first_memory = Some((since, first.max(o.memory)));
-        } else if !self.told_memory && first > 0 && o.memory > first + first / 4 && o.memory > first + (512 << 20) {
+        // the first steps fill caches, and a larger batch than any before needs more, of which the allocator gives nothing back;
+        // what grows by a quarter and by 512 MiB though nothing is larger than it was is a leak
+        let larger = o.size.iter().zip(self.largest).any(|(&now, before)| now > before);
+        self.largest = std::array::from_fn(|i| o.size[i].max(self.largest[i]));
+        let (since, most) = self.first_memory.unwrap_or((step, 0));
+        let since = if larger { step } else { since };
+        if step < since + SETTLED {
+            self.first_memory = Some((since, most.max(o.memory)));
+        } else if !self.told_memory && most > 0 && o.memory > most + most / 4 && o.memory > most + (512 << 20) {
             self.told_memory = true;
-            return trouble(Symptom::MemoryGrowing, Remedy::None, format!("{} MiB, was {} MiB", o.memory >> 20, first >> 20));
+            return trouble(Symptom::MemoryGrowing, Remedy::None, format!("{} MiB, was {} MiB", o.memory >> 20, most >> 20));
         }
         None
+    }
+
+    /// Hears that the validation set was answered after `step` steps: the first time takes memory that no step has taken.
+    pub fn after_validation(&mut self, step: usize) {
+        if let Some((since, _)) = self.first_memory.as_mut().filter(|_| !self.validated) {
+            *since = step;
+            self.validated = true;
+        }
     }
 
     /// Whether the last step looked like a sound one: what came of a loss that is running away is no state to go back to.
@@ -239,6 +261,8 @@ impl Guard {
         self.norms.clear();
         self.sure = 0;
         self.first_memory = now.first_memory;
+        self.largest = now.largest;
+        self.validated = now.validated;
         self.told_memory = now.told_memory;
         self.told_none = now.told_none;
         self.told_few = now.told_few;
@@ -406,7 +430,7 @@ mod tests {
     use super::*;
 
     fn calm(loss: f64) -> Observed {
-        Observed { loss, entropy: 1.0, norm: 1.0, update_ratio: 0.01, moved: 1.0, memory: 1 << 30 }
+        Observed { loss, entropy: 1.0, norm: 1.0, update_ratio: 0.01, moved: 1.0, memory: 1 << 30, size: [400, 60, 80] }
     }
 
     fn settled() -> Guard {
@@ -486,6 +510,38 @@ mod tests {
         let mut guard = Guard::default();
         assert_eq!(guard.after_update(2, Observed { moved: 0.0, ..calm(1.0) }), None);
         assert_eq!(seen(guard.after_update(3, Observed { moved: 0.0, ..calm(1.0) })), Some((Symptom::AdapterStill, Remedy::Stop)));
+    }
+
+    #[test]
+    fn memory_that_larger_batches_or_a_validation_need_is_no_leak_and_what_grows_without_them_is() {
+        let grown = |guard: &mut Guard, step: usize, mebibytes: u64, size: [usize; 3]| {
+            seen(guard.after_update(step, Observed { memory: mebibytes << 20, size, ..calm(1.0) }))
+        };
+        // rows merely get longer, and their memory stays when they are short again
+        for which in 0..3 {
+            let mut guard = settled();
+            for step in 17..=120 {
+                let mut size = [400, 60, 80];
+                size[which] += if step <= 80 { step } else { 0 };
+                assert_eq!(grown(&mut guard, step, 1024 + 20 * step.min(80) as u64, size), None, "step {step}");
+            }
+            assert_eq!(grown(&mut guard, 121, 4096, [400, 60, 80]), Some((Symptom::MemoryGrowing, Remedy::None)));
+        }
+        // batches of one size that leak a little each
+        let mut guard = settled();
+        let told = (17..=120).filter_map(|step| grown(&mut guard, step, 1024 + 10 * (step as u64 - 16), [400, 60, 80])).count();
+        assert_eq!(told, 1);
+        // a larger batch now and then does not hide it
+        let mut guard = settled();
+        let size = |step: usize| [400 + step / 50, 60, 80];
+        let told = (17..=400).filter_map(|step| grown(&mut guard, step, 1024 + 40 * (step as u64 - 16), size(step))).count();
+        assert_eq!(told, 1);
+        // the first validation takes what it takes, and the second no more
+        let mut guard = settled();
+        guard.after_validation(40);
+        assert!((41..60).all(|step| grown(&mut guard, step, 2048, [400, 60, 80]).is_none()));
+        guard.after_validation(80);
+        assert_eq!(grown(&mut guard, 81, 4096, [400, 60, 80]), Some((Symptom::MemoryGrowing, Remedy::None)));
     }
 
     #[test]

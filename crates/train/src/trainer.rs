@@ -436,7 +436,10 @@ impl Run<'_> {
             // only who began before the data was read knows
             first_step_seconds: None,
         });
-        let observed = Observed { loss, entropy, norm, update_ratio, moved, memory };
+        let largest = |of: &dyn Fn(&Batch) -> usize| batches.iter().map(of).max().unwrap_or(0);
+        let objective = self.state.tuned.objective();
+        let size = [largest(&|b| b.rows.total()), largest(&|b| b.rows.longest()), largest(&|b| step::targets(b, objective))];
+        let observed = Observed { loss, entropy, norm, update_ratio, moved, memory, size };
         if let Some(trouble) = self.state.guard.after_update(step + 1, observed) {
             return self.repair(step, trouble);
         }
@@ -510,6 +513,7 @@ impl Run<'_> {
 
     fn validate(&mut self) -> gemma::Result<()> {
         let Some(v) = self.observer.validate(&self.state.tuned)? else { return Ok(()) };
+        self.state.guard.after_validation(self.state.progress.steps);
         let progress = &mut self.state.progress;
         // nothing compares with what is no number, so one that came first would stay the best
         let number = v.score.is_finite() && v.loss.is_finite();

@@ -7,9 +7,18 @@ import type { Happening } from './story.svelte';
 import { wording } from './wording';
 
 type Evaluation = Extract<TrainEvent, { type: 'evaluation' }>;
+type Scored = Extract<TrainEvent, { type: 'scored' }>;
 
-function shares(metrics: Record<string, number>, words: Words, format: Format): string[] {
-  return Object.entries(metrics).map(([key, share]) => `${lookup(words.metrics, key).toLowerCase()} ${format.exact(share)}`);
+function shares(metrics: Record<string, number>, words: Words, written: (share: number) => string): string[] {
+  return Object.entries(metrics).map(([key, share]) => `${lookup(words.metrics, key).toLowerCase()} ${written(share)}`);
+}
+
+/** What the answers of the run, or of something that it is held against, came to. */
+export function cameTo(event: Scored, words: Words, written: (share: number) => string): string {
+  const { system, examples, of, remembered } = event;
+  const name = system === 'model' ? words.results.tuned : lookup(words.results.rivals, system);
+  const asked = examples < of ? [words.results.asked(examples, of)] : [];
+  return [`${name}: ${shares(event.metrics, words, written).join(', ')}`, ...asked, ...(remembered ? [words.train.remembered] : [])].join(', ');
 }
 
 /** What an event says beyond its kind and its step. */
@@ -21,7 +30,9 @@ function told(event: Happening['event'], words: Words, format: Format): string {
     case 'forecast':
       return words.start.cost(format.about(event.seconds), format.bytes(event.peak_memory_bytes));
     case 'evaluation':
-      return [t.logEvaluation(format.exact(event.loss)), ...shares(event.metrics, words, format), ...(event.best ? [t.best] : [])].join(', ');
+      return [t.logEvaluation(format.exact(event.loss)), ...shares(event.metrics, words, format.exact), ...(event.best ? [t.best] : [])].join(', ');
+    case 'scored':
+      return cameTo(event, words, format.exact);
     case 'checkpoint':
       return event.path;
     case 'warning':
@@ -29,7 +40,7 @@ function told(event: Happening['event'], words: Words, format: Format): string {
     case 'failed':
       return wording(event.message, words);
     case 'completed':
-      return [lookup(words.status, event.status), t.took(format.duration(event.seconds)), ...shares(event.metrics, words, format)].join(', ');
+      return [lookup(words.status, event.status), t.took(format.duration(event.seconds)), ...shares(event.metrics, words, format.exact)].join(', ');
     default:
       return '';
   }

@@ -16,6 +16,8 @@ export class Story {
   forecast = $state.raw<{ seconds: number; peak: number; at: number } | null>(null);
   step = $state.raw<Of<'step'> | null>(null);
   evaluations = $state.raw<Of<'evaluation'>[]>([]);
+  /** What answers came to: the run's own first, before what it is held against. */
+  scored = $state.raw<Of<'scored'>[]>([]);
   notes = $state.raw<{ at: number; note: Note }[]>([]);
   /** Everything but the steps, in the order in which it happened. */
   past = $state.raw<Happening[]>([]);
@@ -37,7 +39,7 @@ export class Story {
     /** What it is told in. */
     readonly language: Language,
     readonly onEnd: (story: Story) => void = () => undefined,
-    /** It waits, or goes on. */
+    /** It waits, goes on, or has scores. */
     readonly onTurn: (story: Story) => void = () => undefined,
   ) {}
 
@@ -113,6 +115,10 @@ export class Story {
       case 'checkpoint':
         this.checkpoint = event.step;
         break;
+      case 'scored':
+        this.scored = [...this.scored, event];
+        this.onTurn(this);
+        break;
       case 'warning':
       case 'health':
         this.notes = [...this.notes, { at: event.type === 'health' ? event.step : at, note: event }];
@@ -129,6 +135,7 @@ export class Story {
         this.ended = null;
         if (this.step && this.step.step > event.step) this.step = { ...this.step, step: event.step };
         this.evaluations = this.evaluations.filter((e) => e.step <= event.step);
+        this.scored = [];
         this.onTurn(this);
         break;
       case 'completed':

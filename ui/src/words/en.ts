@@ -524,6 +524,9 @@ export const en = {
     stopped: 'The run was stopped; the best weights were kept',
     failed: 'The run ended without a result',
     see: 'See the result',
+    comparing: 'The result is there. What it is held against is still being asked.',
+    seeNow: 'Look at it now',
+    remembered: 'remembered from an earlier run',
     loss: 'Training loss',
     validationLoss: 'Validation loss',
     validationOf: (metric: string) => `Validation ${metric}`,
@@ -554,7 +557,7 @@ export const en = {
     saidAt: (step: number, answer: string) => `step ${f.whole(step)}: ${answer}`,
     log: 'What happened',
     event: 'Event',
-    events: { started: 'Began', forecast: 'Forecast', evaluation: 'Evaluation', checkpoint: 'Saved', warning: 'Warning', health: 'Health', paused: 'Paused', resumed: 'Went on', completed: 'Ended', failed: 'Failed' },
+    events: { started: 'Began', forecast: 'Forecast', evaluation: 'Evaluation', checkpoint: 'Saved', warning: 'Warning', health: 'Health', scored: 'Scored', paused: 'Paused', resumed: 'Went on', completed: 'Ended', failed: 'Failed' },
     logStarted: (examples: number, trainable: string, steps: number) =>
       `Began: ${many(examples, 'example', 'examples')}, ${trainable} trainable numbers, ${many(steps, 'step', 'steps')}`,
     logEvaluation: (loss: string) => `Validation loss ${loss}`,
@@ -589,6 +592,8 @@ export const en = {
     unfinished: 'This run has no result yet.',
     on: (split: string, n: number) => `on ${many(n, 'example', 'examples')} of the ${split} set`,
     interval: (low: string, high: string) => `95 % interval ${low} to ${high}`,
+    /** Where not all examples were asked. */
+    asked: (n: number, of: number) => `on ${f.whole(n)} of ${many(of, 'row', 'rows')}`,
     /** What a run is held against, by the name in its result. */
     rivals: {
       untuned: 'Before training',

@@ -531,6 +531,9 @@ export const it: Words = {
     stopped: 'L’esecuzione è stata fermata; i pesi migliori sono stati conservati',
     failed: 'L’esecuzione è finita senza risultato',
     see: 'Vedi il risultato',
+    comparing: 'Il risultato c’è. Si sta ancora interrogando ciò con cui si confronta.',
+    seeNow: 'Guardalo adesso',
+    remembered: 'ricordato da un’esecuzione precedente',
     loss: 'Perdita in addestramento',
     validationLoss: 'Perdita in validazione',
     validationOf: (metric) => `${metric.charAt(0).toUpperCase()}${metric.slice(1)} in validazione`,
@@ -561,7 +564,7 @@ export const it: Words = {
     saidAt: (step, answer) => `passo ${f.whole(step)}: ${answer}`,
     log: 'Che cosa è successo',
     event: 'Evento',
-    events: { started: 'Inizio', forecast: 'Previsione', evaluation: 'Valutazione', checkpoint: 'Salvataggio', warning: 'Avviso', health: 'Salute', paused: 'Pausa', resumed: 'Ripresa', completed: 'Fine', failed: 'Fallita' },
+    events: { started: 'Inizio', forecast: 'Previsione', evaluation: 'Valutazione', checkpoint: 'Salvataggio', warning: 'Avviso', health: 'Salute', scored: 'Punteggi', paused: 'Pausa', resumed: 'Ripresa', completed: 'Fine', failed: 'Fallita' },
     logStarted: (examples, trainable, steps) =>
       `Inizio: ${many(examples, 'esempio', 'esempi')}, ${trainable} numeri addestrabili, ${many(steps, 'passo', 'passi')}`,
     logEvaluation: (loss) => `Perdita in validazione ${loss}`,
@@ -596,6 +599,7 @@ export const it: Words = {
     unfinished: 'Questa esecuzione non ha ancora un risultato.',
     on: (split, n) => `su ${many(n, 'esempio', 'esempi')} della parte ${split}`,
     interval: (low, high) => `intervallo al 95 % da ${low} a ${high}`,
+    asked: (n, of) => `su ${many(n, 'riga', 'righe')} di ${f.whole(of)}`,
     rivals: {
       untuned: 'Prima dell’addestramento',
       few_shot: 'Prima dell’addestramento, con esempi',

@@ -299,6 +299,13 @@ fn enumerated(names: &[String], and: &str) -> String {
     }
 }
 
+/// That these systems were asked about a part of the examples alone: so many of so many.
+pub(crate) fn sampled(lang: Lang, [asked, of]: [usize; 2], systems: &[String]) -> String {
+    let words = lang.words();
+    let (asked, of) = (lang.integer(asked as u64), lang.integer(of as u64));
+    fill(words.sampled, &[("asked", &asked), ("examples", &of), ("systems", &enumerated(systems, words.and))])
+}
+
 /// The last step that a run speaks of.
 fn last_step(run: &Run) -> usize {
     let step = |e: &Event| match e {
@@ -546,6 +553,7 @@ impl Page<'_> {
                 text.push(fill(template, &[("accuracy", &lang.percent(scores.main()))]));
             }
         }
+        text.extend(self.sampled());
         let (mut above, mut below, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
         for (name, scores) in self.baselines() {
             let (name, (_, _, other)) = (self.article(name), scores.headline()[0]);
@@ -577,6 +585,17 @@ impl Page<'_> {
     fn baselines(&self) -> impl Iterator<Item = (&str, &Metrics)> {
         let kind = self.run.result.metrics.as_ref().map(std::mem::discriminant);
         self.run.baselines().filter(move |(_, m)| Some(std::mem::discriminant(*m)) == kind)
+    }
+
+    /// What was asked about a part of the examples alone, and about how many.
+    fn sampled(&self) -> Option<String> {
+        let of = self.run.result.metrics.as_ref()?.examples();
+        let mut parts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (name, scores) in self.baselines().filter(|(_, scores)| scores.examples() < of) {
+            parts.entry(scores.examples()).or_default().push(self.article(name));
+        }
+        let said = parts.into_iter().map(|(asked, systems)| sampled(self.lang, [asked, of], &systems));
+        Some(said.collect::<Vec<_>>().join(" ")).filter(|said| !said.is_empty())
     }
 
     /// A baseline's name inside a sentence.

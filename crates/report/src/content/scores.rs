@@ -185,8 +185,9 @@ impl Page<'_> {
         let free = if matches!(metrics, Metrics::Classes(_)) { words.free_note } else { words.free_note_other };
         let schema = matches!(metrics, Metrics::Text(m) if m.schema_valid.is_some()).then_some(words.schema_note);
         let notes = [Some(note), schema, self.run.result.metrics_free.as_ref().map(|_| free)];
-        let note = notes.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        blocks.push(Block::Paragraph { text: plain(note), role: Role::Note });
+        let mut notes: Vec<String> = notes.into_iter().flatten().map(String::from).collect();
+        notes.extend(self.sampled());
+        blocks.push(Block::Paragraph { text: plain(notes.join(" ")), role: Role::Note });
         blocks.extend(self.reference());
         Some(blocks)
     }

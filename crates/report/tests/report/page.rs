@@ -150,6 +150,20 @@ fn comparisons_follow_the_intervals() {
 }
 
 #[test]
+fn it_is_told_where_only_a_part_of_the_examples_was_asked() {
+    let mut run = run(12, 600);
+    let told = |run: &Run, lang: Lang| ["summary", "results"].map(|id| section(&body(&render(run, lang)), id));
+    assert!(told(&run, Lang::English).iter().all(|text| !text.contains("drawn by chance")));
+    run.result.baselines.insert("untuned".into(), classification(&labels(12), &answers(12, 100, 0.41, false)).into());
+    for (lang, part) in [
+        (Lang::English, "On 100 of 600 rows, drawn by chance: the model before tuning."),
+        (Lang::Italian, "Su 100 righe di 600, estratte a caso: il modello non specializzato."),
+    ] {
+        assert!(told(&run, lang).iter().all(|text| text.contains(part)), "{:?}", told(&run, lang));
+    }
+}
+
+#[test]
 fn weakest_labels_come_first() {
     let run = run(12, 600);
     let page = render(&run, Lang::English);

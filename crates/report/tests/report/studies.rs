@@ -42,6 +42,7 @@ fn outcome(methods: &[&str], sizes: &[usize]) -> Outcome {
         version: "0.1.0".into(),
         metric: "accuracy".into(),
         baselines: [("majority".to_string(), 0.08), ("few_shot".to_string(), 0.12)].into(),
+        sampled: [("few_shot".to_string(), [100, 624])].into(),
         summaries,
         cells,
     }
@@ -65,6 +66,7 @@ fn a_study_has_a_line_for_each_method_and_its_numbers_in_a_table() {
     assert!(text.contains("18 runs: 2 methods, 3 sizes of the training set, 3 seeds."), "{text}");
     assert!(text.contains("Highest mean accuracy: 95.2") && text.contains("on 120 training examples"), "{text}");
     assert!(text.contains("before tuning, with examples"), "{text}");
+    assert!(text.contains("On 100 of 624 rows, drawn by chance: before tuning, with examples."), "{text}");
     assert!(study::report(&outcome, Lang::English).without(&["runs".into()]).sections.iter().all(|s| s.id != "runs"));
 }
 

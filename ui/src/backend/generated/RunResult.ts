@@ -36,7 +36,7 @@ evaluated_on: string,
 metrics_free?: Metrics, 
 /**
  * Scores of reference classifiers on the same examples: `majority`, `untuned`, `few_shot` (untuned, with examples in its
- * prompt).
+ * prompt), these two on a part of them where they are many, as their own count of examples says.
  */
 baselines: { [key in string]: Metrics }, 
 /**

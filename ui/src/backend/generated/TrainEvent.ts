@@ -140,7 +140,31 @@ seen: string,
 /**
  * What was seen, what it means and what was done, in the language that the program spoke.
  */
-message: string, } | { "type": "paused", 
+message: string, } | { "type": "scored", 
+/**
+ * Steps done.
+ */
+step: number, 
+/**
+ * Whose they are: `model` for the run's own, else a name among the baselines of `result.json`.
+ */
+system: string, 
+/**
+ * Main metrics.
+ */
+metrics: { [key in string]: number }, 
+/**
+ * Examples that it was asked about.
+ */
+examples: number, 
+/**
+ * Of so many.
+ */
+of: number, 
+/**
+ * Was it asked in an earlier run, whose scores were kept?
+ */
+remembered: boolean, } | { "type": "paused", 
 /**
  * Steps done.
  */
