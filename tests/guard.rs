@@ -12,7 +12,9 @@ use gemma::head::{Pool, View};
 use gemma::{Adapters, Full, Gemma, Head, LoraConfig, Weights, device};
 use std::path::Path;
 use std::sync::Arc;
+use train::failure::{Failure, Kind};
 use train::health::{Remedy, Symptom};
+use train::state::Smaller;
 use train::{Command, Event, Observer, Outcome, Plan, Progress, Settings, Snapshot, State, Tuned, Validation, checkpoint, step};
 
 /// Overflows in the first norm.
@@ -116,6 +118,9 @@ fn plain(score: f64) -> Validation {
     Validation { loss: 1.0, metrics: Default::default(), score, collapsed: false, silent: false, samples: Vec::new() }
 }
 
+/// What a device says, in a panic, where so many steps are done and so many rows of the next are about to be computed at a time.
+type Fail = fn(usize, usize) -> Option<&'static str>;
+
 /// Sees everything.
 struct Seen {
     judge: Judge,
@@ -130,11 +135,33 @@ struct Seen {
     /// Bytes that somebody leaks at a step.
     leak: Option<(usize, usize)>,
     leaked: Vec<u8>,
+    /// Rows that were to be computed at a time, in their order.
+    rows: Vec<usize>,
+    fail: Fail,
+    /// A step after whose update the device says something in a panic, once.
+    late: Option<(usize, &'static str)>,
 }
 
 impl Seen {
     fn by(judge: Judge) -> Self {
-        Self { judge, events: Vec::new(), saved: Vec::new(), snapshots: Vec::new(), validations: 0, pauses: Vec::new(), leak: None, leaked: Vec::new() }
+        Self {
+            judge,
+            events: Vec::new(),
+            saved: Vec::new(),
+            snapshots: Vec::new(),
+            validations: 0,
+            pauses: Vec::new(),
+            leak: None,
+            leaked: Vec::new(),
+            rows: Vec::new(),
+            fail: |_, _| None,
+            late: None,
+        }
+    }
+
+    /// Steps done.
+    fn done(&self) -> usize {
+        self.steps().last().map_or(0, |(step, _)| step)
     }
 
     fn steps(&self) -> impl Iterator<Item = (usize, f64)> {
@@ -163,6 +190,10 @@ impl Observer for Seen {
             self.leaked = vec![1; bytes];
         }
         self.events.push(event);
+        let done = self.done();
+        if let Some((_, said)) = self.late.take_if(|(step, _)| *step == done) {
+            panic!("{said}");
+        }
     }
     fn validate(&mut self, tuned: &Tuned) -> gemma::Result<Option<Validation>> {
         self.validations += 1;
@@ -181,12 +212,18 @@ impl Observer for Seen {
         None
     }
     fn command(&mut self) -> Command {
-        let done = self.steps().last().map_or(0, |(step, _)| step);
+        let done = self.done();
         let at = self.pauses.iter().position(|&pause| pause == done);
         at.map_or(Command::Go, |at| {
             self.pauses.swap_remove(at);
             Command::Pause
         })
+    }
+    fn computing(&mut self, rows: usize) {
+        self.rows.push(rows);
+        if let Some(said) = (self.fail)(self.done(), rows) {
+            panic!("{said}");
+        }
     }
 }
 
@@ -455,6 +492,89 @@ fn memory_that_grows_is_told_and_costs_nothing_else() {
     let grown = |e: &&Event| matches!(e, Event::Health { symptom: Some(Symptom::MemoryGrowing), remedy: Remedy::None, step: 31, .. });
     assert_eq!(seen.events.iter().filter(grown).count(), 1);
     assert_eq!(seen.leaked.iter().map(|&b| usize::from(b)).sum::<usize>(), 900 << 20);
+}
+
+/// What the panic says that cubecl makes of wgpu's finding no memory for a buffer.
+const NO_MEMORY: &str = "wgpu error: Out of Memory";
+const NO_ROOM: Option<Symptom> = Some(Symptom::NoRoom);
+
+/// Losses by their steps.
+fn losses(seen: &Seen) -> Vec<(usize, f64)> {
+    seen.events.iter().filter_map(|e| if let Event::Step { step, loss, .. } = e { Some((*step, *loss)) } else { None }).collect()
+}
+
+/// A step for which a device has no memory is taken in parts, from then on and in a resumed run, and comes to the same.
+#[test]
+fn a_step_without_room_is_taken_in_parts_and_comes_to_the_same() {
+    let model = open(&tiny());
+    let completions: Vec<Encoded> = (0..40).map(|i| completion(i, 9 + i % 5, 3)).collect();
+    for (tuned, examples, thin) in [(with_head(&model, CLASSES, 0.0), classed(40), 0.3), (without_head(&model), completions, 0.0)] {
+        let settings = Settings { batch: 4, accumulate: 2, epochs: 4, evaluations_per_epoch: 1, checkpoint_every: 3, thin, ..settings() };
+        let mut whole = Seen::by(arbitrary);
+        run(&model, tuned.clone(), &examples, &settings, &mut whole).expect("ends");
+        let mut seen = Seen { fail: |done, rows| (done >= 2 && rows > 2).then_some(NO_MEMORY), ..Seen::by(arbitrary) };
+        let outcome = run(&model, tuned.clone(), &examples, &settings, &mut seen).expect("ends");
+        assert_eq!(seen.health(), [(3, NO_ROOM, Remedy::Recompute), (3, NO_ROOM, Remedy::HalveRows), (13, None, Remedy::None)]);
+        assert_eq!(outcome.progress.smaller, Smaller { recompute: true, halved: 1, at: None });
+        assert_eq!(seen.rows, [vec![4; 6], vec![2; 18 * 4]].concat());
+        let (theirs, ours) = (losses(&whole), losses(&seen));
+        assert_eq!((theirs.len(), ours.len()), (20, 20));
+        for (theirs, ours) in theirs.iter().zip(&ours) {
+            assert!(theirs.0 == ours.0 && (theirs.1 - ours.1).abs() < 1e-4, "{ours:?} is not {theirs:?}");
+        }
+        // nothing is tried again that had no room
+        let snapshot = seen.snapshots.swap_remove(2);
+        assert_eq!((snapshot.progress.steps, snapshot.progress.smaller.halved), (6, 1));
+        let plan = Plan { model: &model, examples: &examples, settings: &settings, seed: SEED };
+        let mut state = plan.start(tuned);
+        state.restore(snapshot).expect("its own");
+        let mut again = Seen::by(arbitrary);
+        let resumed = plan.run(state, &mut again).expect("ends");
+        assert_eq!(again.rows, vec![2; 14 * 4]);
+        assert_eq!(bits(&resumed.tuned), bits(&outcome.tuned));
+    }
+}
+
+#[test]
+fn a_step_of_which_no_part_has_room_stops_the_run() {
+    let stopped = |model: &Gemma| {
+        let mut seen = Seen { fail: |done, _| (done >= 2).then_some("can't allocate buffer of size: 268435456"), ..Seen::by(best_at_fifteen) };
+        let failed =
+            run(model, with_head(model, CLASSES, 0.0), &classed(40), &Settings { batch: 4, ..settings() }, &mut seen).err().expect("stops").to_string();
+        let why = "The device has no memory for a step (step 3: 1 row at a time, 256 MiB asked for). The run was stopped.";
+        assert!(failed.contains(why), "{failed}");
+        let health = seen.health();
+        assert!(health.iter().all(|h| (h.0, h.1) == (3, NO_ROOM)), "{health:?}");
+        (seen.rows, health.into_iter().map(|h| h.2).collect::<Vec<_>>())
+    };
+    let expected = (vec![4, 4, 4, 4, 2, 1], vec![Remedy::Recompute, Remedy::HalveRows, Remedy::HalveRows, Remedy::Stop]);
+    assert_eq!(stopped(&open(&tiny())), expected);
+    // one that computes everything again has no more to save there
+    assert_eq!(stopped(&open(&tiny()).keeping(0)), (vec![4, 4, 4, 2, 1], expected.1[1..].to_vec()));
+}
+
+/// Where an update is begun nothing of it is trusted; steps since the last good state are taken again, and lead to the same.
+#[test]
+fn memory_that_gives_out_in_an_update_costs_the_steps_since_the_last_good_state() {
+    let model = open(&tiny());
+    let examples = classed(40);
+    let whole = run(&model, with_head(&model, CLASSES, 0.0), &examples, &settings(), &mut Seen::by(best_at_fifteen)).expect("ends");
+    let mut seen = Seen { late: Some((12, NO_MEMORY)), ..Seen::by(best_at_fifteen) };
+    let outcome = run(&model, with_head(&model, CLASSES, 0.0), &examples, &settings(), &mut seen).expect("ends");
+    assert_eq!(seen.health(), [(12, NO_ROOM, Remedy::Recompute), (22, None, Remedy::None)]);
+    let steps: Vec<usize> = seen.steps().map(|(step, _)| step).collect();
+    assert_eq!(steps[10..14], [11, 12, 11, 12], "back to the state validated at step 10");
+    assert_eq!(bits(&outcome.tuned), bits(&whole.tuned));
+}
+
+#[test]
+fn a_device_that_is_lost_ends_the_run_with_what_it_said() {
+    let model = open(&tiny());
+    let said: Fail = |done, _| (done >= 4).then_some("The device is poisoned\nCaused by:\n  Unknown: Device is lost\n");
+    let mut seen = Seen { fail: said, ..Seen::by(best_at_fifteen) };
+    let failed = run(&model, with_head(&model, CLASSES, 0.0), &classed(40), &settings(), &mut seen).err().expect("stops");
+    assert_eq!(Failure::of_error(&failed), Failure { kind: Kind::Lost, what: "Unknown: Device is lost".into(), bytes: None });
+    assert_eq!((seen.done(), seen.health()), (4, Vec::new()));
 }
 
 /// Completions of so many tokens, of which the last few are the answer.

@@ -7,9 +7,9 @@
 use acceptance::{close, json, open, real_weights, shared_reference, tiny};
 use burn::tensor::{Tensor, TensorData};
 use data::{Batch, Encoded};
-use gemma::head::{Pool, pool};
+use gemma::head::{Pool, View, pool};
 use gemma::lora::TensorFile;
-use gemma::{Adapters, Full, Gemma, LoraConfig, Rows, Tokenizer, Trained, Weights, device, full, loss};
+use gemma::{Adapters, Full, Gemma, Head, LoraConfig, Rows, Tokenizer, Trained, Weights, device, full, loss};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -430,6 +430,56 @@ fn recomputing_changes_no_number() {
     }
 }
 
+/// Blocks that are not fused and keep nothing but their inputs have the gradients of those that keep everything, whatever is
+/// trained; below a head, which may read several depths, those of the blocks that it reads.
+#[test]
+fn the_way_back_block_by_block_changes_no_gradient() {
+    let (weights, model) = open(&tiny(), "cpu");
+    let (kept, again) = (model.unfused(), model.unfused().keeping(0));
+    assert!(again.recomputes() && !kept.recomputes());
+    let layers = model.config().layers;
+    let adapters = || -> Trained { Adapters::random(LoraConfig { rank: 4, ..LoraConfig::default() }, &model, 1).expect("adapters").into() };
+    let head = |taps: &[usize]| {
+        let view = View { taps: taps.to_vec(), pool: Pool::Mean };
+        Tuned { trained: adapters(), head: Some(Head::new(model.config().hidden, 3, view, 7, model.device())) }
+    };
+    for (what, tuned, gradients) in [
+        ("adapters", Tuned { trained: adapters(), head: None }, 2 * 7 * layers),
+        ("adapters with magnitudes", Tuned { trained: decomposed(&model).into(), head: None }, 3 * 7 * layers),
+        ("the whole model", whole(&weights, &model), 13 * layers + 1),
+        ("a head on the top", head(&[layers]), 2 * 7 * layers + 2),
+        ("a head on two depths", head(&[2, 5]), 2 * 7 * 5 + 2),
+    ] {
+        for mut examples in [some_rows(), sharing(&model)] {
+            if tuned.head.is_some() {
+                examples = examples.into_iter().zip((0..3).cycle()).map(|(e, class)| Encoded::classed(e.ids, class)).collect();
+            }
+            let all: Vec<usize> = (0..examples.len()).collect();
+            let batch = Batch::new(&examples, &all, model.layout());
+            let total = step::targets(&batch, tuned.objective());
+            let found = |model: &Gemma| {
+                let (loss, mut gradients) = step::forward_backward(model, &tuned, &batch, total).expect("a step");
+                let mut by_path = BTreeMap::new();
+                tuned.clone().visit(&mut |path, t| {
+                    if let Some(gradient) = t.grad_remove(&mut gradients) {
+                        by_path.insert(path.to_string(), floats(gradient));
+                    }
+                });
+                (loss, by_path)
+            };
+            let ((expected, theirs), (loss, ours)) = (found(&kept), found(&again));
+            close(what, loss.sum, expected.sum, 1e-5);
+            close(what, loss.entropy, expected.entropy, 1e-5);
+            assert_eq!((ours.len(), loss.targets), (gradients, total), "{what}");
+            assert!(ours.keys().eq(theirs.keys()), "{what}");
+            for (path, own) in &ours {
+                let apart = norm(&own.iter().zip(&theirs[path]).map(|(a, b)| a - b).collect::<Vec<_>>());
+                assert!(norm(own) > 0.0 && apart <= 1e-5 * norm(own).max(1e-6), "{what}: {path}: {apart} of {}", norm(own));
+            }
+        }
+    }
+}
+
 /// Adapters whose inputs are dropped in part, both matrices of which are random.
 fn dropping(model: &Gemma) -> Tuned {
     let config = LoraConfig { rank: 4, dropout: 0.3, ..LoraConfig::default() };
@@ -464,6 +514,20 @@ fn dropout_within_the_fused_block_has_the_gradients_of_its_own_masks() {
     }
     assert_ne!(dropped(&model, &tuned, &batch, 6).0, loss, "nothing is left out");
     assert_eq!(dropped(&model, &tuned, &batch, 5).0, loss);
+    for kind in ["lora_A", "lora_B"] {
+        moves_as_told(kind, &model, &tuned, &batch, &by_path, |path| path.ends_with(kind));
+    }
+}
+
+/// The same of blocks that are not fused and are computed again one by one.
+#[test]
+fn dropout_in_blocks_computed_again_has_the_gradients_of_its_own_masks() {
+    let model = open(&tiny(), "cpu").1.unfused().keeping(0);
+    let (tuned, batch) = (dropping(&model), Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout()));
+    let loss = |seed| dropped(&model, &tuned, &batch, seed).0;
+    assert_eq!(loss(5), loss(5));
+    assert_ne!(loss(6), loss(5), "nothing is left out");
+    let by_path = by_path(&model, &tuned, &batch);
     for kind in ["lora_A", "lora_B"] {
         moves_as_told(kind, &model, &tuned, &batch, &by_path, |path| path.ends_with(kind));
     }

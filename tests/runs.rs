@@ -10,6 +10,7 @@ use lab::resume::{Resumed, resume};
 use lab::run::{Request, train};
 use lab::set::Source;
 use lab::tasks::Metrics;
+use lab::view::{self, RunStatus};
 use lab::watch::Watch;
 use lab::{Event, Home};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -17,6 +18,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use train::event::Told;
+use train::health::{Remedy, Symptom};
 
 /// A library and a data set of two intents.
 struct Bench {
@@ -118,6 +121,80 @@ fn a_crash_in_the_middle_of_a_run_is_written_down_and_the_run_goes_on() {
         true
     });
     assert!(packed.is_ok_and(|file| file.is_file()) && Some(most.0) >= most.1, "{most:?}");
+}
+
+/// What burn says of a device once wgpu has lost it, raised where it would raise it: in the middle of a training.
+#[test]
+fn a_run_whose_device_is_lost_waits_where_it_was_last_saved_and_ends_as_one_that_never_lost_it() {
+    let b = Bench::new();
+    let set = ["checkpoint_every=2", "dropout=0.1"];
+    train(&b.home, &b.request("whole", "head", &set), &mut |_| {}, &AtomicBool::new(false)).expect("a run");
+    let mut lost = |event: &Event| assert!(!matches!(event, Event::Step { step: 5, .. }), "The device is poisoned\nCaused by:\n  Unknown: Device is lost\n");
+    let reason = train(&b.home, &b.request("out", "head", &set), &mut lost, &AtomicBool::new(false)).expect_err("it was lost").to_string();
+    let out = b.path("out");
+    for said in ["was lost while it computed (Unknown: Device is lost)", "waits at step 4", &format!("lapidary resume {} --device cpu", out.display())] {
+        assert!(reason.contains(said), "{reason}");
+    }
+    let written = result(&out);
+    assert_eq!((written.status.as_str(), written.train.steps, written.error.as_deref()), ("paused", 4, Some(reason.as_str())));
+    let last = b.events("out").pop();
+    assert!(matches!(&last, Some(Event::Paused { step: 4, why: Some(why) }) if why.en == reason && why.it.contains("aspetta al passo 4")), "{last:?}");
+    let shown = || view::run(&out, None).expect("a run").row.status;
+    let listed = || Library::open(&b.home).and_then(|l| l.runs()).expect("the library").into_iter().find(|r| r.path.ends_with("out")).expect("it").status;
+    assert_eq!((shown(), listed().as_str()), (RunStatus::Lost, "paused"));
+    // its report says so first
+    for (language, said, why) in [
+        (Lang::English, "This run waits: its device was lost", "was lost while it computed"),
+        (Lang::Italian, "Questa esecuzione aspetta: il suo dispositivo è andato perso", "è andato perso mentre calcolava"),
+    ] {
+        let files = lab::reports::write(&out, language, &[Format::Html], &[], &b.path("told"), &mut |_, _| true).expect("a report");
+        let page = std::fs::read_to_string(&files[0]).expect("a page");
+        let (banner, summary) = (page.find(said).expect("the banner"), page.find("id=\"summary\"").expect("a summary"));
+        assert!(banner < summary && page[..summary].contains(why), "{said}");
+    }
+    let Ok(Resumed::Here(ended)) = resume(&b.home, &out, Some("cpu"), &mut |_| {}, &AtomicBool::new(false)) else { panic!("it cannot be gone on with") };
+    assert_eq!((ended.status.as_str(), ended.train.steps), ("completed", 9));
+    assert_eq!((shown(), listed().as_str()), (RunStatus::Completed, "completed"));
+    for name in ["adapter/adapter_model.safetensors", "adapter/head.safetensors", "predictions.jsonl"] {
+        let bytes = |run: &str| std::fs::read(b.path(run).join(name)).expect("it is there");
+        assert!(bytes("out") == bytes("whole"), "{name} is another");
+    }
+}
+
+/// What cubecl makes of wgpu's finding no memory, raised for ever: in steps, which become smaller until they cannot, and elsewhere.
+#[test]
+fn a_run_for_which_there_is_no_memory_fails_and_says_what_to_do() {
+    let b = Bench::new();
+    let failed = |out: &str, fails: fn(&Event) -> bool| {
+        let mut on_event = |event: &Event| assert!(!fails(event), "wgpu error: Out of Memory");
+        let why = train(&b.home, &b.request(out, "head", &[]), &mut on_event, &AtomicBool::new(false)).expect_err("no memory").to_string();
+        let written = result(&b.path(out));
+        assert_eq!((written.status.as_str(), written.error.as_deref()), ("failed", Some(why.as_str())));
+        assert_eq!(view::run(&b.path(out), None).expect("a run").row.status, RunStatus::Failed);
+        why
+    };
+    let why = failed("steps", |event| matches!(event, Event::Step { step: 3.., .. }));
+    assert!(why.contains("The device has no memory for a step (step 3: 1 row at a time). The run was stopped."), "{why}");
+    let events = b.events("steps");
+    let done = events.iter().filter_map(|e| match e {
+        Event::Health { symptom: Some(Symptom::NoRoom), remedy, .. } => Some(*remedy),
+        _ => None,
+    });
+    assert!(done.collect::<Vec<_>>().ends_with(&[Remedy::HalveRows, Remedy::HalveRows, Remedy::Stop]), "{events:?}");
+
+    let why = failed("evaluations", |event| matches!(event, Event::Evaluation { step: 1.., .. }));
+    assert!(why.contains("has too little memory for this run (wgpu error: Out of Memory)") && why.contains("lapidary resume"), "{why}");
+    let last = b.events("evaluations").pop();
+    let in_italian = |told: &Told| told.en == why && told.it.contains("ha troppo poca memoria per questa esecuzione");
+    assert!(matches!(&last, Some(Event::Failed { told: Some(told), .. }) if in_italian(told)), "{last:?}");
+    // and it goes on once there is some
+    let Ok(Resumed::Here(ended)) = resume(&b.home, &b.path("evaluations"), None, &mut |_| {}, &AtomicBool::new(false)) else {
+        panic!("it cannot be gone on with")
+    };
+    assert_eq!((ended.status.as_str(), ended.train.steps), ("completed", 9));
+    // before anything is saved there is nothing to go on with
+    let why = failed("beginning", |event| matches!(event, Event::Evaluation { .. }));
+    assert!(why.contains("choose another with --device") && !why.contains("resume"), "{why}");
 }
 
 /// Words of four intents, none shared.

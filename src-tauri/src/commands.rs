@@ -598,9 +598,9 @@ async fn pause_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
 }
 
 #[tauri::command]
-async fn resume_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
+async fn resume_run(shell: State<'_, Shell>, run: PathBuf, device: Option<String>) -> Answer<()> {
     shell.grants.check(&run)?;
-    let outcome = shell.desk.go_on(run.clone()).await.map_err(Failure::from);
+    let outcome = shell.desk.go_on(run.clone(), device).await.map_err(Failure::from);
     shell.log.line(&format!("resume run {}: {}", run.display(), outcome.as_ref().map_or_else(|f| f.message.as_str(), |()| "it goes on")));
     outcome
 }

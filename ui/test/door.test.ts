@@ -109,6 +109,15 @@ describe('a story', () => {
     expect(story.scored).toEqual([]);
   });
 
+  it('keeps why a run waits whose device was lost, until it goes on', () => {
+    const story = new Story('r', quiet, 'en');
+    const why = { en: 'it was lost', it: 'è andato perso' };
+    story.take({ run: 'r', from: 0, events: [{ type: 'paused', step: 20, why }] });
+    expect([story.lost?.why, story.remaining]).toEqual([why, null]);
+    story.take({ run: 'r', from: 1, events: [{ type: 'resumed', step: 20 }] });
+    expect(story.lost).toBeNull();
+  });
+
   it('goes back to where it was last saved when it is taken up after a crash', () => {
     const turned = vi.fn();
     const story = new Story('r', quiet, 'en', undefined, turned);

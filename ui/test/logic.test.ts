@@ -205,6 +205,9 @@ describe('what happened to a run', () => {
 
   it('says of a pause only when it was', () => {
     expect(happened([{ at: 7, event: { type: 'paused', step: 7 } }], words.en, formats.en)[1]).toEqual(['7', 'Paused', '']);
+    const lost = [{ at: 7, event: { type: 'paused' as const, step: 7, why: { en: 'it was lost', it: 'è andato perso' } } }];
+    expect(happened(lost, words.en, formats.en)[1]?.[2]).toBe('it was lost');
+    expect(happened(lost, words.it, formats.it)[1]?.[2]).toBe('è andato perso');
   });
 
   it('is a table of evaluations, with a dash where one has no such measure', () => {

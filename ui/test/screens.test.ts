@@ -319,6 +319,28 @@ describe('a run', () => {
     await waitFor(() => expect(app.runs.find((run) => run.path === 'runs/cut-off')?.status).toBe('completed'));
   });
 
+  it('whose device was lost says why and goes on with another one', async () => {
+    const { app, door } = await open({ pace: 5, loseAt: 30 });
+    const start = startButton();
+    await waitFor(() => expect(start.disabled).toBe(false));
+    await click(start);
+    await screen.findByText(words.en.train.lost, {}, { timeout: 30_000 });
+    screen.getByText(/A card\) was lost while it computed .*, and the run waits$/);
+    expect(screen.queryByText(/lapidary resume/)).toBeNull();
+    expect([app.active, app.runs[0]?.status]).toEqual([null, 'lost']);
+    expect(await complaints()).toEqual([]);
+    // at the start it is offered, and the device is chosen on Train
+    await go('Start');
+    screen.getByText(words.en.start.lostLead, { exact: false });
+    await click(screen.getAllByRole('button', { name: 'Go on with run-1' })[0] as HTMLElement);
+    expect(app.screen).toBe('train');
+    expect(screen.getByRole<HTMLSelectElement>('combobox', { name: words.en.train.goOnOn }).value).toBe('cpu');
+    await click(screen.getByRole('button', { name: 'Go on' }));
+    await screen.findByText(words.en.train.done, {}, { timeout: 30_000 });
+    expect(door.calls).toContain('resumeRun on cpu');
+    expect(screen.queryByText(words.en.train.lost)).toBeNull();
+  });
+
   it('is paused and taken up again by the keyboard, and stopped while it waits', async () => {
     const { app } = await open({ pace: 15 });
     const start = startButton();

@@ -62,7 +62,8 @@ impl Training {
             Event::Scored { system, metrics, examples, of, remembered, .. } => self.say(&words.scored(system, metrics, (*examples, *of), *remembered)),
             Event::Warning { message, .. } => self.say(&words.warning(message)),
             Event::Health { ok: false, symptom: Some(_), message, .. } => self.say(&words.health(message)),
-            Event::Paused { step } => self.say(&words.paused(*step)),
+            // a reason is what the command ends with
+            Event::Paused { step, why: None } => self.say(&words.paused(*step)),
             Event::Resumed { step } => self.say(&words.resumed(*step)),
             _ => {}
         }

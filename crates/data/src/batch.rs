@@ -78,34 +78,47 @@ impl Batch {
     /// seed and step drop the same tokens. A class then cannot rest on one telling word of the few
     /// messages there are, and the same message is never seen twice.
     pub fn thinned(examples: &[Encoded], indices: &[usize], most: f64, seed: u64, step: usize, layout: Layout) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7468_696e);
-        rng.set_stream(step as u64);
-        let thin = |&i: &usize| {
-            let share = rng.random_range(0.0..=most);
-            let example = &examples[i];
-            let mut ids = Vec::with_capacity(example.ids.len());
-            // where each token went, or the next one that was kept
-            let mut went = Vec::with_capacity(example.ids.len() + 1);
-            for (position, &id) in example.ids.iter().enumerate() {
-                went.push(ids.len());
-                if position == 0 || !rng.random_bool(share) {
-                    ids.push(id);
-                }
-            }
-            went.push(ids.len());
-            let mark = |m: &Mark| Mark { tokens: went[m.tokens.start]..went[m.tokens.end], class: m.class };
-            let marks = example.marks.iter().map(mark).filter(|m| !m.tokens.is_empty()).collect();
-            Encoded { prompt: ids.len(), ids, marks }
-        };
-        let thinned: Vec<Encoded> = indices.iter().map(thin).collect();
+        let thinned = thin(examples, indices, most, seed, step);
         let all: Vec<usize> = (0..thinned.len()).collect();
         Self { examples: indices.to_vec(), ..Self::new(&thinned, &all, layout) }
+    }
+
+    /// [`Batch::thinned`] in batches of at most `rows` rows: what is left out does not depend on how many there are at a time.
+    pub fn thinned_apart(examples: &[Encoded], indices: &[usize], most: f64, seed: u64, step: usize, layout: Layout, rows: usize) -> Vec<Self> {
+        let thinned = thin(examples, indices, most, seed, step);
+        let all: Vec<usize> = (0..thinned.len()).collect();
+        let part = |part: &[usize]| Self { examples: part.iter().map(|&i| indices[i]).collect(), ..Self::new(&thinned, part, layout) };
+        all.chunks(rows.max(1)).map(part).collect()
     }
 
     /// Real tokens of the examples, what they share counted for each.
     pub fn tokens(&self) -> usize {
         self.rows.lengths().iter().sum()
     }
+}
+
+/// Examples with part of the tokens of each left out, see [`Batch::thinned`].
+fn thin(examples: &[Encoded], indices: &[usize], most: f64, seed: u64, step: usize) -> Vec<Encoded> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7468_696e);
+    rng.set_stream(step as u64);
+    let thin = |&i: &usize| {
+        let share = rng.random_range(0.0..=most);
+        let example = &examples[i];
+        let mut ids = Vec::with_capacity(example.ids.len());
+        // where each token went, or the next one that was kept
+        let mut went = Vec::with_capacity(example.ids.len() + 1);
+        for (position, &id) in example.ids.iter().enumerate() {
+            went.push(ids.len());
+            if position == 0 || !rng.random_bool(share) {
+                ids.push(id);
+            }
+        }
+        went.push(ids.len());
+        let mark = |m: &Mark| Mark { tokens: went[m.tokens.start]..went[m.tokens.end], class: m.class };
+        let marks = example.marks.iter().map(mark).filter(|m| !m.tokens.is_empty()).collect();
+        Encoded { prompt: ids.len(), ids, marks }
+    };
+    indices.iter().map(thin).collect()
 }
 
 /// How many first tokens the prompts of examples have in common, if it is worth sharing them. The last token of a prompt
@@ -213,6 +226,21 @@ mod tests {
             }
         }
         assert_eq!(Batch::thinned(&e, &all, 0.0, 1, 7, Layout::Padded).ids, Batch::new(&e, &all, Layout::Padded).ids);
+    }
+
+    #[test]
+    fn a_batch_in_parts_has_the_rows_of_the_whole_one() {
+        let e = examples();
+        let indices: Vec<usize> = (0..e.len()).rev().collect();
+        let row = |batch: &Batch| batch.rows.places().into_iter().map(|[_, own]| batch.ids[own].to_vec()).collect::<Vec<_>>();
+        let whole = Batch::thinned(&e, &indices, 0.5, 1, 7, Layout::Packed);
+        let parts = Batch::thinned_apart(&e, &indices, 0.5, 1, 7, Layout::Packed, 5);
+        assert_eq!(parts.iter().map(|part| part.rows.count()).collect::<Vec<_>>(), [5, 5, 5, 5, 5, 5, 5, 2]);
+        assert_eq!(parts.iter().flat_map(row).collect::<Vec<_>>(), row(&whole));
+        assert_eq!(parts.iter().flat_map(|part| part.examples.clone()).collect::<Vec<_>>(), whole.examples);
+        assert_eq!(parts.iter().flat_map(|part| part.classes.clone()).collect::<Vec<_>>(), whole.classes);
+        assert_eq!(Batch::thinned_apart(&e, &indices, 0.5, 1, 7, Layout::Packed, 99), [whole]);
+        assert!(Batch::thinned_apart(&e, &[], 0.5, 1, 7, Layout::Packed, 5).is_empty());
     }
 
     #[test]

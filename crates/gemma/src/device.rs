@@ -160,6 +160,22 @@ pub fn is_cpu(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
 }
 
+/// Gives back what is kept for later and held by nobody: the graphs of passes that were broken off, which the next backward pass
+/// would sweep out, and the pools of a graphics device. The processor's memory is the system's to keep.
+pub fn release(device: &Device) {
+    // any backward pass sweeps out what others left behind
+    drop(Tensor::<1>::ones([1], &Device::flex()).autodiff().require_grad().sum().backward());
+    if is_cpu(device) {
+        return;
+    }
+    // a device that has failed has nothing to give back, and may say so by a panic
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        // what was dropped is let go of only by what is carried out
+        let _ = device.sync();
+        device.memory_cleanup();
+    }));
+}
+
 fn cpu() -> Info {
     Info {
         id: "cpu".into(),

@@ -13,6 +13,7 @@
 //! * [`packed`]: the blocks' matrices in fewer bytes than f32, on graphics devices by `halved`;
 //! * [`table`]: the 262 144-row embedding table, looked up on the host and multiplied in shards;
 //! * [`loss`]: cross-entropy that never holds all logits, with its own backward;
+//! * [`again`]: the way back through the blocks, one after the other computed again;
 //! * [`generate`]: greedy, sampled and constrained decoding over a key/value cache;
 //! * [`export`]: writes a model, tuned or not, for other programs;
 //! * [`floor`]: how fast a step could be at best;
@@ -21,6 +22,7 @@
 //!
 //! The crate knows tokens and tensors; it knows nothing of examples, tasks or files of data.
 
+pub mod again;
 pub mod config;
 pub mod device;
 pub mod error;

@@ -188,15 +188,21 @@ pub struct BlockAdapters<'a> {
     config: &'a LoraConfig,
     adapters: &'a BTreeMap<Projection, Adapter>,
     training: bool,
+    tracked: bool,
 }
 
 impl BlockAdapters<'_> {
-    /// A, B and, where it is trained, the magnitude of a projection, if it carries an adapter; untracked unless training.
+    /// The same, with part of the inputs left out as in training whether a graph is made or not.
+    pub(crate) fn dropping(self) -> Self {
+        Self { training: true, ..self }
+    }
+
+    /// A, B and, where it is trained, the magnitude of a projection, if it carries an adapter; untracked where no graph is made.
     pub(crate) fn tensors(&self, projection: Projection) -> Option<Vec<Tensor<2>>> {
         let Adapter { a, b, magnitude } = self.adapters.get(&projection)?;
         let all = [Some(a), Some(b), magnitude.as_ref().map(|own| &own.m)];
         // tracked matrices would tie every step of a generation to the next through the cache, and keep all of them
-        Some(all.into_iter().flatten().map(|t| if self.training { t.clone() } else { t.clone().inner() }).collect())
+        Some(all.into_iter().flatten().map(|t| if self.tracked { t.clone() } else { t.clone().inner() }).collect())
     }
 
     /// Lengths of the rows of a projection's merged weight before they are brought to the magnitude, `[1, outputs]`; none where
@@ -294,9 +300,9 @@ impl Adapters {
         &self.config
     }
 
-    /// The adapters of one block; dropout applies only while `training`.
+    /// The adapters of one block; they are tracked, and dropout applies, only while `training`.
     pub fn block(&self, layer: usize, training: bool) -> BlockAdapters<'_> {
-        BlockAdapters { config: &self.config, adapters: &self.layers[layer], training }
+        BlockAdapters { config: &self.config, adapters: &self.layers[layer], training, tracked: training }
     }
 
     /// Calls `f` with the path and the tensor of every parameter, in a fixed order.
@@ -411,9 +417,13 @@ impl Adapters {
     }
 }
 
-/// The values of a tensor in row-major order; none if the device does not give them.
+/// The values of a tensor in row-major order.
+///
+/// # Panics
+/// If the device does not give them, with what it said of it: burn itself panics where a device fails in the middle of an
+/// operation, and whoever is to outlive that catches both.
 pub fn values(t: Tensor<2>) -> Vec<f32> {
-    t.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
+    t.try_into_vec_as::<f32>().unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// A tensor with its name and its shape in a file, which may have fewer dimensions.
@@ -479,14 +489,14 @@ impl TensorFile {
     /// As [`TensorFile::write`].
     pub fn fill(out: &mut dyn Write, metadata: &BTreeMap<String, String>, tensors: &[Named]) -> std::io::Result<()> {
         out.write_all(&crate::hf::header(tensors.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())), metadata))?;
-        for (name, shape, tensor) in tensors {
-            let values = values(tensor.clone());
-            if values.len() != shape.iter().product::<usize>() {
-                return Err(std::io::Error::other(say!(
-                    "{name} could not be read back from its device; resume the run",
-                    "{name} non si è potuto rileggere dal dispositivo; riprendi l’esecuzione"
-                )));
-            }
+        for (name, _, tensor) in tensors {
+            // not by a panic, after which the unfinished file would stay
+            let values = tensor.clone().try_into_vec_as::<f32>().map_err(|e| {
+                std::io::Error::other(say!(
+                    "{name} could not be read back from its device ({e}); resume the run",
+                    "{name} non si è potuto rileggere dal dispositivo ({e}); riprendi l’esecuzione"
+                ))
+            })?;
             out.write_all(&crate::hf::bytes(&values))?;
         }
         Ok(())

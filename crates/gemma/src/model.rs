@@ -94,6 +94,16 @@ pub struct Context {
     local: Geometry,
 }
 
+/// The tokens of a batch in lines of one length.
+pub(crate) struct Spread {
+    /// The tokens of all lines, padding included.
+    pub ids: Vec<u32>,
+    /// Who sees whom there.
+    pub context: Context,
+    /// Where each token that was given stands among them, unless all stand where they stood.
+    pub given: Option<Tensor<1, Int>>,
+}
+
 /// Rotary factors and additive mask for one kind of layer.
 struct Geometry {
     /// `[batch or 1, 1, time, head / 2]`.
@@ -206,9 +216,15 @@ impl Gemma {
     }
 
     /// The same model whose fused blocks keep at most so many bytes in a step for the backward pass; the others, from
-    /// the top down, compute it again, for a third more arithmetic. No number changes.
+    /// the top down, compute it again, for a third more arithmetic. No number changes. Blocks that are not fused keep all of
+    /// it, or where there is no room at all nothing but their inputs, see [`Gemma::pass`].
     pub fn keeping(self, room: u64) -> Self {
         Self { room, ..self }
+    }
+
+    /// Whether the backward pass computes every block again.
+    pub fn recomputes(&self) -> bool {
+        self.room == 0
     }
 
     /// The first `layers` blocks as a model of their own, sharing memory with this one: for heads, which
@@ -276,7 +292,7 @@ impl Gemma {
     /// If the rows are longer than the model's context or a token is not in the vocabulary.
     pub fn forward(&self, ids: &[u32], rows: &Rows, trained: Option<&Trained>, training: bool) -> Result<Tensor<2>> {
         let x = self.blocks_seen(ids, rows, trained, training, |_, _| ())?;
-        Ok(self.last_norm(trained, training).forward(x))
+        Ok(self.normed(x, trained, training))
     }
 
     /// As [`Gemma::forward`] of the untrained model, also handing out the input of every block (and nothing for the last
@@ -318,18 +334,12 @@ impl Gemma {
         if let Some(arena) = &self.arena {
             return self.fused_blocks(ids, rows, trained, training, arena, see);
         }
-        let padded = rows.padded();
-        let mut spread = vec![PAD; padded.total()];
-        // what rows share is spread to each of them, and any of its places holds the same
-        let mut real = vec![0i64; rows.total()];
-        padded.real().zip(rows.real()).for_each(|(to, from)| {
-            spread[to] = ids[from];
-            real[from] = to as i64;
-        });
-        let real = Tensor::<1, Int>::from_data(TensorData::new(real, [rows.total()]), &self.device);
-        let as_given = |x: &Tensor<2>| if padded == *rows { x.clone() } else { x.clone().select(0, real.clone()) };
-        let context = self.context(&padded);
-        let mut x = self.embed(&spread)?;
+        let Spread { ids, context, given } = self.spread(ids, rows);
+        let as_given = |x: &Tensor<2>| match &given {
+            Some(places) => x.clone().select(0, places.clone()),
+            None => x.clone(),
+        };
+        let mut x = self.embed(&ids)?;
         for layer in 0..self.blocks.len() {
             see(layer, &as_given(&x));
             let (block, adapters) = self.block(layer, trained, training);
@@ -338,6 +348,20 @@ impl Gemma {
         let x = as_given(&x);
         see(self.config.layers, &x);
         Ok(x)
+    }
+
+    /// Rows in lines of one length, as blocks take them that are not fused.
+    pub(crate) fn spread(&self, ids: &[u32], rows: &Rows) -> Spread {
+        let padded = rows.padded();
+        let mut spread = vec![PAD; padded.total()];
+        // what rows share is spread to each of them, and any of its places holds the same
+        let mut real = vec![0i64; rows.total()];
+        padded.real().zip(rows.real()).for_each(|(to, from)| {
+            spread[to] = ids[from];
+            real[from] = to as i64;
+        });
+        let given = (padded != *rows).then(|| Tensor::from_data(TensorData::new(real, [rows.total()]), &self.device));
+        Spread { ids: spread, context: self.context(&padded), given }
     }
 
     /// [`Gemma::blocks_seen`] with each block as one operation.
@@ -377,13 +401,18 @@ impl Gemma {
     }
 
     /// A block as it is trained, and the adapters beside it.
-    fn block<'a>(&'a self, layer: usize, trained: Option<&'a Trained>, training: bool) -> (Cow<'a, Block>, Option<BlockAdapters<'a>>) {
+    pub(crate) fn block<'a>(&'a self, layer: usize, trained: Option<&'a Trained>, training: bool) -> (Cow<'a, Block>, Option<BlockAdapters<'a>>) {
         let own = &self.blocks[layer];
         match trained {
             Some(Trained::Full(full)) => (Cow::Owned(own.of(full.layer(layer, training))), None),
             Some(Trained::Adapters(adapters)) => (Cow::Borrowed(own), Some(adapters.block(layer, training))),
             None => (Cow::Borrowed(own), None),
         }
+    }
+
+    /// What the norm behind the last block, as it is trained, makes of the residual stream.
+    pub(crate) fn normed(&self, x: Tensor<2>, trained: Option<&Trained>, training: bool) -> Tensor<2> {
+        self.last_norm(trained, training).forward(x)
     }
 
     /// The norm behind the last block as it is trained.
@@ -395,7 +424,7 @@ impl Gemma {
     }
 
     /// Sixty-four bits from the device's random stream, the one that operations draw from.
-    fn drawn(&self) -> u64 {
+    pub(crate) fn drawn(&self) -> u64 {
         let draws = Tensor::<2>::random([1, 4], Distribution::Default, &self.device);
         crate::lora::values(draws).into_iter().fold(0, |bits, draw| (bits << 16) | u64::from((draw * 65536.0) as u16))
     }
@@ -461,7 +490,7 @@ impl Gemma {
             x = block.forward(x, &context, adapters, Some(&mut cache.layers[layer]));
         }
         cache.seen += time;
-        Ok(self.last_norm(trained, false).forward(x))
+        Ok(self.normed(x, trained, false))
     }
 
     /// [`Gemma::forward_cached`] with each block as one operation, without the last norm.
@@ -573,7 +602,7 @@ impl Gemma {
         }
     }
 
-    fn fits(&self, time: usize) -> Result<()> {
+    pub(crate) fn fits(&self, time: usize) -> Result<()> {
         if time > self.config.context {
             return Err(Error::Request(say!(
                 "an input of {time} tokens is longer than the model's context of {}; shorten it",

@@ -7,7 +7,7 @@ use data::{Batch, Encoded, Example, Kind, Origin, Target, batch, encode::Encoder
 use gemma::generate::{self, Constraint, END_OF_TURN, EOS, Free, Limits, Sampling, beams, generate, samples};
 use gemma::{Gemma, Tokenizer, head};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tasks::baseline::Guess;
@@ -16,7 +16,8 @@ use tasks::grammar::{self, Distinct, Vocabulary};
 use tasks::sandbox::Sandbox;
 use tasks::scope::{Scope, Scoped};
 use tasks::{answer, intent, prompt, tagging, vote};
-use train::Tuned;
+use train::step::Evaluated;
+use train::{Tuned, failure};
 
 /// A model made ready to answer one task.
 pub struct Answerer<'a> {
@@ -38,6 +39,8 @@ pub struct Answerer<'a> {
     listener: Option<Listener<'a>>,
     /// Tokens that end an answer.
     ends: Vec<u32>,
+    /// Rows of a pass: fewer from where the device had no room for as many.
+    at_once: Cell<usize>,
 }
 
 /// Hears the tokens of an answer so far, before each next one; the answer ends where it gives false.
@@ -208,6 +211,7 @@ impl<'a> Answerer<'a> {
             listener: None,
             // in a vocabulary of another kind the second one is a token like any other
             ends: if tokenizer.names_end_of_turn() { vec![EOS, END_OF_TURN] } else { vec![EOS] },
+            at_once: Cell::new(batch::FORWARD_ROWS),
         })
     }
 
@@ -291,6 +295,11 @@ impl<'a> Answerer<'a> {
     /// What the answers are.
     pub fn kind(&self) -> Kind {
         self.task.kind
+    }
+
+    /// Rows that are read at a time: [`batch::FORWARD_ROWS`], or fewer once the device had no room for as many.
+    pub fn at_once(&self) -> usize {
+        self.at_once.get()
     }
 
     /// Encodes examples for training or validation under the recipe's method.
@@ -415,9 +424,11 @@ impl<'a> Answerer<'a> {
                     let all = self.classify(tuned, &encoded, &rows)?;
                     rows.iter().zip(all).map(|(&row, probabilities)| self.decide(about[row], &probabilities)).collect()
                 }
-                (Mode::Free, tuned) => self.complete(tuned, &about, &encoded, &rows, false)?,
-                (Mode::Best, tuned) => self.complete(tuned, &about, &encoded, &rows, true)?,
-                (Mode::Untuned | Mode::Shown, _) => self.complete(None, &about, &encoded, &rows, true)?,
+                _ => {
+                    let tuned = if matches!(mode, Mode::Untuned | Mode::Shown) { None } else { tuned };
+                    let complete = |part: &[usize]| self.complete(tuned, &about, &encoded, part, mode != Mode::Free);
+                    failure::by_parts(self.model.device(), &rows, &self.at_once, complete)?
+                }
             };
             for (row, answer) in rows.into_iter().zip(answers) {
                 out[asked[row]] = Some(answer);
@@ -485,9 +496,21 @@ impl<'a> Answerer<'a> {
     /// If the device fails.
     pub fn classify(&self, tuned: &Tuned, encoded: &[Encoded], rows: &[usize]) -> gemma::Result<Vec<Vec<Vec<f32>>>> {
         let Some(own) = &tuned.head else { return Ok(Vec::new()) };
-        let batch = Batch::new(encoded, rows, self.body.layout());
-        let mut all = head::probabilities(train::step::classify(&self.body, &tuned.trained, own, &batch)?).into_iter();
-        Ok(rows.iter().map(|&row| all.by_ref().take(encoded[row].marks.len()).collect()).collect())
+        failure::by_parts(self.model.device(), rows, &self.at_once, |part| {
+            let batch = Batch::new(encoded, part, self.body.layout());
+            let mut all = head::probabilities(train::step::classify(&self.body, &tuned.trained, own, &batch)?).into_iter();
+            Ok(part.iter().map(|&row| all.by_ref().take(encoded[row].marks.len()).collect()).collect())
+        })
+    }
+
+    /// What a pass over some of the examples as completions finds, see [`train::step::evaluate`].
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn evaluate(&self, tuned: &Tuned, encoded: &[Encoded], rows: &[usize]) -> gemma::Result<Vec<Evaluated>> {
+        failure::by_parts(self.model.device(), rows, &self.at_once, |part| {
+            Ok(vec![train::step::evaluate(&self.body, tuned, &Batch::new(encoded, part, self.body.layout()))?])
+        })
     }
 
     /// The answer that a head's probabilities stand for: a label by those of the text, or entities by those of its words.

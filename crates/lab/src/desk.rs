@@ -63,7 +63,7 @@ impl Live {
     /// give back its memory.
     fn ended(&self) -> bool {
         let story = lock(&self.story);
-        story.1 || matches!(story.0.last(), Some(Event::Completed { .. } | Event::Failed { .. }))
+        story.1 || story.0.last().is_some_and(Event::is_last)
     }
 
     fn status(&self) -> RunStatus {
@@ -216,18 +216,19 @@ impl Desk {
         resume::pause(folder)
     }
 
-    /// Goes on with a run that waits, or with one that was cut off. Needs a tokio runtime, as [`Desk::start`].
+    /// Goes on with a run that waits, or with one that was cut off: on `device`, or on the one that it had. Needs a tokio
+    /// runtime, as [`Desk::start`].
     ///
     /// # Errors
     /// As [`resume::resume`], or if another training has not ended.
-    pub async fn go_on(self: &Arc<Self>, folder: PathBuf) -> Result<()> {
-        if self.live_at(&folder).is_ok() {
+    pub async fn go_on(self: &Arc<Self>, folder: PathBuf, device: Option<String>) -> Result<()> {
+        if device.is_none() && self.live_at(&folder).is_ok() {
             return resume::release(&folder).map(drop);
         }
         // what happened before belongs to the story
         let before = record::events(&folder)?;
         let (home, run) = (self.home.clone(), folder.clone());
-        self.begin(&folder, before, move |on_event, stop| resume::resume(&home, &run, None, on_event, stop).map(drop)).await.map(drop)
+        self.begin(&folder, before, move |on_event, stop| resume::resume(&home, &run, device.as_deref(), on_event, stop).map(drop)).await.map(drop)
     }
 
     /// Begins the only training of this desk into a folder, and follows it. Whether it began here: it did not if it
@@ -274,7 +275,7 @@ impl Desk {
             // an error of the run is its last event; a crash of the thread has told nobody yet
             let crash = job.finish().await.err();
             live.tell(|story| {
-                if let Some(e) = crash.filter(|_| !matches!(story.0.last(), Some(Event::Failed { .. }))) {
+                if let Some(e) = crash.filter(|_| !story.0.last().is_some_and(Event::is_last)) {
                     let step = story.0.iter().rev().find_map(|e| if let Event::Step { step, .. } = e { Some(*step) } else { None });
                     story.0.push(Event::failed(step.unwrap_or(0), || e.to_string()));
                 }

@@ -16,10 +16,12 @@ use gemma::device::{self, Device, Info, Kind, Parity};
 use say::say;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use train::parity::{self, Difference};
 
@@ -30,6 +32,34 @@ pub(crate) const PROBE_HALVED: &str = "probe-halved";
 
 /// How long the speed of a device is measured.
 const MEASURING: Duration = Duration::from_secs(2);
+
+/// Ids of the devices that this process has lost: burn opens a device once in a process, and cannot open it again.
+static LOST: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn lost() -> MutexGuard<'static, BTreeSet<String>> {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes that this process has lost a device; the processor stays, and another machine can be connected with again.
+pub(crate) fn lose(id: &str) {
+    if id != "cpu" && !gemma::remote::is_address(id) {
+        lost().insert(id.into());
+    }
+}
+
+/// Whether this process has lost a device.
+pub(crate) fn is_lost(id: &str) -> bool {
+    lost().contains(id)
+}
+
+/// Ids of the real adapters but one that agreed with the processor.
+///
+/// # Errors
+/// If the library cannot be read.
+pub(crate) fn others(home: &Home, id: &str) -> Result<Vec<String>> {
+    let agreed = |info: &Info| info.kind == Kind::Gpu && info.id != id && matches!(info.parity, Parity::Pass | Parity::Unfused);
+    Ok(here(&Library::open(home)?)?.into_iter().filter(agreed).map(|info| info.id).collect())
+}
 
 /// What is remembered of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,6 +164,13 @@ pub(crate) fn recall(library: &Library, mut info: Info) -> Result<Info> {
     let known = library.verdict(&info.key())?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
     if let Some(verdict) = known.filter(|v| v.version == crate::VERSION) {
         (info.parity, info.detail, info.speed, info.f16) = (verdict.parity, verdict.detail, verdict.speed, verdict.f16);
+    }
+    if is_lost(&info.id) {
+        info.parity = Parity::Refused;
+        info.detail = say!(
+            "it was lost while it computed; it can be used again once Lapidary was closed and started anew",
+            "è andato perso mentre calcolava; si può usare di nuovo dopo aver chiuso e riavviato Lapidary"
+        );
     }
     Ok(info)
 }
@@ -390,6 +427,20 @@ mod tests {
             assert!(info.detail.contains(reason), "{script}: {}", info.detail);
             assert_eq!(info.speed, None);
         }
+    }
+
+    /// What passed on the disk does not open again in this process; the processor is never lost.
+    #[test]
+    fn a_device_that_was_lost_is_refused_from_then_on() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let library = Library::open(&Home::open(Some(dir.path())).expect("a home")).expect("a library");
+        let passed = |id: &str| recall(&library, Info { id: id.into(), parity: Parity::Pass, ..adapter() }).expect("an answer");
+        assert!(passed("gpu:77").parity != Parity::Refused && !is_lost("gpu:77"));
+        lose("gpu:77");
+        lose("cpu");
+        let lost = passed("gpu:77");
+        assert!(lost.parity == Parity::Refused && lost.detail.contains("started anew"), "{}", lost.detail);
+        assert!(is_lost("gpu:77") && !is_lost("gpu:78") && !is_lost("cpu"));
     }
 
     #[test]

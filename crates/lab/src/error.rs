@@ -40,6 +40,9 @@ pub enum Error {
     /// A wish that cannot be fulfilled.
     #[error("{0}")]
     Request(String),
+    /// The device of a run was lost, and the run waits to be gone on with.
+    #[error("{0}")]
+    Waits(String),
 }
 
 impl Error {

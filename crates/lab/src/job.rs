@@ -67,8 +67,7 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// What a crash says for itself.
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| say!("it says no more", "non dice altro"))
+    train::failure::said(panic).map_or_else(|| say!("it says no more", "non dice altro"), String::from)
 }
 
 fn crashed(why: &str) -> Error {

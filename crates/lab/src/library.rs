@@ -35,7 +35,7 @@ pub struct RunRow {
     pub task: String,
     /// `completion`, `head`, `tagging` or `full`.
     pub method: String,
-    /// `running`, `completed`, `stopped` or `failed`.
+    /// `running`, `completed`, `stopped`, `failed`, or `paused` where its device was lost.
     pub status: String,
     /// Main metric, when there is one.
     pub accuracy: Option<f64>,

@@ -21,6 +21,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use train::failure::{self, Failure};
 
 /// The word that makes this program a child that asks another machine what it serves.
 pub(crate) const ASK: &str = "ask-device";
@@ -156,7 +157,6 @@ pub(crate) fn ask_all(known: &[Remembered], children: &Children, cancel: &Atomic
 /// # Errors
 /// If nothing answers there, or not as Lapidary does.
 pub(crate) fn answer(address: &str, input: impl Read) -> Result<String> {
-    gemma::device::prepare(true);
     let told = remote::about(&remote::open(address, &token(input)?)?)?;
     serde_json::to_string(&told).map_err(|e| Error::request(e.to_string()))
 }
@@ -183,8 +183,21 @@ pub(crate) fn minding<T>(device: &Device, run: Option<&Path>, work: impl FnOnce(
     caught(work).map_err(|error| instead(device, run, error))
 }
 
-/// That the other machine whose device failed was lost, if it was; else the error itself.
+/// What became of a device that failed, if it is another machine's, which was lost.
+pub(crate) fn became(device: &Device) -> Option<Failure> {
+    let address = remote::address(device).filter(|_| remote::lost(device))?;
+    let what = say!(
+        "the connection to {address} broke off; see what `lapidary serve` says there",
+        "la connessione con {address} si è interrotta; guarda che cosa dice lì `lapidary serve`"
+    );
+    Some(Failure { kind: failure::Kind::Lost, what, bytes: None })
+}
+
+/// That the other machine whose device failed was lost, if it was and the error does not say so; else the error itself.
 pub(crate) fn instead(device: &Device, run: Option<&Path>, error: Error) -> Error {
+    if matches!(error, Error::Waits(_)) {
+        return error;
+    }
     let Some(address) = remote::address(device).filter(|_| remote::lost(device)) else { return error };
     Error::request(match run {
         Some(run) => say!(

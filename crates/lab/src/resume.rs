@@ -1,4 +1,4 @@
-//! Pausing and going on: in the process that trains, or in another one after a crash.
+//! Pausing and going on: in the process that trains, or in another one after a crash or the loss of a device.
 
 use crate::error::{Error, Result};
 use crate::home::Home;

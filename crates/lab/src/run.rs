@@ -29,7 +29,7 @@ use report::record::{
     ADAPTER, CHANGED, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS,
     write_atomically,
 };
-use say::{CHANGE, ROW, say};
+use say::{Both, CHANGE, ROW, say};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -43,7 +43,10 @@ use tasks::score::calibration;
 use tasks::values::Values;
 use tasks::{Metrics, answer, baseline};
 use train::energy::Meter;
-use train::{Command, Event, Observer, Plan, Sample, Snapshot, Tuned, Validation, checkpoint};
+use train::event::Told;
+use train::failure::{Failure, Kind as Became};
+use train::state::Smaller;
+use train::{Command, Event, Observer, Plan, Sample, Snapshot, Tuned, Validation, checkpoint, failure};
 
 /// What a person chose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -173,7 +176,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
         return Err(refusal(&long));
     }
-    let model = recipe.load(weights.clone(), &info, &device)?;
+    let model = failure::caught(&device, || recipe.load(weights.clone(), &info, &device))?;
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
@@ -205,18 +208,45 @@ pub(crate) struct GoingOn {
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     let begun = Instant::now();
     let p = prepare(home, request, going_on.as_ref())?;
-    let device = p.model.device().clone();
-    remote::minding(&device, Some(&request.out), || train_prepared(home, request, going_on, (p, begun), on_event, stop))
+    let (id, device) = (p.device.id.clone(), p.model.device().clone());
+    let ended = remote::minding(&device, Some(&request.out), || train_on(home, request, (p, begun), going_on, on_event, stop));
+    // all that the run held is let go of by now
+    if !devices::is_lost(&id) && !gemma::remote::lost(&device) {
+        device::release(&device);
+    }
+    ended
 }
 
-fn train_prepared(
+/// What is told of a device that failed while a run was made ready; other errors stay.
+fn unready(error: Error, device: &device::Info) -> Error {
+    let (Failure { kind, what, .. }, device::Info { id, name, .. }) = (Failure::of_error(&error), device);
+    match kind {
+        Became::Memory => Error::request(say!(
+            "the device {id} ({name}) has too little memory to make the run ready ({what}); choose another with --device",
+            "il dispositivo {id} ({name}) ha troppo poca memoria per preparare l’esecuzione ({what}); scegline un altro con --device"
+        )),
+        Became::Lost => {
+            devices::lose(id);
+            Error::request(say!(
+                "the device {id} ({name}) was lost while the run was made ready ({what}); choose another with --device",
+                "il dispositivo {id} ({name}) è andato perso mentre si preparava l’esecuzione ({what}); scegline un altro con --device"
+            ))
+        }
+        Became::Other => error,
+    }
+}
+
+/// [`train_from`] with everything at hand.
+fn train_on(
     home: &Home,
     request: &Request,
-    going_on: Option<GoingOn>,
     (p, begun): (Prepared, Instant),
+    going_on: Option<GoingOn>,
     on_event: &mut dyn FnMut(&Event),
     stop: &AtomicBool,
 ) -> Result<RunResult> {
+    // looked up while nothing is lost: a driver that has failed is not to be asked
+    let others = if p.device.kind == device::Kind::Cpu { Vec::new() } else { devices::others(home, &p.device.id)? };
     let mut answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     if p.task.kind == Kind::Sql {
         answerer = answerer.upon(Sandbox::open(&task::database(&p.set)?)?);
@@ -228,13 +258,14 @@ fn train_prepared(
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
     let body = answerer.body();
-    let trained = p.recipe.untrained(body, &p.weights, request.seed)?;
+    let trained = failure::caught(body.device(), || p.recipe.untrained(body, &p.weights, request.seed)).map_err(|e| unready(e, &p.device))?;
     let view = p.recipe.view(p.model.config().layers);
     let head = match (p.recipe.method, &going_on) {
         (Method::Completion | Method::Full, _) => None,
         (Method::Head | Method::Tagging, None) => {
             let (fitted, weights) = answerer.fitted(&training, &encoded)?;
-            Some(train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge)?)
+            let fitted = train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge);
+            Some(fitted.map_err(|e| unready(e.into(), &p.device))?)
         }
         // its values come from the checkpoint
         (Method::Head | Method::Tagging, Some(_)) => Some(Head::new(body.config().hidden, p.task.classes(), view, request.seed, body.device())),
@@ -254,6 +285,11 @@ fn train_prepared(
     match &going_on {
         Some(earlier) => {
             earlier.same(&record)?;
+            if RunResult::read(&out).is_ok_and(|r| r.status == PAUSED) {
+                // it waits no longer
+                let file = out.join("result.json");
+                std::fs::remove_file(&file).map_err(|e| Error::io(&file, e))?;
+            }
             let now = std::mem::replace(&mut record, earlier.record.clone());
             let known = |r: &RunFile| (r.device.id.clone(), r.device.name.clone(), r.request.get("device").cloned());
             if known(&now) != known(&record) {
@@ -288,9 +324,9 @@ fn train_prepared(
         stop,
         on_event,
         answerer: &answerer,
-        model: body,
         examples: p.set.examples(Split::Validation),
         validation: &validation,
+        at_once: answerer.at_once(),
         base: &record.model.name,
         // of a run that goes on, the beginning was not measured, and another machine's energy is not this one's
         meter: if going_on.is_none() && p.device.kind != device::Kind::Remote { Meter::start() } else { None },
@@ -370,6 +406,8 @@ fn train_prepared(
                 })?;
                 watch.event(Event::Resumed { step: start.progress.steps });
                 if let Some(before) = moved {
+                    // what did not fit the other device may fit this one
+                    start.progress.smaller = Smaller::default();
                     let steps = start.progress.steps + 1;
                     watch.event(Event::warning(|| {
                         say!(
@@ -426,7 +464,9 @@ fn train_prepared(
             // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
             let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
             let _scoring = Scoring::begin(&out);
-            if let Some(scored) = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)? {
+            let scored = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)?;
+            watch.tell_rows();
+            if let Some(scored) = scored {
                 // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
                 result.status = STOPPED.into();
                 write_result(&out, &result)?;
@@ -440,10 +480,22 @@ fn train_prepared(
             Ok(())
         })
     });
+    let became = finished.as_ref().err().map(|error| remote::became(p.model.device()).unwrap_or_else(|| Failure::of_error(error)));
     let finished = finished.map_err(|error| remote::instead(p.model.device(), Some(&request.out), error));
+    let no_room = became.as_ref().filter(|failure| failure.kind == Became::Memory).map(|failure| Both::of(|| no_room(&record, &out, failure)));
+    let finished = match &no_room {
+        Some(told) => Err(Error::request(told.spoken())),
+        None => finished,
+    };
+    let lost = became.as_ref().and_then(|failure| Lost::of(failure, &record, &out, &others));
     if let Err(error) = &finished {
         result.status = FAILED.into();
         result.error = Some(error.to_string());
+    }
+    if let Some(lost) = &lost {
+        result.status = PAUSED.into();
+        result.error = Some(lost.why.spoken().into());
+        result.train.steps = lost.step;
     }
     write_result(&out, &result)?;
     library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
@@ -454,10 +506,20 @@ fn train_prepared(
             watch.event(Event::Completed { step, status, seconds, metrics: result.metrics.as_ref().map(Metrics::shares).unwrap_or_default() });
             Ok(result)
         }
-        Err(error) => {
-            watch.event(Event::failed(step, || error.to_string()));
-            Err(error)
-        }
+        Err(error) => match lost {
+            Some(Lost { step, why }) => {
+                let reason = Error::Waits(why.spoken().into());
+                watch.event(Event::Paused { step, why: Some(Told::from(why)) });
+                Err(reason)
+            }
+            None => {
+                watch.event(match no_room {
+                    Some(told) => Event::Failed { step, message: told.spoken().into(), told: Some(Told::from(told)) },
+                    None => Event::failed(step, || error.to_string()),
+                });
+                Err(error)
+            }
+        },
     }
 }
 
@@ -470,6 +532,64 @@ const COMPLETED: &str = "completed";
 pub(crate) const STOPPED: &str = "stopped";
 /// It has no result.
 const FAILED: &str = "failed";
+/// It has no result yet, because its device was lost, and waits at its last checkpoint.
+pub(crate) const PAUSED: &str = "paused";
+
+/// A run whose device was lost.
+struct Lost {
+    /// Steps that are on disk.
+    step: usize,
+    /// What happened, and how to go on.
+    why: Both,
+}
+
+impl Lost {
+    /// Where a run waits, if its device was lost and it has a checkpoint to go on from. All that the host held of the run is on
+    /// disk by then: the last checkpoint, which is a copy of the device's memory from before it was lost. `others` are further
+    /// devices to go on with.
+    fn of(failure: &Failure, record: &RunFile, out: &Path, others: &[String]) -> Option<Self> {
+        if failure.kind != Became::Lost {
+            return None;
+        }
+        devices::lose(&record.device.id);
+        let step = checkpoint::latest(&out.join(CHECKPOINTS)).0?.progress.steps;
+        let why = Both::of(|| {
+            let DeviceRecord { id, name, .. } = &record.device;
+            let also = match others {
+                [] => String::new(),
+                some => say!("; {} can go on with it, too", "; anche {} può proseguire", some.join(", ")),
+            };
+            say!(
+                "the device {id} ({name}) was lost while it computed ({}), and the run waits at step {step}, where it was last saved{also}; \
+                 to go on with the run on another device, name it: lapidary resume {} --device cpu",
+                "il dispositivo {id} ({name}) è andato perso mentre calcolava ({}), e l’esecuzione aspetta al passo {step}, l’ultimo salvato{also}; \
+                 per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
+                failure.what,
+                out.display()
+            )
+        });
+        Some(Self { step, why })
+    }
+}
+
+/// What is told of a run that does not fit its device, whatever was made smaller.
+fn no_room(record: &RunFile, out: &Path, failure: &Failure) -> String {
+    let DeviceRecord { id, name, .. } = &record.device;
+    let how = if checkpoint::list(&out.join(CHECKPOINTS)).is_empty() {
+        say!("; choose another with --device", "; scegline un altro con --device")
+    } else {
+        say!(
+            "; to go on with the run on another device, name it: lapidary resume {} --device cpu",
+            "; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
+            out.display()
+        )
+    };
+    say!(
+        "the device {id} ({name}) has too little memory for this run ({}); a smaller max_tokens needs less, and so does another program that is closed{how}",
+        "il dispositivo {id} ({name}) ha troppo poca memoria per questa esecuzione ({}); ne basta meno con un max_tokens più piccolo, o chiudendo altri programmi{how}",
+        failure.what
+    )
+}
 
 /// Writes `run.toml`.
 pub(crate) fn write_run(out: &Path, run: &RunFile) -> Result<()> {
@@ -912,9 +1032,10 @@ struct Watch<'a> {
     stop: &'a AtomicBool,
     on_event: &'a mut dyn FnMut(&Event),
     answerer: &'a Answerer<'a>,
-    model: &'a Gemma,
     examples: &'a [Example],
     validation: &'a [Encoded],
+    /// Rows that are read at a time, as it was last told.
+    at_once: usize,
     base: &'a str,
     meter: Option<Meter>,
     /// When this process began with the run.
@@ -949,6 +1070,20 @@ impl Watch<'_> {
             }
         };
         Ok(chosen.iter().zip(said).map(sample).collect())
+    }
+
+    /// Tells that fewer rows are read at a time than before, if they are.
+    fn tell_rows(&mut self) {
+        let (before, now) = (self.at_once, self.answerer.at_once());
+        if now < before {
+            self.at_once = now;
+            self.event(Event::warning(|| {
+                say!(
+                    "the device has no memory to read {before} rows at a time for an evaluation; from here on it reads {now}",
+                    "il dispositivo non ha memoria per leggere {before} righe per volta in una valutazione; da qui in poi ne legge {now}"
+                )
+            }));
+        }
     }
 
     /// Waits until the checkpoints are on disk.
@@ -995,11 +1130,12 @@ impl Observer for Watch<'_> {
                     answers[row] = Some(self.answerer.decide(&self.examples[row].text, &p));
                 }
             } else {
-                let seen = train::step::evaluate(self.model, tuned, &data::Batch::new(self.validation, &rows, self.model.layout()))?;
-                sum += seen.sum;
-                targets += seen.targets;
-                speaking += seen.speaking;
-                silent += seen.silent;
+                for seen in self.answerer.evaluate(tuned, self.validation, &rows)? {
+                    sum += seen.sum;
+                    targets += seen.targets;
+                    speaking += seen.speaking;
+                    silent += seen.silent;
+                }
             }
         }
         // a label is soon written; longer answers would cost more than they tell beside the loss
@@ -1010,6 +1146,7 @@ impl Observer for Watch<'_> {
         let answers: Vec<Answer> = answers.into_iter().flatten().collect();
         // they are for a person to read: what cannot be answered ends no run, and a lost device shows in the next step
         let samples = self.samples(tuned, &answers).unwrap_or_default();
+        self.tell_rows();
         let alike = answers.len() > 1 && answers.windows(2).all(|pair| pair[0].answer == pair[1].answer);
         let collapsed = alike && self.examples.windows(2).any(|pair| pair[0].target != pair[1].target);
         let main = match answers.is_empty() {

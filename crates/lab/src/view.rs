@@ -8,7 +8,7 @@ use crate::home::Home;
 use crate::library::Library;
 use crate::models;
 use crate::recipe::{Method, Recipe};
-use crate::run::RunLock;
+use crate::run::{PAUSED, RunLock};
 use data::Kind;
 use data::set::{self, Split};
 use report::record::{self, Prediction, RunFile, RunResult};
@@ -41,6 +41,8 @@ pub enum RunStatus {
     Interrupted,
     /// Another process, such as the command, trains it now.
     Elsewhere,
+    /// Its device was lost; it waits at its last checkpoint to be gone on with, on another one.
+    Lost,
 }
 
 /// A run in a list.
@@ -96,6 +98,7 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
         None => RunStatus::Interrupted,
         Some(r) if r.status == "completed" => RunStatus::Completed,
         Some(r) if r.status == "stopped" => RunStatus::Stopped,
+        Some(r) if r.status == PAUSED => RunStatus::Lost,
         Some(_) => RunStatus::Failed,
     };
     let status = live.unwrap_or(ended);
@@ -117,7 +120,7 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
 }
 
 impl RunView {
-    /// The same with its failure told in a language, where the health guard ended the run: it may have spoken another.
+    /// The same with its failure told in a language, where the run kept it so: the program may have spoken another.
     ///
     /// # Errors
     /// If the run's events are damaged.

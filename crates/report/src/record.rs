@@ -241,7 +241,7 @@ pub struct RunResult {
     pub task: String,
     /// `completion`, `head`, `tagging` or `full`.
     pub method: String,
-    /// `completed`, `stopped` or `failed`.
+    /// `completed`, `stopped`, `failed`, or `paused` where its device was lost and it is to be gone on with.
     pub status: String,
     /// Scores on the test set (on validation when there is no test set, see `evaluated_on`).
     pub metrics: Option<Metrics>,
@@ -267,7 +267,7 @@ pub struct RunResult {
     pub device: DeviceRecord,
     /// Version of Lapidary.
     pub version: String,
-    /// Why the run failed, if it did.
+    /// Why the run failed, or waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub error: Option<String>,

@@ -765,6 +765,12 @@ catalogue! {
     status_stopped_planned:
         "A person ended it at step {step} of {planned}. The figures below are those of the unfinished training.",
         "Una persona l’ha fermata al passo {step} di {planned}. Le cifre che seguono sono di un addestramento non finito.";
+    status_paused:
+        "This run waits: its device was lost",
+        "Questa esecuzione aspetta: il suo dispositivo è andato perso";
+    status_paused_text:
+        "It was last saved at step {step} and goes on from there, on any device. What was recorded until then follows; there is no finished model.",
+        "L’ultimo salvataggio è del passo {step}, da cui prosegue su qualsiasi dispositivo. Segue ciò che è stato registrato; non c’è un modello finito.";
     status_other:
         "This run did not complete: {status}",
         "Questa esecuzione non è completa: {status}";

@@ -153,6 +153,18 @@ impl Symptom {
                 ["the model is sure, and wrong", "a learning rate that is too high", "a lower train.learning_rate"],
                 ["il modello è sicuro, e sbaglia", "un tasso di apprendimento troppo alto", "un train.learning_rate più basso"],
             ),
+            Self::NoRoom => (
+                [
+                    "the device has no memory for a step",
+                    "rows that are too many or too long for this device, or another program that holds its memory",
+                    "a smaller train.batch with a larger train.accumulate, a smaller max_tokens, or the processor as the device",
+                ],
+                [
+                    "il dispositivo non ha memoria per un passo",
+                    "righe troppe o troppo lunghe per questo dispositivo, o un altro programma che ne tiene la memoria",
+                    "un train.batch più piccolo con un train.accumulate più grande, un max_tokens più piccolo, o il processore come dispositivo",
+                ],
+            ),
             Self::Collapse => (
                 [
                     "one answer to everything",

@@ -179,6 +179,11 @@ pub enum Event {
     Paused {
         /// Steps done.
         step: usize,
+        /// Why, in both languages, where nobody asked for it: its device was lost, and the run is no longer computed. Without it
+        /// its process waits to be told to go on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        why: Option<Told>,
     },
     /// The run goes on.
     Resumed {
@@ -222,6 +227,11 @@ impl Event {
         Self::Failed { step, message: told.spoken().into(), told: Some(told.into()) }
     }
 
+    /// Whether the process that trained the run told no more after this.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::Failed { .. } | Self::Paused { why: Some(_), .. })
+    }
+
     /// What the health guard says in this event, in a language: the one the program spoke when it happened may have been
     /// another. Nothing of other events, and of the guard's in runs that did not keep what it saw by name.
     fn diagnosed(&self, language: Language) -> Option<String> {
@@ -239,7 +249,9 @@ impl Event {
     /// What the event says in a language, where it was kept in both.
     fn kept(&self, language: Language) -> Option<String> {
         match self {
-            Self::Warning { told, .. } | Self::Failed { told, .. } => told.as_ref().map(|t| t.in_language(language).to_string()),
+            Self::Warning { told, .. } | Self::Failed { told, .. } | Self::Paused { why: told, .. } => {
+                told.as_ref().map(|t| t.in_language(language).to_string())
+            }
             _ => None,
         }
     }
@@ -270,10 +282,15 @@ impl Event {
     }
 }
 
-/// Why a run ended, in a language, where the health guard ended it or the end was kept in both; nothing where it was not.
+/// Why a run ended or waits, in a language, where the health guard ended it or the reason was kept in both; nothing where it was
+/// not.
 pub fn cause(events: &[Event], written: &str, language: Language) -> Option<String> {
     let guard = |event: &&Event| matches!(event, Event::Health { ok: false, message, .. } if message == written);
-    let end = |event: &&Event| matches!(event, Event::Failed { message, .. } if message == written);
+    let end = |event: &&Event| match event {
+        Event::Failed { message, .. } => message == written,
+        Event::Paused { why: Some(why), .. } => [&why.en, &why.it].into_iter().any(|said| said == written),
+        _ => false,
+    };
     let diagnosed = events.iter().rev().find(guard).and_then(|event| event.diagnosed(language));
     diagnosed.or_else(|| events.iter().rev().find(end)?.kept(language))
 }
@@ -302,6 +319,22 @@ mod tests {
         let earlier = serde_json::from_str::<Event>(line).expect("read");
         assert_eq!(earlier, Event::Failed { step: 3, message: "no memory".into(), told: None });
         assert_eq!(serde_json::to_string(&earlier).expect("written"), line);
+    }
+
+    #[test]
+    fn why_a_run_waits_is_told_in_both_languages_and_a_wait_without_reason_is_written_as_before() {
+        let asked = Event::Paused { step: 3, why: None };
+        let line = serde_json::to_string(&asked).expect("written");
+        assert_eq!(line, r#"{"type":"paused","step":3}"#);
+        assert_eq!(serde_json::from_str::<Event>(&line).expect("read"), asked);
+        let why = Told { en: "it was lost".into(), it: "è andato perso".into() };
+        let lost = Event::Paused { step: 3, why: Some(why) };
+        assert_eq!(serde_json::from_str::<Event>(&serde_json::to_string(&lost).expect("written")).expect("read"), lost);
+        assert!(lost.is_last() && !asked.is_last());
+        for written in ["it was lost", "è andato perso"] {
+            assert_eq!(cause(std::slice::from_ref(&lost), written, Language::Italian).as_deref(), Some("è andato perso"));
+        }
+        assert_eq!(cause(&[lost], "the disk is full", Language::Italian), None);
     }
 
     #[test]

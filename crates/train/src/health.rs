@@ -51,6 +51,8 @@ pub enum Symptom {
     EmptyAnswers,
     /// The model is sure of a token at every place, and wrong.
     SureAndWrong,
+    /// The device has no memory for a step.
+    NoRoom,
 }
 
 /// What was done about it.
@@ -64,6 +66,10 @@ pub enum Remedy {
     SkipBatch,
     /// Back to the last good state, with half the learning rate.
     HalveRate,
+    /// The backward pass computes again what the forward pass kept, for the rest of the run.
+    Recompute,
+    /// Half as many rows at a time, for the rest of the run; a step takes as many as before.
+    HalveRows,
     /// The run was stopped; the best weights are kept.
     Stop,
 }
@@ -338,11 +344,14 @@ impl Trouble {
             Symptom::FewTargets => "A batch has far fewer tokens to learn than the others, and they steer a whole step: were answers cut off?",
             Symptom::EmptyAnswers => "The model would answer nothing: padding or the end of the text is what it expects first",
             Symptom::SureAndWrong => "The model is sure of every token, and wrong: try a lower learning rate",
+            Symptom::NoRoom => "The device has no memory for a step",
         };
         let done = match self.remedy {
             Remedy::None => "",
             Remedy::SkipBatch => " The batch was left out.",
             Remedy::HalveRate => " The run went back to its last good state, with half the learning rate.",
+            Remedy::Recompute => " From here on less is kept and more computed again, which takes longer and changes nothing else.",
+            Remedy::HalveRows => " From here on half as many rows are computed at a time; a step takes as many as before.",
             Remedy::Stop => " The run was stopped.",
         };
         let at = if step == 0 { "before the first step".to_string() } else { format!("step {step}") };
@@ -369,11 +378,14 @@ impl Trouble {
             }
             Symptom::EmptyAnswers => "Il modello non risponderebbe nulla: si aspetta per primo il riempimento o la fine del testo",
             Symptom::SureAndWrong => "Il modello è sicuro di ogni token, e sbaglia: prova un tasso di apprendimento più basso",
+            Symptom::NoRoom => "Il dispositivo non ha memoria per un passo",
         };
         let done = match self.remedy {
             Remedy::None => "",
             Remedy::SkipBatch => " Il lotto è stato tralasciato.",
             Remedy::HalveRate => " L’addestramento è tornato all’ultimo stato buono, con metà del tasso di apprendimento.",
+            Remedy::Recompute => " Da qui in poi si conserva meno e si ricalcola di più: ci vuole più tempo, e nient’altro cambia.",
+            Remedy::HalveRows => " Da qui in poi si calcola metà delle righe per volta; un passo ne prende quante prima.",
             Remedy::Stop => " L’addestramento è stato fermato.",
         };
         let at = if step == 0 { "prima del primo passo".to_string() } else { format!("passo {step}") };
@@ -419,6 +431,9 @@ impl Trouble {
             format!("{found} di {}", rest.replacen(" examples (", " esempi (", 1))
         } else if let Some((targets, rest)) = between("", " of ", "").filter(|(_, rest)| rest.contains(" tokens")) {
             format!("{targets} di {}", rest.replacen(" tokens", " token", 1).replacen("usually", "di solito", 1))
+        } else if let Some((count, rest)) = between("", " ", "").filter(|(_, rest)| rest.starts_with("row") && rest.contains(" at a time")) {
+            let asked = rest.split_once(", ").and_then(|(_, asked)| asked.strip_suffix(" asked for"));
+            format!("{count} {} per volta{}", if count == "1" { "riga" } else { "righe" }, asked.map_or_else(String::new, |size| format!(", chiesti {size}")))
         } else {
             seen.into()
         }
@@ -459,6 +474,8 @@ mod tests {
             ("0 of 96 tokens", "0 di 96 token"),
             ("1 of 900 tokens, usually 12.5 %", "1 di 900 token, di solito 12,5 %"),
             ("loss 2.000, entropy 0.0010", "perdita 2,000, entropia 0,0010"),
+            ("8 rows at a time", "8 righe per volta"),
+            ("1 row at a time, 256 MiB asked for", "1 riga per volta, chiesti 256 MiB"),
         ];
         for (seen, expected) in seens {
             let told = Trouble { symptom: Symptom::Diverging, remedy: Remedy::HalveRate, seen: seen.into() };

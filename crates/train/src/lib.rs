@@ -4,13 +4,14 @@
 //! weights of the blocks (and, for classification, the head) with their moments and counters. It
 //! knows no task by name: validating, saving and showing are the caller's, through [`Observer`]. One step
 //! is: forward, loss at the targets only, backward to what is trained, global-norm clipping, AdamW. The
-//! [`health`] guard looks at every step, and [`diagnosis`] says what its findings mean; [`checkpoint`] keeps what a run needs to go on after a crash. [`parity`] runs
+//! [`health`] guard looks at every step, and [`diagnosis`] says what its findings mean; [`failure`] tells what became of a device that failed; [`checkpoint`] keeps what a run needs to go on after a crash. [`parity`] runs
 //! the same step on a device and on the CPU, before the device is believed.
 
 pub mod checkpoint;
 pub mod diagnosis;
 pub mod energy;
 pub mod event;
+pub mod failure;
 pub mod health;
 pub mod memory;
 pub mod optimizer;

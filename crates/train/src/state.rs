@@ -76,6 +76,20 @@ pub struct Progress {
     /// Whether it was told that all answers are the same, or none.
     #[serde(default)]
     pub collapsed: bool,
+    /// What a step does in smaller parts for want of memory.
+    #[serde(default)]
+    pub smaller: Smaller,
+}
+
+/// How a step is computed where its device has no room for it as it was planned. The step itself stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Smaller {
+    /// Whether the backward pass computes again what the forward pass could have kept.
+    pub recompute: bool,
+    /// How often the rows that are computed at a time were halved.
+    pub halved: u32,
+    /// The last step for which something was made smaller, by the steps done before it; none once all has been well again.
+    pub at: Option<usize>,
 }
 
 /// Counters of a state to fall back on, and what the health guard remembered there.
@@ -139,8 +153,13 @@ impl Matrix {
     /// Copies a matrix to the host; one that is there is shared.
     fn of(name: String, t: &Tensor<2>) -> Self {
         let tensor = t.clone().inner();
-        let there = is_cpu(&tensor.device());
-        Self { name, tensor: if there { tensor } else { Tensor::from_data(tensor.into_data(), &Device::flex()) } }
+        if is_cpu(&tensor.device()) {
+            return Self { name, tensor };
+        }
+        // A graphics device gives values that are read when they are first looked at. What is to outlive the device, and the
+        // next step, is read now.
+        let shape = tensor.dims();
+        Self::new(name, gemma::lora::values(tensor), shape)
     }
 
     /// Its values, row by row.

@@ -1,13 +1,16 @@
 //! One batch forward and backward: the loss and the gradients of everything that is trained.
 
+use crate::failure;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Gradients, Int, Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::generate::{EOS, PAD};
 use gemma::head::View;
-use gemma::{Gemma, Head, Trained, loss};
+use gemma::{Gemma, Head, Layout, Trained, loss};
 use say::say;
 use serde::Serialize;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
 /// What is trained: something of the blocks below, and a head on top if the method has one.
 #[derive(Clone)]
@@ -113,34 +116,93 @@ pub fn forward_backward(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usiz
 /// # Errors
 /// As [`forward_backward`].
 pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize, ended: &mut dyn FnMut(Phase)) -> gemma::Result<(Loss, Gradients)> {
-    let scale = 1.0 / total as f64;
-    let (nll, entropy, seed) = match &tuned.head {
+    // a fused block computes itself again
+    if model.recomputes() && model.layout() == Layout::Padded {
+        return by_blocks(model, tuned, batch, total, ended);
+    }
+    let seed = match &tuned.head {
         None => {
             let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.trained), true)?;
             ended(Phase::Forward);
-            let hidden = hidden.select(0, index(model, &batch.positions));
-            let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
-            // the gradient is the expected row of the table less the target's: the product leaves the entropy of the loss
-            let entropy = ce.nll.clone().sum() - (hidden.clone().inner() * ce.gradient.clone()).sum();
-            // the gradient is known, so the graph starts from a product whose derivative it is
-            (ce.nll, entropy, (hidden * ce.gradient.mul_scalar(scale)).sum())
+            of_completions(model, batch, hidden, total)?
         }
         Some(head) => {
             let states = model.states(&batch.ids, &batch.rows, Some(&tuned.trained), true, head.taps())?;
             ended(Phase::Forward);
-            let logits = head.forward(states, &batch.ids, &batch.places);
-            let expected = log_softmax(logits.clone().inner(), 1);
-            let entropy = (expected.clone().exp() * expected).sum().neg();
-            let nll = loss::class_nll(logits, &batch.classes, model.device());
-            (nll.clone().inner(), entropy, nll.sum().mul_scalar(scale))
+            of_classes(model, head, batch, states, total)
         }
     };
-    let targets = targets(batch, tuned.objective());
     ended(Phase::Loss);
-    let gradients = seed.backward();
+    let gradients = seed.root.backward();
     ended(Phase::Backward);
-    let [sum, entropy] = scalars(model, [nll.sum(), entropy])?;
-    Ok((Loss { sum, entropy, targets }, gradients))
+    Ok((seed.loss(model, targets(batch, tuned.objective()))?, gradients))
+}
+
+/// [`forward_backward_seen`] that keeps only the inputs of the blocks, see [`Gemma::pass`].
+fn by_blocks(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize, ended: &mut dyn FnMut(Phase)) -> gemma::Result<(Loss, Gradients)> {
+    let passed = model.pass(&batch.ids, &batch.rows, &tuned.trained)?;
+    ended(Phase::Forward);
+    let taps = tuned.head.as_ref().map_or_else(|| vec![model.config().layers], |head| head.taps().to_vec());
+    let leaves: Vec<Tensor<2>> = taps.iter().map(|&tap| passed.leaf(tap)).collect();
+    let states = Tensor::cat(leaves.iter().map(|leaf| passed.given(leaf.clone())).collect(), 1);
+    let seed = match &tuned.head {
+        None => of_completions(model, batch, passed.normed(states), total)?,
+        Some(head) => of_classes(model, head, batch, states, total),
+    };
+    ended(Phase::Loss);
+    let mut gradients = seed.root.backward();
+    let above: BTreeMap<usize, Tensor<2>> = taps.iter().zip(&leaves).filter_map(|(&tap, leaf)| Some((tap, leaf.grad_remove(&mut gradients)?))).collect();
+    let mut parameters = tuned.clone();
+    passed.back(above, &mut |layer, mut own| {
+        let block = format!("layers.{layer}.");
+        parameters.visit(&mut |path, t| {
+            if path.starts_with(&block)
+                && let Some(gradient) = t.grad_remove(&mut own)
+            {
+                t.grad_replace(&mut gradients, gradient);
+            }
+        });
+    });
+    ended(Phase::Backward);
+    Ok((seed.loss(model, targets(batch, tuned.objective()))?, gradients))
+}
+
+/// Where a backward pass begins, and what is to be told of the loss.
+struct Seed {
+    /// What the gradients are of.
+    root: Tensor<1>,
+    /// Negative log-likelihood of each target, not tracked.
+    nll: Tensor<2>,
+    /// Sum of the entropies of what the model expected.
+    entropy: Tensor<1>,
+}
+
+impl Seed {
+    /// Reads the loss back from the device, which ends all work that was handed to it so far.
+    fn loss(self, model: &Gemma, targets: usize) -> gemma::Result<Loss> {
+        let [sum, entropy] = scalars(model, [self.nll.sum(), self.entropy])?;
+        Ok(Loss { sum, entropy, targets })
+    }
+}
+
+/// The loss of completions, from the hidden states of all tokens.
+fn of_completions(model: &Gemma, batch: &Batch, hidden: Tensor<2>, total: usize) -> gemma::Result<Seed> {
+    let hidden = hidden.select(0, index(model, &batch.positions));
+    let ce = loss::cross_entropy(hidden.clone().inner(), &batch.targets, model.table(), model.device())?;
+    // the gradient is the expected row of the table less the target's: the product leaves the entropy of the loss
+    let entropy = ce.nll.clone().sum() - (hidden.clone().inner() * ce.gradient.clone()).sum();
+    // the gradient is known, so the graph starts from a product whose derivative it is
+    let root = (hidden * ce.gradient.mul_scalar(1.0 / total as f64)).sum();
+    Ok(Seed { root, nll: ce.nll, entropy })
+}
+
+/// The loss of a head, from the states that it reads of all tokens.
+fn of_classes(model: &Gemma, head: &Head, batch: &Batch, states: Tensor<2>, total: usize) -> Seed {
+    let logits = head.forward(states, &batch.ids, &batch.places);
+    let expected = log_softmax(logits.clone().inner(), 1);
+    let entropy = (expected.clone().exp() * expected).sum().neg();
+    let nll = loss::class_nll(logits, &batch.classes, model.device());
+    Seed { root: nll.clone().sum().mul_scalar(1.0 / total as f64), nll: nll.inner(), entropy }
 }
 
 /// Loss of a batch of completions without gradients or dropout, and how many answers would be empty.
@@ -184,17 +246,28 @@ pub fn classify(model: &Gemma, trained: &Trained, head: &Head, batch: &Batch) ->
 /// A head fitted to what the untuned model makes of the examples, each of which counts as `weights` says, see [`Head::fit`].
 ///
 /// # Errors
-/// If an example does not fit the model.
+/// If an example does not fit the model, or the device fails.
 pub fn fit_head(model: &Gemma, examples: &[Encoded], weights: &[f32], classes: usize, view: View, ridge: f64) -> gemma::Result<Head> {
     let (mut states, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    let at_once = Cell::new(data::batch::FORWARD_ROWS);
     for rows in data::batch::sorted(examples) {
-        let batch = Batch::new(examples, &rows, model.layout());
-        let all = model.states(&batch.ids, &batch.rows, None, false, &view.taps)?;
-        states.push(gemma::head::pool(all, &batch.ids, &batch.places, view.pool));
-        labels.extend(batch.classes);
+        let read = |part: &[usize]| {
+            let batch = Batch::new(examples, part, model.layout());
+            let all = model.states(&batch.ids, &batch.rows, None, false, &view.taps)?;
+            let pooled = gemma::head::pool(all, &batch.ids, &batch.places, view.pool);
+            if !gemma::device::is_cpu(model.device()) {
+                // whether there was room for it shows only when something of it is read
+                scalar(model, pooled.clone().sum())?;
+            }
+            gemma::Result::Ok(vec![(pooled, batch.classes)])
+        };
+        for (pooled, classes) in failure::by_parts(model.device(), &rows, &at_once, read)? {
+            states.push(pooled);
+            labels.extend(classes);
+        }
         counts.extend(rows.iter().flat_map(|&i| examples[i].marks.iter().map(move |_| weights[i])));
     }
-    Ok(Head::fit(Tensor::cat(states, 0), &labels, &counts, classes, view, ridge))
+    failure::caught(model.device(), || Ok(Head::fit(Tensor::cat(states, 0), &labels, &counts, classes, view, ridge)))
 }
 
 fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {
@@ -220,7 +293,6 @@ fn scalars<const N: usize>(model: &Gemma, t: [Tensor<1>; N]) -> gemma::Result<[f
         device: gemma::device::name(model.device()),
         what: say!("a result could not be read back: {e}", "un risultato non si è potuto rileggere: {e}"),
     };
-    let data = Tensor::cat(t.into(), 0).try_into_data().map_err(|e| fail(format!("{e:?}")))?;
-    let values: Vec<f32> = data.convert::<f32>().try_to_vec().map_err(|e| fail(format!("{e:?}")))?;
+    let values = Tensor::cat(t.into(), 0).try_into_vec_as::<f32>().map_err(|e| fail(e.to_string()))?;
     values.into_iter().map(f64::from).collect::<Vec<_>>().try_into().map_err(|v: Vec<f64>| fail(format!("{} values", v.len())))
 }

@@ -1,11 +1,17 @@
 //! The training loop.
+//!
+//! Where a device has no memory for a step, the step is taken in smaller parts: with less kept for the backward pass, then with
+//! fewer rows at a time. Never more than one micro-batch waits in a device's queue, because the loss of each is read back; within
+//! one, wgpu is handed dispatches by the 32, and waited for after 512 (cubecl-wgpu 0.11.3, `SubmissionLoad`), which leaves the
+//! desktop its turns.
 
 use crate::event::{Event, Sample};
-use crate::health::{self, Observed, Remedy, Symptom, Trouble};
+use crate::failure::{self, Failure, Kind};
+use crate::health::{self, Guard, Observed, Remedy, Symptom, Trouble};
 use crate::memory;
 use crate::optimizer::{AdamW, AdamWConfig};
 use crate::schedule::{Decay, Schedule};
-use crate::state::{Best, Progress, Snapshot, State};
+use crate::state::{Best, Progress, Smaller, Snapshot, State};
 use crate::step::{self, Tuned};
 use burn::tensor::Tensor;
 use data::{Batch, Encoded, batch};
@@ -180,6 +186,9 @@ pub trait Observer {
     fn command(&mut self) -> Command {
         Command::Go
     }
+
+    /// So many rows of a step are about to be computed at a time.
+    fn computing(&mut self, _rows: usize) {}
 }
 
 /// How a training ended.
@@ -224,18 +233,21 @@ impl Plan<'_> {
     /// Trains on from `state`, which is [`Plan::start`] or a restored checkpoint of it.
     ///
     /// # Errors
-    /// If the examples do not fit the model or teach nothing, the device fails, or the health guard has
-    /// tried what it can; what was saved before remains.
+    /// If the examples do not fit the model or teach nothing, the device fails ([`Failure::of_error`] tells how), a step does not
+    /// fit it however small its parts, or the health guard has tried what it can; what was saved before remains.
     pub fn run(&self, state: State, observer: &mut dyn Observer) -> gemma::Result<Outcome> {
         self.settings.check().map_err(gemma::Error::Request)?;
         let begun = (Instant::now(), state.progress.seconds);
-        let mut run = Run { plan: self, state, observer, order: None, begun, timed: (0, 0.0) };
-        run.all()
+        let mut run = Run { plan: self, state, observer, order: None, begun, timed: (0, 0.0), changing: false };
+        failure::caught(self.model.device(), || run.all())
     }
 }
 
 /// Batches in a row that may be left out before something else must be wrong.
 const IN_A_ROW: usize = 5;
+
+/// How often the rows that are computed at a time are halved: of 32 rows one is left.
+const HALVINGS: u32 = 5;
 
 /// Epochs' batches in use.
 type Order = (usize, Vec<Vec<usize>>);
@@ -249,12 +261,14 @@ struct Run<'a> {
     begun: (Instant, f64),
     /// Steps of this process and their seconds, for the forecast.
     timed: (usize, f64),
+    /// Whether the step has begun to change the state.
+    changing: bool,
 }
 
 /// What became of a step.
 enum Step {
     Done,
-    /// The state was rolled back, or the batch left out.
+    /// The state was rolled back, the batch left out, or the step made smaller.
     Repaired,
 }
 
@@ -342,7 +356,7 @@ impl Run<'_> {
     fn wait(&mut self) {
         self.checkpoint();
         let step = self.state.progress.steps;
-        self.observer.event(Event::Paused { step });
+        self.observer.event(Event::Paused { step, why: None });
         let waited = Instant::now();
         while self.observer.command() == Command::Pause {
             std::thread::sleep(std::time::Duration::from_millis(100));
@@ -359,18 +373,74 @@ impl Run<'_> {
         }
         let groups = self.order.iter().flat_map(|(_, order)| order.chunks(s.accumulate).nth(step % per_epoch)).flatten();
         let thin = s.thin > 0.0 && self.state.tuned.objective() == step::Objective::Head;
+        let (rows, layout) = (self.rows(), plan.model.layout());
         groups
             .enumerate()
-            .map(|(micro, indices)| match thin {
-                true => Batch::thinned(plan.examples, indices, s.thin, plan.seed, step * s.accumulate + micro, plan.model.layout()),
-                false => Batch::new(plan.examples, indices, plan.model.layout()),
+            .flat_map(|(micro, indices)| match thin {
+                true => Batch::thinned_apart(plan.examples, indices, s.thin, plan.seed, step * s.accumulate + micro, layout, rows),
+                false => indices.chunks(rows).map(|part| Batch::new(plan.examples, part, layout)).collect(),
             })
             .collect()
     }
 
-    /// One optimiser step.
+    /// Rows that are computed at a time.
+    fn rows(&self) -> usize {
+        (self.plan.settings.batch >> self.state.progress.smaller.halved.min(HALVINGS)).max(1)
+    }
+
+    /// One optimiser step. Where the device has no memory for it, it is made smaller, to be taken again.
     fn step(&mut self, steps: usize, per_epoch: usize) -> gemma::Result<Step> {
-        let (model, s) = (self.plan.model, self.plan.settings);
+        let (device, guard, step) = (self.plan.model.device(), self.state.guard.clone(), self.state.progress.steps);
+        self.changing = false;
+        failure::caught(device, || self.whole_step(steps, per_epoch)).or_else(|e| match Failure::of_error(&e) {
+            failure if failure.kind == Kind::Memory => self.shrink(step, guard, &failure),
+            _ => Err(e),
+        })
+    }
+
+    /// Makes steps smaller, and goes back to a state that the device still holds; stops where they cannot become smaller. The
+    /// step that failed began with `step` steps done, and with what the guard remembered then.
+    fn shrink(&mut self, step: usize, guard: Guard, failure: &Failure) -> gemma::Result<Step> {
+        let (rows, smaller) = (self.rows(), self.state.progress.smaller);
+        let remedy = if !self.plan.model.recomputes() && !smaller.recompute {
+            Remedy::Recompute
+        } else if rows > 1 && smaller.halved < HALVINGS {
+            Remedy::HalveRows
+        } else {
+            Remedy::Stop
+        };
+        let trouble = Trouble { symptom: Symptom::NoRoom, remedy, seen: seen(rows, failure) };
+        if remedy == Remedy::Stop {
+            self.tell(step + 1, &trouble);
+            return Err(gemma::Error::Request(trouble.message(say::language(), step + 1)));
+        }
+        gemma::device::release(self.plan.model.device());
+        // what a step handed over may have failed behind it, which shows only when it is read
+        if !self.changing && self.read().is_ok() {
+            self.state.guard = guard;
+        } else {
+            self.state.back();
+            self.read()?;
+        }
+        self.state.progress.smaller = match remedy {
+            Remedy::Recompute => Smaller { recompute: true, at: Some(step), ..smaller },
+            _ => Smaller { halved: smaller.halved + 1, at: Some(step), ..smaller },
+        };
+        self.tell(step + 1, &trouble);
+        Ok(Step::Repaired)
+    }
+
+    /// Reads the whole state from the device.
+    fn read(&mut self) -> gemma::Result<Snapshot> {
+        failure::caught(self.plan.model.device(), || Ok(self.state.snapshot()))
+    }
+
+    /// A step as it is planned now.
+    fn whole_step(&mut self, steps: usize, per_epoch: usize) -> gemma::Result<Step> {
+        let (plan, s) = (self.plan, self.plan.settings);
+        // the same model, which keeps less
+        let again = self.state.progress.smaller.recompute.then(|| plan.model.shortened(plan.model.config().layers).keeping(0));
+        let model = again.as_ref().unwrap_or(plan.model);
         let step = self.state.progress.steps;
         if self.state.progress.skipped.contains(&step) {
             self.state.progress.steps += 1;
@@ -380,10 +450,11 @@ impl Run<'_> {
         // dropout draws from the device's stream; seeding it by step makes a step repeatable by itself
         model.device().seed(self.plan.seed.wrapping_add(step as u64));
         let batches = self.batches(step, per_epoch);
-        let total: usize = batches.iter().map(|b| step::targets(b, self.state.tuned.objective())).sum();
+        let objective = self.state.tuned.objective();
+        let total: usize = batches.iter().map(|b| step::targets(b, objective)).sum();
         let tokens: usize = batches.iter().map(Batch::tokens).sum();
         // what a head is to learn is not a share of the tokens, and thinning may leave it nothing
-        if self.state.tuned.objective() == step::Objective::Completion
+        if objective == step::Objective::Completion
             && let Some(trouble) = self.state.guard.before_forward(tokens, total)
         {
             self.tell(step + 1, &trouble);
@@ -394,7 +465,9 @@ impl Run<'_> {
         }
         let mut sums: BTreeMap<String, Tensor<2>> = BTreeMap::new();
         let (mut loss, mut entropy) = (0.0, 0.0);
-        for batch in &batches {
+        // a part of a batch may have nothing to learn
+        for batch in batches.iter().filter(|b| step::targets(b, objective) > 0) {
+            self.observer.computing(batch.examples.len());
             let (part, gradients) = step::forward_backward(model, &self.state.tuned, batch, total)?;
             loss += part.sum / total as f64;
             entropy += part.entropy / total as f64;
@@ -408,6 +481,7 @@ impl Run<'_> {
         // reading weights back costs a wait on a GPU, so only some steps are looked at closely
         let close = step < 5 || step % 10 == 9;
         let before = close.then(|| self.state.tuned.clone());
+        self.changing = true;
         let layers = model.config().layers;
         apply(&mut self.state, sums, clip_factor(norm, s.clip), |path| rate * own_rate(s, path, layers))?;
         let (update_ratio, moved) = match before {
@@ -455,8 +529,10 @@ impl Run<'_> {
 
     /// Tells that a trouble is over, if it is long enough past; the step at which it is need not have been taken itself.
     fn calm(&mut self, done: usize) {
-        if self.state.progress.troubled.is_some_and(|t| done > t + health::CALM) {
-            self.state.progress.troubled = None;
+        let past = |at: &mut Option<usize>| at.take_if(|t| done > *t + health::CALM).is_some();
+        let progress = &mut self.state.progress;
+        let past = past(&mut progress.troubled) | past(&mut progress.smaller.at);
+        if past && progress.troubled.is_none() && progress.smaller.at.is_none() {
             let message = health::recovered(say::language());
             self.observer.event(Event::Health { step: done, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message });
         }
@@ -483,7 +559,8 @@ impl Run<'_> {
         }
         self.tell(step + 1, &trouble);
         match trouble.remedy {
-            Remedy::None => return Ok(Step::Done),
+            // a step is made smaller elsewhere
+            Remedy::None | Remedy::Recompute | Remedy::HalveRows => return Ok(Step::Done),
             Remedy::Stop => return Err(gemma::Error::Request(trouble.message(say::language(), step + 1))),
             Remedy::SkipBatch => {
                 // leaving batches out ends by itself, so it is not counted
@@ -544,6 +621,12 @@ impl Run<'_> {
         self.observer.event(Event::Checkpoint { step, path });
         Ok(())
     }
+}
+
+/// What was seen where memory gave out.
+fn seen(rows: usize, failure: &Failure) -> String {
+    let asked = failure.bytes.map_or_else(String::new, |bytes| format!(", {} MiB asked for", bytes >> 20));
+    format!("{} at a time{asked}", if rows == 1 { "1 row".to_string() } else { format!("{rows} rows") })
 }
 
 /// The mean of several sets of weights.

@@ -1,4 +1,4 @@
-/** The double in a browser, set up by the address: `?first&language=it&theme=dark&pace=20&rows=1000000&cut=30&fail=5&tight`. */
+/** The double in a browser, set up by the address: `?first&language=it&theme=dark&pace=20&rows=1000000&cut=30&fail=5&lose=5&tight`. */
 import { Double } from './double';
 import type { Language } from './types';
 
@@ -11,6 +11,7 @@ export function fromAddress(search: string): Double {
   const rows = number('rows');
   const cutOffAt = number('cut');
   const failAt = number('fail');
+  const loseAt = number('lose');
   return new Double({
     first: query.has('first'),
     tight: query.has('tight'),
@@ -18,6 +19,7 @@ export function fromAddress(search: string): Double {
     ...(rows === undefined ? {} : { rows }),
     ...(cutOffAt === undefined ? {} : { cutOffAt }),
     ...(failAt === undefined ? {} : { failAt }),
+    ...(loseAt === undefined ? {} : { loseAt }),
     settings: {
       ...(language === null ? {} : { language: language as Language }),
       ...(theme === null ? {} : { theme: theme }),

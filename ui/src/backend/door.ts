@@ -127,8 +127,8 @@ export interface Door {
   /** Checks, makes the run folder in the library and starts. Gives the run's path. */
   startRun(request: RunRequest): Promise<string>;
   pauseRun(run: string): Promise<void>;
-  /** Goes on with a paused run, or with one that was interrupted. */
-  resumeRun(run: string): Promise<void>;
+  /** Goes on with a paused run, or with one that was interrupted: on a device, or on the one that it had. */
+  resumeRun(run: string, device?: string): Promise<void>;
   /** Ends it soon and keeps the best weights. */
   stopRun(run: string): Promise<void>;
   /** Latest first. */

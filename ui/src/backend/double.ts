@@ -116,6 +116,8 @@ export interface DoubleOptions {
   settings?: Partial<Settings>;
   /** The first run that is started ends badly after so many steps. */
   failAt?: number;
+  /** The first run that is started loses its device after so many steps. */
+  loseAt?: number;
   /** There is not memory enough for what is chosen. */
   tight?: boolean;
   /** A device of this name is tried before the first use. */
@@ -170,6 +172,7 @@ function label(row: Row): string {
 export class Double implements Door {
   readonly #pace: number;
   readonly #failAt: number | undefined;
+  #loseAt: number | undefined;
   readonly #tight: boolean;
   #untried: string | undefined;
   /** Addresses of devices of other machines. */
@@ -194,6 +197,7 @@ export class Double implements Door {
   constructor(options: DoubleOptions = {}) {
     this.#pace = options.pace ?? 120;
     this.#failAt = options.failAt;
+    this.#loseAt = options.loseAt;
     this.#tight = options.tight ?? false;
     this.#untried = options.untried;
     this.#hasModel = !options.first;
@@ -639,6 +643,16 @@ export class Double implements Door {
       this.#end(played, 'failed', { type: 'failed', step: event.step, message: 'the device ran out of memory; choose a smaller batch' });
       return;
     }
+    if (event.type === 'step' && event.step === this.#loseAt) {
+      // the other device is not lost, too
+      this.#loseAt = undefined;
+      const why = {
+        en: 'the device gpu:0 (A card) was lost while it computed (Unknown: Device is lost), and the run waits; to go on with the run on another device, name it: lapidary resume x --device cpu',
+        it: 'il dispositivo gpu:0 (A card) è andato perso mentre calcolava (Unknown: Device is lost), e l’esecuzione aspetta; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume x --device cpu',
+      };
+      this.#end(played, 'lost', { type: 'paused', step: this.#step(played), why });
+      return;
+    }
     if (event.type === 'completed') {
       this.#end(played, 'completed', event);
       return;
@@ -670,7 +684,8 @@ export class Double implements Door {
     this.#tell(played, { type: 'paused', step: this.#step(played) });
     return give(undefined);
   }
-  resumeRun(run: string): Promise<void> {
+  resumeRun(run: string, device?: string): Promise<void> {
+    if (device !== undefined) this.calls.push(`resumeRun on ${device}`);
     const played = this.#played(run);
     played.row.status = 'running';
     this.#tell(played, { type: 'resumed', step: this.#step(played) });

@@ -118,7 +118,7 @@ export const tauri: Door = {
   forecast: (request, signal) => cancellable(signal, () => call('forecast', { request }), () => call('cancel_forecast')),
   startRun: (request) => call('start_run', { request }),
   pauseRun: (run) => call('pause_run', { run }),
-  resumeRun: (run) => call('resume_run', { run }),
+  resumeRun: (run, device) => call('resume_run', { run, device }),
   stopRun: (run) => call('stop_run', { run }),
   runs: () => call('runs'),
   run: (run, language) => call('run', { run, language }),

@@ -617,8 +617,10 @@ export class App {
         this.door,
         language,
         (s) => void this.#ended(s, underWay()),
-        () => {
-          if (underWay()) void this.#renewed(this.refreshRuns());
+        (s) => {
+          if (!underWay()) return;
+          if (s.lost && this.screen !== 'train') this.tell(this.words.train.lost, { bad: true, action: { text: this.words.train.resume, run: () => this.show(s.run, 'train') }, stay: 15000 });
+          void this.#renewed(this.refreshRuns());
         },
       );
       story.asked = known?.asked ?? null;
@@ -766,12 +768,16 @@ export class App {
     await this.#renewed(this.refreshRuns());
   }
 
-  /** Goes on with a run that was cut off, failed or was stopped, and shows it. */
-  async goOn(run: string): Promise<void> {
+  /** Goes on with a run that was cut off, failed, was stopped or lost its device, on `device` or on the one that it had, and shows it. */
+  async goOn(run: string, device?: string): Promise<void> {
     this.show(run, 'train');
     this.resuming = run;
     try {
-      await this.door.resumeRun(run);
+      if (device !== undefined && !(await this.ready(device))) {
+        this.resuming = null;
+        return;
+      }
+      await this.door.resumeRun(run, device);
       // what was known of it ends where it was cut off: it is followed anew
       this.#stories[run]?.close();
       Reflect.deleteProperty(this.#stories, run);

@@ -39,6 +39,8 @@ function told(event: Happening['event'], words: Words, format: Format): string {
     case 'health':
     case 'failed':
       return wording(event.message, words);
+    case 'paused':
+      return event.why ? wording(t.why(event.why), words) : '';
     case 'completed':
       return [lookup(words.status, event.status), t.took(format.duration(event.seconds)), ...shares(event.metrics, words, format.exact)].join(', ');
     default:

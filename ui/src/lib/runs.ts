@@ -6,7 +6,7 @@ import type { Format } from './format';
 
 /** May it be gone on with? Whatever did not come to its planned end may, from where it was last saved; another system's answers were never trained. */
 export function unfinished(run: RunRow): boolean {
-  return run.method !== 'elsewhere' && (run.status === 'interrupted' || run.status === 'failed' || run.status === 'stopped');
+  return run.method !== 'elsewhere' && (run.status === 'interrupted' || run.status === 'failed' || run.status === 'stopped' || run.status === 'lost');
 }
 
 /** A line a run; the first one names the columns. */

@@ -23,6 +23,8 @@ export class Story {
   past = $state.raw<Happening[]>([]);
   checkpoint = $state<number | null>(null);
   paused = $state(false);
+  /** Where it waits because its device was lost, and why. */
+  lost = $state.raw<Of<'paused'> | null>(null);
   ended = $state.raw<Of<'completed'> | Of<'failed'> | null>(null);
   fault = $state<string | null>(null);
   /** What was asked of the run and has not happened yet: it ends the step that it is in first. */
@@ -59,7 +61,7 @@ export class Story {
 
   /** Seconds to go, from the forecast and the steps done since; `null` before it and at the end. */
   get remaining(): number | null {
-    if (!this.forecast || !this.started || this.ended) return null;
+    if (!this.forecast || !this.started || this.ended || this.lost) return null;
     const after = this.started.steps - this.forecast.at;
     const left = this.started.steps - (this.step?.step ?? 0);
     return after > 0 ? (this.forecast.seconds * left) / after : 0;
@@ -125,11 +127,17 @@ export class Story {
         break;
       case 'paused':
         this.paused = true;
+        if (event.why) {
+          // nobody computes it any more
+          this.lost = event;
+          this.asked = null;
+        }
         if (this.asked === 'pause') this.asked = null;
         this.onTurn(this);
         break;
       case 'resumed':
         this.paused = false;
+        this.lost = null;
         if (this.asked === 'resume') this.asked = null;
         // a run that was interrupted goes on after its end, from where it was last saved
         this.ended = null;
@@ -142,6 +150,7 @@ export class Story {
       case 'failed':
         this.ended = event;
         this.paused = false;
+        this.lost = null;
         this.asked = null;
         this.onEnd(this);
         break;

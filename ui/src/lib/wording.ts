@@ -29,7 +29,7 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; name the script of the tables with --schema, and the database or the script that fills it with --database/g, '', 'database'],
   [/; indica lo script delle tabelle con --schema, e il database o lo script che lo riempie con --database/g, '', 'database'],
   [/, (or say which database with|oppure indica il database con) --schema/g, '', 'database'],
-  // the window goes on with a run on the device that it began on
+  // the window asks for a device where one was lost, and else goes on with the one that a run began on
   [/; to go on with the run on another device, name it: lapidary resume .*? --device cpu/g, ''],
   [/; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume .*? --device cpu/g, ''],
   // runs

@@ -84,7 +84,7 @@ export const en = {
 
   splits: { train: 'Training', validation: 'Validation', test: 'Test', all: 'All' },
 
-  status: { running: 'Training', paused: 'Paused', completed: 'Completed', stopped: 'Stopped early', failed: 'Failed', interrupted: 'Interrupted', elsewhere: 'In another program' },
+  status: { running: 'Training', paused: 'Paused', completed: 'Completed', stopped: 'Stopped early', failed: 'Failed', interrupted: 'Interrupted', elsewhere: 'In another program', lost: 'Device lost' },
 
   start: {
     title: 'What shall Gemma learn?',
@@ -163,6 +163,8 @@ export const en = {
     cutLead: 'It goes on from where it was last saved.',
     broke: (name: string) => `${name} failed.`,
     brokeLead: 'Where it was saved before, it goes on from there.',
+    lost: (name: string) => `The device of ${name} was lost.`,
+    lostLead: 'It goes on from where it was last saved, on another one.',
     recent: 'Recent runs',
     noRuns: 'Runs will appear here.',
   },
@@ -508,6 +510,9 @@ export const en = {
     stopping: 'Ending and measuring…',
     waits: 'Paused. Everything is on disk; the window may be closed.',
     elsewhere: 'Another program trains it; this is how far it was when it was opened.',
+    lost: 'The device was lost, and the run waits',
+    why: (why: { en: string; it: string }) => why.en,
+    goOnOn: 'Go on with',
     cutOff: 'Cut off before it was saved.',
     cutOffAt: (step: number) => `Cut off. It goes on from step ${f.whole(step)}, where it was last saved.`,
     preparing: 'Loading the model and reading the data…',

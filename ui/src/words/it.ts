@@ -92,6 +92,7 @@ export const it: Words = {
     failed: 'Fallita',
     interrupted: 'Interrotta',
     elsewhere: 'In un altro programma',
+    lost: 'Dispositivo perso',
   },
 
   start: {
@@ -171,6 +172,8 @@ export const it: Words = {
     cutLead: 'Continua da dove è stata salvata l’ultima volta.',
     broke: (name) => `${name} è fallita.`,
     brokeLead: 'Se prima era stata salvata, prosegue da lì.',
+    lost: (name) => `Il dispositivo di ${name} è andato perso.`,
+    lostLead: 'Continua da dove è stata salvata l’ultima volta, su un altro.',
     recent: 'Esecuzioni recenti',
     noRuns: 'Le esecuzioni compariranno qui.',
   },
@@ -515,6 +518,9 @@ export const it: Words = {
     stopping: 'Finisco e misuro…',
     waits: 'In pausa. Tutto è su disco; la finestra si può chiudere.',
     elsewhere: 'La addestra un altro programma; qui si vede fin dove era arrivata all’apertura.',
+    lost: 'Il dispositivo è andato perso, e l’esecuzione aspetta',
+    why: (why) => why.it,
+    goOnOn: 'Continua con',
     cutOff: 'Interrotta prima di essere salvata.',
     cutOffAt: (step) => `Interrotta. Continua dal passo ${f.whole(step)}, l’ultimo salvato.`,
     preparing: 'Carico il modello e leggo i dati…',

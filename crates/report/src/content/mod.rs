@@ -309,7 +309,7 @@ pub(crate) fn sampled(lang: Lang, [asked, of]: [usize; 2], systems: &[String]) -
 /// The last step that a run speaks of.
 fn last_step(run: &Run) -> usize {
     let step = |e: &Event| match e {
-        Event::Step { step, .. } | Event::Completed { step, .. } | Event::Failed { step, .. } => Some(*step),
+        Event::Step { step, .. } | Event::Completed { step, .. } | Event::Failed { step, .. } | Event::Paused { step, .. } => Some(*step),
         _ => None,
     };
     run.events.iter().rev().find_map(step).unwrap_or(run.result.train.steps)
@@ -332,6 +332,10 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
                 None => fill(words.status_stopped_text, &[("step", &step)]),
             };
             Some(Banner { failed: false, title: words.status_stopped.into(), message: None, text: Some(text) })
+        }
+        "paused" => {
+            let message = cause(run, lang).map(|cause| clean_lines(&cause, MESSAGE_CHARS));
+            Some(Banner { failed: false, title: words.status_paused.into(), message, text: Some(fill(words.status_paused_text, &[("step", &step)])) })
         }
         status => {
             let cause = cause(run, lang).map(|cause| clean_lines(&cause, MESSAGE_CHARS));
@@ -361,8 +365,8 @@ pub(crate) fn ending(run: &Run, lang: Lang) -> Option<Banner> {
     }
 }
 
-/// Why a run failed, in this language where the run kept it so: in the words of the health guard if it ended the run, else in
-/// those of the error.
+/// Why a run failed or waits, in this language where the run kept it so: in the words of the health guard if it ended the run,
+/// else in those of the error.
 fn cause(run: &Run, lang: Lang) -> Option<String> {
     let failed = || run.events.iter().rev().find_map(|e| if let Event::Failed { message, .. } = e { Some(message) } else { None });
     let cause = run.result.error.as_ref().or_else(failed)?;

@@ -13,6 +13,7 @@ use roxmltree::{Document, Node};
 use tasks::score::calibration::{Agreement, CoveragePoint};
 use tasks::score::classification;
 use train::Event;
+use train::event::Told;
 use train::health::{Remedy, Symptom, Trouble};
 
 const SECTIONS: [&str; 14] =
@@ -471,6 +472,32 @@ fn a_stopped_run_says_so_and_keeps_its_figures() {
     assert!(section(&body(&render(&run, Lang::Italian)), "summary").contains("che lascia fuori l’insieme di prova"));
     run.result.evaluated_on = "test".into();
     assert!(!section(&body(&render(&run, Lang::English)), "summary").contains("trial"));
+}
+
+#[test]
+fn a_run_whose_device_was_lost_says_that_it_waits_and_why() {
+    let mut run = run(12, 600);
+    run.result.status = "paused".into();
+    run.result.metrics = None;
+    run.result.metrics_free = None;
+    run.result.baselines.clear();
+    run.predictions.clear();
+    let why = Told { en: "the device was lost".into(), it: "il dispositivo è andato perso".into() };
+    run.result.error = Some(why.en.clone());
+    run.events = vec![step(1, 2.0), step(2, 1.9), Event::Paused { step: 1, why: Some(why) }];
+    for (lang, title, why, saved) in [
+        (Lang::English, "This run waits", "the device was lost", "last saved at step 1 and"),
+        (Lang::Italian, "Questa esecuzione aspetta", "il dispositivo è andato perso", "è del passo 1,"),
+    ] {
+        let content = content::run(&run, lang);
+        let page = html::render(&content);
+        keep(&format!("paused-{}.html", lang.code()), &page);
+        paper::checked(&content);
+        let document = body(&page);
+        let note = words(document.descendants().find(|n| n.attribute("role") == Some("note")).unwrap());
+        assert!(note.contains(title) && note.contains(why) && note.contains(saved), "{note}");
+        assert!(!sections(&document).contains(&"results".to_string()) && !page.contains("role=\"alert\""), "nothing was measured, and nothing failed");
+    }
 }
 
 #[test]

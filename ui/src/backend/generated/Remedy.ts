@@ -3,4 +3,4 @@
 /**
  * What was done about it.
  */
-export type Remedy = "none" | "skip_batch" | "halve_rate" | "stop";
+export type Remedy = "none" | "skip_batch" | "halve_rate" | "recompute" | "halve_rows" | "stop";

@@ -19,7 +19,7 @@ task: string,
  */
 method: string, 
 /**
- * `completed`, `stopped` or `failed`.
+ * `completed`, `stopped`, `failed`, or `paused` where its device was lost and it is to be gone on with.
  */
 status: string, 
 /**
@@ -64,6 +64,6 @@ device: DeviceRecord,
  */
 version: string, 
 /**
- * Why the run failed, if it did.
+ * Why the run failed, or waits.
  */
 error?: string, };

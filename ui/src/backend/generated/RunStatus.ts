@@ -3,4 +3,4 @@
 /**
  * How far a run has come.
  */
-export type RunStatus = "running" | "paused" | "completed" | "stopped" | "failed" | "interrupted" | "elsewhere";
+export type RunStatus = "running" | "paused" | "completed" | "stopped" | "failed" | "interrupted" | "elsewhere" | "lost";

@@ -168,7 +168,12 @@ remembered: boolean, } | { "type": "paused",
 /**
  * Steps done.
  */
-step: number, } | { "type": "resumed", 
+step: number, 
+/**
+ * Why, in both languages, where nobody asked for it: its device was lost, and the run is no longer computed. Without it
+ * its process waits to be told to go on.
+ */
+why?: Told, } | { "type": "resumed", 
 /**
  * Steps done.
  */
