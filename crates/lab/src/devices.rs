@@ -57,7 +57,7 @@ pub(crate) fn is_lost(id: &str) -> bool {
 /// # Errors
 /// If the library cannot be read.
 pub(crate) fn others(home: &Home, id: &str) -> Result<Vec<String>> {
-    let agreed = |info: &Info| info.kind == Kind::Gpu && info.id != id && matches!(info.parity, Parity::Pass | Parity::Unfused);
+    let agreed = |info: &Info| info.kind == Kind::Gpu && info.id != id && passed(info);
     Ok(here(&Library::open(home)?)?.into_iter().filter(agreed).map(|info| info.id).collect())
 }
 

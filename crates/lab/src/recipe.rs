@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use data::Kind;
 use data::batch::FORWARD_ROWS;
-use gemma::device::{Device, Info, Kind as DeviceKind};
+use gemma::device::{Device, Info, Kind as DeviceKind, is_cpu};
 use gemma::head::{Pool, View};
 use gemma::{Adapters, Config, Full, Gemma, LoraConfig, Precision, Trained, Weights};
 use report::record::{ADAPTER, RunFile, WEIGHTS};

@@ -87,7 +87,7 @@ pub(crate) fn key(p: &Prepared, model: &ModelRecord, answerer: &Answerer<'_>, ex
     Depends {
         version: crate::VERSION,
         model: model.files.iter().map(|f| f.sha256.as_str()).collect(),
-        precision: p.recipe.precision,
+        precision: p.recipe.precision_on(&p.device),
         kind: p.task.kind,
         labels: p.task.labels.names(),
         tables: &p.task.tables,

@@ -127,7 +127,7 @@ pub fn said(panic: &(dyn Any + Send)) -> Option<&str> {
 /// The work's own, or what became of the device.
 pub fn caught<T, E: From<gemma::Error>>(device: &Device, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| match said(panic.as_ref()) {
-        Some(what) if Failure::of(what).kind != Kind::Other => Err(gemma::Error::Device { device: format!("{device:?}"), what: what.into() }.into()),
+        Some(what) if Failure::of(what).kind != Kind::Other => Err(gemma::Error::Device { device: gemma::device::name(device), what: what.into() }.into()),
         _ => resume_unwind(panic),
     })
 }

@@ -511,7 +511,6 @@ impl Run<'_> {
             first_step_seconds: None,
         });
         let largest = |of: &dyn Fn(&Batch) -> usize| batches.iter().map(of).max().unwrap_or(0);
-        let objective = self.state.tuned.objective();
         let size = [largest(&|b| b.rows.total()), largest(&|b| b.rows.longest()), largest(&|b| step::targets(b, objective))];
         let observed = Observed { loss, entropy, norm, update_ratio, moved, memory, size };
         if let Some(trouble) = self.state.guard.after_update(step + 1, observed) {

@@ -19,6 +19,7 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/(;|,) use --device cpu, or update the driver and run `lapidary devices --check`/g, '', 'deviceOrDriver'],
   [/; usa --device cpu, oppure aggiorna il driver ed esegui `lapidary devices --check`/g, '', 'deviceOrDriver'],
   [/; `lapidary devices` (lists what is|elenca quelli presenti)/g, '', 'device'],
+  [/ \(`lapidary devices`\)/g, ''],
   [/; (choose another|scegline un altro) (with|con) --device/g, '', 'device'],
   [/; (add it with|aggiungilo con) lapidary devices --add/g, '', 'addDevice'],
   [/; name a file with --train, or a folder with --data/g, '', 'data'],

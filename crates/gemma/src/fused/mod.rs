@@ -61,7 +61,7 @@ impl Held {
         Ok(Self { matrices: all(matrices)?, norms: all(norms.each_ref().map(Values::on_cpu))? })
     }
 
-    /// Values that [`Held::whole`] has to unpack.
+    /// Values that [`Held::weights`] has to unpack.
     fn packed(&self) -> usize {
         let packed = |m: &Stored| if let Stored::Packed(p) = m { p.len() } else { 0 };
         self.matrices.iter().map(packed).sum()
