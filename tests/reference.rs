@@ -474,7 +474,7 @@ fn the_way_back_block_by_block_changes_no_gradient() {
             assert!(ours.keys().eq(theirs.keys()), "{what}");
             for (path, own) in &ours {
                 let apart = norm(&own.iter().zip(&theirs[path]).map(|(a, b)| a - b).collect::<Vec<_>>());
-                assert!(norm(own) > 0.0 && apart <= 1e-5 * norm(own).max(1e-6), "{what}: {path}: {apart} of {}", norm(own));
+                assert!(norm(own) > 0.0 && apart <= 1e-4 * norm(own).max(1e-6), "{what}: {path}: {apart} of {}", norm(own));
             }
         }
     }

@@ -5,7 +5,7 @@
 //! time. Sums run over sixteen partial sums in a fixed order, so results do not depend on timing.
 
 use gemm::Parallelism;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Partial sums kept side by side: two AVX-512 registers, four of AVX2.
 const LANES: usize = 16;
@@ -80,59 +80,81 @@ pub fn multiply(out: &mut [f32], stride: usize, [m, n, k]: [usize; 3], a: Matrix
 /// # Panics
 /// If a row reaches beyond its slice.
 pub fn narrow(out: &mut [f32], stride: usize, x: &[f32], w: &[f32], [width, w_stride, outputs]: [usize; 3]) {
-    let arch = Arch::new();
-    // what fuses a product and a sum in one instruction is a function call where there is no such instruction
-    if matches!(arch, Arch::Scalar) {
-        arch.dispatch(
-            #[inline(always)]
-            || narrow_by::<false>(out, stride, x, w, [width, w_stride, outputs]),
-        );
-    } else {
-        arch.dispatch(
-            #[inline(always)]
-            || narrow_by::<true>(out, stride, x, w, [width, w_stride, outputs]),
-        );
+    Arch::new().dispatch(Narrow { out, stride, x, w, width, w_stride, outputs });
+}
+
+/// The operands of [`narrow`].
+struct Narrow<'a> {
+    out: &'a mut [f32],
+    stride: usize,
+    x: &'a [f32],
+    w: &'a [f32],
+    width: usize,
+    w_stride: usize,
+    outputs: usize,
+}
+
+impl WithSimd for Narrow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let rows = self.x.len() / self.width.max(1);
+        let mut row = 0;
+        while row < rows {
+            row += match rows - row {
+                1 => self.rows::<S, 1>(simd, row),
+                2 | 3 => self.rows::<S, 2>(simd, row),
+                _ => self.rows::<S, 4>(simd, row),
+            };
+        }
     }
 }
 
-#[inline(always)]
-fn narrow_by<const FUSED: bool>(out: &mut [f32], stride: usize, x: &[f32], w: &[f32], sizes: [usize; 3]) {
-    let width = sizes[0];
-    let rows = x.len() / width.max(1);
-    let mut row = 0;
-    while row < rows {
-        let (out, x) = (&mut out[row * stride..], &x[row * width..]);
-        row += match rows - row {
-            1 => dots::<FUSED, 1>(out, stride, x, w, sizes),
-            2 | 3 => dots::<FUSED, 2>(out, stride, x, w, sizes),
-            _ => dots::<FUSED, 4>(out, stride, x, w, sizes),
-        };
+impl Narrow<'_> {
+    /// `R` rows from `row` on; gives `R`.
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) -> usize {
+        let x: [&[f32]; R] = std::array::from_fn(|r| &self.x[(row + r) * self.width..(row + r + 1) * self.width]);
+        let mut o = 0;
+        while o < self.outputs {
+            // two at a time, so that a core has enough sums at hand that do not wait for each other
+            if o + 2 <= self.outputs {
+                self.dots::<S, R, 2>(simd, x, row, o);
+                o += 2;
+            } else {
+                self.dots::<S, R, 1>(simd, x, row, o);
+                o += 1;
+            }
+        }
+        R
     }
-}
 
-/// [`narrow`] for `R` rows; gives `R`.
-#[inline(always)]
-fn dots<const FUSED: bool, const R: usize>(out: &mut [f32], stride: usize, x: &[f32], w: &[f32], [width, w_stride, outputs]: [usize; 3]) -> usize {
-    let x: [&[f32]; R] = std::array::from_fn(|r| &x[r * width..(r + 1) * width]);
-    let whole = width / LANES * LANES;
-    for o in 0..outputs {
-        let w = &w[o * w_stride..o * w_stride + width];
-        let mut lanes = [[0.0f32; LANES]; R];
-        for at in (0..whole).step_by(LANES) {
-            let w = &w[at..at + LANES];
-            for (lanes, x) in lanes.iter_mut().zip(&x) {
-                let x = &x[at..at + LANES];
-                for l in 0..LANES {
-                    lanes[l] = if FUSED { w[l].mul_add(x[l], lanes[l]) } else { lanes[l] + w[l] * x[l] };
+    /// The products of `R` rows with `O` rows of the weights.
+    #[inline(always)]
+    fn dots<S: Simd, const R: usize, const O: usize>(&mut self, simd: S, x: [&[f32]; R], row: usize, o: usize) {
+        let w: [&[f32]; O] = std::array::from_fn(|i| &self.w[(o + i) * self.w_stride..][..self.width]);
+        let (x, x_rest): ([&[S::f32s]; R], [&[f32]; R]) = (x.map(|x| S::as_simd_f32s(x).0), x.map(|x| S::as_simd_f32s(x).1));
+        let (w, w_rest): ([&[S::f32s]; O], [&[f32]; O]) = (w.map(|w| S::as_simd_f32s(w).0), w.map(|w| S::as_simd_f32s(w).1));
+        let count = w[0].len();
+        let (x, w) = (x.map(|x| &x[..count]), w.map(|w| &w[..count]));
+        let mut sums = [[simd.splat_f32s(0.0); O]; R];
+        for at in 0..count {
+            let w: [S::f32s; O] = std::array::from_fn(|i| w[i][at]);
+            for r in 0..R {
+                let x = x[r][at];
+                for i in 0..O {
+                    sums[r][i] = simd.mul_add_e_f32s(w[i], x, sums[r][i]);
                 }
             }
         }
-        for (r, (lanes, x)) in lanes.iter().zip(&x).enumerate() {
-            let rest: f32 = w[whole..].iter().zip(&x[whole..]).map(|(w, x)| w * x).sum();
-            out[r * stride + o] = lanes.iter().sum::<f32>() + rest;
+        for r in 0..R {
+            for i in 0..O {
+                let rest: f32 = w_rest[i].iter().zip(x_rest[r]).map(|(w, x)| w * x).sum();
+                self.out[(row + r) * self.stride + o + i] = simd.reduce_sum_f32s(sums[r][i]) + rest;
+            }
         }
     }
-    R
 }
 
 /// `out[r] += Σ weights[r·stride + i]·v[i]` for rows of `width` values in `out`, one behind the other, and `count` rows of `v`,
