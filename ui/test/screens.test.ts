@@ -100,8 +100,8 @@ describe('a newcomer', () => {
     expect([app.forecastFault, app.forecastStopped, screen.queryByRole('alert')]).toEqual([null, false, null]);
   });
 
-  it('adds a device of another machine, is told whose device will compute, and forgets it again', async () => {
-    const { app } = await open();
+  it('adds a device of another machine beside one, is told whose device will compute, and forgets it again', async () => {
+    const { app } = await open({ elsewhere: ['attic:7370'] });
     await waitFor(() => expect(startButton().disabled).toBe(false));
     await click(screen.getByText(words.en.start.settings, { selector: 'summary' }));
     await click(screen.getByText(`: ${words.en.start.devices}`, { selector: 'summary span' }).parentElement as HTMLElement);
@@ -112,7 +112,7 @@ describe('a newcomer', () => {
     await fireEvent.input(token, { target: { value: 'wrong' } });
     await click(add);
     await screen.findByText(/does not take this token/);
-    expect([app.devices.length, app.device]).toEqual([1, 'auto']);
+    expect([app.devices.length, app.device]).toEqual([2, 'auto']);
     await fireEvent.input(token, { target: { value: 'right' } });
     await click(add);
     await screen.findByText(words.en.start.leadElsewhere('NVIDIA RTX A4000', 'workstation:7370'));
@@ -121,7 +121,15 @@ describe('a newcomer', () => {
     expect(await complaints()).toEqual([]);
     await click(screen.getByRole('button', { name: words.en.remote.forget('NVIDIA RTX A4000', 'workstation:7370') }));
     await screen.findByText(words.en.start.lead);
-    expect([app.devices.length, app.device]).toEqual([1, 'auto']);
+    expect([app.devices.length, app.device]).toEqual([2, 'auto']);
+  });
+
+  it('who has added none is not offered to', async () => {
+    await open();
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(screen.getByText(words.en.start.settings, { selector: 'summary' }));
+    await click(screen.getByText(`: ${words.en.start.devices}`, { selector: 'summary span' }).parentElement as HTMLElement);
+    expect(screen.queryByLabelText(words.en.remote.address)).toBeNull();
   });
 
   it('who chooses another task is not left with the data of the one before', async () => {

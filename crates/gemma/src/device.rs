@@ -6,7 +6,6 @@
 //! [`prepare`] sets what must be set before the first one is opened.
 
 use crate::error::{Error, Result};
-use crate::kernels;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 pub use burn::tensor::Device;
@@ -117,7 +116,8 @@ pub fn open(id: &str) -> Result<(Info, Device)> {
         device: id.into(),
         what: say!("is not on this machine; `lapidary devices` lists what is", "non è su questo computer; `lapidary devices` elenca quelli presenti"),
     })?;
-    kernels::choose(all.iter().map(|(info, _)| info));
+    #[cfg(feature = "kept")]
+    crate::kernels::choose(all.iter().map(|(info, _)| info));
     let (info, kind) = all.swap_remove(at);
     Ok((info, Device::wgpu(kind)))
 }
@@ -126,7 +126,11 @@ pub fn open(id: &str) -> Result<(Info, Device)> {
 /// kernels, which a process can do only once, before it first opens an adapter. Whether the former holds now: it does not if
 /// the other was said before.
 pub fn prepare(fusion: bool, kernels: &Path) -> bool {
-    kernels::keep(kernels);
+    #[cfg(feature = "kept")]
+    crate::kernels::keep(kernels);
+    // without the database that they are kept in, every process finds them out
+    #[cfg(not(feature = "kept"))]
+    let _ = kernels;
     // a search that may try nothing runs every operation by itself
     let tries = if fusion { serde_json::Value::Null } else { 0.into() };
     // read from its defaults and this value, so it cannot fail to be read

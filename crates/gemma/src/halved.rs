@@ -5,17 +5,20 @@
 //! `f32`. Written with the backend's own cast and product, autodiff would keep the `f32` copy of every matrix until the
 //! backward pass comes to it, and nothing would be saved; the operation here makes it once more instead.
 
+#[cfg(feature = "remote")]
+use burn::backend::Remote;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, Remote, backend_extension};
+use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, backend_extension};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use half::f16;
 
 /// Products with frozen matrices in half precision as operations of a backend.
-#[backend_extension(Cube, Flex, Remote, Autodiff)]
+#[cfg_attr(feature = "remote", backend_extension(Cube, Flex, Remote, Autodiff))]
+#[cfg_attr(not(feature = "remote"), backend_extension(Cube, Flex, Autodiff))]
 pub trait HalvedOps: Backend {
     /// `x·Wᵀ`, `[rows, outputs]` in `f32`, for `x` of `[rows, inputs]` in `f32` and `weight` of `[outputs, inputs]` in `f16`,
     /// for which no gradient is computed.
@@ -26,6 +29,7 @@ pub trait HalvedOps: Backend {
 
 impl HalvedOps for Cube {}
 impl HalvedOps for Flex {}
+#[cfg(feature = "remote")]
 impl HalvedOps for Remote {}
 
 /// Backward of [`HalvedOps::halved_product`] by its first argument.

@@ -36,6 +36,8 @@ pub mod gguf;
 mod halved;
 pub mod head;
 pub mod hf;
+#[cfg(feature = "kept")]
+#[cfg(feature = "kept")]
 mod kernels;
 pub mod lora;
 pub mod loss;

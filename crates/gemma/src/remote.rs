@@ -4,24 +4,27 @@
 //! and reads the results back ([`open`]), by the same code as on a graphics adapter. Neither happens unless it is asked for.
 //! The traffic is not encrypted: a token keeps out who may not compute there, and hides nothing from who reads along.
 //!
+//! All of this is in builds with the feature `remote`; others answer that they lack it (`absent`).
+//!
 //! burn's server says how many devices it has and nothing about them, so ours answers one operation of its own with what a
 //! person wants to know of it ([`Told`]).
 
-use crate::device::{self, Info, Kind, Parity};
+use crate::device::{Info, Kind, Parity};
 use crate::error::{Error, Result};
-use burn::backend::ir::{BackendIr, CustomOpIr, TensorIr};
-use burn::backend::{Cube, DispatchDevice, Flex, Remote};
-use burn::remote::{ConnectError, CustomOpClient, RemoteHost};
-use burn::server::{AuthorizationRequest, Credential, PeerAuthorizer, RemoteServer, TokenAuthorizer, WebSocketTransport};
-use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use say::say;
 use serde::{Deserialize, Serialize};
-use std::net::{Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::net::Ipv6Addr;
+
+#[cfg(not(feature = "remote"))]
+mod absent;
+#[cfg(feature = "remote")]
+mod connected;
+#[cfg(not(feature = "remote"))]
+pub use absent::{about, address, lost, open, serve};
+#[cfg(feature = "remote")]
+pub use connected::{about, address, lost, open, serve};
 
 /// What stands for the graphics API of such a device.
 const API: &str = "burn remote";
@@ -29,29 +32,18 @@ const API: &str = "burn remote";
 /// What no device of another machine is asked to bind more than: every adapter that was met can bind this.
 const BINDING: u64 = 128 << 20;
 
-/// How long a connection may take to come about; on one network it takes milliseconds.
-const REACH: Duration = Duration::from_millis(1500);
-
-/// How long a machine may take to open a session, or to say that one is still open.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Letters of a token: none that is taken for another.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// Their number in a token: 130 bits of chance.
 const LENGTH: usize = 26;
 
-/// The operation that [`Told`] answers.
-const ABOUT: &str = "lapidary_about";
-
 /// Numbers that it answers with: bytes of JSON, and zeros behind them.
+#[cfg(any(feature = "remote", test))]
 const ROOM: usize = 4096;
 
 /// Characters of a name that are told, at most: all names together have room, whatever their letters.
 const CHARS: usize = 120;
-
-/// Stands in a credential between the token and the number of the session.
-const MARK: u8 = b'#';
 
 /// What a machine tells of the device that it serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +97,7 @@ impl Told {
     }
 
     /// As the numbers of a tensor, which is all that a session carries.
+    #[cfg(any(feature = "remote", test))]
     fn numbers(&self) -> Result<Vec<f32>> {
         let text = serde_json::to_string(self).map_err(|e| Error::Request(e.to_string()))?;
         let mut numbers: Vec<f32> = text.bytes().map(f32::from).collect();
@@ -113,6 +106,7 @@ impl Told {
     }
 
     /// From such numbers; another machine may send anything.
+    #[cfg(any(feature = "remote", test))]
     fn read(numbers: &[f32]) -> Option<Self> {
         let bytes: Vec<u8> = numbers.iter().map(|&n| n as u8).take_while(|&b| b != 0).collect();
         serde_json::from_slice::<Self>(&bytes).ok().map(Self::plain)
@@ -135,171 +129,6 @@ pub fn new_token() -> Result<String> {
     let mut bytes = [0u8; LENGTH];
     SysRng.try_fill_bytes(&mut bytes).map_err(|e| Error::Request(say!("the system gives no random numbers: {e}", "il sistema non dà numeri casuali: {e}")))?;
     Ok(bytes.iter().map(|b| char::from(LETTERS[usize::from(b % 32)])).collect())
-}
-
-/// What comes of work within a time; nothing if it takes longer, or crashes.
-fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (send, done) = mpsc::channel();
-    std::thread::Builder::new().name("remote".into()).spawn(move || drop(send.send(work()))).ok()?;
-    done.recv_timeout(time).ok()
-}
-
-/// Whether something listens at an address; the reason where nothing does. burn itself would try again for a quarter of a
-/// minute, and longer where nothing comes back.
-fn reach(address: &str) -> std::result::Result<(), String> {
-    let to = address.to_string();
-    // a name may take long to become numbers, too
-    let tried = within(2 * REACH, move || -> std::io::Result<()> {
-        let mut refused = std::io::ErrorKind::AddrNotAvailable.into();
-        for socket in to.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&socket, REACH) {
-                Ok(_) => return Ok(()),
-                Err(e) => refused = e,
-            }
-        }
-        Err(refused)
-    });
-    match tried {
-        Some(reached) => reached.map_err(|e| say::system(&e)),
-        None => Err(say!("nothing came back in time", "nulla è tornato in tempo")),
-    }
-}
-
-/// A session of this process with a device of another machine. burn keeps it as long as the process lives.
-struct Session {
-    address: String,
-    token: String,
-    device: Device,
-}
-
-static SESSIONS: Mutex<Vec<Session>> = Mutex::new(Vec::new());
-
-/// Sessions that were tried to be opened.
-static ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
-
-/// Opens the device that is served at an address; the session of this process, if it has one that still answers.
-///
-/// # Errors
-/// If nothing listens there, or the token is not the right one.
-pub fn open(address: &str, token: &str) -> Result<Device> {
-    let fail = |what: String| Error::Device { device: address.into(), what };
-    reach(address).map_err(|why| {
-        fail(say!(
-            "cannot be reached ({why}); see that `lapidary serve` runs there, and that the address is right",
-            "non è raggiungibile ({why}); controlla che lì sia in esecuzione `lapidary serve`, e che l’indirizzo sia giusto"
-        ))
-    })?;
-    let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = sessions.iter().rev().find(|s| s.address == address && s.token == token).map(|s| s.device.clone());
-    if let Some(device) = known.filter(answers) {
-        return Ok(device);
-    }
-    // burn opens no session anew that was lost, so each one presents itself as another's
-    let number = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
-    let host = RemoteHost::websocket(&format!("ws://{address}")).with_credential(format!("{token}{}{number}", char::from(MARK)));
-    match within(PATIENCE, move || Device::remote_options(&host).init()) {
-        Some(Ok(device)) => {
-            sessions.push(Session { address: address.into(), token: token.into(), device: device.clone() });
-            Ok(device)
-        }
-        Some(Err(refused)) => Err(fail(refusal(&refused))),
-        None => Err(fail(say!(
-            "was reached but opened no session; see what `lapidary serve` says there",
-            "è stato raggiunto ma non ha aperto una sessione; guarda che cosa dice lì `lapidary serve`"
-        ))),
-    }
-}
-
-/// Why a session was not opened, and what to do.
-fn refusal(refused: &ConnectError) -> String {
-    match refused {
-        ConnectError::Unauthorized => say!(
-            "does not take this token; add the device again with the token that `lapidary serve` prints there",
-            "non accetta questo token; aggiungi di nuovo il dispositivo con il token che lì stampa `lapidary serve`"
-        ),
-        ConnectError::IncompatibleProtocol { .. } => say!(
-            "runs another version of Lapidary; install the same one on both machines",
-            "usa un’altra versione di Lapidary; installa la stessa su entrambi i computer"
-        ),
-        other => say!(
-            "opened no session ({other}); see that it is `lapidary serve` that listens there",
-            "non ha aperto una sessione ({other}); controlla che lì sia in ascolto `lapidary serve`"
-        ),
-    }
-}
-
-/// Asks what a device of another machine is.
-///
-/// # Errors
-/// If it is of this one, its session was lost, or it is not served by this program.
-pub fn about(device: &Device) -> Result<Told> {
-    let silent = || Error::Device {
-        device: device::name(device),
-        what: say!(
-            "does not say what it is; see that it is `lapidary serve` that listens there",
-            "non dice che cos’è; controlla che lì sia in ascolto `lapidary serve`"
-        ),
-    };
-    let own = device.clone().without_autodiff();
-    let DispatchDevice::Remote(remote) = own.as_dispatch() else { return Err(silent()) };
-    let client = CustomOpClient::new(remote);
-    let out = TensorIr::uninit(client.create_empty_handle(), Shape::new([ROOM]), DType::F32);
-    let answer = client.register(CustomOpIr::new(ABOUT, &[], &[out])).pop().ok_or_else(silent)?;
-    let numbers = Tensor::<1>::from_primitive::<Remote>(answer).try_into_data().map_err(|_| silent())?;
-    let numbers: Vec<f32> = numbers.try_to_vec().map_err(|_| silent())?;
-    Told::read(&numbers).ok_or_else(silent)
-}
-
-/// The address of a device of another machine; none if it is of this one.
-pub fn address(device: &Device) -> Option<String> {
-    let sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    sessions.iter().find(|s| s.device == *device).map(|s| s.address.clone())
-}
-
-/// Whether a device is another machine's and does not answer any more.
-pub fn lost(device: &Device) -> bool {
-    address(device).is_some() && !answers(device)
-}
-
-fn answers(device: &Device) -> bool {
-    let device = device.clone();
-    within(PATIENCE, move || device.sync().is_ok()).unwrap_or(false)
-}
-
-/// Serves a device of this machine to who has the token, on a listener that is bound, until what it gives is dropped; that
-/// wants a Tokio runtime.
-///
-/// # Errors
-/// If the token is empty, or the device cannot be served; later, if the network fails.
-pub fn serve(device: &Device, told: &Told, token: &str, listener: TcpListener) -> Result<impl Future<Output = Result<()>> + Send + use<>> {
-    let gate = TokenAuthorizer::new(token).map_err(|_| Error::Request(say!("the token is empty; make another one", "il token è vuoto; creane un altro")))?;
-    let server = RemoteServer::new([device.clone()]).with_authorizer(move |request: AuthorizationRequest<'_>| {
-        // what stands behind the mark only tells the sessions of a process apart
-        let own = request.credential.as_bytes().split(|b| *b == MARK).next().unwrap_or_default();
-        let own = Credential::from(own);
-        gate.authorize(AuthorizationRequest { credential: &own, ..request })
-    });
-    let told = told.numbers()?;
-    let server = match device.as_dispatch() {
-        DispatchDevice::Flex(_) => telling::<Flex>(server, told),
-        DispatchDevice::Cube(_) => telling::<Cube>(server, told),
-        _ => {
-            let what = say!("cannot be served; choose another", "non si può offrire; scegline un altro");
-            return Err(Error::Device { device: device::name(device), what });
-        }
-    };
-    let serving = server.serve_async(WebSocketTransport::from_listener(listener));
-    Ok(async move { serving.await.map_err(|e| Error::Request(say!("the device is served no longer: {e}", "il dispositivo non è più offerto: {e}"))) })
-}
-
-/// The server with its answer to [`ABOUT`].
-fn telling<B: BackendIr>(server: RemoteServer, told: Vec<f32>) -> RemoteServer {
-    server.with_custom_op::<B, _>(ABOUT, move |handles, operation, device| {
-        if let Some(out) = operation.outputs.first() {
-            let data = TensorData::new(told.clone(), [told.len()]);
-            handles.register_float_tensor::<B>(&out.id, B::float_from_data(data, device));
-        }
-    })
 }
 
 #[cfg(test)]
@@ -348,11 +177,11 @@ mod tests {
         assert!(one != other && one.len() == LENGTH && one.bytes().all(|b| LETTERS.contains(&b)), "{one} {other}");
     }
 
+    #[cfg(not(feature = "remote"))]
     #[test]
-    fn an_address_where_nobody_listens_is_said_at_once() {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
-        let refused = open(&free, "token").expect_err("nobody is there").to_string();
-        assert!(refused.contains(&free) && refused.contains("cannot be reached") && !refused.contains("token"), "{refused}");
-        assert_eq!((address(&Device::flex()), lost(&Device::flex())), (None, false));
+    fn a_build_without_other_machines_says_so() {
+        let device = burn::tensor::Device::flex();
+        assert!(open("w:1", "token").is_err_and(|e| e.to_string().contains("--features remote")));
+        assert!(about(&device).is_err() && address(&device).is_none() && !lost(&device));
     }
 }

@@ -120,6 +120,8 @@ export interface DoubleOptions {
   loseAt?: number;
   /** There is not memory enough for what is chosen. */
   tight?: boolean;
+  /** Addresses of machines whose devices were added before. */
+  elsewhere?: string[];
   /** A device of this name is tried before the first use. */
   untried?: string;
   /** There is a run that was cut off after so many steps. */
@@ -199,6 +201,7 @@ export class Double implements Door {
     this.#failAt = options.failAt;
     this.#loseAt = options.loseAt;
     this.#tight = options.tight ?? false;
+    this.#elsewhere = options.elsewhere ?? [];
     this.#untried = options.untried;
     this.#hasModel = !options.first;
     this.#settings = { language: null, theme: 'system', ...options.settings };
