@@ -443,6 +443,8 @@ fn a_run_outlives_its_page_and_a_killed_one_is_found_again() {
     let window = desk.open();
     window.shows("Interrupted");
     assert_eq!(window.ask("runs", &json!({})).expect("runs")[0]["status"], "interrupted");
+    // what a run costs is told above the table, which moves down for it: not under the pointer
+    window.shows("of memory");
     // and it goes on from where it was last saved, to a result
     window.click("main table button", "Go on");
     window.wait("a step", "return /Step [1-9]/.test(document.querySelector('main').innerText)", &[]);
