@@ -46,6 +46,27 @@ pub struct Config {
 }
 
 impl Config {
+    /// Sizes at which every kind of layer is met, within a second: of models that are drawn to compare devices on.
+    pub fn small() -> Self {
+        Self {
+            hidden: 64,
+            layers: 6,
+            heads: 4,
+            kv_heads: 2,
+            head: 32,
+            feed_forward: 128,
+            vocabulary: 600,
+            context: 256,
+            window: 16,
+            global: (1..=6).map(|i| i % 6 == 0).collect(),
+            theta_global: 1e6,
+            theta_local: 1e4,
+            rope_factor: 1.0,
+            query_scalar: 32.0,
+            epsilon: 1e-6,
+        }
+    }
+
     /// Reads `config.json` of a Hugging Face folder (the `text_config` part of multimodal ones).
     ///
     /// # Errors

@@ -189,25 +189,8 @@ mod tests {
         assert!(Matrix::load(&weights, name, [3, 5], Precision::File, &Device::flex()).is_err());
     }
 
-    /// Sizes at which every kind of layer is met, within a second.
     fn small() -> Config {
-        Config {
-            hidden: 64,
-            layers: 6,
-            heads: 4,
-            kv_heads: 2,
-            head: 32,
-            feed_forward: 128,
-            vocabulary: 300,
-            context: 128,
-            window: 16,
-            global: (1..=6).map(|i| i % 6 == 0).collect(),
-            theta_global: 1e6,
-            theta_local: 1e4,
-            rope_factor: 1.0,
-            query_scalar: 32.0,
-            epsilon: 1e-6,
-        }
+        Config { vocabulary: 300, context: 128, ..Config::small() }
     }
 
     #[test]

@@ -48,8 +48,8 @@ const ENOUGH: f64 = 2.0;
 const READ: usize = 1024;
 /// Tokens that are then written after each of them.
 const WRITTEN: usize = 4;
-/// How much room the keys and values of what was read and written take, as a multiple of their size: with every token each tensor
-/// of them is replaced by a larger one, which does not fit where the last one lay.
+/// How much room the keys and values of what was read and written take, as a multiple of their size, at most: what grows token by
+/// token doubles its room whenever it is full.
 const GROWING: u64 = 2;
 /// Share of the available memory that a run may take: the rest is for what else the machine does meanwhile.
 const SHARE: f64 = 0.9;
@@ -406,7 +406,7 @@ impl Writes {
             let library = Library::open(home)?;
             let model = models::record(&library, &request.model, &p.weights)?;
             let asked = untuned::asked(test);
-            for (_, mode, _) in untuned::WAYS.into_iter().filter(|(_, mode, _)| answerer.shows() || *mode != Mode::Shown) {
+            for (_, mode, _) in untuned::ways(answerer) {
                 // an untuned model that cannot be asked about every text is not held against the tuned one
                 let Ok(key) = untuned::key(p, &model, answerer, &asked, mode) else { continue };
                 if untuned::recall(&library, &key).is_none() {

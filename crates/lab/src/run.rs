@@ -703,8 +703,8 @@ impl Compared<'_> {
         }
         // what there is can be looked at while the untuned model is asked, which takes longest
         left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
-        let (asked, shows) = (untuned::asked(examples), self.answerer.shows());
-        for (name, mode, called) in untuned::WAYS.into_iter().filter(|(_, mode, _)| shows || *mode != Mode::Shown) {
+        let asked = untuned::asked(examples);
+        for (name, mode, called) in untuned::ways(self.answerer) {
             let found = caught(|| self.untuned(mode, &asked, &mut scorer, tell));
             let had = found.and_then(|found| {
                 let Some((scores, remembered)) = found else { return Ok(()) };

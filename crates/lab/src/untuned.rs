@@ -20,10 +20,16 @@ use tasks::Metrics;
 use tasks::sandbox::Table;
 
 /// The ways in which it is asked: the name that each has in a result, and what it is called.
-pub(crate) const WAYS: [(&str, Mode, [&str; 2]); 2] = [
+const WAYS: [(&str, Mode, [&str; 2]); 2] = [
     ("untuned", Mode::Untuned, ["the untuned model", "il modello non addestrato"]),
     ("few_shot", Mode::Shown, ["the untuned model with examples", "il modello non addestrato con esempi"]),
 ];
+
+/// Those of [`WAYS`] that there is something to do for: without examples none can be shown.
+pub(crate) fn ways(answerer: &Answerer<'_>) -> impl Iterator<Item = (&'static str, Mode, [&'static str; 2])> {
+    let shows = answerer.shows();
+    WAYS.into_iter().filter(move |(_, mode, _)| shows || *mode != Mode::Shown)
+}
 
 /// Examples that are asked, at most. A share of a hundred is known to 10 points (95 % interval), one below a tenth to 6, and an
 /// untuned model lies further below a tuned one than that wherever the training was worth it. Of the shipped sets, those with

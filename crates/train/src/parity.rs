@@ -67,23 +67,7 @@ fn cases() -> Vec<Case> {
 
 /// A model whose rows cross its window.
 fn small() -> Case {
-    let config = Config {
-        hidden: 64,
-        layers: 6,
-        heads: 4,
-        kv_heads: 2,
-        head: 32,
-        feed_forward: 128,
-        vocabulary: 600,
-        context: 256,
-        window: 16,
-        global: (1..=6).map(|i| i % 6 == 0).collect(),
-        theta_global: 1e6,
-        theta_local: 1e4,
-        rope_factor: 1.0,
-        query_scalar: 32.0,
-        epsilon: 1e-6,
-    };
+    let config = Config::small();
     Case { name: say::pick("small model", "modello piccolo"), config, rows: vec![40, 23, 31, 7], targets: 5, head: None, halved: false }
 }
 
