@@ -1622,6 +1622,20 @@ fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     assert_eq!(values(&json(&b.path("study/study.json"))), values(&outcome));
 }
 
+/// A build without devices of other machines promises none: no address, and no token on the disk.
+#[cfg(not(feature = "remote"))]
+#[test]
+fn what_this_build_lacks_is_said_before_it_is_promised() {
+    let b = Bench::new();
+    for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["devices", "--add", "w:1", "--token", "x"]] {
+        let out = b.run(args);
+        assert_eq!((out.status.code(), text(&out.stdout).as_str()), (Some(1), ""), "{args:?}");
+        assert!(text(&out.stderr).lines().count() == 1 && text(&out.stderr).contains("cargo feature `remote`"), "{}", text(&out.stderr));
+    }
+    let left: Vec<_> = std::fs::read_dir(b.path("home")).into_iter().flatten().flatten().map(|e| e.file_name()).collect();
+    assert!(!left.iter().any(|name| name == "served-token" || name == "remote-devices.json"), "{left:?}");
+}
+
 /// The child that a device is tried in, on the software adapter that `cargo xtask setup` installs: every gradient agrees
 /// with the processor's. What follows from such answers, and from none, is tested in `lab::devices`.
 #[test]

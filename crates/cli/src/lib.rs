@@ -110,6 +110,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.devices(&devices);
         }
         Command::Serve { device, listen, new_token } => {
+            remote::available()?;
             devices::find_here(&home, &device, &Children::own()?, &mut |info| out.note(&out.words.checking(info)), &AtomicBool::new(false))?;
             serve(Serving::open(&home, &device, &listen, new_token)?, out)?;
         }

@@ -22,9 +22,9 @@ mod absent;
 #[cfg(feature = "remote")]
 mod connected;
 #[cfg(not(feature = "remote"))]
-pub use absent::{about, address, lost, open, serve};
+pub use absent::{about, address, available, lost, open, serve};
 #[cfg(feature = "remote")]
-pub use connected::{about, address, lost, open, serve};
+pub use connected::{about, address, available, lost, open, serve};
 
 /// What stands for the graphics API of such a device.
 const API: &str = "burn remote";

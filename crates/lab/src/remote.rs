@@ -228,6 +228,14 @@ fn served_token(home: &Home, new: bool) -> Result<String> {
     Ok(token)
 }
 
+/// Whether this build has devices of other machines; asked before anything is promised or written for them.
+///
+/// # Errors
+/// If it has none, with how to build one that has.
+pub fn available() -> Result<()> {
+    Ok(remote::available()?)
+}
+
 /// A device of this machine that others are about to compute on.
 pub struct Serving {
     /// Where it is served.

@@ -9,9 +9,17 @@ use std::net::TcpListener;
 
 fn absent() -> Error {
     Error::Request(say!(
-        "this build of Lapidary has no devices of other machines; build it with `--features remote`",
-        "questa versione di Lapidary è stata costruita senza dispositivi di altri computer; costruiscila con `--features remote`"
+        "this build of Lapidary has no devices of other machines; build it with the cargo feature `remote`",
+        "questa versione di Lapidary è stata costruita senza dispositivi di altri computer; costruiscila con la feature `remote` di cargo"
     ))
+}
+
+/// Whether this build has devices of other machines.
+///
+/// # Errors
+/// That it has none.
+pub fn available() -> Result<()> {
+    Err(absent())
 }
 
 /// Always refused here.
