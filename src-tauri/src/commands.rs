@@ -164,6 +164,8 @@ pub struct Capabilities {
     import_model: bool,
     /// Models can be removed.
     remove_model: bool,
+    /// Devices of other machines can be added.
+    remote: bool,
     /// A training's cost can be measured before.
     forecast: bool,
     /// A run can wait.
@@ -203,6 +205,7 @@ fn capabilities(shell: State<'_, Shell>) -> Capabilities {
         get_model: true,
         import_model: true,
         remove_model: true,
+        remote: remote::available().is_ok(),
         forecast: true,
         pause: true,
         stop: true,

@@ -124,7 +124,7 @@ describe('a newcomer', () => {
     expect([app.devices.length, app.device]).toEqual([2, 'auto']);
   });
 
-  it('who has added none is not offered to', async () => {
+  it('is not offered to where there is no such thing', async () => {
     await open();
     await waitFor(() => expect(startButton().disabled).toBe(false));
     await click(screen.getByText(words.en.start.settings, { selector: 'summary' }));

@@ -15,6 +15,9 @@ use lab::{Columns, Kind, Result};
 use say::say;
 use std::path::PathBuf;
 
+/// Whether this build has no devices of other machines: then help does not offer them, and who asks for them is told.
+const LACKING: bool = cfg!(not(feature = "remote"));
+
 /// Fine-tunes Gemma 3 on this machine.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
@@ -43,16 +46,17 @@ pub enum Command {
         #[arg(long)]
         check: bool,
         /// Add a device that `lapidary serve` offers on another machine, by its address
-        #[arg(long, value_name = "HOST:PORT", requires = "token", conflicts_with = "remove")]
+        #[arg(long, value_name = "HOST:PORT", requires = "token", conflicts_with = "remove", hide = LACKING)]
         add: Option<String>,
-        /// The token that is printed there
-        #[arg(long, value_name = "SECRET", requires = "add")]
+        /// The token that is printed there; - reads it from standard input, where no list of programs shows it
+        #[arg(long, value_name = "SECRET", requires = "add", hide = LACKING)]
         token: Option<String>,
         /// Forget a device of another machine
-        #[arg(long, value_name = "HOST:PORT")]
+        #[arg(long, value_name = "HOST:PORT", hide = LACKING)]
         remove: Option<String>,
     },
     /// Let another machine compute on a device of this one, until Ctrl-C; the traffic is not encrypted
+    #[command(hide = LACKING)]
     Serve {
         /// Device to offer: auto, cpu, gpu or an id from `lapidary devices`
         #[arg(long, default_value = "auto")]

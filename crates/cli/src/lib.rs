@@ -97,7 +97,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 remote::remove(&home, address)?;
             }
             let mut devices = match &add {
-                Some(address) => vec![remote::add(&home, address, &token.unwrap_or_default(), &Children::own()?, &never)?],
+                Some(address) => vec![remote::add(&home, address, &secret(token)?, &Children::own()?, &never)?],
                 None => devices::list(&home)?,
             };
             if check {
@@ -242,7 +242,13 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The token that was given, or is read where `-` stands for it: what stands on a command line every program can see.
+fn secret(token: Option<String>) -> Result<String> {
+    if token.as_deref() == Some("-") { remote::token(std::io::stdin()) } else { Ok(token.unwrap_or_default()) }
+}
+
 /// Serves a device until Ctrl-C.
+
 fn serve(serving: Serving, out: Output) -> Result<()> {
     out.serving(&serving);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;

@@ -797,7 +797,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("devices", "", "Elenca con che cosa questo computer può calcolare"),
     ("devices", "check", "Confronta di nuovo ogni dispositivo con il processore e ne misura la velocità; con --add, solo quello aggiunto"),
     ("devices", "add", "Aggiunge un dispositivo che `lapidary serve` offre su un altro computer, dal suo indirizzo"),
-    ("devices", "token", "Il token che viene stampato lì"),
+    ("devices", "token", "Il token che viene stampato lì; - lo legge dallo standard input, dove nessun elenco di programmi lo mostra"),
     ("devices", "remove", "Dimentica un dispositivo di un altro computer"),
     ("serve", "", "Lascia calcolare un altro computer su un dispositivo di questo, fino a Ctrl-C; il traffico non è cifrato"),
     ("serve", "device", "Dispositivo da offrire: auto, cpu, gpu o un id di `lapidary devices`"),

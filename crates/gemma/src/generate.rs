@@ -350,7 +350,7 @@ fn choose(model: &Gemma, hidden: Tensor<2>, allowed: &[Allowed]) -> Result<Vec<C
     if !any && union.is_empty() {
         return Ok(allowed.iter().map(|_| (Some(Vec::new()), Vec::new())).collect());
     }
-    // a large part of the output layer costs as much as all of it, and is gathered first
+    // a large part of the output layer costs as much as all of it, and off the CPU is gathered first
     let any = any || union.len() > WHOLE;
     let logits = if any { model.logits(hidden)? } else { model.logits_of(hidden, &union)? };
     let pick = |row: &[f32], token: u32| {

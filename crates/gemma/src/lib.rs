@@ -37,7 +37,6 @@ mod halved;
 pub mod head;
 pub mod hf;
 #[cfg(feature = "kept")]
-#[cfg(feature = "kept")]
 mod kernels;
 pub mod lora;
 pub mod loss;

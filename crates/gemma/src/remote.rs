@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_build_without_other_machines_says_so() {
         let device = burn::tensor::Device::flex();
-        assert!(open("w:1", "token").is_err_and(|e| e.to_string().contains("--features remote")));
+        assert!(open("w:1", "token").is_err_and(|e| e.to_string().contains("cargo feature `remote`")) && available().is_err());
         assert!(about(&device).is_err() && address(&device).is_none() && !lost(&device));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Input rows are looked up on the host, straight from the memory-mapped file, so a method that
 //! never needs output logits (a classification head) never holds the table in memory. As output
-//! layer the table is uploaded once, in shards that stay below a device's limit for one buffer.
+//! layer the CPU reads it from the file as well; to another device it is uploaded once, in shards that stay below the
+//! device's limit for one buffer.
 
 use crate::error::{Error, Result};
 use crate::fused::kernel::narrow;

@@ -12,6 +12,7 @@
 use crate::answer::{Answerer, Mode};
 use crate::calibrate;
 use crate::child::{Children, Failed};
+use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::Library;
@@ -57,7 +58,9 @@ const SHARE: f64 = 0.9;
 /// What a run will cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Forecast {
-    /// Name of the device that was measured: the one that `auto` stands for, where that was chosen.
+    /// Id of the device that was measured: of the one that `auto` stands for, where that was chosen.
+    pub device_id: String,
+    /// Its name.
     pub device: String,
     /// Seconds from the start until the result is written.
     pub seconds: f64,
@@ -85,6 +88,9 @@ pub struct Forecast {
 /// # Errors
 /// If the run itself would be refused, with its reason; if the measurement fails, or is cancelled.
 pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
+    // the child that measures does not know which devices this process has lost
+    let device = devices::find(home, &request.device, children, &mut |_| {}, cancel)?.id;
+    let request = &Request { device, ..request.clone() };
     let mut forecast = ask(home, request, children, cancel)?;
     if forecast.fits {
         return Ok(forecast);
@@ -228,6 +234,7 @@ fn cost(home: &Home, p: &Prepared, request: &Request, begun: Instant) -> Result<
     let peak_memory_bytes = (train::memory::peak() + dry.held_later).max(written);
     let available_memory_bytes = train::memory::available();
     Ok(Forecast {
+        device_id: p.device.id.clone(),
         device: p.device.name.clone(),
         seconds: loading + fitting + training_seconds + scoring_seconds,
         training_seconds,

@@ -16,6 +16,7 @@ use gemma::remote::{self, Told};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -65,9 +66,16 @@ fn read(home: &Home) -> Result<BTreeMap<String, Written>> {
     }
 }
 
-fn write(home: &Home, all: &BTreeMap<String, Written>) -> Result<()> {
+/// Changes what is written down, while no other process does.
+fn change(home: &Home, change: impl FnOnce(&mut BTreeMap<String, Written>)) -> Result<()> {
     let path = home.remote_devices();
-    let bytes = serde_json::to_vec_pretty(all).map_err(|e| Error::request(e.to_string()))?;
+    let lock = path.with_extension("lock");
+    let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+    // let go of at the end
+    let _held = held.map_err(|e| Error::io(&lock, e))?;
+    let mut all = read(home)?;
+    change(&mut all);
+    let bytes = serde_json::to_vec_pretty(&all).map_err(|e| Error::request(e.to_string()))?;
     gemma::file::write_privately(&path, &bytes).map_err(|e| Error::io(&path, e))
 }
 
@@ -112,9 +120,7 @@ pub fn add(home: &Home, address: &str, token: &str, children: &Children, cancel:
     let (address, token) = (plain(address)?, token.trim().to_string());
     let device = ask(&address, &token, children, cancel).map_err(Error::Request)?;
     let info = device.info(&address);
-    let mut all = read(home)?;
-    all.insert(address, Written { token, device });
-    write(home, &all)?;
+    change(home, |all| drop(all.insert(address, Written { token, device })))?;
     devices::recall(&Library::open(home)?, info)
 }
 
@@ -124,9 +130,7 @@ pub fn add(home: &Home, address: &str, token: &str, children: &Children, cancel:
 /// If it was not added, or the disk refuses.
 pub fn remove(home: &Home, address: &str) -> Result<()> {
     let own = remembered(home, address)?;
-    let mut all = read(home)?;
-    all.remove(&own.address);
-    write(home, &all)
+    change(home, |all| drop(all.remove(&own.address)))
 }
 
 /// What a machine tells of its device; the reason, with the address, where it tells nothing.
@@ -161,11 +165,11 @@ pub(crate) fn answer(address: &str, input: impl Read) -> Result<String> {
     serde_json::to_string(&told).map_err(|e| Error::request(e.to_string()))
 }
 
-/// The token that a child is given.
+/// The token that a child, or a command, is given by its input.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(crate) fn token(mut input: impl Read) -> Result<String> {
+pub fn token(mut input: impl Read) -> Result<String> {
     let mut text = String::new();
     input.read_to_string(&mut text).map_err(|e| Error::request(say!("the token cannot be read: {e}", "il token non si può leggere: {e}")))?;
     Ok(text)
@@ -198,6 +202,8 @@ pub(crate) fn instead(device: &Device, run: Option<&Path>, error: Error) -> Erro
     if matches!(error, Error::Waits(_)) {
         return error;
     }
+    // before its first checkpoint there is nothing to go on from
+    let run = run.filter(|run| !train::checkpoint::list(&run.join(crate::run::CHECKPOINTS)).is_empty());
     let Some(address) = remote::address(device).filter(|_| remote::lost(device)) else { return error };
     Error::request(match run {
         Some(run) => say!(

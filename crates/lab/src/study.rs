@@ -134,7 +134,8 @@ impl Study {
 pub(crate) fn same_question(request: &Request, sources: &Sources) -> Result<()> {
     let folder = &request.out;
     let Ok(made) = RunFile::read(folder) else { return Ok(()) };
-    let asked = |r: &Request| (r.task.clone(), r.model.clone(), r.device.clone(), r.rows, r.seed, r.edited, r.trial);
+    // where it is computed is no other question: devices agree, and a run whose device was lost may have moved
+    let asked = |r: &Request| (r.task.clone(), r.model.clone(), r.rows, r.seed, r.edited, r.trial);
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     // the settings that were resolved, not the file or the words that they came from
     let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;

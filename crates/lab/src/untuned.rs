@@ -54,6 +54,8 @@ struct Depends<'a> {
     version: &'a str,
     /// SHA-256 of each of the model's files.
     model: Vec<&'a str>,
+    /// The numbers that make it one, which a folder has in another file.
+    config: &'a gemma::Config,
     precision: Precision,
     kind: Kind,
     /// What may be answered.
@@ -93,6 +95,7 @@ pub(crate) fn key(p: &Prepared, model: &ModelRecord, answerer: &Answerer<'_>, ex
     Depends {
         version: crate::VERSION,
         model: model.files.iter().map(|f| f.sha256.as_str()).collect(),
+        config: p.weights.config(),
         precision: p.recipe.precision_on(&p.device),
         kind: p.task.kind,
         labels: p.task.labels.names(),

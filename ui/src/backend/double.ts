@@ -179,6 +179,7 @@ export class Double implements Door {
   #untried: string | undefined;
   /** Addresses of devices of other machines. */
   #elsewhere: string[] = [];
+  #remote: boolean;
   readonly #runs = new Map<string, Played>();
   readonly #commands = new Set<(command: Command) => void>();
   readonly #drags = new Set<(over: boolean) => void>();
@@ -202,6 +203,7 @@ export class Double implements Door {
     this.#loseAt = options.loseAt;
     this.#tight = options.tight ?? false;
     this.#elsewhere = options.elsewhere ?? [];
+    this.#remote = options.elsewhere !== undefined;
     this.#untried = options.untried;
     this.#hasModel = !options.first;
     this.#settings = { language: null, theme: 'system', ...options.settings };
@@ -271,6 +273,7 @@ export class Double implements Door {
       get_model: true,
       import_model: true,
       remove_model: true,
+      remote: this.#remote,
       forecast: true,
       pause: true,
       stop: true,
@@ -616,6 +619,7 @@ export class Double implements Door {
     const event = HEAD.events.find((e) => e.type === 'forecast');
     if (!event) return fail('the recording holds no forecast');
     return give({
+      device_id: HEAD.run.device.id,
       device: HEAD.run.device.name,
       seconds: event.seconds,
       training_seconds: event.seconds,

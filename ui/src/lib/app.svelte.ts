@@ -226,9 +226,15 @@ export class App {
   }
 
   async #load(): Promise<void> {
-    [this.tasks, this.devices, this.offers] = await Promise.all([this.door.tasks(), this.door.devices(), this.door.dataOffers()]);
+    // a machine that does not answer must not keep the window waiting
+    void this.#renewed(this.#listDevices());
+    [this.tasks, this.offers] = await Promise.all([this.door.tasks(), this.door.dataOffers()]);
     this.task = this.tasks.find((task) => task.ready)?.name ?? this.task;
     await this.#openOffer();
+  }
+
+  async #listDevices(): Promise<void> {
+    this.devices = await this.door.devices();
   }
 
   /** The newcomer begins with the data set that ships. */
@@ -619,6 +625,8 @@ export class App {
         (s) => void this.#ended(s, underWay()),
         (s) => {
           if (!underWay()) return;
+          // which devices there are has changed
+          if (s.lost) void this.#renewed(this.#listDevices());
           if (s.lost && this.screen !== 'train') this.tell(this.words.train.lost, { bad: true, action: { text: this.words.train.resume, run: () => this.show(s.run, 'train') }, stay: 15000 });
           void this.#renewed(this.refreshRuns());
         },

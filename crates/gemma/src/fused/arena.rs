@@ -20,6 +20,9 @@ pub struct Buffer {
 impl Arena {
     /// A buffer of `length` values. What they are is left over from earlier use: write before you read.
     pub fn take(self: &Arc<Self>, length: usize) -> Buffer {
+        if length == 0 {
+            return Buffer { values: Vec::new(), home: self.clone() };
+        }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         // the smallest that fits without being more than twice too large
         let fit = (0..free.len()).filter(|&i| (length..=length.saturating_mul(2)).contains(&free[i].capacity())).min_by_key(|&i| free[i].capacity());
@@ -33,6 +36,9 @@ impl Arena {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.values);
+        if values.capacity() == 0 {
+            return;
+        }
         self.home.free.lock().unwrap_or_else(PoisonError::into_inner).push(values);
     }
 }

@@ -291,11 +291,14 @@ impl<'a> Block<'a> {
     /// The block's output, and keys and values of each trunk and branch, for tokens that follow them.
     pub fn read(&self, x: &[f32]) -> (Vec<f32>, Vec<Piece>) {
         let (kv_width, k_norm, heads) = (self.outputs[1], self.weights.k_norm, self.shape.kv_heads);
+        // no later token sees more of it
+        let reach = self.shape.window.saturating_sub(1);
         let (out, pieces) = self.passed(x, |rows, kept| {
             let mut pieces = Vec::new();
             let piece = |at: usize, length: usize, first: usize| {
-                let own = at * kv_width..(at + length) * kv_width;
-                Piece { k: self.turned(&kept.k[own.clone()], k_norm, heads, first).to_vec(), v: kept.v[own].to_vec() }
+                let skip = length.saturating_sub(reach);
+                let own = (at + skip) * kv_width..(at + length) * kv_width;
+                Piece { k: self.turned(&kept.k[own.clone()], k_norm, heads, first + skip).to_vec(), v: kept.v[own].to_vec() }
             };
             self.each_tree(rows, |at, tree| {
                 pieces.push(piece(at, tree.trunk, 0));

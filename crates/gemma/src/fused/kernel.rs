@@ -2,7 +2,8 @@
 //!
 //! Matrices are row-major unless a stride says otherwise. Loops are written so that the compiler turns
 //! them into vector instructions; [`pulp`] compiles each for every instruction set and picks one at run
-//! time. Sums run over sixteen partial sums in a fixed order, so results do not depend on timing.
+//! time. Sums run over sixteen partial sums, or one for each place of a vector ([`narrow`]), in a fixed order, so results do not
+//! depend on timing.
 
 use gemm::Parallelism;
 use pulp::{Arch, Simd, WithSimd};

@@ -212,7 +212,9 @@ impl Row {
                 (skipped < length).then_some((piece, skipped, length - skipped, at))
             })
             .collect();
-        let mut scores = arena.take(groups * keys);
+        // in steps, so that the buffer of the token before serves again
+        let mut room = arena.take(groups * keys.next_multiple_of(128));
+        let scores = &mut room[..groups * keys];
         for kv in 0..s.kv_heads {
             let own = kv * groups * head..(kv + 1) * groups * head;
             for &(piece, skipped, count, at) in &visible {

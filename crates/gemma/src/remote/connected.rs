@@ -40,8 +40,11 @@ fn reach(address: &str) -> std::result::Result<(), String> {
     // a name may take long to become numbers, too
     let tried = within(2 * REACH, move || -> std::io::Result<()> {
         let mut refused = std::io::ErrorKind::AddrNotAvailable.into();
-        for socket in to.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&socket, REACH) {
+        let all: Vec<_> = to.to_socket_addrs()?.collect();
+        // of a name with several addresses the last may be the one that answers
+        let each = REACH / u32::try_from(all.len()).unwrap_or(1).max(1);
+        for socket in all {
+            match TcpStream::connect_timeout(&socket, each) {
                 Ok(_) => return Ok(()),
                 Err(e) => refused = e,
             }

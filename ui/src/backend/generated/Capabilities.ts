@@ -37,6 +37,10 @@ import_model: boolean,
  */
 remove_model: boolean, 
 /**
+ * Devices of other machines can be added.
+ */
+remote: boolean, 
+/**
  * A training's cost can be measured before.
  */
 forecast: boolean, 

@@ -5,7 +5,11 @@
  */
 export type Forecast = { 
 /**
- * Name of the device that was measured: the one that `auto` stands for, where that was chosen.
+ * Id of the device that was measured: of the one that `auto` stands for, where that was chosen.
+ */
+device_id: string, 
+/**
+ * Its name.
  */
 device: string, 
 /**
