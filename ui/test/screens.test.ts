@@ -681,6 +681,34 @@ describe('data', () => {
     expect(region.querySelector('.text')?.textContent).toBe(before);
   });
 
+  it('has its entities marked where the cursor selects, in a field that cannot be written in', async () => {
+    const { app, door } = await open();
+    const text = 'Anna va a Roma';
+    door.rows = () => Promise.resolve({ total: 1, rows: [{ id: 0, split: 'train', origin: 'a.jsonl:1', text, target: { kind: 'entities', spans: [] }, findings: [], group: null, changed: false }] });
+    const edits: unknown[] = [];
+    door.editRow = (_data, edit) => {
+      edits.push(edit);
+      return Promise.reject(Object.assign(new Error(), { message: 'not here' }));
+    };
+    await waitFor(() => expect(app.data).not.toBeNull());
+    if (app.data) app.data = { ...app.data, task: 'entities' };
+    await go('Data');
+    await click(await screen.findByText(text));
+    const field = await screen.findByLabelText<HTMLTextAreaElement>(words.en.data.entityText);
+    // where a field is `readonly`, WebKitGTK selects nothing by the keyboard
+    expect([field.readOnly, field.getAttribute('aria-readonly')]).toEqual([false, 'true']);
+    expect(field.dispatchEvent(new InputEvent('beforeinput', { cancelable: true, bubbles: true }))).toBe(false);
+    await fireEvent.input(field, { target: { value: 'x' } });
+    expect(field.value).toBe(text);
+    expect(await complaints()).toEqual([]);
+    field.setSelectionRange(10, 14);
+    await fireEvent.change(screen.getByLabelText(words.en.data.entityType), { target: { value: '\u0000new' } });
+    await fireEvent.input(screen.getByLabelText(words.en.data.newTypeName), { target: { value: 'place' } });
+    await click(screen.getByRole('button', { name: words.en.data.mark }));
+    await screen.findByText('not here');
+    expect(edits).toEqual([{ kind: 'relabel', row: 0, target: { kind: 'entities', spans: [{ start: 10, end: 14, type: 'place' }] } }]);
+  });
+
   it('shows which rows of a finding belong together', async () => {
     const { app, door } = await open();
     const ask = door.rows.bind(door);
