@@ -795,7 +795,9 @@ pub mod types {
         EventBatch::export_all(config)?;
         PredictionFilter::export_all(config)?;
         PredictionPage::export_all(config)?;
-        lab::compare::PairTest::export_all(config)?;
+        Figure::export_all(config)?;
+        DataMap::export_all(config)?;
+        Comparison::export_all(config)?;
         PageView::export_all(config)?;
         Said::export_all(config)?;
         Asked::export_all(config)

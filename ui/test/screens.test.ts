@@ -509,11 +509,24 @@ describe('a run', () => {
   it('reads its curve by the keyboard', async () => {
     await open();
     await go('Train');
-    const curve = await screen.findByRole('slider');
+    const curve = await screen.findByRole('slider', { name: `Training loss by step. ${words.en.train.read}` });
     await fireEvent.keyDown(curve, { key: 'End' });
     expect(curve.getAttribute('aria-valuetext')).toMatch(/^Step 60: training 0\.0144\d{3,}, smoothed 0\.0076\d{3,}, validation 0\.42\d{4,}$/);
     await fireEvent.keyDown(curve, { key: 'ArrowLeft' });
     expect(curve.getAttribute('aria-valuenow')).toBe('59');
+  });
+
+  it('reads what it used by step, too, with all digits', async () => {
+    await open();
+    await go('Train');
+    const rate = await screen.findByRole('slider', { name: `${words.en.train.rate}. ${words.en.train.read}` });
+    await fireEvent.keyDown(rate, { key: 'Home' });
+    expect(rate.getAttribute('aria-valuetext')).toBe('Step 1: Learning rate 0.00003333333');
+    // the pointer finds the same step where it was drawn
+    rate.getBoundingClientRect = () => new DOMRect(0, 0, 360, 190);
+    await fireEvent(rate, new MouseEvent('pointermove', { clientX: 346, clientY: 100, bubbles: true }));
+    expect(rate.getAttribute('aria-valuenow')).toBe('60');
+    expect(await complaints()).toEqual([]);
   });
 });
 
@@ -1456,7 +1469,7 @@ describe('a figure of results', () => {
       { ...bar, x: 150, width: 50, text: 'persone mancate', opens: { mistake: { kind: 'missed' as const, type: 'persone' } } },
     ];
     const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="60" viewBox="0 0 1200 240" role="img" aria-label="Errori"></svg>';
-    door.figure = () => Promise.resolve({ svg, alt: 'Errori.', width: 300, height: 60, data: { kind: 'other', pointer: { along: 'cells', points } } });
+    door.figure = () => Promise.resolve({ svg, alt: 'Errori.', width: 300, height: 60, plot: null, data: { kind: 'entity_errors', pointer: { along: 'cells', points } } });
     const asked: unknown[] = [];
     door.predictions = (_run, filter) => {
       asked.push(filter);

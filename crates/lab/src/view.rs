@@ -11,6 +11,7 @@ use crate::recipe::{Method, Recipe};
 use crate::run::{PAUSED, RunLock};
 use data::Kind;
 use data::set::{self, Split};
+use report::figure::{MistakeFilter, ProbabilityRange};
 use report::record::{self, Prediction, RunFile, RunResult};
 use report::text::Lang;
 use report::{Run, figure, html};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tasks::score::classes::NEAR;
-use tasks::score::entities::{self, Mistake, MistakeKind};
+use tasks::score::entities::{self, Mistake};
 use train::Event;
 use ts_rs::TS;
 
@@ -193,44 +194,16 @@ pub struct PredictionFilter {
     pub descending: Option<bool>,
 }
 
-/// A range of probability.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, TS)]
-#[ts(optional_fields)]
-pub struct ProbabilityRange {
-    /// At least this.
-    pub from: f64,
-    /// Less than this; without it there is no upper end.
-    #[serde(default)]
-    pub to: Option<f64>,
-    /// The calibrated probability, not the one that the model gave.
-    #[serde(default)]
-    pub calibrated: Option<bool>,
+/// Whether the probability of an answer lies in a range.
+fn holds(range: &ProbabilityRange, p: &Prediction) -> bool {
+    let probability = if range.calibrated == Some(true) { p.calibrated } else { Some(p.probability) };
+    probability.map(|p| p + NEAR).is_some_and(|p| p >= range.from && range.to.is_none_or(|to| p < to))
 }
 
-impl ProbabilityRange {
-    fn holds(&self, p: &Prediction) -> bool {
-        let probability = if self.calibrated == Some(true) { p.calibrated } else { Some(p.probability) };
-        probability.map(|p| p + NEAR).is_some_and(|p| p >= self.from && self.to.is_none_or(|to| p < to))
-    }
-}
-
-/// Mistakes about entities, as the figure of them counts them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, TS)]
-#[serde(default)]
-#[ts(optional_fields)]
-pub struct MistakeFilter {
-    /// Only of this kind.
-    pub kind: Option<MistakeKind>,
-    /// Only about entities of this type: the expected one, or the one that was invented.
-    #[serde(rename = "type")]
-    pub entity: Option<String>,
-}
-
-impl MistakeFilter {
-    fn is_in(&self, p: &Prediction) -> bool {
-        let wanted = |m: &Mistake| self.kind.is_none_or(|kind| kind == m.kind()) && self.entity.as_ref().is_none_or(|entity| *entity == m.span().kind);
-        p.entities().is_some_and(|(expected, answered)| entities::mistakes(&expected, &answered).iter().any(wanted))
-    }
+/// Whether an answer has such a mistake.
+fn has(filter: &MistakeFilter, p: &Prediction) -> bool {
+    let wanted = |m: &Mistake| filter.kind.is_none_or(|kind| kind == m.kind()) && filter.entity.as_ref().is_none_or(|entity| *entity == m.span().kind);
+    p.entities().is_some_and(|(expected, answered)| entities::mistakes(&expected, &answered).iter().any(wanted))
 }
 
 /// Order of predictions.
@@ -263,8 +236,8 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
             && filter.right.is_none_or(|right| right == (p.score == 1.0))
             && filter.expected.as_ref().is_none_or(|e| *e == p.expected)
             && filter.answer.as_ref().is_none_or(|a| a == p.answer.as_deref().unwrap_or_default())
-            && filter.probability.is_none_or(|range| range.holds(p))
-            && filter.mistake.as_ref().is_none_or(|mistake| mistake.is_in(p))
+            && filter.probability.is_none_or(|range| holds(&range, p))
+            && filter.mistake.as_ref().is_none_or(|mistake| has(mistake, p))
             && (search.is_empty() || p.input.to_lowercase().contains(&search))
     };
     let all = record::predictions(folder)?.into_iter().enumerate();

@@ -2,7 +2,7 @@
 
 use super::canvas::{At, stroke, text_width, tint};
 use super::colour::{BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION};
-use super::{Figure, label, name, opening, point};
+use super::{Figure, Opened, label, name, opening, point};
 use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
 use serde::Serialize;
@@ -104,7 +104,7 @@ pub fn example_map(points: &[Placed], lang: Lang) -> Figure {
     let pointed = placed.iter().step_by(stride).map(|p| {
         let place = point(at(p), told(p));
         match p.answer {
-            Some(answer) => opening(place, json!({"index": answer})),
+            Some(answer) => opening(place, &Opened { index: Some(answer), ..Opened::default() }),
             None => place,
         }
     });
