@@ -55,6 +55,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         data_offers,
         source_of,
         open_data,
+        data_summary,
         cancel,
         data_columns,
         rows,
@@ -441,6 +442,12 @@ async fn open_data(shell: State<'_, Shell>, source: Source, progress: Channel<Pr
         Ok(data)
     };
     cancellable(&shell, &key, "open data", open).await
+}
+
+#[tauri::command]
+async fn data_summary(shell: State<'_, Shell>, data: String, language: Lang) -> Answer<DataSummary> {
+    let desk = shell.desk.clone();
+    work(&shell, "data summary", move || desk.summary(&data, language)).await
 }
 
 #[tauri::command]

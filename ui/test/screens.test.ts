@@ -722,6 +722,26 @@ describe('data', () => {
     expect(edits).toEqual([{ kind: 'relabel', row: 0, target: { kind: 'entities', spans: [{ start: 10, end: 14, type: 'place' }] } }]);
   });
 
+  it('tells what was found, and of devices, again when the language changes, and measures nothing again for that', async () => {
+    const { app, door } = await open();
+    const told = { en: 'A row is odd', it: 'Una riga è strana' };
+    const summary = door.dataSummary.bind(door);
+    door.dataSummary = async (data) => ({ ...(await summary(data)), findings: [{ kind: 'a_newer_kind', severity: 'warning', count: 1, message: told[app.language], fix: '' }] });
+    await screen.findByText(/about .* of memory$/);
+    let [devices, forecasts] = [0, 0];
+    const [list, forecast] = [door.devices.bind(door), door.forecast.bind(door)];
+    door.devices = () => ((devices += 1), list());
+    door.forecast = (request, signal) => ((forecasts += 1), forecast(request, signal));
+    await fireEvent.change(screen.getByLabelText('Language'), { target: { value: 'it' } });
+    await waitFor(() => expect(app.data?.findings[0]?.message).toBe(told.it));
+    await new Promise((done) => setTimeout(done, 300));
+    expect([devices, forecasts]).toEqual([1, 0]);
+    await go('Dati');
+    await screen.findByText(told.it);
+    await fireEvent.change(screen.getByLabelText('Lingua'), { target: { value: 'en' } });
+    await screen.findByText(told.en);
+  });
+
   it('shows which rows of a finding belong together', async () => {
     const { app, door } = await open();
     const ask = door.rows.bind(door);

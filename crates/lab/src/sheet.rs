@@ -24,7 +24,7 @@ use data::write::Layout;
 use data::{Example, Kind};
 use gemma::Tokenizer;
 use rayon::prelude::*;
-use say::say;
+use say::{Language, say};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -618,8 +618,13 @@ impl Sheet {
         if there { Ok(self.example(row).1) } else { Err(gone(row)) }
     }
 
-    /// What is in it.
+    /// What is in it, told in the language spoken.
     pub fn summary(&self) -> DataSummary {
+        self.summary_in(say::language())
+    }
+
+    /// The same told in a language.
+    pub fn summary_in(&self, language: Language) -> DataSummary {
         let mut labels: BTreeMap<&str, LabelCount> = BTreeMap::new();
         let mut splits: BTreeMap<Split, usize> = BTreeMap::new();
         for &row in &self.there {
@@ -640,8 +645,8 @@ impl Sheet {
             kind: f.kind,
             severity: f.severity,
             count: rows.len(),
-            message: f.message.clone(),
-            fix: f.fix.clone(),
+            message: f.told.in_language(language).into(),
+            fix: f.gain.in_language(language).into(),
         };
         let skipped = || self.set.splits.values().map(|file| &file.skipped);
         DataSummary {

@@ -94,8 +94,10 @@ export interface Door {
   dataOffers(): Promise<DataOffer[]>;
   /** Files that were given together as one data set: each is the part that its name speaks of. */
   sourceOf(task: string, files: string[]): Promise<Source>;
-  /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. Aborting opens nothing. */
+  /** Reads and checks. A task of `""` is that of the card, or else intents. Aborting opens nothing. */
   openData(source: Source, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
+  /** An open data set as it is now, with what was found in it told in a language. */
+  dataSummary(data: string, language: Language): Promise<DataSummary>;
   /** Columns of files that may not be readable yet, for a person to say which is which. */
   dataColumns(source: Source): Promise<ColumnsView>;
   rows(query: RowQuery): Promise<RowPage>;

@@ -512,6 +512,11 @@ export class Double implements Door {
     return give(this.#summary());
   }
 
+  /** What is found is said in no language but English here. */
+  dataSummary(data: string): Promise<DataSummary> {
+    return data === FOLDER ? give(this.#summary()) : fail(`${data}: is not open`);
+  }
+
   dataColumns(source: Parameters<Door['dataColumns']>[0]): Promise<ColumnsView> {
     return source.train === ODD ? give({ ...COLUMNS, mapping: { text: 'text' } }) : fail('no such file; check the path');
   }

@@ -282,18 +282,38 @@ export class App {
 
   setLanguage(language: Language): void {
     this.language = language;
-    this.#save({ language });
+    void this.#save({ language }).then(() => this.#retell());
+  }
+
+  /** What the engine has told in the language before it tells again in this one. */
+  async #retell(): Promise<void> {
+    const language = this.language;
+    void this.#renewed(this.#listDevices());
+    // why a choice could not be measured is found by measuring it
+    if (this.forecastFault !== null) void this.measure();
+    await this.#renewed(
+      (async () => {
+        for (let data = this.data; data !== null; data = this.data) {
+          const told = await this.door.dataSummary(data.id, language);
+          if (this.language !== language) return;
+          // one that has changed meanwhile is asked for again
+          if (this.data !== data) continue;
+          this.data = told;
+          return;
+        }
+      })(),
+    );
   }
 
   setTheme(theme: Theme): void {
     this.theme = theme;
-    this.#save({ theme });
+    void this.#save({ theme });
   }
 
-  #save(change: Partial<Settings>): void {
+  #save(change: Partial<Settings>): Promise<void> {
     this.#settings = { ...this.#settings, ...change };
     this.#paint();
-    this.door.saveSettings(this.#settings).catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }));
+    return this.door.saveSettings(this.#settings).catch((reason: unknown) => void this.tell(failure(reason).message, { bad: true }));
   }
 
   // messages -------------------------------------------------------------------------------------
