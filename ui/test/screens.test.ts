@@ -386,6 +386,43 @@ describe('a run', () => {
     expect(app.runs.find((run) => run.path === 'runs/run-1')?.status).toBe('completed');
   });
 
+  it('on data without a part does not say that it was measured on it, nor that answers are to come', async () => {
+    const { app, door } = await open();
+    const ask = door.run.bind(door);
+    let parts: string[] = [];
+    door.run = async (path, language) => {
+      const run = await ask(path, language);
+      const files = Object.fromEntries(Object.entries(run.run.data.files).filter(([part]) => parts.includes(part)));
+      const result = run.result && parts.length === 1 ? { ...run.result, metrics: null } : run.result;
+      return { ...run, run: { ...run.run, data: { ...run.run.data, files } }, result } as typeof run;
+    };
+    await waitFor(() => expect(app.selected).not.toBeNull());
+    const path = app.selected as string;
+    const t = words.en.train;
+    for (const [files, events, said] of [
+      [['train', 'validation', 'test'], ['evaluation', 'completed'], `${t.keptBest} ${t.measuredOn.test}`],
+      [['train', 'validation'], ['evaluation', 'completed'], `${t.keptBest} ${t.measuredOn.validation}`],
+      [['train'], ['completed'], `${t.keptLast} ${t.measuredOn.none}`],
+    ] as const) {
+      parts = [...files];
+      const follow = door.subscribe.bind(door);
+      door.subscribe = (run, from, language, onBatch) =>
+        follow(run, from, language, (batch) => {
+          const kept = batch.events.filter((e) => !['evaluation', 'completed'].includes(e.type) || (events as readonly string[]).includes(e.type));
+          onBatch({ ...batch, events: kept.map((e) => (e.type === 'completed' && files.length === 1 ? { ...e, metrics: {} } : e)) });
+        });
+      app.story('runs/completion-2026-11-24');
+      app.show(path, 'train');
+      await screen.findByText((_, element) => element?.matches('.done p') === true && element.textContent.replace(/\s+/g, ' ').startsWith(said));
+      door.subscribe = follow;
+      await go('Start');
+    }
+    app.show(path, 'results');
+    await screen.findByText(words.en.results.unmeasuredLead);
+    expect(screen.queryByText(words.en.results.unfinished)).toBeNull();
+    expect(await complaints()).toEqual([]);
+  });
+
   it('that failed is gone on with, from Train and from above everything', async () => {
     const { app } = await open({ pace: 5, failAt: 5 });
     let failures = 0;
@@ -638,6 +675,38 @@ describe('data', () => {
     await click(screen.getByRole('button', { name: words.en.data.divideGo }));
     await screen.findByText(words.en.data.divided);
     expect([app.data === before, door.calls.includes('divideData')]).toEqual([false, true]);
+  });
+
+  it('that lacks a part says at the start what follows from that, and takes the part out of training', async () => {
+    const { app, door } = await open();
+    await waitFor(() => expect(app.data).not.toBeNull());
+    const whole = app.data?.splits;
+    const cases = [
+      ['validation', { train: 120, test: 156 }, ['Validation, in %']],
+      ['test', { train: 120, validation: 24 }, ['Test, in %']],
+      ['both', { train: 120 }, ['Validation, in %', 'Test, in %']],
+    ] as const;
+    for (const [lacks, splits, shares] of cases) {
+      if (app.data) app.data = { ...app.data, splits };
+      await screen.findByText(words.en.data.lacks[lacks]);
+      await click(screen.getByRole('button', { name: words.en.data.divide }));
+      screen.getByRole('heading', { name: words.en.data.divideTitle[lacks] });
+      expect(screen.getAllByLabelText(/, in %$/).map((field) => field.closest('label')?.textContent.trim())).toEqual(shares);
+      expect(await complaints()).toEqual([]);
+      await click(screen.getByRole('button', { name: words.en.cancel }));
+    }
+    if (app.data) app.data = { ...app.data, splits: { train: 120, test: 156 } };
+    const asked: number[][] = [];
+    const divide = door.divideData.bind(door);
+    door.divideData = (data, validation, test, ...rest) => {
+      asked.push([validation, test]);
+      return divide(data, validation, test, ...rest);
+    };
+    await click(await screen.findByRole('button', { name: words.en.data.divide }));
+    await click(screen.getByRole('button', { name: words.en.data.divideGo }));
+    await screen.findByText(words.en.data.divided);
+    expect([asked, app.data?.splits]).toEqual([[[0.1, 0]], whole]);
+    expect(screen.queryByRole('button', { name: words.en.data.divide })).toBeNull();
   });
 
   it('offers to take back the last change, and no longer the one before it', async () => {

@@ -878,7 +878,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("resume", "", "Prosegue un addestramento in pausa, fermato o interrotto"),
     ("resume", "run", "Cartella dell’esecuzione"),
     ("resume", "device", "Dispositivo con cui proseguire: auto, cpu, gpu o un id di `lapidary devices` [predefinito: quello iniziale]"),
-    ("split", "", "Divide un file in addestramento, validazione e prova, tenendo insieme i testi quasi uguali"),
+    ("split", "", "Divide un file in addestramento, validazione e prova, o ricava dall’addestramento ciò che manca, tenendo insieme i testi quasi uguali"),
     ("split", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
     ("split", "task", "Compito"),
     ("split", "out", "Cartella da creare"),

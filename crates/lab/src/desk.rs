@@ -599,8 +599,8 @@ impl Desk {
         Ok(out)
     }
 
-    /// Divides an open data set that is one file into training, validation and test, as a new folder in the library;
-    /// its path.
+    /// Divides an open data set that is one file into training, validation and test, or takes the part that it lacks out of its
+    /// training part, as a new folder in the library; its path.
     ///
     /// # Errors
     /// If it is not open, or as [`look::split`].

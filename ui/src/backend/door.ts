@@ -111,7 +111,7 @@ export interface Door {
   describeData(data: string): Promise<About>;
   /** Writes the data set with its changes as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
   exportData(data: string, folder: string, format: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
-  /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. Aborting leaves nothing. */
+  /** Divides a set of one part into three, or takes the part that it lacks out of training, as a new folder in the library; gives its path. The shares lie between 0 and 1; that of a part that is there counts for nothing. Aborting leaves nothing. */
   divideData(data: string, validation: number, test: number, seed: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
   microscope(data: string, row: number, model: string, method: string, set: string[]): Promise<Microscope>;
