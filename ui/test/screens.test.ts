@@ -394,7 +394,7 @@ describe('a run', () => {
       const run = await ask(path, language);
       const files = Object.fromEntries(Object.entries(run.run.data.files).filter(([part]) => parts.includes(part)));
       const result = run.result && parts.length === 1 ? { ...run.result, metrics: null } : run.result;
-      return { ...run, run: { ...run.run, data: { ...run.run.data, files } }, result } as typeof run;
+      return { ...run, run: { ...run.run, data: { ...run.run.data, files } }, result };
     };
     await waitFor(() => expect(app.selected).not.toBeNull());
     const path = app.selected as string;
@@ -1057,10 +1057,30 @@ describe('data', () => {
     await click((await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement);
     await screen.findByText(/^1 of 300 rows$/);
   });
+
+  it('is found in the part that was measured and selected, however many rows hold or repeat its words', async () => {
+    const { app, door } = await open();
+    await go('Results');
+    const said = (await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement;
+    const text = said.parentElement?.querySelector('p')?.textContent ?? '';
+    const expected = app.kept.results.rows[0]?.expected ?? '';
+    await door.editRow('', { kind: 'add', split: 'train', text, target: { kind: 'label', label: expected } });
+    await door.editRow('', { kind: 'add', split: 'test', text: `${text} grazie`, target: { kind: 'label', label: expected } });
+    await door.editRow('', { kind: 'add', split: 'test', text, target: { kind: 'label', label: 'another' } });
+    await click(said);
+    const row = await screen.findByRole('region', { name: words.en.data.selected });
+    await waitFor(() => expect(within(row).getByText(text)).toBeTruthy());
+    expect([app.kept.data.filter, app.kept.data.selected?.split, app.kept.data.selected?.target]).toEqual([{ text, split: 'test' }, 'test', { kind: 'label', label: expected }]);
+    // one that was moved is found where it is now, one that was rewritten by its words
+    app.wantedRow = { text: `${text} grazie`, split: 'validation', expected };
+    await waitFor(() => expect(app.kept.data.selected?.text).toBe(`${text} grazie`));
+    app.wantedRow = { text: 'grazie', split: 'test', expected };
+    await waitFor(() => expect([app.kept.data.filter, app.kept.data.search]).toEqual([{}, 'grazie']));
+  });
 });
 
 describe('a screen that is left and come back to', () => {
-  it('has its cell open still after a mistake was looked up in Data, and Data its search', async () => {
+  it('has its cell open still after a mistake was looked up in Data, and Data its row', async () => {
     await open();
     await go('Results');
     await click(await screen.findByRole('button', { name: /^account_access answered as account_management/ }));
@@ -1070,7 +1090,7 @@ describe('a screen that is left and come back to', () => {
     await go('Results');
     screen.getByText('account_access → account_management');
     await go('Data');
-    expect(screen.getByRole<HTMLInputElement>('searchbox').value).not.toBe('');
+    screen.getByRole('button', { name: 'Delete row' });
     await screen.findByText(/^1 of 300 rows$/);
     // another run has other cells
     await go('Results');

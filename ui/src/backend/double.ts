@@ -527,6 +527,7 @@ export class Double implements Door {
       (row) =>
         (!query.filter.split || row.split === query.filter.split) &&
         (!query.filter.label || label(row) === query.filter.label) &&
+        (query.filter.text === undefined || row.text === query.filter.text) &&
         (query.filter.among?.includes(row.id) ?? true) &&
         (query.filter.changed === undefined || row.changed === query.filter.changed) &&
         (query.filter.tokens === undefined || (row.split === 'train' && within(length(row), query.filter.tokens))) &&

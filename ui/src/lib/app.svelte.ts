@@ -19,6 +19,7 @@ import type {
   RunRow,
   Settings,
   Source,
+  Split,
   Task,
   Theme,
 } from '../backend/types';
@@ -79,6 +80,13 @@ export class Importing {
     this.source = source;
     this.fault = fault;
   }
+}
+
+/** A row that is looked for: its text, the part that it stands in, where that is known, and what is expected there, as one line. */
+export interface WantedRow {
+  text: string;
+  split: Split | null;
+  expected: string;
 }
 
 /** How long an undo is offered before a deletion is carried out. */
@@ -142,8 +150,8 @@ export class App {
   /** Token of an account, for models whose source asks for one; kept no longer than the window is open. */
   token = $state('');
   toasts = $state.raw<Toast[]>([]);
-  /** What screens ask of each other: a text to look for in Data. */
-  dataSearch = $state<string | null>(null);
+  /** What screens ask of each other: a row to look for in Data, by what it says and is answered with. */
+  wantedRow = $state.raw<WantedRow | null>(null);
 
   /** What each screen keeps while another one is shown. */
   readonly kept = new Kept();
