@@ -288,7 +288,7 @@ fn extensions(what: &str) -> Option<(usize, Vec<&'static str>)> {
         "data" => Some((0, data_formats())),
         "model" => Some((1, vec!["gguf", "safetensors"])),
         "predictions" => Some((2, data_formats())),
-        "database" => Some((3, vec!["sqlite", "sqlite3", "db", "sql"])),
+        "database" => Some((3, view::DATABASES.to_vec())),
         "run" => Some((4, vec!["lapidary"])),
         "schema" => Some((5, vec!["json"])),
         _ => None,
@@ -429,6 +429,7 @@ async fn data_offers(shell: State<'_, Shell>) -> Answer<Vec<DataOffer>> {
 
 #[tauri::command]
 async fn source_of(shell: State<'_, Shell>, task: String, files: Vec<PathBuf>) -> Answer<Source> {
+    files.iter().try_for_each(|path| shell.grants.check(path))?;
     work(&shell, "files", move || Source::of_files(&task, files)).await
 }
 

@@ -892,6 +892,31 @@ describe('data', () => {
     expect(app.screen).toBe('data');
   });
 
+  it('that was dropped among other things is opened all the same, a folder for the task of its card, tables with their questions', async () => {
+    const { app, door } = await open();
+    const asked: unknown[] = [];
+    const read = door.openData.bind(door);
+    door.openData = async (source, ...rest) => {
+      asked.push(source);
+      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' }, ...rest)), task: source.task, source };
+    };
+    const sourceOf = door.sourceOf.bind(door);
+    door.sourceOf = (task, files) => (files[0] === 'a/shop' ? Promise.resolve({ task: 'sql', folder: 'a/shop' }) : sourceOf(task, files));
+    app.screen = 'start';
+    door.drop(['a/shop.sqlite']);
+    await waitFor(() => expect(app.dataFault).toBe(words.en.data.tablesAlone('shop.sqlite')));
+    expect([app.screen, asked]).toEqual(['data', []]);
+    door.drop(['a/shop']);
+    await waitFor(() => expect(app.data?.source).toEqual({ task: 'sql', folder: 'a/shop' }));
+    expect([app.task, app.dataFault]).toEqual(['sql', null]);
+    // the questions that are open get their tables
+    door.drop(['a/shop.sqlite']);
+    await waitFor(() => expect(app.data?.source).toEqual({ task: 'sql', folder: 'a/shop', database: 'a/shop.sqlite' }));
+    door.drop(['tiny.gguf', 'questions.csv', 'shop.db']);
+    await waitFor(() => expect(app.data?.source).toEqual({ task: 'sql', train: 'questions.csv', database: 'shop.db' }));
+    expect([app.model, app.screen, asked.length]).toEqual(['gemma-3-270m', 'data', 3]);
+  });
+
   it('takes a label that there was not', async () => {
     const { app } = await open();
     await go('Data');

@@ -503,18 +503,31 @@ pub struct Source {
     pub skip_bad_rows: bool,
 }
 
+/// Endings of the files that queries are about: scripts, and SQLite's databases.
+pub const DATABASES: [&str; 4] = ["sqlite", "sqlite3", "db", "sql"];
+
 impl Source {
     /// Every path that it names.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.folder, &self.train, &self.validation, &self.test, &self.schema, &self.database].into_iter().flatten()
     }
 
-    /// A data set of one file, which is to be learnt from, or of several, each of the part that its name speaks of.
+    /// A data set of one file, which is to be learnt from, or of several, each of the part that its name speaks of; scripts and
+    /// databases among them are what queries are about. A folder is a set by itself, for the task that its card names.
     ///
     /// # Errors
     /// If two files are of one part.
     pub fn of_files(task: &str, files: Vec<PathBuf>) -> Result<Self> {
-        let mut source = Self { task: task.into(), ..Self::default() };
+        if let [folder] = files.as_slice()
+            && folder.is_dir()
+        {
+            // a card that cannot be read is told of when the folder is opened
+            let named = set::read_card(folder).map(|card| card.task).ok().filter(|named| named.parse::<Kind>().is_ok());
+            return Ok(Self { task: named.unwrap_or_else(|| task.into()), folder: Some(folder.clone()), ..Self::default() });
+        }
+        let ends = |file: &Path, endings: &[&str]| file.extension().is_some_and(|e| endings.iter().any(|ending| e.eq_ignore_ascii_case(ending)));
+        let (mut tables, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|file| ends(file, &DATABASES));
+        let mut source = Self { task: if tables.is_empty() { task.into() } else { Kind::Sql.name().into() }, ..Self::default() };
         let alone = files.len() == 1;
         for file in files {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -531,6 +544,22 @@ impl Source {
                     other.display(),
                     file.display(),
                     part.name()
+                )));
+            }
+            *place = Some(file);
+        }
+        // of two scripts the one that is called so makes the tables, and the other fills them
+        let fills = |file: &PathBuf| !file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase().contains("schema");
+        tables.sort_by_key(|file| (!ends(file, &["sql"]), fills(file), file.clone()));
+        for file in tables {
+            let makes = ends(&file, &["sql"]) && source.schema.is_none();
+            let place = if makes { &mut source.schema } else { &mut source.database };
+            if let Some(other) = place {
+                return Err(Error::request(say!(
+                    "{} and {} would both be the database; open one of them",
+                    "{} e {} sarebbero entrambi il database; aprine uno solo",
+                    other.display(),
+                    file.display()
                 )));
             }
             *place = Some(file);
@@ -629,6 +658,27 @@ mod tests {
         let three = of(&["a/my-test.csv", "a/rows.csv", "a/dev.tsv"]).expect("a source");
         assert_eq!((three.train, three.validation, three.test), (Some("a/rows.csv".into()), Some("a/dev.tsv".into()), Some("a/my-test.csv".into())));
         assert!(of(&["a.csv", "b.csv"]).is_err_and(|e| e.to_string().contains("a.csv and b.csv")));
+    }
+
+    #[test]
+    fn what_lies_beside_questions_is_their_database_and_a_folder_is_what_its_card_says() {
+        let of = |files: &[&str]| Source::of_files("intent", files.iter().map(PathBuf::from).collect());
+        let asked = of(&["a/seed.sql", "a/questions.csv", "a/my-schema.SQL"]).expect("a source");
+        assert_eq!((asked.task.as_str(), asked.train), ("sql", Some("a/questions.csv".into())));
+        assert_eq!((asked.schema, asked.database), (Some("a/my-schema.SQL".into()), Some("a/seed.sql".into())));
+        let base = of(&["a/shop.sqlite", "a/test.jsonl", "a/train.jsonl"]).expect("a source");
+        assert_eq!((base.database, base.schema, base.test), (Some("a/shop.sqlite".into()), None, Some("a/test.jsonl".into())));
+        assert!(of(&["a.db", "b.sqlite3", "q.csv"]).is_err_and(|e| e.to_string().contains("would both be the database")));
+
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = |task: &str| {
+            std::fs::write(dir.path().join("dataset.toml"), format!("task = \"{task}\"\n")).expect("written");
+            Source::of_files("intent", vec![dir.path().into()]).expect("a source")
+        };
+        let own = folder("hashtags");
+        assert_eq!((own.task.as_str(), own.folder.as_deref()), ("hashtags", Some(dir.path())));
+        // without a task that is known, the one that was chosen
+        assert_eq!((folder("").task, folder("poems").task), ("intent".into(), "intent".into()));
     }
 
     /// A run folder with these answers.

@@ -92,7 +92,7 @@ export interface Door {
   removeModel(name: string): Promise<void>;
 
   dataOffers(): Promise<DataOffer[]>;
-  /** Files that were given together as one data set: each is the part that its name speaks of. */
+  /** Files that were given together as one data set: each is the part that its name speaks of, or the database of questions. A folder is for the task of its card, or else for `task`. */
   sourceOf(task: string, files: string[]): Promise<Source>;
   /** Reads and checks. A task of `""` is that of the card, or else intents. Aborting opens nothing. */
   openData(source: Source, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;

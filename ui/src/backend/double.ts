@@ -10,6 +10,7 @@ import validationRows from '../../../datasets/intents-it/validation.jsonl?raw';
 import completion from './recording/completion.json';
 import head from './recording/head.json';
 import pages from './recording/pages.json';
+import { isDatabase } from '../lib/beside';
 import { FATES, judge, spansOf, type Judged } from '../lib/mistakes';
 import { words } from '../words';
 import type { Door } from './door';
@@ -464,9 +465,12 @@ export class Double implements Door {
   }
 
   sourceOf(task: string, files: string[]): ReturnType<Door['sourceOf']> {
-    const part = (test: boolean): string | undefined => files.find((file) => file.includes('test') === test);
+    if (files.length === 1 && files[0] !== undefined && !/\.\w+$/.test(files[0])) return give({ task: files[0] === FOLDER ? 'intent' : task, folder: files[0] });
+    const database = files.find(isDatabase);
+    const part = (test: boolean): string | undefined => files.find((file) => file !== database && file.includes('test') === test);
     const [train, test] = [part(false), part(true)];
-    return give({ task, ...(train === undefined ? {} : { train }), ...(test === undefined ? {} : { test }) });
+    const named = Object.entries({ train, test, database }).filter(([, file]) => file !== undefined);
+    return give({ task: database === undefined ? task : 'sql', ...Object.fromEntries(named) });
   }
   dataOffers(): ReturnType<Door['dataOffers']> {
     return give([{ name: 'intents-it', language: 'it', source: { task: 'intent', folder: FOLDER }, shipped: true, examples: 120 }]);

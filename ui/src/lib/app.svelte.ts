@@ -24,6 +24,7 @@ import type {
   Theme,
 } from '../backend/types';
 import { words, type Words } from '../words';
+import { isDatabase } from './beside';
 import { formats, type Format } from './format';
 import { Kept } from './kept.svelte';
 import { sameFiles } from './sources';
@@ -218,7 +219,7 @@ export class App {
       this.#settings = settings;
       this.#applySettings();
       this.door.onCommand((command) => this.#obey(command));
-      this.door.onDrop((paths) => this.#dropped(paths));
+      this.door.onDrop((paths) => void this.#dropped(paths));
       this.door.onDrag((over) => (this.dragging = over));
       await Promise.all([this.#load(), this.refreshModels(), this.refreshRuns()]);
       const active = this.active;
@@ -374,14 +375,37 @@ export class App {
     }
   }
 
-  #dropped(paths: string[]): void {
-    const path = paths[0];
-    if (!path) return;
-    if (paths.length === 1 || !this.#isData(path)) {
-      void this.openPath(path, true);
+  async #dropped(paths: string[]): Promise<void> {
+    const data = paths.filter((path) => this.#isData(path));
+    const tables = paths.filter((path) => isDatabase(path));
+    // models, packed runs and folders are opened one by one, and what makes one set together
+    for (const path of paths) if (!data.includes(path) && !tables.includes(path)) await this.openPath(path, true);
+    const [first, second] = data;
+    if (first === undefined) {
+      if (tables.length > 0) await this.#openTables(tables);
+    } else if (second === undefined && tables.length === 0) {
+      await this.openPath(first, true);
     } else {
       this.screen = 'data';
-      void this.#openFiles(paths);
+      await this.#openFiles([...data, ...tables]);
+    }
+  }
+
+  /** Tables belong to the questions that are open, or that are about to be. */
+  async #openTables(files: string[]): Promise<void> {
+    this.screen = 'data';
+    const asking = this.importing ?? this.data;
+    if (asking?.source.task !== 'sql') {
+      this.dataFault = this.words.data.tablesAlone(files.map((file) => file.split(/[\\/]/).at(-1) ?? file).join(', '));
+      return;
+    }
+    try {
+      const { schema, database } = await this.door.sourceOf('sql', files);
+      const source = { ...asking.source, ...(schema ? { schema } : {}), ...(database ? { database } : {}) };
+      if (this.importing) this.importing.source = source;
+      else await this.openData(source);
+    } catch (reason) {
+      this.dataFault = failure(reason).message;
     }
   }
 
@@ -410,14 +434,15 @@ export class App {
       return this.takeModel(path);
     }
     if (shown) this.screen = 'data';
-    await this.openData({ task: this.task, ...(data ? { train: path } : { folder: path }) });
+    if (data) await this.openData({ task: this.task, train: path });
+    else await this.#openFiles([path]);
   }
 
   #isData(path: string): boolean {
     return this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
   }
 
-  /** Several files at once are the parts of one set. */
+  /** Several files at once are the parts of one set, and a folder is what its card says. */
   async #openFiles(paths: string[]): Promise<void> {
     try {
       await this.openData(await this.door.sourceOf(this.task, paths));

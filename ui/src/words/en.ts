@@ -247,6 +247,7 @@ export const en = {
     title: 'Data',
     pick: 'Choose a data set',
     empty: 'Examples go here',
+    tablesAlone: (files: string) => `${files}: these are the tables of questions, and no questions are open. Open the questions first, or drop both together.`,
     emptyLead: 'A table with one example a row: CSV, TSV or JSON lines. The columns are recognised by name, or you map them.',
     about: 'About this data',
     license: 'Licence',

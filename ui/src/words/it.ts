@@ -255,6 +255,7 @@ export const it: Words = {
     title: 'Dati',
     pick: 'Scegli un insieme di dati',
     empty: 'Qui vanno gli esempi',
+    tablesAlone: (files) => `${files}: sono le tabelle di domande, e nessuna domanda è aperta. Apri prima le domande, oppure trascina insieme le une e le altre.`,
     emptyLead: 'Una tabella con un esempio per riga: CSV, TSV o righe JSON. Le colonne si riconoscono dal nome, oppure le indichi tu.',
     about: 'Questi dati',
     license: 'Licenza',
