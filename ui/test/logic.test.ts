@@ -7,6 +7,7 @@ import { columns, flat, sheet } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
 import { deviceLines } from '../src/lib/devices';
 import { evaluated, happened } from '../src/lib/happened';
+import { hues } from '../src/lib/hues';
 import { fates, judge, spansOf, tagFates } from '../src/lib/mistakes';
 import { same, told } from '../src/lib/opened';
 import { paired } from '../src/lib/paired';
@@ -281,6 +282,20 @@ describe('reading a figure', () => {
     expect(read.map((r) => r.name)).toEqual(['training', 'smoothed', 'validation']);
     expect(read[2]?.value).toBe(formats.en.exact(event?.loss));
     expect(readings(loss, 0, words.it.train, formats.it).map((r) => r.name)).toEqual(['validazione']);
+  });
+});
+
+describe('colours of entity types', () => {
+  it('differ within a set, whatever its types are called and in whichever order they are listed', () => {
+    for (const types of [['LOC', 'MISC', 'ORG', 'DATE'], ['location', 'organization'], ['persone', 'luoghi', 'organizzazioni', 'date'], Array.from({ length: 12 }, (_, i) => `t${i}`)]) {
+      const all = [...hues(types).values()].sort((a, b) => a - b);
+      expect(new Set(all).size).toBe(types.length);
+      for (const [i, hue] of all.entries()) expect((all[i + 1] ?? (all[0] ?? 0) + 360) - hue).toBeGreaterThanOrEqual(30);
+      expect(hues([...types].reverse())).toEqual(hues(types));
+    }
+    // one that is not on the list has a hue of its own, and leaves the others theirs
+    expect(hues(['a', 'b'], ['c', 'a']).get('a')).toBe(hues(['a', 'b']).get('a'));
+    expect(new Set(hues(['a', 'b'], ['c', 'a']).values()).size).toBe(3);
   });
 });
 
