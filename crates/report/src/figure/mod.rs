@@ -147,9 +147,9 @@ pub mod colour {
     pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
     /// Warnings.
     pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
-    /// A third kind of mistake, and labels of a map.
+    /// A third kind of mistake.
     pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
-    /// Labels of a map.
+    /// A fifth series.
     pub const SKY: RGBColor = RGBColor(86, 180, 233);
     /// Cells of right answers; apart from [`BLUE`] because white numbers stand on it.
     pub const CELL_RIGHT: RGBColor = RGBColor(0, 91, 150);

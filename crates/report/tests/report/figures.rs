@@ -633,6 +633,29 @@ fn a_map_keeps_distances_and_names_the_commonest_labels() {
     }
 }
 
+#[test]
+fn twelve_labels_of_a_map_have_looks_of_their_own() {
+    // apart from each other, so that every name has room
+    let cloud = |l: usize| {
+        (0..10).map(move |i| Placed {
+            x: (l % 4) as f64 * 9.0 + noise(10 * l + i),
+            y: (l / 4) as f64 * 9.0 + noise(7919 + 10 * l + i),
+            label: format!("label {l:02}"),
+            ..Placed::default()
+        })
+    };
+    let figure = example_map(&(0..14).flat_map(cloud).collect::<Vec<_>>(), Lang::English);
+    keep("map-of-many.svg", &figure.svg);
+    let document = checked(&figure);
+    let of = |shape: &str, colour: &str| elements(&document, shape).iter().filter(|n| n.attribute("fill") == Some(colour)).count();
+    for colour in ["#0072B2", "#D55E00", "#009E73", "#E69F00"] {
+        // a point that is no dot stands before its name, too
+        assert_eq!((of("circle", colour), of("polygon", colour), of("rect", colour)), (10, 11, 11), "{colour}");
+    }
+    // the others share one
+    assert_eq!(of("circle", "currentColor"), 20);
+}
+
 /// The same examples, each fifth answered wrongly, with hostile texts.
 pub fn judged(each: usize) -> Vec<Placed> {
     let one = |(i, p): (usize, Placed)| Placed { right: Some(i % 5 > 0), text: format!("{} → b: {}", p.label, HOSTILE[i % HOSTILE.len()]), ..p };
