@@ -160,7 +160,12 @@ impl Matrix {
             _ => halved::holds(&values).then(|| Self::Halved(halved::tensor(&values, shape, device))),
         };
         // what fewer bits cannot hold, such as what half precision would make infinite, stays as it is
-        Ok(smaller.unwrap_or_else(|| Self::Whole(Tensor::from_data(TensorData::new(values, shape), device))))
+        let held = smaller.unwrap_or_else(|| Self::Whole(Tensor::from_data(TensorData::new(values, shape), device)));
+        if !matches!(&held, Self::Packed(packed) if matches!(packed.bytes, Bytes::File(..))) {
+            // or the memory that is saved would be taken by what was read to save it
+            weights.forget(name);
+        }
+        Ok(held)
     }
 
     /// The matrix as an `f32` tensor; made for this use where it is held otherwise.
