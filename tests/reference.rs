@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::{Pool, View, pool};
 use gemma::lora::TensorFile;
+use gemma::quant::Storage;
 use gemma::{Adapters, Full, Gemma, Head, LoraConfig, Rows, Tokenizer, Trained, Weights, device, full, loss};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -731,8 +732,29 @@ fn dropout_within_the_fused_block_is_distributed_as_outside_of_it() {
     assert!((deviation / expected_deviation - 1.0).abs() < 4.0 / (PASSES as f64).sqrt(), "{deviation} is not {expected_deviation}");
 }
 
+/// The tiny model in a folder, the matrices of its blocks rounded to what a type of GGUF holds.
+fn rounded(storage: Storage) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut file = std::fs::read(tiny().join("model.safetensors")).expect("the tiny model");
+    let from = 8 + u64::from_le_bytes(file[..8].try_into().expect("eight bytes")) as usize;
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&file[8..from]).expect("a header");
+    for (_, tensor) in header.iter().filter(|(name, _)| name.ends_with("_proj.weight")) {
+        let [begin, end]: [usize; 2] = serde_json::from_value(tensor["data_offsets"].clone()).expect("a range");
+        let own = &mut file[from + begin..from + end];
+        let mut values = vec![0.0; own.len() / 4];
+        Storage::F32.dequantize(own, &mut values);
+        let mut bytes = vec![0; storage.bytes(values.len()).expect("whole blocks")];
+        assert!(storage.encode(&values, &mut bytes));
+        storage.dequantize(&bytes, &mut values);
+        own.copy_from_slice(&gemma::hf::bytes(&values));
+    }
+    std::fs::write(dir.path().join("model.safetensors"), file).expect("written");
+    std::fs::copy(tiny().join("config.json"), dir.path().join("config.json")).expect("copied");
+    dir
+}
+
 /// Weights left as they are in the file give the very numbers of the same weights as `f32`: states, losses, gradients and
-/// answers. Rounded ones give those of a rounded model, which autodiff over the unfused blocks confirms.
+/// answers. Rounded ones give those of a model that was rounded beforehand, and autodiff over the unfused blocks confirms them.
 #[test]
 fn packed_weights_give_the_numbers_of_what_they_hold() {
     use gemma::Precision;
@@ -744,30 +766,38 @@ fn packed_weights_give_the_numbers_of_what_they_hold() {
     let batch = |model: &Gemma| [Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout())];
     let prompts: Vec<Vec<u32>> = some_rows().into_iter().map(|r| r.ids).collect();
     let answers = |model: &Gemma| generate(model, None, &prompts, &Limits { tokens: 5, stop: &[] }, &Sampling::GREEDY, &Free).expect("generates");
+    let (q8, q4) = (rounded(Storage::Q8_0), rounded(Storage::Q4_0));
+    let own = |folder: &str, precision| (tiny().join(folder), tiny().join(folder), precision);
     let cases = [
-        ("tiny-f32.gguf", Precision::File),
-        ("hf-f16", Precision::File),
-        ("hf-f16", Precision::F16),
-        ("hf-sharded", Precision::File),
-        ("hf-sharded", Precision::Bf16),
+        own("tiny-f32.gguf", Precision::File),
+        own("hf-f16", Precision::File),
+        own("hf-f16", Precision::F16),
+        own("hf-sharded", Precision::File),
+        own("hf-sharded", Precision::Bf16),
+        (q8.path().to_path_buf(), tiny(), Precision::Q8),
+        (q4.path().to_path_buf(), tiny(), Precision::Q4),
     ];
-    for (folder, precision) in cases {
-        let whole = load(&tiny().join(folder), Precision::F32);
+    for (beforehand, folder, precision) in &cases {
+        let whole = load(beforehand, Precision::F32);
         let expected = gradients(&whole, &batch(&whole));
-        let packed = load(&tiny().join(folder), precision);
-        assert_eq!(gradients(&packed, &batch(&packed)), expected, "{folder} as {precision:?}");
-        assert_eq!(answers(&packed), answers(&whole), "{folder} as {precision:?}");
+        let packed = load(folder, *precision);
+        assert_eq!(gradients(&packed, &batch(&packed)), expected, "{} as {precision:?}", folder.display());
+        assert_eq!(answers(&packed), answers(&whole), "{} as {precision:?}", folder.display());
     }
-    let (whole, rounded) = (load(&tiny(), Precision::F32), load(&tiny(), Precision::Bf16));
-    let (exact, (sum, found)) = (gradients(&whole, &batch(&whole)), gradients(&rounded, &batch(&rounded)));
-    let (unfused_sum, unfused) = gradients(&rounded.unfused(), &batch(&rounded.unfused()));
-    assert_ne!(sum, exact.0, "rounding changed nothing: was it done?");
-    close("loss beside that of f32", sum, exact.0, 2e-2);
-    close("loss beside that of the unfused model", sum, unfused_sum, 1e-5);
-    for (path, own) in &found {
-        let theirs = &unfused[path];
-        let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
-        assert!(apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
+    let whole = load(&tiny(), Precision::F32);
+    let exact = gradients(&whole, &batch(&whole));
+    for (precision, most) in [(Precision::Bf16, 2e-2), (Precision::Q8, 2e-2), (Precision::Q4, 5e-2)] {
+        let rounded = load(&tiny(), precision);
+        let (sum, found) = gradients(&rounded, &batch(&rounded));
+        let (unfused_sum, unfused) = gradients(&rounded.unfused(), &batch(&rounded.unfused()));
+        assert_ne!(sum, exact.0, "{precision:?}: rounding changed nothing: was it done?");
+        close(&format!("loss as {precision:?} beside that of f32"), sum, exact.0, most);
+        close(&format!("loss as {precision:?} beside that of the unfused model"), sum, unfused_sum, 1e-5);
+        for (path, own) in &found {
+            let theirs = &unfused[path];
+            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
+            assert!(apart <= 1e-4 * norm(theirs).max(1e-6), "{path} as {precision:?}: {apart} of {}", norm(theirs));
+        }
     }
 }
 

@@ -108,6 +108,13 @@ impl Folder {
         let bytes = self.shards[info.shard].1.get(info.bytes.clone())?;
         Some((&info.shape, info.storage, bytes))
     }
+
+    /// Gives back the memory in which a tensor was read, see [`crate::file::forget`].
+    pub fn forget(&self, name: &str) {
+        if let Some(info) = self.tensors.get(name) {
+            crate::file::forget(&self.shards[info.shard].1, info.bytes.clone());
+        }
+    }
 }
 
 /// What precedes the values in a safetensors file of `f32` tensors that follow each other in this order.

@@ -179,8 +179,7 @@ impl Weights {
                 Ok(Raw { shape: &info.shape, storage: info.storage, bytes })
             }
             Source::Folder(folder) => {
-                let own = format!("{}{}", self.prefix, name.strip_prefix("model.").unwrap_or(name));
-                let (shape, storage, bytes) = folder.tensor(&own).ok_or_else(missing)?;
+                let (shape, storage, bytes) = folder.tensor(&self.in_folder(name)).ok_or_else(missing)?;
                 Ok(Raw { shape, storage, bytes })
             }
             Source::Drawn(tensors) => {
@@ -188,6 +187,20 @@ impl Weights {
                 Ok(Raw { shape, storage: Storage::F32, bytes })
             }
         }
+    }
+
+    /// Gives back the memory in which a tensor was read, see [`crate::file::forget`]: for what is held elsewhere from then on.
+    pub fn forget(&self, name: &str) {
+        match &self.source {
+            Source::Gguf(file) => gguf_name(name).iter().for_each(|own| file.forget(own)),
+            Source::Folder(folder) => folder.forget(&self.in_folder(name)),
+            Source::Drawn(_) => {}
+        }
+    }
+
+    /// What a tensor is called in the folder that was opened.
+    fn in_folder(&self, name: &str) -> String {
+        format!("{}{}", self.prefix, name.strip_prefix("model.").unwrap_or(name))
     }
 
     /// A matrix or vector as `f32`, checked to be of `shape` and finite.

@@ -25,7 +25,7 @@ use crate::untuned;
 use crate::vectors;
 use data::set::Split;
 use data::{Batch, Encoded, Example, Kind, batch};
-use gemma::device::is_cpu;
+use gemma::device::{Kind as DeviceKind, is_cpu};
 use gemma::{Config, Gemma, Head, Precision};
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -95,8 +95,10 @@ pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &At
     if forecast.fits {
         return Ok(forecast);
     }
+    // what the measurement ran on: `auto` is settled by now, and nothing is tried again to know it
+    let cpu = devices::find(home, &request.device, children, &mut |_| {}, cancel)?.kind == DeviceKind::Cpu;
     // each is measured, not guessed
-    for instead in smaller(request)? {
+    for instead in smaller(request, cpu)? {
         let mut changed = request.clone();
         changed.set.extend(instead.clone());
         if ask(home, &changed, children, cancel)?.fits {
@@ -108,8 +110,9 @@ pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &At
 }
 
 /// Settings under which a run takes less memory, what costs least first: ever smaller batches that are accumulated to the
-/// same step, and at last weights in half precision, which every device either has or passes over.
-fn smaller(request: &Request) -> Result<Vec<Vec<String>>> {
+/// same step, and at last weights in half precision, which every device either has or passes over, and where the processor computes
+/// in blocks of 8 and of 4 bits.
+fn smaller(request: &Request, cpu: bool) -> Result<Vec<Vec<String>>> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
     let (whole, accumulate) = (recipe.train.batch, recipe.train.accumulate);
@@ -118,7 +121,8 @@ fn smaller(request: &Request) -> Result<Vec<Vec<String>>> {
     // of a training of all weights none are frozen
     if recipe.precision == Precision::F32 && recipe.method != Method::Full {
         let batch = all.last().cloned().unwrap_or_default();
-        all.push([batch, vec!["precision=f16".into()]].concat());
+        let fewer = if cpu { &["f16", "q8", "q4"][..] } else { &["f16"][..] };
+        all.extend(fewer.iter().map(|precision| [batch.clone(), vec![format!("precision={precision}")]].concat()));
     }
     Ok(all)
 }
@@ -567,8 +571,8 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_tried_in_smaller_batches_and_then_with_halved_weights() {
-        let smaller = |method: &str, set: &[&str]| {
+    fn what_does_not_fit_is_tried_in_smaller_batches_and_then_with_smaller_weights() {
+        let smaller = |method: &str, set: &[&str], cpu: bool| {
             let request = Request {
                 task: "sql".into(),
                 data: data::set::Source::default(),
@@ -584,14 +588,15 @@ mod tests {
                 out: "out".into(),
                 command: String::new(),
             };
-            let found = super::smaller(&request).expect("settings");
+            let found = super::smaller(&request, cpu).expect("settings");
             found.into_iter().map(|instead| instead.join(" ")).collect::<Vec<_>>()
         };
         let halved = ["batch=3 accumulate=4", "batch=1 accumulate=14", "batch=1 accumulate=14 precision=f16"];
-        assert_eq!(smaller("completion", &["batch=7", "accumulate=2"]), halved);
-        assert_eq!(smaller("completion", &["batch=1", "accumulate=2"]), ["precision=f16"]);
+        assert_eq!(smaller("completion", &["batch=7", "accumulate=2"], false), halved);
+        assert_eq!(smaller("completion", &["batch=1", "accumulate=2"], false), ["precision=f16"]);
+        assert_eq!(smaller("completion", &["batch=1", "accumulate=2"], true), ["precision=f16", "precision=q8", "precision=q4"]);
         // weights that are held in fewer bytes already, and those that are trained
-        assert_eq!(smaller("completion", &["batch=3", "accumulate=1", "precision=file"]), ["batch=1 accumulate=3"]);
-        assert_eq!(smaller("full", &["batch=3", "accumulate=1"]), ["batch=1 accumulate=3"]);
+        assert_eq!(smaller("completion", &["batch=3", "accumulate=1", "precision=file"], true), ["batch=1 accumulate=3"]);
+        assert_eq!(smaller("full", &["batch=3", "accumulate=1"], true), ["batch=1 accumulate=3"]);
     }
 }

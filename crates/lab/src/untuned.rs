@@ -215,9 +215,11 @@ pub(crate) mod tests {
         }
         let schema = b.dir.path().join("schema.json");
         std::fs::write(&schema, r#"{"type": "object", "properties": {"a": {"type": "boolean"}}, "additionalProperties": false}"#).expect("written");
-        let asking: [&dyn Fn(&mut Request); 6] = [
+        let asking: [&dyn Fn(&mut Request); 8] = [
             &|r| r.model = "../../tests/reference/tiny/tiny-f32.gguf".into(),
             &|r| r.set.push("precision=bf16".into()),
+            &|r| r.set.push("precision=q8".into()),
+            &|r| r.set.push("precision=q4".into()),
             &|r| r.set.push("answer_tokens=4".into()),
             &|r| r.set.push("template.en={text} =".into()),
             &|r| r.data.columns = Columns::parse("prompt=other").expect("a column"),
@@ -283,6 +285,8 @@ pub(crate) mod tests {
             Depends { version: "2", ..own() },
             Depends { model: vec!["m", "o"], ..own() },
             Depends { precision: Precision::Bf16, ..own() },
+            Depends { precision: Precision::Q8, ..own() },
+            Depends { precision: Precision::Q4, ..own() },
             Depends { kind: Kind::Custom, ..own() },
             Depends { labels: &labels[..1], ..own() },
             Depends { tables: &tables, ..own() },

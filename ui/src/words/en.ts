@@ -182,7 +182,7 @@ export const en = {
   /** The settings of a recipe: what they are called, and what they do. */
   recipe: {
     max_tokens: { name: 'Longest example', what: 'In tokens. A longer one is refused, never cut.' },
-    precision: { name: 'Precision of the frozen weights', what: 'Fewer bits take less memory. A graphics device has 32 bits, and mostly f16; the others are for the processor.' },
+    precision: { name: 'Precision of the frozen weights', what: 'Fewer bits take less memory and hold the weights less exactly. A graphics device has 32 bits, and mostly f16; the others are for the processor.' },
     recompute: { name: 'Save memory', what: 'Computes again what could be kept: less memory, a third more time.' },
     answer_tokens: { name: 'Longest answer', what: 'In tokens, where answers are no labels.' },
     grow: { name: 'Rows made of each row', what: 'Further training rows made of each one by other names, values or columns.' },
@@ -223,7 +223,7 @@ export const en = {
     'train.thin': { name: 'Tokens left out', what: 'A head sees each text with up to this share of its tokens left out at random.' },
   },
 
-  choices: { f32: '32 bits', f16: '16 bits (f16)', bf16: '16 bits (bf16)', file: 'as in the file', mean: 'the mean', rare: 'the mean, rare tokens more', last: 'the last token', words: 'words', characters: 'characters', constant: 'not at all', linear: 'in a straight line', cosine: 'along half a cosine' },
+  choices: { f32: '32 bits', f16: '16 bits (f16)', bf16: '16 bits (bf16)', q8: '8 bits (q8)', q4: '4 bits (q4)', file: 'as in the file', mean: 'the mean', rare: 'the mean, rare tokens more', last: 'the last token', words: 'words', characters: 'characters', constant: 'not at all', linear: 'in a straight line', cosine: 'along half a cosine' },
 
   runs: {
     name: 'Run',

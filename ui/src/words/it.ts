@@ -190,7 +190,7 @@ export const it: Words = {
 
   recipe: {
     max_tokens: { name: 'Esempio più lungo', what: 'In token. Uno più lungo viene rifiutato, mai tagliato.' },
-    precision: { name: 'Precisione dei pesi congelati', what: 'Meno bit occupano meno memoria. Un dispositivo grafico ha 32 bit e di solito f16; gli altri sono per il processore.' },
+    precision: { name: 'Precisione dei pesi congelati', what: 'Meno bit occupano meno memoria e conservano i pesi con meno esattezza. Un dispositivo grafico ha 32 bit e di solito f16; gli altri sono per il processore.' },
     recompute: { name: 'Risparmia memoria', what: 'Ricalcola ciò che potrebbe conservare: meno memoria, un terzo di tempo in più.' },
     answer_tokens: { name: 'Risposta più lunga', what: 'In token, dove le risposte non sono etichette.' },
     grow: { name: 'Righe ricavate da ogni riga', what: 'Altre righe di addestramento ricavate da ciascuna con altri nomi, valori o colonne.' },
@@ -231,7 +231,7 @@ export const it: Words = {
     'train.thin': { name: 'Token tralasciati', what: 'Una testa vede ogni testo con fino a questa quota dei token tralasciata a caso.' },
   },
 
-  choices: { f32: '32 bit', f16: '16 bit (f16)', bf16: '16 bit (bf16)', file: 'come nel file', mean: 'la media', rare: 'la media, i token rari di più', last: 'l’ultimo token', words: 'parole', characters: 'caratteri', constant: 'per niente', linear: 'in linea retta', cosine: 'lungo mezzo coseno' },
+  choices: { f32: '32 bit', f16: '16 bit (f16)', bf16: '16 bit (bf16)', q8: '8 bit (q8)', q4: '4 bit (q4)', file: 'come nel file', mean: 'la media', rare: 'la media, i token rari di più', last: 'l’ultimo token', words: 'parole', characters: 'caratteri', constant: 'per niente', linear: 'in linea retta', cosine: 'lungo mezzo coseno' },
 
   runs: {
     name: 'Esecuzione',
