@@ -803,9 +803,12 @@ fn bad_data_is_refused_with_file_and_row() {
     let good = "{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"b\"}\n";
     refused("empty.jsonl", b"", &[], &["empty.jsonl", "holds no example"]);
     refused("bad.jsonl", format!("{good}{{\"text\":").as_bytes(), &[], &["bad.jsonl:3", "not valid JSON"]);
-    // Windows-1252 alone is read; beside UTF-8 it is a mistake
+    // a whole file in Windows-1252 is read; beside UTF-8, or a byte of it in plain text, it is a mistake
     let mixed = ["{\"text\":\"è\",\"label\":\"a\"}\n".as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat();
     refused("latin.jsonl", &[good.as_bytes(), &mixed].concat(), &[], &["latin.jsonl:4", "UTF-8"]);
+    let broken = [good.as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat();
+    refused("byte.jsonl", &broken, &[], &["byte.jsonl:3: column 15", "is not valid UTF-8", "byte 0xE9", "save the whole file as UTF-8"]);
+    refused("byte.json", &[&b"["[..], &broken[good.len()..], b"]"].concat(), &[], &["byte.json:1: column 16", "is not valid UTF-8", "byte 0xE9"]);
     refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
     refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
     let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
