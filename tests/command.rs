@@ -803,9 +803,12 @@ fn bad_data_is_refused_with_file_and_row() {
     let good = "{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"b\"}\n";
     refused("empty.jsonl", b"", &[], &["empty.jsonl", "holds no example"]);
     refused("bad.jsonl", format!("{good}{{\"text\":").as_bytes(), &[], &["bad.jsonl:3", "not valid JSON"]);
-    // Windows-1252 alone is read; beside UTF-8 it is a mistake
+    // a whole file in Windows-1252 is read; beside UTF-8, or a byte of it in plain text, it is a mistake
     let mixed = ["{\"text\":\"è\",\"label\":\"a\"}\n".as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat();
     refused("latin.jsonl", &[good.as_bytes(), &mixed].concat(), &[], &["latin.jsonl:4", "UTF-8"]);
+    let broken = [good.as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat();
+    refused("byte.jsonl", &broken, &[], &["byte.jsonl:3: column 15", "is not valid UTF-8", "byte 0xE9", "save the whole file as UTF-8"]);
+    refused("byte.json", &[&b"["[..], &broken[good.len()..], b"]"].concat(), &[], &["byte.json:1: column 16", "is not valid UTF-8", "byte 0xE9"]);
     refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
     refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
     let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
@@ -828,17 +831,23 @@ fn bad_models_are_refused_with_file_and_tensor() {
     let refused = |file: &Path, parts: &[&str]| b.refused(&model(file).iter().map(String::as_str).collect::<Vec<_>>(), parts);
     refused(&b.write("cut.gguf", &whole[..whole.len() / 2]), &["cut.gguf", "truncated", "fetch it again"]);
     refused(&b.write("text.gguf", b"not a model at all"), &["text.gguf", "not a GGUF file"]);
-    let renamed = |from: &str, to: &str| {
-        let at = whole.windows(from.len()).position(|w| w == from.as_bytes()).expect("in the file");
-        let mut bytes = whole.clone();
+    let place = |bytes: &[u8], of: &str| bytes.windows(of.len()).position(|w| w == of.as_bytes()).expect("in the file");
+    let renamed = |bytes: &[u8], from: &str, to: &str| {
+        let (at, mut bytes) = (place(bytes, from), bytes.to_vec());
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         bytes
     };
-    refused(&b.write("arch.gguf", &renamed("gemma3", "llama7")), &["arch.gguf", "architecture `llama7`"]);
+    refused(&b.write("arch.gguf", &renamed(&whole, "gemma3", "llama7")), &["arch.gguf", "architecture `llama7`"]);
     refused(
-        &b.write("missing.gguf", &renamed("blk.2.attn_q.weight", "blk.2.attn_X.weight")),
+        &b.write("missing.gguf", &renamed(&whole, "blk.2.attn_q.weight", "blk.2.attn_X.weight")),
         &["missing.gguf", "model.layers.2.self_attn.q_proj.weight", "is missing"],
     );
+    // behind a tensor's name stand the number of its dimensions, in four bytes, and the dimensions, in eight each
+    let gate = "blk.1.ffn_gate.weight";
+    let dimensions = place(&whole, gate) + gate.len() + 4;
+    let mut turned = whole.clone();
+    turned[dimensions..dimensions + 16].rotate_left(8);
+    refused(&b.write("shape.gguf", &turned), &["shape.gguf", "model.layers.1.mlp.gate_proj.weight", "has shape [32, 64]", "wants [64, 32]"]);
 
     let folder = b.path("hf");
     std::fs::create_dir(&folder).expect("a folder");
@@ -851,16 +860,55 @@ fn bad_models_are_refused_with_file_and_tensor() {
         std::fs::write(folder.join("config.json"), config.replace(from, to)).expect("written");
     };
     with("\"intermediate_size\": 64", "\"intermediate_size\": 65");
-    refused(&folder, &["model.layers.0.mlp.gate_proj.weight", "shape"]);
+    refused(&folder, &["model.safetensors", "model.layers.0.mlp.gate_proj.weight", "shape"]);
     with("\"model_type\": \"gemma3_text\"", "\"model_type\": \"llama\"");
     refused(&folder, &["config.json", "`llama`"]);
     std::fs::write(folder.join("config.json"), &config).expect("restored");
     let weights = std::fs::read(folder.join("model.safetensors")).expect("weights");
+    let name = "model.layers.2.self_attn.q_proj.weight";
+    std::fs::write(folder.join("model.safetensors"), renamed(&weights, name, &name.replace("q_proj", "X_proj"))).expect("renamed");
+    refused(&folder, &["hf: ", name, "is missing"]);
     std::fs::write(folder.join("model.safetensors"), &weights[..weights.len() - 100]).expect("cut");
     refused(&folder, &["model.safetensors", "fetch it again"]);
     std::fs::write(folder.join("model.safetensors"), b"").expect("emptied");
     refused(&folder, &["model.safetensors"]);
     refused(&b.path("nowhere"), &["nowhere", "known models are"]);
+
+    let folder = b.path("sharded");
+    std::fs::create_dir(&folder).expect("a folder");
+    let (index, shards) = ("model.safetensors.index.json", ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]);
+    let restore = || {
+        for file in ["config.json", index, shards[0], shards[1]] {
+            std::fs::copy(tiny().join("hf-sharded").join(file), folder.join(file)).expect("copied");
+        }
+    };
+    restore();
+    std::fs::copy(tiny().join("tokenizer.json"), folder.join("tokenizer.json")).expect("copied");
+    std::fs::remove_file(folder.join(shards[1])).expect("removed");
+    refused(&folder, &[shards[1], "is not there", "fetch the folder again"]);
+    std::fs::copy(folder.join(shards[0]), folder.join(shards[1])).expect("copied");
+    refused(&folder, &[shards[1], "tensor `model.", "is in two shards"]);
+    restore();
+    let listed = std::fs::read_to_string(folder.join(index)).expect("the index");
+    let with = |from: &str, to: &str| {
+        assert!(listed.contains(from), "{from} is in the index");
+        std::fs::write(folder.join(index), listed.replace(from, to)).expect("written");
+    };
+    with(name, "model.layers.2.self_attn.X_proj.weight");
+    refused(&folder, &[index, "model.layers.2.self_attn.X_proj.weight", "in no shard"]);
+    for outside in ["../x", "..", "sub/model.safetensors", "/model.safetensors"] {
+        with(shards[0], outside);
+        refused(&folder, &[index, &format!("outside its folder (`{outside}`)")]);
+    }
+    with("weight_map", "weights");
+    refused(&folder, &[index, "has no `weight_map`"]);
+    std::fs::write(folder.join(index), &listed[..listed.len() / 2]).expect("cut");
+    refused(&folder, &[index, "not valid JSON", "fetch it again"]);
+    // a part of a shard
+    restore();
+    let part = std::fs::read(folder.join(shards[0])).expect("a shard");
+    std::fs::write(folder.join(shards[0]), &part[..part.len() - 1]).expect("cut");
+    refused(&folder, &[shards[0], "not a complete safetensors file"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The model held against Hugging Face transformers: tokens, hidden states, logits, losses and
-//! gradients; the tiny random model on every device, the real 270M weights on the CPU.
+//! gradients; the tiny random model on every device, the text part of one in the shape of the 4B's files and the
+//! real 270M weights on the CPU.
 //!
 //! Where the values come from: `tests/reference/make_tiny.py`, and for the real weights the folder
 //! of reference values beside the repository.
 
-use acceptance::{close, json, open, real_weights, shared_reference, tiny};
+use acceptance::{close, json, multimodal, open, real_weights, shared_reference, tiny};
 use burn::tensor::{Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::{Pool, View, pool};
@@ -219,17 +220,17 @@ fn check_head(model: &Gemma, file: &Path) {
 
 fn check_tiny(device: &str) {
     let (_, model) = open(&tiny(), device);
-    check_model(&model);
+    check_model(&model, &tiny());
     // only the CPU fuses blocks, elsewhere that would be the same once more
     if device::is_cpu(model.device()) {
-        check_model(&model.unfused());
+        check_model(&model.unfused(), &tiny());
     }
 }
 
-fn check_model(model: &Gemma) {
-    check_forward(model, &tiny().join("forward.json"));
-    check_lora(model, &tiny().join("lora_steps.json"));
-    check_head(model, &tiny().join("head.json"));
+fn check_model(model: &Gemma, values: &Path) {
+    check_forward(model, &values.join("forward.json"));
+    check_lora(model, &values.join("lora_steps.json"));
+    check_head(model, &values.join("head.json"));
 }
 
 #[test]
@@ -248,6 +249,43 @@ fn tiny_model_matches_transformers_on_every_adapter() {
         eprintln!("{}: {} ({})", adapter.id, adapter.name, adapter.driver);
         check_tiny(&adapter.id);
     }
+}
+
+/// The text part of a model that also sees: sizes under `text_config`, a prefix before the names of tensors, those of a
+/// vision tower beside them, positions of global layers divided by 8, queries narrower than the states.
+#[test]
+fn the_text_part_of_a_model_that_sees_matches_transformers() {
+    let (weights, model) = open(&multimodal(), "cpu");
+    assert_eq!((weights.config().rope_factor, weights.files().len()), (8.0, 2));
+    check_model(&model, &multimodal());
+    check_model(&model.unfused(), &multimodal());
+    let values = multimodal().join("forward.json");
+    let check = |path: &Path| check_forward(&open(path, "cpu").1, &values);
+    check(&multimodal().join("multimodal-bf16.gguf"));
+
+    // under the names that the tensors have in transformers' memory, which some programs write
+    let dir = tempfile::tempdir().expect("a folder");
+    let (saved, held) = (b"language_model.model.", b"model.language_model.");
+    for file in ["config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {
+        let mut bytes = std::fs::read(multimodal().join(file)).expect("checked in");
+        for at in 0..bytes.len().saturating_sub(saved.len()) {
+            if bytes[at..].starts_with(saved) {
+                bytes[at..at + held.len()].copy_from_slice(held);
+            }
+        }
+        std::fs::write(dir.path().join(file), bytes).expect("written");
+    }
+    check(dir.path());
+
+    // and as this program writes it
+    let dir = tempfile::tempdir().expect("a folder");
+    let export = gemma::Export { weights: &weights, trained: None };
+    export.safetensors(dir.path()).expect("written");
+    check(dir.path());
+    let tokenizer = Tokenizer::from_file(&tiny().join("tokenizer.json"), weights.config().vocabulary).expect("a tokenizer");
+    let file = dir.path().join("out.gguf");
+    export.gguf(&tokenizer, &file).expect("written");
+    check(&file);
 }
 
 #[test]

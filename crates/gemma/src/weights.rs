@@ -80,8 +80,30 @@ impl Weights {
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let file = Gguf::open(path)?;
+        if let Some(parts @ 2..) = file.header().int("split.count") {
+            return Err(Error::format(
+                path,
+                say!(
+                    "is one of {parts} parts of a model; join them with `llama-gguf-split --merge`, or fetch the model as one file",
+                    "è una di {parts} parti di un modello; uniscile con `llama-gguf-split --merge`, o scarica il modello in un solo file"
+                ),
+            ));
+        }
         let rows = file.header().tensors.get("token_embd.weight").and_then(|t| t.shape.first().copied());
         let config = Config::from_gguf(path, file.header(), rows.unwrap_or(0).max(1))?;
+        // llama.cpp would take it instead of the table; where it is the table once more, nothing is lost
+        if let (Some((_, output)), Some((_, table))) = (file.tensor("output.weight"), file.tensor("token_embd.weight"))
+            && output != table
+        {
+            return Err(Error::tensor(
+                path,
+                "output.weight",
+                say!(
+                    "is another one than the embedding table; untied output embeddings are not supported",
+                    "è diverso dalla tabella degli incorporamenti; incorporamenti d’uscita separati non sono supportati"
+                ),
+            ));
+        }
         Ok(Self { source: Source::Gguf(Box::new(file)), config, prefix: String::new() })
     }
 
@@ -203,6 +225,14 @@ impl Weights {
         format!("{}{}", self.prefix, name.strip_prefix("model.").unwrap_or(name))
     }
 
+    /// The file that holds a tensor.
+    fn file_of(&self, name: &str) -> &Path {
+        match &self.source {
+            Source::Folder(folder) => folder.file(&self.in_folder(name)).unwrap_or(self.path()),
+            Source::Gguf(_) | Source::Drawn(_) => self.path(),
+        }
+    }
+
     /// A matrix or vector as `f32`, checked to be of `shape` and finite.
     ///
     /// # Errors
@@ -213,7 +243,7 @@ impl Weights {
         raw.storage.dequantize(raw.bytes, &mut out);
         if let Some(i) = out.iter().position(|x| !x.is_finite()) {
             return Err(Error::tensor(
-                self.path(),
+                self.file_of(name),
                 name,
                 say!(
                     "value {i} is not a finite number; the file is damaged, fetch it again",
@@ -240,7 +270,7 @@ impl Weights {
         let raw = self.raw(name)?;
         if raw.shape != shape {
             return Err(Error::tensor(
-                self.path(),
+                self.file_of(name),
                 name,
                 say!(
                     "has shape {:?}, the configuration wants {shape:?}; the files do not belong together, fetch them again",

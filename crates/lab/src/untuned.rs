@@ -265,9 +265,11 @@ pub(crate) mod tests {
         let labels = ["a".to_string(), "b".to_string()];
         let tables = [Table { name: "t".into(), columns: vec![Column { name: "c".into(), kind: String::new(), primary: false, refers: None }] }];
         let (right, other) = (Target::Label("a".into()), Target::Label("b".into()));
+        let (config, scaled) = (gemma::Config::small(), gemma::Config { rope_factor: 8.0, ..gemma::Config::small() });
         let own = || Depends {
             version: "1",
             model: vec!["m", "n"],
+            config: &config,
             precision: Precision::F32,
             kind: Kind::Intent,
             labels: &labels,
@@ -284,6 +286,7 @@ pub(crate) mod tests {
         let changed = [
             Depends { version: "2", ..own() },
             Depends { model: vec!["m", "o"], ..own() },
+            Depends { config: &scaled, ..own() },
             Depends { precision: Precision::Bf16, ..own() },
             Depends { precision: Precision::Q8, ..own() },
             Depends { precision: Precision::Q4, ..own() },

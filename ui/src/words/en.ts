@@ -449,6 +449,7 @@ export const en = {
       answer_in_text: (n: number) => `${many(n, 'row has', 'rows have')} the answer in the text`,
       suspicious_label: (n: number) => `${many(n, 'row resembles', 'rows resemble')} rows of another label: is ${n === 1 ? 'its label' : 'each label'} right?`,
       no_rows: () => 'A part is empty: none of its rows can be read',
+      guessed_encoding: () => 'A file is not in UTF-8, and its encoding was guessed: are its accented letters right?',
     },
     kindNames: {
       empty_text: 'empty text',
@@ -495,6 +496,7 @@ export const en = {
       answer_in_text: 'answer in text',
       suspicious_label: 'doubtful label',
       no_rows: 'no rows',
+      guessed_encoding: 'guessed encoding',
     },
   },
 

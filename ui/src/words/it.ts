@@ -457,6 +457,7 @@ export const it: Words = {
       answer_in_text: (n) => `${many(n, 'riga ha', 'righe hanno')} la risposta nel testo`,
       suspicious_label: (n) => `${many(n, 'riga somiglia', 'righe somigliano')} a quelle di un’altra etichetta: ${n === 1 ? 'la sua è giusta' : 'le loro sono giuste'}?`,
       no_rows: () => 'Una parte è vuota: nessuna delle sue righe si può leggere',
+      guessed_encoding: () => 'Un file non è in UTF-8 e la sua codifica è un’ipotesi: le lettere accentate sono giuste?',
     },
     kindNames: {
       empty_text: 'testo vuoto',
@@ -503,6 +504,7 @@ export const it: Words = {
       answer_in_text: 'risposta nel testo',
       suspicious_label: 'etichetta dubbia',
       no_rows: 'nessuna riga',
+      guessed_encoding: 'codifica ipotizzata',
     },
   },
 
