@@ -47,7 +47,7 @@ pub enum Symptom {
     Collapse,
     /// A batch has far fewer targets among its tokens than others have.
     FewTargets,
-    /// The model would begin every answer with padding or the end of the text.
+    /// The model would begin every answer with padding or the end of the text, or its answers are white space at most.
     EmptyAnswers,
     /// The model is sure of a token at every place, and wrong.
     SureAndWrong,
@@ -370,7 +370,7 @@ impl Trouble {
             Symptom::MemoryGrowing => "Memory grows from step to step",
             Symptom::Collapse => "The model gives the same answer to everything",
             Symptom::FewTargets => "A batch has far fewer tokens to learn than the others, and they steer a whole step: were answers cut off?",
-            Symptom::EmptyAnswers => "The model would answer nothing: padding or the end of the text is what it expects first",
+            Symptom::EmptyAnswers => "The model would answer nothing: it expects the text to end before anything is said",
             Symptom::SureAndWrong => "The model is sure of every token, and wrong: try a lower learning rate",
             Symptom::NoRoom => "The device has no memory for a step",
             Symptom::ActivationRange => "Activations are far larger than when the run began: the learning rate is too high, or a row is unlike the others",
@@ -406,7 +406,7 @@ impl Trouble {
             Symptom::FewTargets => {
                 "Un lotto ha molti meno token da imparare degli altri, e quelli guidano un passo intero: delle risposte sono state tagliate?"
             }
-            Symptom::EmptyAnswers => "Il modello non risponderebbe nulla: si aspetta per primo il riempimento o la fine del testo",
+            Symptom::EmptyAnswers => "Il modello non risponderebbe nulla: si aspetta che il testo finisca prima di dire qualcosa",
             Symptom::SureAndWrong => "Il modello è sicuro di ogni token, e sbaglia: prova un tasso di apprendimento più basso",
             Symptom::NoRoom => "Il dispositivo non ha memoria per un passo",
             Symptom::ActivationRange => {
