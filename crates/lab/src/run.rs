@@ -497,8 +497,16 @@ fn train_on(
         result.error = Some(lost.why.spoken().into());
         result.train.steps = lost.step;
     }
-    write_result(&out, &result)?;
-    library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
+    // where the disk takes no result either, what came first is the reason, and that the run ended is told all the same
+    let written = write_result(&out, &result);
+    if written.is_err() && finished.is_ok() {
+        result.status = FAILED.into();
+    }
+    let finished = finished.and(written);
+    if let Err(e) = library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main))) {
+        // the folder says it
+        watch.event(Event::warning(|| say!("the library does not know how the run ended: {e}", "la libreria non sa come è finita l’esecuzione: {e}")));
+    }
     let step = result.train.steps;
     match finished {
         Ok(()) => {
@@ -1186,14 +1194,6 @@ impl Observer for Watch<'_> {
     }
 }
 
-/// Writes what was trained into a run folder, each file at once: adapters (and head) in PEFT's layout, or weights under
-/// Hugging Face names. Gives the folder within it.
-fn save_trained(out: &Path, tuned: &Tuned, base: &str) -> gemma::Result<String> {
-    let made = |name: &str| {
-        let folder = out.join(name);
-        std::fs::create_dir_all(&folder).map_err(|e| gemma::Error::io(&folder, e)).map(|()| folder)
-    };
-    let adapters = match &tuned.trained {
 /// Whether free answers are all the same where different ones are expected, and more of them are wrong than right by chance.
 fn say_the_same(samples: &[Sample]) -> bool {
     let differ = |of: fn(&Sample) -> &str| samples.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]));
@@ -1206,6 +1206,14 @@ fn say_nothing(samples: &[Sample]) -> bool {
     samples.iter().all(|s| s.output.trim().is_empty()) && samples.iter().any(|s| !s.right)
 }
 
+/// Writes what was trained into a run folder, each file at once: adapters (and head) in PEFT's layout, or weights under
+/// Hugging Face names. Gives the folder within it.
+fn save_trained(out: &Path, tuned: &Tuned, base: &str) -> gemma::Result<String> {
+    let made = |name: &str| {
+        let folder = out.join(name);
+        std::fs::create_dir_all(&folder).map_err(|e| gemma::Error::io(&folder, e)).map(|()| folder)
+    };
+    let adapters = match &tuned.trained {
         Trained::Full(full) => {
             full.save(&made(WEIGHTS)?)?;
             return Ok(WEIGHTS.into());
