@@ -60,9 +60,9 @@ pub enum Symptom {
 /// What was done about it.
 ///
 /// None of them raises a precision, because there is none to raise: all arithmetic is `f32` in every run, over frozen weights in
-/// fewer bytes, too (see [`gemma::Precision`]). Rounding makes no weight infinite, and a matrix that `f16` cannot hold is not held
-/// in it, so a loss that is no number over rounded weights is none over whole ones. A device that computes wrongly with halves is
-/// found before a run, which then holds whole ones.
+/// fewer bytes, too (see [`gemma::Precision`]). Rounding makes no weight infinite, and a matrix that a format cannot hold is not
+/// held in it, so a loss that is no number over rounded weights is none over whole ones. A device that computes wrongly with halves
+/// is found before a run, which then holds whole ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
@@ -122,9 +122,10 @@ const SETTLED: usize = 20;
 
 /// A share of targets so many times below the usual one is told.
 const FEW: f32 = 20.0;
-/// The largest activation is told so many times above that of the first steps. It is nearly the same in all batches: of a real Gemma
-/// it stands at the token that begins every text, and what a block adds is normed first, which bounds what adapters can change.
-const LOUD: f32 = 100.0;
+/// The largest activation is told so many times above that of the first steps. In sound batches it hardly differs: of Gemma 3 270M
+/// it is 66 095 behind the last block whatever the text, at the token that begins it (so `f16`'s limit of 65 504 says nothing), and
+/// what a block adds is normed first, which bounds what adapters can change.
+const LOUD: f32 = 20.0;
 /// Mean entropy in nats below which a model is sure of every token, and mean loss above which it is wrong all the same.
 const SURE: (f64, f64) = (0.01, 1.0);
 
@@ -579,12 +580,12 @@ mod tests {
         assert_eq!(seen(guard.before_update(1.0, 1.0, f64::INFINITY)), told);
         assert_eq!(seen(guard.before_update(1.0, 1.0, f64::NAN)), told);
         let mut guard = settled();
-        assert_eq!(guard.before_update(1.0, 1.0, 1190.0), None);
-        assert_eq!(seen(guard.before_update(1.0, 1.0, 1210.0)), told);
+        assert_eq!(guard.before_update(1.0, 1.0, 230.0), None);
+        assert_eq!(seen(guard.before_update(1.0, 1.0, 250.0)), told);
         // what grows little by little does not become what is usual
         let mut guard = settled();
         let first = (1..=30).find(|&step| guard.before_update(1.0, 1.0, 12.0 * 1.5f64.powi(step)).is_some());
-        assert_eq!(first, Some(12));
+        assert_eq!(first, Some(8));
     }
 
     #[test]
