@@ -167,7 +167,7 @@ fn check_lora(model: &Gemma, file: &Path) {
         .iter()
         .map(|r| {
             let prompt = r.labels.iter().position(|&l| l >= 0).expect("a target");
-            Encoded { ids: r.ids.clone(), prompt, marks: Vec::new() }
+            Encoded { ids: r.ids.clone(), prompt, marks: Vec::new(), repeated: 0 }
         })
         .collect();
     let all: Vec<usize> = (0..examples.len()).collect();
@@ -450,6 +450,7 @@ fn some_rows() -> Vec<Encoded> {
         ids: (0..length).map(|t| if t == 0 { 2 } else { 300 + (31 * t + 97 * i as u32) % 700 }).collect(),
         prompt: length as usize - 3,
         marks: Vec::new(),
+        repeated: 0,
     };
     [9u32, 23, 5, 14].iter().enumerate().map(row).collect()
 }
@@ -868,7 +869,7 @@ fn sharing(model: &Gemma) -> Vec<Encoded> {
     let trunk: Vec<u32> = (0..model.config().window as u32 + 40).map(|i| if i == 0 { 2 } else { 300 + 31 * i % 700 }).collect();
     let row = |(row, &(prompt, answer)): (usize, &(u32, u32))| {
         let own = (0..prompt + answer).map(|t| 310 + (17 * t + 101 * row as u32) % 600);
-        Encoded { ids: trunk.iter().copied().chain(own).collect(), prompt: trunk.len() + prompt as usize, marks: Vec::new() }
+        Encoded { ids: trunk.iter().copied().chain(own).collect(), prompt: trunk.len() + prompt as usize, marks: Vec::new(), repeated: 0 }
     };
     [(3, 4), (9, 2), (1, 6), (5, 5), (2, 3)].iter().enumerate().map(row).collect()
 }

@@ -197,6 +197,63 @@ fn a_run_for_which_there_is_no_memory_fails_and_says_what_to_do() {
     assert!(why.contains("choose another with --device") && !why.contains("resume"), "{why}");
 }
 
+/// Where neither the weights nor the result can be written, the first is what is told, and that the run ended is known.
+#[test]
+fn a_run_that_can_save_nothing_more_fails_with_what_came_first() {
+    let b = Bench::new();
+    let out = b.path("out");
+    let blocked = ["adapter/adapter_model.safetensors", "result.json"].map(|name| out.join(name));
+    // no file takes the place of a folder; the first evaluation, at the third step, finds the best weights so far
+    let mut full = |event: &Event| {
+        if let Event::Step { step: 2, .. } = event {
+            blocked.iter().for_each(|path| std::fs::create_dir_all(path).expect("made"));
+        }
+    };
+    let request = b.request("out", "completion", &["checkpoint_every=2"]);
+    let why = train(&b.home, &request, &mut full, &AtomicBool::new(false)).expect_err("nothing can be saved").to_string();
+    assert!(why.contains("adapter_model.safetensors") && !why.contains("result.json"), "{why}");
+    assert!(matches!(b.events("out").last(), Some(Event::Failed { step: 3, message, .. }) if *message == why), "{:?}", b.events("out").last());
+    let status = || Library::open(&b.home).and_then(|l| l.runs()).expect("the library")[0].status.clone();
+    assert_eq!(status(), "failed");
+    // and it goes on once there is room
+    blocked.iter().for_each(|path| std::fs::remove_dir(path).expect("removed"));
+    let Ok(Resumed::Here(ended)) = resume(&b.home, &out, None, &mut |_| {}, &AtomicBool::new(false)) else { panic!("it cannot be gone on with") };
+    assert_eq!((ended.status.as_str(), ended.train.steps, status().as_str()), ("completed", 9, "completed"));
+}
+
+/// What the health guard says of the answers of a run by completion whose training rows nearly all have one answer, and whose
+/// validation rows have it half of the time.
+fn told_of_answers(task: &str, usual: &str, odd: &str) -> Vec<(usize, Symptom, Remedy)> {
+    let b = Bench::new();
+    std::fs::remove_file(b.path("test.jsonl")).expect("removed");
+    let [text, answer] = if task == "intent" { ["text", "label"] } else { ["prompt", "completion"] };
+    let row = |part: &str, i: usize, of: usize| {
+        let said = format!("{part} {i}: {}, e poi?", ["arriva il pacco", "rendo la maglia"][i % 2]);
+        let values = [(text, said), (answer, if i % of == of - 1 { odd } else { usual }.to_string())];
+        values.into_iter().collect::<serde_json::Value>().to_string() + "\n"
+    };
+    for (part, count, of) in [("train", 80, 20), ("validation", 4, 2)] {
+        std::fs::write(b.path(&format!("{part}.jsonl")), (0..count).map(|i| row(part, i, of)).collect::<String>()).expect("written");
+    }
+    let request = Request { task: task.into(), trial: true, ..b.request("out", "completion", &["epochs=2", "learning_rate=5e-3"]) };
+    train(&b.home, &request, &mut |_| {}, &AtomicBool::new(false)).expect("a run");
+    let of_answers = |event: &Event| match event {
+        Event::Health { step, symptom: Some(symptom @ (Symptom::Collapse | Symptom::EmptyAnswers)), remedy, .. } => Some((*step, *symptom, *remedy)),
+        _ => None,
+    };
+    b.events("out").iter().filter_map(of_answers).collect()
+}
+
+/// Of labels all are asked for, of other answers a few.
+#[test]
+fn a_model_that_answers_the_same_to_everything_or_nothing_is_seen_in_a_whole_run() {
+    let collapsed = [(40, Symptom::Collapse, Remedy::None)];
+    assert_eq!(told_of_answers("intent", "pacco", "reso"), collapsed, "labels");
+    assert_eq!(told_of_answers("custom", "pacco", "rimborso"), collapsed, "free answers");
+    // a text that is read as the token that ends texts: an answer without a word
+    assert_eq!(told_of_answers("custom", "<eos>", "pacco"), [(40, Symptom::EmptyAnswers, Remedy::None)], "silence");
+}
+
 /// Words of four intents, none shared.
 const INTENTS: [(&str, [&str; 6]); 4] = [
     ("pacco", ["pacco", "corriere", "consegna", "spedito", "tracking", "arriva"]),

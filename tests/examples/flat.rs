@@ -59,7 +59,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let row = |i: usize| {
             let length = 12 + (i * 37) % 180;
             let ids: Vec<u32> = (0..length).map(|t| if t == 0 { 2 } else { 300 + ((31 * t + 97 * i) % 700) as u32 }).collect();
-            if head { Encoded::classed(ids, (i % 3) as u32) } else { Encoded { prompt: length - 5, ids, marks: Vec::new() } }
+            if head { Encoded::classed(ids, (i % 3) as u32) } else { Encoded { prompt: length - 5, ids, marks: Vec::new(), repeated: 0 } }
         };
         let examples: Vec<Encoded> = (0..40).map(row).collect();
         let config = LoraConfig { rank: 4, dropout: 0.1, ..LoraConfig::default() };

@@ -354,7 +354,7 @@ impl<'a> Answerer<'a> {
             _ if shown => {
                 let own = self.tokenizer.encode(&self.task.prompt(prompt::parted(&self.template).1, text))?;
                 let ids = [&self.shown[..], &own].concat();
-                Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new() })
+                Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new(), repeated: 0 })
             }
             _ if completion => {
                 // prompts that the recipe does not train on may be as long as the model reads, with room for an answer

@@ -105,6 +105,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
             ids: (0..choice.time).map(|_| token()).collect(),
             prompt: choice.time - choice.targets,
             marks: vec![Mark { tokens: 0..choice.time, class: (i % 12) as u32 }],
+            repeated: 0,
         })
         .collect();
     let body = recipe.body(&model);
