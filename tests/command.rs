@@ -64,7 +64,9 @@ impl Bench {
     /// Arguments of a short training of the tiny model.
     fn train<'a>(&self, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let model = Box::leak(tiny().display().to_string().into_boxed_str());
-        let mut args = vec!["train", "--task", "intent", "--data", ".", "--model", model, "--out", out, "--set", "epochs=3", "--set", "batch=4"];
+        // few tests want to know what it would cost, and to measure that takes as long as the run
+        let mut args = vec!["train", "--no-forecast", "--task", "intent", "--data", ".", "--model", model, "--out", out];
+        args.extend(["--set", "epochs=3", "--set", "batch=4"]);
         args.extend(more);
         args
     }
@@ -80,7 +82,8 @@ impl Bench {
         // of a model that is a file, a report does not tell where it lies
         let model = tiny().display().to_string();
         assert!(!told.to_string().contains(&model), "{command}");
-        let again = self.run(&command.split(' ').skip(1).map(|word| if word == "reference/tiny" { model.as_str() } else { word }).collect::<Vec<_>>());
+        let again = command.split(' ').skip(1).map(|word| if word == "reference/tiny" { model.as_str() } else { word });
+        let again = self.run(&again.chain(["--no-forecast"]).collect::<Vec<_>>());
         assert!(again.status.success(), "{command}: {}", text(&again.stderr));
         for name in ["predictions.jsonl", "adapter/adapter_model.safetensors"] {
             let of = |folder: &str| std::fs::read(self.path(folder).join(name)).expect("there");
@@ -1218,6 +1221,7 @@ fn rows_are_edited_and_trained_on_as_edited() {
         "epochs=1",
         "--set",
         "batch=4",
+        "--no-forecast",
     ]);
     assert!(exported.status.success(), "{}", text(&exported.stderr));
     let predictions = |run: &str| std::fs::read_to_string(b.path(run).join("predictions.jsonl")).expect("predictions");
@@ -1243,7 +1247,7 @@ fn a_run_on_a_table_in_several_files_is_packed_with_all_of_them() {
     std::fs::remove_file(b.path("train.jsonl")).expect("removed");
     let model = tiny().display().to_string();
     let files = ["--train", "train-00000-of-00002.jsonl", "--validation", "validation.jsonl", "--test", "test.jsonl"];
-    let train = [&["train", "--task", "intent", "--model", &model, "--out", "out", "--set", "epochs=1"], &files[..]].concat();
+    let train = [&["train", "--task", "intent", "--model", &model, "--out", "out", "--set", "epochs=1", "--no-forecast"], &files[..]].concat();
     let trained = b.run(&train);
     assert!(trained.status.success(), "{}", text(&trained.stderr));
     assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
@@ -1271,7 +1275,8 @@ fn files_of_a_set_that_have_names_of_their_own_are_one_set() {
     let data = |command: &str, more: &[&str]| b.run(&[&["data", command, "a.jsonl"], &parts[..], more].concat());
     let train = |out: &str| {
         let model = tiny().display().to_string();
-        b.run(&[&["train", "--train", "a.jsonl"], &parts[..], &["--model", &model, "--out", out, "--edited", "--set", "epochs=1", "--set", "batch=4"]].concat())
+        let how = ["--model", &model, "--out", out, "--edited", "--set", "epochs=1", "--set", "batch=4", "--no-forecast"];
+        b.run(&[&["train", "--train", "a.jsonl"], &parts[..], &how].concat())
     };
     let counted = |more: &[&str]| text(&data("check", more).stdout);
     assert!(counted(&[]).contains("8 train, 2 validation, 2 test"), "{}", counted(&[]));
@@ -1387,7 +1392,7 @@ fn an_adapter_of_another_model_is_refused() {
         std::fs::copy(tiny().join(file), copy.join(file)).expect("copied");
     }
     let path = copy.display().to_string();
-    let done = b.run(&["train", "--task", "intent", "--data", ".", "--model", &path, "--out", "out", "--set", "epochs=1"]);
+    let done = b.run(&["train", "--task", "intent", "--data", ".", "--model", &path, "--out", "out", "--set", "epochs=1", "--no-forecast"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     let mut weights = std::fs::read(copy.join("model.safetensors")).expect("weights");
     let last = weights.len() - 1;
@@ -1441,7 +1446,7 @@ fn a_trained_model_is_exported_for_other_programs() {
     let bases = [tiny(), tiny().join("tiny-f32.gguf")].map(|base| base.display().to_string());
     let ways = [("completion", "dora=false"), ("completion", "dora=true"), ("full", "dora=false")];
     for (base, (method, dora)) in bases.iter().flat_map(|base| ways.map(|way| (base, way))) {
-        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--set", dora, "--out", "run"];
+        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--set", dora, "--out", "run", "--no-forecast"];
         let trained = b.run(&[["train", "--task", "intent", "--data", ".", "--model", base, "--method", method].as_slice(), &more].concat());
         assert!(trained.status.success(), "{}", text(&trained.stderr));
         let wanted = tuned_values(Path::new(base), Some(&b.path("run")));
@@ -1482,7 +1487,7 @@ fn a_trained_model_is_exported_for_other_programs() {
     let spans = r#"{"text":"Anna va a Roma","entities":[{"start":0,"end":4,"type":"people"},{"start":10,"end":14,"type":"places"}]}"#;
     b.write("spans.jsonl", [spans; 4].join("\n").as_bytes());
     let model = tiny().display().to_string();
-    let tagged = b.run(&["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "tags", "--set", "epochs=1"]);
+    let tagged = b.run(&["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "tags", "--set", "epochs=1", "--no-forecast"]);
     assert!(tagged.status.success(), "{}", text(&tagged.stderr));
     assert!(b.run(&["export", "tags", "--format", "adapter", "--out", "tagger"]).status.success());
     let page = std::fs::read_to_string(b.path("tagger/README.md")).expect("a page");
@@ -1524,8 +1529,25 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
         // the file has a header with names
         assert!(real > foretold && real < 1.1 * foretold, "{folder}: {foretold} foretold, {real}");
     }
+    // without being asked it is told on the terminal, in one line before the training, and the folder of the run is as without it
+    let plain: Vec<&str> = b.train("told", &["--method", "head"]).into_iter().filter(|arg| *arg != "--no-forecast").collect();
+    let told = |args: &[&str]| {
+        let out = b.run(args);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        text(&out.stderr)
+    };
+    let said = told(&plain);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.starts_with("about ") && first.contains(" s of training (6 steps), ") && first.contains("GB a checkpoint"), "{said}");
+    assert!(said.lines().nth(1).is_some_and(|line| line.contains("method head")), "{said}");
+    assert!(!std::fs::read_to_string(b.path("told/run.toml")).expect("run.toml").contains("forecast"));
+    for (out, flag) in [("quiet", "--quiet"), ("json", "--json"), ("without", "--no-forecast")] {
+        let args: Vec<&str> = plain.iter().map(|arg| if *arg == "told" { out } else { *arg }).chain([flag]).collect();
+        assert!(!told(&args).contains("of scoring"), "{flag}");
+    }
     // what would be refused is refused for the same reason
     b.write("train.jsonl", b"{\"text\": 1");
+    b.refused(&plain.iter().map(|arg| if *arg == "told" { "out" } else { *arg }).collect::<Vec<_>>(), &["train.jsonl:1"]);
     b.refused(&b.train("out", &["--forecast"]), &["train.jsonl:1"]);
 }
 

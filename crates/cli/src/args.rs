@@ -547,6 +547,9 @@ pub struct Train {
     /// Only measure what the run would cost: time, memory and disk
     #[arg(long)]
     pub forecast: bool,
+    /// Begin without measuring what the run will cost; --json and --quiet do, too
+    #[arg(long)]
+    pub no_forecast: bool,
 }
 
 impl Train {

@@ -155,13 +155,16 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.divided(&folder, &look::split(&set, shares, seed, &folder, &mut |_, _| true)?);
         }
         Command::Train(train) => {
-            let only_measure = train.forecast;
+            let (only_measure, unmeasured) = (train.forecast, train.no_forecast);
             let request = train.request()?;
             ready(&home, &request.device, out)?;
             if only_measure {
                 // Ctrl-C ends the whole group, the child that measures included
                 out.forecast(&forecast::forecast(&home, &request, &Children::own()?, &AtomicBool::new(false))?);
                 return Ok(ExitCode::SUCCESS);
+            }
+            if !unmeasured && !out.quiet && !out.json {
+                foretell(&home, &request, out);
             }
             let folder = request.out.clone();
             let result = watched(out, move |on_event, stop| run::train(&home, &request, on_event, stop))?;
@@ -240,6 +243,21 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what a run will cost before it begins, and with what it would fit where it does not. It begins in any case: what cannot be
+/// measured may still be trained.
+fn foretell(home: &Home, request: &run::Request, out: Output) {
+    let sign = progress::Work::of(out, out.words.measuring());
+    // Ctrl-C ends the whole group, the child that measures included
+    let found = Children::own().and_then(|children| forecast::forecast(home, request, &children, &AtomicBool::new(false)));
+    sign.finish();
+    match found {
+        Ok(forecast) => out.foretold(&forecast),
+        Err(e @ lab::Error::Unmeasured(_)) => out.note(&out.words.warning(e)),
+        // the run is refused for the same reason, which it tells itself
+        Err(_) => {}
+    }
 }
 
 /// Serves a device until Ctrl-C.

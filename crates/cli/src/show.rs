@@ -275,6 +275,14 @@ impl Output {
         }
     }
 
+    /// What a run that begins now will cost, on standard error.
+    pub fn foretold(self, f: &Forecast) {
+        self.note(&self.words.cost(f));
+        if !f.fits {
+            self.note(&self.words.warning(self.words.too_large(f)));
+        }
+    }
+
     /// Answers to texts.
     pub fn answers(self, texts: &[&str], answers: &[Answer]) {
         for (text, a) in texts.iter().zip(answers) {

@@ -255,10 +255,14 @@ impl Words {
         both!(self, "step {step}  {message}", "passo {step}  {message}")
     }
 
-    /// What a training will still take.
+    /// What a training will still take, and what it has taken so far.
     pub fn forecast(self, seconds: f64, memory: u64) -> String {
         let (seconds, memory) = (self.0.decimal(seconds, 0), self.gigabytes(memory, 1));
-        both!(self, "about {seconds} s of training to come, {memory} GB", "ancora circa {seconds} s di addestramento, {memory} GB")
+        both!(
+            self,
+            "about {seconds} s of training steps to come, {memory} GB at most so far",
+            "ancora circa {seconds} s di passi di addestramento, finora al massimo {memory} GB"
+        )
     }
 
     /// What the runs of one method and size came to.
@@ -288,6 +292,11 @@ impl Words {
     /// What a sweep recommends.
     pub fn best_trial(self, set: &str) -> String {
         both!(self, "best on the validation set: {set}", "il migliore sulla validazione: {set}")
+    }
+
+    /// That what a run will cost is being measured.
+    pub fn measuring(self) -> &'static str {
+        self.pick("measuring what the run will cost (--no-forecast begins at once)", "misura di quanto costerà l’esecuzione (--no-forecast comincia subito)")
     }
 
     /// What a run would cost.
@@ -906,6 +915,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("sweep", "halving", "Ne passa una su tante, a un turno tante volte più lungo"),
     ("train", "rows", "Addestra solo su tante righe, scelte dal seme"),
     ("train", "forecast", "Misura soltanto quanto costerebbe: tempo, memoria e disco"),
+    ("train", "no_forecast", "Comincia senza misurare quanto costerà l’esecuzione, come anche con --json e --quiet"),
     ("train", "recipe", "Una ricetta, o il run.toml di un’esecuzione, al posto di quella del compito"),
     ("train", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
     ("train", "seed", "Seme di tutto ciò che è casuale"),
@@ -1098,6 +1108,7 @@ mod tests {
             w.loss(1.0, 1.0),
             w.at_step(1, "x"),
             w.forecast(1.0, 1),
+            w.measuring().into(),
             w.validated(1.0, &metrics, true),
             w.scored("untuned", &metrics, (1, 2), true),
             w.asked((1, 2)),
