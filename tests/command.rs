@@ -153,6 +153,11 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         assert!(result["baselines"]["majority"]["accuracy"].is_number() && result["baselines"]["untuned"]["accuracy"].is_number());
         assert!(result["baselines"]["few_shot"]["accuracy"].is_number(), "{method}");
         assert_eq!(result["metrics_free"].is_object(), method != "head");
+        if method != "head" {
+            let gap = |of: &serde_json::Value| of["metrics"]["accuracy"].as_f64().unwrap_or(2.0) - of["metrics_free"]["accuracy"].as_f64().unwrap_or(-2.0);
+            let found = &result["free_difference"];
+            assert!(found["difference"].as_f64().is_some_and(|d| (d - gap(&result)).abs() < 1e-9) && found["difference_ci"][1].is_number(), "{found}");
+        }
         let predictions = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
         assert_eq!(predictions.lines().count(), 2);
         assert!(!predictions.contains("\"place\""), "two examples make no map");
@@ -357,6 +362,7 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             assert!(value.is_number() && ci.as_array().is_some_and(|ci| ci.len() == 2), "{task}: {metric} in {}", result["metrics"]);
         }
         assert_eq!(result["metrics_free"].is_object(), task != "custom");
+        assert_eq!(result["free_difference"]["difference"].is_number(), task != "custom");
         for baseline in baselines.into_iter().chain(["untuned", "few_shot"]) {
             assert!(result["baselines"][baseline].is_object(), "{task}: no {baseline}");
         }
@@ -369,6 +375,7 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
         assert_eq!(predictions.len(), test.lines().count());
         for p in &predictions {
             let output = p["output"].as_str().expect("an output");
+            assert_eq!(p["free_score"].is_number(), task != "custom", "{p}");
             assert!(p["answer"].is_string() || p["reason"].is_string(), "{task}: no answer and no reason in {p}");
             match task {
                 "entities" => assert!(output.starts_with(" ["), "{output}"),

@@ -226,6 +226,9 @@ impl Output {
             if let Some(free) = &result.metrics_free {
                 line(&format!("  {}: {}", words.free_decoding(), self.shares(free)));
             }
+            if let Some(found) = &result.free_difference {
+                line(&format!("  {}", words.free_difference(words.said(m.headline()[0].0), found.difference, found.difference_ci)));
+            }
         }
         line(&words.ended(&result.status, &result.train));
         line(&folder.display().to_string());

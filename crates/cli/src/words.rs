@@ -604,6 +604,22 @@ impl Words {
         self.pick("free decoding", "risposte libere")
     }
 
+    /// A difference of shares in points of a hundred, with its sign.
+    fn points(self, difference: f64) -> String {
+        let text = self.0.decimal(difference * 100.0, 1);
+        if difference > 0.0 { format!("+{text}") } else { text }
+    }
+
+    /// How far constrained answers are from free ones in their main metric.
+    pub fn free_difference(self, metric: &str, difference: f64, interval: [f64; 2]) -> String {
+        let [difference, low, high] = [difference, interval[0], interval[1]].map(|share| self.points(share));
+        both!(
+            self,
+            "constrained minus free: {metric} {difference} points (95 % interval {low} to {high})",
+            "vincolate meno libere: {metric} {difference} punti (intervallo al 95 % da {low} a {high})"
+        )
+    }
+
     /// How a training ended.
     pub fn ended(self, status: &str, train: &TrainRecord) -> String {
         let (status, steps, best) = (self.said(status), self.count(train.steps, STEP), train.best_step);
@@ -1122,6 +1138,7 @@ mod tests {
             w.nothing_found().into(),
             w.result("x", 1, "test"),
             w.free_decoding().into(),
+            w.free_difference("x", 0.05, [-0.01, 0.1]),
             w.ended("completed", &TrainRecord::default()),
             w.temperature(1.5, 24),
             w.agreement("test", 0.1, 0.05),

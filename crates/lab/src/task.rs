@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
 use tasks::json_schema::{self, JsonSchema};
 use tasks::sandbox::{Sandbox, Table};
-use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
+use tasks::score::paired::{self, Difference};
+use tasks::score::tags::{self, Sameness};
+use tasks::score::{self, Scored, entities, sql::Judge, text};
 use tasks::values::Values;
 use tasks::{Metrics, answer, compose, grammar, grow, prompt, tagging};
 
@@ -279,6 +281,33 @@ pub fn database_of(run: &RunFile, folder: &Path) -> Vec<PathBuf> {
 /// Why an answer that a model gave is none: it is less sure than the threshold of its run.
 pub(crate) const WITHHELD: &str = "withheld: less sure than the threshold";
 
+/// Answers and their scores, in the order of the examples.
+pub(crate) type Judged<'a> = (&'a [Answer], &'a [Prediction]);
+
+/// How far two ways of answering the same examples differ in the main metric of their task, see [`Metrics::main`]: the second minus the
+/// first.
+pub(crate) fn difference(examples: &[Example], first: Judged<'_>, second: Judged<'_>) -> Difference {
+    let parts = |(said, scored): Judged<'_>| -> Vec<[f64; 2]> {
+        examples.iter().zip(said.iter().zip(scored)).map(|(example, (said, scored))| main_part(&example.target, said, scored.score)).collect()
+    };
+    paired::of_sums(&parts(first), &parts(second))
+}
+
+/// What one answer adds to the main metric, see [`paired::of_sums`].
+fn main_part(expected: &Target, said: &Answer, score: f64) -> [f64; 2] {
+    let answered = said.answer.as_ref().ok();
+    let f1 = |(right, answered, expected): (usize, usize, usize)| [2.0 * right as f64, (answered + expected) as f64];
+    match (expected, answered) {
+        (Target::Entities(want), Some(Target::Entities(got))) => f1(entities::counts(want, got)),
+        (Target::Entities(want), _) => f1(entities::counts(want, &[])),
+        (Target::Tags(want), Some(Target::Tags(got))) => f1(tags::counts(want, got, Sameness::default())),
+        (Target::Tags(want), _) => f1(tags::counts(want, &[], Sameness::default())),
+        // what stands beside a prediction is how near it comes
+        (Target::Completion(want), _) => [f64::from(answered.is_some_and(|got| text::exact(want, &answer::show(got)))), 1.0],
+        (Target::Label(_) | Target::Sql(_), _) => [score, 1.0],
+    }
+}
+
 fn no_database() -> String {
     say!(
         "queries are about a database; name the script of the tables with --schema, and the database or the script that fills it with --database",
@@ -415,6 +444,7 @@ impl Scorer {
             output: said.output.clone(),
             answer: said.answer.as_ref().ok().map(answer::show),
             score,
+            free_score: None,
             probability: said.probability,
             calibrated: None,
             reason,

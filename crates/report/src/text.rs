@@ -1417,6 +1417,10 @@ catalogue! {
         "“Free answers”: the model wrote whatever it wanted instead of choosing among the labels; answers that are no label count as wrong.",
         "«Risposte libere»: il modello ha scritto ciò che voleva invece di scegliere tra le etichette; le risposte che non sono etichette contano come \
          sbagliate.";
+    free_difference:
+        "{measure}, constrained answers minus free ones: {difference} points; the 95 % interval, by a paired bootstrap over the examples, is {low} to {high}.",
+        "{measure}, risposte vincolate meno risposte libere: {difference} punti; l’intervallo al 95 %, da un bootstrap appaiato sugli esempi, va da {low} a \
+         {high}.";
     sampled:
         "On {asked} of {examples} rows, drawn by chance: {systems}.",
         "Su {asked} righe di {examples}, estratte a caso: {systems}.";

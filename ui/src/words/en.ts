@@ -624,6 +624,9 @@ export const en = {
     perType: 'By type',
     tuned: 'This run',
     free: 'Answering freely',
+    freeDifference: (metric: string, difference: string, low: string, high: string) =>
+      `${metric}: ${difference} points when held to the form of an answer (95 % interval ${low} to ${high})`,
+    freeScore: 'Score of the free answer',
     confusion: 'Who was taken for whom',
     confusionHint: 'Each cell opens the messages behind it.',
     cell: (expected: string, answered: string, n: number) => `${expected} answered as ${answered}: ${many(n, 'message', 'messages')}`,

@@ -630,6 +630,9 @@ export const it: Words = {
     perType: 'Per tipo',
     tuned: 'Questa esecuzione',
     free: 'Rispondendo liberamente',
+    freeDifference: (metric, difference, low, high) =>
+      `${metric}: ${difference} punti se vincolato alla forma di una risposta (intervallo al 95 % da ${low} a ${high})`,
+    freeScore: 'Punteggio della risposta libera',
     confusion: 'Chi è stato scambiato per chi',
     confusionHint: 'Ogni cella apre i suoi messaggi.',
     cell: (expected, answered, n) => `${expected} con risposta ${answered}: ${many(n, 'messaggio', 'messaggi')}`,

@@ -2,6 +2,7 @@
 //! kinds of what went wrong.
 
 use super::{DRAWN, NAME_CHARS, Page, TEXT_CHARS, listed, model_name, split, training_counts};
+use crate::compare::points;
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
@@ -186,10 +187,19 @@ impl Page<'_> {
         let schema = matches!(metrics, Metrics::Text(m) if m.schema_valid.is_some()).then_some(words.schema_note);
         let notes = [Some(note), schema, self.run.result.metrics_free.as_ref().map(|_| free)];
         let mut notes: Vec<String> = notes.into_iter().flatten().map(String::from).collect();
+        notes.extend(self.free_difference(metrics));
         notes.extend(self.sampled());
         blocks.push(Block::Paragraph { text: plain(notes.join(" ")), role: Role::Note });
         blocks.extend(self.reference());
         Some(blocks)
+    }
+
+    /// How far constrained answers are from free ones.
+    fn free_difference(&self, metrics: &Metrics) -> Option<String> {
+        let (words, found) = (self.words, self.run.result.free_difference.as_ref()?);
+        let [difference, low, high] = [found.difference, found.difference_ci[0], found.difference_ci[1]].map(|share| points(share, self.lang));
+        let name = measure(metrics.headline()[0].0, words);
+        Some(fill(words.free_difference, &[("measure", name), ("difference", &difference), ("low", &low), ("high", &high)]))
     }
 
     /// What others published, quoted.

@@ -29,6 +29,10 @@ answer: string | null,
  */
 score: number, 
 /**
+ * The same of the free answer to this example, where one was asked for; earlier versions kept none.
+ */
+free_score?: number, 
+/**
  * Probability that the model gave to its answer.
  */
 probability: number, 
