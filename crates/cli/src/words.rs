@@ -73,7 +73,7 @@ impl Words {
             (_, "validation") => "validazione",
             (_, "test") => "prova",
             (_, "model") => "questo modello",
-            (_, "majority") => "etichetta più comune",
+            (_, "majority") => "sempre la stessa risposta",
             (_, "untuned") => "modello non specializzato",
             (_, "few_shot") => "non specializzato, con esempi",
             (_, "accuracy") => "accuratezza",

@@ -537,7 +537,7 @@ mod tests {
                 }
             };
             let result = run::train(&b.home, request, &mut listen, &AtomicBool::new(false)).expect("a run");
-            assert_eq!(result.baselines.keys().collect::<Vec<_>>(), ["few_shot", "nearest", "untuned"]);
+            assert_eq!(result.baselines.keys().collect::<Vec<_>>(), ["few_shot", "majority", "nearest", "untuned"]);
             (told, result)
         };
         let told = |remembered: bool| [("model", false), ("untuned", remembered), ("few_shot", remembered)].map(|(s, r)| (s.to_string(), r));

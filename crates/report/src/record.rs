@@ -257,8 +257,9 @@ pub struct RunResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub free_difference: Option<Difference>,
-    /// Scores of reference classifiers on the same examples: `majority`, `untuned`, `few_shot` (untuned, with examples in its
-    /// prompt), these two on a part of them where they are many, as their own count of examples says.
+    /// Scores of reference methods on the same examples: `majority` (the commonest answer of the training set to each, or no entities),
+    /// others by task, `untuned`, `few_shot` (untuned, with examples in its prompt), these two on a part of them where they are many, as
+    /// their own count of examples says.
     pub baselines: BTreeMap<String, Metrics>,
     /// Figures of the training.
     pub train: TrainRecord,

@@ -669,6 +669,15 @@ catalogue! {
     summary_commonest:
         "Always giving the commonest hashtags would get {accuracy}.",
         "Dare sempre gli hashtag più comuni otterrebbe {accuracy}.";
+    summary_no_entities:
+        "Marking no entity at all would get {accuracy}.",
+        "Non segnare alcuna entità otterrebbe {accuracy}.";
+    summary_commonest_query:
+        "Always giving the commonest query of the training set would get {accuracy}.",
+        "Dare sempre la query più comune dell’insieme di addestramento otterrebbe {accuracy}.";
+    summary_commonest_text:
+        "Always giving the commonest completion of the training set would get {accuracy}.",
+        "Dare sempre il completamento più comune dell’insieme di addestramento otterrebbe {accuracy}.";
     summary_gazetteer:
         "Looking names up in a list of the training entities would get {accuracy}.",
         "Cercare i nomi in un elenco delle entità di addestramento otterrebbe {accuracy}.";
@@ -889,6 +898,15 @@ catalogue! {
     the_commonest_tags:
         "the commonest hashtags",
         "gli hashtag più comuni";
+    the_no_entities:
+        "marking nothing",
+        "il non segnare nulla";
+    the_commonest_query:
+        "the commonest query",
+        "la query più comune";
+    the_commonest_text:
+        "the commonest completion",
+        "il completamento più comune";
     the_gazetteer:
         "the list of known entities",
         "l’elenco delle entità note";
@@ -1367,6 +1385,15 @@ catalogue! {
     commonest_tags:
         "commonest hashtags",
         "hashtag più comuni";
+    no_entities:
+        "no entity anywhere",
+        "nessuna entità";
+    commonest_query:
+        "commonest query",
+        "query più comune";
+    commonest_text:
+        "commonest completion",
+        "completamento più comune";
     gazetteer:
         "list of known entities",
         "elenco di entità note";

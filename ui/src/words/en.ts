@@ -607,7 +607,7 @@ export const en = {
       tf_idf_logistic: 'TF-IDF and logistic regression',
       gazetteer: 'A list of known entities',
       nearest: 'The nearest training example',
-      majority: 'Always the commonest',
+      majority: 'Always the same answer',
     },
     measure: 'Measure',
     tokens: 'Tokens trained on',

@@ -613,7 +613,7 @@ export const it: Words = {
       tf_idf_logistic: 'TF-IDF e regressione logistica',
       gazetteer: 'Un elenco di entità note',
       nearest: 'L’esempio più simile',
-      majority: 'Sempre la più comune',
+      majority: 'Sempre la stessa risposta',
     },
     measure: 'Misura',
     tokens: 'Token di addestramento',

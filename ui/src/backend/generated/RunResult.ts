@@ -41,8 +41,9 @@ metrics_free?: Metrics,
  */
 free_difference?: Difference, 
 /**
- * Scores of reference classifiers on the same examples: `majority`, `untuned`, `few_shot` (untuned, with examples in its
- * prompt), these two on a part of them where they are many, as their own count of examples says.
+ * Scores of reference methods on the same examples: `majority` (the commonest answer of the training set to each, or no entities),
+ * others by task, `untuned`, `few_shot` (untuned, with examples in its prompt), these two on a part of them where they are many, as
+ * their own count of examples says.
  */
 baselines: { [key in string]: Metrics }, 
 /**
