@@ -254,6 +254,12 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
         reasons[0] == "null" && reasons[1].contains("something else") && reasons[2].contains("more than read") && reasons[3].contains("empty"),
         "{reasons:?}"
     );
+    // a label that is none of the set is told
+    b.write("theirs.jsonl", b"{\"answer\":\"order_tracking\"}\n{\"answer\":\"Refund\"}\n");
+    assert_eq!(eval("intent", "theirs.jsonl", "test.jsonl", &["--out", "labels.jsonl"])["accuracy"], 0.5);
+    let labels = std::fs::read_to_string(b.path("labels.jsonl")).expect("written");
+    let labels: Vec<serde_json::Value> = labels.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert!(labels[0]["reason"].is_null() && labels[1]["reason"].as_str().is_some_and(|why| why.contains("not one of the labels: Refund")), "{labels:?}");
     b.write("custom.jsonl", b"{\"prompt\":\"Ciao\",\"completion\":\"Buongiorno a te.\"}\n");
     b.write("said.jsonl", b"{\"prediction\":\"buongiorno, a te\"}\n");
     let free = eval("custom", "said.jsonl", "custom.jsonl", &[]);

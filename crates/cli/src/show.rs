@@ -291,10 +291,10 @@ impl Output {
         for (text, a) in texts.iter().zip(answers) {
             let answer = a.answer.as_ref().ok().map(lab::tasks::answer::show);
             if self.json {
-                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability, "reason": a.answer.as_ref().err()}));
+                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability, "reason": a.reason()}));
             } else {
-                let none = a.answer.as_ref().err().map(|reason| format!("({})", self.words.0.reason(reason)));
-                let answer = answer.or(none).unwrap_or_default();
+                let why = a.reason().map(|reason| format!("({})", self.words.0.reason(&reason)));
+                let answer = answer.into_iter().chain(why).collect::<Vec<_>>().join(" ");
                 line(&format!("{answer:<24} {:>7}  {text}", self.words.percent(a.probability)));
             }
         }

@@ -47,11 +47,15 @@ pub(crate) fn asked(examples: &[Example]) -> Cow<'_, [Example]> {
     Cow::Owned(divide::draw(examples.len(), ASKED, SEED).into_iter().map(|i| examples[i].clone()).collect())
 }
 
+/// Counted up where other answers are given, or the same ones are scored otherwise, than by the code before.
+const RULES: u32 = 2;
+
 /// All that the scores depend on. Templates, columns, the values of a database and the training examples that are shown are in
 /// what the model reads; a seed only chooses among these.
 #[derive(Serialize)]
 struct Depends<'a> {
     version: &'a str,
+    rules: u32,
     /// SHA-256 of each of the model's files.
     model: Vec<&'a str>,
     precision: Precision,
@@ -92,6 +96,7 @@ pub(crate) fn key(p: &Prepared, model: &ModelRecord, answerer: &Answerer<'_>, ex
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     Depends {
         version: crate::VERSION,
+        rules: RULES,
         model: model.files.iter().map(|f| f.sha256.as_str()).collect(),
         precision: p.recipe.precision_on(&p.device),
         kind: p.task.kind,
@@ -262,6 +267,7 @@ pub(crate) mod tests {
         let (right, other) = (Target::Label("a".into()), Target::Label("b".into()));
         let own = || Depends {
             version: "1",
+            rules: 1,
             model: vec!["m", "n"],
             precision: Precision::F32,
             kind: Kind::Intent,
@@ -278,6 +284,7 @@ pub(crate) mod tests {
         assert_eq!(own().key().expect("a key"), same);
         let changed = [
             Depends { version: "2", ..own() },
+            Depends { rules: 2, ..own() },
             Depends { model: vec!["m", "o"], ..own() },
             Depends { precision: Precision::Bf16, ..own() },
             Depends { kind: Kind::Custom, ..own() },

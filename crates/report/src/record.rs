@@ -309,7 +309,7 @@ pub struct Prediction {
     /// The same as it was calibrated on the validation set, see [`Calibration`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrated: Option<f64>,
-    /// Why the output is no answer, or not the right query, where that is known.
+    /// Why the output is no answer, not a whole one, none of the labels or not the right query, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Where the input lies on a map of the scored examples, as the untuned model sees them; only nearness means something.

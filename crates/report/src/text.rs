@@ -8,6 +8,7 @@
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+use tasks::answer::{UNENDED, UNKNOWN};
 use tasks::json_schema::MISFIT;
 use tasks::score::sql::Failure;
 use ts_rs::TS;
@@ -108,6 +109,8 @@ impl Lang {
             ("incomplete input", _) => "la query non è completa".into(),
             _ if Failure::of(reason) == Failure::Different => self.words().reason_values.into(),
             _ if Failure::of(reason) == Failure::Lucky => "il risultato è giusto solo su questi dati; su una copia con altre righe è diverso".into(),
+            (_, [tokens]) if reason.starts_with(UNENDED) => format!("non è finita entro {tokens} token"),
+            _ if reason.starts_with(UNKNOWN) => format!("non è una delle etichette: {}", &reason[UNKNOWN.len()..]),
             (_, [kib]) if reason.starts_with("longer than ") => format!("più lunga di {kib} KiB"),
             (_, [seconds]) if reason.starts_with("it was stopped after ") => format!("è stata fermata dopo {seconds} s"),
             (_, [mib]) if reason.starts_with("it was stopped when it had taken ") => format!("è stata fermata quando occupava {mib} MiB"),
@@ -1979,6 +1982,8 @@ mod tests {
             ("near \"FORM\": syntax error", "errore di sintassi vicino a \"FORM\""),
             ("it was stopped after 5 s", "è stata fermata dopo 5 s"),
             ("not JSON", "non è JSON"),
+            ("it did not end within 24 tokens", "non è finita entro 24 token"),
+            ("it is not one of the labels: reso: 3", "non è una delle etichette: reso: 3"),
             ("it does not fit the schema at /items/0 (required)", "non rispetta lo schema in /items/0 (required)"),
             // what SQLite seldom says, and what is from elsewhere, stays as it is
             ("misuse of aggregate: COUNT()", "misuse of aggregate: COUNT()"),

@@ -41,7 +41,7 @@ probability: number,
  */
 calibrated?: number | null, 
 /**
- * Why the output is no answer, or not the right query, where that is known.
+ * Why the output is no answer, not a whole one, none of the labels or not the right query, where that is known.
  */
 reason?: string | null, 
 /**
