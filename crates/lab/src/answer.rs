@@ -151,6 +151,9 @@ pub enum Mode {
 const SHOWN: usize = 12;
 /// Tokens of all of them, at most: they are read again at every question, which makes it about twice as dear.
 const SHOWN_TOKENS: usize = 128;
+/// Tokens of one that is shown by itself where all are longer than that, at most: about a page. To ask with one example costs more
+/// there, and not to ask would flatter the tuned model.
+pub(crate) const SHOWN_ALONE: usize = 512;
 
 /// Of so many answers of the training set, the longest in bytes, the tokens are counted to find the longest.
 const COUNTED: usize = 64;
@@ -238,7 +241,8 @@ impl<'a> Answerer<'a> {
     }
 
     /// The same with a few training examples to put before a question, see [`Mode::Shown`]: drawn by the seed, of every
-    /// label one first, as many as leave room for the longest of the questions and its answer.
+    /// label one first, as many as leave room for the longest of the questions and its answer. Where each is long, it is one; none
+    /// is shown only where none leaves that room or is of [`SHOWN_ALONE`] tokens at most.
     ///
     /// # Errors
     /// If an example cannot be tokenized.
@@ -249,21 +253,27 @@ impl<'a> Answerer<'a> {
             longest = longest.max(self.tokenizer.encode(&self.task.prompt(each, &question.text))?.len());
         }
         let mut shown = self.tokenizer.encode_with_bos(&self.task.prompt(once, ""))?;
-        let room = self.model.config().context.saturating_sub(longest + self.answer_tokens());
-        let most = shown.len() + SHOWN_TOKENS.min(room.saturating_sub(shown.len()));
-        let mut count = 0;
+        let room = self.model.config().context.saturating_sub(longest + self.answer_tokens() + shown.len());
+        let most = shown.len() + SHOWN_TOKENS.min(room);
+        let (mut count, mut alone) = (0, None);
         for example in prompt::to_show(training, seed) {
             let (prompt, completion) = spelled(example, each, self.task);
             let one = [self.tokenizer.encode(&prompt)?, self.tokenizer.encode(&completion)?, vec![EOS]].concat();
             if shown.len() + one.len() <= most {
                 shown.extend(one);
                 count += 1;
+            } else if alone.is_none() && one.len() <= SHOWN_ALONE.min(room) {
+                alone = Some(one);
             }
             if count == SHOWN {
                 break;
             }
         }
-        self.shown = if count > 0 { shown } else { Vec::new() };
+        self.shown = match alone {
+            _ if count > 0 => shown,
+            Some(one) => [shown, one].concat(),
+            None => Vec::new(),
+        };
         Ok(self)
     }
 

@@ -714,6 +714,9 @@ impl Compared<'_> {
             });
             left_out(tell, called, had);
         }
+        if let Some((called, why)) = untuned::unshown(self.answerer) {
+            left_out(tell, called, Err(why));
+        }
     }
 
     /// Scores what the tuned model says where nothing holds it to the form of an answer, and how far that is from what it said. Nothing

@@ -4,7 +4,7 @@
 //! So they are cut off early ([`Answerer::ending`]), only a part of a large test set is asked, and the scores are kept in the
 //! library, where later runs find them: they depend on nothing that a training changes.
 
-use crate::answer::{Answerer, Mode};
+use crate::answer::{Answerer, Mode, SHOWN_ALONE};
 use crate::error::{Error, Result};
 use crate::library::Library;
 use crate::run::Prepared;
@@ -29,6 +29,16 @@ const WAYS: [(&str, Mode, [&str; 2]); 2] = [
 pub(crate) fn ways(answerer: &Answerer<'_>) -> impl Iterator<Item = (&'static str, Mode, [&'static str; 2])> {
     let shows = answerer.shows();
     WAYS.into_iter().filter(move |(_, mode, _)| shows || *mode != Mode::Shown)
+}
+
+/// The one of [`WAYS`] that there is nothing to do for, as it is called, and why; none where it is asked in all of them.
+pub(crate) fn unshown(answerer: &Answerer<'_>) -> Option<([&'static str; 2], Error)> {
+    let (_, _, called) = WAYS.into_iter().find(|(_, mode, _)| *mode == Mode::Shown && !answerer.shows())?;
+    let why = say!(
+        "no training row has at most {SHOWN_ALONE} tokens and leaves room for the longest question and its answer in the model’s context",
+        "nessuna riga di addestramento ha al massimo {SHOWN_ALONE} token e lascia posto alla domanda più lunga e alla sua risposta nel contesto del modello"
+    );
+    Some((called, Error::Request(why)))
 }
 
 /// Examples that are asked, at most. A share of a hundred is known to 10 points (95 % interval), one below a tenth to 6, and an
@@ -258,6 +268,38 @@ pub(crate) mod tests {
         let (longest, cut) = most("answer_tokens=256");
         assert!(cut >= 2 * longest && cut <= 2 * longest + 32 && cut % 16 == 0, "{cut} for {longest}");
         assert_eq!(most("answer_tokens=4").1, 4);
+    }
+
+    /// An untuned model that is shown nothing although there is something to show would make the tuned one look better than it is.
+    #[test]
+    fn of_long_rows_one_is_shown_and_where_none_fits_that_is_told() {
+        let b = Bench::new();
+        let tokenizer = gemma::Weights::open(std::path::Path::new("../../tests/reference/tiny")).and_then(|w| gemma::Tokenizer::open(&w)).expect("a tokenizer");
+        // tokens of what stands before a question, of training rows of at least so many tokens
+        let before = |tokens: usize| {
+            let row = |i: usize| {
+                let mut prompt = format!("dove {i}");
+                while tokenizer.encode(&prompt).expect("tokens").len() < tokens {
+                    prompt += " pacco";
+                }
+                serde_json::json!({"prompt": prompt, "completion": "sì"}).to_string() + "\n"
+            };
+            std::fs::write(b.dir.path().join("train.jsonl"), (0..4).map(row).collect::<String>()).expect("written");
+            let mut request = b.request("out");
+            request.set.push("max_tokens=500".into());
+            let p = run::prepare(&b.home, &request, None).expect("a sound request");
+            let test = p.set.examples(Split::Test);
+            let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, "").expect("an answerer");
+            let answerer = answerer.showing(p.set.examples(Split::Train), test, request.seed).expect("short examples");
+            let [plain, shown] = [false, true].map(|shown| answerer.prompts(&[&test[0].text], shown).expect("short questions")[0].len());
+            assert_eq!(answerer.shows(), unshown(&answerer).is_none());
+            assert_eq!(ways(&answerer).count(), 1 + usize::from(answerer.shows()));
+            answerer.shows().then(|| shown - plain)
+        };
+        // several that are short together, one that is longer than they may be together, and none that leaves no room
+        assert!(before(20).is_some_and(|tokens| (60..=130).contains(&tokens)), "{:?}", before(20));
+        assert!(before(200).is_some_and(|tokens| (200..=220).contains(&tokens)), "{:?}", before(200));
+        assert_eq!(before(475), None);
     }
 
     #[test]
