@@ -1565,6 +1565,26 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
 }
 
 #[test]
+fn the_training_step_is_measured_in_one_shape_or_in_all_each_in_a_process_of_its_own() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    let bench = |more: &[&str]| b.run(&[&["bench", "--model", &model, "--device", "cpu", "--steps", "2"], more].concat());
+    let told = text(&bench(&["--shape", "2x8", "--targets", "3"]).stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("2x8, 3 targets a row: ") && lines[0].contains(" tokens/s, "), "{told}");
+    assert!(["  forward ", ", loss ", ", backward ", ", rest "].iter().all(|part| lines[1].contains(part)), "{told}");
+    // the tiny model has no room for the third, whose process says so
+    let out = bench(&["--shape", "all", "--json"]);
+    let shapes: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let told: Vec<_> = shapes.iter().map(|m| (m["shape"].as_str(), m["targets"].as_u64(), m["phases"].as_object().map(serde_json::Map::len))).collect();
+    assert_eq!(told, [(Some("8x64"), Some(8), Some(3)), (Some("4x256"), Some(16), Some(3))], "{}", text(&out.stderr));
+    assert!(shapes.iter().all(|m| m["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0)), "{shapes:?}");
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("1024 tokens is longer than the model's context"), "{}", text(&out.stderr));
+    let refused = bench(&["--shape", "8by64"]);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("such as 8x64, or all"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn a_sweep_chooses_on_validation_alone_and_goes_on_where_it_stopped() {
     let b = Bench::new();
     let mut args = b.train("sweep", &["--try", "learning_rate=1e-2,1e-6", "--try", "rank=2,4", "--set", "epochs=4", "--method", "head", "--json"]);

@@ -14,6 +14,7 @@ mod words;
 
 use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Parts, Under};
 use clap::{CommandFactory, FromArgMatches};
+use lab::bench::Choice;
 use lab::check::Severity;
 use lab::child::Children;
 use lab::devices;
@@ -29,7 +30,7 @@ use lab::search::Index;
 use lab::set::{DataSet, Source, Split};
 use lab::study::Study;
 use lab::sweep::Sweep;
-use lab::{Event, Home, Kind, Result, forecast, look, models, run, vectors};
+use lab::{Event, Home, Kind, Result, bench, forecast, look, models, run, vectors};
 use show::Output;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -236,10 +237,19 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.path(&folder);
         }
         Command::Bench { device, model, shape, targets, steps, method, set } => {
-            let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
+            let shape = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
             ready(&home, &device, out)?;
-            let choice = lab::bench::Choice { model, device, rows, time, targets, steps, set, method };
-            out.bench(&lab::bench::step(&home, &choice)?);
+            let [rows, time] = shape.unwrap_or_default();
+            let choice = Choice { model, device, rows, time, targets, steps, set, method };
+            if shape.is_some() {
+                out.bench(&bench::step(&home, &choice)?);
+                return Ok(ExitCode::SUCCESS);
+            }
+            // Ctrl-C ends the whole group, the children that measure included
+            let children = Children::own()?;
+            for [rows, time, targets] in bench::SHAPES {
+                out.bench(&bench::apart(&home, &Choice { rows, time, targets, ..choice.clone() }, &children)?);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

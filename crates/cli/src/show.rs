@@ -380,6 +380,13 @@ impl Output {
         if self.json {
             return json_line(m);
         }
-        line(&self.words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes, m.floor_share));
+        let words = self.words;
+        let measured = words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes, m.floor_share);
+        line(&format!("{}: {measured}", words.shape(&m.shape, m.targets)));
+        let all: Vec<String> = m.phases.iter().map(|(phase, seconds)| words.phase(*phase, *seconds)).collect();
+        // a device that works on while the program goes on tells no parts
+        if !all.is_empty() {
+            line(&format!("  {}, {}", all.join(", "), words.rest((m.seconds_per_step - m.phases.values().sum::<f64>()).max(0.0))));
+        }
     }
 }

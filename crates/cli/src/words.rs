@@ -9,6 +9,7 @@
 //! in their place. What `clap` itself writes around them, and what it says of a wrong command line, it
 //! has in English only: [`translated`] replaces those fixed phrases in the finished text.
 
+use lab::bench::Phase;
 use lab::device::{Info, Parity};
 use lab::forecast::Forecast;
 use lab::microscope::Role;
@@ -733,6 +734,28 @@ impl Words {
         )
     }
 
+    /// The shape of a batch.
+    pub fn shape(self, shape: &str, targets: usize) -> String {
+        let targets = self.count(targets, ["target", "targets", "bersaglio", "bersagli"]);
+        both!(self, "{shape}, {targets} a row", "{shape}, {targets} per riga")
+    }
+
+    /// How long a part of a step takes.
+    pub fn phase(self, phase: Phase, seconds: f64) -> String {
+        let name = match phase {
+            Phase::Forward => self.pick("forward", "passata in avanti"),
+            Phase::Loss => self.pick("loss", "perdita"),
+            Phase::Backward => self.pick("backward", "all’indietro"),
+        };
+        format!("{name} {} s", self.0.decimal(seconds, 3))
+    }
+
+    /// How long what is left of a step takes.
+    pub fn rest(self, seconds: f64) -> String {
+        let seconds = self.0.decimal(seconds, 3);
+        both!(self, "rest {seconds} s (clipping and AdamW)", "resto {seconds} s (limite del gradiente e AdamW)")
+    }
+
     /// The system refuses threads.
     pub fn no_threads(self, cause: impl Display) -> String {
         both!(self, "threads cannot be started: {cause}", "impossibile avviare i thread: {cause}")
@@ -748,7 +771,7 @@ impl Words {
 
     /// A shape that cannot be read.
     pub fn bad_shape(self, text: &str) -> String {
-        both!(self, "--shape {text}: write rows x tokens, such as 8x64", "--shape {text}: scrivere righe x token, per esempio 8x64")
+        both!(self, "--shape {text}: write rows x tokens, such as 8x64, or all", "--shape {text}: scrivere righe x token, per esempio 8x64, oppure all")
     }
 }
 
@@ -975,8 +998,8 @@ const HELP: &[(&str, &str, &str)] = &[
     ("unpack", "out", "Cartella da creare"),
     ("bench", "", "Misura il passo di addestramento su token casuali"),
     ("bench", "model", "Nome o percorso del modello"),
-    ("bench", "shape", "Righe e token per riga"),
-    ("bench", "targets", "Bersagli per riga"),
+    ("bench", "shape", "Righe e token per riga, oppure all: quattro forme con i loro bersagli, ciascuna in un processo suo"),
+    ("bench", "targets", "Bersagli per riga, dove si indica una forma sola"),
     ("bench", "steps", "Passi da cronometrare, dopo uno che non conta"),
     ("bench", "method", "Che cosa si addestra"),
     ("bench", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
@@ -1154,6 +1177,11 @@ mod tests {
             w.class("x", [0.5; 3], 1),
             w.measured(1.0, 1.0, 1, 1, None),
             w.measured(1.0, 1.0, 1, 1, Some(0.5)),
+            w.shape("8x64", 8),
+            w.phase(Phase::Forward, 0.5),
+            w.phase(Phase::Loss, 0.5),
+            w.phase(Phase::Backward, 0.5),
+            w.rest(0.5),
             w.no_threads("x"),
             w.what_to_evaluate().into(),
             w.bad_shape("x"),
