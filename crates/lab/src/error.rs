@@ -43,6 +43,9 @@ pub enum Error {
     /// The device of a run was lost, and the run waits to be gone on with.
     #[error("{0}")]
     Waits(String),
+    /// What a run costs could not be measured, which says nothing of the run itself.
+    #[error("{0}")]
+    Unmeasured(String),
 }
 
 impl Error {

@@ -86,7 +86,7 @@ pub struct Forecast {
 /// Measures what a run will cost. Nothing is written.
 ///
 /// # Errors
-/// If the run itself would be refused, with its reason; if the measurement fails, or is cancelled.
+/// If the run itself would be refused, with its reason; [`Error::Unmeasured`] if the measurement fails, or is cancelled.
 pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
     // the child that measures does not know which devices this process has lost
     let device = devices::find(home, &request.device, children, &mut |_| {}, cancel)?.id;
@@ -133,12 +133,12 @@ fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool)
     let said = children.answer(&[MEASURE.as_ref(), home.path().as_os_str()], &input, cancel).map_err(|failed| match failed {
         // the reason why the run itself would be refused
         Failed::Because { ended, last } if ended.is_empty() => Error::Request(last),
-        other => Error::request(say!(
+        other => Error::Unmeasured(say!(
             "the run could not be measured: {other}; if memory is short, choose a smaller batch or max_tokens, or precision=f16",
             "l’addestramento non si è potuto misurare: {other}; se la memoria è poca, scegli un batch o un max_tokens più piccolo, oppure precision=f16"
         )),
     })?;
-    serde_json::from_str(said.trim()).map_err(|e| Error::request(say!("the measurement cannot be read: {e}", "la misura non si può leggere: {e}")))
+    serde_json::from_str(said.trim()).map_err(|e| Error::Unmeasured(say!("the measurement cannot be read: {e}", "la misura non si può leggere: {e}")))
 }
 
 /// Measures in this process, which must be new: what the child does. The request is read from `input`.
@@ -548,7 +548,7 @@ mod tests {
                 }
             };
             let result = run::train(&b.home, request, &mut listen, &AtomicBool::new(false)).expect("a run");
-            assert_eq!(result.baselines.keys().collect::<Vec<_>>(), ["few_shot", "nearest", "untuned"]);
+            assert_eq!(result.baselines.keys().collect::<Vec<_>>(), ["few_shot", "majority", "nearest", "untuned"]);
             (told, result)
         };
         let told = |remembered: bool| [("model", false), ("untuned", remembered), ("few_shot", remembered)].map(|(s, r)| (s.to_string(), r));

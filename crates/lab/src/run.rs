@@ -436,6 +436,7 @@ fn train_on(
         metrics: None,
         evaluated_on: String::new(),
         metrics_free: None,
+        free_difference: None,
         baselines: BTreeMap::new(),
         train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, first_step_seconds, ..TrainRecord::default() },
         trained: Vec::new(),
@@ -703,11 +704,8 @@ impl Compared<'_> {
         }
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
-            let free = caught(|| {
-                let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Free, self.stop)? else { return Ok(None) };
-                Ok(Some(scorer.score(examples, &answers)?.0))
-            });
-            left_out(tell, ["free answers", "risposte libere"], free.map(|scores| self.result.metrics_free = scores));
+            let free = caught(|| self.free(examples, &texts, &mut scorer, &said, &mut predictions));
+            left_out(tell, ["free answers", "risposte libere"], free);
         }
         // what there is can be looked at while the untuned model is asked, which takes longest
         left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
@@ -724,6 +722,22 @@ impl Compared<'_> {
             });
             left_out(tell, called, had);
         }
+        if let Some((called, why)) = untuned::unshown(self.answerer) {
+            left_out(tell, called, Err(why));
+        }
+    }
+
+    /// Scores what the tuned model says where nothing holds it to the form of an answer, and how far that is from what it said. Nothing
+    /// is noted if it was stopped.
+    fn free(&mut self, examples: &[Example], texts: &[&str], scorer: &mut Scorer, said: &[Answer], predictions: &mut [Prediction]) -> Result<()> {
+        let Some(answers) = self.answerer.answer_until(Some(self.tuned), texts, Mode::Free, self.stop)? else { return Ok(()) };
+        let (scores, scored) = scorer.score(examples, &answers)?;
+        self.result.free_difference = Some(task::difference(examples, (&answers[..], &scored[..]), (said, &*predictions)));
+        self.result.metrics_free = Some(scores);
+        for (own, free) in predictions.iter_mut().zip(&scored) {
+            own.free_score = Some(free.score);
+        }
+        save_predictions(&self.out.join(PREDICTIONS), predictions)
     }
 
     /// That a system was scored.

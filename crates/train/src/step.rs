@@ -8,7 +8,7 @@ use gemma::generate::{EOS, PAD};
 use gemma::head::View;
 use gemma::{Gemma, Head, Layout, Trained, loss};
 use say::say;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -93,7 +93,7 @@ pub fn targets(batch: &Batch, objective: Objective) -> usize {
 }
 
 /// A part of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// The blocks.
