@@ -64,7 +64,9 @@ impl Bench {
     /// Arguments of a short training of the tiny model.
     fn train<'a>(&self, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let model = Box::leak(tiny().display().to_string().into_boxed_str());
-        let mut args = vec!["train", "--task", "intent", "--data", ".", "--model", model, "--out", out, "--set", "epochs=3", "--set", "batch=4"];
+        // few tests want to know what it would cost, and to measure that takes as long as the run
+        let mut args = vec!["train", "--no-forecast", "--task", "intent", "--data", ".", "--model", model, "--out", out];
+        args.extend(["--set", "epochs=3", "--set", "batch=4"]);
         args.extend(more);
         args
     }
@@ -80,7 +82,8 @@ impl Bench {
         // of a model that is a file, a report does not tell where it lies
         let model = tiny().display().to_string();
         assert!(!told.to_string().contains(&model), "{command}");
-        let again = self.run(&command.split(' ').skip(1).map(|word| if word == "reference/tiny" { model.as_str() } else { word }).collect::<Vec<_>>());
+        let again = command.split(' ').skip(1).map(|word| if word == "reference/tiny" { model.as_str() } else { word });
+        let again = self.run(&again.chain(["--no-forecast"]).collect::<Vec<_>>());
         assert!(again.status.success(), "{command}: {}", text(&again.stderr));
         for name in ["predictions.jsonl", "adapter/adapter_model.safetensors"] {
             let of = |folder: &str| std::fs::read(self.path(folder).join(name)).expect("there");
@@ -150,6 +153,11 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         assert!(result["baselines"]["majority"]["accuracy"].is_number() && result["baselines"]["untuned"]["accuracy"].is_number());
         assert!(result["baselines"]["few_shot"]["accuracy"].is_number(), "{method}");
         assert_eq!(result["metrics_free"].is_object(), method != "head");
+        if method != "head" {
+            let gap = |of: &serde_json::Value| of["metrics"]["accuracy"].as_f64().unwrap_or(2.0) - of["metrics_free"]["accuracy"].as_f64().unwrap_or(-2.0);
+            let found = &result["free_difference"];
+            assert!(found["difference"].as_f64().is_some_and(|d| (d - gap(&result)).abs() < 1e-9) && found["difference_ci"][1].is_number(), "{found}");
+        }
         let predictions = std::fs::read_to_string(b.path("out/predictions.jsonl")).expect("predictions");
         assert_eq!(predictions.lines().count(), 2);
         assert!(!predictions.contains("\"place\""), "two examples make no map");
@@ -246,6 +254,12 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
         reasons[0] == "null" && reasons[1].contains("something else") && reasons[2].contains("more than read") && reasons[3].contains("empty"),
         "{reasons:?}"
     );
+    // a label that is none of the set is told
+    b.write("theirs.jsonl", b"{\"answer\":\"order_tracking\"}\n{\"answer\":\"Refund\"}\n");
+    assert_eq!(eval("intent", "theirs.jsonl", "test.jsonl", &["--out", "labels.jsonl"])["accuracy"], 0.5);
+    let labels = std::fs::read_to_string(b.path("labels.jsonl")).expect("written");
+    let labels: Vec<serde_json::Value> = labels.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert!(labels[0]["reason"].is_null() && labels[1]["reason"].as_str().is_some_and(|why| why.contains("not one of the labels: Refund")), "{labels:?}");
     b.write("custom.jsonl", b"{\"prompt\":\"Ciao\",\"completion\":\"Buongiorno a te.\"}\n");
     b.write("said.jsonl", b"{\"prediction\":\"buongiorno, a te\"}\n");
     let free = eval("custom", "said.jsonl", "custom.jsonl", &[]);
@@ -303,7 +317,7 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
     let model = tiny().display().to_string();
     for (task, train, test, metrics, baselines) in [
         ("entities", shipped("entities-it/train.jsonl", 8), shipped("entities-it/test.jsonl", 2), vec!["precision", "recall", "f1"], vec!["gazetteer"]),
-        ("hashtags", shipped("hashtags-it/train.jsonl", 8), shipped("hashtags-it/test.jsonl", 2), vec!["f1", "at_least_one_hit"], vec!["majority", "nearest"]),
+        ("hashtags", shipped("hashtags-it/train.jsonl", 8), shipped("hashtags-it/test.jsonl", 2), vec!["f1", "at_least_one_hit"], vec!["nearest"]),
         ("sql", queries.clone(), queries.clone(), vec!["execution_accuracy", "exact_match", "valid_sql"], vec!["nearest"]),
         ("custom", texts.clone(), texts.clone(), vec!["exact_match", "rouge_l", "chrf"], vec!["nearest"]),
     ] {
@@ -354,7 +368,8 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
             assert!(value.is_number() && ci.as_array().is_some_and(|ci| ci.len() == 2), "{task}: {metric} in {}", result["metrics"]);
         }
         assert_eq!(result["metrics_free"].is_object(), task != "custom");
-        for baseline in baselines.into_iter().chain(["untuned", "few_shot"]) {
+        assert_eq!(result["free_difference"]["difference"].is_number(), task != "custom");
+        for baseline in baselines.into_iter().chain(["majority", "untuned", "few_shot"]) {
             assert!(result["baselines"][baseline].is_object(), "{task}: no {baseline}");
         }
         // on the training questions themselves the nearest one is the same
@@ -366,6 +381,7 @@ fn a_run_of_every_other_task_leaves_a_whole_folder_that_can_be_used() {
         assert_eq!(predictions.len(), test.lines().count());
         for p in &predictions {
             let output = p["output"].as_str().expect("an output");
+            assert_eq!(p["free_score"].is_number(), task != "custom", "{p}");
             assert!(p["answer"].is_string() || p["reason"].is_string(), "{task}: no answer and no reason in {p}");
             match task {
                 "entities" => assert!(output.starts_with(" ["), "{output}"),
@@ -803,9 +819,12 @@ fn bad_data_is_refused_with_file_and_row() {
     let good = "{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"b\"}\n";
     refused("empty.jsonl", b"", &[], &["empty.jsonl", "holds no example"]);
     refused("bad.jsonl", format!("{good}{{\"text\":").as_bytes(), &[], &["bad.jsonl:3", "not valid JSON"]);
-    // Windows-1252 alone is read; beside UTF-8 it is a mistake
+    // a whole file in Windows-1252 is read; beside UTF-8, or a byte of it in plain text, it is a mistake
     let mixed = ["{\"text\":\"è\",\"label\":\"a\"}\n".as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat();
     refused("latin.jsonl", &[good.as_bytes(), &mixed].concat(), &[], &["latin.jsonl:4", "UTF-8"]);
+    let broken = [good.as_bytes(), b"{\"text\":\"perch\xe9\",\"label\":\"a\"}\n"].concat();
+    refused("byte.jsonl", &broken, &[], &["byte.jsonl:3: column 15", "is not valid UTF-8", "byte 0xE9", "save the whole file as UTF-8"]);
+    refused("byte.json", &[&b"["[..], &broken[good.len()..], b"]"].concat(), &[], &["byte.json:1: column 16", "is not valid UTF-8", "byte 0xE9"]);
     refused("one.jsonl", b"{\"text\":\"uno\",\"label\":\"a\"}\n{\"text\":\"due\",\"label\":\"a\"}\n", &[], &["one.jsonl:1", "at least two"]);
     refused("blank.jsonl", format!("{good}{{\"text\":\"  \",\"label\":\"a\"}}\n").as_bytes(), &[], &["blank.jsonl:3", "empty text"]);
     let long = format!("{good}{{\"text\":\"{}\",\"label\":\"a\"}}\n", "parola ".repeat(3000));
@@ -828,17 +847,23 @@ fn bad_models_are_refused_with_file_and_tensor() {
     let refused = |file: &Path, parts: &[&str]| b.refused(&model(file).iter().map(String::as_str).collect::<Vec<_>>(), parts);
     refused(&b.write("cut.gguf", &whole[..whole.len() / 2]), &["cut.gguf", "truncated", "fetch it again"]);
     refused(&b.write("text.gguf", b"not a model at all"), &["text.gguf", "not a GGUF file"]);
-    let renamed = |from: &str, to: &str| {
-        let at = whole.windows(from.len()).position(|w| w == from.as_bytes()).expect("in the file");
-        let mut bytes = whole.clone();
+    let place = |bytes: &[u8], of: &str| bytes.windows(of.len()).position(|w| w == of.as_bytes()).expect("in the file");
+    let renamed = |bytes: &[u8], from: &str, to: &str| {
+        let (at, mut bytes) = (place(bytes, from), bytes.to_vec());
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         bytes
     };
-    refused(&b.write("arch.gguf", &renamed("gemma3", "llama7")), &["arch.gguf", "architecture `llama7`"]);
+    refused(&b.write("arch.gguf", &renamed(&whole, "gemma3", "llama7")), &["arch.gguf", "architecture `llama7`"]);
     refused(
-        &b.write("missing.gguf", &renamed("blk.2.attn_q.weight", "blk.2.attn_X.weight")),
+        &b.write("missing.gguf", &renamed(&whole, "blk.2.attn_q.weight", "blk.2.attn_X.weight")),
         &["missing.gguf", "model.layers.2.self_attn.q_proj.weight", "is missing"],
     );
+    // behind a tensor's name stand the number of its dimensions, in four bytes, and the dimensions, in eight each
+    let gate = "blk.1.ffn_gate.weight";
+    let dimensions = place(&whole, gate) + gate.len() + 4;
+    let mut turned = whole.clone();
+    turned[dimensions..dimensions + 16].rotate_left(8);
+    refused(&b.write("shape.gguf", &turned), &["shape.gguf", "model.layers.1.mlp.gate_proj.weight", "has shape [32, 64]", "wants [64, 32]"]);
 
     let folder = b.path("hf");
     std::fs::create_dir(&folder).expect("a folder");
@@ -851,16 +876,55 @@ fn bad_models_are_refused_with_file_and_tensor() {
         std::fs::write(folder.join("config.json"), config.replace(from, to)).expect("written");
     };
     with("\"intermediate_size\": 64", "\"intermediate_size\": 65");
-    refused(&folder, &["model.layers.0.mlp.gate_proj.weight", "shape"]);
+    refused(&folder, &["model.safetensors", "model.layers.0.mlp.gate_proj.weight", "shape"]);
     with("\"model_type\": \"gemma3_text\"", "\"model_type\": \"llama\"");
     refused(&folder, &["config.json", "`llama`"]);
     std::fs::write(folder.join("config.json"), &config).expect("restored");
     let weights = std::fs::read(folder.join("model.safetensors")).expect("weights");
+    let name = "model.layers.2.self_attn.q_proj.weight";
+    std::fs::write(folder.join("model.safetensors"), renamed(&weights, name, &name.replace("q_proj", "X_proj"))).expect("renamed");
+    refused(&folder, &["hf: ", name, "is missing"]);
     std::fs::write(folder.join("model.safetensors"), &weights[..weights.len() - 100]).expect("cut");
     refused(&folder, &["model.safetensors", "fetch it again"]);
     std::fs::write(folder.join("model.safetensors"), b"").expect("emptied");
     refused(&folder, &["model.safetensors"]);
     refused(&b.path("nowhere"), &["nowhere", "known models are"]);
+
+    let folder = b.path("sharded");
+    std::fs::create_dir(&folder).expect("a folder");
+    let (index, shards) = ("model.safetensors.index.json", ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]);
+    let restore = || {
+        for file in ["config.json", index, shards[0], shards[1]] {
+            std::fs::copy(tiny().join("hf-sharded").join(file), folder.join(file)).expect("copied");
+        }
+    };
+    restore();
+    std::fs::copy(tiny().join("tokenizer.json"), folder.join("tokenizer.json")).expect("copied");
+    std::fs::remove_file(folder.join(shards[1])).expect("removed");
+    refused(&folder, &[shards[1], "is not there", "fetch the folder again"]);
+    std::fs::copy(folder.join(shards[0]), folder.join(shards[1])).expect("copied");
+    refused(&folder, &[shards[1], "tensor `model.", "is in two shards"]);
+    restore();
+    let listed = std::fs::read_to_string(folder.join(index)).expect("the index");
+    let with = |from: &str, to: &str| {
+        assert!(listed.contains(from), "{from} is in the index");
+        std::fs::write(folder.join(index), listed.replace(from, to)).expect("written");
+    };
+    with(name, "model.layers.2.self_attn.X_proj.weight");
+    refused(&folder, &[index, "model.layers.2.self_attn.X_proj.weight", "in no shard"]);
+    for outside in ["../x", "..", "sub/model.safetensors", "/model.safetensors"] {
+        with(shards[0], outside);
+        refused(&folder, &[index, &format!("outside its folder (`{outside}`)")]);
+    }
+    with("weight_map", "weights");
+    refused(&folder, &[index, "has no `weight_map`"]);
+    std::fs::write(folder.join(index), &listed[..listed.len() / 2]).expect("cut");
+    refused(&folder, &[index, "not valid JSON", "fetch it again"]);
+    // a part of a shard
+    restore();
+    let part = std::fs::read(folder.join(shards[0])).expect("a shard");
+    std::fs::write(folder.join(shards[0]), &part[..part.len() - 1]).expect("cut");
+    refused(&folder, &[shards[0], "not a complete safetensors file"]);
 }
 
 #[test]
@@ -1218,6 +1282,7 @@ fn rows_are_edited_and_trained_on_as_edited() {
         "epochs=1",
         "--set",
         "batch=4",
+        "--no-forecast",
     ]);
     assert!(exported.status.success(), "{}", text(&exported.stderr));
     let predictions = |run: &str| std::fs::read_to_string(b.path(run).join("predictions.jsonl")).expect("predictions");
@@ -1243,7 +1308,7 @@ fn a_run_on_a_table_in_several_files_is_packed_with_all_of_them() {
     std::fs::remove_file(b.path("train.jsonl")).expect("removed");
     let model = tiny().display().to_string();
     let files = ["--train", "train-00000-of-00002.jsonl", "--validation", "validation.jsonl", "--test", "test.jsonl"];
-    let train = [&["train", "--task", "intent", "--model", &model, "--out", "out", "--set", "epochs=1"], &files[..]].concat();
+    let train = [&["train", "--task", "intent", "--model", &model, "--out", "out", "--set", "epochs=1", "--no-forecast"], &files[..]].concat();
     let trained = b.run(&train);
     assert!(trained.status.success(), "{}", text(&trained.stderr));
     assert!(b.run(&["pack", "out", "--out", "run.lapidary"]).status.success());
@@ -1271,7 +1336,8 @@ fn files_of_a_set_that_have_names_of_their_own_are_one_set() {
     let data = |command: &str, more: &[&str]| b.run(&[&["data", command, "a.jsonl"], &parts[..], more].concat());
     let train = |out: &str| {
         let model = tiny().display().to_string();
-        b.run(&[&["train", "--train", "a.jsonl"], &parts[..], &["--model", &model, "--out", out, "--edited", "--set", "epochs=1", "--set", "batch=4"]].concat())
+        let how = ["--model", &model, "--out", out, "--edited", "--set", "epochs=1", "--set", "batch=4", "--no-forecast"];
+        b.run(&[&["train", "--train", "a.jsonl"], &parts[..], &how].concat())
     };
     let counted = |more: &[&str]| text(&data("check", more).stdout);
     assert!(counted(&[]).contains("8 train, 2 validation, 2 test"), "{}", counted(&[]));
@@ -1387,7 +1453,7 @@ fn an_adapter_of_another_model_is_refused() {
         std::fs::copy(tiny().join(file), copy.join(file)).expect("copied");
     }
     let path = copy.display().to_string();
-    let done = b.run(&["train", "--task", "intent", "--data", ".", "--model", &path, "--out", "out", "--set", "epochs=1"]);
+    let done = b.run(&["train", "--task", "intent", "--data", ".", "--model", &path, "--out", "out", "--set", "epochs=1", "--no-forecast"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     let mut weights = std::fs::read(copy.join("model.safetensors")).expect("weights");
     let last = weights.len() - 1;
@@ -1441,7 +1507,7 @@ fn a_trained_model_is_exported_for_other_programs() {
     let bases = [tiny(), tiny().join("tiny-f32.gguf")].map(|base| base.display().to_string());
     let ways = [("completion", "dora=false"), ("completion", "dora=true"), ("full", "dora=false")];
     for (base, (method, dora)) in bases.iter().flat_map(|base| ways.map(|way| (base, way))) {
-        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--set", dora, "--out", "run"];
+        let more = ["--set", "epochs=3", "--set", "batch=4", "--set", "learning_rate=0.01", "--set", dora, "--out", "run", "--no-forecast"];
         let trained = b.run(&[["train", "--task", "intent", "--data", ".", "--model", base, "--method", method].as_slice(), &more].concat());
         assert!(trained.status.success(), "{}", text(&trained.stderr));
         let wanted = tuned_values(Path::new(base), Some(&b.path("run")));
@@ -1482,7 +1548,7 @@ fn a_trained_model_is_exported_for_other_programs() {
     let spans = r#"{"text":"Anna va a Roma","entities":[{"start":0,"end":4,"type":"people"},{"start":10,"end":14,"type":"places"}]}"#;
     b.write("spans.jsonl", [spans; 4].join("\n").as_bytes());
     let model = tiny().display().to_string();
-    let tagged = b.run(&["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "tags", "--set", "epochs=1"]);
+    let tagged = b.run(&["train", "--task", "entities", "--train", "spans.jsonl", "--model", &model, "--out", "tags", "--set", "epochs=1", "--no-forecast"]);
     assert!(tagged.status.success(), "{}", text(&tagged.stderr));
     assert!(b.run(&["export", "tags", "--format", "adapter", "--out", "tagger"]).status.success());
     let page = std::fs::read_to_string(b.path("tagger/README.md")).expect("a page");
@@ -1524,9 +1590,46 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
         // the file has a header with names
         assert!(real > foretold && real < 1.1 * foretold, "{folder}: {foretold} foretold, {real}");
     }
+    // without being asked it is told on the terminal, in one line before the training, and the folder of the run is as without it
+    let plain: Vec<&str> = b.train("told", &["--method", "head"]).into_iter().filter(|arg| *arg != "--no-forecast").collect();
+    let told = |args: &[&str]| {
+        let out = b.run(args);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        text(&out.stderr)
+    };
+    let said = told(&plain);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.starts_with("about ") && first.contains(" s of training (6 steps), ") && first.contains("GB a checkpoint"), "{said}");
+    assert!(said.lines().nth(1).is_some_and(|line| line.contains("method head")), "{said}");
+    assert!(!std::fs::read_to_string(b.path("told/run.toml")).expect("run.toml").contains("forecast"));
+    for (out, flag) in [("quiet", "--quiet"), ("json", "--json"), ("without", "--no-forecast")] {
+        let args: Vec<&str> = plain.iter().map(|arg| if *arg == "told" { out } else { *arg }).chain([flag]).collect();
+        assert!(!told(&args).contains("of scoring"), "{flag}");
+    }
     // what would be refused is refused for the same reason
     b.write("train.jsonl", b"{\"text\": 1");
+    b.refused(&plain.iter().map(|arg| if *arg == "told" { "out" } else { *arg }).collect::<Vec<_>>(), &["train.jsonl:1"]);
     b.refused(&b.train("out", &["--forecast"]), &["train.jsonl:1"]);
+}
+
+#[test]
+fn the_training_step_is_measured_in_one_shape_or_in_all_each_in_a_process_of_its_own() {
+    let b = Bench::new();
+    let model = tiny().display().to_string();
+    let bench = |more: &[&str]| b.run(&[&["bench", "--model", &model, "--device", "cpu", "--steps", "2"], more].concat());
+    let told = text(&bench(&["--shape", "2x8", "--targets", "3"]).stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("2x8, 3 targets a row: ") && lines[0].contains(" tokens/s, "), "{told}");
+    assert!(["  forward ", ", loss ", ", backward ", ", rest "].iter().all(|part| lines[1].contains(part)), "{told}");
+    // the tiny model has no room for the third, whose process says so
+    let out = bench(&["--shape", "all", "--json"]);
+    let shapes: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let told: Vec<_> = shapes.iter().map(|m| (m["shape"].as_str(), m["targets"].as_u64(), m["phases"].as_object().map(serde_json::Map::len))).collect();
+    assert_eq!(told, [(Some("8x64"), Some(8), Some(3)), (Some("4x256"), Some(16), Some(3))], "{}", text(&out.stderr));
+    assert!(shapes.iter().all(|m| m["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0)), "{shapes:?}");
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("1024 tokens is longer than the model's context"), "{}", text(&out.stderr));
+    let refused = bench(&["--shape", "8by64"]);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("such as 8x64, or all"), "{}", text(&refused.stderr));
 }
 
 #[test]

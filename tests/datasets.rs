@@ -231,7 +231,9 @@ fn wrong_queries_give_wrong_results() {
     assert!(all > 400 && unseen.len() * 20 < all, "{} of {all} wrong queries find what the right ones do:\n{}", unseen.len(), unseen.join("\n"));
 }
 
-/// With the tokens of the real model: a grammar that one of them cannot cross would keep the model from the right answer.
+/// With the tokens of the real model: a grammar that one of them cannot cross would keep the model from the right answer. The grammar is
+/// held to what may decide about it, the training and validation queries. Of the test queries only the share that can be written is known
+/// here, and not which cannot: who would widen the grammar for them would choose on the test set.
 #[test]
 fn every_query_can_be_written_under_constraint() {
     let Some(weights) = real_weights() else { return };
@@ -246,24 +248,24 @@ fn every_query_can_be_written_under_constraint() {
     let scope = Scope::new(database.tables(), &names);
     let grammar = tasks::grammar::sql(database.tables(), &names);
     let database = RefCell::new(database);
-    let mut beyond = Vec::new();
-    // those that no run learns from, and that are written in more ways
-    for (place, row) in &set[&Split::Test] {
+    // where a query cannot be gone on with as it is, if anywhere
+    let refused = |place: &str, row: &Pair| {
         let rows = vocabulary.rows(std::slice::from_ref(&grammar)).expect("a grammar");
         let constraint = Scoped::new(rows, &vocabulary, &scope, Some(&database));
         let mut tokens = tokenizer.encode(&format!(" {}", row.sql)).expect("tokens");
         tokens.push(EOS);
-        let refused = (0..tokens.len()).find(|&n| match constraint.next(0, &tokens[..n]) {
+        let at = (0..tokens.len()).find(|&n| match constraint.next(0, &tokens[..n]) {
             Allowed::Only(allowed) => !allowed.contains(&tokens[n]),
             Allowed::Any => false,
-        });
-        if let Some(n) = refused {
-            beyond.push(format!("{place}: {:?} cannot follow {}", tokenizer.decode(&tokens[n..=n]), tokenizer.decode(&tokens[..n]).expect("text")));
-        }
-    }
-    // no training row gives a name by AS, and five test rows do where another query would find the same
-    let named = |place: &String| place.ends_with(" AS");
-    assert!(beyond.len() <= 5 && beyond.iter().all(named), "{}", beyond.join("\n"));
+        })?;
+        Some(format!("{place}: {:?} cannot follow {}", tokenizer.decode(&tokens[at..=at]), tokenizer.decode(&tokens[..at]).expect("text")))
+    };
+    let chosen = [Split::Train, Split::Validation].into_iter().flat_map(|split| &set[&split]);
+    let beyond: Vec<String> = chosen.filter_map(|(place, row)| refused(place, row)).collect();
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+    let test = &set[&Split::Test];
+    let written = test.iter().filter(|(place, row)| refused(place, row).is_none()).count();
+    assert!(written * 10 >= test.len() * 9, "{written} of {} test queries can be written", test.len());
 }
 
 /// A query without its values: another value makes no other query.

@@ -82,18 +82,25 @@ fn at(examples: &[Encoded], step: usize) -> usize {
     data::batch::epoch(examples, 1, SEED, 0)[step][0]
 }
 
+/// The classes of an example as an untrained head sees them, the likeliest last.
+fn ranked(model: &Gemma, examples: &[Encoded], row: usize) -> Vec<u32> {
+    let tuned = with_head(model, CLASSES, 0.0);
+    let batch = Batch::new(examples, &[row], model.layout());
+    let logits = step::classify(model, &tuned.trained, tuned.head.as_ref().expect("a head"), &batch).expect("runs");
+    let logits: Vec<f32> = gemma::lora::values(logits);
+    let mut classes: Vec<u32> = (0..CLASSES as u32).collect();
+    classes.sort_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize]));
+    classes
+}
+
 /// As [`classed`], with a token in the example of each of these steps, whose class is then the one that an untrained head holds
 /// for the least likely: where the token is large, that is very wrong.
 fn planted(model: &Gemma, count: usize, plants: &[(usize, u32)]) -> Vec<Encoded> {
-    let tuned = with_head(model, CLASSES, 0.0);
     let mut examples = classed(count);
     for &(step, token) in plants {
         let row = at(&examples, step);
         examples[row].ids[4] = token;
-        let batch = Batch::new(&examples, &[row], model.layout());
-        let logits = step::classify(model, &tuned.trained, tuned.head.as_ref().expect("a head"), &batch).expect("runs");
-        let logits: Vec<f32> = gemma::lora::values(logits);
-        examples[row].marks[0].class = (0..logits.len()).min_by(|&a, &b| logits[a].total_cmp(&logits[b])).expect("classes") as u32;
+        examples[row].marks[0].class = ranked(model, &examples, row)[0];
     }
     examples
 }
@@ -355,6 +362,28 @@ fn a_gradient_that_overflows_and_one_that_is_far_too_large_cost_a_batch() {
     assert_eq!((outcome.progress.repairs, outcome.progress.skipped), (1, [8, 30].into()));
 }
 
+/// A head that is sure of an example and right has a loss and a gradient of nothing: only the residual stream tells.
+#[test]
+fn activations_far_beyond_the_usual_cost_a_batch_though_loss_and_gradient_are_sound() {
+    let model = poisoned();
+    let mut examples = planted(&model, 40, &[(20, SPIKE)]);
+    let row = at(&examples, 20);
+    examples[row].marks[0].class = ranked(&model, &examples, row)[CLASSES - 1];
+    let mut seen = Seen::by(best_at_fifteen);
+    let outcome = run(&model, with_head(&model, CLASSES, 0.0), &examples, &settings(), &mut seen).expect("ends");
+    let expected = [(21, Some(Symptom::ActivationRange), Remedy::HalveRate), (21, Some(Symptom::ActivationRange), Remedy::SkipBatch), (31, None, Remedy::None)];
+    assert_eq!(seen.health(), expected);
+    assert_eq!((outcome.progress.repairs, outcome.progress.skipped), (1, [20].into()));
+    let told = |e: &Event| match e {
+        Event::Health { seen, message, .. } if seen.starts_with("activation ") => Some((seen.clone(), message.clone())),
+        _ => None,
+    };
+    let (what, message) = seen.events.iter().find_map(told).expect("told");
+    let numbers: Vec<f64> = what.trim_start_matches("activation ").split(", was ").map(|n| n.parse().expect("a number")).collect();
+    assert!(numbers[0] > 1e5 && numbers[1] < 100.0, "{what}");
+    assert!(message.contains(&format!("(step 21: {what}). The run went back to its last good state")), "{message}");
+}
+
 /// Leaving out one batch after the other would end by itself, and teach nothing.
 #[test]
 fn spikes_in_a_row_are_no_single_batch_and_stop_the_run_in_the_end() {
@@ -580,7 +609,7 @@ fn a_device_that_is_lost_ends_the_run_with_what_it_said() {
 /// Completions of so many tokens, of which the last few are the answer.
 fn completion(i: usize, length: usize, answer: usize) -> Encoded {
     let ids = (0..length).map(|t| if t == 0 { BOS } else { 300 + ((31 * t + 97 * i) % 500) as u32 }).collect();
-    Encoded { ids, prompt: length - answer, marks: Vec::new() }
+    Encoded { ids, prompt: length - answer, marks: Vec::new(), repeated: 0 }
 }
 
 /// Message of a refusal, and what was told before: the step, the symptom and what was done.
@@ -598,7 +627,7 @@ fn data_that_teaches_nothing_stops_the_run_before_its_first_step() {
     let (failed, health) = told(&[completion(0, 9, 0), completion(1, 9, 0)]);
     assert!(failed.is_some_and(|e| e.contains("Examples without any token to learn") && e.contains("2 of 2 examples (1, 2)")));
     assert_eq!(health, [(0, Some(Symptom::NoTargets), Remedy::Stop)]);
-    let ended = |i: u32| Encoded { ids: vec![BOS, 300 + i, EOS], prompt: 2, marks: Vec::new() };
+    let ended = |i: u32| Encoded { ids: vec![BOS, 300 + i, EOS], prompt: 2, marks: Vec::new(), repeated: 0 };
     let (failed, health) = told(&[ended(1), ended(2)]);
     assert!(failed.is_some_and(|e| e.contains("only padding or the end of the text")));
     assert_eq!(health, [(0, Some(Symptom::EmptyTargets), Remedy::Stop)]);
@@ -606,13 +635,14 @@ fn data_that_teaches_nothing_stops_the_run_before_its_first_step() {
 
 #[test]
 fn data_with_faults_is_told_and_trained_on() {
-    let doubled = Encoded { ids: vec![BOS, BOS, 400, 401], prompt: 3, marks: Vec::new() };
+    // its text brought a second beginning along, which is left out of it
+    let doubled = Encoded { ids: vec![BOS, 400, 401], prompt: 2, marks: Vec::new(), repeated: 1 };
     let mut other = completion(0, 9, 2);
     other.ids[8] += 1;
     let (failed, health) = told(&[completion(0, 9, 2), other, doubled, completion(3, 9, 0)]);
     assert_eq!(failed, None);
-    let told = |symptom| (0, Some(symptom), Remedy::None);
-    let expected = [told(Symptom::NoTargets), told(Symptom::DoubledStart), told(Symptom::Contradiction)];
+    let told = |symptom, remedy| (0, Some(symptom), remedy);
+    let expected = [told(Symptom::NoTargets, Remedy::None), told(Symptom::DoubledStart, Remedy::DropStart), told(Symptom::Contradiction, Remedy::None)];
     assert_eq!(health[..3], expected);
     // the batch that is nothing but the last example is not trained on
     assert_eq!((health[3].1, health[3].2, health.len()), (Some(Symptom::NoTargets), Remedy::SkipBatch, 4));

@@ -1,14 +1,16 @@
 //! The model held against Hugging Face transformers: tokens, hidden states, logits, losses and
-//! gradients; the tiny random model on every device, the real 270M weights on the CPU.
+//! gradients; the tiny random model on every device, the text part of one in the shape of the 4B's files and the
+//! real 270M weights on the CPU.
 //!
 //! Where the values come from: `tests/reference/make_tiny.py`, and for the real weights the folder
 //! of reference values beside the repository.
 
-use acceptance::{close, json, open, real_weights, shared_reference, tiny};
+use acceptance::{close, json, multimodal, open, real_weights, shared_reference, tiny};
 use burn::tensor::{Tensor, TensorData};
 use data::{Batch, Encoded};
 use gemma::head::{Pool, View, pool};
 use gemma::lora::TensorFile;
+use gemma::quant::Storage;
 use gemma::{Adapters, Full, Gemma, Head, LoraConfig, Rows, Tokenizer, Trained, Weights, device, full, loss};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -165,7 +167,7 @@ fn check_lora(model: &Gemma, file: &Path) {
         .iter()
         .map(|r| {
             let prompt = r.labels.iter().position(|&l| l >= 0).expect("a target");
-            Encoded { ids: r.ids.clone(), prompt, marks: Vec::new() }
+            Encoded { ids: r.ids.clone(), prompt, marks: Vec::new(), repeated: 0 }
         })
         .collect();
     let all: Vec<usize> = (0..examples.len()).collect();
@@ -218,17 +220,17 @@ fn check_head(model: &Gemma, file: &Path) {
 
 fn check_tiny(device: &str) {
     let (_, model) = open(&tiny(), device);
-    check_model(&model);
+    check_model(&model, &tiny());
     // only the CPU fuses blocks, elsewhere that would be the same once more
     if device::is_cpu(model.device()) {
-        check_model(&model.unfused());
+        check_model(&model.unfused(), &tiny());
     }
 }
 
-fn check_model(model: &Gemma) {
-    check_forward(model, &tiny().join("forward.json"));
-    check_lora(model, &tiny().join("lora_steps.json"));
-    check_head(model, &tiny().join("head.json"));
+fn check_model(model: &Gemma, values: &Path) {
+    check_forward(model, &values.join("forward.json"));
+    check_lora(model, &values.join("lora_steps.json"));
+    check_head(model, &values.join("head.json"));
 }
 
 #[test]
@@ -247,6 +249,43 @@ fn tiny_model_matches_transformers_on_every_adapter() {
         eprintln!("{}: {} ({})", adapter.id, adapter.name, adapter.driver);
         check_tiny(&adapter.id);
     }
+}
+
+/// The text part of a model that also sees: sizes under `text_config`, a prefix before the names of tensors, those of a
+/// vision tower beside them, positions of global layers divided by 8, queries narrower than the states.
+#[test]
+fn the_text_part_of_a_model_that_sees_matches_transformers() {
+    let (weights, model) = open(&multimodal(), "cpu");
+    assert_eq!((weights.config().rope_factor, weights.files().len()), (8.0, 2));
+    check_model(&model, &multimodal());
+    check_model(&model.unfused(), &multimodal());
+    let values = multimodal().join("forward.json");
+    let check = |path: &Path| check_forward(&open(path, "cpu").1, &values);
+    check(&multimodal().join("multimodal-bf16.gguf"));
+
+    // under the names that the tensors have in transformers' memory, which some programs write
+    let dir = tempfile::tempdir().expect("a folder");
+    let (saved, held) = (b"language_model.model.", b"model.language_model.");
+    for file in ["config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {
+        let mut bytes = std::fs::read(multimodal().join(file)).expect("checked in");
+        for at in 0..bytes.len().saturating_sub(saved.len()) {
+            if bytes[at..].starts_with(saved) {
+                bytes[at..at + held.len()].copy_from_slice(held);
+            }
+        }
+        std::fs::write(dir.path().join(file), bytes).expect("written");
+    }
+    check(dir.path());
+
+    // and as this program writes it
+    let dir = tempfile::tempdir().expect("a folder");
+    let export = gemma::Export { weights: &weights, trained: None };
+    export.safetensors(dir.path()).expect("written");
+    check(dir.path());
+    let tokenizer = Tokenizer::from_file(&tiny().join("tokenizer.json"), weights.config().vocabulary).expect("a tokenizer");
+    let file = dir.path().join("out.gguf");
+    export.gguf(&tokenizer, &file).expect("written");
+    check(&file);
 }
 
 #[test]
@@ -411,6 +450,7 @@ fn some_rows() -> Vec<Encoded> {
         ids: (0..length).map(|t| if t == 0 { 2 } else { 300 + (31 * t + 97 * i as u32) % 700 }).collect(),
         prompt: length as usize - 3,
         marks: Vec::new(),
+        repeated: 0,
     };
     [9u32, 23, 5, 14].iter().enumerate().map(row).collect()
 }
@@ -731,8 +771,29 @@ fn dropout_within_the_fused_block_is_distributed_as_outside_of_it() {
     assert!((deviation / expected_deviation - 1.0).abs() < 4.0 / (PASSES as f64).sqrt(), "{deviation} is not {expected_deviation}");
 }
 
+/// The tiny model in a folder, the matrices of its blocks rounded to what a type of GGUF holds.
+fn rounded(storage: Storage) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut file = std::fs::read(tiny().join("model.safetensors")).expect("the tiny model");
+    let from = 8 + u64::from_le_bytes(file[..8].try_into().expect("eight bytes")) as usize;
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&file[8..from]).expect("a header");
+    for (_, tensor) in header.iter().filter(|(name, _)| name.ends_with("_proj.weight")) {
+        let [begin, end]: [usize; 2] = serde_json::from_value(tensor["data_offsets"].clone()).expect("a range");
+        let own = &mut file[from + begin..from + end];
+        let mut values = vec![0.0; own.len() / 4];
+        Storage::F32.dequantize(own, &mut values);
+        let mut bytes = vec![0; storage.bytes(values.len()).expect("whole blocks")];
+        assert!(storage.encode(&values, &mut bytes));
+        storage.dequantize(&bytes, &mut values);
+        own.copy_from_slice(&gemma::hf::bytes(&values));
+    }
+    std::fs::write(dir.path().join("model.safetensors"), file).expect("written");
+    std::fs::copy(tiny().join("config.json"), dir.path().join("config.json")).expect("copied");
+    dir
+}
+
 /// Weights left as they are in the file give the very numbers of the same weights as `f32`: states, losses, gradients and
-/// answers. Rounded ones give those of a rounded model, which autodiff over the unfused blocks confirms.
+/// answers. Rounded ones give those of a model that was rounded beforehand, and autodiff over the unfused blocks confirms them.
 #[test]
 fn packed_weights_give_the_numbers_of_what_they_hold() {
     use gemma::Precision;
@@ -744,30 +805,38 @@ fn packed_weights_give_the_numbers_of_what_they_hold() {
     let batch = |model: &Gemma| [Batch::new(&some_rows(), &[0, 1, 2, 3], model.layout())];
     let prompts: Vec<Vec<u32>> = some_rows().into_iter().map(|r| r.ids).collect();
     let answers = |model: &Gemma| generate(model, None, &prompts, &Limits { tokens: 5, stop: &[] }, &Sampling::GREEDY, &Free).expect("generates");
+    let (q8, q4) = (rounded(Storage::Q8_0), rounded(Storage::Q4_0));
+    let own = |folder: &str, precision| (tiny().join(folder), tiny().join(folder), precision);
     let cases = [
-        ("tiny-f32.gguf", Precision::File),
-        ("hf-f16", Precision::File),
-        ("hf-f16", Precision::F16),
-        ("hf-sharded", Precision::File),
-        ("hf-sharded", Precision::Bf16),
+        own("tiny-f32.gguf", Precision::File),
+        own("hf-f16", Precision::File),
+        own("hf-f16", Precision::F16),
+        own("hf-sharded", Precision::File),
+        own("hf-sharded", Precision::Bf16),
+        (q8.path().to_path_buf(), tiny(), Precision::Q8),
+        (q4.path().to_path_buf(), tiny(), Precision::Q4),
     ];
-    for (folder, precision) in cases {
-        let whole = load(&tiny().join(folder), Precision::F32);
+    for (beforehand, folder, precision) in &cases {
+        let whole = load(beforehand, Precision::F32);
         let expected = gradients(&whole, &batch(&whole));
-        let packed = load(&tiny().join(folder), precision);
-        assert_eq!(gradients(&packed, &batch(&packed)), expected, "{folder} as {precision:?}");
-        assert_eq!(answers(&packed), answers(&whole), "{folder} as {precision:?}");
+        let packed = load(folder, *precision);
+        assert_eq!(gradients(&packed, &batch(&packed)), expected, "{} as {precision:?}", folder.display());
+        assert_eq!(answers(&packed), answers(&whole), "{} as {precision:?}", folder.display());
     }
-    let (whole, rounded) = (load(&tiny(), Precision::F32), load(&tiny(), Precision::Bf16));
-    let (exact, (sum, found)) = (gradients(&whole, &batch(&whole)), gradients(&rounded, &batch(&rounded)));
-    let (unfused_sum, unfused) = gradients(&rounded.unfused(), &batch(&rounded.unfused()));
-    assert_ne!(sum, exact.0, "rounding changed nothing: was it done?");
-    close("loss beside that of f32", sum, exact.0, 2e-2);
-    close("loss beside that of the unfused model", sum, unfused_sum, 1e-5);
-    for (path, own) in &found {
-        let theirs = &unfused[path];
-        let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
-        assert!(apart <= 1e-4 * norm(theirs).max(1e-6), "{path}: {apart} of {}", norm(theirs));
+    let whole = load(&tiny(), Precision::F32);
+    let exact = gradients(&whole, &batch(&whole));
+    for (precision, most) in [(Precision::Bf16, 2e-2), (Precision::Q8, 2e-2), (Precision::Q4, 5e-2)] {
+        let rounded = load(&tiny(), precision);
+        let (sum, found) = gradients(&rounded, &batch(&rounded));
+        let (unfused_sum, unfused) = gradients(&rounded.unfused(), &batch(&rounded.unfused()));
+        assert_ne!(sum, exact.0, "{precision:?}: rounding changed nothing: was it done?");
+        close(&format!("loss as {precision:?} beside that of f32"), sum, exact.0, most);
+        close(&format!("loss as {precision:?} beside that of the unfused model"), sum, unfused_sum, 1e-5);
+        for (path, own) in &found {
+            let theirs = &unfused[path];
+            let apart = norm(&own.iter().zip(theirs).map(|(a, b)| a - b).collect::<Vec<_>>());
+            assert!(apart <= 1e-4 * norm(theirs).max(1e-6), "{path} as {precision:?}: {apart} of {}", norm(theirs));
+        }
     }
 }
 
@@ -800,7 +869,7 @@ fn sharing(model: &Gemma) -> Vec<Encoded> {
     let trunk: Vec<u32> = (0..model.config().window as u32 + 40).map(|i| if i == 0 { 2 } else { 300 + 31 * i % 700 }).collect();
     let row = |(row, &(prompt, answer)): (usize, &(u32, u32))| {
         let own = (0..prompt + answer).map(|t| 310 + (17 * t + 101 * row as u32) % 600);
-        Encoded { ids: trunk.iter().copied().chain(own).collect(), prompt: trunk.len() + prompt as usize, marks: Vec::new() }
+        Encoded { ids: trunk.iter().copied().chain(own).collect(), prompt: trunk.len() + prompt as usize, marks: Vec::new(), repeated: 0 }
     };
     [(3, 4), (9, 2), (1, 6), (5, 5), (2, 3)].iter().enumerate().map(row).collect()
 }

@@ -16,6 +16,7 @@ struct Bench {
 const INTENT: [&str; 2] = ["intent", "head"];
 const ENTITIES: [&str; 2] = ["entities", "tagging"];
 const FULL: [&str; 2] = ["intent", "full"];
+const COMPLETION: [&str; 2] = ["intent", "completion"];
 
 impl Bench {
     fn new(how: [&'static str; 2]) -> Self {
@@ -50,7 +51,7 @@ impl Bench {
 
     fn train(&self, out: &str, more: &[&str]) -> Command {
         let model = tiny().display().to_string();
-        let mut args = vec!["train", "--task", self.how[0], "--data", ".", "--model", &model, "--out", out, "--method", self.how[1]];
+        let mut args = vec!["train", "--no-forecast", "--task", self.how[0], "--data", ".", "--model", &model, "--out", out, "--method", self.how[1]];
         args.extend(["--set", "epochs=20", "--set", "batch=4", "--set", "checkpoint_every=2", "--set", "dropout=0.1", "--set", "average=3"]);
         if self.how == ENTITIES {
             // the untuned model answers by completion, and its answers are of no interest here; adapters may have magnitudes, too
@@ -90,7 +91,7 @@ fn ending(run: &Path) -> (Vec<Vec<u8>>, String, serde_json::Value) {
 #[test]
 fn killed_runs_end_as_whole_ones() {
     let kills: usize = std::env::var("LAPIDARY_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
-    [INTENT, ENTITIES, FULL].into_iter().for_each(|how| kill(how, kills));
+    [INTENT, ENTITIES, FULL, COMPLETION].into_iter().for_each(|how| kill(how, kills));
 }
 
 fn kill(how: [&'static str; 2], kills: usize) {
@@ -129,6 +130,61 @@ fn kill(how: [&'static str; 2], kills: usize) {
         }
         assert!(ending(&b.path(&out)) == expected, "run {run} ended otherwise after {killed} kills");
     }
+}
+
+/// The same command where no file may grow beyond so many bytes, as on a disk that is nearly full.
+#[cfg(unix)]
+fn limited(command: &Command, bytes: u64) -> Command {
+    let mut limited = Command::new("sh");
+    // without the signal the write itself fails; the limit counts blocks of 512 bytes
+    limited.args(["-c", r#"trap "" XFSZ; ulimit -f "$0"; exec "$@""#, &(bytes / 512).to_string()]);
+    limited.arg(command.get_program()).args(command.get_args());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    limited
+}
+
+/// What cannot be written is told, what was written before stays whole, and the run goes on once there is room.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_tears_nothing_and_the_run_goes_on_once_there_is_room() {
+    let b = Bench::new(COMPLETION);
+    // adapters beside which the log and the library are small
+    let train = |out: &str| b.train(out, &["--set", "rank=32"]);
+    let done = train("whole").output().expect("the command runs");
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let expected = ending(&b.path("whole"));
+    let weights = |out: &str| b.path(out).join("adapter/adapter_model.safetensors");
+    let size = std::fs::metadata(weights("whole")).expect("weights").len();
+
+    // the first checkpoint holds the weights twice; the later ones, which hold their moments, too, are no loss to a run that ends
+    let done = limited(&train("cut"), 3 * size).output().expect("the command runs");
+    let message = text(&done.stderr);
+    assert!(done.status.success() && message.contains("the checkpoint could not be written"), "{message}");
+    let checkpoints = || train::checkpoint::list(&b.path("cut/checkpoints"));
+    assert!(matches!(&checkpoints()[..], [only] if only.ends_with("step-00000000.safetensors")), "{:?}", checkpoints());
+    assert!(ending(&b.path("cut")) == expected, "it ended otherwise");
+
+    // as if the machine had gone down just before the end, with room for the weights no more
+    std::fs::remove_file(b.path("cut/result.json")).expect("removed");
+    let failed = limited(&b.command(&["resume", "cut", "--quiet"]), size / 2).output().expect("the command runs");
+    let message = text(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{message}");
+    assert!(message.lines().count() == 1 && message.starts_with("error: ") && message.contains("adapter_model.safetensors"), "{message}");
+    assert!(message.contains("free some space there"), "{message}");
+    assert_eq!(lab::view::run(&b.path("cut"), None).expect("a run").row.status, RunStatus::Failed);
+    let events = std::fs::read_to_string(b.path("cut/events.jsonl")).expect("events");
+    assert!(events.lines().last().is_some_and(|last| last.contains(r#""type":"failed""#) && last.contains("adapter_model.safetensors")));
+    assert!(std::fs::read(weights("cut")).ok() == Some(expected.0[0].clone()), "the weights from before are gone");
+    let unfinished = |folder: &str| std::fs::read_dir(b.path(folder)).expect("a folder").flatten().any(|f| f.path().extension().is_some_and(|e| e == "part"));
+    assert!(!["cut", "cut/adapter", "cut/checkpoints"].into_iter().any(unfinished), "half of a file was left");
+    assert_eq!(checkpoints().len(), 1);
+
+    let resumed = b.run(&["resume", "cut"]);
+    assert!(resumed.status.success(), "{}", text(&resumed.stderr));
+    assert!(ending(&b.path("cut")) == expected, "it ended otherwise");
 }
 
 #[test]
@@ -182,7 +238,7 @@ fn a_resumed_run_reads_its_data_as_it_began() {
     let model = tiny().display().to_string();
     let train = |out: &str, epochs: &str, columns: &str| {
         let args = ["train", "--task", "intent", "--train", "mine.jsonl", "--columns", columns, "--skip-bad-rows", "--model", &model, "--out", out];
-        b.command(&[&args[..], &["--method", "head", "--set", epochs, "--set", "batch=4", "--set", "checkpoint_every=2"]].concat())
+        b.command(&[&args[..], &["--method", "head", "--set", epochs, "--set", "batch=4", "--set", "checkpoint_every=2", "--no-forecast"]].concat())
     };
     let whole = train("whole", "epochs=40", "text=frase,label=motivo").output().expect("the command runs");
     assert!(whole.status.success(), "{}", text(&whole.stderr));

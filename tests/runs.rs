@@ -197,6 +197,63 @@ fn a_run_for_which_there_is_no_memory_fails_and_says_what_to_do() {
     assert!(why.contains("choose another with --device") && !why.contains("resume"), "{why}");
 }
 
+/// Where neither the weights nor the result can be written, the first is what is told, and that the run ended is known.
+#[test]
+fn a_run_that_can_save_nothing_more_fails_with_what_came_first() {
+    let b = Bench::new();
+    let out = b.path("out");
+    let blocked = ["adapter/adapter_model.safetensors", "result.json"].map(|name| out.join(name));
+    // no file takes the place of a folder; the first evaluation, at the third step, finds the best weights so far
+    let mut full = |event: &Event| {
+        if let Event::Step { step: 2, .. } = event {
+            blocked.iter().for_each(|path| std::fs::create_dir_all(path).expect("made"));
+        }
+    };
+    let request = b.request("out", "completion", &["checkpoint_every=2"]);
+    let why = train(&b.home, &request, &mut full, &AtomicBool::new(false)).expect_err("nothing can be saved").to_string();
+    assert!(why.contains("adapter_model.safetensors") && !why.contains("result.json"), "{why}");
+    assert!(matches!(b.events("out").last(), Some(Event::Failed { step: 3, message, .. }) if *message == why), "{:?}", b.events("out").last());
+    let status = || Library::open(&b.home).and_then(|l| l.runs()).expect("the library")[0].status.clone();
+    assert_eq!(status(), "failed");
+    // and it goes on once there is room
+    blocked.iter().for_each(|path| std::fs::remove_dir(path).expect("removed"));
+    let Ok(Resumed::Here(ended)) = resume(&b.home, &out, None, &mut |_| {}, &AtomicBool::new(false)) else { panic!("it cannot be gone on with") };
+    assert_eq!((ended.status.as_str(), ended.train.steps, status().as_str()), ("completed", 9, "completed"));
+}
+
+/// What the health guard says of the answers of a run by completion whose training rows nearly all have one answer, and whose
+/// validation rows have it half of the time.
+fn told_of_answers(task: &str, usual: &str, odd: &str) -> Vec<(usize, Symptom, Remedy)> {
+    let b = Bench::new();
+    std::fs::remove_file(b.path("test.jsonl")).expect("removed");
+    let [text, answer] = if task == "intent" { ["text", "label"] } else { ["prompt", "completion"] };
+    let row = |part: &str, i: usize, of: usize| {
+        let said = format!("{part} {i}: {}, e poi?", ["arriva il pacco", "rendo la maglia"][i % 2]);
+        let values = [(text, said), (answer, if i % of == of - 1 { odd } else { usual }.to_string())];
+        values.into_iter().collect::<serde_json::Value>().to_string() + "\n"
+    };
+    for (part, count, of) in [("train", 80, 20), ("validation", 4, 2)] {
+        std::fs::write(b.path(&format!("{part}.jsonl")), (0..count).map(|i| row(part, i, of)).collect::<String>()).expect("written");
+    }
+    let request = Request { task: task.into(), trial: true, ..b.request("out", "completion", &["epochs=2", "learning_rate=5e-3"]) };
+    train(&b.home, &request, &mut |_| {}, &AtomicBool::new(false)).expect("a run");
+    let of_answers = |event: &Event| match event {
+        Event::Health { step, symptom: Some(symptom @ (Symptom::Collapse | Symptom::EmptyAnswers)), remedy, .. } => Some((*step, *symptom, *remedy)),
+        _ => None,
+    };
+    b.events("out").iter().filter_map(of_answers).collect()
+}
+
+/// Of labels all are asked for, of other answers a few.
+#[test]
+fn a_model_that_answers_the_same_to_everything_or_nothing_is_seen_in_a_whole_run() {
+    let collapsed = [(40, Symptom::Collapse, Remedy::None)];
+    assert_eq!(told_of_answers("intent", "pacco", "reso"), collapsed, "labels");
+    assert_eq!(told_of_answers("custom", "pacco", "rimborso"), collapsed, "free answers");
+    // a text that is read as the token that ends texts: an answer without a word
+    assert_eq!(told_of_answers("custom", "<eos>", "pacco"), [(40, Symptom::EmptyAnswers, Remedy::None)], "silence");
+}
+
 /// Words of four intents, none shared.
 const INTENTS: [(&str, [&str; 6]); 4] = [
     ("pacco", ["pacco", "corriere", "consegna", "spedito", "tracking", "arriva"]),
@@ -270,5 +327,72 @@ fn no_test_row_influences_the_training() {
         assert!(first.0.len() > 9 && first.2.is_some() && first.3.is_some() == (method == "head"));
         assert!(first == second, "{method}: {:?}\n{:?}", first.0, second.0);
         b.write("test", (16..20).map(|i| [("arriva il pacco", "pacco"), ("rendo la maglia", "reso")][i % 2]).enumerate());
+    }
+}
+
+/// The same where more is made of the training rows: sentences by other names, queries by other values and from the database. The second
+/// test rows hold names and forms that no training row has.
+#[test]
+fn no_test_row_influences_what_is_made_of_the_training_rows() {
+    let b = Bench::new();
+    let write = |task: &str, part: &str, rows: &[serde_json::Value]| {
+        std::fs::create_dir_all(b.path(task)).expect("a folder");
+        std::fs::write(b.path(task).join(format!("{part}.jsonl")), rows.iter().map(|row| row.to_string() + "\n").collect::<String>()).expect("written");
+    };
+    let lives = |(person, place): &(&str, &str)| {
+        let (begun, from) = (person.chars().count(), format!("{person} abita a ").chars().count());
+        let entities = [(0, begun, "people"), (from, from + place.chars().count(), "places")];
+        let entities = entities.map(|(start, end, kind)| serde_json::json!({"start": start, "end": end, "type": kind}));
+        serde_json::json!({"text": format!("{person} abita a {place} da ieri."), "entities": entities})
+    };
+    let asks = |(question, sql): &(&str, &str)| serde_json::json!({"question": question, "sql": sql});
+    let people = [("Anna", "Roma"), ("Bruno", "Bari"), ("Carla Neri", "Pisa"), ("Dino", "Lecce"), ("Eva", "Torino"), ("Fabio Po", "Siena")];
+    write("entities", "train", &people.each_ref().map(lives));
+    write("entities", "validation", &[("Gina", "Roma"), ("Anna", "Como")].each_ref().map(lives));
+    std::fs::create_dir_all(b.path("sql")).expect("a folder");
+    let schema = "CREATE TABLE cities (name TEXT, people INTEGER); INSERT INTO cities VALUES ('Roma', 9), ('Oslo', 3), ('Parigi', 5), ('Lima', 7);";
+    std::fs::write(b.path("sql/schema.sql"), schema).expect("written");
+    std::fs::write(b.path("sql/dataset.toml"), "name = \"cities\"\ntask = \"sql\"\nlanguage = \"en\"\nschema = \"schema.sql\"\n").expect("written");
+    let people_of = [
+        ("How many people live in Roma?", "SELECT people FROM cities WHERE name = 'Roma'"),
+        ("How many people live in Oslo?", "SELECT people FROM cities WHERE name = 'Oslo'"),
+    ];
+    write("sql", "train", &people_of.each_ref().map(asks));
+    write("sql", "validation", &[("How many live in Parigi?", "SELECT people FROM cities WHERE name = 'Parigi'")].each_ref().map(asks));
+
+    // the untuned model answers by completion, and what it says is of no interest here
+    let common = ["average=2", "dropout=0.1", "answer_tokens=8"];
+    let learnt = |task: &str, method: &str, out: &str, more: &[&str]| {
+        let data = Source { folder: Some(b.path(task)), ..Source::default() };
+        let request = Request { task: task.into(), data, ..b.request(out, method, &[&common[..], more].concat()) };
+        let ended = train(&b.home, &request, &mut |_| {}, &AtomicBool::new(false)).expect("a run");
+        let bytes = |name: &str| std::fs::read(b.path(out).join(name)).ok();
+        let events = b.events(out);
+        let rows = events.iter().find_map(|e| if let Event::Started { examples, .. } = e { Some(*examples) } else { None }).expect("it began");
+        (rows, story(&events), ended.train.best_step, bytes("adapter/adapter_model.safetensors"), bytes("adapter/head.safetensors"))
+    };
+    let strangers = [("Ugo Zeta", "Oslo"), ("Wanda", "Kyoto"), ("Xenia", "Lima"), ("Yuri Quinto", "Quito"), ("Zoe", "Zara")].each_ref().map(lives);
+    let other = [
+        ("Which city has the most people?", "SELECT name FROM cities ORDER BY people DESC LIMIT 1"),
+        ("Which cities have fewer than 6 people?", "SELECT name FROM cities WHERE people < 6"),
+        ("How many people are there in all?", "SELECT SUM(people) AS altogether FROM cities"),
+    ]
+    .each_ref()
+    .map(asks);
+    let familiar = [("Anna", "Bari")].each_ref().map(lives);
+    let like_them = [("How many people live in Lima?", "SELECT people FROM cities WHERE name = 'Lima'")].each_ref().map(asks);
+    let tests = [
+        ("entities", "tagging", &["grow=2"][..], people.len() + 1, [&familiar[..], &strangers[..]]),
+        ("sql", "completion", &["grow=2", "compose=20", "beams=1", "epochs=2"][..], people_of.len() + 4, [&like_them[..], &other[..]]),
+    ];
+    for (task, method, more, rows, [first, second]) in tests {
+        write(task, "test", first);
+        let before = learnt(task, method, &format!("{task}-first"), more);
+        write(task, "test", second);
+        let after = learnt(task, method, &format!("{task}-second"), more);
+        let predictions = |out: &str| std::fs::read_to_string(b.path(&format!("{task}-{out}")).join("predictions.jsonl")).expect("predictions");
+        assert_ne!(predictions("first"), predictions("second"), "other rows were answered");
+        assert!(before.0 >= rows && before.1.len() > 3 && before.3.is_some() && before.4.is_some() == (method == "tagging"), "{task}: {} rows", before.0);
+        assert!(before == after, "{task}: {:?}\n{:?}", before.1, after.1);
     }
 }

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-# batch, tokens a row, targets a row: the shapes of BENCHMARKS.md
+# batch, tokens a row, targets a row: the shapes of BENCHMARKS.md and of `lapidary bench --shape all` (lab::bench::SHAPES, whose test reads this line)
 SHAPES = ["8x64x8", "4x256x16", "1x1024x64", "8x64x63"]
 
 

@@ -1,8 +1,10 @@
-"""Writes a tiny random Gemma 3 with its reference values (tiny/) and dequantised GGML blocks (quants.json).
+"""Writes tiny random models with their reference values and dequantised GGML blocks (quants.json): a text model
+(tiny/) and one that also sees, as the 4B does (multimodal/).
 
 usage: python make_tiny.py          (by hand; what it writes is checked in, so tests need no Python)
 Made with torch 2.15.0, transformers 5.23.0, tokenizers 0.23.3, gguf 0.19.0, safetensors 0.8.0, numpy 2.4.6
-on Python 3.11. Nothing is downloaded: the tokenizer is trained on the sentences below.
+on Python 3.11; multimodal/ with transformers 5.24.0. Nothing is downloaded: the tokenizer is trained on the
+sentences below. Weights come out the same again, reference values within rounding.
 
 tiny/config.json, model.safetensors  the model in float32, Hugging Face layout
 tiny/hf-sharded/, tiny/hf-f16/       the same rounded to bfloat16 in two shards; rounded to float16
@@ -19,6 +21,11 @@ tiny/head.json                       per row of the batch of lora_steps.json, wi
 tiny/lora_steps.json                 a right-padded batch with targets, adapters of rank 4; gradient L2 norm per
                                      adapter (A, B) at the first step; loss and global gradient norm (before
                                      clipping) of five AdamW steps
+multimodal/                          a Gemma3ForConditionalGeneration in bfloat16 as transformers saves it, in two
+                                     shards: sizes under `text_config`, another prefix before the names of tensors,
+                                     the smallest vision tower there can be; as in the 4B positions of global layers
+                                     are divided by 8 and queries are narrower than the residual stream. Of its text
+                                     part: values as those of tiny/, and multimodal-bf16.gguf
 
 Adapters, n = 0, 1, 2, ... counting the projections layer by layer in the order of PROJECTIONS, scale 2:
   A[i][j] (i over inputs, j over rank)  = 0.02 * sin(0.37*i + 1.3*j + 0.11*n)
@@ -27,18 +34,31 @@ Adapters, n = 0, 1, 2, ... counting the projections layer by layer in the order 
 """
 import json, os
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import gguf, numpy as np, torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Gemma3Config, Gemma3ForConditionalGeneration
 
 HERE = Path(__file__).resolve().parent
-OUT = HERE / "tiny"
-HIDDEN, LAYERS, HEADS, KV_HEADS, HEAD, FF, WINDOW, VOCAB = 32, 7, 4, 2, 16, 64, 8, 1024
+OUT, MULTIMODAL = HERE / "tiny", HERE / "multimodal"
+LAYERS, WINDOW, VOCAB, CONTEXT = 7, 8, 1024, 512
 RANK, SCALE = 4, 2.0
+
+
+class Sizes(NamedTuple):
+    hidden: int
+    heads: int
+    kv_heads: int
+    head: int
+    ff: int
+    factor: float | None = None  # positions of global layers are divided by this
+
+
+TINY, WIDE = Sizes(32, 4, 2, 16, 64), Sizes(48, 2, 1, 16, 64, 8.0)
 PROJECTIONS = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
                "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]
 
@@ -156,31 +176,33 @@ def tokenizer(pieces):
     return tok
 
 
-def weights():
+def weights(s):
     g = torch.Generator().manual_seed(20)
     def r(std, *shape):
         return torch.randn(*shape, generator=g) * std
-    w = {"model.embed_tokens.weight": r(0.3, VOCAB, HIDDEN)}
+    q, kv = s.heads * s.head, s.kv_heads * s.head
+    w = {"model.embed_tokens.weight": r(0.3, VOCAB, s.hidden)}
     for i in range(LAYERS):
         p = f"model.layers.{i}."
-        for name, o, n in [("self_attn.q_proj", HEADS * HEAD, HIDDEN), ("self_attn.k_proj", KV_HEADS * HEAD, HIDDEN),
-                           ("self_attn.v_proj", KV_HEADS * HEAD, HIDDEN), ("self_attn.o_proj", HIDDEN, HEADS * HEAD),
-                           ("mlp.gate_proj", FF, HIDDEN), ("mlp.up_proj", FF, HIDDEN), ("mlp.down_proj", HIDDEN, FF)]:
+        for name, o, n in [("self_attn.q_proj", q, s.hidden), ("self_attn.k_proj", kv, s.hidden),
+                           ("self_attn.v_proj", kv, s.hidden), ("self_attn.o_proj", s.hidden, q),
+                           ("mlp.gate_proj", s.ff, s.hidden), ("mlp.up_proj", s.ff, s.hidden),
+                           ("mlp.down_proj", s.hidden, s.ff)]:
             w[f"{p}{name}.weight"] = r(0.08, o, n)
-        for name, n in [("self_attn.q_norm", HEAD), ("self_attn.k_norm", HEAD), ("input_layernorm", HIDDEN),
-                        ("post_attention_layernorm", HIDDEN), ("pre_feedforward_layernorm", HIDDEN),
-                        ("post_feedforward_layernorm", HIDDEN)]:
+        for name, n in [("self_attn.q_norm", s.head), ("self_attn.k_norm", s.head), ("input_layernorm", s.hidden),
+                        ("post_attention_layernorm", s.hidden), ("pre_feedforward_layernorm", s.hidden),
+                        ("post_feedforward_layernorm", s.hidden)]:
             w[f"{p}{name}.weight"] = r(0.2, n)
-    w["model.norm.weight"] = r(0.2, HIDDEN)
+    w["model.norm.weight"] = r(0.2, s.hidden)
     return w
 
 
 def config(dtype):
-    return {"architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "hidden_size": HIDDEN,
-            "intermediate_size": FF, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
-            "num_key_value_heads": KV_HEADS, "head_dim": HEAD, "vocab_size": VOCAB, "sliding_window": WINDOW,
-            "rms_norm_eps": 1e-6, "rope_theta": 1e6, "rope_local_base_freq": 1e4, "query_pre_attn_scalar": 16,
-            "max_position_embeddings": 512, "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": True,
+    return {"architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "hidden_size": TINY.hidden,
+            "intermediate_size": TINY.ff, "num_hidden_layers": LAYERS, "num_attention_heads": TINY.heads,
+            "num_key_value_heads": TINY.kv_heads, "head_dim": TINY.head, "vocab_size": VOCAB, "sliding_window": WINDOW,
+            "rms_norm_eps": 1e-6, "rope_theta": 1e6, "rope_local_base_freq": 1e4, "query_pre_attn_scalar": TINY.head,
+            "max_position_embeddings": CONTEXT, "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": True,
             "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0, "attention_bias": False, "attention_dropout": 0.0,
             "torch_dtype": dtype,
             "layer_types": ["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(LAYERS)]}
@@ -209,15 +231,19 @@ def write_folder(folder, w, dtype, shards=1):
     write(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": place}, 1)
 
 
-def write_gguf(path, w, pieces):
-    """Keys, tensor order and 1 + w as in gemma-3-270m-q4_k_m.gguf, its spelling of runs of spaces included."""
+def write_gguf(path, w, pieces, s):
+    """Keys, tensor order and 1 + w as in gemma-3-270m-q4_k_m.gguf, its spelling of runs of spaces included; with the
+    factor as in GGUF files of the larger sizes. Matrices in bfloat16 stay that."""
+    size = f"{round(sum(v.numel() for v in w.values()) / 1e4) * 10}K"
     g = gguf.GGUFWriter(path, "gemma3")
-    g.add_type("model"); g.add_name("Tiny Gemma 3"); g.add_basename("tiny-gemma-3"); g.add_size_label("120K")
+    g.add_type("model"); g.add_name("Tiny Gemma 3"); g.add_basename("tiny-gemma-3"); g.add_size_label(size)
     g.add_license("mit"); g.add_tags(["gemma3", "text-generation"])
-    g.add_context_length(512); g.add_embedding_length(HIDDEN); g.add_block_count(LAYERS)
-    g.add_feed_forward_length(FF); g.add_head_count(HEADS); g.add_layer_norm_rms_eps(1e-6)
-    g.add_key_length(HEAD); g.add_value_length(HEAD); g.add_rope_freq_base(1e6)
-    g.add_sliding_window(WINDOW); g.add_head_count_kv(KV_HEADS)
+    g.add_context_length(CONTEXT); g.add_embedding_length(s.hidden); g.add_block_count(LAYERS)
+    g.add_feed_forward_length(s.ff); g.add_head_count(s.heads); g.add_layer_norm_rms_eps(1e-6)
+    g.add_key_length(s.head); g.add_value_length(s.head); g.add_rope_freq_base(1e6)
+    g.add_sliding_window(WINDOW); g.add_head_count_kv(s.kv_heads)
+    if s.factor:
+        g.add_rope_scaling_type(gguf.RopeScalingType.LINEAR); g.add_rope_scaling_factor(s.factor)
     g.add_tokenizer_model("llama"); g.add_tokenizer_pre("default")
     g.add_token_list([t.replace("▁", " ") if kind == 4 else t for t, _, kind in pieces])
     g.add_token_scores([s for _, s, _ in pieces]); g.add_token_types([k for _, _, k in pieces])
@@ -232,11 +258,31 @@ def write_gguf(path, w, pieces):
     order = {"output_norm.weight": "model.norm.weight", "token_embd.weight": "model.embed_tokens.weight"}
     order |= {f"blk.{i}.{a}.weight": f"model.layers.{i}.{b}.weight" for i in range(LAYERS) for a, b in names.items()}
     for name, key in order.items():
-        g.add_tensor(name, (w[key] + 1 if "norm" in name else w[key]).numpy())
+        if "norm" in name:
+            g.add_tensor(name, (w[key].float() + 1).numpy())
+        elif w[key].dtype == torch.bfloat16:
+            g.add_tensor(name, w[key].view(torch.uint8).numpy(), raw_dtype=gguf.GGMLQuantizationType.BF16)
+        else:
+            g.add_tensor(name, w[key].numpy())
     g.write_header_to_file(); g.write_kv_data_to_file(); g.write_tensors_to_file(); g.close()
 
 
-def write_forward(model, tok):
+def write_multimodal(w):
+    """As transformers saves it, in shards as the 4B is; the vision tower is what a seed makes of it."""
+    torch.manual_seed(20)
+    text = {"hidden_size": WIDE.hidden, "intermediate_size": WIDE.ff, "num_hidden_layers": LAYERS,
+            "num_attention_heads": WIDE.heads, "num_key_value_heads": WIDE.kv_heads, "head_dim": WIDE.head,
+            "vocab_size": VOCAB, "sliding_window": WINDOW, "query_pre_attn_scalar": WIDE.head,
+            "max_position_embeddings": CONTEXT, "rope_scaling": {"rope_type": "linear", "factor": WIDE.factor}}
+    vision = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1, "num_attention_heads": 1,
+              "image_size": 1, "patch_size": 1}
+    model = Gemma3ForConditionalGeneration(Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=1))
+    model.model.language_model.load_state_dict({k.removeprefix("model."): v for k, v in w.items()})
+    model.to(torch.bfloat16).save_pretrained(MULTIMODAL, max_shard_size="200KB")
+    (MULTIMODAL / "generation_config.json").unlink()
+
+
+def write_forward(model, tok, folder):
     texts = ["Dov'è il mio ordine?", "Mario Rossi è nato a Torino.", "SELECT nome FROM clienti;", "#estate 🌊 sì"]
     long = (tok.encode("Il cliente chiede informazioni sul proprio ordine. ").ids * 30)[:30]  # crosses the window
     out = []
@@ -249,7 +295,7 @@ def write_forward(model, tok):
                     "logits_last_top10": [[int(i), float(v)] for v, i in zip(*top)],
                     "logits_last_logsumexp": o.logits[0, -1].logsumexp(0).item(),
                     "mean_nll": F.cross_entropy(o.logits[0, :-1], torch.tensor(ids[1:])).item()})
-    write(OUT / "forward.json", out)
+    write(folder / "forward.json", out)
 
 
 class Adapted(torch.nn.Module):
@@ -265,7 +311,7 @@ class Adapted(torch.nn.Module):
         return self.base(x) + SCALE * (x @ self.a) @ self.b
 
 
-def write_training(model, tok):
+def write_training(model, tok, folder):
     pairs = [("Messaggio: Dov'è il mio ordine?\nIntento:", " stato ordine"), ("Rivoglio i soldi\nIntento:", " rimborso"),
              ("Messaggio: Spedite anche in Sardegna e a Torino?\nIntento:", " spedizione")]
     rows = []
@@ -281,11 +327,11 @@ def write_training(model, tok):
     with torch.no_grad():
         final = model.model(ids, attention_mask=mask).last_hidden_state
     real = [final[i, :len(r["ids"])] for i, r in enumerate(rows)]
-    write(OUT / "head.json", {"rows": [r["ids"] for r in rows], "mean": [h.mean(0).tolist() for h in real],
-                              "last": [h[-1].tolist() for h in real]})
+    write(folder / "head.json", {"rows": [r["ids"] for r in rows], "mean": [h.mean(0).tolist() for h in real],
+                                 "last": [h[-1].tolist() for h in real]})
 
     adapted = {}
-    for i, layer in enumerate(model.model.layers):
+    for i, layer in enumerate(getattr(model.model, "language_model", model.model).layers):
         for name in PROJECTIONS:
             part, leaf = name.split(".")
             part = getattr(layer, part)
@@ -303,7 +349,7 @@ def write_training(model, tok):
             steps[0]["adapter_grad_l2"] = {k: [m.a.grad.norm().item(), m.b.grad.norm().item()] for k, m in adapted.items()}
         torch.nn.utils.clip_grad_norm_(params, 1.0)
         opt.step()
-    write(OUT / "lora_steps.json", {"rank": RANK, "scale": SCALE, "rows": rows, "steps": steps, "optimizer":
+    write(folder / "lora_steps.json", {"rank": RANK, "scale": SCALE, "rows": rows, "steps": steps, "optimizer":
           "AdamW lr 1e-3 betas 0.9 0.999 eps 1e-8 weight decay 0, global norm clipped to 1.0"})
 
 
@@ -346,19 +392,23 @@ def write_quants():
 
 def main():
     torch.set_num_threads(1)
-    vocabulary, w = pieces(), weights()
+    vocabulary, w = pieces(), weights(TINY)
     write_folder(OUT, w, torch.float32)
     write_folder(OUT / "hf-sharded", w, torch.bfloat16, shards=2)
     write_folder(OUT / "hf-f16", w, torch.float16)
-    write_gguf(OUT / "tiny-f32.gguf", w, vocabulary)
+    write_gguf(OUT / "tiny-f32.gguf", w, vocabulary, TINY)
     tok = tokenizer(vocabulary)
     tok.save(str(OUT / "tokenizer.json"))
     write_tokenizer_ids(tok)
     write_quants()
-    model = AutoModelForCausalLM.from_pretrained(OUT, dtype=torch.float32, attn_implementation="eager").eval()
-    model.requires_grad_(False)
-    write_forward(model, tok)
-    write_training(model, tok)
+    rounded = {k: v.to(torch.bfloat16) for k, v in weights(WIDE).items()}
+    write_multimodal(rounded)
+    write_gguf(MULTIMODAL / "multimodal-bf16.gguf", rounded, vocabulary, WIDE)
+    for folder, kind in [(OUT, AutoModelForCausalLM), (MULTIMODAL, Gemma3ForConditionalGeneration)]:
+        model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        model.requires_grad_(False)
+        write_forward(model, tok, folder)
+        write_training(model, tok, folder)
 
 
 main()

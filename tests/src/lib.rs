@@ -22,6 +22,11 @@ pub fn tiny() -> PathBuf {
     root().join("tests/reference/tiny")
 }
 
+/// The folder of the tiny model that also sees, in the shape of the 4B's files, and its reference values.
+pub fn multimodal() -> PathBuf {
+    root().join("tests/reference/multimodal")
+}
+
 /// The real 270M weights, if `cargo xtask weights` has fetched them.
 pub fn real_weights() -> Option<PathBuf> {
     let found = std::env::var_os("LAPIDARY_TEST_WEIGHTS").map(PathBuf::from).filter(|p| p.exists());

@@ -223,10 +223,10 @@ pub enum Command {
         /// Name or path of the model
         #[arg(long, default_value = "gemma-3-270m")]
         model: String,
-        /// Rows and tokens a row
+        /// Rows and tokens a row, or all: four shapes and their targets, each in a process of its own
         #[arg(long, default_value = "8x64")]
         shape: String,
-        /// Targets a row
+        /// Targets a row, where one shape is named
         #[arg(long, default_value_t = 8)]
         targets: usize,
         /// Steps to time, after one that is not
@@ -551,6 +551,9 @@ pub struct Train {
     /// Only measure what the run would cost: time, memory and disk
     #[arg(long)]
     pub forecast: bool,
+    /// Begin without measuring what the run will cost; --json and --quiet do, too
+    #[arg(long)]
+    pub no_forecast: bool,
 }
 
 impl Train {
@@ -672,8 +675,11 @@ pub fn columns(spec: Option<&str>) -> std::result::Result<Columns, String> {
     Columns::parse(spec.unwrap_or_default()).map_err(|e| format!("--columns: {e}"))
 }
 
-/// Rows and tokens of `8x64`.
-pub fn shape(text: &str, words: Words) -> std::result::Result<(usize, usize), String> {
-    let parsed = text.split_once('x').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    parsed.filter(|(a, b)| *a > 0 && *b > 1).ok_or_else(|| words.bad_shape(text))
+/// Rows and tokens of `8x64`; none of `all`.
+pub fn shape(text: &str, words: Words) -> std::result::Result<Option<[usize; 2]>, String> {
+    if text == "all" {
+        return Ok(None);
+    }
+    let parsed = text.split_once('x').and_then(|(a, b)| Some([a.parse().ok()?, b.parse().ok()?]));
+    parsed.filter(|[a, b]: &[usize; 2]| *a > 0 && *b > 1).map(Some).ok_or_else(|| words.bad_shape(text))
 }

@@ -14,6 +14,7 @@ mod words;
 
 use args::{Args, Command, DataCommand, EditCommand, Evaluate, Looked, ModelsCommand, Parts, Under};
 use clap::{CommandFactory, FromArgMatches};
+use lab::bench::Choice;
 use lab::check::Severity;
 use lab::child::Children;
 use lab::devices;
@@ -29,7 +30,7 @@ use lab::search::Index;
 use lab::set::{DataSet, Source, Split};
 use lab::study::Study;
 use lab::sweep::Sweep;
-use lab::{Event, Home, Kind, Result, forecast, look, models, run, vectors};
+use lab::{Event, Home, Kind, Result, bench, forecast, look, models, run, vectors};
 use show::Output;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -155,13 +156,16 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.divided(&folder, &look::split(&set, shares, seed, &folder, &mut |_, _| true)?);
         }
         Command::Train(train) => {
-            let only_measure = train.forecast;
+            let (only_measure, unmeasured) = (train.forecast, train.no_forecast);
             let request = train.request()?;
             ready(&home, &request.device, out)?;
             if only_measure {
                 // Ctrl-C ends the whole group, the child that measures included
                 out.forecast(&forecast::forecast(&home, &request, &Children::own()?, &AtomicBool::new(false))?);
                 return Ok(ExitCode::SUCCESS);
+            }
+            if !unmeasured && !out.quiet && !out.json {
+                foretell(&home, &request, out);
             }
             let folder = request.out.clone();
             let result = watched(out, move |on_event, stop| run::train(&home, &request, on_event, stop))?;
@@ -233,10 +237,19 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             out.path(&folder);
         }
         Command::Bench { device, model, shape, targets, steps, method, set } => {
-            let (rows, time) = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
+            let shape = args::shape(&shape, out.words).map_err(lab::Error::Request)?;
             ready(&home, &device, out)?;
-            let choice = lab::bench::Choice { model, device, rows, time, targets, steps, set, method };
-            out.bench(&lab::bench::step(&home, &choice)?);
+            let [rows, time] = shape.unwrap_or_default();
+            let choice = Choice { model, device, rows, time, targets, steps, set, method };
+            if shape.is_some() {
+                out.bench(&bench::step(&home, &choice)?);
+                return Ok(ExitCode::SUCCESS);
+            }
+            // Ctrl-C ends the whole group, the children that measure included
+            let children = Children::own()?;
+            for [rows, time, targets] in bench::SHAPES {
+                out.bench(&bench::apart(&home, &Choice { rows, time, targets, ..choice.clone() }, &children)?);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -245,6 +258,21 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
 /// The token that was given, or is read where `-` stands for it: what stands on a command line every program can see.
 fn secret(token: Option<String>) -> Result<String> {
     if token.as_deref() == Some("-") { remote::token(std::io::stdin()) } else { Ok(token.unwrap_or_default()) }
+}
+
+/// Tells what a run will cost before it begins, and with what it would fit where it does not. It begins in any case: what cannot be
+/// measured may still be trained.
+fn foretell(home: &Home, request: &run::Request, out: Output) {
+    let sign = progress::Work::of(out, out.words.measuring());
+    // Ctrl-C ends the whole group, the child that measures included
+    let found = Children::own().and_then(|children| forecast::forecast(home, request, &children, &AtomicBool::new(false)));
+    sign.finish();
+    match found {
+        Ok(forecast) => out.foretold(&forecast),
+        Err(e @ lab::Error::Unmeasured(_)) => out.note(&out.words.warning(e)),
+        // the run is refused for the same reason, which it tells itself
+        Err(_) => {}
+    }
 }
 
 /// Serves a device until Ctrl-C.

@@ -4,6 +4,7 @@ use crate::show::Output;
 use crate::words::Words;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab::Event;
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -117,17 +118,19 @@ impl Reading {
 /// Rows from which what is done with all of them takes long enough to say so.
 const MANY: usize = 50_000;
 
-/// A sign that something is being done with the rows of a large set.
+/// A sign that something is being done which takes its time.
 pub struct Work(ProgressBar);
 
 impl Work {
     /// Says what is done with so many rows, if they are many.
     pub fn new(out: Output, rows: usize) -> Self {
-        if rows < MANY {
-            return Self(ProgressBar::hidden());
-        }
+        if rows < MANY { Self(ProgressBar::hidden()) } else { Self::of(out, out.words.working(rows)) }
+    }
+
+    /// Says what is being done.
+    pub fn of(out: Output, what: impl Into<Cow<'static, str>>) -> Self {
         let bar = bar(out, "{spinner} {msg}  {elapsed}");
-        bar.set_message(out.words.working(rows));
+        bar.set_message(what);
         bar.enable_steady_tick(PATIENCE);
         Self(bar)
     }

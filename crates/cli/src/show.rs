@@ -226,6 +226,9 @@ impl Output {
             if let Some(free) = &result.metrics_free {
                 line(&format!("  {}: {}", words.free_decoding(), self.shares(free)));
             }
+            if let Some(found) = &result.free_difference {
+                line(&format!("  {}", words.free_difference(words.said(m.headline()[0].0), found.difference, found.difference_ci)));
+            }
         }
         line(&words.ended(&result.status, &result.train));
         line(&folder.display().to_string());
@@ -275,15 +278,23 @@ impl Output {
         }
     }
 
+    /// What a run that begins now will cost, on standard error.
+    pub fn foretold(self, f: &Forecast) {
+        self.note(&self.words.cost(f));
+        if !f.fits {
+            self.note(&self.words.warning(self.words.too_large(f)));
+        }
+    }
+
     /// Answers to texts.
     pub fn answers(self, texts: &[&str], answers: &[Answer]) {
         for (text, a) in texts.iter().zip(answers) {
             let answer = a.answer.as_ref().ok().map(lab::tasks::answer::show);
             if self.json {
-                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability, "reason": a.answer.as_ref().err()}));
+                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability, "reason": a.reason()}));
             } else {
-                let none = a.answer.as_ref().err().map(|reason| format!("({})", self.words.0.reason(reason)));
-                let answer = answer.or(none).unwrap_or_default();
+                let why = a.reason().map(|reason| format!("({})", self.words.0.reason(&reason)));
+                let answer = answer.into_iter().chain(why).collect::<Vec<_>>().join(" ");
                 line(&format!("{answer:<24} {:>7}  {text}", self.words.percent(a.probability)));
             }
         }
@@ -369,6 +380,13 @@ impl Output {
         if self.json {
             return json_line(m);
         }
-        line(&self.words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes, m.floor_share));
+        let words = self.words;
+        let measured = words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes, m.floor_share);
+        line(&format!("{}: {measured}", words.shape(&m.shape, m.targets)));
+        let all: Vec<String> = m.phases.iter().map(|(phase, seconds)| words.phase(*phase, *seconds)).collect();
+        // a device that works on while the program goes on tells no parts
+        if !all.is_empty() {
+            line(&format!("  {}, {}", all.join(", "), words.rest((m.seconds_per_step - m.phases.values().sum::<f64>()).max(0.0))));
+        }
     }
 }

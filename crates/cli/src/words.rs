@@ -9,6 +9,7 @@
 //! in their place. What `clap` itself writes around them, and what it says of a wrong command line, it
 //! has in English only: [`translated`] replaces those fixed phrases in the finished text.
 
+use lab::bench::Phase;
 use lab::device::{Info, Parity};
 use lab::forecast::Forecast;
 use lab::microscope::Role;
@@ -73,7 +74,7 @@ impl Words {
             (_, "validation") => "validazione",
             (_, "test") => "prova",
             (_, "model") => "questo modello",
-            (_, "majority") => "etichetta più comune",
+            (_, "majority") => "sempre la stessa risposta",
             (_, "untuned") => "modello non specializzato",
             (_, "few_shot") => "non specializzato, con esempi",
             (_, "accuracy") => "accuratezza",
@@ -255,10 +256,14 @@ impl Words {
         both!(self, "step {step}  {message}", "passo {step}  {message}")
     }
 
-    /// What a training will still take.
+    /// What a training will still take, and what it has taken so far.
     pub fn forecast(self, seconds: f64, memory: u64) -> String {
         let (seconds, memory) = (self.0.decimal(seconds, 0), self.gigabytes(memory, 1));
-        both!(self, "about {seconds} s of training to come, {memory} GB", "ancora circa {seconds} s di addestramento, {memory} GB")
+        both!(
+            self,
+            "about {seconds} s of training steps to come, {memory} GB at most so far",
+            "ancora circa {seconds} s di passi di addestramento, finora al massimo {memory} GB"
+        )
     }
 
     /// What the runs of one method and size came to.
@@ -288,6 +293,11 @@ impl Words {
     /// What a sweep recommends.
     pub fn best_trial(self, set: &str) -> String {
         both!(self, "best on the validation set: {set}", "il migliore sulla validazione: {set}")
+    }
+
+    /// That what a run will cost is being measured.
+    pub fn measuring(self) -> &'static str {
+        self.pick("measuring what the run will cost (--no-forecast begins at once)", "misura di quanto costerà l’esecuzione (--no-forecast comincia subito)")
     }
 
     /// What a run would cost.
@@ -595,6 +605,22 @@ impl Words {
         self.pick("free decoding", "risposte libere")
     }
 
+    /// A difference of shares in points of a hundred, with its sign.
+    fn points(self, difference: f64) -> String {
+        let text = self.0.decimal(difference * 100.0, 1);
+        if difference > 0.0 { format!("+{text}") } else { text }
+    }
+
+    /// How far constrained answers are from free ones in their main metric.
+    pub fn free_difference(self, metric: &str, difference: f64, interval: [f64; 2]) -> String {
+        let [difference, low, high] = [difference, interval[0], interval[1]].map(|share| self.points(share));
+        both!(
+            self,
+            "constrained minus free: {metric} {difference} points (95 % interval {low} to {high})",
+            "vincolate meno libere: {metric} {difference} punti (intervallo al 95 % da {low} a {high})"
+        )
+    }
+
     /// How a training ended.
     pub fn ended(self, status: &str, train: &TrainRecord) -> String {
         let (status, steps, best) = (self.said(status), self.count(train.steps, STEP), train.best_step);
@@ -708,6 +734,28 @@ impl Words {
         )
     }
 
+    /// The shape of a batch.
+    pub fn shape(self, shape: &str, targets: usize) -> String {
+        let targets = self.count(targets, ["target", "targets", "bersaglio", "bersagli"]);
+        both!(self, "{shape}, {targets} a row", "{shape}, {targets} per riga")
+    }
+
+    /// How long a part of a step takes.
+    pub fn phase(self, phase: Phase, seconds: f64) -> String {
+        let name = match phase {
+            Phase::Forward => self.pick("forward", "passata in avanti"),
+            Phase::Loss => self.pick("loss", "perdita"),
+            Phase::Backward => self.pick("backward", "all’indietro"),
+        };
+        format!("{name} {} s", self.0.decimal(seconds, 3))
+    }
+
+    /// How long what is left of a step takes.
+    pub fn rest(self, seconds: f64) -> String {
+        let seconds = self.0.decimal(seconds, 3);
+        both!(self, "rest {seconds} s (clipping and AdamW)", "resto {seconds} s (limite del gradiente e AdamW)")
+    }
+
     /// The system refuses threads.
     pub fn no_threads(self, cause: impl Display) -> String {
         both!(self, "threads cannot be started: {cause}", "impossibile avviare i thread: {cause}")
@@ -723,7 +771,7 @@ impl Words {
 
     /// A shape that cannot be read.
     pub fn bad_shape(self, text: &str) -> String {
-        both!(self, "--shape {text}: write rows x tokens, such as 8x64", "--shape {text}: scrivere righe x token, per esempio 8x64")
+        both!(self, "--shape {text}: write rows x tokens, such as 8x64, or all", "--shape {text}: scrivere righe x token, per esempio 8x64, oppure all")
     }
 }
 
@@ -906,6 +954,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("sweep", "halving", "Ne passa una su tante, a un turno tante volte più lungo"),
     ("train", "rows", "Addestra solo su tante righe, scelte dal seme"),
     ("train", "forecast", "Misura soltanto quanto costerebbe: tempo, memoria e disco"),
+    ("train", "no_forecast", "Comincia senza misurare quanto costerà l’esecuzione, come anche con --json e --quiet"),
     ("train", "recipe", "Una ricetta, o il run.toml di un’esecuzione, al posto di quella del compito"),
     ("train", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
     ("train", "seed", "Seme di tutto ciò che è casuale"),
@@ -949,8 +998,8 @@ const HELP: &[(&str, &str, &str)] = &[
     ("unpack", "out", "Cartella da creare"),
     ("bench", "", "Misura il passo di addestramento su token casuali"),
     ("bench", "model", "Nome o percorso del modello"),
-    ("bench", "shape", "Righe e token per riga"),
-    ("bench", "targets", "Bersagli per riga"),
+    ("bench", "shape", "Righe e token per riga, oppure all: quattro forme con i loro bersagli, ciascuna in un processo suo"),
+    ("bench", "targets", "Bersagli per riga, dove si indica una forma sola"),
     ("bench", "steps", "Passi da cronometrare, dopo uno che non conta"),
     ("bench", "method", "Che cosa si addestra"),
     ("bench", "set", "Cambia un’impostazione della ricetta; si può ripetere"),
@@ -1098,6 +1147,7 @@ mod tests {
             w.loss(1.0, 1.0),
             w.at_step(1, "x"),
             w.forecast(1.0, 1),
+            w.measuring().into(),
             w.validated(1.0, &metrics, true),
             w.scored("untuned", &metrics, (1, 2), true),
             w.asked((1, 2)),
@@ -1111,6 +1161,7 @@ mod tests {
             w.nothing_found().into(),
             w.result("x", 1, "test"),
             w.free_decoding().into(),
+            w.free_difference("x", 0.05, [-0.01, 0.1]),
             w.ended("completed", &TrainRecord::default()),
             w.temperature(1.5, 24),
             w.agreement("test", 0.1, 0.05),
@@ -1126,6 +1177,11 @@ mod tests {
             w.class("x", [0.5; 3], 1),
             w.measured(1.0, 1.0, 1, 1, None),
             w.measured(1.0, 1.0, 1, 1, Some(0.5)),
+            w.shape("8x64", 8),
+            w.phase(Phase::Forward, 0.5),
+            w.phase(Phase::Loss, 0.5),
+            w.phase(Phase::Backward, 0.5),
+            w.rest(0.5),
             w.no_threads("x"),
             w.what_to_evaluate().into(),
             w.bad_shape("x"),

@@ -116,7 +116,7 @@ fn thin(examples: &[Encoded], indices: &[usize], most: f64, seed: u64, step: usi
         went.push(ids.len());
         let mark = |m: &Mark| Mark { tokens: went[m.tokens.start]..went[m.tokens.end], class: m.class };
         let marks = example.marks.iter().map(mark).filter(|m| !m.tokens.is_empty()).collect();
-        Encoded { prompt: ids.len(), ids, marks }
+        Encoded { prompt: ids.len(), ids, marks, repeated: example.repeated }
     };
     indices.iter().map(thin).collect()
 }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn examples() -> Vec<Encoded> {
-        (0..37).map(|i| Encoded { ids: (0..(3 + i * 7 % 19)).map(|t| (100 * i + t) as u32).collect(), prompt: 2, marks: marks(i) }).collect()
+        (0..37).map(|i| Encoded { ids: (0..(3 + i * 7 % 19)).map(|t| (100 * i + t) as u32).collect(), prompt: 2, marks: marks(i), repeated: 0 }).collect()
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn prompts_that_begin_alike_share_their_beginning() {
-        let row = |own: &[u32], prompt: usize| Encoded { ids: (0..40).chain(own.iter().copied()).collect(), prompt, marks: Vec::new() };
+        let row = |own: &[u32], prompt: usize| Encoded { ids: (0..40).chain(own.iter().copied()).collect(), prompt, marks: Vec::new(), repeated: 0 };
         // the last one is the same prompt as the first but for nothing, so even there one token is its own
         let e = [row(&[50, 51, 90], 42), row(&[60, 91, 92], 41), row(&[50, 51, 93], 42)];
         let b = Batch::new(&e, &[0, 1, 2], Layout::Packed);
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(b.targets, [90, 91, 92, 93]);
         // rows in lines, single rows, short beginnings and heads share nothing
         let classed = [Encoded::classed((0..50).collect(), 0), Encoded::classed((0..50).collect(), 1)];
-        let short = vec![Encoded { ids: (0..9).collect(), prompt: 8, marks: Vec::new() }; 2];
+        let short = vec![Encoded { ids: (0..9).collect(), prompt: 8, marks: Vec::new(), repeated: 0 }; 2];
         for plain in [
             Batch::new(&e, &[0, 1, 2], Layout::Padded),
             Batch::new(&e, &[1], Layout::Packed),

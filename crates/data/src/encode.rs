@@ -14,6 +14,9 @@ pub struct Encoded {
     pub prompt: usize,
     /// What a head is to classify, in the order of the text.
     pub marks: Vec<Mark>,
+    /// How often the text itself began with the token that begins every text. That was left out: no text that the model was
+    /// trained on begins twice.
+    pub repeated: usize,
 }
 
 /// A part of an example and its class.
@@ -28,7 +31,7 @@ pub struct Mark {
 impl Encoded {
     /// A text that a head gives one class.
     pub fn classed(ids: Vec<u32>, class: u32) -> Self {
-        Self { prompt: ids.len(), marks: vec![Mark { tokens: 0..ids.len(), class }], ids }
+        Self { prompt: ids.len(), marks: vec![Mark { tokens: 0..ids.len(), class }], ids, repeated: 0 }
     }
 }
 
@@ -43,19 +46,21 @@ pub struct Encoder<'a> {
 impl Encoder<'_> {
     /// Encodes a prompt and the completion to learn, if there is one, which then ends the text.
     ///
-    /// Both are tokenized apart, so the prompt's tokens are the same in training and in use.
+    /// Both are tokenized apart, so the prompt's tokens are the same in training and in use, see [`Encoded::repeated`], too.
     ///
     /// # Errors
     /// If the example is longer than the limit.
     pub fn encode(&self, prompt: &str, completion: Option<&str>) -> Result<Encoded> {
         let mut ids = self.tokenizer.encode_with_bos(prompt)?;
+        let repeated = ids.iter().skip(1).take_while(|&&token| token == BOS).count();
+        ids.drain(1..=repeated);
         let prompt = ids.len();
         if let Some(completion) = completion {
             ids.extend(self.tokenizer.encode(completion)?);
             ids.push(EOS);
         }
         self.fits(&ids)?;
-        Ok(Encoded { ids, prompt, marks: Vec::new() })
+        Ok(Encoded { ids, prompt, marks: Vec::new(), repeated })
     }
 
     /// Encodes a text for a head that gives it one class.
@@ -63,7 +68,8 @@ impl Encoder<'_> {
     /// # Errors
     /// As [`Encoder::encode`].
     pub fn classed(&self, text: &str, class: u32) -> Result<Encoded> {
-        Ok(Encoded::classed(self.encode(text, None)?.ids, class))
+        let Encoded { ids, repeated, .. } = self.encode(text, None)?;
+        Ok(Encoded { repeated, ..Encoded::classed(ids, class) })
     }
 
     /// Encodes a text for a head that gives each of its words a class. Every word is tokenized by itself,
@@ -95,7 +101,8 @@ impl Encoder<'_> {
         let last = ids.len() - once.len();
         marks.iter_mut().for_each(|m| m.tokens = m.tokens.start + last..m.tokens.end + last);
         self.fits(&ids)?;
-        Ok(Encoded { prompt: ids.len(), ids, marks })
+        // a token that stands for itself alone is spelled with brackets, which are words of their own, so no text brings one here
+        Ok(Encoded { prompt: ids.len(), ids, marks, repeated: 0 })
     }
 
     fn fits(&self, ids: &[u32]) -> Result<()> {

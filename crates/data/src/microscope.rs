@@ -62,7 +62,8 @@ pub struct Prompt<'a> {
 pub fn tokens(encoder: &Encoder<'_>, encoded: &Encoded, prompt: &Prompt<'_>, origin: &Origin) -> Result<Vec<Token>> {
     let lies = encoder.tokenizer.offsets(prompt.whole).map_err(|e| Error::row(origin.path(), origin.line, e.to_string()))?;
     let own = |range: &Range<usize>| range.start < prompt.text.end && range.end > prompt.text.start;
-    Ok(row(encoder, encoded, |t| lies.get(t - 1).is_some_and(own), false))
+    // what was left out at the beginning lies in the prompt all the same
+    Ok(row(encoder, encoded, |t| lies.get(t - 1 + encoded.repeated).is_some_and(own), false))
 }
 
 /// The tokens of an example that is classified, or whose words are; `thin` where training leaves some of them out.

@@ -143,6 +143,8 @@ pub struct File {
     pub examples: Vec<Example>,
     /// What is wrong with the rows that were passed over.
     pub skipped: Skipped,
+    /// The older encoding in which it was read, where that was a guess.
+    pub guessed: Option<&'static str>,
 }
 
 /// Rows that were passed over because the user said so.
@@ -240,10 +242,10 @@ impl DataSet {
         for (named, path) in &paths {
             read::size(path)?;
             let hash = sha256(path)?;
-            let new = || File { path: path.clone(), sha256: hash.clone(), examples: Vec::new(), skipped: Skipped::default() };
+            let new = || File { path: path.clone(), sha256: hash.clone(), examples: Vec::new(), skipped: Skipped::default(), guessed: None };
             splits.insert(*named, new());
             let ended = Cell::new(false);
-            read::each(path, kind, &columns, &mut |done, total| ended.set(!progress(path, done, total)), &mut |part, example| {
+            let guess = read::each(path, kind, &columns, &mut |done, total| ended.set(!progress(path, done, total)), &mut |part, example| {
                 // an error is the way to end the reading
                 if ended.get() {
                     return Err(Error::io(path, ErrorKind::Interrupted.into()));
@@ -261,6 +263,7 @@ impl DataSet {
                 }
                 Ok(())
             })?;
+            splits.values_mut().filter(|file| file.path == *path).for_each(|file| file.guessed = guess);
         }
         splits.retain(|_, file| !file.examples.is_empty() || file.skipped.count > 0);
         // the card's rows belong to the card's tables

@@ -78,6 +78,26 @@ fn roles_tell_the_text_from_what_stands_around_it() {
     }
 }
 
+/// A text may bring the token along that every text is given.
+#[test]
+fn no_text_begins_twice() {
+    let tokenizer = tokenizer();
+    let encoder = Encoder { tokenizer: &tokenizer, max_tokens: 512 };
+    let (text, whole) = ("Il mio pacco", "<bos><bos>Il mio pacco");
+    for completion in [Some(" spedizione"), None] {
+        let plain = encoder.encode(text, completion).expect("tokenized");
+        let twice = encoder.encode(whole, completion).expect("tokenized");
+        assert_eq!((twice.ids.clone(), twice.prompt, plain.repeated, twice.repeated), (plain.ids, plain.prompt, 0, 2));
+        // each token is still found in the prompt where it lies
+        let from = whole.len() - text.len();
+        let shown = tokens(&encoder, &twice, &Prompt { whole, text: from..whole.len() }, &origin()).expect("tokenized");
+        let roles: Vec<Role> = shown.iter().take(twice.prompt).map(|t| t.role).collect();
+        assert_eq!((roles[0], roles[1..].iter().all(|r| *r == Role::Prompt)), (Role::Template, true), "{roles:?}");
+    }
+    let (plain, twice) = (encoder.classed(text, 3).expect("tokenized"), encoder.classed(whole, 3).expect("tokenized"));
+    assert_eq!((&twice.ids, &twice.marks, plain.repeated, twice.repeated), (&plain.ids, &plain.marks, 0, 2));
+}
+
 #[test]
 fn what_is_too_long_is_marked_where_it_would_be_cut() {
     let tokenizer = tokenizer();

@@ -4,11 +4,14 @@
 //! this crate does not implement is refused by name rather than ignored.
 
 use crate::error::{Error, Result};
-use crate::gguf::Header;
+use crate::gguf::{self, Header};
 use say::say;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
+
+/// Blocks of the smallest size whose global layers divide positions by a factor, the 4B.
+const SCALED: usize = 34;
 
 /// Sizes and constants of a Gemma 3 text model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +93,14 @@ impl Config {
             }
         };
         let fail = |what: String| Error::format(file, what);
+        let quantized = &whole["quantization_config"];
+        if quantized.is_object() {
+            let method = quantized["quant_method"].as_str().unwrap_or("unknown");
+            return Err(fail(say!(
+                "the weights are quantised by `{method}`, which this version does not read; get the model unquantised, or as a GGUF file",
+                "i pesi sono quantizzati con `{method}`, che questa versione non legge; procurati il modello non quantizzato, o come file GGUF"
+            )));
+        }
         let int = |key: &str, default: Option<usize>| match json.get(key) {
             None | Some(Value::Null) => {
                 default.ok_or_else(|| fail(say!("has no `{key}`; fetch the model again", "non ha `{key}`; scarica di nuovo il modello")))
@@ -101,11 +112,20 @@ impl Config {
         let float = |v: &Value, default: f64| v.as_f64().unwrap_or(default);
         for key in ["attn_logit_softcapping", "final_logit_softcapping"] {
             if json[key].as_f64().is_some() {
-                return Err(fail(say!(
-                    "`{key}` is set, which no published Gemma 3 does and this version does not compute",
-                    "`{key}` è impostato, cosa che nessun Gemma 3 pubblicato fa e che questa versione non calcola"
-                )));
+                return Err(fail(not_computed(key)));
             }
+        }
+        if json["use_bidirectional_attention"].as_bool() == Some(true) {
+            return Err(fail(say!(
+                "every token sees those behind it (`use_bidirectional_attention`), as in EmbeddingGemma, which writes no text; choose a Gemma 3 that does",
+                "ogni token vede quelli che lo seguono (`use_bidirectional_attention`), come in EmbeddingGemma, che non scrive testo; scegli un Gemma 3 che lo fa"
+            )));
+        }
+        if let Some(other) = json["hidden_activation"].as_str().filter(|a| *a != "gelu_pytorch_tanh") {
+            return Err(fail(say!(
+                "the activation `{other}` is not supported (gelu_pytorch_tanh is)",
+                "l’attivazione `{other}` non è supportata (lo è gelu_pytorch_tanh)"
+            )));
         }
         if json["attention_bias"].as_bool() == Some(true) || json["tie_word_embeddings"].as_bool() == Some(false) {
             return Err(fail(say!(
@@ -120,19 +140,15 @@ impl Config {
             Some(types) => types.iter().map(|t| t.as_str() == Some("full_attention")).collect(),
             None => (0..layers).map(|i| (i + 1) % pattern == 0).collect(),
         };
-        // transformers 5 moved the rotary settings into `rope_parameters`, one entry per kind of layer
+        // transformers 5 moved the rotary settings into `rope_parameters`, one entry per kind of layer; where a file has
+        // both, it lets those from before go first
         let (full, sliding) = (&json["rope_parameters"]["full_attention"], &json["rope_parameters"]["sliding_attention"]);
-        let scaling = if full.is_object() { full } else { &json["rope_scaling"] };
-        let rope_type = scaling["rope_type"].as_str().or(scaling["type"].as_str()).unwrap_or("default");
-        let rope_factor = match rope_type {
-            "default" => 1.0,
-            "linear" => float(&scaling["factor"], 1.0),
-            other => {
-                return Err(fail(say!(
-                    "rotary scaling `{other}` is not supported (linear is)",
-                    "la scalatura rotatoria `{other}` non è supportata (lo è linear)"
-                )));
-            }
+        let scaling = if json["rope_scaling"].is_object() { &json["rope_scaling"] } else { full };
+        let rope_factor = match (rope_type(scaling), rope_type(sliding)) {
+            ("default", "default") => 1.0,
+            // without a factor it is refused with all else that is not positive
+            ("linear", "default") => float(&scaling["factor"], 0.0),
+            ("default" | "linear", other) | (other, _) => return Err(fail(not_scaled(other))),
         };
         let (heads, head) = (int("num_attention_heads", Some(8))?, int("head_dim", Some(256))?);
         let config = Self {
@@ -178,8 +194,35 @@ impl Config {
             })
         };
         let float = |key: &str, default: f64| header.float(&format!("gemma3.{key}")).unwrap_or(default);
+        for key in ["attn_logit_softcapping", "final_logit_softcapping"] {
+            // llama.cpp takes 0 for none
+            if float(key, 0.0) != 0.0 {
+                return Err(fail(not_computed(&format!("gemma3.{key}"))));
+            }
+        }
         let (layers, hidden, heads, head) = (int("block_count")?, int("embedding_length")?, int("attention.head_count")?, int("attention.key_length")?);
         check_layers(layers).map_err(fail)?;
+        let rope_factor = match (header.str("gemma3.rope.scaling.type").unwrap_or("linear"), header.float("gemma3.rope.scaling.factor")) {
+            ("none", _) => 1.0,
+            ("linear", Some(factor)) => factor,
+            ("linear", None) if layers < SCALED => 1.0,
+            // some converters left it out, and what the model then reads is wrong the farther it looks
+            ("linear", None) => {
+                return Err(fail(say!(
+                    "has no `gemma3.rope.scaling.factor`, without which a model of {layers} layers misreads; convert the model again with a current llama.cpp",
+                    "non ha `gemma3.rope.scaling.factor`, senza cui un modello di {layers} strati legge male; converti di nuovo il modello con un llama.cpp recente"
+                )));
+            }
+            (other, _) => return Err(fail(not_scaled(other))),
+        };
+        // every sixth layer is global, unless the file says how often, or of each layer whether it is local
+        let global = match header.metadata.get("gemma3.attention.sliding_window_pattern") {
+            Some(gguf::Value::Numbers(local)) => local.iter().map(|l| *l == 0.0).collect(),
+            _ => {
+                let pattern = header.int("gemma3.attention.sliding_window_pattern").unwrap_or(6).max(1);
+                (0..layers).map(|i| (i + 1) % pattern == 0).collect()
+            }
+        };
         let config = Self {
             hidden,
             layers,
@@ -190,10 +233,10 @@ impl Config {
             vocabulary,
             context: int("context_length")?,
             window: int("attention.sliding_window")?,
-            global: (0..layers).map(|i| (i + 1) % 6 == 0).collect(),
+            global,
             theta_global: float("rope.freq_base", 1e6),
             theta_local: float("rope.freq_base_swa", 1e4),
-            rope_factor: float("rope.scaling.factor", 1.0),
+            rope_factor,
             // GGUF has no key for it; like llama.cpp, all sizes but 27B (62 blocks) use the head width
             query_scalar: if layers == 62 { hidden as f64 / heads.max(1) as f64 } else { head as f64 },
             epsilon: float("attention.layer_norm_rms_epsilon", 1e-6),
@@ -265,8 +308,8 @@ impl Config {
         }
         if self.global.len() != self.layers {
             return Err(say!(
-                "`layer_types` lists {} layers, the model has {}; fetch the model again",
-                "`layer_types` elenca {} strati, il modello ne ha {}; scarica di nuovo il modello",
+                "the kinds of {} layers are listed, the model has {}; fetch the model again",
+                "sono elencati i tipi di {} strati, il modello ne ha {}; scarica di nuovo il modello",
                 self.global.len(),
                 self.layers
             ));
@@ -282,6 +325,27 @@ impl Config {
     }
 }
 
+/// How positions are scaled by the rotary settings of a kind of layer.
+fn rope_type(settings: &Value) -> &str {
+    settings["rope_type"].as_str().or(settings["type"].as_str()).unwrap_or("default")
+}
+
+/// What is said of a scaling of positions that is not computed.
+fn not_scaled(kind: &str) -> String {
+    say!(
+        "rotary scaling `{kind}` is not supported (linear scaling of global layers is)",
+        "la scalatura rotatoria `{kind}` non è supportata (lo è quella linear degli strati globali)"
+    )
+}
+
+/// What is said of a setting that changes what a model computes.
+fn not_computed(key: &str) -> String {
+    say!(
+        "`{key}` is set, which no published Gemma 3 does and this version does not compute",
+        "`{key}` è impostato, cosa che nessun Gemma 3 pubblicato fa e che questa versione non calcola"
+    )
+}
+
 /// Refuses absurd depths before anything is allocated per layer.
 fn check_layers(layers: usize) -> std::result::Result<(), String> {
     if layers > 1024 {
@@ -291,5 +355,147 @@ fn check_layers(layers: usize) -> std::result::Result<(), String> {
         ))
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of_json(json: &Value) -> Result<Config> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("config.json");
+        std::fs::write(&file, json.to_string()).expect("written");
+        Config::from_json(&file)
+    }
+
+    fn of_gguf(pairs: &[(&str, gguf::Value)], vocabulary: usize) -> Result<Config> {
+        let mut header = Header::default();
+        header.metadata.insert("general.architecture".into(), gguf::Value::Str("gemma3".into()));
+        header.metadata.extend(pairs.iter().map(|(key, value)| (format!("gemma3.{key}"), value.clone())));
+        Config::from_gguf(Path::new("model.gguf"), &header, vocabulary)
+    }
+
+    fn int(key: &'static str, value: i128) -> (&'static str, gguf::Value) {
+        (key, gguf::Value::Int(value))
+    }
+
+    fn every_sixth(layers: usize) -> Vec<bool> {
+        (1..=layers).map(|i| i % 6 == 0).collect()
+    }
+
+    /// What converters write of a model whose heads are 256 wide.
+    fn pairs(sizes: [i128; 7]) -> Vec<(&'static str, gguf::Value)> {
+        let keys = ["embedding_length", "block_count", "attention.head_count", "attention.head_count_kv", "feed_forward_length"];
+        let keys = keys.into_iter().chain(["context_length", "attention.sliding_window"]);
+        let mut pairs: Vec<_> = keys.zip(sizes).map(|(key, value)| int(key, value)).collect();
+        pairs.extend([int("attention.key_length", 256), ("rope.freq_base", gguf::Value::Float(1e6))]);
+        pairs.push(("attention.layer_norm_rms_epsilon", gguf::Value::Float(1e-6)));
+        pairs
+    }
+
+    /// The 4B's folders say only what is unlike the values that transformers takes unless it is told others.
+    #[test]
+    fn the_4b_is_read_from_what_its_files_say() {
+        let expected = Config {
+            hidden: 2560,
+            layers: 34,
+            heads: 8,
+            kv_heads: 4,
+            head: 256,
+            feed_forward: 10_240,
+            vocabulary: 262_208,
+            context: 131_072,
+            window: 1024,
+            global: every_sixth(34),
+            theta_global: 1e6,
+            theta_local: 1e4,
+            rope_factor: 8.0,
+            query_scalar: 256.0,
+            epsilon: 1e-6,
+        };
+        let text = json!({"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10_240, "num_hidden_layers": 34, "sliding_window": 1024});
+        let whole = |changes: Value| {
+            let mut text = text.clone();
+            text.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
+            of_json(&json!({"model_type": "gemma3", "text_config": text, "vision_config": {"hidden_size": 1152, "num_hidden_layers": 27}}))
+        };
+        let linear = json!({"rope_type": "linear", "factor": 8.0});
+        let by_kind = json!({"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6}, "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}});
+        for rotary in [
+            json!({"rope_scaling": linear}),
+            json!({"rope_scaling": {"type": "linear", "factor": 8.0}}),
+            json!({"rope_parameters": by_kind}),
+            json!({"rope_scaling": linear, "rope_parameters": {"full_attention": {"rope_type": "default"}}}),
+        ] {
+            assert_eq!(whole(rotary.clone()).expect("a model"), expected, "{rotary}");
+        }
+        let mut pairs = pairs([2560, 34, 8, 4, 10_240, 131_072, 1024]);
+        let without = of_gguf(&pairs, 262_208).expect_err("it would be read wrongly").to_string();
+        assert!(without.contains("model.gguf: has no `gemma3.rope.scaling.factor`"), "{without}");
+        pairs.extend([("rope.scaling.type", gguf::Value::Str("linear".into())), ("rope.scaling.factor", gguf::Value::Float(8.0))]);
+        assert_eq!(of_gguf(&pairs, 262_208).expect("a model"), expected);
+    }
+
+    #[test]
+    fn the_1b_is_read_from_what_its_files_say() {
+        let expected = Config {
+            hidden: 1152,
+            layers: 26,
+            heads: 4,
+            kv_heads: 1,
+            head: 256,
+            feed_forward: 6912,
+            vocabulary: 262_144,
+            context: 32_768,
+            window: 512,
+            global: every_sixth(26),
+            theta_global: 1e6,
+            theta_local: 1e4,
+            rope_factor: 1.0,
+            query_scalar: 256.0,
+            epsilon: 1e-6,
+        };
+        let json = json!({"model_type": "gemma3_text", "hidden_size": 1152, "intermediate_size": 6912, "num_hidden_layers": 26,
+            "num_attention_heads": 4, "num_key_value_heads": 1, "vocab_size": 262_144, "max_position_embeddings": 32_768,
+            "sliding_window": 512, "sliding_window_pattern": 6, "rope_scaling": null, "final_logit_softcapping": null});
+        assert_eq!(of_json(&json).expect("a model"), expected);
+        let mut pairs = pairs([1152, 26, 4, 1, 6912, 32_768, 512]);
+        assert_eq!(of_gguf(&pairs, 262_144).expect("a model"), expected);
+        pairs.push(("attention.sliding_window_pattern", gguf::Value::Numbers(expected.global.iter().map(|g| f64::from(u8::from(!g))).collect())));
+        assert_eq!(of_gguf(&pairs, 262_144).expect("a model"), expected);
+        pairs.push(int("attention.sliding_window_pattern", 2));
+        assert_eq!(of_gguf(&pairs, 262_144).expect("a model").global[..4], [false, true, false, true]);
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused_by_name() {
+        let refused = |changes: Value, part: &str| {
+            let mut json = json!({"model_type": "gemma3_text", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 6});
+            assert!(of_json(&json).is_ok());
+            json.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
+            let said = of_json(&json).expect_err("must be refused").to_string();
+            assert!(said.contains("config.json: ") && said.contains(part), "{changes}: {said}");
+        };
+        refused(json!({"quantization_config": {"quant_method": "bitsandbytes"}}), "quantised by `bitsandbytes`");
+        refused(json!({"use_bidirectional_attention": true}), "EmbeddingGemma");
+        refused(json!({"hidden_activation": "silu"}), "`silu`");
+        refused(json!({"attn_logit_softcapping": 50.0}), "`attn_logit_softcapping` is set");
+        refused(json!({"tie_word_embeddings": false}), "untied output embeddings");
+        refused(json!({"rope_scaling": {"rope_type": "yarn", "factor": 8.0}}), "rotary scaling `yarn`");
+        refused(json!({"rope_scaling": {"rope_type": "linear"}}), "not a positive number");
+        refused(json!({"rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2.0}}}), "rotary scaling `linear`");
+        refused(json!({"layer_types": ["full_attention"]}), "the kinds of 1 layers");
+        let refused = |key: &'static str, value: gguf::Value, part: &str| {
+            let mut pairs = pairs([64, 6, 4, 2, 64, 512, 16]);
+            assert!(of_gguf(&pairs, 100).is_ok());
+            pairs.push((key, value));
+            let said = of_gguf(&pairs, 100).expect_err("must be refused").to_string();
+            assert!(said.contains(part), "{key}: {said}");
+        };
+        refused("rope.scaling.type", gguf::Value::Str("yarn".into()), "rotary scaling `yarn`");
+        refused("final_logit_softcapping", gguf::Value::Float(30.0), "`gemma3.final_logit_softcapping` is set");
+        refused("attention.sliding_window_pattern", gguf::Value::Numbers(vec![1.0, 0.0]), "the kinds of 2 layers");
     }
 }

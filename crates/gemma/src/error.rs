@@ -73,9 +73,5 @@ impl Error {
 }
 
 fn refused(path: &Path, source: &std::io::Error) -> String {
-    let (path, source) = (path.display(), say::system(source));
-    say!(
-        "{path}: {source}; check that the path exists and can be read and written",
-        "{path}: {source}; controlla che il percorso esista e che vi si possa leggere e scrivere"
-    )
+    format!("{}: {}; {}", path.display(), say::system(source), say::advice(source))
 }

@@ -1,9 +1,9 @@
 //! Writes a model for other programs, with what was trained of it in its place.
 //!
 //! [`safetensors`] makes what transformers and burn read, in `f32`; [`crate::gguf`] what llama.cpp, Ollama and
-//! LM Studio read. A matrix into which an adapter is merged is `W + s·(A·B)ᵀ` (Hu et al. 2021, section 4.1); what was
-//! not trained is what the base model's files hold. Norms differ between the two: Hugging Face files store `w`, GGUF files
-//! `1 + w`.
+//! LM Studio read. A matrix into which an adapter is merged is `W + s·(A·B)ᵀ` (Hu et al. 2021, section 4.1); `W` is what
+//! the base model's files hold, also where the training held it in fewer bits, and so is what was not trained. Norms differ
+//! between the two: Hugging Face files store `w`, GGUF files `1 + w`.
 
 use crate::config::Config;
 use crate::error::{Error, Result};

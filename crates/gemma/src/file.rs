@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Result, Write};
+use std::ops::Range;
 use std::path::Path;
 
 /// Writes a file at once: a temporary file beside it, which reaches the disk and then takes its name.
@@ -61,6 +62,17 @@ pub fn map(path: &Path) -> Result<memmap2::Mmap> {
     unsafe { memmap2::Mmap::map(&file) }
 }
 
+/// Gives back the memory that a part of a mapped file has taken since it was read: such pages count as this process's own until the
+/// system wants them. They are read again where they are asked for again. Where there is no way to say so, nothing happens.
+pub fn forget(map: &memmap2::Mmap, part: Range<usize>) {
+    // SAFETY: the map is shared, read-only, and of a file that does not change (see [`map`]), so whoever reads these pages, now or
+    // later, finds in them what was there.
+    #[cfg(unix)]
+    let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, part.start, part.len()) };
+    #[cfg(not(unix))]
+    let _ = (map, part);
+}
+
 /// Makes a folder that appears whole or not at all: `fill` fills another beside it, which then takes its name.
 /// `path` must not exist; `io` makes an error of a path and of what the disk said of it.
 ///
@@ -96,4 +108,29 @@ pub fn kibibytes(file: &str, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let value = text.lines().find_map(|l| l.strip_prefix(name))?.trim().strip_suffix("kB")?.trim();
     Some(value.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_of_a_mapped_file_is_given_back_and_can_be_read_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().canonicalize().expect("a path").join("mapped");
+        std::fs::write(&path, vec![1u8; 1 << 20]).expect("written");
+        let map = map(&path).expect("mapped");
+        let sum = || map.iter().map(|&b| usize::from(b)).sum::<usize>();
+        // what the system says of this map alone, in kilobytes
+        let resident = || -> usize {
+            let maps = std::fs::read_to_string("/proc/self/smaps").expect("a list of maps");
+            let (_, own) = maps.split_once(path.to_str().expect("a path in UTF-8")).expect("this map");
+            let line = own.lines().find_map(|line| line.strip_prefix("Rss:")).expect("its size");
+            line.trim().trim_end_matches(" kB").parse().expect("a number")
+        };
+        assert_eq!((sum(), resident()), (1 << 20, 1024));
+        forget(&map, 1 << 18..1 << 20);
+        assert_eq!(resident(), 256);
+        assert_eq!((sum(), resident()), (1 << 20, 1024));
+    }
 }

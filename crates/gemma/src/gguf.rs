@@ -95,6 +95,13 @@ impl Gguf {
         let info = self.header.tensors.get(name)?;
         Some((info, self.map.get(info.bytes.clone())?))
     }
+
+    /// Gives back the memory in which a tensor was read, see [`crate::file::forget`].
+    pub fn forget(&self, name: &str) {
+        if let Some(info) = self.header.tensors.get(name) {
+            crate::file::forget(&self.map, info.bytes.clone());
+        }
+    }
 }
 
 impl Header {

@@ -5,6 +5,7 @@ use crate::quant::Storage;
 use safetensors::{Dtype, SafeTensors};
 use say::say;
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +46,7 @@ impl Folder {
             names.dedup();
             for name in names {
                 // an index is data from elsewhere: it must not reach outside its folder
-                if name.contains(['/', '\\']) || name == ".." {
+                if name.contains('\\') || Path::new(name).file_name() != Some(OsStr::new(name)) {
                     return Err(Error::format(
                         &index,
                         say!(
@@ -54,7 +55,17 @@ impl Folder {
                         ),
                     ));
                 }
-                out.add(&path.join(name))?;
+                let file = path.join(name);
+                if !file.exists() {
+                    return Err(Error::format(
+                        &file,
+                        say!(
+                            "is named by model.safetensors.index.json but is not there; fetch the folder again",
+                            "è nominato da model.safetensors.index.json ma non c’è; scarica di nuovo la cartella"
+                        ),
+                    ));
+                }
+                out.add(&file)?;
             }
             for key in map.keys() {
                 if !out.tensors.contains_key(key) {
@@ -97,6 +108,11 @@ impl Folder {
         self.shards.iter().map(|(p, _)| p.as_path())
     }
 
+    /// The file that holds a tensor.
+    pub fn file(&self, name: &str) -> Option<&Path> {
+        self.tensors.get(name).map(|info| self.shards[info.shard].0.as_path())
+    }
+
     /// Names of all tensors.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
@@ -107,6 +123,13 @@ impl Folder {
         let info = self.tensors.get(name)?;
         let bytes = self.shards[info.shard].1.get(info.bytes.clone())?;
         Some((&info.shape, info.storage, bytes))
+    }
+
+    /// Gives back the memory in which a tensor was read, see [`crate::file::forget`].
+    pub fn forget(&self, name: &str) {
+        if let Some(info) = self.tensors.get(name) {
+            crate::file::forget(&self.shards[info.shard].1, info.bytes.clone());
+        }
     }
 }
 

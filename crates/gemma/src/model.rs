@@ -291,8 +291,19 @@ impl Gemma {
     /// # Errors
     /// If the rows are longer than the model's context or a token is not in the vocabulary.
     pub fn forward(&self, ids: &[u32], rows: &Rows, trained: Option<&Trained>, training: bool) -> Result<Tensor<2>> {
-        let x = self.blocks_seen(ids, rows, trained, training, |_, _| ())?;
-        Ok(self.normed(x, trained, training))
+        Ok(self.normed(self.stream(ids, rows, trained, training)?, trained, training))
+    }
+
+    /// The residual stream behind the last block, which [`Gemma::forward`] norms.
+    ///
+    /// # Shapes
+    /// - `ids`: `rows.total()` tokens
+    /// - result: `[rows.total(), hidden]`
+    ///
+    /// # Errors
+    /// As [`Gemma::forward`].
+    pub fn stream(&self, ids: &[u32], rows: &Rows, trained: Option<&Trained>, training: bool) -> Result<Tensor<2>> {
+        self.blocks_seen(ids, rows, trained, training, |_, _| ())
     }
 
     /// As [`Gemma::forward`] of the untrained model, also handing out the input of every block (and nothing for the last
@@ -410,8 +421,8 @@ impl Gemma {
         }
     }
 
-    /// What the norm behind the last block, as it is trained, makes of the residual stream.
-    pub(crate) fn normed(&self, x: Tensor<2>, trained: Option<&Trained>, training: bool) -> Tensor<2> {
+    /// What the norm behind the last block, as it is trained, makes of the residual stream, `[positions, hidden]`.
+    pub fn normed(&self, x: Tensor<2>, trained: Option<&Trained>, training: bool) -> Tensor<2> {
         self.last_norm(trained, training).forward(x)
     }
 

@@ -1,16 +1,16 @@
-//! Frozen matrices in fewer bytes than `f32`: half of them, or as they lie in their file.
+//! Frozen matrices in fewer bytes than `f32`: half of them, blocks of 8 or 4 bits a value, or as they lie in their file.
 //!
-//! The block's matrices are the largest thing in memory that never changes. Stored in 16 bits or left in the blocks
+//! The block's matrices are the largest thing in memory that never changes. Stored in 16, 8 or 4 bits or left in the blocks
 //! of their file they are unpacked just before they are used, one block at a time and by all cores, or one matrix at
 //! a time by a graphics device (`halved`); arithmetic, adapters, norms and activations stay `f32`, so the
-//! numbers are those of a model that was rounded and then loaded as `f32`, on the CPU to the bit.
+//! numbers are those of a model that was rounded and then loaded as `f32`, on the CPU to the bit. Adapters beside weights in
+//! 4 bits are what QLoRA trains (Dettmers et al. 2023); the blocks here are GGUF's `Q4_0`, not its NF4.
 
 use crate::error::{Error, Result};
 use crate::halved;
 use crate::quant::Storage;
 use crate::weights::Weights;
 use burn::tensor::{Device, Tensor, TensorData};
-use half::{bf16, f16};
 use rayon::prelude::*;
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,29 @@ pub enum Precision {
     F16,
     /// Two bytes a value, rounded to nearest; on the CPU. Exact where the file holds bf16, as Hugging Face folders of Gemma do.
     Bf16,
+    /// Eight and a half bits a value, whatever the file holds: 32 signed bytes share a scale (`Q8_0` of GGUF), rounded to nearest;
+    /// on the CPU. A matrix that takes no more bits in its file stays as in the file: rounded once more it would lose, and save
+    /// nothing. A matrix whose rows do not fill blocks, or with a value beyond 8.3 million, stays `f32`; no published Gemma has one.
+    Q8,
+    /// As [`Precision::Q8`] with four and a half bits a value (`Q4_0`): 16 steps a block, so a value is off by up to a sixteenth of
+    /// the largest beside it, and by up to an eighth where it is as large with the other sign. The limit is 524 thousand.
+    Q4,
     /// As in the file, mapped and never copied: 4 to 9 bits a value where it is quantised, and exact; on the CPU.
     File,
+}
+
+impl Precision {
+    /// What a matrix that its file stores so is written as; none where the file's own bytes stay.
+    fn written(self, stored: Storage) -> Option<Storage> {
+        let (wanted, kept) = match self {
+            Self::F32 | Self::File => return None,
+            Self::F16 => (Storage::F16, stored == Storage::F16),
+            Self::Bf16 => (Storage::BF16, stored == Storage::BF16),
+            Self::Q8 => (Storage::Q8_0, stored.bits() <= Storage::Q8_0.bits()),
+            Self::Q4 => (Storage::Q4_0, stored.bits() <= Storage::Q4_0.bits()),
+        };
+        (!kept).then_some(wanted)
+    }
 }
 
 /// A matrix `[outputs, inputs]` that is unpacked when it is used.
@@ -50,18 +71,16 @@ enum Bytes {
 }
 
 impl Packed {
-    /// A matrix of open weights, of these `values`, at a precision below `f32`.
+    /// A matrix of open weights, of these `values`, at a precision below `f32`; none where that cannot hold it.
     ///
     /// # Errors
     /// If there is no such tensor.
-    fn new(weights: &Arc<Weights>, name: &str, shape: [usize; 2], precision: Precision, values: &[f32]) -> Result<Self> {
+    fn new(weights: &Arc<Weights>, name: &str, shape: [usize; 2], precision: Precision, values: &[f32]) -> Result<Option<Self>> {
         let stored = weights.raw(name)?.storage;
-        let (storage, bytes) = match precision {
-            Precision::F16 if stored != Storage::F16 => (Storage::F16, Bytes::Own(values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect())),
-            Precision::Bf16 if stored != Storage::BF16 => (Storage::BF16, Bytes::Own(values.iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect())),
-            _ => (stored, Bytes::File(weights.clone(), name.into())),
-        };
-        Ok(Self { shape, storage, bytes })
+        Ok(match precision.written(stored) {
+            None => Some(Self { shape, storage: stored, bytes: Bytes::File(weights.clone(), name.into()) }),
+            Some(storage) => encoded(storage, shape, values).map(|bytes| Self { shape, storage, bytes: Bytes::Own(bytes) }),
+        })
     }
 
     /// Number of values.
@@ -94,10 +113,19 @@ impl Packed {
             // it was there when the model was loaded, and open weights do not change
             Bytes::File(weights, name) => weights.raw(name).map_or(&[][..], |raw| raw.bytes),
         };
-        // rows of whole blocks: checked by whoever opened the file
+        // rows of whole blocks: checked by whoever opened the file, or wrote the bytes
         let row = bytes.len() / self.shape[0].max(1);
         self.storage.dequantize(&bytes[rows.start * row..rows.end * row], out);
     }
+}
+
+/// The values of a matrix as `storage` holds them, written on every core; none where it cannot hold them in rows of whole blocks.
+fn encoded(storage: Storage, [outputs, inputs]: [usize; 2], values: &[f32]) -> Option<Vec<u8>> {
+    let row = storage.bytes(inputs)?;
+    let mut bytes = vec![0u8; outputs * row];
+    let chunks = bytes.par_chunks_mut(row * ROWS).zip(values.par_chunks(inputs * ROWS));
+    let held = chunks.all(|(bytes, values)| storage.encode(values, bytes));
+    held.then_some(bytes)
 }
 
 /// A frozen matrix of a block, `[outputs, inputs]`.
@@ -118,7 +146,7 @@ impl Matrix {
     /// As [`Weights::values`]; if a precision is asked for that only the CPU has, on another device.
     pub fn load(weights: &Arc<Weights>, name: &str, shape: [usize; 2], precision: Precision, device: &Device) -> Result<Self> {
         let cpu = crate::device::is_cpu(device);
-        if !cpu && matches!(precision, Precision::Bf16 | Precision::File) {
+        if !cpu && !matches!(precision, Precision::F32 | Precision::F16) {
             return Err(Error::Request(say!(
                 "on a graphics device precision can only be f32 or f16; set one of them, or choose the device cpu",
                 "su un dispositivo grafico la precisione può essere solo f32 o f16; imposta una delle due, oppure scegli il dispositivo cpu"
@@ -126,13 +154,18 @@ impl Matrix {
         }
         // read whatever is kept, so that a damaged file is found before anything is computed
         let values = weights.values(name, &shape)?;
-        // what half precision cannot hold would become infinite
-        let whole = precision == Precision::F32 || (precision == Precision::F16 && !halved::holds(&values));
-        Ok(match whole {
-            true => Self::Whole(Tensor::from_data(TensorData::new(values, shape), device)),
-            false if cpu => Self::Packed(Arc::new(Packed::new(weights, name, shape, precision, &values)?)),
-            false => Self::Halved(halved::tensor(&values, shape, device)),
-        })
+        let smaller = match precision {
+            Precision::F32 => None,
+            _ if cpu => Packed::new(weights, name, shape, precision, &values)?.map(|packed| Self::Packed(Arc::new(packed))),
+            _ => halved::holds(&values).then(|| Self::Halved(halved::tensor(&values, shape, device))),
+        };
+        // what fewer bits cannot hold, such as what half precision would make infinite, stays as it is
+        let held = smaller.unwrap_or_else(|| Self::Whole(Tensor::from_data(TensorData::new(values, shape), device)));
+        if !matches!(&held, Self::Packed(packed) if matches!(packed.bytes, Bytes::File(..))) {
+            // or the memory that is saved would be taken by what was read to save it
+            weights.forget(name);
+        }
+        Ok(held)
     }
 
     /// The matrix as an `f32` tensor; made for this use where it is held otherwise.
@@ -168,8 +201,9 @@ mod tests {
     use crate::model::Gemma;
     use crate::rows::Rows;
     use crate::trained::Trained;
+    use half::{bf16, f16};
 
-    /// What is unpacked is what the file holds, or that rounded to 16 bits, whatever the rows per core.
+    /// What is unpacked is what the file holds, or that rounded to fewer bits, whatever the rows per core.
     #[test]
     fn unpacking_gives_the_values_back() {
         let file = std::path::Path::new("../../tests/reference/tiny/tiny-f32.gguf");
@@ -179,14 +213,45 @@ mod tests {
         let values = weights.values(name, &shape).expect("there");
         let rounded = |round: fn(f32) -> f32| values.iter().map(|&x| round(x)).collect::<Vec<f32>>();
         let (f16, bf16) = (rounded(|x| f16::from_f32(x).to_f32()), rounded(|x| bf16::from_f32(x).to_f32()));
-        assert!(f16 != values && bf16 != values, "rounding changes nothing here, so nothing was tested");
-        for (precision, expected) in [(Precision::File, values.clone()), (Precision::F16, f16), (Precision::Bf16, bf16)] {
-            let packed = Packed::new(&weights, name, shape, precision, &values).expect("packs");
+        let (q8, q4) = (through(Storage::Q8_0, &values), through(Storage::Q4_0, &values));
+        let all = [(Precision::File, values.clone()), (Precision::F16, f16), (Precision::Bf16, bf16), (Precision::Q8, q8), (Precision::Q4, q4)];
+        for (i, (precision, expected)) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|(_, other)| other != expected), "{precision:?} rounds nothing here, so nothing was tested");
+            let packed = Packed::new(&weights, name, shape, *precision, &values).expect("there").expect("packs");
             let mut out = vec![f32::NAN; values.len()];
             packed.unpack(&mut out);
-            assert_eq!(out, expected, "{precision:?}");
+            assert_eq!(out, *expected, "{precision:?}");
         }
         assert!(Matrix::load(&weights, name, [3, 5], Precision::File, &Device::flex()).is_err());
+    }
+
+    /// Values written in a type and read back.
+    fn through(storage: Storage, values: &[f32]) -> Vec<f32> {
+        let mut bytes = vec![0; storage.bytes(values.len()).expect("whole blocks")];
+        assert!(storage.encode(values, &mut bytes));
+        let mut out = vec![f32::NAN; values.len()];
+        storage.dequantize(&bytes, &mut out);
+        out
+    }
+
+    /// What a file holds in as few bits as are asked for is not rounded once more.
+    #[test]
+    fn blocks_of_the_file_that_are_small_enough_stay() {
+        use crate::quant::Storage::{BF16, F16, F32, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+        let large = [F32, F16, BF16];
+        let small = [Q8_0, Q5_0, Q5_1, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K];
+        for stored in large {
+            assert_eq!([Precision::Q8, Precision::Q4].map(|p| p.written(stored)), [Some(Q8_0), Some(Q4_0)], "{stored:?}");
+        }
+        for stored in small {
+            let four = if matches!(stored, Q4_0 | Q4_K) { None } else { Some(Q4_0) };
+            assert_eq!([Precision::Q8, Precision::Q4].map(|p| p.written(stored)), [None, four], "{stored:?}");
+        }
+        for stored in large.into_iter().chain(small) {
+            assert_eq!(Precision::File.written(stored), None, "{stored:?}");
+            let half = [(Precision::F16, F16), (Precision::Bf16, BF16)].map(|(p, own)| p.written(stored) == Some(own).filter(|own| *own != stored));
+            assert_eq!(half, [true; 2], "{stored:?}");
+        }
     }
 
     fn small() -> Config {
@@ -194,18 +259,35 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_that_half_precision_cannot_hold_stays_as_it_is() {
-        let large = |name: &str| if name.ends_with("up_proj.weight") { 1e6 } else { 1.0 };
-        let weights = Arc::new(Weights::drawn(small(), 1, large));
-        let load = |part: &str| {
-            let name = format!("model.layers.0.mlp.{part}.weight");
-            (Matrix::load(&weights, &name, [128, 64], Precision::F16, &Device::flex()).expect("loads"), weights.values(&name, &[128, 64]).expect("there"))
+    fn a_matrix_that_fewer_bits_cannot_hold_stays_as_it_is() {
+        for (precision, most) in [(Precision::F16, 65504.0), (Precision::Q8, 127.0 * 65504.0), (Precision::Q4, 8.0 * 65504.0)] {
+            // the values reach to 0.2 times the factor
+            let large = |name: &str| if name.ends_with("up_proj.weight") { 8.0 * most } else { 1.0 };
+            let weights = Arc::new(Weights::drawn(small(), 1, large));
+            let load = |part: &str| {
+                let name = format!("model.layers.0.mlp.{part}.weight");
+                (Matrix::load(&weights, &name, [128, 64], precision, &Device::flex()).expect("loads"), weights.values(&name, &[128, 64]).expect("there"))
+            };
+            let (up, exact) = load("up_proj");
+            assert!(matches!(up, Matrix::Whole(_)) && values(up.tensor(&Device::flex())) == exact, "{precision:?}");
+            assert!(exact.iter().any(|x| x.abs() > most), "{precision:?}");
+            let (gate, exact) = load("gate_proj");
+            assert!(matches!(gate, Matrix::Packed(_)) && values(gate.tensor(&Device::flex())) != exact, "{precision:?}");
+        }
+    }
+
+    /// Rows are unpacked by themselves, so blocks must not go on from one to the next.
+    #[test]
+    fn a_matrix_whose_rows_do_not_fill_blocks_stays_as_it_is() {
+        let weights = Arc::new(Weights::random(Config { hidden: 48, ..small() }, 1));
+        let load = |part: &str, shape: [usize; 2], precision: Precision| {
+            Matrix::load(&weights, &format!("model.layers.0.mlp.{part}.weight"), shape, precision, &Device::flex()).expect("loads")
         };
-        let (up, exact) = load("up_proj");
-        assert!(matches!(up, Matrix::Whole(_)) && values(up.tensor(&Device::flex())) == exact);
-        assert!(exact.iter().any(|x| x.abs() > f16::MAX.to_f32()));
-        let (gate, exact) = load("gate_proj");
-        assert!(matches!(gate, Matrix::Packed(_)) && values(gate.tensor(&Device::flex())) != exact);
+        for precision in [Precision::Q8, Precision::Q4] {
+            assert!(matches!(load("up_proj", [128, 48], precision), Matrix::Whole(_)), "{precision:?}");
+            assert!(matches!(load("down_proj", [48, 128], precision), Matrix::Packed(_)), "{precision:?}");
+        }
+        assert!(matches!(load("up_proj", [128, 48], Precision::F16), Matrix::Packed(_)));
     }
 
     /// Weights in half precision, as a graphics device holds them, under states that half precision could not hold: the

@@ -80,8 +80,30 @@ impl Weights {
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let file = Gguf::open(path)?;
+        if let Some(parts @ 2..) = file.header().int("split.count") {
+            return Err(Error::format(
+                path,
+                say!(
+                    "is one of {parts} parts of a model; join them with `llama-gguf-split --merge`, or fetch the model as one file",
+                    "è una di {parts} parti di un modello; uniscile con `llama-gguf-split --merge`, o scarica il modello in un solo file"
+                ),
+            ));
+        }
         let rows = file.header().tensors.get("token_embd.weight").and_then(|t| t.shape.first().copied());
         let config = Config::from_gguf(path, file.header(), rows.unwrap_or(0).max(1))?;
+        // llama.cpp would take it instead of the table; where it is the table once more, nothing is lost
+        if let (Some((_, output)), Some((_, table))) = (file.tensor("output.weight"), file.tensor("token_embd.weight"))
+            && output != table
+        {
+            return Err(Error::tensor(
+                path,
+                "output.weight",
+                say!(
+                    "is another one than the embedding table; untied output embeddings are not supported",
+                    "è diverso dalla tabella degli incorporamenti; incorporamenti d’uscita separati non sono supportati"
+                ),
+            ));
+        }
         Ok(Self { source: Source::Gguf(Box::new(file)), config, prefix: String::new() })
     }
 
@@ -179,14 +201,35 @@ impl Weights {
                 Ok(Raw { shape: &info.shape, storage: info.storage, bytes })
             }
             Source::Folder(folder) => {
-                let own = format!("{}{}", self.prefix, name.strip_prefix("model.").unwrap_or(name));
-                let (shape, storage, bytes) = folder.tensor(&own).ok_or_else(missing)?;
+                let (shape, storage, bytes) = folder.tensor(&self.in_folder(name)).ok_or_else(missing)?;
                 Ok(Raw { shape, storage, bytes })
             }
             Source::Drawn(tensors) => {
                 let (shape, bytes) = tensors.get(name).ok_or_else(missing)?;
                 Ok(Raw { shape, storage: Storage::F32, bytes })
             }
+        }
+    }
+
+    /// Gives back the memory in which a tensor was read, see [`crate::file::forget`]: for what is held elsewhere from then on.
+    pub fn forget(&self, name: &str) {
+        match &self.source {
+            Source::Gguf(file) => gguf_name(name).iter().for_each(|own| file.forget(own)),
+            Source::Folder(folder) => folder.forget(&self.in_folder(name)),
+            Source::Drawn(_) => {}
+        }
+    }
+
+    /// What a tensor is called in the folder that was opened.
+    fn in_folder(&self, name: &str) -> String {
+        format!("{}{}", self.prefix, name.strip_prefix("model.").unwrap_or(name))
+    }
+
+    /// The file that holds a tensor.
+    fn file_of(&self, name: &str) -> &Path {
+        match &self.source {
+            Source::Folder(folder) => folder.file(&self.in_folder(name)).unwrap_or(self.path()),
+            Source::Gguf(_) | Source::Drawn(_) => self.path(),
         }
     }
 
@@ -200,7 +243,7 @@ impl Weights {
         raw.storage.dequantize(raw.bytes, &mut out);
         if let Some(i) = out.iter().position(|x| !x.is_finite()) {
             return Err(Error::tensor(
-                self.path(),
+                self.file_of(name),
                 name,
                 say!(
                     "value {i} is not a finite number; the file is damaged, fetch it again",
@@ -227,7 +270,7 @@ impl Weights {
         let raw = self.raw(name)?;
         if raw.shape != shape {
             return Err(Error::tensor(
-                self.path(),
+                self.file_of(name),
                 name,
                 say!(
                     "has shape {:?}, the configuration wants {shape:?}; the files do not belong together, fetch them again",

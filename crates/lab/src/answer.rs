@@ -69,10 +69,17 @@ struct Terse<'a> {
     most: usize,
 }
 
+impl Terse<'_> {
+    /// Has an answer said as much as it may?
+    fn is_over(&self, generated: &[u32]) -> bool {
+        let says = |token: &&u32| !self.vocabulary.piece(**token).iter().all(u8::is_ascii_whitespace);
+        generated.iter().filter(says).count() >= self.most
+    }
+}
+
 impl Constraint for Terse<'_> {
     fn next(&self, row: usize, generated: &[u32]) -> generate::Allowed {
-        let says = |token: &&u32| !self.vocabulary.piece(**token).iter().all(u8::is_ascii_whitespace);
-        if generated.iter().filter(says).count() >= self.most { generate::Allowed::Only(Vec::new()) } else { self.of.next(row, generated) }
+        if self.is_over(generated) { generate::Allowed::Only(Vec::new()) } else { self.of.next(row, generated) }
     }
 }
 
@@ -97,18 +104,33 @@ pub struct Answer {
     pub probability: f64,
     /// Probabilities of all labels, in their order; empty where only that of the answer is known.
     pub all: Vec<f32>,
+    /// Tokens after which it was cut off, because it had not ended by then.
+    pub cut: Option<usize>,
 }
 
 impl From<Guess> for Answer {
     fn from(guess: Guess) -> Self {
-        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability, all: Vec::new() }
+        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability, all: Vec::new(), cut: None }
     }
 }
 
 impl Answer {
     /// Reads what a system put out about a text.
     pub fn read(kind: Kind, text: &str, output: String, probability: f64) -> Self {
-        Self { answer: answer::read(kind, text, &output), output, probability, all: Vec::new() }
+        Self { answer: answer::read(kind, text, &output), output, probability, all: Vec::new(), cut: None }
+    }
+
+    /// The same of an output that was cut off after so many tokens. Where only a `whole` answer means anything it is none then: a query
+    /// that lacks its last condition is another query, and may even be right by chance. Of hashtags and of free text what is there
+    /// counts.
+    pub(crate) fn cut_off(self, tokens: usize, whole: bool) -> Self {
+        let answer = if whole { Err(answer::unended(tokens)) } else { self.answer };
+        Self { answer, cut: Some(tokens), ..self }
+    }
+
+    /// Why it is no answer, or not a whole one; nothing of one that is.
+    pub fn reason(&self) -> Option<String> {
+        self.answer.as_ref().err().cloned().or_else(|| self.cut.map(answer::unended))
     }
 }
 
@@ -129,6 +151,9 @@ pub enum Mode {
 const SHOWN: usize = 12;
 /// Tokens of all of them, at most: they are read again at every question, which makes it about twice as dear.
 const SHOWN_TOKENS: usize = 128;
+/// Tokens of one that is shown by itself where all are longer than that, at most: about a page. To ask with one example costs more
+/// there, and not to ask would flatter the tuned model.
+pub(crate) const SHOWN_ALONE: usize = 512;
 
 /// Of so many answers of the training set, the longest in bytes, the tokens are counted to find the longest.
 const COUNTED: usize = 64;
@@ -216,7 +241,8 @@ impl<'a> Answerer<'a> {
     }
 
     /// The same with a few training examples to put before a question, see [`Mode::Shown`]: drawn by the seed, of every
-    /// label one first, as many as leave room for the longest of the questions and its answer.
+    /// label one first, as many as leave room for the longest of the questions and its answer. Where each is long, it is one; none
+    /// is shown only where none leaves that room or is of [`SHOWN_ALONE`] tokens at most.
     ///
     /// # Errors
     /// If an example cannot be tokenized.
@@ -227,21 +253,27 @@ impl<'a> Answerer<'a> {
             longest = longest.max(self.tokenizer.encode(&self.task.prompt(each, &question.text))?.len());
         }
         let mut shown = self.tokenizer.encode_with_bos(&self.task.prompt(once, ""))?;
-        let room = self.model.config().context.saturating_sub(longest + self.answer_tokens());
-        let most = shown.len() + SHOWN_TOKENS.min(room.saturating_sub(shown.len()));
-        let mut count = 0;
+        let room = self.model.config().context.saturating_sub(longest + self.answer_tokens() + shown.len());
+        let most = shown.len() + SHOWN_TOKENS.min(room);
+        let (mut count, mut alone) = (0, None);
         for example in prompt::to_show(training, seed) {
             let (prompt, completion) = spelled(example, each, self.task);
             let one = [self.tokenizer.encode(&prompt)?, self.tokenizer.encode(&completion)?, vec![EOS]].concat();
             if shown.len() + one.len() <= most {
                 shown.extend(one);
                 count += 1;
+            } else if alone.is_none() && one.len() <= SHOWN_ALONE.min(room) {
+                alone = Some(one);
             }
             if count == SHOWN {
                 break;
             }
         }
-        self.shown = if count > 0 { shown } else { Vec::new() };
+        self.shown = match alone {
+            _ if count > 0 => shown,
+            Some(one) => [shown, one].concat(),
+            None => Vec::new(),
+        };
         Ok(self)
     }
 
@@ -354,7 +386,7 @@ impl<'a> Answerer<'a> {
             _ if shown => {
                 let own = self.tokenizer.encode(&self.task.prompt(prompt::parted(&self.template).1, text))?;
                 let ids = [&self.shown[..], &own].concat();
-                Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new() })
+                Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new(), repeated: 0 })
             }
             _ if completion => {
                 // prompts that the recipe does not train on may be as long as the model reads, with room for an answer
@@ -519,11 +551,11 @@ impl<'a> Answerer<'a> {
         if let (Kind::Intent, Some(p)) = (self.task.kind, probabilities.first()) {
             let best = head::likeliest(p);
             let name = names[best].clone();
-            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]), all: p.clone() };
+            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]), all: p.clone(), cut: None };
         }
         let (tags, probability) = tagging::decode(probabilities);
         let answer = Target::Entities(tagging::spans(text, &tagging::words(text, self.recipe.cut), &tags, names));
-        Answer { output: answer::show(&answer), answer: Ok(answer), probability, all: Vec::new() }
+        Answer { output: answer::show(&answer), answer: Ok(answer), probability, all: Vec::new(), cut: None }
     }
 
     /// What may be answered to each text of a batch.
@@ -562,7 +594,8 @@ impl<'a> Answerer<'a> {
             {
                 let mut answers = Vec::new();
                 for g in found {
-                    answers.push(Answer::read(self.task.kind, text, self.tokenizer.decode(&g.tokens)?, g.log_probability.exp()));
+                    let read = Answer::read(self.task.kind, text, self.tokenizer.decode(&g.tokens)?, g.log_probability.exp());
+                    answers.push(if g.finished { read } else { read.cut_off(limits.tokens, self.task.whole()) });
                 }
                 let worth = |a: &Answer| match (&a.answer, &self.database) {
                     (Ok(query), Some(database)) => {
@@ -665,24 +698,36 @@ impl<'a> Answerer<'a> {
             }
             _ => &Free,
         };
-        let terse;
-        let constraint: &dyn Constraint = match &self.allowed {
-            Allowed::Grammar(vocabulary) if says < most => {
-                terse = Terse { of: constraint, vocabulary, most: says };
-                &terse
-            }
-            _ => constraint,
+        let terse = match &self.allowed {
+            Allowed::Grammar(vocabulary) if says < most => Some(Terse { of: constraint, vocabulary, most: says }),
+            _ => None,
+        };
+        let constraint: &dyn Constraint = match &terse {
+            Some(terse) => terse,
+            None => constraint,
+        };
+        // after how many tokens an answer was cut off; one that a constraint ends for its length has not ended by itself
+        let cut = |g: &generate::Generated| match &terse {
+            Some(terse) if terse.is_over(&g.tokens) => Some(says),
+            _ if g.finished => None,
+            _ => Some(tokens),
         };
         let generated = generate(self.model, trained, &prompts, &limits, &Sampling::GREEDY, &Heard { of: constraint, listener: self.listener })?;
-        let answer = |(g, &row): (gemma::generate::Generated, &usize)| {
+        let answer = |(g, &row): (generate::Generated, &usize)| {
             let (output, probability) = (self.tokenizer.decode(&g.tokens)?, g.log_probability.exp());
             let label = match &self.allowed {
                 Allowed::Labels(trie) if constrained => trie.answer(&g.tokens),
                 Allowed::Labels(_) => self.task.labels.parse(&output),
-                _ => return Ok(Answer::read(self.task.kind, texts[row], output, probability)),
+                _ => {
+                    let read = Answer::read(self.task.kind, texts[row], output, probability);
+                    return Ok(match cut(&g) {
+                        Some(tokens) => read.cut_off(tokens, self.task.whole()),
+                        None => read,
+                    });
+                }
             };
             let answer = label.map(|l| Target::Label(self.task.labels.names()[l].clone())).ok_or_else(|| "no label".into());
-            Ok(Answer { output, answer, probability, all: Vec::new() })
+            Ok(Answer { output, answer, probability, all: Vec::new(), cut: None })
         };
         generated.into_iter().zip(rows).map(answer).collect()
     }

@@ -1,5 +1,6 @@
 //! Measures the training step on random tokens: the same work as `peft_step.py`-like scripts do.
 
+use crate::child::{Children, Failed};
 use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
@@ -11,15 +12,28 @@ use data::{Batch, Encoded};
 use gemma::device::Kind;
 use gemma::{Gemma, Head, Weights};
 use say::say;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
-use train::step::Phase;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+pub use train::step::Phase;
 use train::{Event, Observer, Plan, Tuned, Validation};
 
+/// The word that makes this program a child that measures a step.
+pub(crate) const STEP: &str = "measure-step";
+
+/// The shapes of BENCHMARKS.md: rows of a batch, tokens a row, targets a row. A short batch with few targets, longer rows, one long row,
+/// and a batch of which every token is a target. `tests/bench/beside_peft.py` has the same.
+pub const SHAPES: [[usize; 3]; 4] = [[8, 64, 8], [4, 256, 16], [1, 1024, 64], [8, 64, 63]];
+
+/// When a measurement counts as hung: a person may ask for any number of steps.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
 /// What to measure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Choice {
     /// Name or path of the model.
     pub model: String,
@@ -40,8 +54,12 @@ pub struct Choice {
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
+    /// Rows of the batch and tokens a row, such as `8x64`.
+    pub shape: String,
+    /// Targets a row.
+    pub targets: usize,
     /// All tokens of a step over its median time.
     pub tokens_per_second: f64,
     /// Median time of a step.
@@ -77,6 +95,33 @@ impl Observer for Times {
     }
 }
 
+/// As [`step`], in a process of its own: the peak of its memory is that of this choice alone.
+///
+/// # Errors
+/// As [`step`], or if the process cannot be started or ends before it answers.
+pub fn apart(home: &Home, choice: &Choice, children: &Children) -> Result<Measured> {
+    let input = serde_json::to_string(choice).map_err(|e| Error::request(e.to_string()))?;
+    let children = Children { patience: PATIENCE, ..children.clone() };
+    let said = children.answer(&[STEP.as_ref(), home.path().as_os_str()], &input, &AtomicBool::new(false)).map_err(|failed| match failed {
+        // what it would have said here
+        Failed::Because { ended, last } if ended.is_empty() => Error::Request(last),
+        other => Error::request(say!("the step could not be measured: {other}", "il passo non si è potuto misurare: {other}")),
+    })?;
+    serde_json::from_str(said.trim()).map_err(|e| Error::request(say!("the measurement cannot be read: {e}", "la misura non si può leggere: {e}")))
+}
+
+/// Measures a step in this process: what the child does. The choice is read from `input`.
+///
+/// # Errors
+/// As [`step`].
+pub(crate) fn measured(home: &Path, mut input: impl Read) -> Result<String> {
+    let unread = |e: String| Error::request(say!("the request cannot be read: {e}", "la richiesta non si può leggere: {e}"));
+    let mut text = String::new();
+    input.read_to_string(&mut text).map_err(|e| unread(e.to_string()))?;
+    let choice: Choice = serde_json::from_str(&text).map_err(|e| unread(e.to_string()))?;
+    serde_json::to_string(&step(&Home::open(Some(home))?, &choice)?).map_err(|e| Error::request(e.to_string()))
+}
+
 /// Times whole optimiser steps (forward, backward, clipping, AdamW) of the real training loop.
 ///
 /// # Errors
@@ -105,6 +150,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
             ids: (0..choice.time).map(|_| token()).collect(),
             prompt: choice.time - choice.targets,
             marks: vec![Mark { tokens: 0..choice.time, class: (i % 12) as u32 }],
+            repeated: 0,
         })
         .collect();
     let body = recipe.body(&model);
@@ -124,6 +170,8 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     let floor = || gemma::floor::seconds(body.config(), choice.rows * choice.time, targets, recipe.method == Method::Full);
     let floor_share = cpu.then(|| floor() / seconds_per_step);
     Ok(Measured {
+        shape: format!("{}x{}", choice.rows, choice.time),
+        targets: choice.targets,
         tokens_per_second: (choice.rows * choice.time) as f64 / seconds_per_step,
         seconds_per_step,
         first_step_seconds,
@@ -155,4 +203,17 @@ fn phases(body: &Gemma, tuned: &Tuned, examples: &[Encoded], steps: usize) -> Re
         })?;
     }
     Ok(all.into_iter().map(|(phase, mut seconds)| (phase, median(&mut seconds))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_that_runs_peft_has_the_same_shapes() {
+        // tests run in the folder of their crate
+        let script = std::fs::read_to_string("../../tests/bench/beside_peft.py").expect("the script");
+        let shapes = SHAPES.map(|[rows, time, targets]| format!("\"{rows}x{time}x{targets}\""));
+        assert!(script.contains(&format!("SHAPES = [{}]", shapes.join(", "))), "{shapes:?}");
+    }
 }

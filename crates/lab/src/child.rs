@@ -4,7 +4,7 @@
 //! line and its standard input, answers on its standard output, and says what failed on its standard error.
 
 use crate::error::{Error, Result};
-use crate::{devices, forecast, remote};
+use crate::{bench, devices, forecast, remote};
 use say::say;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -149,7 +149,7 @@ fn ended(status: ExitStatus) -> String {
 pub fn as_child(words: impl Iterator<Item = OsString>, out: &mut impl Write, err: &mut impl Write) -> Option<ExitCode> {
     let words: Vec<OsString> = words.skip(1).collect();
     let word = words.first()?.to_str()?;
-    if let (devices::PROBE | devices::PROBE_HALVED | remote::ASK | forecast::MEASURE, Ok(code)) = (word, std::env::var(say::VARIABLE)) {
+    if let (devices::PROBE | devices::PROBE_HALVED | remote::ASK | forecast::MEASURE | bench::STEP, Ok(code)) = (word, std::env::var(say::VARIABLE)) {
         say::speak(say::Language::of_code(&code));
     }
     let done = match (word, &words[1..]) {
@@ -157,6 +157,7 @@ pub fn as_child(words: impl Iterator<Item = OsString>, out: &mut impl Write, err
         (devices::PROBE_HALVED, [id, fusion, kernels]) => devices::probe_halved(&id.to_string_lossy(), fusion == "fused", kernels.as_ref()),
         (remote::ASK, [address]) => remote::answer(&address.to_string_lossy(), std::io::stdin()),
         (forecast::MEASURE, [home]) => forecast::measured(home.as_ref(), std::io::stdin()),
+        (bench::STEP, [home]) => bench::measured(home.as_ref(), std::io::stdin()),
         _ => return None,
     };
     // a parent that has gone away reads neither

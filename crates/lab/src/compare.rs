@@ -113,6 +113,7 @@ mod tests {
             output: "a".into(),
             answer: Some("a".into()),
             score: *score,
+            free_score: None,
             probability: 1.0,
             calibrated: None,
             reason: None,

@@ -69,8 +69,12 @@ fn judge(file: &Path, kind: Kind, examples: &[Example], mut scorer: Scorer, watc
         let probability = field(&["probability", "confidence"]).and_then(|p| p.parse().ok()).filter(|p: &f64| p.is_finite()).unwrap_or(1.0);
         let output = field(&ANSWER).unwrap_or_default();
         let mut one = Answer::read(kind, &example.text, output, probability.clamp(0.0, 1.0));
+        // of this program's own records one whose answer did not end has an output alone, whatever could be read of that
+        let unended = field(&["reason"]).filter(|why| why.starts_with(answer::UNENDED) && field(&ANSWER[..ANSWER.len() - 1]).is_none());
         // no answer at all is told apart from an empty one
-        if kind == Kind::Entities && one.output.is_empty() {
+        if let Some(why) = unended {
+            one.answer = Err(why);
+        } else if kind == Kind::Entities && one.output.is_empty() {
             one.answer = Err("no answer".into());
         } else if let (Kind::Hashtags, "[]") = (kind, one.output.as_str()) {
             one.answer = Ok(Target::Tags(Vec::new()));
@@ -139,6 +143,7 @@ pub fn take_in(home: &Home, file: &Path, like: &Path, watch: Watch<'_>) -> Resul
         status: "completed".into(),
         metrics: Some(metrics),
         metrics_free: None,
+        free_difference: None,
         train: TrainRecord::default(),
         trained: Vec::new(),
         model: model.clone(),
@@ -245,6 +250,7 @@ mod tests {
             output: sql.into(),
             answer: Some(sql.into()),
             score: 1.0,
+            free_score: None,
             probability: 1.0,
             calibrated: None,
             reason: None,

@@ -43,6 +43,9 @@ pub enum Error {
     /// The device of a run was lost, and the run waits to be gone on with.
     #[error("{0}")]
     Waits(String),
+    /// What a run costs could not be measured, which says nothing of the run itself.
+    #[error("{0}")]
+    Unmeasured(String),
 }
 
 impl Error {
@@ -79,9 +82,5 @@ fn unreadable(path: &Path, source: &rusqlite::Error) -> String {
 }
 
 fn refused(path: &Path, source: &std::io::Error) -> String {
-    let (path, source) = (path.display(), say::system(source));
-    say!(
-        "{path}: {source}; check that the path exists and can be read and written",
-        "{path}: {source}; controlla che il percorso esista e che vi si possa leggere e scrivere"
-    )
+    format!("{}: {}; {}", path.display(), say::system(source), say::advice(source))
 }

@@ -25,7 +25,7 @@ use crate::untuned;
 use crate::vectors;
 use data::set::Split;
 use data::{Batch, Encoded, Example, Kind, batch};
-use gemma::device::is_cpu;
+use gemma::device::{Kind as DeviceKind, is_cpu};
 use gemma::{Config, Gemma, Head, Precision};
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ pub struct Forecast {
 /// Measures what a run will cost. Nothing is written.
 ///
 /// # Errors
-/// If the run itself would be refused, with its reason; if the measurement fails, or is cancelled.
+/// If the run itself would be refused, with its reason; [`Error::Unmeasured`] if the measurement fails, or is cancelled.
 pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
     // the child that measures does not know which devices this process has lost
     let device = devices::find(home, &request.device, children, &mut |_| {}, cancel)?.id;
@@ -95,8 +95,10 @@ pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &At
     if forecast.fits {
         return Ok(forecast);
     }
+    // what the measurement ran on: `auto` is settled by now, and nothing is tried again to know it
+    let cpu = devices::find(home, &request.device, children, &mut |_| {}, cancel)?.kind == DeviceKind::Cpu;
     // each is measured, not guessed
-    for instead in smaller(request)? {
+    for instead in smaller(request, cpu)? {
         let mut changed = request.clone();
         changed.set.extend(instead.clone());
         if ask(home, &changed, children, cancel)?.fits {
@@ -108,8 +110,9 @@ pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &At
 }
 
 /// Settings under which a run takes less memory, what costs least first: ever smaller batches that are accumulated to the
-/// same step, and at last weights in half precision, which every device either has or passes over.
-fn smaller(request: &Request) -> Result<Vec<Vec<String>>> {
+/// same step, and at last weights in half precision, which every device either has or passes over, and where the processor computes
+/// in blocks of 8 and of 4 bits.
+fn smaller(request: &Request, cpu: bool) -> Result<Vec<Vec<String>>> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
     let (whole, accumulate) = (recipe.train.batch, recipe.train.accumulate);
@@ -118,7 +121,8 @@ fn smaller(request: &Request) -> Result<Vec<Vec<String>>> {
     // of a training of all weights none are frozen
     if recipe.precision == Precision::F32 && recipe.method != Method::Full {
         let batch = all.last().cloned().unwrap_or_default();
-        all.push([batch, vec!["precision=f16".into()]].concat());
+        let fewer = if cpu { &["f16", "q8", "q4"][..] } else { &["f16"][..] };
+        all.extend(fewer.iter().map(|precision| [batch.clone(), vec![format!("precision={precision}")]].concat()));
     }
     Ok(all)
 }
@@ -129,12 +133,12 @@ fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool)
     let said = children.answer(&[MEASURE.as_ref(), home.path().as_os_str()], &input, cancel).map_err(|failed| match failed {
         // the reason why the run itself would be refused
         Failed::Because { ended, last } if ended.is_empty() => Error::Request(last),
-        other => Error::request(say!(
+        other => Error::Unmeasured(say!(
             "the run could not be measured: {other}; if memory is short, choose a smaller batch or max_tokens, or precision=f16",
             "l’addestramento non si è potuto misurare: {other}; se la memoria è poca, scegli un batch o un max_tokens più piccolo, oppure precision=f16"
         )),
     })?;
-    serde_json::from_str(said.trim()).map_err(|e| Error::request(say!("the measurement cannot be read: {e}", "la misura non si può leggere: {e}")))
+    serde_json::from_str(said.trim()).map_err(|e| Error::Unmeasured(say!("the measurement cannot be read: {e}", "la misura non si può leggere: {e}")))
 }
 
 /// Measures in this process, which must be new: what the child does. The request is read from `input`.
@@ -544,7 +548,7 @@ mod tests {
                 }
             };
             let result = run::train(&b.home, request, &mut listen, &AtomicBool::new(false)).expect("a run");
-            assert_eq!(result.baselines.keys().collect::<Vec<_>>(), ["few_shot", "nearest", "untuned"]);
+            assert_eq!(result.baselines.keys().collect::<Vec<_>>(), ["few_shot", "majority", "nearest", "untuned"]);
             (told, result)
         };
         let told = |remembered: bool| [("model", false), ("untuned", remembered), ("few_shot", remembered)].map(|(s, r)| (s.to_string(), r));
@@ -567,8 +571,8 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_tried_in_smaller_batches_and_then_with_halved_weights() {
-        let smaller = |method: &str, set: &[&str]| {
+    fn what_does_not_fit_is_tried_in_smaller_batches_and_then_with_smaller_weights() {
+        let smaller = |method: &str, set: &[&str], cpu: bool| {
             let request = Request {
                 task: "sql".into(),
                 data: data::set::Source::default(),
@@ -584,14 +588,15 @@ mod tests {
                 out: "out".into(),
                 command: String::new(),
             };
-            let found = super::smaller(&request).expect("settings");
+            let found = super::smaller(&request, cpu).expect("settings");
             found.into_iter().map(|instead| instead.join(" ")).collect::<Vec<_>>()
         };
         let halved = ["batch=3 accumulate=4", "batch=1 accumulate=14", "batch=1 accumulate=14 precision=f16"];
-        assert_eq!(smaller("completion", &["batch=7", "accumulate=2"]), halved);
-        assert_eq!(smaller("completion", &["batch=1", "accumulate=2"]), ["precision=f16"]);
+        assert_eq!(smaller("completion", &["batch=7", "accumulate=2"], false), halved);
+        assert_eq!(smaller("completion", &["batch=1", "accumulate=2"], false), ["precision=f16"]);
+        assert_eq!(smaller("completion", &["batch=1", "accumulate=2"], true), ["precision=f16", "precision=q8", "precision=q4"]);
         // weights that are held in fewer bytes already, and those that are trained
-        assert_eq!(smaller("completion", &["batch=3", "accumulate=1", "precision=file"]), ["batch=1 accumulate=3"]);
-        assert_eq!(smaller("full", &["batch=3", "accumulate=1"]), ["batch=1 accumulate=3"]);
+        assert_eq!(smaller("completion", &["batch=3", "accumulate=1", "precision=file"], true), ["batch=1 accumulate=3"]);
+        assert_eq!(smaller("full", &["batch=3", "accumulate=1"], true), ["batch=1 accumulate=3"]);
     }
 }

@@ -470,7 +470,9 @@ mod tests {
         assert_eq!(on(&halved), [Precision::F16, Precision::F16, Precision::F32]);
         assert_eq!(on(&resolve("auto", &[]).expect("resolves")), [Precision::F32; 3]);
         // what a graphics device does not know is not silently something else
-        assert_eq!(on(&resolve("auto", &["precision=bf16"]).expect("resolves")), [Precision::Bf16; 3]);
+        for (name, own) in [("bf16", Precision::Bf16), ("q8", Precision::Q8), ("q4", Precision::Q4), ("file", Precision::File)] {
+            assert_eq!(on(&resolve("auto", &[format!("precision={name}").as_str()]).expect("resolves")), [own; 3]);
+        }
     }
 
     #[test]

@@ -436,6 +436,7 @@ fn train_on(
         metrics: None,
         evaluated_on: String::new(),
         metrics_free: None,
+        free_difference: None,
         baselines: BTreeMap::new(),
         train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, first_step_seconds, ..TrainRecord::default() },
         trained: Vec::new(),
@@ -497,8 +498,16 @@ fn train_on(
         result.error = Some(lost.why.spoken().into());
         result.train.steps = lost.step;
     }
-    write_result(&out, &result)?;
-    library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
+    // where the disk takes no result either, what came first is the reason, and that the run ended is told all the same
+    let written = write_result(&out, &result);
+    if written.is_err() && finished.is_ok() {
+        result.status = FAILED.into();
+    }
+    let finished = finished.and(written);
+    if let Err(e) = library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main))) {
+        // the folder says it
+        watch.event(Event::warning(|| say!("the library does not know how the run ended: {e}", "la libreria non sa come è finita l’esecuzione: {e}")));
+    }
     let step = result.train.steps;
     match finished {
         Ok(()) => {
@@ -695,11 +704,8 @@ impl Compared<'_> {
         }
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
-            let free = caught(|| {
-                let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Free, self.stop)? else { return Ok(None) };
-                Ok(Some(scorer.score(examples, &answers)?.0))
-            });
-            left_out(tell, ["free answers", "risposte libere"], free.map(|scores| self.result.metrics_free = scores));
+            let free = caught(|| self.free(examples, &texts, &mut scorer, &said, &mut predictions));
+            left_out(tell, ["free answers", "risposte libere"], free);
         }
         // what there is can be looked at while the untuned model is asked, which takes longest
         left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
@@ -716,6 +722,22 @@ impl Compared<'_> {
             });
             left_out(tell, called, had);
         }
+        if let Some((called, why)) = untuned::unshown(self.answerer) {
+            left_out(tell, called, Err(why));
+        }
+    }
+
+    /// Scores what the tuned model says where nothing holds it to the form of an answer, and how far that is from what it said. Nothing
+    /// is noted if it was stopped.
+    fn free(&mut self, examples: &[Example], texts: &[&str], scorer: &mut Scorer, said: &[Answer], predictions: &mut [Prediction]) -> Result<()> {
+        let Some(answers) = self.answerer.answer_until(Some(self.tuned), texts, Mode::Free, self.stop)? else { return Ok(()) };
+        let (scores, scored) = scorer.score(examples, &answers)?;
+        self.result.free_difference = Some(task::difference(examples, (&answers[..], &scored[..]), (said, &*predictions)));
+        self.result.metrics_free = Some(scores);
+        for (own, free) in predictions.iter_mut().zip(&scored) {
+            own.free_score = Some(free.score);
+        }
+        save_predictions(&self.out.join(PREDICTIONS), predictions)
     }
 
     /// That a system was scored.
@@ -1148,7 +1170,10 @@ impl Observer for Watch<'_> {
         let samples = self.samples(tuned, &answers).unwrap_or_default();
         self.tell_rows();
         let alike = answers.len() > 1 && answers.windows(2).all(|pair| pair[0].answer == pair[1].answer);
-        let collapsed = alike && self.examples.windows(2).any(|pair| pair[0].target != pair[1].target);
+        let differ = self.examples.windows(2).any(|pair| pair[0].target != pair[1].target);
+        // where not all were answered, the few that were stand for them
+        let collapsed = (alike && differ) || (answers.is_empty() && say_the_same(&samples));
+        let silent = (speaking > 0 && silent == speaking) || (answers.is_empty() && say_nothing(&samples));
         let main = match answers.is_empty() {
             true => None,
             false => Some(self.answerer.main(self.examples, &answers).map_err(fail)?),
@@ -1158,7 +1183,7 @@ impl Observer for Watch<'_> {
         // is over the very answers; a completion's loss is over tokens of labels that the constraint rules out anyway.
         let score = if tuned.head.is_some() { -loss } else { main.map_or(-loss, |(_, accuracy)| accuracy) };
         let metrics = main.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-        Ok(Some(Validation { loss, metrics, score, collapsed, silent: speaking > 0 && silent == speaking, samples }))
+        Ok(Some(Validation { loss, metrics, score, collapsed, silent, samples }))
     }
 
     fn save(&mut self, tuned: &Tuned, _step: usize) -> gemma::Result<String> {
@@ -1181,6 +1206,18 @@ impl Observer for Watch<'_> {
             Command::Go
         }
     }
+}
+
+/// Whether free answers are all the same where different ones are expected, and more of them are wrong than right by chance.
+fn say_the_same(samples: &[Sample]) -> bool {
+    let differ = |of: fn(&Sample) -> &str| samples.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]));
+    let right = samples.iter().filter(|s| s.right).count();
+    differ(|s| s.expected.as_str()) && !differ(|s| s.output.trim()) && 2 * right <= samples.len()
+}
+
+/// Whether free answers are all empty, white space aside, where not all should be.
+fn say_nothing(samples: &[Sample]) -> bool {
+    samples.iter().all(|s| s.output.trim().is_empty()) && samples.iter().any(|s| !s.right)
 }
 
 /// Writes what was trained into a run folder, each file at once: adapters (and head) in PEFT's layout, or weights under
@@ -1399,5 +1436,35 @@ impl Opened {
         let said = self.minding(|| answerer.answer(Some(&self.tuned), &texts, Mode::Best))?;
         let (metrics, predictions) = scorer.score(examples, &said)?;
         Ok((metrics, predictions, said))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_free_answers_tell_of_sameness_and_silence() {
+        let said = |all: &[(&str, &str)]| {
+            let sample = |&(expected, output): &(&str, &str)| Sample {
+                input: String::new(),
+                expected: expected.into(),
+                output: output.into(),
+                answer: None,
+                right: output.trim() == expected,
+            };
+            let samples: Vec<Sample> = all.iter().map(sample).collect();
+            (say_the_same(&samples), say_nothing(&samples))
+        };
+        assert_eq!(said(&[("a", "x"), ("b", " x"), ("c", "x\n")]), (true, false));
+        assert_eq!(said(&[("a", "a"), ("b", "a"), ("b", "a"), ("a", "a")]), (true, false));
+        // one who answers nearly all of them rightly may do so by the same word
+        assert_eq!(said(&[("a", "a"), ("b", "a"), ("a", "a"), ("a", "a")]), (false, false));
+        assert_eq!(said(&[("a", "x"), ("a", "x")]), (false, false), "the same is expected");
+        assert_eq!(said(&[("a", "x"), ("b", "y")]), (false, false));
+        assert_eq!(said(&[("a", ""), ("b", " \n")]), (true, true));
+        assert_eq!(said(&[("a", "")]), (false, true));
+        assert_eq!(said(&[("", ""), ("", " ")]), (false, false), "nothing is to be said");
+        assert_eq!(said(&[]), (false, false));
     }
 }

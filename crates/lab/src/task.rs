@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use tasks::intent::Labels;
 use tasks::json_schema::{self, JsonSchema};
 use tasks::sandbox::{Sandbox, Table};
-use tasks::score::{self, Scored, entities, sql::Judge, tags, text};
+use tasks::score::paired::{self, Difference};
+use tasks::score::tags::{self, Sameness};
+use tasks::score::{self, Scored, entities, sql::Judge, text};
 use tasks::values::Values;
 use tasks::{Metrics, answer, compose, grammar, grow, prompt, tagging};
 
@@ -58,6 +60,11 @@ impl Task {
     /// Is there anything that an answer by completion must be?
     pub fn constrained(&self) -> bool {
         self.kind != Kind::Custom || self.json_schema.is_some()
+    }
+
+    /// Does an answer mean anything only where it is whole? So it is with queries, entities and JSON, and not with tags and free text.
+    pub fn whole(&self) -> bool {
+        matches!(self.kind, Kind::Sql | Kind::Entities) || self.json_schema.is_some()
     }
 
     /// Rows whose answers do not fit the JSON schema of the task, or have what it names in another order than a model can write
@@ -279,6 +286,33 @@ pub fn database_of(run: &RunFile, folder: &Path) -> Vec<PathBuf> {
 /// Why an answer that a model gave is none: it is less sure than the threshold of its run.
 pub(crate) const WITHHELD: &str = "withheld: less sure than the threshold";
 
+/// Answers and their scores, in the order of the examples.
+pub(crate) type Judged<'a> = (&'a [Answer], &'a [Prediction]);
+
+/// How far two ways of answering the same examples differ in the main metric of their task, see [`Metrics::main`]: the second minus the
+/// first.
+pub(crate) fn difference(examples: &[Example], first: Judged<'_>, second: Judged<'_>) -> Difference {
+    let parts = |(said, scored): Judged<'_>| -> Vec<[f64; 2]> {
+        examples.iter().zip(said.iter().zip(scored)).map(|(example, (said, scored))| main_part(&example.target, said, scored.score)).collect()
+    };
+    paired::of_sums(&parts(first), &parts(second))
+}
+
+/// What one answer adds to the main metric, see [`paired::of_sums`].
+fn main_part(expected: &Target, said: &Answer, score: f64) -> [f64; 2] {
+    let answered = said.answer.as_ref().ok();
+    let f1 = |(right, answered, expected): (usize, usize, usize)| [2.0 * right as f64, (answered + expected) as f64];
+    match (expected, answered) {
+        (Target::Entities(want), Some(Target::Entities(got))) => f1(entities::counts(want, got)),
+        (Target::Entities(want), _) => f1(entities::counts(want, &[])),
+        (Target::Tags(want), Some(Target::Tags(got))) => f1(tags::counts(want, got, Sameness::default())),
+        (Target::Tags(want), _) => f1(tags::counts(want, &[], Sameness::default())),
+        // what stands beside a prediction is how near it comes
+        (Target::Completion(want), _) => [f64::from(answered.is_some_and(|got| text::exact(want, &answer::show(got)))), 1.0],
+        (Target::Label(_) | Target::Sql(_), _) => [score, 1.0],
+    }
+}
+
 fn no_database() -> String {
     say!(
         "queries are about a database; name the script of the tables with --schema, and the database or the script that fills it with --database",
@@ -336,7 +370,7 @@ impl Scorer {
         let metrics = match self.kind {
             Kind::Intent => {
                 let mut rows = Vec::new();
-                for (example, said) in examples.iter().zip(said) {
+                for ((example, said), reason) in examples.iter().zip(said).zip(&mut reasons) {
                     let answered = said.answer.as_ref().ok().and_then(|a| if let Target::Label(l) = a { self.labels.index(l) } else { None });
                     // a label that may not be answered would be scored as another one
                     let expected = self.labels.index(example.label()).ok_or_else(|| {
@@ -348,6 +382,9 @@ impl Scorer {
                             self.labels.names().join(", ")
                         ))
                     })?;
+                    if let (None, Ok(Target::Label(label))) = (answered, &said.answer) {
+                        *reason = Some(answer::unknown(label));
+                    }
                     shares.push(f64::from(answered == Some(expected)));
                     steps.after(1)?;
                     rows.push(Scored { expected, answered, probability: said.probability });
@@ -358,7 +395,8 @@ impl Scorer {
                 let expected: Vec<_> = examples.iter().map(|e| e.spans().to_vec()).collect();
                 let answered: Vec<_> = said.iter().map(|s| read(s).and_then(|a| if let Target::Entities(s) = a { Some(s) } else { None })).collect();
                 for (expected, answered) in expected.iter().zip(&answered) {
-                    shares.push(entities::share(expected, answered.as_deref().unwrap_or_default()));
+                    // what cannot be read is no answer, also where nothing was expected
+                    shares.push(answered.as_ref().map_or(0.0, |answered| entities::share(expected, answered)));
                     steps.after(1)?;
                 }
                 Metrics::Entities(entities::entities(&expected, &answered))
@@ -367,7 +405,7 @@ impl Scorer {
                 let expected: Vec<_> = examples.iter().map(|e| if let Target::Tags(t) = &e.target { t.clone() } else { Vec::new() }).collect();
                 let answered: Vec<_> = said.iter().map(|s| read(s).and_then(|a| if let Target::Tags(t) = a { Some(t) } else { None })).collect();
                 for (expected, answered) in expected.iter().zip(&answered) {
-                    shares.push(tags::share(expected, answered.as_deref().unwrap_or_default()));
+                    shares.push(answered.as_ref().map_or(0.0, |answered| tags::share(expected, answered)));
                     steps.after(1)?;
                 }
                 Metrics::Tags(tags::tags(&expected, &answered))
@@ -409,17 +447,89 @@ impl Scorer {
                 Metrics::Sql(score::sql::sql(&verdicts))
             }
         };
+        for ((reason, said), score) in reasons.iter_mut().zip(said).zip(&shares) {
+            if reason.is_none() && *score < 1.0 {
+                *reason = said.reason();
+            }
+        }
         let prediction = |(((example, said), score), reason): (((&Example, &Answer), f64), Option<String>)| Prediction {
             input: example.text.clone(),
             expected: answer::show(&example.target),
             output: said.output.clone(),
             answer: said.answer.as_ref().ok().map(answer::show),
             score,
+            free_score: None,
             probability: said.probability,
             calibrated: None,
             reason,
             place: None,
         };
         Ok((metrics, examples.iter().zip(said).zip(shares).zip(reasons).map(prediction).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data::Origin;
+    use std::sync::Arc;
+
+    fn example(target: &Target) -> Example {
+        Example { text: "Anna a Roma".into(), target: target.clone(), origin: Origin { file: Arc::new("test.jsonl".into()), line: 1 } }
+    }
+
+    #[test]
+    fn what_did_not_end_scores_nothing_where_it_must_be_whole_and_says_so_everywhere() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let schema = dir.path().join("schema.sql");
+        std::fs::write(&schema, "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2);").expect("written");
+        let json_schema = JsonSchema::read(r#"{"type": "object"}"#).expect("a schema");
+        let tags = Target::Tags(["#roma", "#mare"].map(String::from).to_vec());
+        // every output is one that would be right, or right in part, if it had ended there
+        for (kind, target, output, held, kept) in [
+            (Kind::Entities, Target::Entities(Vec::new()), " []", false, false),
+            (Kind::Sql, Target::Sql("SELECT a FROM t".into()), " SELECT a FROM t", false, false),
+            (Kind::Custom, Target::Completion("{}".into()), " {}", true, false),
+            (Kind::Custom, Target::Completion("Va bene, a domani".into()), " Va bene", false, true),
+            (Kind::Hashtags, tags, " #roma", false, true),
+        ] {
+            let json_schema = held.then(|| json_schema.clone());
+            let labels = Labels::new(Vec::new());
+            let task = Task { kind, labels: labels.clone(), tables: Vec::new(), values: Values::default(), json_schema: json_schema.clone() };
+            let examples = [example(&target), example(&target)];
+            let files: Vec<&Path> = if kind == Kind::Sql { vec![schema.as_path()] } else { Vec::new() };
+            let mut scorer = Scorer::new(kind, &examples, labels, &files).expect("a scorer").under(json_schema);
+            let ended = Answer::read(kind, &examples[0].text, output.into(), 0.5);
+            let said = [ended.clone(), ended.cut_off(24, task.whole())];
+            let (_, scored) = scorer.score(&examples, &said).expect("scored");
+            let why = "it did not end within 24 tokens";
+            assert!(scored[0].score > 0.0 && scored[0].reason.is_none(), "{kind:?}: {:?}", scored[0]);
+            let score = if kept { scored[0].score } else { 0.0 };
+            assert_eq!((scored[1].score, scored[1].reason.as_deref(), scored[1].answer.is_some()), (score, Some(why), kept), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_that_nobody_knows_scores_nothing_and_says_which_it_is() {
+        let examples = [example(&Target::Label("pacco".into())), example(&Target::Label("reso".into()))];
+        let said = ["Pacco", "reso"].map(|label| Answer::read(Kind::Intent, "", label.into(), 1.0));
+        let (scores, scored) = Scorer::new(Kind::Intent, &examples, Labels::of(&examples), &[]).and_then(|mut s| s.score(&examples, &said)).expect("scored");
+        let told: Vec<_> = scored.iter().map(|p| (p.score, p.reason.as_deref())).collect();
+        assert_eq!(told, [(0.0, Some("it is not one of the labels: Pacco")), (1.0, None)]);
+        assert_eq!(scores.main(), 0.5);
+    }
+
+    #[test]
+    fn the_difference_of_two_ways_of_answering_is_that_of_their_main_metrics() {
+        let span = |start: usize, end: usize, kind: &str| data::Span { start, end, kind: kind.into() };
+        let right = Target::Entities(vec![span(0, 4, "people"), span(7, 11, "places")]);
+        let examples = [example(&right), example(&Target::Entities(Vec::new())), example(&right)];
+        let outputs = [[r#"[{"people":"Anna"},{"places":"Roma"}]"#, "[]", "[]"], [r#"[{"people":"Anna"}]"#, r#"[{"people":"Roma"}]"#, "no"]];
+        let mut scorer = Scorer::new(Kind::Entities, &examples, Labels::new(Vec::new()), &[]).expect("a scorer");
+        let [own, free] = outputs.map(|texts| texts.map(|text| Answer::read(Kind::Entities, &examples[0].text, text.into(), 1.0)));
+        let (ours, theirs) = (scorer.score(&examples, &own).expect("scored"), scorer.score(&examples, &free).expect("scored"));
+        let found = difference(&examples, (&free[..], &theirs.1[..]), (&own[..], &ours.1[..]));
+        assert!(ours.0.main() > theirs.0.main() && (found.difference - (ours.0.main() - theirs.0.main())).abs() < 1e-12, "{found:?}");
+        assert!(found.difference_ci[0] <= found.difference && found.difference <= found.difference_ci[1], "{found:?}");
     }
 }

@@ -4,7 +4,7 @@
 //! So they are cut off early ([`Answerer::ending`]), only a part of a large test set is asked, and the scores are kept in the
 //! library, where later runs find them: they depend on nothing that a training changes.
 
-use crate::answer::{Answerer, Mode};
+use crate::answer::{Answerer, Mode, SHOWN_ALONE};
 use crate::error::{Error, Result};
 use crate::library::Library;
 use crate::run::Prepared;
@@ -31,6 +31,16 @@ pub(crate) fn ways(answerer: &Answerer<'_>) -> impl Iterator<Item = (&'static st
     WAYS.into_iter().filter(move |(_, mode, _)| shows || *mode != Mode::Shown)
 }
 
+/// The one of [`WAYS`] that there is nothing to do for, as it is called, and why; none where it is asked in all of them.
+pub(crate) fn unshown(answerer: &Answerer<'_>) -> Option<([&'static str; 2], Error)> {
+    let (_, _, called) = WAYS.into_iter().find(|(_, mode, _)| *mode == Mode::Shown && !answerer.shows())?;
+    let why = say!(
+        "no training row has at most {SHOWN_ALONE} tokens and leaves room for the longest question and its answer in the model’s context",
+        "nessuna riga di addestramento ha al massimo {SHOWN_ALONE} token e lascia posto alla domanda più lunga e alla sua risposta nel contesto del modello"
+    );
+    Some((called, Error::Request(why)))
+}
+
 /// Examples that are asked, at most. A share of a hundred is known to 10 points (95 % interval), one below a tenth to 6, and an
 /// untuned model lies further below a tuned one than that wherever the training was worth it. Of the shipped sets, those with
 /// 60 to 70 test rows are asked whole and the 156 of the intents by two thirds; of the thousands that a person may bring, this
@@ -47,11 +57,15 @@ pub(crate) fn asked(examples: &[Example]) -> Cow<'_, [Example]> {
     Cow::Owned(divide::draw(examples.len(), ASKED, SEED).into_iter().map(|i| examples[i].clone()).collect())
 }
 
+/// Counted up where other answers are given, or the same ones are scored otherwise, than by the code before.
+const RULES: u32 = 2;
+
 /// All that the scores depend on. Templates, columns, the values of a database and the training examples that are shown are in
 /// what the model reads; a seed only chooses among these.
 #[derive(Serialize)]
 struct Depends<'a> {
     version: &'a str,
+    rules: u32,
     /// SHA-256 of each of the model's files.
     model: Vec<&'a str>,
     /// The numbers that make it one, which a folder has in another file.
@@ -94,6 +108,7 @@ pub(crate) fn key(p: &Prepared, model: &ModelRecord, answerer: &Answerer<'_>, ex
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     Depends {
         version: crate::VERSION,
+        rules: RULES,
         model: model.files.iter().map(|f| f.sha256.as_str()).collect(),
         config: p.weights.config(),
         precision: p.recipe.precision_on(&p.device),
@@ -215,9 +230,11 @@ pub(crate) mod tests {
         }
         let schema = b.dir.path().join("schema.json");
         std::fs::write(&schema, r#"{"type": "object", "properties": {"a": {"type": "boolean"}}, "additionalProperties": false}"#).expect("written");
-        let asking: [&dyn Fn(&mut Request); 6] = [
+        let asking: [&dyn Fn(&mut Request); 8] = [
             &|r| r.model = "../../tests/reference/tiny/tiny-f32.gguf".into(),
             &|r| r.set.push("precision=bf16".into()),
+            &|r| r.set.push("precision=q8".into()),
+            &|r| r.set.push("precision=q4".into()),
             &|r| r.set.push("answer_tokens=4".into()),
             &|r| r.set.push("template.en={text} =".into()),
             &|r| r.data.columns = Columns::parse("prompt=other").expect("a column"),
@@ -258,14 +275,49 @@ pub(crate) mod tests {
         assert_eq!(most("answer_tokens=4").1, 4);
     }
 
+    /// An untuned model that is shown nothing although there is something to show would make the tuned one look better than it is.
+    #[test]
+    fn of_long_rows_one_is_shown_and_where_none_fits_that_is_told() {
+        let b = Bench::new();
+        let tokenizer = gemma::Weights::open(std::path::Path::new("../../tests/reference/tiny")).and_then(|w| gemma::Tokenizer::open(&w)).expect("a tokenizer");
+        // tokens of what stands before a question, of training rows of at least so many tokens
+        let before = |tokens: usize| {
+            let row = |i: usize| {
+                let mut prompt = format!("dove {i}");
+                while tokenizer.encode(&prompt).expect("tokens").len() < tokens {
+                    prompt += " pacco";
+                }
+                serde_json::json!({"prompt": prompt, "completion": "sì"}).to_string() + "\n"
+            };
+            std::fs::write(b.dir.path().join("train.jsonl"), (0..4).map(row).collect::<String>()).expect("written");
+            let mut request = b.request("out");
+            request.set.push("max_tokens=500".into());
+            let p = run::prepare(&b.home, &request, None).expect("a sound request");
+            let test = p.set.examples(Split::Test);
+            let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, "").expect("an answerer");
+            let answerer = answerer.showing(p.set.examples(Split::Train), test, request.seed).expect("short examples");
+            let [plain, shown] = [false, true].map(|shown| answerer.prompts(&[&test[0].text], shown).expect("short questions")[0].len());
+            assert_eq!(answerer.shows(), unshown(&answerer).is_none());
+            assert_eq!(ways(&answerer).count(), 1 + usize::from(answerer.shows()));
+            answerer.shows().then(|| shown - plain)
+        };
+        // several that are short together, one that is longer than they may be together, and none that leaves no room
+        assert!(before(20).is_some_and(|tokens| (60..=130).contains(&tokens)), "{:?}", before(20));
+        assert!(before(200).is_some_and(|tokens| (200..=220).contains(&tokens)), "{:?}", before(200));
+        assert_eq!(before(475), None);
+    }
+
     #[test]
     fn whatever_the_scores_depend_on_gives_another_key() {
         let labels = ["a".to_string(), "b".to_string()];
         let tables = [Table { name: "t".into(), columns: vec![Column { name: "c".into(), kind: String::new(), primary: false, refers: None }] }];
         let (right, other) = (Target::Label("a".into()), Target::Label("b".into()));
+        let (config, scaled) = (gemma::Config::small(), gemma::Config { rope_factor: 8.0, ..gemma::Config::small() });
         let own = || Depends {
             version: "1",
+            rules: 1,
             model: vec!["m", "n"],
+            config: &config,
             precision: Precision::F32,
             kind: Kind::Intent,
             labels: &labels,
@@ -281,8 +333,12 @@ pub(crate) mod tests {
         assert_eq!(own().key().expect("a key"), same);
         let changed = [
             Depends { version: "2", ..own() },
+            Depends { rules: 2, ..own() },
             Depends { model: vec!["m", "o"], ..own() },
+            Depends { config: &scaled, ..own() },
             Depends { precision: Precision::Bf16, ..own() },
+            Depends { precision: Precision::Q8, ..own() },
+            Depends { precision: Precision::Q4, ..own() },
             Depends { kind: Kind::Custom, ..own() },
             Depends { labels: &labels[..1], ..own() },
             Depends { tables: &tables, ..own() },

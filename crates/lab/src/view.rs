@@ -693,7 +693,7 @@ mod tests {
         let (input, output) = ("a text".into(), answer.unwrap_or("?").into());
         let answer: Option<String> = answer.map(Into::into);
         let score = f64::from(answer.as_deref() == Some(expected));
-        Prediction { input, expected: expected.into(), output, answer, score, probability, calibrated, reason: None, place: None }
+        Prediction { input, expected: expected.into(), output, answer, score, free_score: None, probability, calibrated, reason: None, place: None }
     }
 
     /// The lines of the answers behind each point of a figure that opens some, with what is said of it.

@@ -271,7 +271,7 @@ fn names(runs: &[Run]) -> Vec<String> {
 }
 
 /// A difference of shares in points of a hundred, with its sign.
-fn points(difference: f64, lang: Lang) -> String {
+pub(crate) fn points(difference: f64, lang: Lang) -> String {
     let text = lang.decimal(difference * 100.0, 1);
     if difference > 0.0 { format!("+{text}") } else { text }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 pub use tasks::score::calibration::Calibration;
+use tasks::score::paired::Difference;
 use tasks::{Classification, Metrics};
 use train::Event;
 use ts_rs::TS;
@@ -251,8 +252,14 @@ pub struct RunResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub metrics_free: Option<Metrics>,
-    /// Scores of reference classifiers on the same examples: `majority`, `untuned`, `few_shot` (untuned, with examples in its
-    /// prompt), these two on a part of them where they are many, as their own count of examples says.
+    /// What holding answers to their form adds: the main metric of `metrics` minus that of `metrics_free`, on the same examples. Results
+    /// of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub free_difference: Option<Difference>,
+    /// Scores of reference methods on the same examples: `majority` (the commonest answer of the training set to each, or no entities),
+    /// others by task, `untuned`, `few_shot` (untuned, with examples in its prompt), these two on a part of them where they are many, as
+    /// their own count of examples says.
     pub baselines: BTreeMap<String, Metrics>,
     /// Figures of the training.
     pub train: TrainRecord,
@@ -293,12 +300,16 @@ pub struct Prediction {
     pub answer: Option<String>,
     /// 1 if right, else 0; for entities and hashtags the F1 of this example, for free text chrF.
     pub score: f64,
+    /// The same of the free answer to this example, where one was asked for; earlier versions kept none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub free_score: Option<f64>,
     /// Probability that the model gave to its answer.
     pub probability: f64,
     /// The same as it was calibrated on the validation set, see [`Calibration`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrated: Option<f64>,
-    /// Why the output is no answer, or not the right query, where that is known.
+    /// Why the output is no answer, not a whole one, none of the labels or not the right query, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Where the input lies on a map of the scored examples, as the untuned model sees them; only nearness means something.

@@ -8,6 +8,7 @@
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+use tasks::answer::{UNENDED, UNKNOWN};
 use tasks::json_schema::MISFIT;
 use tasks::score::sql::Failure;
 use ts_rs::TS;
@@ -108,6 +109,8 @@ impl Lang {
             ("incomplete input", _) => "la query non è completa".into(),
             _ if Failure::of(reason) == Failure::Different => self.words().reason_values.into(),
             _ if Failure::of(reason) == Failure::Lucky => "il risultato è giusto solo su questi dati; su una copia con altre righe è diverso".into(),
+            (_, [tokens]) if reason.starts_with(UNENDED) => format!("non è finita entro {tokens} token"),
+            _ if reason.starts_with(UNKNOWN) => format!("non è una delle etichette: {}", &reason[UNKNOWN.len()..]),
             (_, [kib]) if reason.starts_with("longer than ") => format!("più lunga di {kib} KiB"),
             (_, [seconds]) if reason.starts_with("it was stopped after ") => format!("è stata fermata dopo {seconds} s"),
             (_, [mib]) if reason.starts_with("it was stopped when it had taken ") => format!("è stata fermata quando occupava {mib} MiB"),
@@ -669,6 +672,15 @@ catalogue! {
     summary_commonest:
         "Always giving the commonest hashtags would get {accuracy}.",
         "Dare sempre gli hashtag più comuni otterrebbe {accuracy}.";
+    summary_no_entities:
+        "Marking no entity at all would get {accuracy}.",
+        "Non segnare alcuna entità otterrebbe {accuracy}.";
+    summary_commonest_query:
+        "Always giving the commonest query of the training set would get {accuracy}.",
+        "Dare sempre la query più comune dell’insieme di addestramento otterrebbe {accuracy}.";
+    summary_commonest_text:
+        "Always giving the commonest completion of the training set would get {accuracy}.",
+        "Dare sempre il completamento più comune dell’insieme di addestramento otterrebbe {accuracy}.";
     summary_gazetteer:
         "Looking names up in a list of the training entities would get {accuracy}.",
         "Cercare i nomi in un elenco delle entità di addestramento otterrebbe {accuracy}.";
@@ -889,6 +901,15 @@ catalogue! {
     the_commonest_tags:
         "the commonest hashtags",
         "gli hashtag più comuni";
+    the_no_entities:
+        "marking nothing",
+        "il non segnare nulla";
+    the_commonest_query:
+        "the commonest query",
+        "la query più comune";
+    the_commonest_text:
+        "the commonest completion",
+        "il completamento più comune";
     the_gazetteer:
         "the list of known entities",
         "l’elenco delle entità note";
@@ -1367,6 +1388,15 @@ catalogue! {
     commonest_tags:
         "commonest hashtags",
         "hashtag più comuni";
+    no_entities:
+        "no entity anywhere",
+        "nessuna entità";
+    commonest_query:
+        "commonest query",
+        "query più comune";
+    commonest_text:
+        "commonest completion",
+        "completamento più comune";
     gazetteer:
         "list of known entities",
         "elenco di entità note";
@@ -1417,6 +1447,10 @@ catalogue! {
         "“Free answers”: the model wrote whatever it wanted instead of choosing among the labels; answers that are no label count as wrong.",
         "«Risposte libere»: il modello ha scritto ciò che voleva invece di scegliere tra le etichette; le risposte che non sono etichette contano come \
          sbagliate.";
+    free_difference:
+        "{measure}, constrained answers minus free ones: {difference} points; the 95 % interval, by a paired bootstrap over the examples, is {low} to {high}.",
+        "{measure}, risposte vincolate meno risposte libere: {difference} punti; l’intervallo al 95 %, da un bootstrap appaiato sugli esempi, va da {low} a \
+         {high}.";
     sampled:
         "On {asked} of {examples} rows, drawn by chance: {systems}.",
         "Su {asked} righe di {examples}, estratte a caso: {systems}.";
@@ -1948,6 +1982,8 @@ mod tests {
             ("near \"FORM\": syntax error", "errore di sintassi vicino a \"FORM\""),
             ("it was stopped after 5 s", "è stata fermata dopo 5 s"),
             ("not JSON", "non è JSON"),
+            ("it did not end within 24 tokens", "non è finita entro 24 token"),
+            ("it is not one of the labels: reso: 3", "non è una delle etichette: reso: 3"),
             ("it does not fit the schema at /items/0 (required)", "non rispetta lo schema in /items/0 (required)"),
             // what SQLite seldom says, and what is from elsewhere, stays as it is
             ("misuse of aggregate: COUNT()", "misuse of aggregate: COUNT()"),

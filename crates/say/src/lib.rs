@@ -189,6 +189,16 @@ pub fn system(error: &io::Error) -> String {
     format!("{italian} (errore di sistema {code})")
 }
 
+/// What a person can do where the operating system refused to read or write something, in the language spoken.
+pub fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            pick("free some space there and try again", "libera spazio lì e riprova")
+        }
+        _ => pick("check that the path exists and can be read and written", "controlla che il percorso esista e che vi si possa leggere e scrivere"),
+    }
+}
+
 /// What the parser of JSON said, in the language spoken; what it has in no list stays as it is.
 pub fn json(error: impl Display) -> String {
     let said = error.to_string();
@@ -254,6 +264,8 @@ mod tests {
         assert_eq!(say!("{{}}", "{{x}}"), "{}");
         assert_eq!([count(0, ROW), count(1, ROW), count(2, ROW)], ["0 rows", "1 row", "2 rows"]);
         assert_eq!(system(&missing()), missing().to_string());
+        assert_eq!(advice(&missing()), "check that the path exists and can be read and written");
+        assert_eq!(advice(&io::ErrorKind::StorageFull.into()), "free some space there and try again");
         assert_eq!(json("expected value at line 1 column 5"), "expected value at line 1 column 5");
         speak(Language::Italian);
         assert_eq!(language(), Language::Italian);

@@ -12,6 +12,24 @@ const LONGEST: usize = 1 << 20;
 /// Most entities or tags in an answer.
 const MOST: usize = 1_000;
 
+/// How the reason begins of an answer that was cut off, see [`unended`].
+pub const UNENDED: &str = "it did not end within ";
+/// How the reason begins of a label that is none of the task, see [`unknown`].
+pub const UNKNOWN: &str = "it is not one of the labels: ";
+/// Characters of a label that a reason tells.
+const TOLD: usize = 80;
+
+/// Why an answer that was cut off after so many tokens is none, or not a whole one.
+pub fn unended(tokens: usize) -> String {
+    format!("{UNENDED}{tokens} {}", if tokens == 1 { "token" } else { "tokens" })
+}
+
+/// Why a label that the task does not have scores nothing.
+pub fn unknown(label: &str) -> String {
+    let told: String = label.chars().take(TOLD).collect();
+    format!("{UNKNOWN}{told}{}", if told.len() < label.len() { "…" } else { "" })
+}
+
 /// Reads an answer to `input`.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! Each learns from the training examples alone.
 
+use crate::answer;
 use crate::score::tags::normal;
 use crate::score::text::words;
 use data::Kind;
@@ -41,18 +42,23 @@ pub fn all(kind: Kind, train: &[Example], texts: &[&str]) -> Vec<(&'static str, 
             out.extend(logistic(train, texts).map(|answers| ("tf_idf_logistic", answers)));
             out
         }
-        Kind::Entities => vec![("gazetteer", gazetteer(train, texts))],
+        Kind::Entities => vec![("majority", no_entities(texts.len())), ("gazetteer", gazetteer(train, texts))],
         Kind::Hashtags => vec![("majority", commonest_tags(train, texts.len())), ("nearest", nearest(train, texts))],
-        Kind::Sql | Kind::Custom => vec![("nearest", nearest(train, texts))],
+        Kind::Sql | Kind::Custom => vec![("majority", majority(train, texts.len())), ("nearest", nearest(train, texts))],
     }
 }
 
-/// The commonest label; of equally common ones the first in alphabetical order.
+/// The commonest answer: a label, a query, a text; of equally common ones the first in alphabetical order.
 fn majority(train: &[Example], count: usize) -> Vec<Guess> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    train.iter().for_each(|e| *counts.entry(e.label()).or_default() += 1);
-    let Some((label, n)) = counts.into_iter().rev().max_by_key(|(_, n)| *n) else { return Vec::new() };
-    vec![Guess { answer: Target::Label(label.into()), probability: n as f64 / train.len() as f64 }; count]
+    let mut counts: BTreeMap<String, (usize, &Target)> = BTreeMap::new();
+    train.iter().for_each(|e| counts.entry(answer::show(&e.target)).or_insert((0, &e.target)).0 += 1);
+    let Some((n, answer)) = counts.into_values().rev().max_by_key(|(n, _)| *n) else { return Vec::new() };
+    vec![Guess { answer: answer.clone(), probability: n as f64 / train.len() as f64 }; count]
+}
+
+/// No entity in any text: most words are part of none, so that is what always saying the same of each word comes to.
+fn no_entities(count: usize) -> Vec<Guess> {
+    vec![Guess::sure(Target::Entities(Vec::new())); count]
 }
 
 /// The tags that occur most often, as many as a post has on average.
@@ -257,6 +263,19 @@ mod tests {
         ];
         let found = method(Kind::Entities, &train, &["È «Anna Rossi»: Roma, Romano, Rosa", ""], "gazetteer");
         assert_eq!(found, [Target::Entities(vec![span(3, 13, "people"), span(16, 20, "places")]), Target::Entities(vec![])]);
+        assert_eq!(method(Kind::Entities, &train, &["Roma", ""], "majority"), [Target::Entities(vec![]), Target::Entities(vec![])]);
+    }
+
+    #[test]
+    fn the_commonest_query_or_text_is_given_whatever_is_asked() {
+        type Make = fn(String) -> Target;
+        for (kind, target) in [(Kind::Sql, Target::Sql as Make), (Kind::Custom, Target::Completion as Make)] {
+            let of = |answers: [&str; 3]| answers.map(|a| example("x", target(a.into())));
+            assert_eq!(method(kind, &of(["c", "b", "b"]), &["y", "z"], "majority"), [target("b".into()), target("b".into())]);
+            let all = all(kind, &of(["c", "b", "a"]), &["y"]);
+            // of equally common ones the first
+            assert_eq!(all[0], ("majority", vec![Guess { answer: target("a".into()), probability: 1.0 / 3.0 }]));
+        }
     }
 
     #[test]

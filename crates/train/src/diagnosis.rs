@@ -102,8 +102,12 @@ impl Symptom {
                 ["righe la cui risposta è solo riempimento o fine del testo", "nel file la risposta è vuota", "completa le risposte, o elimina le righe"],
             ),
             Self::DoubledStart => (
-                ["texts begin twice", "the begin-of-text token stands in the file already", "remove it from the texts"],
-                ["i testi cominciano due volte", "il token di inizio testo è già nel file", "toglilo dai testi"],
+                [
+                    "texts begin twice",
+                    "the begin-of-text token stands in the file already",
+                    "nothing has to be done, it is left out; or remove it from the texts",
+                ],
+                ["i testi cominciano due volte", "il token di inizio testo è già nel file", "non serve nulla, viene tolto; oppure toglilo dai testi"],
             ),
             Self::Contradiction => (
                 [
@@ -163,6 +167,18 @@ impl Symptom {
                     "il dispositivo non ha memoria per un passo",
                     "righe troppe o troppo lunghe per questo dispositivo, o un altro programma che ne tiene la memoria",
                     "un train.batch più piccolo con un train.accumulate più grande, un max_tokens più piccolo, o il processore come dispositivo",
+                ],
+            ),
+            Self::ActivationRange => (
+                [
+                    "activations are far larger than at the beginning",
+                    "rows with tokens that no other row has, or a learning rate that is too high",
+                    "look at the rows as the model sees them; correct or delete those that are unlike the others, or a lower train.learning_rate",
+                ],
+                [
+                    "le attivazioni sono molto più grandi che all’inizio",
+                    "righe con token che nessun’altra riga ha, o un tasso di apprendimento troppo alto",
+                    "guarda le righe come le vede il modello; correggi o elimina quelle diverse dalle altre, o un train.learning_rate più basso",
                 ],
             ),
             Self::Collapse => (

@@ -72,11 +72,12 @@ pub enum Event {
         /// Training examples.
         examples: usize,
     },
-    /// What the run will cost, estimated from its first steps.
+    /// What the first steps of the run say of the rest of them.
     Forecast {
-        /// Seconds of training still to come.
+        /// Seconds of training steps still to come.
         seconds: f64,
-        /// Expected peak of the process's resident memory, in bytes.
+        /// Peak of the process's resident memory so far, in bytes. A longer batch, an evaluation or the scoring may still raise it: what
+        /// the whole run takes is measured before it begins.
         peak_memory_bytes: u64,
     },
     /// One optimiser step is done.

@@ -9,7 +9,7 @@
 use crate::step::Objective;
 use data::Encoded;
 use data::encode::Mark;
-use gemma::generate::{BOS, EOS, PAD};
+use gemma::generate::{EOS, PAD};
 use say::Language;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -37,7 +37,7 @@ pub enum Symptom {
     NoTargets,
     /// Targets that are only padding or end-of-text.
     EmptyTargets,
-    /// Examples that begin with the begin-of-text token twice.
+    /// Examples whose text brings the begin-of-text token along, so that they would begin twice.
     DoubledStart,
     /// The same input with different targets.
     Contradiction,
@@ -47,15 +47,22 @@ pub enum Symptom {
     Collapse,
     /// A batch has far fewer targets among its tokens than others have.
     FewTargets,
-    /// The model would begin every answer with padding or the end of the text.
+    /// The model would begin every answer with padding or the end of the text, or its answers are white space at most.
     EmptyAnswers,
     /// The model is sure of a token at every place, and wrong.
     SureAndWrong,
     /// The device has no memory for a step.
     NoRoom,
+    /// The residual stream holds values far larger than in the run's first steps, or too large for a norm to square.
+    ActivationRange,
 }
 
 /// What was done about it.
+///
+/// None of them raises a precision, because there is none to raise: all arithmetic is `f32` in every run, over frozen weights in
+/// fewer bytes, too (see [`gemma::Precision`]). Rounding makes no weight infinite, and a matrix that a format cannot hold is not
+/// held in it, so a loss that is no number over rounded weights is none over whole ones. A device that computes wrongly with halves
+/// is found before a run, which then holds whole ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
@@ -70,6 +77,8 @@ pub enum Remedy {
     Recompute,
     /// Half as many rows at a time, for the rest of the run; a step takes as many as before.
     HalveRows,
+    /// The token that begins every text is left out where a text brings it along, here and wherever the model is asked.
+    DropStart,
     /// The run was stopped; the best weights are kept.
     Stop,
 }
@@ -113,6 +122,10 @@ const SETTLED: usize = 20;
 
 /// A share of targets so many times below the usual one is told.
 const FEW: f32 = 20.0;
+/// The largest activation is told so many times above that of the first steps. In sound batches it hardly differs: of Gemma 3 270M
+/// it is 66 095 behind the last block whatever the text, at the token that begins it (so `f16`'s limit of 65 504 says nothing), and
+/// what a block adds is normed first, which bounds what adapters can change.
+const LOUD: f32 = 20.0;
 /// Mean entropy in nats below which a model is sure of every token, and mean loss above which it is wrong all the same.
 const SURE: (f64, f64) = (0.01, 1.0);
 
@@ -123,6 +136,8 @@ pub struct Guard {
     shares: VecDeque<f32>,
     losses: VecDeque<f32>,
     norms: VecDeque<f32>,
+    /// The largest activation of each of the first steps.
+    ranges: VecDeque<f32>,
     lowest: Option<f32>,
     /// The step at which memory last had to make room for something larger than all before, and the most that was held until
     /// it had.
@@ -173,8 +188,8 @@ impl Guard {
         Some(Trouble { symptom: Symptom::FewTargets, remedy: Remedy::None, seen })
     }
 
-    /// Looks at loss and gradient before the weights are changed.
-    pub fn before_update(&mut self, loss: f64, norm: f64) -> Option<Trouble> {
+    /// Looks at loss, gradient and the largest activation (see [`crate::step::Loss::largest`]) before the weights are changed.
+    pub fn before_update(&mut self, loss: f64, norm: f64, largest: f64) -> Option<Trouble> {
         let trouble = |symptom, remedy, seen| Some(Trouble { symptom, remedy, seen });
         if !loss.is_finite() {
             return trouble(Symptom::LossNotFinite, Remedy::HalveRate, format!("loss {loss}"));
@@ -194,6 +209,18 @@ impl Guard {
             && norm > 100.0
         {
             return trouble(Symptom::GradientSpike, Remedy::SkipBatch, format!("gradient norm {norm:.3}, usually {usual:.3}"));
+        }
+        // beyond this a norm's mean of squares overflows, and what it makes of the state is zeros: a loss, and no sign of it
+        if !largest.is_finite() || largest > f64::from(f32::MAX).sqrt() {
+            return trouble(Symptom::ActivationRange, Remedy::HalveRate, format!("activation {largest:.1e}"));
+        }
+        let usual = median(&self.ranges).filter(|_| self.ranges.len() == HISTORY);
+        if let Some(usual) = usual.filter(|usual| largest as f32 > LOUD * usual) {
+            return trouble(Symptom::ActivationRange, Remedy::HalveRate, format!("activation {largest:.1}, was {usual:.1}"));
+        }
+        // what came later may have grown little by little, so only the first steps are what is usual
+        if self.ranges.len() < HISTORY {
+            self.ranges.push_back(largest as f32);
         }
         None
     }
@@ -280,9 +307,9 @@ impl Guard {
 pub fn examine(examples: &[Encoded], objective: Objective) -> Vec<Trouble> {
     let mut out = Vec::new();
     let rows = |f: &dyn Fn(&Encoded) -> bool| examples.iter().enumerate().filter(|(_, e)| f(e)).map(|(i, _)| i + 1).collect::<Vec<_>>();
-    let mut tell = |symptom, found: Vec<usize>, all: Remedy| {
+    let mut tell = |symptom, found: Vec<usize>, some: Remedy, all: Remedy| {
         if !found.is_empty() {
-            let remedy = if found.len() == examples.len() { all } else { Remedy::None };
+            let remedy = if found.len() == examples.len() { all } else { some };
             let listed = found.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             out.push(Trouble {
                 symptom,
@@ -292,10 +319,12 @@ pub fn examine(examples: &[Encoded], objective: Objective) -> Vec<Trouble> {
         }
     };
     if objective == Objective::Completion {
-        tell(Symptom::NoTargets, rows(&|e| e.prompt >= e.ids.len()), Remedy::Stop);
-        tell(Symptom::EmptyTargets, rows(&|e| e.prompt < e.ids.len() && e.ids[e.prompt..].iter().all(|&t| t == PAD || t == EOS)), Remedy::Stop);
+        tell(Symptom::NoTargets, rows(&|e| e.prompt >= e.ids.len()), Remedy::None, Remedy::Stop);
+        let empty = |e: &Encoded| e.prompt < e.ids.len() && e.ids[e.prompt..].iter().all(|&t| t == PAD || t == EOS);
+        tell(Symptom::EmptyTargets, rows(&empty), Remedy::None, Remedy::Stop);
     }
-    tell(Symptom::DoubledStart, rows(&|e| e.ids.len() > 1 && e.ids[0] == BOS && e.ids[1] == BOS), Remedy::None);
+    // whoever encoded the examples has left it out already
+    tell(Symptom::DoubledStart, rows(&|e| e.repeated > 0), Remedy::DropStart, Remedy::DropStart);
     let mut by_input: std::collections::HashMap<&[u32], (&[u32], &[Mark])> = std::collections::HashMap::new();
     let mut contradicting = Vec::new();
     for (i, e) in examples.iter().enumerate() {
@@ -305,7 +334,7 @@ pub fn examine(examples: &[Encoded], objective: Objective) -> Vec<Trouble> {
             contradicting.push(i + 1);
         }
     }
-    tell(Symptom::Contradiction, contradicting, Remedy::None);
+    tell(Symptom::Contradiction, contradicting, Remedy::None, Remedy::None);
     out
 }
 
@@ -337,14 +366,15 @@ impl Trouble {
             Symptom::UpdateTooLarge => "One update replaced most of a weight matrix: the learning rate is too high",
             Symptom::NoTargets => "Examples without any token to learn: the answer is empty or was cut off",
             Symptom::EmptyTargets => "Examples whose answer is only padding or the end of the text",
-            Symptom::DoubledStart => "Examples begin with the begin-of-text token twice; remove it from the texts",
+            Symptom::DoubledStart => "Examples begin with the begin-of-text token, which every text is given anyway",
             Symptom::Contradiction => "The same input appears with different answers, so no model can learn both",
             Symptom::MemoryGrowing => "Memory grows from step to step",
             Symptom::Collapse => "The model gives the same answer to everything",
             Symptom::FewTargets => "A batch has far fewer tokens to learn than the others, and they steer a whole step: were answers cut off?",
-            Symptom::EmptyAnswers => "The model would answer nothing: padding or the end of the text is what it expects first",
+            Symptom::EmptyAnswers => "The model would answer nothing: it expects the text to end before anything is said",
             Symptom::SureAndWrong => "The model is sure of every token, and wrong: try a lower learning rate",
             Symptom::NoRoom => "The device has no memory for a step",
+            Symptom::ActivationRange => "Activations are far larger than when the run began: the learning rate is too high, or a row is unlike the others",
         };
         let done = match self.remedy {
             Remedy::None => "",
@@ -352,6 +382,7 @@ impl Trouble {
             Remedy::HalveRate => " The run went back to its last good state, with half the learning rate.",
             Remedy::Recompute => " From here on less is kept and more computed again, which takes longer and changes nothing else.",
             Remedy::HalveRows => " From here on half as many rows are computed at a time; a step takes as many as before.",
+            Remedy::DropStart => " It was left out of them, and will be of texts that the model is asked about.",
             Remedy::Stop => " The run was stopped.",
         };
         let at = if step == 0 { "before the first step".to_string() } else { format!("step {step}") };
@@ -369,16 +400,19 @@ impl Trouble {
             Symptom::UpdateTooLarge => "Un aggiornamento ha sostituito quasi tutta una matrice: il tasso di apprendimento è troppo alto",
             Symptom::NoTargets => "Esempi senza alcun token da imparare: la risposta è vuota o è stata tagliata",
             Symptom::EmptyTargets => "Esempi la cui risposta è solo riempimento o fine del testo",
-            Symptom::DoubledStart => "Esempi che cominciano due volte con il token di inizio testo; toglilo dai testi",
+            Symptom::DoubledStart => "Esempi che cominciano con il token di inizio testo, che ogni testo riceve comunque",
             Symptom::Contradiction => "Lo stesso testo compare con risposte diverse: nessun modello può impararle entrambe",
             Symptom::MemoryGrowing => "La memoria cresce di passo in passo",
             Symptom::Collapse => "Il modello dà la stessa risposta a tutto",
             Symptom::FewTargets => {
                 "Un lotto ha molti meno token da imparare degli altri, e quelli guidano un passo intero: delle risposte sono state tagliate?"
             }
-            Symptom::EmptyAnswers => "Il modello non risponderebbe nulla: si aspetta per primo il riempimento o la fine del testo",
+            Symptom::EmptyAnswers => "Il modello non risponderebbe nulla: si aspetta che il testo finisca prima di dire qualcosa",
             Symptom::SureAndWrong => "Il modello è sicuro di ogni token, e sbaglia: prova un tasso di apprendimento più basso",
             Symptom::NoRoom => "Il dispositivo non ha memoria per un passo",
+            Symptom::ActivationRange => {
+                "Le attivazioni sono molto più grandi che all’inizio: il tasso di apprendimento è troppo alto, o una riga è diversa dalle altre"
+            }
         };
         let done = match self.remedy {
             Remedy::None => "",
@@ -386,6 +420,7 @@ impl Trouble {
             Remedy::HalveRate => " L’addestramento è tornato all’ultimo stato buono, con metà del tasso di apprendimento.",
             Remedy::Recompute => " Da qui in poi si conserva meno e si ricalcola di più: ci vuole più tempo, e nient’altro cambia.",
             Remedy::HalveRows => " Da qui in poi si calcola metà delle righe per volta; un passo ne prende quante prima.",
+            Remedy::DropStart => " Lì è stato tolto, e lo sarà dai testi sui quali si interroga il modello.",
             Remedy::Stop => " L’addestramento è stato fermato.",
         };
         let at = if step == 0 { "prima del primo passo".to_string() } else { format!("passo {step}") };
@@ -412,6 +447,10 @@ impl Trouble {
             format!("norma del gradiente {norm}, di solito {usual}")
         } else if let Some(norm) = seen.strip_prefix("gradient norm ") {
             format!("norma del gradiente {norm}")
+        } else if let Some((largest, was)) = between("activation ", ", was ", "") {
+            format!("attivazione {largest}, era {was}")
+        } else if let Some(largest) = seen.strip_prefix("activation ") {
+            format!("attivazione {largest}")
         } else if let Some((loss, entropy)) = between("loss ", ", entropy ", "") {
             format!("perdita {loss}, entropia {entropy}")
         } else if let Some((loss, was)) = between("loss ", ", was ", "") {
@@ -443,6 +482,7 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gemma::generate::BOS;
 
     fn calm(loss: f64) -> Observed {
         Observed { loss, entropy: 1.0, norm: 1.0, update_ratio: 0.01, moved: 1.0, memory: 1 << 30, size: [400, 60, 80] }
@@ -451,7 +491,7 @@ mod tests {
     fn settled() -> Guard {
         let mut guard = Guard::default();
         for step in 1..=HISTORY {
-            assert_eq!(guard.before_update(2.0, 1.0), None);
+            assert_eq!(guard.before_update(2.0, 1.0, 12.0), None);
             assert_eq!(guard.after_update(step, calm(2.0 - 0.05 * step as f64)), None);
         }
         guard
@@ -474,6 +514,8 @@ mod tests {
             ("0 of 96 tokens", "0 di 96 token"),
             ("1 of 900 tokens, usually 12.5 %", "1 di 900 token, di solito 12,5 %"),
             ("loss 2.000, entropy 0.0010", "perdita 2,000, entropia 0,0010"),
+            ("activation 5650.5, was 12.0", "attivazione 5650,5, era 12,0"),
+            ("activation 5.7e19", "attivazione 5,7e19"),
             ("8 rows at a time", "8 righe per volta"),
             ("1 row at a time, 256 MiB asked for", "1 riga per volta, chiesti 256 MiB"),
         ];
@@ -492,18 +534,18 @@ mod tests {
     #[test]
     fn numbers_that_are_none_are_named() {
         let mut guard = settled();
-        assert_eq!(seen(guard.before_update(f64::NAN, 1.0)), Some((Symptom::LossNotFinite, Remedy::HalveRate)));
-        assert_eq!(seen(guard.before_update(1.0, f64::INFINITY)), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
+        assert_eq!(seen(guard.before_update(f64::NAN, 1.0, 12.0)), Some((Symptom::LossNotFinite, Remedy::HalveRate)));
+        assert_eq!(seen(guard.before_update(1.0, f64::INFINITY, 12.0)), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
         assert_eq!(seen(guard.after_update(20, Observed { moved: f64::NAN, ..calm(1.0) })), Some((Symptom::GradientNotFinite, Remedy::HalveRate)));
     }
 
     #[test]
     fn a_loss_of_zero_from_the_first_step_is_seen_and_one_at_the_end_is_success() {
         let mut guard = settled();
-        assert!((0..5).all(|_| guard.before_update(0.0, 0.0).is_none()));
+        assert!((0..5).all(|_| guard.before_update(0.0, 0.0, 12.0).is_none()));
         let mut guard = Guard::default();
-        assert_eq!(guard.before_update(0.0, 0.0), None);
-        assert_eq!(seen(guard.before_update(0.0, 0.0)), Some((Symptom::LossZero, Remedy::Stop)));
+        assert_eq!(guard.before_update(0.0, 0.0, 12.0), None);
+        assert_eq!(seen(guard.before_update(0.0, 0.0, 12.0)), Some((Symptom::LossZero, Remedy::Stop)));
     }
 
     #[test]
@@ -519,14 +561,31 @@ mod tests {
     #[test]
     fn spikes_leaks_stillness_and_leaps_are_seen() {
         let mut guard = settled();
-        assert_eq!(seen(guard.before_update(1.0, 150.0)), Some((Symptom::GradientSpike, Remedy::SkipBatch)));
-        assert_eq!(guard.before_update(1.0, 90.0), None);
+        assert_eq!(seen(guard.before_update(1.0, 150.0, 12.0)), Some((Symptom::GradientSpike, Remedy::SkipBatch)));
+        assert_eq!(guard.before_update(1.0, 90.0, 12.0), None);
         assert_eq!(seen(guard.after_update(30, Observed { update_ratio: 1.5, ..calm(1.0) })), Some((Symptom::UpdateTooLarge, Remedy::HalveRate)));
         assert_eq!(seen(guard.after_update(40, Observed { memory: 2 << 30, ..calm(1.0) })), Some((Symptom::MemoryGrowing, Remedy::None)));
         assert_eq!(guard.after_update(41, Observed { memory: 2 << 30, ..calm(1.0) }), None, "told once");
         let mut guard = Guard::default();
         assert_eq!(guard.after_update(2, Observed { moved: 0.0, ..calm(1.0) }), None);
         assert_eq!(seen(guard.after_update(3, Observed { moved: 0.0, ..calm(1.0) })), Some((Symptom::AdapterStill, Remedy::Stop)));
+    }
+
+    #[test]
+    fn activations_are_held_against_those_of_the_first_steps() {
+        let told = Some((Symptom::ActivationRange, Remedy::HalveRate));
+        let mut guard = Guard::default();
+        assert_eq!(guard.before_update(1.0, 1.0, 1e6), None, "nothing to hold it against yet");
+        assert_eq!(seen(guard.before_update(1.0, 1.0, 2e19)), told, "a norm squares it");
+        assert_eq!(seen(guard.before_update(1.0, 1.0, f64::INFINITY)), told);
+        assert_eq!(seen(guard.before_update(1.0, 1.0, f64::NAN)), told);
+        let mut guard = settled();
+        assert_eq!(guard.before_update(1.0, 1.0, 230.0), None);
+        assert_eq!(seen(guard.before_update(1.0, 1.0, 250.0)), told);
+        // what grows little by little does not become what is usual
+        let mut guard = settled();
+        let first = (1..=30).find(|&step| guard.before_update(1.0, 1.0, 12.0 * 1.5f64.powi(step)).is_some());
+        assert_eq!(first, Some(8));
     }
 
     #[test]
@@ -604,7 +663,7 @@ mod tests {
     }
 
     fn example(ids: &[u32], prompt: usize) -> Encoded {
-        Encoded { ids: ids.to_vec(), prompt, marks: Vec::new() }
+        Encoded { ids: ids.to_vec(), prompt, marks: Vec::new(), repeated: 0 }
     }
 
     #[test]
@@ -615,7 +674,9 @@ mod tests {
         assert_eq!(found(&[example(&[BOS, 5, 6], 3)]), [(Symptom::NoTargets, Remedy::Stop)]);
         assert_eq!(found(&[good.clone(), example(&[BOS, 7, 6], 3)]), [(Symptom::NoTargets, Remedy::None)]);
         assert_eq!(found(&[example(&[BOS, 5, EOS], 2)]), [(Symptom::EmptyTargets, Remedy::Stop)]);
-        assert_eq!(found(&[example(&[BOS, BOS, 5, 6], 3)]), [(Symptom::DoubledStart, Remedy::None)]);
+        let doubled = Encoded { repeated: 1, ..good.clone() };
+        assert_eq!(found(std::slice::from_ref(&doubled)), [(Symptom::DoubledStart, Remedy::DropStart)]);
+        assert_eq!(found(&[good.clone(), doubled]), [(Symptom::DoubledStart, Remedy::DropStart)]);
         assert_eq!(found(&[good, example(&[BOS, 5, 7], 2)]), [(Symptom::Contradiction, Remedy::None)]);
         assert_eq!(examine(&[example(&[BOS, 5, 6], 3)], Objective::Head), []);
     }

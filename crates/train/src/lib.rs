@@ -12,6 +12,8 @@ pub mod diagnosis;
 pub mod energy;
 pub mod event;
 pub mod failure;
+#[cfg(any(target_os = "linux", test))]
+mod groups;
 pub mod health;
 pub mod memory;
 pub mod optimizer;

@@ -129,6 +129,7 @@ impl Case {
             ids: (0..length).map(|t| ((row * 7919 + t * 104_729 + 17) % self.config.vocabulary) as u32).collect(),
             prompt: length - self.targets,
             marks: vec![Mark { tokens: 0..length, class: (row % CLASSES) as u32 }],
+            repeated: 0,
         };
         let examples: Vec<Encoded> = self.rows.iter().enumerate().map(example).collect();
         let all: Vec<usize> = (0..examples.len()).collect();

@@ -8,7 +8,7 @@ use gemma::generate::{EOS, PAD};
 use gemma::head::View;
 use gemma::{Gemma, Head, Layout, Trained, loss};
 use say::say;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -67,6 +67,9 @@ pub struct Loss {
     pub entropy: f64,
     /// Targets it is summed over.
     pub targets: usize,
+    /// The largest absolute value in what was read of the residual stream: that behind the last block for completions, and a
+    /// head's taps.
+    pub largest: f64,
 }
 
 /// What a pass over completions without gradients found.
@@ -90,7 +93,7 @@ pub fn targets(batch: &Batch, objective: Objective) -> usize {
 }
 
 /// A part of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// The blocks.
@@ -120,22 +123,25 @@ pub fn forward_backward_seen(model: &Gemma, tuned: &Tuned, batch: &Batch, total:
     if model.recomputes() && model.layout() == Layout::Padded {
         return by_blocks(model, tuned, batch, total, ended);
     }
-    let seed = match &tuned.head {
+    let (seed, largest) = match &tuned.head {
         None => {
-            let hidden = model.forward(&batch.ids, &batch.rows, Some(&tuned.trained), true)?;
+            let stream = model.stream(&batch.ids, &batch.rows, Some(&tuned.trained), true)?;
+            let largest = largest(&stream);
+            let hidden = model.normed(stream, Some(&tuned.trained), true);
             ended(Phase::Forward);
-            of_completions(model, batch, hidden, total)?
+            (of_completions(model, batch, hidden, total)?, largest)
         }
         Some(head) => {
             let states = model.states(&batch.ids, &batch.rows, Some(&tuned.trained), true, head.taps())?;
+            let largest = largest(&states);
             ended(Phase::Forward);
-            of_classes(model, head, batch, states, total)
+            (of_classes(model, head, batch, states, total), largest)
         }
     };
     ended(Phase::Loss);
     let gradients = seed.root.backward();
     ended(Phase::Backward);
-    Ok((seed.loss(model, targets(batch, tuned.objective()))?, gradients))
+    Ok((seed.loss(model, targets(batch, tuned.objective()), largest)?, gradients))
 }
 
 /// [`forward_backward_seen`] that keeps only the inputs of the blocks, see [`Gemma::pass`].
@@ -145,6 +151,7 @@ fn by_blocks(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize, ended: &
     let taps = tuned.head.as_ref().map_or_else(|| vec![model.config().layers], |head| head.taps().to_vec());
     let leaves: Vec<Tensor<2>> = taps.iter().map(|&tap| passed.leaf(tap)).collect();
     let states = Tensor::cat(leaves.iter().map(|leaf| passed.given(leaf.clone())).collect(), 1);
+    let largest = largest(&states);
     let seed = match &tuned.head {
         None => of_completions(model, batch, passed.normed(states), total)?,
         Some(head) => of_classes(model, head, batch, states, total),
@@ -164,7 +171,7 @@ fn by_blocks(model: &Gemma, tuned: &Tuned, batch: &Batch, total: usize, ended: &
         });
     });
     ended(Phase::Backward);
-    Ok((seed.loss(model, targets(batch, tuned.objective()))?, gradients))
+    Ok((seed.loss(model, targets(batch, tuned.objective()), largest)?, gradients))
 }
 
 /// Where a backward pass begins, and what is to be told of the loss.
@@ -179,10 +186,16 @@ struct Seed {
 
 impl Seed {
     /// Reads the loss back from the device, which ends all work that was handed to it so far.
-    fn loss(self, model: &Gemma, targets: usize) -> gemma::Result<Loss> {
-        let [sum, entropy] = scalars(model, [self.nll.sum(), self.entropy])?;
-        Ok(Loss { sum, entropy, targets })
+    fn loss(self, model: &Gemma, targets: usize, largest: Tensor<1>) -> gemma::Result<Loss> {
+        let [sum, entropy, largest] = scalars(model, [self.nll.sum(), self.entropy, largest])?;
+        Ok(Loss { sum, entropy, targets, largest })
     }
+}
+
+/// The largest absolute value of states. Of the residual stream: behind the last norm all states are of one size, whatever
+/// became of them before it.
+fn largest(states: &Tensor<2>) -> Tensor<1> {
+    states.clone().inner().abs().max()
 }
 
 /// The loss of completions, from the hidden states of all tokens.

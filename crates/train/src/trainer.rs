@@ -464,17 +464,19 @@ impl Run<'_> {
             return Ok(Step::Done);
         }
         let mut sums: BTreeMap<String, Tensor<2>> = BTreeMap::new();
-        let (mut loss, mut entropy) = (0.0, 0.0);
+        let (mut loss, mut entropy, mut largest) = (0.0, 0.0, 0.0f64);
         // a part of a batch may have nothing to learn
         for batch in batches.iter().filter(|b| step::targets(b, objective) > 0) {
             self.observer.computing(batch.examples.len());
             let (part, gradients) = step::forward_backward(model, &self.state.tuned, batch, total)?;
             loss += part.sum / total as f64;
             entropy += part.entropy / total as f64;
+            // not `max`, which passes over what is no number
+            largest = if part.largest > largest || part.largest.is_nan() { part.largest } else { largest };
             add_gradients(&mut self.state.tuned, gradients, &mut sums)?;
         }
         let norm = global_norm(model, &sums)?;
-        if let Some(trouble) = self.state.guard.before_update(loss, norm) {
+        if let Some(trouble) = self.state.guard.before_update(loss, norm, largest) {
             return self.repair(step, trouble);
         }
         let rate = Schedule { steps, warmup: (s.warmup * steps as f64).round() as usize, decay: s.decay }.factor(step) * self.state.progress.rate;
@@ -558,8 +560,8 @@ impl Run<'_> {
         }
         self.tell(step + 1, &trouble);
         match trouble.remedy {
-            // a step is made smaller elsewhere
-            Remedy::None | Remedy::Recompute | Remedy::HalveRows => return Ok(Step::Done),
+            // a step is made smaller elsewhere, and texts are read before the first one
+            Remedy::None | Remedy::Recompute | Remedy::HalveRows | Remedy::DropStart => return Ok(Step::Done),
             Remedy::Stop => return Err(gemma::Error::Request(trouble.message(say::language(), step + 1))),
             Remedy::SkipBatch => {
                 // leaving batches out ends by itself, so it is not counted

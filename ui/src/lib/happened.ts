@@ -28,7 +28,7 @@ function told(event: Happening['event'], words: Words, format: Format): string {
     case 'started':
       return [t.logStarted(event.examples, format.whole(event.trainable), event.steps), lookup(words.methods, event.method), event.device].join(', ');
     case 'forecast':
-      return words.start.cost(format.about(event.seconds), format.bytes(event.peak_memory_bytes));
+      return t.logForecast(format.about(event.seconds), format.bytes(event.peak_memory_bytes));
     case 'evaluation':
       return [t.logEvaluation(format.exact(event.loss)), ...shares(event.metrics, words, format.exact), ...(event.best ? [t.best] : [])].join(', ');
     case 'scored':

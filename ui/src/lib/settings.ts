@@ -3,7 +3,7 @@ import type { Words } from '../words';
 
 /** Settings that are one of a few words; what the engine calls them. */
 export const CHOICES: Readonly<Record<string, readonly string[]>> = {
-  precision: ['f32', 'f16', 'bf16', 'file'],
+  precision: ['f32', 'f16', 'bf16', 'q8', 'q4', 'file'],
   pool: ['mean', 'rare', 'last'],
   cut: ['words', 'characters'],
   'train.decay': ['constant', 'linear', 'cosine'],

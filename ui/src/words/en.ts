@@ -182,7 +182,7 @@ export const en = {
   /** The settings of a recipe: what they are called, and what they do. */
   recipe: {
     max_tokens: { name: 'Longest example', what: 'In tokens. A longer one is refused, never cut.' },
-    precision: { name: 'Precision of the frozen weights', what: 'Fewer bits take less memory. A graphics device has 32 bits, and mostly f16; the others are for the processor.' },
+    precision: { name: 'Precision of the frozen weights', what: 'Fewer bits take less memory and hold the weights less exactly. A graphics device has 32 bits, and mostly f16; the others are for the processor.' },
     recompute: { name: 'Save memory', what: 'Computes again what could be kept: less memory, a third more time.' },
     answer_tokens: { name: 'Longest answer', what: 'In tokens, where answers are no labels.' },
     grow: { name: 'Rows made of each row', what: 'Further training rows made of each one by other names, values or columns.' },
@@ -223,7 +223,7 @@ export const en = {
     'train.thin': { name: 'Tokens left out', what: 'A head sees each text with up to this share of its tokens left out at random.' },
   },
 
-  choices: { f32: '32 bits', f16: '16 bits (f16)', bf16: '16 bits (bf16)', file: 'as in the file', mean: 'the mean', rare: 'the mean, rare tokens more', last: 'the last token', words: 'words', characters: 'characters', constant: 'not at all', linear: 'in a straight line', cosine: 'along half a cosine' },
+  choices: { f32: '32 bits', f16: '16 bits (f16)', bf16: '16 bits (bf16)', q8: '8 bits (q8)', q4: '4 bits (q4)', file: 'as in the file', mean: 'the mean', rare: 'the mean, rare tokens more', last: 'the last token', words: 'words', characters: 'characters', constant: 'not at all', linear: 'in a straight line', cosine: 'along half a cosine' },
 
   runs: {
     name: 'Run',
@@ -458,6 +458,7 @@ export const en = {
       answer_in_text: (n: number) => `${many(n, 'row has', 'rows have')} the answer in the text`,
       suspicious_label: (n: number) => `${many(n, 'row resembles', 'rows resemble')} rows of another label: is ${n === 1 ? 'its label' : 'each label'} right?`,
       no_rows: () => 'A part is empty: none of its rows can be read',
+      guessed_encoding: () => 'A file is not in UTF-8, and its encoding was guessed: are its accented letters right?',
     },
     kindNames: {
       empty_text: 'empty text',
@@ -504,6 +505,7 @@ export const en = {
       answer_in_text: 'answer in text',
       suspicious_label: 'doubtful label',
       no_rows: 'no rows',
+      guessed_encoding: 'guessed encoding',
     },
   },
 
@@ -555,13 +557,13 @@ export const en = {
     validationOf: (metric: string) => `Validation ${metric}`,
     speed: 'Tokens per second',
     memory: 'Memory',
-    expected: (memory: string) => `${memory} expected`,
+    reached: (memory: string) => `${memory} at most in the first steps`,
     rate: 'Learning rate',
     gradient: 'Gradient norm',
     epoch: 'Passes over the data',
     targets: 'Targets of this step',
     stepTokens: 'Tokens of this step',
-    mostExpected: 'Expected at most',
+    mostReached: 'At most in the first steps',
     deviceMemory: 'Memory of the device',
     bestAt: (step: number) => `best so far at step ${f.whole(step)}`,
     curve: 'Loss',
@@ -573,7 +575,7 @@ export const en = {
     smoothed: 'smoothed',
     validation: 'validation',
     limit: (limit: string) => `of ${limit}`,
-    limitAnd: (limit: string, expected: string) => `of ${limit}; ${expected} expected`,
+    limitAnd: (limit: string, reached: string) => `of ${limit}; ${reached} at most in the first steps`,
     says: 'What the model says now',
     saysNote: (step: number) => `The same few validation examples, answered again at every evaluation; last at step ${f.whole(step)}.`,
     saysWait: 'The first answers come with the first evaluation.',
@@ -584,6 +586,7 @@ export const en = {
     events: { started: 'Began', forecast: 'Forecast', evaluation: 'Evaluation', checkpoint: 'Saved', warning: 'Warning', health: 'Health', scored: 'Scored', paused: 'Paused', resumed: 'Went on', completed: 'Ended', failed: 'Failed' },
     logStarted: (examples: number, trainable: string, steps: number) =>
       `Began: ${many(examples, 'example', 'examples')}, ${trainable} trainable numbers, ${many(steps, 'step', 'steps')}`,
+    logForecast: (time: string, memory: string) => `about ${time} of steps to come, ${memory} of memory at most so far`,
     logEvaluation: (loss: string) => `Validation loss ${loss}`,
     best: 'best',
     trainable: 'Trainable numbers',
@@ -627,7 +630,7 @@ export const en = {
       tf_idf_logistic: 'TF-IDF and logistic regression',
       gazetteer: 'A list of known entities',
       nearest: 'The nearest training example',
-      majority: 'Always the commonest',
+      majority: 'Always the same answer',
     },
     measure: 'Measure',
     tokens: 'Tokens trained on',
@@ -644,6 +647,9 @@ export const en = {
     perType: 'By type',
     tuned: 'This run',
     free: 'Answering freely',
+    freeDifference: (metric: string, difference: string, low: string, high: string) =>
+      `${metric}: ${difference} points when held to the form of an answer (95 % interval ${low} to ${high})`,
+    freeScore: 'Score of the free answer',
     confusion: 'Who was taken for whom',
     confusionHint: 'Each cell opens the messages behind it.',
     cell: (expected: string, answered: string, n: number) => `${expected} answered as ${answered}: ${many(n, 'message', 'messages')}`,

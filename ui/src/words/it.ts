@@ -190,7 +190,7 @@ export const it: Words = {
 
   recipe: {
     max_tokens: { name: 'Esempio più lungo', what: 'In token. Uno più lungo viene rifiutato, mai tagliato.' },
-    precision: { name: 'Precisione dei pesi congelati', what: 'Meno bit occupano meno memoria. Un dispositivo grafico ha 32 bit e di solito f16; gli altri sono per il processore.' },
+    precision: { name: 'Precisione dei pesi congelati', what: 'Meno bit occupano meno memoria e conservano i pesi con meno esattezza. Un dispositivo grafico ha 32 bit e di solito f16; gli altri sono per il processore.' },
     recompute: { name: 'Risparmia memoria', what: 'Ricalcola ciò che potrebbe conservare: meno memoria, un terzo di tempo in più.' },
     answer_tokens: { name: 'Risposta più lunga', what: 'In token, dove le risposte non sono etichette.' },
     grow: { name: 'Righe ricavate da ogni riga', what: 'Altre righe di addestramento ricavate da ciascuna con altri nomi, valori o colonne.' },
@@ -231,7 +231,7 @@ export const it: Words = {
     'train.thin': { name: 'Token tralasciati', what: 'Una testa vede ogni testo con fino a questa quota dei token tralasciata a caso.' },
   },
 
-  choices: { f32: '32 bit', f16: '16 bit (f16)', bf16: '16 bit (bf16)', file: 'come nel file', mean: 'la media', rare: 'la media, i token rari di più', last: 'l’ultimo token', words: 'parole', characters: 'caratteri', constant: 'per niente', linear: 'in linea retta', cosine: 'lungo mezzo coseno' },
+  choices: { f32: '32 bit', f16: '16 bit (f16)', bf16: '16 bit (bf16)', q8: '8 bit (q8)', q4: '4 bit (q4)', file: 'come nel file', mean: 'la media', rare: 'la media, i token rari di più', last: 'l’ultimo token', words: 'parole', characters: 'caratteri', constant: 'per niente', linear: 'in linea retta', cosine: 'lungo mezzo coseno' },
 
   runs: {
     name: 'Esecuzione',
@@ -466,6 +466,7 @@ export const it: Words = {
       answer_in_text: (n) => `${many(n, 'riga ha', 'righe hanno')} la risposta nel testo`,
       suspicious_label: (n) => `${many(n, 'riga somiglia', 'righe somigliano')} a quelle di un’altra etichetta: ${n === 1 ? 'la sua è giusta' : 'le loro sono giuste'}?`,
       no_rows: () => 'Una parte è vuota: nessuna delle sue righe si può leggere',
+      guessed_encoding: () => 'Un file non è in UTF-8 e la sua codifica è un’ipotesi: le lettere accentate sono giuste?',
     },
     kindNames: {
       empty_text: 'testo vuoto',
@@ -512,6 +513,7 @@ export const it: Words = {
       answer_in_text: 'risposta nel testo',
       suspicious_label: 'etichetta dubbia',
       no_rows: 'nessuna riga',
+      guessed_encoding: 'codifica ipotizzata',
     },
   },
 
@@ -562,13 +564,13 @@ export const it: Words = {
     validationOf: (metric) => `${metric.charAt(0).toUpperCase()}${metric.slice(1)} in validazione`,
     speed: 'Token al secondo',
     memory: 'Memoria',
-    expected: (memory) => `attesi ${memory}`,
+    reached: (memory) => `al massimo ${memory} nei primi passi`,
     rate: 'Tasso di apprendimento',
     gradient: 'Norma del gradiente',
     epoch: 'Passate sui dati',
     targets: 'Obiettivi di questo passo',
     stepTokens: 'Token di questo passo',
-    mostExpected: 'Attesa al massimo',
+    mostReached: 'Al massimo nei primi passi',
     deviceMemory: 'Memoria del dispositivo',
     bestAt: (step) => `migliore finora al passo ${f.whole(step)}`,
     curve: 'Perdita',
@@ -580,7 +582,7 @@ export const it: Words = {
     smoothed: 'smussata',
     validation: 'validazione',
     limit: (limit) => `di ${limit}`,
-    limitAnd: (limit, expected) => `di ${limit}; attesi ${expected}`,
+    limitAnd: (limit, reached) => `di ${limit}; al massimo ${reached} nei primi passi`,
     says: 'Che cosa dice ora il modello',
     saysNote: (step) => `Sempre gli stessi pochi esempi di validazione, a cui risponde di nuovo a ogni valutazione; l’ultima al passo ${f.whole(step)}.`,
     saysWait: 'Le prime risposte arrivano con la prima valutazione.',
@@ -591,6 +593,7 @@ export const it: Words = {
     events: { started: 'Inizio', forecast: 'Previsione', evaluation: 'Valutazione', checkpoint: 'Salvataggio', warning: 'Avviso', health: 'Salute', scored: 'Punteggi', paused: 'Pausa', resumed: 'Ripresa', completed: 'Fine', failed: 'Fallita' },
     logStarted: (examples, trainable, steps) =>
       `Inizio: ${many(examples, 'esempio', 'esempi')}, ${trainable} numeri addestrabili, ${many(steps, 'passo', 'passi')}`,
+    logForecast: (time, memory) => `ancora circa ${time} di passi, finora al massimo ${memory} di memoria`,
     logEvaluation: (loss) => `Perdita in validazione ${loss}`,
     best: 'migliore',
     trainable: 'Numeri addestrabili',
@@ -632,7 +635,7 @@ export const it: Words = {
       tf_idf_logistic: 'TF-IDF e regressione logistica',
       gazetteer: 'Un elenco di entità note',
       nearest: 'L’esempio più simile',
-      majority: 'Sempre la più comune',
+      majority: 'Sempre la stessa risposta',
     },
     measure: 'Misura',
     tokens: 'Token di addestramento',
@@ -649,6 +652,9 @@ export const it: Words = {
     perType: 'Per tipo',
     tuned: 'Questa esecuzione',
     free: 'Rispondendo liberamente',
+    freeDifference: (metric, difference, low, high) =>
+      `${metric}: ${difference} punti se vincolato alla forma di una risposta (intervallo al 95 % da ${low} a ${high})`,
+    freeScore: 'Punteggio della risposta libera',
     confusion: 'Chi è stato scambiato per chi',
     confusionHint: 'Ogni cella apre i suoi messaggi.',
     cell: (expected, answered, n) => `${expected} con risposta ${answered}: ${many(n, 'messaggio', 'messaggi')}`,

@@ -29,6 +29,7 @@ use crate::set::{DataSet, File, Split};
 use crate::watch::Steps;
 use say::{Both, EXAMPLE, Noun, ROW, TEXT, count, number as verb, say, word};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use ts_rs::TS;
 
@@ -122,6 +123,9 @@ pub fn work(set: &DataSet) -> u64 {
 pub fn findings_with(set: &DataSet, limit: Option<&Limit<'_>>, steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
     let rows = all(set);
     let mut out: Vec<Finding> = set.splits.iter().filter_map(|(split, file)| unread(*split, file)).collect();
+    // a file may hold several parts
+    let guesses: BTreeMap<&Path, &str> = set.splits.values().filter_map(|file| Some((file.path.as_path(), file.guessed?))).collect();
+    out.extend(guesses.into_iter().map(|(path, encoding)| guessed(path, encoding)));
     out.extend(rows::check(&rows, steps)?);
     if let Some(limit) = limit {
         out.extend(rows::too_long(&rows, limit));
@@ -211,6 +215,19 @@ fn unread(split: Split, file: &File) -> Option<Finding> {
     };
     let fix = || say!("There is then something to learn from or to measure on.", "C’è allora qualcosa da cui imparare o su cui misurare.");
     file.examples.is_empty().then(|| Finding::of("no_rows", Severity::Error, Vec::new(), message, fix))
+}
+
+/// A file that is in none of Unicode's encodings, and what it was taken for.
+fn guessed(path: &Path, encoding: &str) -> Finding {
+    let name = path.display();
+    let message = || {
+        say!(
+            "{name} is not in UTF-8 and was read as {encoding}, which is a guess; look whether its accented letters are right, and save it as UTF-8",
+            "{name} non è in UTF-8 ed è stato letto come {encoding}, che è un’ipotesi; guarda se le lettere accentate sono giuste, e salvalo in UTF-8"
+        )
+    };
+    let fix = || say!("Every program then reads the same letters.", "Ogni programma legge allora le stesse lettere.");
+    Finding::of("guessed_encoding", Severity::Warning, Vec::new(), message, fix)
 }
 
 /// An example with its place.

@@ -15,7 +15,7 @@ fn check(kind: Kind, files: &[(&str, &str)]) -> Vec<Finding> {
 }
 
 /// Every kind of finding, with how it begins to say what fixing it would do; some say one of several things.
-const FIXES: [(&str, &str); 44] = [
+const FIXES: [(&str, &str); 45] = [
     ("ambiguous_entity", "Without "),
     ("answer_in_text", "The model must then find the tags"),
     ("contradiction", "One answer for each text ("),
@@ -30,6 +30,7 @@ const FIXES: [(&str, &str); 44] = [
     ("few_examples", "2 more would make 3"),
     ("few_examples", "One more would make 3"),
     ("few_examples", "40 rows then teach"),
+    ("guessed_encoding", "Every program then reads the same letters"),
     ("leakage", "Deleting them from training leaves "),
     ("missing_entity", "Without "),
     ("near_contradiction", "If a label is wrong, correcting it removes "),
@@ -184,6 +185,8 @@ fn every_sentence_of_the_table_is_said() {
     ];
     let set = passing_over(Kind::Entities, "train.jsonl", &bad.concat());
     found.extend(judged([skipped(&set, Severity::Error), super::findings(&set, None).expect("no database is needed")].concat()));
+    let (windows, _, _) = encoding_rs::WINDOWS_1252.encode("text,label\nperché no,a\nè già così,b\n");
+    found.extend(judged(super::findings(&passing_over(Kind::Intent, "train.csv", windows), None).expect("no database is needed")));
     let unsaid = |(kind, begin): &&(&str, &str)| !found.iter().any(|f| f.kind == *kind && f.fix.starts_with(begin));
     assert_eq!(FIXES.iter().filter(unsaid).collect::<Vec<_>>(), Vec::<&(&str, &str)>::new());
 }
@@ -269,10 +272,10 @@ fn a_part_of_which_every_row_was_passed_over_is_no_part() {
 }
 
 /// Opens a file of rows that may be bad, passing over them.
-fn passing_over(kind: Kind, name: &str, text: &str) -> DataSet {
+fn passing_over(kind: Kind, name: &str, bytes: impl AsRef<[u8]>) -> DataSet {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let train = dir.path().join(name);
-    std::fs::write(&train, text).expect("writable");
+    std::fs::write(&train, bytes).expect("writable");
     DataSet::open(&Source { kind: Some(kind), train: Some(train), skip_bad_rows: true, ..Source::default() }).expect("passed over")
 }
 
@@ -313,6 +316,22 @@ fn every_row_that_cannot_be_read_is_named() {
     assert!(found[0].fix.starts_with("Without it 20 rows remain; corrected, it teaches"), "{found:?}");
     assert!(skipped(&set, Severity::Warning).iter().all(|f| f.severity == Severity::Warning));
     assert!(super::findings(&set, None).expect("no database is needed").iter().all(|f| f.severity == Severity::Warning), "who passes over them may train");
+}
+
+/// Once for a file, however many parts it holds; of UTF-16 nothing is to be said, for that shows.
+#[test]
+fn an_encoding_that_was_guessed_is_told() {
+    let rows = |from: usize| (from..from + 10).map(|i| serde_json::json!({"text": format!("perché no {i}"), "label": (i % 2).to_string()})).collect::<Vec<_>>();
+    let text = serde_json::json!({"train": rows(0), "test": rows(10)}).to_string();
+    let told = |bytes: &[u8]| {
+        let found = judged(super::findings(&passing_over(Kind::Intent, "all.json", bytes), None).expect("no database is needed"));
+        found.into_iter().filter(|f| f.kind == "guessed_encoding").map(|f| f.message).collect::<Vec<_>>()
+    };
+    let (windows, _, _) = encoding_rs::WINDOWS_1252.encode(&text);
+    let messages = told(&windows);
+    assert!(messages.len() == 1 && messages[0].contains("all.json is not in UTF-8 and was read as windows-1252"), "{messages:?}");
+    assert_eq!(told(text.as_bytes()), Vec::<String>::new());
+    assert_eq!(told(&text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()), Vec::<String>::new());
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn strings(path: &Path, line: usize, row: &csv::ByteRecord) -> Result<Vec<String
     let field = |(i, bytes): (usize, &[u8])| match std::str::from_utf8(bytes) {
         Ok(text) if text.contains('\0') => Err(Error::row(path, line, say!("column {}: {}", "colonna {}: {}", i + 1, nul()))),
         Ok(text) => Ok(text.to_string()),
-        Err(_) => Err(Error::row(path, line, say!("column {}: {}", "colonna {}: {}", i + 1, not_utf8()))),
+        Err(e) => Err(Error::row(path, line, say!("column {}: {}", "colonna {}: {}", i + 1, not_utf8(bytes[e.valid_up_to()])))),
     };
     row.iter().enumerate().map(field).collect()
 }

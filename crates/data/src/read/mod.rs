@@ -179,7 +179,8 @@ pub fn examples(path: &Path, kind: Kind, columns: &Columns) -> Result<Vec<Exampl
 }
 
 /// Reads the examples of a file one after another, each with the part that the file gives it to, and
-/// in place of a wrong row what is wrong with it; behind them those of the other files of its table, see [`shards`].
+/// in place of a wrong row what is wrong with it; behind them those of the other files of its table, see [`shards`]. Gives the
+/// older encoding in which it was read, where that was a guess.
 ///
 /// # Errors
 /// If the file cannot be read, is empty, of no known format, if no field looks like a text or an
@@ -190,16 +191,16 @@ pub fn each(
     columns: &Columns,
     progress: Progress<'_>,
     sink: &mut dyn FnMut(Option<Split>, Result<Example>) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<&'static str>> {
     let files = shards(path);
     let sizes = files.iter().map(|file| size(file)).collect::<Result<Vec<u64>>>()?;
     let whole = sizes.iter().sum();
-    let mut before = 0;
+    let (mut before, mut guess) = (0, None);
     for (file, bytes) in files.iter().zip(sizes) {
-        each_of(file, kind, columns, &mut |done, of| progress(before + share(bytes, done, of), whole), sink)?;
+        guess = guess.or(each_of(file, kind, columns, &mut |done, of| progress(before + share(bytes, done, of), whole), sink)?);
         before += bytes;
     }
-    Ok(())
+    Ok(guess)
 }
 
 /// So much of a file's bytes as was done of what there is.
@@ -215,7 +216,7 @@ fn each_of(
     columns: &Columns,
     progress: Progress<'_>,
     sink: &mut dyn FnMut(Option<Split>, Result<Example>) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<&'static str>> {
     let mut binding: Option<Binding> = None;
     let mut any = false;
     let format = Format::detect(path)?;
@@ -223,7 +224,7 @@ fn each_of(
     // a table has the same fields on every row; in JSON a first row may lack one that others have
     let fixed = matches!(format, Format::Delimited | Format::Conll);
     let mut unbound = None;
-    stream(path, columns, progress, &mut |record| {
+    let guess = stream(path, columns, progress, &mut |record| {
         any = true;
         let record = match record {
             Ok(record) => record,
@@ -243,10 +244,10 @@ fn each_of(
         sink(record.part.as_deref().and_then(Split::recognise), binding.example(&record))
     })?;
     if let (Some(first), None) = (unbound, &binding) {
-        return Binding::find(path, &first, kind, if words { &of_words } else { columns }).map(|_| ());
+        return Binding::find(path, &first, kind, if words { &of_words } else { columns }).map(|_| guess);
     }
     if any {
-        return Ok(());
+        return Ok(guess);
     }
     let [reads, answers] = kind.roles();
     let what = say!(
@@ -291,13 +292,17 @@ pub fn head(path: &Path, columns: &Columns, most: usize) -> Result<Vec<Record>> 
 /// Rows between two calls of progress, and between two questions whether to go on.
 const EVERY: usize = 1000;
 
-fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>) -> Result<()> {
+/// Passes every record of a file on; gives the older encoding in which it was read, where that was a guess.
+fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>) -> Result<Option<&'static str>> {
     let total = size(path)?;
     let format = Format::detect(path)?;
     if format == Format::Parquet {
-        return parquet::read(path, progress, sink);
+        return parquet::read(path, progress, sink).map(|()| None);
     }
-    let survey = text::survey(path)?;
+    let mut survey = text::survey(path)?;
+    if matches!(format, Format::Json | Format::JsonLines) {
+        survey = survey.of_json(path)?;
+    }
     let done = Rc::new(Cell::new(0));
     let open = || Text::open(path, survey, done.clone());
     let as_lines = format == Format::Json && json::is_lines(path, open()?)?;
@@ -311,13 +316,14 @@ fn stream(path: &Path, columns: &Columns, progress: Progress<'_>, sink: Sink<'_>
         }
         sink(record)
     };
-    match (format, dialect) {
-        (Format::Json, _) if !as_lines => json::read(path, open()?, &mut watched),
+    let read = match (format, dialect) {
+        (Format::Json, _) if !as_lines => survey.whole(path).and_then(|()| json::read(path, open()?, &mut watched)),
         (Format::Conll, _) => conll::read(path, Lines::new(path, open()?), columns.of_words().0, &mut watched),
         (Format::Labelled, _) => labelled::read(Lines::new(path, open()?), &mut watched),
         (_, Some(dialect)) => delimited::read(path, open()?, dialect, columns.positional(), &mut watched),
         _ => jsonl::read(path, Lines::new(path, open()?), &mut watched),
-    }
+    };
+    read.map(|()| survey.guess())
 }
 
 /// The fields within a field whose text is a JSON object; none of any other.

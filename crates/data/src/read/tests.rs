@@ -130,6 +130,32 @@ fn a_file_of_two_encodings_is_refused_at_the_line_that_differs() {
     assert!(message("x.jsonl", &[0xff, 0xfe, b'{', 0, 0, 0xd8, b'a', 0], "").contains("looks like UTF-16LE but is not throughout"));
 }
 
+/// JSON is in Unicode, so what is not is damage, unless all of the file reads as text in an older encoding.
+#[test]
+fn a_broken_byte_in_json_is_named_and_no_reason_to_guess() {
+    let row = |text: &[u8]| [&b"{\"text\":\""[..], text, b"\",\"label\":\"a\"}\n"].concat();
+    let plain: Vec<u8> = (0..50).flat_map(|_| row(b"il pacco non arriva")).collect();
+    let expected = "is not valid UTF-8, unlike the rest of the file (byte 0xE8); correct the line, or save the whole file as UTF-8";
+    let broken = [plain.as_slice(), &row(b"per\xe8"), &plain].concat();
+    assert!(message("x.jsonl", &broken, "").contains(&format!("x.jsonl:51: column 13: {expected}")));
+    assert!(message("x.json", &broken, "").contains(&format!("x.json:51: column 13: {expected}")), "JSON Lines under another name");
+    assert_eq!(skipping("x.jsonl", &broken).0.len(), 100, "it takes no other line with it");
+    let document = |text: &[u8]| [&b"[\n{\"text\":\"due\",\"label\":\"b\"},\n{\"text\":\""[..], text, b"\",\"label\":\"a\"}]"].concat();
+    assert!(message("x.json", &document(b"per\xe8"), "").contains(&format!("x.json:3: column 13: {expected}")));
+    assert_eq!(read("x.json", &document("è".as_bytes()), "").map(|rows| rows.len()), Ok(2), "what is UTF-8 is read");
+    let marked = ["\u{feff}".as_bytes(), &document("è".as_bytes())[..], b"\xe8"].concat();
+    assert!(message("x.json", &marked, "").contains(&format!("x.json:3: column 26: {expected}")));
+    // characters without their ends, which read as capitals within words, and bytes that are no text at all
+    for odd in [&b"perch\xc3 e citt\xc3 e pi\xc3 e cos\xc3"[..], b"\x81\x8d\x8f\x90\x9d", b"\xa4\xa6\xac\xb1\xb6\xbc"] {
+        assert!(message("x.jsonl", &[plain.as_slice(), &row(odd)].concat(), "").contains("x.jsonl:51: column "), "{odd:?}");
+    }
+    // few words have accents, but they are everywhere
+    let italian: String = (0..50).map(|i| format!("{{\"text\":\"il pacco {i} non è ancora arrivato, perché?\",\"label\":\"a\"}}\n")).collect();
+    let (windows, _, _) = encoding_rs::WINDOWS_1252.encode(&italian);
+    assert_eq!(read("x.jsonl", &windows, ""), read("x.jsonl", italian.as_bytes(), ""));
+    assert_eq!(read("x.jsonl", &windows, "").map(|rows| rows.len()), Ok(50));
+}
+
 #[test]
 fn lines_without_end_are_refused_in_bounded_memory() {
     let endless = vec![b'a'; 100 << 20];

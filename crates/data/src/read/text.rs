@@ -6,7 +6,7 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use say::say;
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -14,6 +14,11 @@ use std::rc::Rc;
 pub const LONGEST: usize = 16 << 20;
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 16;
+/// Fewest places with letters beyond ASCII by which a file of JSON is believed to be in an older encoding, and most characters
+/// for each of them: Italian has one in a hundred. A byte here and there is damage.
+const PLACES: (usize, usize) = (4, 2000);
+/// For so many such places one letter may stand where none does.
+const ODD: usize = 20;
 
 /// What a file is written in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +27,10 @@ pub struct Survey {
     pub encoding: &'static Encoding,
     /// Bytes of the byte-order mark.
     mark: usize,
+    /// Whether it is none of Unicode's, but the likeliest of the older ones.
+    guessed: bool,
+    /// Place of the first byte that is not UTF-8.
+    broken: Option<usize>,
 }
 
 /// Finds the encoding of a file by reading it: a byte-order mark decides; else UTF-8, if that is
@@ -34,25 +43,103 @@ pub struct Survey {
 /// If the file cannot be read.
 pub fn survey(path: &Path) -> Result<Survey> {
     let mut file = super::open(path)?;
-    let mut seen = Seen::default();
+    let (mut seen, mut mark) = (Seen::default(), 0);
     let mut chunk = vec![0; CHUNK];
     loop {
         let n = fill(&mut file, &mut chunk).map_err(|e| Error::io(path, e))?;
         if seen.total == 0
-            && let Some((encoding, mark)) = Encoding::for_bom(&chunk[..n])
+            && let Some((encoding, bytes)) = Encoding::for_bom(&chunk[..n])
         {
-            return Ok(Survey { encoding, mark });
+            if encoding != UTF_8 {
+                return Ok(Survey { encoding, mark: bytes, guessed: false, broken: None });
+            }
+            mark = bytes;
         }
         seen.add(&chunk[..n]);
         if n < CHUNK {
             break;
         }
     }
-    let encoding = match seen.encoding() {
-        Some(encoding) => encoding,
-        None => older(path)?,
+    let of_unicode = if mark > 0 { Some(UTF_8) } else { seen.encoding() };
+    let (encoding, guessed) = match of_unicode {
+        Some(encoding) => (encoding, false),
+        None => (older(path)?, true),
     };
-    Ok(Survey { encoding, mark: 0 })
+    Ok(Survey { encoding, mark, guessed, broken: seen.broken() })
+}
+
+impl Survey {
+    /// The same of a file of JSON, which has to be in Unicode (RFC 8259): an older encoding counts only where all of the file
+    /// reads as text in it. Else the file is UTF-8 with bytes that are none, and its reader says where.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn of_json(self, path: &Path) -> Result<Self> {
+        let believed = !self.guessed || self.reads_as_text(path)?;
+        Ok(if believed { self } else { Self { encoding: UTF_8, guessed: false, ..self } })
+    }
+
+    /// Whether letters beyond ASCII are in many places, and stand as letters do.
+    fn reads_as_text(self, path: &Path) -> Result<bool> {
+        let mut text = Text::open(path, self, Rc::default())?;
+        let (mut all, mut places, mut signs, mut odd, mut before) = (0, 0, 0, 0, ' ');
+        loop {
+            let ready = match text.fill_buf() {
+                Ok(ready) => ready,
+                // not even the likeliest one fits
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => return Ok(false),
+                Err(e) => return Err(Error::io(path, e)),
+            };
+            if ready.is_empty() {
+                let (fewest, spread) = PLACES;
+                return Ok(places >= fewest && places * spread >= all && signs <= places && odd * ODD <= places);
+            }
+            // what was decoded is whole characters
+            for c in std::str::from_utf8(ready).unwrap_or_default().chars() {
+                all += 1;
+                match c {
+                    // quotes, dashes and dots of typography say nothing
+                    '\0'..='\x7f' | '\u{2010}'..='\u{2027}' => {}
+                    c if c.is_control() => odd += 1,
+                    c if c.is_alphabetic() => {
+                        // what was torn is one place, as a word of another alphabet is
+                        places += usize::from(before.is_ascii());
+                        odd += usize::from(before.is_lowercase() && c.is_uppercase());
+                    }
+                    _ => signs += 1,
+                }
+                // what stands behind a backslash is no letter of a word
+                before = if before == '\\' { ' ' } else { c };
+            }
+            let n = ready.len();
+            text.consume(n);
+        }
+    }
+
+    /// Refuses a file that is said to be in UTF-8 and is not throughout, at the first byte that is wrong: for a reader that can
+    /// take no part of it for itself.
+    ///
+    /// # Errors
+    /// If it is not, or cannot be read.
+    pub fn whole(self, path: &Path) -> Result<()> {
+        let Some(at) = self.broken.filter(|_| self.encoding == UTF_8) else { return Ok(()) };
+        let mut bytes = BufReader::new(super::open(path)?).bytes();
+        let (mut line, mut column) = (1, 1);
+        for byte in bytes.by_ref().take(at).skip(self.mark) {
+            match byte.map_err(|e| Error::io(path, e))? {
+                b'\n' => (line, column) = (line + 1, 1),
+                // the bytes after the first of a character are no characters of their own
+                byte => column += usize::from(byte & 0xc0 != 0x80),
+            }
+        }
+        let byte = bytes.next().transpose().map_err(|e| Error::io(path, e))?;
+        Err(Error::row(path, line, not_utf8(byte.unwrap_or_default())).at_column(column))
+    }
+
+    /// The older encoding that was taken, if that was a guess.
+    pub fn guess(self) -> Option<&'static str> {
+        self.guessed.then(|| self.encoding.name())
+    }
 }
 
 /// The likeliest encoding of a file that is in none of Unicode's.
@@ -91,6 +178,8 @@ struct Seen {
     /// Characters of more than one byte in valid UTF-8, and sequences that are not.
     valid: usize,
     invalid: usize,
+    /// Where the first of those begins that are not.
+    first: Option<usize>,
     /// The end of the last chunk, where it may be a character cut in two.
     rest: Vec<u8>,
 }
@@ -100,6 +189,7 @@ impl Seen {
         for (i, _) in chunk.iter().enumerate().filter(|(_, b)| **b == 0) {
             self.zeros[(self.total + i) % 2] += 1;
         }
+        let mut at = self.total - self.rest.len();
         self.total += chunk.len();
         if chunk.is_ascii() && self.rest.is_empty() {
             return;
@@ -113,18 +203,26 @@ impl Seen {
                 Err(e) => (e.valid_up_to(), e.error_len()),
             };
             self.valid += left[..valid].iter().filter(|b| **b >= 0xc0).count();
-            left = &left[valid..];
+            (left, at) = (&left[valid..], at + valid);
             match bad {
                 None => {
                     self.rest = left.to_vec();
                     return;
                 }
                 Some(n) => {
-                    self.invalid += usize::from(n > 0);
-                    left = &left[n..];
+                    if n > 0 {
+                        self.invalid += 1;
+                        self.first.get_or_insert(at);
+                    }
+                    (left, at) = (&left[n..], at + n);
                 }
             }
         }
+    }
+
+    /// Where the first bytes are that are not UTF-8, a character without its end at the end of the file among them.
+    fn broken(&self) -> Option<usize> {
+        self.first.or_else(|| (!self.rest.is_empty()).then(|| self.total - self.rest.len()))
     }
 
     /// The encoding of Unicode's that it is, if it is one.
@@ -248,11 +346,11 @@ pub fn nul() -> String {
     say!("holds a NUL byte, which no text does; the file is damaged", "contiene un byte NUL, che in un testo non c’è mai; il file è danneggiato")
 }
 
-/// What is said of bytes that are not text.
-pub fn not_utf8() -> String {
+/// What is said of bytes that are not text, by the first of them.
+pub fn not_utf8(byte: u8) -> String {
     say!(
-        "is not valid UTF-8, unlike the rest of the file; correct the line, or save the whole file as UTF-8",
-        "non è UTF-8 valido, a differenza del resto del file; correggi la riga, oppure salva tutto il file in UTF-8"
+        "is not valid UTF-8, unlike the rest of the file (byte 0x{byte:02X}); correct the line, or save the whole file as UTF-8",
+        "non è UTF-8 valido, a differenza del resto del file (byte 0x{byte:02X}); correggi la riga, oppure salva tutto il file in UTF-8"
     )
 }
 
@@ -317,7 +415,7 @@ impl<'a> Lines<'a> {
                 Some(byte) => at(byte, nul()),
                 None => Ok(text),
             },
-            Err(e) => at(e.valid_up_to(), not_utf8()),
+            Err(e) => at(e.valid_up_to(), not_utf8(line[e.valid_up_to()])),
         };
         Ok(Some((self.number, line)))
     }

@@ -114,6 +114,19 @@ impl Page<'_> {
         Cell::spans(text)
     }
 
+    /// An answer, and what is the matter with it where that is known.
+    fn answer(&self, answer: &str, reason: Option<&str>, limit: usize) -> Cell {
+        let Some(reason) = reason else { return Cell::foreign(answer, limit) };
+        let mut text = foreign(answer, limit);
+        text.extend(self.because(reason));
+        Cell::spans(text)
+    }
+
+    /// A reason behind an answer.
+    fn because(&self, reason: &str) -> Text {
+        vec![Span::Plain(" ".into()), Span::Emphasis(format!("({})", clean(&self.lang.reason(reason), NAME_CHARS)))]
+    }
+
     /// How sure the model was of an answer; nothing where it does not say.
     fn probability(&self, p: &Prediction) -> Cell {
         if self.run.has_probabilities() { self.percent(p.probability) } else { Cell::empty() }
@@ -122,7 +135,7 @@ impl Page<'_> {
     fn label_mistakes(&self, wrong: &[&Prediction]) -> Table {
         let words = self.words;
         let rows = wrong.iter().map(|p| {
-            let answer = p.answer.as_ref().map_or_else(|| self.no_answer(p, words.no_label), |a| Cell::foreign(a, NAME_CHARS));
+            let answer = p.answer.as_ref().map_or_else(|| self.no_answer(p, words.no_label), |a| self.answer(a, p.reason.as_deref(), NAME_CHARS));
             Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, NAME_CHARS), answer, self.probability(p)])
         });
         let columns = vec![
@@ -157,16 +170,7 @@ impl Page<'_> {
     fn text_mistakes(&self, wrong: &[&Prediction]) -> Table {
         let words = self.words;
         let rows = wrong.iter().map(|p| {
-            let answer = match (&p.answer, &p.reason) {
-                (None, _) => self.no_answer(p, words.no_answer),
-                (Some(a), None) => Cell::foreign(a, TEXT_CHARS),
-                (Some(a), Some(reason)) => {
-                    let mut text = foreign(a, TEXT_CHARS);
-                    text.push(Span::Plain(" ".into()));
-                    text.push(Span::Emphasis(format!("({})", clean(&self.lang.reason(reason), NAME_CHARS))));
-                    Cell::spans(text)
-                }
-            };
+            let answer = p.answer.as_ref().map_or_else(|| self.no_answer(p, words.no_answer), |a| self.answer(a, p.reason.as_deref(), TEXT_CHARS));
             Row::new(vec![Cell::foreign(&p.input, TEXT_CHARS), Cell::foreign(&p.expected, TEXT_CHARS), answer, self.percent(p.score)])
         });
         let columns = vec![
@@ -193,7 +197,11 @@ impl Page<'_> {
                 if kept.is_empty() { Cell { text: plain("–"), value: "".into() } } else { Cell::foreign(&kept.join(" "), NAME_CHARS) }
             };
             let added = match p.answer {
-                Some(_) => listed(&got, &|t| !wanted.contains(&normal(t, true))),
+                Some(_) => {
+                    let mut added = listed(&got, &|t| !wanted.contains(&normal(t, true)));
+                    added.text.extend(p.reason.iter().flat_map(|reason| self.because(reason)));
+                    added
+                }
                 None => self.no_answer(p, words.no_answer),
             };
             Row::new(vec![

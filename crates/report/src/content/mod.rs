@@ -14,7 +14,7 @@ use crate::document::{Banner, Block, Cell, Column, Document, Kind, Notice, Role,
 use crate::figure::{self, Compared, Figure, MarkKind};
 use crate::record::{CHANGED, ELSEWHERE, FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
-use scores::{by_label, faults, inside, measure, systems};
+use scores::{by_label, faults, inside, measure, same, systems};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tasks::Metrics;
@@ -544,9 +544,8 @@ impl Page<'_> {
         ];
         values.extend(more.into_iter().map(|(name, share)| (name, lang.percent(share))));
         let mut text = vec![fill(template, &values.iter().map(|(n, v)| (*n, v.as_str())).collect::<Vec<_>>())];
-        let tags = matches!(metrics, Metrics::Tags(_));
         for (name, template) in [
-            ("majority", if tags { words.summary_commonest } else { words.summary_majority }),
+            ("majority", same(&self.run.run.task, words)[2]),
             ("gazetteer", words.summary_gazetteer),
             ("nearest", words.summary_nearest),
             ("untuned", words.summary_untuned),
@@ -605,8 +604,7 @@ impl Page<'_> {
     /// A baseline's name inside a sentence.
     fn article(&self, name: &str) -> String {
         match name {
-            "majority" if self.run.run.task == "hashtags" => self.words.the_commonest_tags.into(),
-            "majority" => self.words.the_majority.into(),
+            "majority" => same(&self.run.run.task, self.words)[1].into(),
             "gazetteer" => self.words.the_gazetteer.into(),
             "nearest" => self.words.the_nearest.into(),
             "untuned" => self.words.the_untuned.into(),

@@ -2,6 +2,7 @@
 //! kinds of what went wrong.
 
 use super::{DRAWN, NAME_CHARS, Page, TEXT_CHARS, listed, model_name, split, training_counts};
+use crate::compare::points;
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
@@ -71,11 +72,21 @@ pub(crate) fn systems<'a>(run: &'a Run, words: &Words) -> Vec<System<'a>> {
     out
 }
 
+/// What always giving the same answer is, by task: as a table names it, inside a sentence, and the sentence with its score.
+pub(crate) fn same(task: &str, words: &Words) -> [&'static str; 3] {
+    match task {
+        "entities" => [words.no_entities, words.the_no_entities, words.summary_no_entities],
+        "sql" => [words.commonest_query, words.the_commonest_query, words.summary_commonest_query],
+        "hashtags" => [words.commonest_tags, words.the_commonest_tags, words.summary_commonest],
+        "custom" => [words.commonest_text, words.the_commonest_text, words.summary_commonest_text],
+        _ => [words.majority, words.the_majority, words.summary_majority],
+    }
+}
+
 /// A baseline as a table names it.
 pub(crate) fn baseline(name: &str, task: &str, words: &Words) -> String {
     match name {
-        "majority" if task == "hashtags" => words.commonest_tags.into(),
-        "majority" => words.majority.into(),
+        "majority" => same(task, words)[0].into(),
         "untuned" => words.untuned.into(),
         "few_shot" => words.few_shot.into(),
         "tf_idf_logistic" => words.tf_idf_logistic.into(),
@@ -186,10 +197,19 @@ impl Page<'_> {
         let schema = matches!(metrics, Metrics::Text(m) if m.schema_valid.is_some()).then_some(words.schema_note);
         let notes = [Some(note), schema, self.run.result.metrics_free.as_ref().map(|_| free)];
         let mut notes: Vec<String> = notes.into_iter().flatten().map(String::from).collect();
+        notes.extend(self.free_difference(metrics));
         notes.extend(self.sampled());
         blocks.push(Block::Paragraph { text: plain(notes.join(" ")), role: Role::Note });
         blocks.extend(self.reference());
         Some(blocks)
+    }
+
+    /// How far constrained answers are from free ones.
+    fn free_difference(&self, metrics: &Metrics) -> Option<String> {
+        let (words, found) = (self.words, self.run.result.free_difference.as_ref()?);
+        let [difference, low, high] = [found.difference, found.difference_ci[0], found.difference_ci[1]].map(|share| points(share, self.lang));
+        let name = measure(metrics.headline()[0].0, words);
+        Some(fill(words.free_difference, &[("measure", name), ("difference", &difference), ("low", &low), ("high", &high)]))
     }
 
     /// What others published, quoted.

@@ -3,7 +3,7 @@
 use report::Run;
 use report::record::{DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord};
 use std::collections::BTreeMap;
-use tasks::score::{Scored, classification, majority};
+use tasks::score::{Scored, classification, majority, paired};
 use train::Event;
 
 /// Labels of a customer-service data set.
@@ -134,6 +134,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
     let free = answers(classes, examples, 0.94, true);
     let untuned = answers(classes, examples, 0.41, false);
     let expected: Vec<usize> = tuned.iter().map(|s| s.expected).collect();
+    let right = |scored: &[Scored]| scored.iter().map(|s| [f64::from(s.answered == Some(s.expected)), 1.0]).collect::<Vec<_>>();
     let file = |path: &str, count, digit: &str| FileRecord { path: path.into(), sha256: digit.repeat(64), count };
     let model = ModelRecord {
         name: "gemma-3-270m".into(),
@@ -196,6 +197,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
             output: s.answered.map_or("boh".into(), |a| labels[a].clone()),
             answer: s.answered.map(|a| labels[a].clone()),
             score: f64::from(u8::from(s.answered == Some(s.expected))),
+            free_score: None,
             probability: s.probability,
             calibrated: None,
             reason: None,
@@ -222,6 +224,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
         metrics: Some(classification(&labels, &tuned).into()),
         evaluated_on: "test".into(),
         metrics_free: Some(classification(&labels, &free).into()),
+        free_difference: Some(paired::of_sums(&right(&free), &right(&tuned))),
         baselines: BTreeMap::from([
             ("majority".into(), classification(&labels, &majority(&expected, &expected, classes)).into()),
             ("untuned".into(), classification(&labels, &untuned).into()),
@@ -288,6 +291,7 @@ pub fn hostile_run() -> Run {
                 output: text.clone(),
                 answer: (i % 3 == 0).then(|| format!("{text}!")),
                 score: 0.0,
+                free_score: None,
                 probability: f64::NAN,
                 calibrated: None,
                 reason: (i % 2 == 0).then(|| text.clone()),

@@ -8,6 +8,7 @@ use report::document::Document;
 use report::text::Lang;
 use report::{Run, compare, content, html, markdown, pdf, tables};
 use tasks::Metrics;
+use tasks::score::paired::Difference;
 
 fn section<'a>(document: &'a Document, id: &str) -> &'a report::document::Section {
     document.sections.iter().find(|s| s.id == id).unwrap_or_else(|| panic!("no section {id}"))
@@ -64,6 +65,21 @@ fn results_are_the_metrics_of_the_run_with_their_intervals_and_baselines() {
         let untuned = rows.iter().find(|r| r["system"] == "untuned").unwrap();
         assert_eq!(untuned[metrics.headline()[0].0].as_f64(), Some(run.result.baselines["untuned"].main()));
     }
+}
+
+#[test]
+fn how_far_constrained_answers_are_from_free_ones_is_told_where_it_was_measured() {
+    let mut run = made::sql_run();
+    run.result.free_difference = Some(Difference { difference: 0.125, difference_ci: [-0.01, 0.26], p: 0.08 });
+    for (lang, told) in [
+        (Lang::English, "Right result, constrained answers minus free ones: +12.5 points; the 95 % interval, by a paired bootstrap"),
+        (Lang::Italian, "Risultato giusto, risposte vincolate meno risposte libere: +12,5 punti; l’intervallo al 95 %, da un bootstrap appaiato"),
+    ] {
+        let text = said(&content::run(&run, lang), "results");
+        assert!(text.contains(told), "{text}");
+    }
+    run.result.free_difference = None;
+    assert!(!said(&content::run(&run, Lang::English), "results").contains("paired bootstrap"));
 }
 
 #[test]

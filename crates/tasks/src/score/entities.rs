@@ -184,10 +184,16 @@ fn set(spans: &[Span]) -> BTreeSet<(usize, usize, &str)> {
     spans.iter().map(|s| (s.start, s.end, s.kind.as_str())).collect()
 }
 
+/// `(right, answered, expected)` of one example.
+pub fn counts(expected: &[Span], answered: &[Span]) -> (usize, usize, usize) {
+    let (want, got) = (set(expected), set(answered));
+    (want.intersection(&got).count(), got.len(), want.len())
+}
+
 /// The F1 of one example.
 pub fn share(expected: &[Span], answered: &[Span]) -> f64 {
-    let (want, got) = (set(expected), set(answered));
-    f1(want.intersection(&got).count(), got.len(), want.len())
+    let (right, got, want) = counts(expected, answered);
+    f1(right, got, want)
 }
 
 /// What is wrong with an answer, in the order of the text.

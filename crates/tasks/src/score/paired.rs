@@ -69,6 +69,15 @@ pub fn bootstrap<T: Clone>(first: &[T], second: &[T], metric: impl Fn(&[T]) -> f
     Difference { difference, difference_ci: interval(&mut all), p }
 }
 
+/// [`bootstrap`] of a metric that is one sum over the examples divided by another, such as a mean or a micro-averaged F1: each example
+/// adds its `[part, whole]`. Where there is no whole, there is nothing that could be wrong, and the metric is 1.
+pub fn of_sums(first: &[[f64; 2]], second: &[[f64; 2]]) -> Difference {
+    bootstrap(first, second, |rows| {
+        let [part, whole] = rows.iter().fold([0.0, 0.0], |[part, whole], row| [part + row[0], whole + row[1]]);
+        if whole > 0.0 { part / whole } else { 1.0 }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +109,15 @@ mod tests {
         let shifted: Vec<f64> = (0..200).map(|i| f64::from(i % 2 == 1)).collect();
         assert!(bootstrap(&weak, &shifted, metric).p > 0.5);
         assert_eq!(bootstrap::<f64>(&[], &[], metric).p, 1.0);
+    }
+
+    #[test]
+    fn a_metric_of_sums_is_divided_once_and_not_averaged() {
+        // an F1 of 6 / 10 against one of 8 / 10, of examples of very different size
+        let (weak, strong) = ([[4.0, 4.0], [2.0, 6.0]], [[4.0, 4.0], [4.0, 6.0]]);
+        let d = of_sums(&weak, &strong);
+        assert!((d.difference - 0.2).abs() < 1e-12 && d.difference_ci[0] == 0.0 && (d.difference_ci[1] - 2.0 / 6.0).abs() < 1e-12, "{d:?}");
+        assert_eq!(of_sums(&[[0.0, 0.0]; 3], &[[0.0, 0.0]; 3]).difference, 0.0);
+        assert_eq!(of_sums(&[], &[]), Difference { difference: 0.0, difference_ci: [0.0, 0.0], p: 1.0 });
     }
 }

@@ -89,9 +89,18 @@ impl FreeText {
     }
 }
 
+/// A text as far as it is looked at, without outer white space.
+fn cut(text: &str) -> String {
+    text.trim().chars().take(LONGEST).collect()
+}
+
+/// Is an answer the expected text? The first score of [`one`], by itself.
+pub fn exact(expected: &str, answered: &str) -> bool {
+    cut(expected) == cut(answered)
+}
+
 /// Exact match, normalised match, token F1, ROUGE-L and chrF of one answer.
 pub fn one(expected: &str, answered: &str) -> [f64; 5] {
-    let cut = |text: &str| text.trim().chars().take(LONGEST).collect::<String>();
     let (want, got) = (cut(expected), cut(answered));
     let (want_words, got_words) = (words(&want), words(&got));
     [

@@ -29,6 +29,10 @@ answer: string | null,
  */
 score: number, 
 /**
+ * The same of the free answer to this example, where one was asked for; earlier versions kept none.
+ */
+free_score?: number, 
+/**
  * Probability that the model gave to its answer.
  */
 probability: number, 
@@ -37,7 +41,7 @@ probability: number,
  */
 calibrated?: number | null, 
 /**
- * Why the output is no answer, or not the right query, where that is known.
+ * Why the output is no answer, not a whole one, none of the labels or not the right query, where that is known.
  */
 reason?: string | null, 
 /**

@@ -2,5 +2,10 @@
 
 /**
  * What was done about it.
+ *
+ * None of them raises a precision, because there is none to raise: all arithmetic is `f32` in every run, over frozen weights in
+ * fewer bytes, too (see [`gemma::Precision`]). Rounding makes no weight infinite, and a matrix that a format cannot hold is not
+ * held in it, so a loss that is no number over rounded weights is none over whole ones. A device that computes wrongly with halves
+ * is found before a run, which then holds whole ones.
  */
-export type Remedy = "none" | "skip_batch" | "halve_rate" | "recompute" | "halve_rows" | "stop";
+export type Remedy = "none" | "skip_batch" | "halve_rate" | "recompute" | "halve_rows" | "drop_start" | "stop";

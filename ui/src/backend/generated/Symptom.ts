@@ -3,4 +3,4 @@
 /**
  * What is wrong.
  */
-export type Symptom = "loss_not_finite" | "gradient_not_finite" | "loss_zero" | "diverging" | "gradient_spike" | "adapter_still" | "update_too_large" | "no_targets" | "empty_targets" | "doubled_start" | "contradiction" | "memory_growing" | "collapse" | "few_targets" | "empty_answers" | "sure_and_wrong" | "no_room";
+export type Symptom = "loss_not_finite" | "gradient_not_finite" | "loss_zero" | "diverging" | "gradient_spike" | "adapter_still" | "update_too_large" | "no_targets" | "empty_targets" | "doubled_start" | "contradiction" | "memory_growing" | "collapse" | "few_targets" | "empty_answers" | "sure_and_wrong" | "no_room" | "activation_range";

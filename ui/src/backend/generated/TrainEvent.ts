@@ -33,11 +33,12 @@ trainable: number,
  */
 examples: number, } | { "type": "forecast", 
 /**
- * Seconds of training still to come.
+ * Seconds of training steps still to come.
  */
 seconds: number, 
 /**
- * Expected peak of the process's resident memory, in bytes.
+ * Peak of the process's resident memory so far, in bytes. A longer batch, an evaluation or the scoring may still raise it: what
+ * the whole run takes is measured before it begins.
  */
 peak_memory_bytes: number, } | { "type": "step", 
 /**

@@ -19,6 +19,7 @@ export type { DataRecord } from './DataRecord';
 export type { DataSummary } from './DataSummary';
 export type { Device } from './Device';
 export type { DeviceRecord } from './DeviceRecord';
+export type { Difference } from './Difference';
 export type { Edit } from './Edit';
 export type { Entities } from './Entities';
 export type { Errors } from './Errors';
