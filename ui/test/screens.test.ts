@@ -1204,7 +1204,9 @@ describe('asking', () => {
     const answers = { entities: '[{"start":0,"end":4,"type":"person"}]', sql: 'SELECT 1', hashtags: '#mare #sole' };
     const ask = async (task: keyof typeof answers): Promise<HTMLElement> => {
       app.runs = app.runs.map((run) => ({ ...run, task }));
-      const answer = { output: answers[task], label: answers[task], probability: 0.9, alternatives: [] };
+      const considered = { entities: [], sql: [['SELECT 2', 0.6], ['SELECT 1', 0.4]], hashtags: [['#mare', 0.9], ['#sole', 0.6], ['#onde', 0.1]] } as const;
+      const alternatives = considered[task].map(([label, probability]) => ({ label, probability }));
+      const answer = { output: answers[task], label: answers[task], probability: 0.9, alternatives };
       door.predict = (_run, text) => Promise.resolve({ text, base: { ...answer, label: null, output: 'boh' }, tuned: answer });
       await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'Anna va al mare' } });
       await click(screen.getByRole('button', { name: 'Ask' }));
@@ -1216,9 +1218,16 @@ describe('asking', () => {
     await waitFor(() => expect(entities.querySelector('mark')?.textContent).toBe('Annaperson'));
     expect(entities.textContent).not.toContain('start');
     expect(screen.getAllByRole('group', { name: 'Before training' })[0]?.textContent).toContain(words.en.try.noAnswer);
-    expect((await ask('hashtags')).querySelectorAll('.tag')).toHaveLength(2);
+    const hashtags = await ask('hashtags');
+    expect(hashtags.querySelectorAll('.tag')).toHaveLength(2);
+    expect(within(hashtags).getAllByRole('listitem').map((item) => item.textContent)).toEqual(['#mare90.0\u202f%', '#sole60.0\u202f%', '#onde10.0\u202f%']);
+    within(hashtags).getByRole('heading', { name: words.en.try.votes });
     const sql = await ask('sql');
     await waitFor(() => expect(sql.textContent).toContain('the recording holds no database'));
+    // what it was chosen from, and of what each is the share
+    const listed = (of: HTMLElement): string[] => within(of).getAllByRole('listitem').map((item) => item.textContent);
+    within(sql).getByRole('heading', { name: words.en.try.followed });
+    expect(listed(sql)).toEqual(['SELECT 260.0\u202f%']);
     expect(await complaints()).toEqual([]);
   });
 
