@@ -858,6 +858,28 @@ describe('data', () => {
     expect(found.textContent).toContain('With max_tokens=48 all of them fit.');
   });
 
+  it('is counted by what its answers are made of, the commonest first, and each count leaves its rows', async () => {
+    const { app, door } = await open();
+    await waitFor(() => expect(app.data).not.toBeNull());
+    const tags = Array.from({ length: 130 }, (_, i) => ({ label: `#t${i}`, train: 130 - i, validation: 0, test: 0 }));
+    if (app.data) app.data = { ...app.data, task: 'hashtags', labels: tags };
+    const asked: (string | undefined)[] = [];
+    const ask = door.rows.bind(door);
+    door.rows = (query) => {
+      asked.push(query.filter.label);
+      return ask({ ...query, filter: {} });
+    };
+    await go('Data');
+    await screen.findByRole('heading', { name: 'Hashtags 130' });
+    const counts = (): number => document.querySelectorAll('.labels button').length;
+    expect(counts()).toBe(100);
+    await click(screen.getByRole('button', { name: words.en.results.more(30) }));
+    expect(counts()).toBe(130);
+    await click(screen.getByRole('button', { name: /^#t0/ }));
+    await waitFor(() => expect(asked.at(-1)).toBe('#t0'));
+    expect(await complaints()).toEqual([]);
+  });
+
   it('has rows like another one, which take the place of what was on show', async () => {
     await open();
     await go('Data');

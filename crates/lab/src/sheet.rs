@@ -16,7 +16,7 @@ use crate::task::Task;
 use crate::view::Source;
 use crate::watch::{Watch, ask};
 use data::check::{Finding, Severity};
-use data::describe::{Counted, Description};
+use data::describe::{self, Counted, Description};
 use data::example::Span;
 use data::microscope::Token;
 use data::set::{self, DataSet, Split};
@@ -34,7 +34,7 @@ use std::sync::Mutex;
 use tasks::answer;
 use ts_rs::TS;
 
-/// Examples of a label by split.
+/// Examples by split of what answers are counted by: a label, a type of entity, a hashtag, a table of queries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 pub struct LabelCount {
     /// The label.
@@ -80,7 +80,7 @@ pub struct DataSummary {
     pub license: String,
     /// Examples by split; absent splits are missing.
     pub splits: BTreeMap<Split, usize>,
-    /// Examples by label, commonest first.
+    /// Examples by what their answers are counted by, commonest first: labels, types of entities, hashtags, tables of queries.
     pub labels: Vec<LabelCount>,
     /// What was found.
     pub findings: Vec<FindingView>,
@@ -355,7 +355,7 @@ pub struct Row {
 pub struct RowFilter {
     /// Only of this part.
     pub split: Option<Split>,
-    /// Only with this label.
+    /// Only with this label, type of entity, hashtag or table.
     pub label: Option<String>,
     /// Only those that say exactly this.
     pub text: Option<String>,
@@ -627,21 +627,26 @@ impl Sheet {
 
     /// The same told in a language.
     pub fn summary_in(&self, language: Language) -> DataSummary {
-        let mut labels: BTreeMap<&str, LabelCount> = BTreeMap::new();
+        let mut labels: BTreeMap<Cow<'_, str>, LabelCount> = BTreeMap::new();
         let mut splits: BTreeMap<Split, usize> = BTreeMap::new();
-        for &row in &self.there {
-            let (split, example) = self.example(row);
-            *splits.entry(split).or_default() += 1;
-            for name in names(example) {
-                let count = labels.entry(name).or_insert_with(|| LabelCount { label: name.into(), ..LabelCount::default() });
-                match split {
-                    Split::Train => count.train += 1,
-                    Split::Validation => count.validation += 1,
-                    Split::Test => count.test += 1,
+        let rows = self.editor.rows();
+        for piece in self.there.chunks(PIECE) {
+            // queries are read for it, which takes a while
+            let named: Vec<Vec<Cow<'_, str>>> = background::at_once(|| piece.par_iter().map(|&row| names(&rows[row].example)).collect());
+            for (&row, named) in piece.iter().zip(named) {
+                let split = rows[row].split.unwrap_or(Split::Train);
+                *splits.entry(split).or_default() += 1;
+                for name in named {
+                    let count = labels.entry(name).or_default();
+                    match split {
+                        Split::Train => count.train += 1,
+                        Split::Validation => count.validation += 1,
+                        Split::Test => count.test += 1,
+                    }
                 }
             }
         }
-        let mut labels: Vec<LabelCount> = labels.into_values().collect();
+        let mut labels: Vec<LabelCount> = labels.into_iter().map(|(name, count)| LabelCount { label: name.into_owned(), ..count }).collect();
         labels.sort_by_key(|l| std::cmp::Reverse(l.train + l.validation + l.test));
         let finding = |(f, rows): (&Finding, &Found)| FindingView {
             kind: f.kind,
@@ -780,7 +785,7 @@ impl Sheet {
             found.is_none_or(|found| grouped(found, row).is_some())
                 && among.as_ref().is_none_or(|rows| rows.contains(&row))
                 && filter.split.is_none_or(|s| s == split_of(row))
-                && filter.label.as_ref().is_none_or(|l| names(&rows[row].example).contains(&l.as_str()))
+                && filter.label.as_ref().is_none_or(|l| names(&rows[row].example).iter().any(|name| name == l))
                 && filter.text.as_ref().is_none_or(|t| *t == rows[row].example.text)
                 && filter.changed.is_none_or(|c| c == changed.contains(&row))
                 && filter.tokens.is_none_or(|(from, to)| lengths.get(&row).is_some_and(|n| (from..=to).contains(n)))
@@ -923,12 +928,17 @@ impl Snapshot {
     }
 }
 
-/// What a class balance counts: the label, or the types of the entities.
-fn names(example: &Example) -> Vec<&str> {
+/// What a class balance counts: the label, or the types of the entities, the hashtags, the tables of the query, each once.
+fn names(example: &Example) -> Vec<Cow<'_, str>> {
+    fn once<'e>(names: impl Iterator<Item = &'e str>) -> Vec<Cow<'e, str>> {
+        names.collect::<BTreeSet<_>>().into_iter().map(Cow::Borrowed).collect()
+    }
     match &example.target {
-        data::Target::Label(label) => vec![label],
-        data::Target::Entities(spans) => spans.iter().map(|s| s.kind.as_str()).collect::<BTreeSet<_>>().into_iter().collect(),
-        _ => Vec::new(),
+        data::Target::Label(label) => vec![Cow::Borrowed(label.as_str())],
+        data::Target::Entities(spans) => once(spans.iter().map(|s| s.kind.as_str())),
+        data::Target::Tags(tags) => once(tags.iter().map(String::as_str)),
+        data::Target::Sql(sql) => describe::queries::tables(sql).into_iter().map(Cow::Owned).collect(),
+        data::Target::Completion(_) => Vec::new(),
     }
 }
 
@@ -1040,6 +1050,29 @@ mod tests {
         let page = sheet.rows(&query).expect("a page");
         assert_eq!((page.total, page.rows[0].id, page.rows.len()), (5, 1, 2));
         assert_eq!((page.rows[1].origin.as_str(), page.rows[1].findings.as_slice()), ("train.jsonl:3", &["few_examples", "duplicate"][..]));
+    }
+
+    #[test]
+    fn answers_are_counted_by_their_hashtags_and_tables_and_each_count_leaves_its_rows() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let counted = |task: &str, rows: &[&str], name: &str| {
+            let file = dir.path().join(format!("{task}.jsonl"));
+            std::fs::write(&file, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).expect("written");
+            let home = Home::open(Some(&dir.path().join("home"))).expect("home");
+            let source = Source { task: task.into(), train: Some(file), ..Source::default() };
+            let mut sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut |_, _| true).expect("opens");
+            let counts: Vec<(String, usize)> = sheet.summary().labels.into_iter().map(|l| (l.label, l.train)).collect();
+            (counts, ask(&mut sheet, RowFilter { label: Some(name.into()), ..RowFilter::default() }, "", SortBy::Row, false))
+        };
+        let of = |all: &[(&str, usize)]| all.iter().map(|(name, n)| ((*name).to_string(), *n)).collect::<Vec<_>>();
+        let tags = |text: &str, tags: &str| format!("{{\"text\": \"{text}\", \"hashtags\": \"{tags}\"}}");
+        let posts = [tags("uno", "#mare #sole"), tags("due", "#mare"), tags("tre", "#vela")];
+        let (counts, rows) = counted("hashtags", &posts.each_ref().map(String::as_str), "#mare");
+        assert_eq!((counts, rows), (of(&[("#mare", 2), ("#sole", 1), ("#vela", 1)]), vec![0, 1]));
+        let query = |text: &str, sql: &str| format!("{{\"question\": \"{text}\", \"sql\": \"{sql}\"}}");
+        let asked = [query("uno", "SELECT * FROM t, u"), query("due", "SELECT n FROM T WHERE n IN (SELECT n FROM t)"), query("tre", "VALUES (1)")];
+        let (counts, rows) = counted("sql", &asked.each_ref().map(String::as_str), "t");
+        assert_eq!((counts, rows), (of(&[("t", 2), ("u", 1)]), vec![0, 1]));
     }
 
     #[test]

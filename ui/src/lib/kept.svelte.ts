@@ -3,12 +3,17 @@ import { SvelteMap } from 'svelte/reactivity';
 import type { Answered, Language, Lengths, Opened, Prediction, Row, RowFilter, RowQuery, Run, Said } from '../backend/types';
 import { Pages } from './pages.svelte';
 
+/** How many labels or hashtags are listed at first, and how many more each time. */
+export const COUNTED = 100;
+
 class KeptData {
   /** The data set that all of this is about. */
   id: string | undefined;
   filter = $state.raw<RowFilter>({});
   search = $state('');
   sort = $state.raw<RowQuery['sort']>({ by: 'row', descending: false });
+  /** How many of its labels or hashtags are listed. */
+  counted = $state(COUNTED);
   selected = $state.raw<Row | null>(null);
   view = $state<'table' | 'map'>('table');
   /** Format that was chosen for exports; another task may lack it. */
@@ -25,6 +30,7 @@ class KeptData {
     this.id = id;
     this.filter = {};
     this.search = '';
+    this.counted = COUNTED;
     this.selected = null;
     this.scroll = 0;
     this.pages.clear();

@@ -253,8 +253,9 @@ export const en = {
     license: 'Licence',
     language: 'Language',
     splits: 'Part',
-    labels: 'Labels',
-    types: 'Types of entities',
+    /** What answers are counted by, several and one. */
+    balance: { intent: 'Labels', entities: 'Types of entities', hashtags: 'Hashtags', sql: 'Tables of the queries' },
+    counted: { intent: 'Label', entities: 'Type', hashtags: 'Hashtag', sql: 'Table' },
     labelsHint: 'training examples each',
     findings: 'What was found',
     sound: 'No problems found: no empty rows, no contradictions, nothing in both training and test.',

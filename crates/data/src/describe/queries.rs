@@ -68,6 +68,11 @@ fn tokens(sql: &str) -> Option<Vec<Token>> {
     Some(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect())
 }
 
+/// The tables that a query names, each once, in lower case.
+pub fn tables(sql: &str) -> Vec<String> {
+    tokens(sql).map(|tokens| named(&tokens)).unwrap_or_default()
+}
+
 /// The names of the [`FEATURES`] that a query uses.
 pub(crate) fn features(sql: &str) -> Vec<&'static str> {
     let used = tokens(sql).map(|tokens| used(&tokens)).unwrap_or_default();

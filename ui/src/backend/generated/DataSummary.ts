@@ -38,7 +38,7 @@ license: string,
  */
 splits: { [key in Split]?: number }, 
 /**
- * Examples by label, commonest first.
+ * Examples by what their answers are counted by, commonest first: labels, types of entities, hashtags, tables of queries.
  */
 labels: Array<LabelCount>, 
 /**

@@ -10,7 +10,7 @@ export type RowFilter = {
  */
 split?: Split, 
 /**
- * Only with this label.
+ * Only with this label, type of entity, hashtag or table.
  */
 label?: string, 
 /**
