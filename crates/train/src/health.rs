@@ -286,6 +286,13 @@ impl Guard {
         !matches!((self.losses.back(), self.lowest), (Some(&last), Some(lowest)) if far_above(last, lowest))
     }
 
+    /// Goes back to before a step that is taken again. What was told of its batches stays told.
+    pub fn retake(&mut self, before: Self) {
+        let now = std::mem::replace(self, before);
+        self.told_none = now.told_none;
+        self.told_few = now.told_few;
+    }
+
     /// Goes back to what was remembered at an earlier state, and forgets the steps just before that, too. What was told stays
     /// told, and memory is the process's.
     pub fn back_to(&mut self, earlier: Self) {

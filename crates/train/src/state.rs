@@ -81,7 +81,8 @@ pub struct Progress {
     pub smaller: Smaller,
 }
 
-/// How a step is computed where its device has no room for it as it was planned. The step itself stays the same.
+/// How a step is computed where its device has no room for it as it was planned. The step itself stays the same, but for what
+/// dropout leaves out of the adapters' inputs, which it draws in other places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Smaller {
     /// Whether the backward pass computes again what the forward pass could have kept.

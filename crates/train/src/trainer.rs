@@ -246,9 +246,6 @@ impl Plan<'_> {
 /// Batches in a row that may be left out before something else must be wrong.
 const IN_A_ROW: usize = 5;
 
-/// How often the rows that are computed at a time are halved: of 32 rows one is left.
-const HALVINGS: u32 = 5;
-
 /// Epochs' batches in use.
 type Order = (usize, Vec<Vec<usize>>);
 
@@ -385,7 +382,7 @@ impl Run<'_> {
 
     /// Rows that are computed at a time.
     fn rows(&self) -> usize {
-        (self.plan.settings.batch >> self.state.progress.smaller.halved.min(HALVINGS)).max(1)
+        self.plan.settings.batch.checked_shr(self.state.progress.smaller.halved).unwrap_or(0).max(1)
     }
 
     /// One optimiser step. Where the device has no memory for it, it is made smaller, to be taken again.
@@ -404,7 +401,7 @@ impl Run<'_> {
         let (rows, smaller) = (self.rows(), self.state.progress.smaller);
         let remedy = if !self.plan.model.recomputes() && !smaller.recompute {
             Remedy::Recompute
-        } else if rows > 1 && smaller.halved < HALVINGS {
+        } else if rows > 1 {
             Remedy::HalveRows
         } else {
             Remedy::Stop
@@ -417,7 +414,7 @@ impl Run<'_> {
         gemma::device::release(self.plan.model.device());
         // what a step handed over may have failed behind it, which shows only when it is read
         if !self.changing && self.read().is_ok() {
-            self.state.guard = guard;
+            self.state.guard.retake(guard);
         } else {
             self.state.back();
             self.read()?;
