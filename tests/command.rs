@@ -119,7 +119,7 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         let events: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("every line is JSON")).collect();
         let kinds: Vec<&str> = events.iter().filter_map(|e| e["type"].as_str()).collect();
         assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("started", "completed"));
-        for kind in ["step", "evaluation", "checkpoint", "forecast", "scored"] {
+        for kind in ["step", "evaluation", "checkpoint", "forecast", "answering", "scored"] {
             assert!(kinds.contains(&kind), "{method}: no {kind} in {kinds:?}");
         }
         // the same few examples are answered at every evaluation, for a person to see it learn

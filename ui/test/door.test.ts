@@ -76,11 +76,57 @@ describe('a story', () => {
     expect(asked).toEqual([2]);
   });
 
-  it('tells the time left from the forecast', () => {
+  it('tells the time left by how long steps take, and what was measured of the scoring', () => {
     const story = new Story('r', quiet, 'en');
-    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === 30) + 1) });
-    // 299 s for the 57 steps after the third
-    expect(story.remaining).toBeCloseTo((299.152415202 * 30) / 57, 6);
+    const upTo = (step: number): TrainEvent[] => EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === step) + 1);
+    story.take({ run: 'r', from: 0, events: upTo(2) });
+    expect(story.remaining).toBeNull();
+    story.take({ run: 'r', from: 0, events: upTo(30) });
+    // 299 s were foretold for the 57 steps after the third
+    const steps = story.remaining ?? 0;
+    expect(Math.abs(steps / ((299.152415202 * 30) / 57) - 1)).toBeLessThan(0.5);
+    // from here on steps take a second
+    const last = EVENTS.findLast((e) => e.type === 'step');
+    const slow = Array.from({ length: 100 }, () => ({ ...last, step: 30, tokens: 700, tokens_per_second: 700 }) as TrainEvent);
+    story.take({ run: 'r', from: story.next, events: slow });
+    expect(story.remaining).toBeCloseTo(30, 1);
+    story.scoring = 500;
+    expect(story.remaining).toBeCloseTo(530, 1);
+    expect(story.share).toBe(0.5);
+  });
+
+  it('tells the time left of answers by how long they take, and of those that follow by what was measured', () => {
+    const story = new Story('r', quiet, 'en');
+    const answering = (system: string, done: number, of: number, seconds: number): void =>
+      story.take({ run: 'r', from: story.next, events: [{ type: 'answering', system, done, of, seconds }] });
+    answering('model', 0, 156, 0);
+    expect([story.remaining, story.partly, story.share]).toEqual([null, true, 0]);
+    answering('model', 39, 156, 13);
+    expect([story.remaining, story.share]).toEqual([39, 0.25]);
+    story.scoring = 300;
+    expect([story.remaining, story.partly]).toEqual([287, false]);
+    answering('model', 156, 156, 50);
+    answering('untuned', 10, 100, 40);
+    // slower than was measured
+    expect(story.remaining).toBe(360);
+    // one that is taken up again has no answers yet, and how many there are is no step
+    story.take({ run: 'r', from: story.next, events: [{ type: 'resumed', step: 40 }] });
+    expect([story.answering, story.remaining, story.past.map(({ event }) => event.type)]).toEqual([null, null, ['resumed']]);
+  });
+
+  it('that was told to stop measures what it has, which can be stopped again', () => {
+    const story = new Story('r', quiet, 'en');
+    const answering = (done: number): TrainEvent => ({ type: 'answering', system: 'model', done, of: 156, seconds: done });
+    story.scoring = 1000;
+    story.asked = 'stop';
+    story.take({ run: 'r', from: 0, events: [answering(0)] });
+    expect([story.asked, story.stopped]).toEqual([null, true]);
+    story.asked = 'stop';
+    story.take({ run: 'r', from: 1, events: [answering(16)] });
+    // nobody else is asked
+    expect([story.asked, story.remaining]).toEqual(['stop', 140]);
+    story.take({ run: 'r', from: 2, events: [{ type: 'completed', step: 30, status: 'stopped', seconds: 9, metrics: {} }] });
+    expect([story.asked, story.answering, story.stopped]).toEqual([null, null, false]);
   });
 
   it('keeps the last word on health, and goes on after a resume', () => {

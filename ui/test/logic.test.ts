@@ -190,7 +190,7 @@ describe('the rows that are drawn', () => {
 
 describe('what happened to a run', () => {
   const events = head.events as TrainEvent[];
-  const past = events.flatMap((event) => (event.type === 'step' ? [] : [{ at: 'step' in event ? event.step : 0, event }]));
+  const past = events.flatMap((event) => (event.type === 'step' || event.type === 'answering' ? [] : [{ at: 'step' in event ? event.step : 0, event }]));
 
   it('is told event by event, with every number, in both languages', () => {
     const lines = happened(past, words.en, formats.en);

@@ -315,6 +315,29 @@ describe('a run', () => {
     expect(app.screen).toBe('results');
   });
 
+  it('that is being measured does not wait, and the measuring can be stopped', async () => {
+    const { app, door } = await open({ pace: 100 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    let stops = 0;
+    door.stopRun = () => {
+      stops += 1;
+      return Promise.resolve();
+    };
+    await click(screen.getByRole('button', { name: words.en.train.stop }));
+    expect((await screen.findByRole<HTMLButtonElement>('button', { name: words.en.train.stopping })).disabled).toBe(true);
+    const story = app.story('runs/run-1');
+    story.take({ run: 'runs/run-1', from: story.next, events: [{ type: 'answering', system: 'model', done: 16, of: 156, seconds: 8 }] });
+    await screen.findByText(words.en.train.answers('This run', 16, 156));
+    screen.getByText(words.en.train.left('1 min'));
+    expect(screen.queryByRole('button', { name: words.en.train.pause })).toBeNull();
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: words.en.train.stopMeasuring }));
+    expect((await screen.findByRole<HTMLButtonElement>('button', { name: words.en.train.ending })).disabled).toBe(true);
+    expect(stops).toBe(2);
+  });
+
   it('that was cut off is offered at the start, and goes on to its end', async () => {
     const { app } = await open({ pace: 5, cutOffAt: 30 });
     // above everything, and in its row

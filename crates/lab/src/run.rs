@@ -36,7 +36,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tasks::intent::Labels;
 use tasks::sandbox::Sandbox;
 use tasks::score::calibration;
@@ -464,7 +464,7 @@ fn train_on(
             // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
             let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
             let _scoring = Scoring::begin(&out);
-            let scored = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)?;
+            let scored = score(&mut result, &p, &answerer, &outcome.tuned, (&out, stop), &mut |event| watch.event(event))?;
             watch.tell_rows();
             if let Some(scored) = scored {
                 // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
@@ -633,15 +633,47 @@ fn database_files(set: &DataSet) -> Result<Vec<&Path>> {
     if set.kind == Kind::Sql { task::database(set) } else { Ok(Vec::new()) }
 }
 
+/// How long answering may go on untold at least.
+const BEAT: Duration = Duration::from_millis(500);
+/// And at least this part of the time that it has taken so far: what is told is written down, and of hours that is not to be more than
+/// of minutes.
+const PART: u32 = 100;
+
+/// Answers to texts, with how far they are; none if it was stopped.
+fn answers(
+    answerer: &Answerer<'_>,
+    (tuned, mode): (Option<&Tuned>, Mode),
+    texts: &[&str],
+    system: &str,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Option<Vec<Answer>>> {
+    let (begun, of, mut next) = (Instant::now(), texts.len(), Duration::ZERO);
+    answerer.answer_until(tuned, texts, mode, stop, &mut |done| {
+        let taken = begun.elapsed();
+        if done == of || taken >= next {
+            next = taken + BEAT.max(taken / PART);
+            tell(Event::Answering { system: system.into(), done, of, seconds: taken.as_secs_f64() });
+        }
+    })
+}
+
 /// Scores of the tuned model on the test set (the validation set without one), and the predictions; none if there is
 /// nothing to score it on, or it was stopped.
-fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, stop: &AtomicBool) -> Result<Option<Scored>> {
+fn score(
+    result: &mut RunResult,
+    p: &Prepared,
+    answerer: &Answerer<'_>,
+    tuned: &Tuned,
+    (out, stop): (&Path, &AtomicBool),
+    tell: &mut dyn FnMut(Event),
+) -> Result<Option<Scored>> {
     calibrate::forget(out)?;
     let Some(split) = evaluated(&p.set) else { return Ok(None) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &database_files(&p.set)?)?.under(p.task.json_schema.clone());
-    let Some(said) = answerer.answer_until(Some(tuned), &texts, Mode::Best, stop)? else { return Ok(None) };
+    let Some(said) = answers(answerer, (Some(tuned), Mode::Best), &texts, MODEL, stop, tell)? else { return Ok(None) };
     let (metrics, predictions) = scorer.score(examples, &said)?;
     save_predictions(&out.join(PREDICTIONS), &predictions)?;
     result.evaluated_on = split.name().into();
@@ -682,7 +714,8 @@ impl Compared<'_> {
         }
         left_out(tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
         if split == Split::Test {
-            left_out(tell, ["a calibration", "una calibrazione"], caught(|| self.calibrate(&said, &mut predictions)));
+            let calibrated = caught(|| self.calibrate(&said, &mut predictions, tell));
+            left_out(tell, ["a calibration", "una calibrazione"], calibrated);
         }
         if predictions.iter().any(|p| p.place.is_some() || p.calibrated.is_some()) {
             let saved = save_predictions(&self.out.join(PREDICTIONS), &predictions);
@@ -696,7 +729,7 @@ impl Compared<'_> {
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
             let free = caught(|| {
-                let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Free, self.stop)? else { return Ok(None) };
+                let Some(answers) = answers(self.answerer, (Some(self.tuned), Mode::Free), &texts, "free", self.stop, tell)? else { return Ok(None) };
                 Ok(Some(scorer.score(examples, &answers)?.0))
             });
             left_out(tell, ["free answers", "risposte libere"], free.map(|scores| self.result.metrics_free = scores));
@@ -705,7 +738,7 @@ impl Compared<'_> {
         left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
         let asked = untuned::asked(examples);
         for (name, mode, called) in untuned::ways(self.answerer) {
-            let found = caught(|| self.untuned(mode, &asked, &mut scorer, tell));
+            let found = caught(|| self.untuned((name, mode), &asked, &mut scorer, tell));
             let had = found.and_then(|found| {
                 let Some((scores, remembered)) = found else { return Ok(()) };
                 let event = self.told(name, &scores, remembered);
@@ -727,13 +760,13 @@ impl Compared<'_> {
 
     /// What the untuned model scores where it is asked in one of the ways, and whether that was known from an earlier run. `None`
     /// if it was stopped.
-    fn untuned(&self, mode: Mode, examples: &[Example], scorer: &mut Scorer, tell: &mut dyn FnMut(Event)) -> Result<Option<(Metrics, bool)>> {
+    fn untuned(&self, (name, mode): (&str, Mode), examples: &[Example], scorer: &mut Scorer, tell: &mut dyn FnMut(Event)) -> Result<Option<(Metrics, bool)>> {
         let key = untuned::key(self.p, &self.result.model, self.answerer, examples, mode)?;
         if let Some(scores) = untuned::recall(self.library, &key) {
             return Ok(Some((scores, true)));
         }
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-        let Some(answers) = self.answerer.answer_until(None, &texts, mode, self.stop)? else { return Ok(None) };
+        let Some(answers) = answers(self.answerer, (None, mode), &texts, name, self.stop, tell)? else { return Ok(None) };
         let (scores, _) = scorer.score(examples, &answers)?;
         if let Err(e) = untuned::remember(self.library, &key, &scores) {
             tell(Event::warning(|| {
@@ -756,14 +789,14 @@ impl Compared<'_> {
     }
 
     /// Calibrates the probabilities of a test set's answers on the validation set, where it has examples enough.
-    fn calibrate(&self, said: &[Answer], predictions: &mut [Prediction]) -> Result<()> {
+    fn calibrate(&self, said: &[Answer], predictions: &mut [Prediction], tell: &mut dyn FnMut(Event)) -> Result<()> {
         let p = self.p;
         let validation = p.set.examples(Split::Validation);
         if !calibrate::possible(p.task.kind) || validation.len() < calibration::FEWEST {
             return Ok(());
         }
         let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
-        let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Best, self.stop)? else { return Ok(()) };
+        let Some(answers) = answers(self.answerer, (Some(self.tuned), Mode::Best), &texts, "calibration", self.stop, tell)? else { return Ok(()) };
         let mut scorer = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.under(p.task.json_schema.clone());
         let (_, scored) = scorer.score(validation, &answers)?;
         // validation answers that settle nothing leave the run without a calibration, which is no fault of it

@@ -159,6 +159,18 @@ pub enum Event {
         /// What was seen, what it means and what was done, in the language that the program spoke.
         message: String,
     },
+    /// A system answers the examples that a run is scored on. Told when it begins, when it has ended, and now and then in between.
+    Answering {
+        /// Whose answers they are, as in `scored`; `calibration` are the run's own to the validation set, on which its probabilities are
+        /// calibrated, and `free` are its own without a constraint.
+        system: String,
+        /// Examples that are answered.
+        done: usize,
+        /// Of so many.
+        of: usize,
+        /// Seconds since it began.
+        seconds: f64,
+    },
     /// Answers to the test set, or the validation set without one, were scored. `result.json` holds the scores from then on, and
     /// more as they come, until the run ends.
     Scored {

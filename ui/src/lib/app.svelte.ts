@@ -149,6 +149,8 @@ export class App {
   readonly kept = new Kept();
 
   readonly #stories: Record<string, Story> = {};
+  /** Seconds that scoring was measured to take, by the run. */
+  readonly #scoring: Record<string, number> = {};
   /** What is being deleted and can still be had back: how, by what it is. */
   readonly #hidden = new SvelteMap<string, () => void>();
   #models = $state.raw<Model[]>([]);
@@ -632,6 +634,7 @@ export class App {
         },
       );
       story.asked = known?.asked ?? null;
+      story.scoring = this.#scoring[run] ?? null;
       this.#stories[run] = story;
       void story.follow();
       return story;
@@ -749,9 +752,11 @@ export class App {
   async start(): Promise<string | null> {
     const request = this.request;
     if (!request) return null;
+    const scoring = this.forecast?.scoring_seconds;
     try {
       if (!(await this.ready(request.device))) return null;
       const path = await this.door.startRun(request);
+      if (scoring !== undefined) this.#scoring[path] = scoring;
       await this.#renewed(this.refreshRuns());
       this.story(path);
       this.show(path, 'train');
