@@ -74,6 +74,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         forecast,
         cancel_forecast,
         start_run,
+        cancel_start,
         pause_run,
         resume_run,
         stop_run,
@@ -563,6 +564,11 @@ async fn start_run(shell: State<'_, Shell>, request: RunRequest) -> Answer<PathB
     let started = shell.desk.start(request).await.map_err(Failure::from);
     shell.log.line(&format!("start run: {}", started.as_ref().map_or_else(|f| f.message.clone(), |p| p.display().to_string())));
     started
+}
+
+#[tauri::command]
+fn cancel_start(shell: State<'_, Shell>) {
+    shell.desk.cancel_start();
 }
 
 #[tauri::command]

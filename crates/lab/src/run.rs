@@ -100,9 +100,9 @@ pub(crate) struct Prepared {
 }
 
 /// The data that a run is to train on, with the changes to it, and how many there are that it does not heed.
-/// A run that goes on has its changes in its folder, and what was edited since does not matter to it.
-fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, Option<String>, usize)> {
-    let set = look::open(&request.task, &request.data)?;
+/// A run that goes on has its changes in its folder, and what was edited since does not matter to it. `stop` ends the reading.
+fn data_of(home: &Home, request: &Request, going_on: bool, stop: &AtomicBool) -> Result<(DataSet, Option<String>, usize)> {
+    let set = look::open_with(&request.task, &request.data, &mut |_, _, _| !stop.load(Ordering::Relaxed))?;
     if !request.edited {
         let unheeded = if going_on { 0 } else { edit::changes(&Library::open(home)?, &set)?.len() };
         return Ok((set, None, unheeded));
@@ -123,18 +123,35 @@ fn refusal(finding: &Finding) -> Error {
     Error::request(format!("{row}: {}. {}", finding.message, finding.fix))
 }
 
+/// That a run was stopped before there was anything of it.
+fn never_began() -> Error {
+    Error::request(say!("the training was stopped before it began", "l’addestramento è stato fermato prima di cominciare"))
+}
+
+/// Goes on with making a run ready, unless it was stopped.
+fn goes_on(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) { Err(never_began()) } else { Ok(()) }
+}
+
 /// Loads and checks everything that a run needs, and writes nothing.
 ///
 /// # Errors
 /// If anything must be refused.
 pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result<Prepared> {
+    prepare_until(home, request, going_on, &AtomicBool::new(false))
+}
+
+/// As [`prepare`], until `stop` is set, which is looked at as the data is read and from one thing to the next.
+fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, stop: &AtomicBool) -> Result<Prepared> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = match going_on {
         Some(earlier) => earlier.recipe.clone(),
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
-    let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
+    let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some(), stop)?;
+    let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
     let mut findings = check::findings(&set, None)?;
+    goes_on(stop)?;
     if request.trial {
         set.splits.remove(&Split::Test);
     }
@@ -152,10 +169,10 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         set.keep_training(rows, request.seed);
     }
     let task = Task::of(&set)?;
-    if let Some(unscored) = look::unscored(&set, &mut Steps::default())? {
+    if let Some(unscored) = look::unscored(&set, &mut Steps::new(0, &mut watch))? {
         return Err(refusal(&unscored));
     }
-    findings.extend(task.misfits(&set, &mut Steps::default())?);
+    findings.extend(task.misfits(&set, &mut Steps::new(0, &mut watch))?);
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(say!(
             "{} already holds files; choose another folder with --out",
@@ -176,15 +193,17 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
         return Err(refusal(&long));
     }
+    goes_on(stop)?;
     let model = failure::caught(&device, || recipe.load(weights.clone(), &info, &device))?;
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
 /// Trains a model into `request.out` and evaluates it. A first stop ends the training, and the best weights are scored and
 /// compared with nothing; another one, or the first where the training is over, ends the scoring. `stop` is cleared in between.
+/// A stop before the run begins leaves nothing of it.
 ///
 /// # Errors
-/// If something is refused before the run begins (nothing is written then), or the run fails (the
+/// If something is refused or it is stopped before the run begins (nothing is written then), or the run fails (the
 /// folder then says how).
 pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     // written down so that another process can go on with it, wherever that is started
@@ -207,7 +226,8 @@ pub(crate) struct GoingOn {
 /// [`train`], or what is left of it.
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     let begun = Instant::now();
-    let p = prepare(home, request, going_on.as_ref())?;
+    // whatever is ended by a stop is told as one
+    let p = prepare_until(home, request, going_on.as_ref(), stop).map_err(|e| goes_on(stop).err().unwrap_or(e))?;
     let (id, device) = (p.device.id.clone(), p.model.device().clone());
     let ended = remote::minding(&device, Some(&request.out), || train_on(home, request, (p, begun), going_on, on_event, stop));
     // all that the run held is let go of by now
@@ -253,10 +273,13 @@ fn train_on(
     }
     answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
     answerer = answerer.ending(p.set.examples(Split::Train))?;
+    goes_on(stop)?;
     let training = task::training(&p.set, &p.recipe, request.seed)?;
+    goes_on(stop)?;
     let encoded = answerer.encode(&training)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
+    goes_on(stop)?;
     let body = answerer.body();
     let trained = failure::caught(body.device(), || p.recipe.untrained(body, &p.weights, request.seed)).map_err(|e| unready(e, &p.device))?;
     let view = p.recipe.view(p.model.config().layers);
@@ -264,8 +287,8 @@ fn train_on(
         (Method::Completion | Method::Full, _) => None,
         (Method::Head | Method::Tagging, None) => {
             let (fitted, weights) = answerer.fitted(&training, &encoded)?;
-            let fitted = train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge);
-            Some(fitted.map_err(|e| unready(e.into(), &p.device))?)
+            let fitted = train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge, stop);
+            Some(fitted.map_err(|e| unready(e.into(), &p.device))?.ok_or_else(never_began)?)
         }
         // its values come from the checkpoint
         (Method::Head | Method::Tagging, Some(_)) => Some(Head::new(body.config().hidden, p.task.classes(), view, request.seed, body.device())),
@@ -275,6 +298,7 @@ fn train_on(
     let mut record = describe(&library, request, &p)?;
     record.data.lengths = RowLengths::of(encoded.iter().map(|e| e.ids.len()));
     record.data.counts = counts(p.set.examples(Split::Train));
+    goes_on(stop)?;
 
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
@@ -869,7 +893,7 @@ impl Sources {
     /// # Errors
     /// If either cannot be read.
     pub fn read(home: &Home, request: &Request) -> Result<(Self, DataSet)> {
-        let (mut set, changes, _) = data_of(home, request, false)?;
+        let (mut set, changes, _) = data_of(home, request, false, &AtomicBool::new(false))?;
         if request.trial {
             set.splits.remove(&Split::Test);
         }
@@ -1411,7 +1435,7 @@ impl Opened {
         if let Some(file) = file.filter(|_| !request.edited) {
             return if data::set::sha256(&file)? == recorded.sha256 { self.read(&file, &Columns::default()) } else { Err(changed()) };
         }
-        let (set, _, _) = data_of(home, &request, true)?;
+        let (set, _, _) = data_of(home, &request, true, &AtomicBool::new(false))?;
         match set.splits.get(&split) {
             Some(part) if part.sha256 == recorded.sha256 => Ok(part.examples.clone()),
             _ => Err(changed()),
