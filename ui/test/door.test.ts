@@ -14,6 +14,8 @@ import { Story } from '../src/lib/story.svelte';
 import { words } from '../src/words';
 
 const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
+/** Nobody ends what is begun with it. */
+const SIGNAL = new AbortController().signal;
 const EVENTS = head.events as TrainEvent[];
 
 /** Events as they were recorded, before there were samples; the double adds those. */
@@ -177,7 +179,7 @@ describe('a story', () => {
 describe('the double', () => {
   it('gives all events in order, from any number on, and to a window that comes late', async () => {
     const door = new Double({ pace: 0 });
-    const run = await door.startRun(REQUEST);
+    const run = await door.startRun(REQUEST, SIGNAL);
     const early: EventBatch[] = [];
     await door.subscribe(run, 0, 'en', (batch) => early.push(batch));
     await vi.waitFor(() => expect(early.flatMap((b) => b.events).at(-1)?.type).toBe('completed'), { timeout: 30_000 });
@@ -195,10 +197,10 @@ describe('the double', () => {
 
   it('pauses and goes on', async () => {
     const door = new Double({ pace: 5 });
-    const run = await door.startRun(REQUEST);
+    const run = await door.startRun(REQUEST, SIGNAL);
     await door.pauseRun(run);
     expect((await door.runs())[0]?.status).toBe('paused');
-    await door.resumeRun(run);
+    await door.resumeRun(run, undefined, SIGNAL);
     await vi.waitFor(async () => expect((await door.runs())[0]?.status).toBe('completed'), { timeout: 30_000 });
   });
 
@@ -218,7 +220,7 @@ describe('the double', () => {
 
   it('fails with a plain line', async () => {
     await expect(new Double().openData({ task: '', folder: 'nowhere' }, () => undefined, new AbortController().signal)).rejects.toEqual({ message: 'nowhere: no such file; check the path' });
-    await expect(new Double({ first: true }).startRun(REQUEST)).rejects.toMatchObject({ message: expect.stringContaining('get it first') as string });
+    await expect(new Double({ first: true }).startRun(REQUEST, SIGNAL)).rejects.toMatchObject({ message: expect.stringContaining('get it first') as string });
   });
 });
 
@@ -265,7 +267,7 @@ describe('the door with Tauri behind it', () => {
     });
     await tauri.capabilities();
     await tauri.dataColumns({ task: 'intent', folder: 'f' });
-    await tauri.startRun(REQUEST);
+    await tauri.startRun(REQUEST, SIGNAL);
     await tauri.predictions('r', { right: false }, 0, 50, 'it');
     await tauri.reportPage('r', 'it', ['cite']);
     expect(calls).toEqual([
@@ -285,6 +287,25 @@ describe('the door with Tauri behind it', () => {
     expect(failure({ message: 'x' })).toEqual({ message: 'x' });
     expect(failure(new Error('y'))).toEqual({ message: 'y' });
     expect(failure(42)).toEqual({ message: '42' });
+  });
+
+  it('ends a start and a going on when asked, as long as nothing has come of them', async () => {
+    const calls: string[] = [];
+    mockIPC((command) => {
+      calls.push(command);
+      return command === 'cancel_start' ? null : new Promise((done) => setTimeout(done, 20));
+    });
+    const works: ((signal: AbortSignal) => Promise<unknown>)[] = [(signal) => tauri.startRun(REQUEST, signal), (signal) => tauri.resumeRun('r', undefined, signal)];
+    for (const work of works) {
+      const abort = new AbortController();
+      const working = work(abort.signal);
+      abort.abort();
+      await working;
+    }
+    const over = new AbortController();
+    await tauri.startRun(REQUEST, over.signal);
+    over.abort();
+    expect(calls).toEqual(['start_run', 'cancel_start', 'resume_run', 'cancel_start', 'start_run']);
   });
 
   it('cancels a download when asked', async () => {

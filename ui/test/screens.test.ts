@@ -315,6 +315,51 @@ describe('a run', () => {
     expect(app.screen).toBe('results');
   });
 
+  it('that is being started can be stopped, and is not forgotten where the screen is left', async () => {
+    const { app, door } = await open();
+    await screen.findByText(/about .* of memory$/);
+    const start = door.startRun.bind(door);
+    let begin: () => void = () => undefined;
+    door.startRun = (request, signal) =>
+      new Promise((resolve, reject) => {
+        begin = () => void start(request, signal).then(resolve, reject);
+        signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'stopped before it began' })));
+      });
+    await click(startButton());
+    await screen.findByText(words.en.start.starting);
+    await go('Models');
+    await go('Start');
+    expect(startButton().disabled).toBe(true);
+    screen.getByText(words.en.start.starting);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    expect([app.startFault, app.toasts, screen.queryByRole('alert')]).toEqual([null, [], null]);
+    // whoever has gone elsewhere is told, and stays there
+    await click(startButton());
+    await screen.findByText(words.en.start.starting);
+    await go('Models');
+    begin();
+    await screen.findByText(words.en.start.begun);
+    expect(app.screen).toBe('models');
+    await click(screen.getByRole('button', { name: words.en.start.toRun }));
+    expect([app.screen, app.selected]).toEqual(['train', 'runs/run-1']);
+  });
+
+  it('that is being taken up again can be left as it was', async () => {
+    const { app, door } = await open({ cutOffAt: 30 });
+    await screen.findByText(/about .* of memory$/);
+    door.resumeRun = (_run, _device, signal) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'stopped before it began' }))));
+    await click((await screen.findAllByRole('button', { name: 'Go on with cut-off' }))[0] as HTMLElement);
+    await screen.findByText(words.en.train.preparing);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(app.resuming).toBeNull());
+    await screen.findByText(/^Cut off\. It goes on from step/);
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
   it('that is being measured does not wait, and the measuring can be stopped', async () => {
     const { app, door } = await open({ pace: 100 });
     await waitFor(() => expect(startButton().disabled).toBe(false));

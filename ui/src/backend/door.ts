@@ -124,11 +124,11 @@ export interface Door {
 
   /** Aborting ends the measurement, and so does the next one. */
   forecast(request: RunRequest, signal: AbortSignal): Promise<Forecast>;
-  /** Checks, makes the run folder in the library and starts. Gives the run's path. */
-  startRun(request: RunRequest): Promise<string>;
+  /** Checks, makes the run folder in the library and starts. Gives the run's path. Aborting before leaves nothing. */
+  startRun(request: RunRequest, signal: AbortSignal): Promise<string>;
   pauseRun(run: string): Promise<void>;
-  /** Goes on with a paused run, or with one that was interrupted: on a device, or on the one that it had. */
-  resumeRun(run: string, device?: string): Promise<void>;
+  /** Goes on with a paused run, or with one that was interrupted: on a device, or on the one that it had. Aborting before leaves it as it was. */
+  resumeRun(run: string, device: string | undefined, signal: AbortSignal): Promise<void>;
   /** Ends it soon and keeps the best weights. */
   stopRun(run: string): Promise<void>;
   /** Latest first. */

@@ -34,7 +34,6 @@ import type {
   Row,
   Run,
   RunFile,
-  RunRequest,
   RunResult,
   RunRow,
   RunStatus,
@@ -633,7 +632,7 @@ export class Double implements Door {
     });
   }
 
-  startRun(request: RunRequest): Promise<string> {
+  startRun(...[request]: Parameters<Door['startRun']>): Promise<string> {
     this.calls.push('startRun');
     if (!this.#hasModel) return fail(`the model ${request.model} is not on this machine; get it first`);
     this.#started += 1;
@@ -691,7 +690,7 @@ export class Double implements Door {
     this.#tell(played, { type: 'paused', step: this.#step(played) });
     return give(undefined);
   }
-  resumeRun(run: string, device?: string): Promise<void> {
+  resumeRun(...[run, device]: Parameters<Door['resumeRun']>): Promise<void> {
     if (device !== undefined) this.calls.push(`resumeRun on ${device}`);
     const played = this.#played(run);
     played.row.status = 'running';

@@ -144,6 +144,8 @@ export const en = {
     measuring: 'Measuring how long it will take…',
     measure: 'Measure what it will cost',
     starting: 'Starting: the data is read and the model loaded…',
+    ending: 'Stopping…',
+    begun: 'The run has begun',
     settings: 'Settings',
     forecast: 'what it will cost',
     steps: 'Steps',

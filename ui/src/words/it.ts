@@ -152,6 +152,8 @@ export const it: Words = {
     checking: (name) => `Confronto ${name} con il processore prima di usarlo. Succede una volta sola e può richiedere minuti.`,
     measuring: 'Misuro quanto ci vorrà…',
     measure: 'Misura quanto costerà',
+    ending: 'Mi fermo…',
+    begun: 'L’esecuzione è cominciata',
     starting: 'Avvio: leggo i dati e carico il modello…',
     settings: 'Impostazioni',
     forecast: 'quanto costerà',
