@@ -543,6 +543,20 @@ describe('a run', () => {
     expect(screen.queryByText(new RegExp(told.en))).toBeNull();
   });
 
+  it('that is well but for what is worth knowing of its examples is not called sick', async () => {
+    const { app } = await open();
+    await go('Train');
+    await screen.findByText(words.en.train.healthy);
+    const story = app.story('runs/head-2026-11-24');
+    const health = (step: number, symptom: 'few_targets' | 'diverging'): void =>
+      story.take({ run: story.run, from: story.next, events: [{ type: 'health', step, ok: false, symptom, remedy: 'none', seen: '', message: `message of ${symptom}` }] });
+    const line = (): HTMLElement | null => document.querySelector<HTMLElement>('.health');
+    health(12, 'few_targets');
+    await waitFor(() => expect([line()?.className.includes('warn'), line()?.textContent.trim()]).toEqual([true, 'Found at step 12: message of few_targets']));
+    health(40, 'diverging');
+    await waitFor(() => expect([line()?.className.includes('bad'), line()?.textContent.trim()]).toEqual([true, 'Since step 40: message of diverging']));
+  });
+
   it('that cannot wait says why next to where that was asked', async () => {
     const { app, door } = await open({ pace: 15 });
     door.pauseRun = () => Promise.reject(Object.assign(new Error(), { message: 'the run ends already' }));

@@ -768,10 +768,7 @@ export class App {
     const scoring = this.forecast?.scoring_seconds;
     // the engine ends what would be in the way
     this.#measuring?.abort();
-    if (this.forecastBusy) {
-      this.forecastBusy = false;
-      this.forecastStopped = true;
-    }
+    this.forecastBusy = false;
     const signal = this.#begin();
     const stopped = (): boolean => signal.aborted;
     this.starting = true;
@@ -793,6 +790,8 @@ export class App {
       if (this.screen !== 'start') this.tell(this.startFault, { bad: true });
     } finally {
       this.starting = false;
+      // what was not measured, or chosen meanwhile, can be measured now
+      if (this.forecast === null && this.can.forecast) this.forecastStopped = true;
     }
   }
 

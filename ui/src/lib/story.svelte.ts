@@ -1,6 +1,6 @@
 /** What a run's events tell, folded as they come. */
 import type { Door, Unsubscribe } from '../backend/door';
-import type { EventBatch, Language, TrainEvent } from '../backend/types';
+import type { EventBatch, Language, Symptom, TrainEvent } from '../backend/types';
 import { failure } from '../backend/failure';
 
 type Of<T extends TrainEvent['type']> = Extract<TrainEvent, { type: T }>;
@@ -9,6 +9,14 @@ export type Note = Of<'warning'> | Of<'health'>;
 export interface Happening {
   at: number;
   event: Exclude<TrainEvent, { type: 'step' | 'answering' }>;
+}
+
+/** What is worth knowing of the data, of a batch or of the memory, while the training itself is as it should be. */
+const REMARKS: readonly Symptom[] = ['no_targets', 'empty_targets', 'doubled_start', 'contradiction', 'few_targets', 'memory_growing'];
+
+/** Does it say no more than that something is worth knowing? */
+export function isRemark(health: Of<'health'>): boolean {
+  return !health.ok && health.remedy !== 'stop' && health.symptom !== null && REMARKS.includes(health.symptom);
 }
 
 /** How much the last step counts in the time that a step takes. */

@@ -530,6 +530,7 @@ export const en = {
     healthy: 'Healthy: losses and gradients are ordinary numbers.',
     watching: 'The health line begins with the first step.',
     sick: (step: number) => `Since step ${f.whole(step)}`,
+    remark: (step: number) => (step === 0 ? 'Found in the examples' : `Found at step ${f.whole(step)}`),
     recovered: (step: number) => `Well again since step ${f.whole(step)}`,
     done: 'The run is finished',
     doneLead: 'The best weights were kept and measured on examples the model had never seen.',

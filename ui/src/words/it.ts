@@ -538,6 +538,7 @@ export const it: Words = {
     healthy: 'In salute: perdite e gradienti sono numeri ordinari.',
     watching: 'La riga della salute comincia con il primo passo.',
     sick: (step) => `Dal passo ${f.whole(step)}`,
+    remark: (step) => (step === 0 ? 'Trovato negli esempi' : `Trovato al passo ${f.whole(step)}`),
     recovered: (step) => `Di nuovo in salute dal passo ${f.whole(step)}`,
     done: 'L’esecuzione è finita',
     doneLead: 'I pesi migliori sono stati conservati e misurati su esempi mai visti dal modello.',
