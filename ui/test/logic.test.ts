@@ -356,7 +356,7 @@ describe('scores', () => {
 describe('comparing', () => {
   const recorded = [head, completion].map((r, i): Run => {
     const run = { run: r.run, result: r.result } as unknown as Run;
-    return { ...run, row: { path: `r${i}`, name: `r${i}`, task: 'intent', method: r.run.method, status: 'completed', accuracy: 0, started: '', model: '', data: '' } };
+    return { ...run, row: { path: `r${i}`, name: `r${i}`, task: 'intent', method: r.run.method, status: 'completed', accuracy: 0, started: '', model: '', data: '', bytes: 0 } };
   });
 
   it('marks what differs and who leads', () => {

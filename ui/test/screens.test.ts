@@ -1317,6 +1317,7 @@ describe('models', () => {
     await open();
     await go('Models');
     const one = await screen.findByRole('group', { name: 'Export head-2026-11-24' });
+    within(one.closest('li') as HTMLElement).getByText('17.3 MB');
     await click(within(one).getByRole('button', { name: 'Adapter (PEFT)' }));
     await screen.findByText('Written to datasets/intents-it/head-2026-11-24-adapter');
     expect(await complaints()).toEqual([]);

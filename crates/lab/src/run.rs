@@ -522,6 +522,11 @@ fn train_on(
         result.train.steps = lost.step;
     }
     write_result(&out, &result)?;
+    if result.status == COMPLETED {
+        // a run with such a result is not gone on with, and each of a training of all weights holds several times the model; what
+        // cannot be removed costs space and nothing else
+        let _ = std::fs::remove_dir_all(out.join(CHECKPOINTS));
+    }
     library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main)))?;
     let step = result.train.steps;
     match finished {
@@ -964,7 +969,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
 
 /// The answers of a run, a JSON object a line.
 const PREDICTIONS: &str = "predictions.jsonl";
-/// Folder of the checkpoints in a run folder.
+/// Folder of the checkpoints in a run folder; gone once the run is completed.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The changes that were made to the data before the run, a JSON object a line.
 const CHANGES: &str = "changes.jsonl";

@@ -235,6 +235,7 @@ export class Double implements Door {
       started: recording.run.started,
       model: recording.run.model.name,
       data: recording.run.data.name,
+      bytes: 17_300_000,
     };
     const played: Played = { recording, row, events: done ? recording.events : [], listeners: new Set(), next: done ? recording.events.length : 0 };
     this.#runs.set(path, played);
