@@ -660,6 +660,8 @@ async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: 
                 }
                 Err(e) => {
                     shell.log.line(&format!("subscribe: {e}"));
+                    // a page that has gone away need not know
+                    let _ = channel.send(EventBatch { run, from: next, events: Vec::new(), fault: Some(e.to_string()) });
                     break;
                 }
             }

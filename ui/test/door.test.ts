@@ -78,6 +78,14 @@ describe('a story', () => {
     expect(asked).toEqual([2]);
   });
 
+  it('says why no more will come of it', () => {
+    const story = new Story('r', quiet, 'en');
+    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 5) });
+    expect(story.fault).toBeNull();
+    story.take({ run: 'r', from: 5, events: [], fault: 'events.jsonl:6: is no event' });
+    expect([story.fault, story.next]).toEqual(['events.jsonl:6: is no event', 5]);
+  });
+
   it('tells the time left by how long steps take, and what was measured of the scoring', () => {
     const story = new Story('r', quiet, 'en');
     const upTo = (step: number): TrainEvent[] => EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === step) + 1);

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
 import { Double, type DoubleOptions } from '../src/backend/double';
-import { App, SCREENS } from '../src/lib/app.svelte';
+import { App, SCREENS, Work } from '../src/lib/app.svelte';
 import { tellUnhandled } from '../src/lib/unhandled';
 import { words } from '../src/words';
 
@@ -1590,6 +1590,20 @@ describe('settings', () => {
     await waitFor(() => expect(screen.queryByRole('button', { name: /^Try/ })).toBeNull());
     expect(screen.queryByRole('button', { name: 'Open a model file…' })).toBeNull();
     expect(screen.queryByRole('button', { name: /^Delete / })).toBeNull();
+  });
+});
+
+describe('messages', () => {
+  it('make room for others where they only pass, and not where something waits for them', async () => {
+    const { app } = await open();
+    await click(await screen.findByRole('button', { name: 'Delete head-2026-11-24' }));
+    app.tell('opening', { stay: Infinity, work: new Work() });
+    for (const text of ['one', 'two', 'three']) app.tell(text);
+    await waitFor(() => expect(app.toasts.map((toast) => toast.text)).toEqual([words.en.runs.deleted('head-2026-11-24'), 'opening', 'three']));
+    const messages = within(screen.getByRole('region', { name: 'Lapidary' }));
+    messages.getByRole('button', { name: words.en.report.stop });
+    await click(messages.getByRole('button', { name: 'Undo' }));
+    await screen.findByRole('button', { name: 'Open head-2026-11-24' });
   });
 });
 

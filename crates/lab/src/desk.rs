@@ -359,7 +359,7 @@ impl Desk {
     /// If it is not being trained here and its `events.jsonl` is missing or damaged.
     pub fn events(&self, folder: &Path, from: usize, patience: Duration, language: Lang) -> Result<(EventBatch, bool)> {
         let told = |events: &[Event]| events.iter().enumerate().skip(from).map(|(i, event)| event.told(&events[..i], language.into())).collect();
-        let batch = |events: &[Event]| EventBatch { run: folder.into(), from, events: told(events) };
+        let batch = |events: &[Event]| EventBatch { run: folder.into(), from, events: told(events), fault: None };
         let live = lock(&self.live).as_ref().filter(|l| l.folder == folder).cloned();
         let Some(live) = live else { return Ok((batch(&record::events(folder)?), false)) };
         let story = lock(&live.story);

@@ -655,6 +655,10 @@ pub struct EventBatch {
     pub from: usize,
     /// The events.
     pub events: Vec<Event>,
+    /// Why no more will come though the run has not ended, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub fault: Option<String>,
 }
 
 #[cfg(test)]

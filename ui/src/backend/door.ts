@@ -135,7 +135,7 @@ export interface Door {
   runs(): Promise<RunRow[]>;
   /** A run, with its failure told in a language. */
   run(run: string, language: Language): Promise<Run>;
-  /** Gives all events from number `from` on, now and as they come, in order, none twice, told in a language. */
+  /** Gives all events from number `from` on, now and as they come, in order, none twice, told in a language; and why, where no more will come. */
   subscribe(run: string, from: number, language: Language, onBatch: (batch: EventBatch) => void): Promise<Unsubscribe>;
   deleteRun(run: string): Promise<void>;
 

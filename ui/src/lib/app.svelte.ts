@@ -317,7 +317,9 @@ export class App {
     this.#toasts += 1;
     const passing = !options.bad && options.stay === undefined;
     const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing, action: options.action ?? null, undoes: options.undoes ?? false, work: options.work ?? null };
-    this.toasts = [...this.toasts.slice(-2), toast];
+    // there is room for a few; what can be undone or stopped, or went wrong, is no less there for others that come
+    const gone = this.toasts.filter((other) => other.passing).slice(0, Math.max(0, this.toasts.length - 2));
+    this.toasts = [...this.toasts.filter((other) => !gone.includes(other)), toast];
     const stay = options.stay ?? (toast.bad ? 12000 : 6000);
     if (stay !== Infinity) setTimeout(() => this.dismiss(toast.id), stay);
     return toast.id;

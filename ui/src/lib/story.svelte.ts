@@ -124,6 +124,7 @@ export class Story {
 
   /** Takes a batch; what is known already is passed over, and after a gap the events are asked for again. */
   take(batch: EventBatch): void {
+    if (batch.fault !== undefined) this.fault = batch.fault;
     if (batch.from > this.next) {
       this.#stop?.();
       this.#stop = null;
