@@ -1410,6 +1410,19 @@ describe('the result of queries', () => {
 });
 
 describe('a failure', () => {
+  it('to start leaves a text for a report of it', async () => {
+    let copied = '';
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText: (text: string) => ((copied = text), Promise.resolve()) } });
+    const door = new Double();
+    door.tasks = () => Promise.reject(Object.assign(new Error(), { message: 'the library cannot be read' }));
+    render(AppView, { app: new App(door) });
+    expect((await screen.findByRole('alert')).textContent).toContain('the library cannot be read');
+    await click(screen.getByRole('button', { name: words.en.settings.diagnostics }));
+    await screen.findByText(words.en.copied);
+    expect(copied).toMatch(/^Lapidary .* recorded on/);
+    expect(await complaints()).toEqual([]);
+  });
+
   it('of a figure is told where the figure would stand, unless the run has no such figure', async () => {
     const { door } = await open();
     const draw = door.figure.bind(door);

@@ -179,7 +179,7 @@ impl Desk {
         let (desk, folder) = (self.clone(), out.clone());
         let begun = self.begin(&out, Vec::new(), move |on_event, stop| {
             // whether it was changed is known only once it has been read
-            let request = desk.request(wish, folder, stop)?;
+            let request = desk.request(wish, folder, stop).map_err(|e| run::goes_on(stop).err().unwrap_or(e))?;
             run::train(&desk.home, &request, on_event, stop).map(drop)
         });
         if begun.await? {
@@ -827,7 +827,7 @@ mod tests {
         assert!(runtime.block_on(desk.start(wish())).is_err_and(|e| e.to_string().contains("a training is being started")));
         let folder = desk.running().expect("not begun yet");
         desk.stop(&folder).expect("it can be ended by its name, too");
-        assert!(runtime.block_on(starting).expect("no crash").is_err());
+        assert!(runtime.block_on(starting).expect("no crash").is_err_and(|e| e.to_string().contains("stopped before it began")));
         assert_eq!((desk.running(), folder.exists()), (None, false));
         desk.cancel_start();
     }

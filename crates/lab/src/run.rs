@@ -129,7 +129,10 @@ fn never_began() -> Error {
 }
 
 /// Goes on with making a run ready, unless it was stopped.
-fn goes_on(stop: &AtomicBool) -> Result<()> {
+///
+/// # Errors
+/// That it was.
+pub(crate) fn goes_on(stop: &AtomicBool) -> Result<()> {
     if stop.load(Ordering::Relaxed) { Err(never_began()) } else { Ok(()) }
 }
 
