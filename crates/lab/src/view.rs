@@ -697,7 +697,7 @@ mod tests {
         let inner = dir.path().join("a/b");
         std::fs::create_dir_all(&inner).expect("made");
         for (file, bytes) in [(dir.path().join("x"), 3), (inner.join("y"), 40)] {
-            std::fs::write(file, vec![0; bytes]).expect("written");
+            std::fs::write(file, vec![0u8; bytes]).expect("written");
         }
         assert_eq!((bytes_in(dir.path()), bytes_in(&inner), bytes_in(&dir.path().join("none"))), (43, 40, 0));
     }
