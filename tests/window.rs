@@ -661,6 +661,32 @@ fn a_table_is_mapped_repaired_and_trained_on_as_it_was_repaired() {
     assert_eq!(std::fs::read(&table).expect("there"), before, "the file is as it was");
 }
 
+/// A dropped folder says by its card what it is, whatever was chosen before; and its words are marked without a pointer.
+#[test]
+fn entities_of_a_dropped_folder_are_marked_from_the_keyboard() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let folder = desk.path("people");
+    std::fs::create_dir_all(&folder).expect("made");
+    std::fs::write(folder.join("dataset.toml"), "name = \"people\"\ntask = \"entities\"\nlanguage = \"it\"\n").expect("written");
+    let row = |text: &str, end: usize| json!({"text": text, "entities": [{"start": 0, "end": end, "type": "person"}]}).to_string() + "\n";
+    std::fs::write(folder.join("train.jsonl"), row("Anna parte", 4) + &row("Bruno resta", 5) + &row("Carla e Dario", 5)).expect("written");
+    let window = desk.open_with(&[&folder]);
+    window.shows("3 rows");
+    window.click("[role=row]", "Carla e Dario");
+    let field = "const field = document.querySelector('main textarea[aria-readonly]'); ";
+    window.wait("the field", &format!("{field} if (!field) return false; field.focus(); field.setSelectionRange(8, 8); return true"), &[]);
+    window.select(5);
+    window.types("x");
+    let now = window.script(&format!("{field} return [field.value, field.selectionStart, field.selectionEnd]"), &[]);
+    assert_eq!(now, json!(["Carla e Dario", 8, 13]), "it is selected, and nothing is written");
+    window.click("main button", "Mark the selection");
+    window.shows("1 change, used in training");
+    window.wait("both", "return document.querySelectorAll('.one li.tag').length === 2", &[]);
+}
+
 #[test]
 fn axe_complains_of_no_screen_in_either_language_or_theme() {
     if !can_drive() {

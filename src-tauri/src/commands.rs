@@ -55,6 +55,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         data_offers,
         source_of,
         open_data,
+        data_summary,
         cancel,
         data_columns,
         rows,
@@ -288,7 +289,7 @@ fn extensions(what: &str) -> Option<(usize, Vec<&'static str>)> {
         "data" => Some((0, data_formats())),
         "model" => Some((1, vec!["gguf", "safetensors"])),
         "predictions" => Some((2, data_formats())),
-        "database" => Some((3, vec!["sqlite", "sqlite3", "db", "sql"])),
+        "database" => Some((3, view::DATABASES.to_vec())),
         "run" => Some((4, vec!["lapidary"])),
         "schema" => Some((5, vec!["json"])),
         _ => None,
@@ -429,6 +430,7 @@ async fn data_offers(shell: State<'_, Shell>) -> Answer<Vec<DataOffer>> {
 
 #[tauri::command]
 async fn source_of(shell: State<'_, Shell>, task: String, files: Vec<PathBuf>) -> Answer<Source> {
+    files.iter().try_for_each(|path| shell.grants.check(path))?;
     work(&shell, "files", move || Source::of_files(&task, files)).await
 }
 
@@ -442,6 +444,12 @@ async fn open_data(shell: State<'_, Shell>, source: Source, progress: Channel<Pr
         Ok(data)
     };
     cancellable(&shell, &key, "open data", open).await
+}
+
+#[tauri::command]
+async fn data_summary(shell: State<'_, Shell>, data: String, language: Lang) -> Answer<DataSummary> {
+    let desk = shell.desk.clone();
+    work(&shell, "data summary", move || desk.summary(&data, language)).await
 }
 
 #[tauri::command]
@@ -803,7 +811,9 @@ pub mod types {
         EventBatch::export_all(config)?;
         PredictionFilter::export_all(config)?;
         PredictionPage::export_all(config)?;
-        lab::compare::PairTest::export_all(config)?;
+        Figure::export_all(config)?;
+        DataMap::export_all(config)?;
+        Comparison::export_all(config)?;
         PageView::export_all(config)?;
         Said::export_all(config)?;
         Asked::export_all(config)

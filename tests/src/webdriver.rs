@@ -58,6 +58,14 @@ impl Key {
     }
 }
 
+/// The key that is held to select.
+const SHIFT: char = '\u{e008}';
+
+/// A key that is pressed and let go.
+fn pressed(key: char) -> [Value; 2] {
+    ["keyDown", "keyUp"].map(|what| json!({"type": what, "value": key.to_string()}))
+}
+
 /// Whether a window can be driven here. Where it cannot, says so; where it must be (in CI), panics.
 ///
 /// # Panics
@@ -236,10 +244,21 @@ impl Window {
 
     /// Types into what has the focus.
     pub fn types(&self, text: &str) {
-        let press = |c: char| [json!({"type": "keyDown", "value": c.to_string()}), json!({"type": "keyUp", "value": c.to_string()})];
-        let actions: Vec<Value> = text.chars().flat_map(press).collect();
+        let actions: Vec<Value> = text.chars().flat_map(pressed).collect();
+        self.keys(text, &actions);
+    }
+
+    /// Selects so many characters to the right of the cursor.
+    pub fn select(&self, characters: usize) {
+        let shift = |what: &str| json!({"type": what, "value": SHIFT.to_string()});
+        let right = std::iter::repeat_n(Key::Right.code(), characters).flat_map(pressed);
+        let actions: Vec<Value> = std::iter::once(shift("keyDown")).chain(right).chain([shift("keyUp")]).collect();
+        self.keys("Shift and Right", &actions);
+    }
+
+    fn keys(&self, what: &str, actions: &[Value]) {
         let outcome = self.post("/actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
-        assert!(outcome.is_null(), "`{text}` cannot be typed: {outcome}");
+        assert!(outcome.is_null(), "`{what}` cannot be typed: {outcome}");
     }
 
     /// Presses a key.

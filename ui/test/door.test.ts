@@ -28,7 +28,7 @@ describe('the double', () => {
     const door = new Double();
     const run = 'runs/head-2026-11-24';
     const { data } = await door.figure(run, 'reliability', 'it');
-    const points = data.kind === 'reliability' ? (data.pointer?.points ?? []) : [];
+    const points = data.kind === 'reliability' ? data.pointer.points : [];
     const totals = await Promise.all(points.map(async (point) => (await door.predictions(run, point.opens ?? {}, 0, 0)).total));
     expect(totals).toEqual(head.result.metrics.reliability.map((bin) => bin.count));
     expect(points.map((point) => Number(/\((\d+)\)/.exec(point.text)?.[1]))).toEqual(totals);

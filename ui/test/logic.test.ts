@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Double } from '../src/backend/double';
 import completion from '../src/backend/recording/completion.json';
 import head from '../src/backend/recording/head.json';
 import type { Device, Figure, FigureData, Run, Span, TrainEvent } from '../src/backend/types';
@@ -6,10 +7,11 @@ import { columns, flat, sheet } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
 import { deviceLines } from '../src/lib/devices';
 import { evaluated, happened } from '../src/lib/happened';
+import { hues } from '../src/lib/hues';
 import { fates, judge, spansOf, tagFates } from '../src/lib/mistakes';
 import { same, told } from '../src/lib/opened';
 import { paired } from '../src/lib/paired';
-import { plot } from '../src/lib/plot';
+import { squares } from '../src/lib/plot';
 import { meant } from '../src/lib/points';
 import { readings, steps } from '../src/lib/reading';
 import { blank, KINDS, mark, pieces, tagsOf, target } from '../src/lib/target';
@@ -283,57 +285,52 @@ describe('reading a figure', () => {
   });
 });
 
-describe('where things stand in a figure', () => {
-  // what the recording notes about each figure was taken from the code that draws it
-  type Noted = Figure & { plot: { left: number; right: number; top: number; bottom: number; x: [number, number]; cell: number } };
-  const loss = [head, completion].flatMap((r) => [r.figures.en.loss, r.figures.it.loss]);
-  const stages = head.stages.flatMap((s) => [s.en, s.it]);
-
-  it('is read off the axes of every loss curve', () => {
-    for (const figure of [...loss, ...stages] as unknown as Noted[]) {
-      const read = plot(figure.svg, figure.data);
-      if (read?.kind !== 'axes') throw new Error('no axes in ' + figure.alt);
-      expect([read.left, read.right, read.bottom]).toEqual([figure.plot.left, figure.plot.right, figure.plot.bottom]);
-      expect(read.x[0]).toBeCloseTo(figure.plot.x[0], 0);
-      // numbers stand at whole pixels: a hundredth of the width is close enough to find a step
-      expect(Math.abs(read.x[1] - figure.plot.x[1])).toBeLessThan(0.01 * figure.plot.x[1]);
+describe('colours of entity types', () => {
+  it('differ within a set, whatever its types are called and in whichever order they are listed', () => {
+    for (const types of [['LOC', 'MISC', 'ORG', 'DATE'], ['location', 'organization'], ['persone', 'luoghi', 'organizzazioni', 'date'], Array.from({ length: 12 }, (_, i) => `t${i}`)]) {
+      const all = [...hues(types).values()].sort((a, b) => a - b);
+      expect(new Set(all).size).toBe(types.length);
+      for (const [i, hue] of all.entries()) expect((all[i + 1] ?? (all[0] ?? 0) + 360) - hue).toBeGreaterThanOrEqual(30);
+      expect(hues([...types].reverse())).toEqual(hues(types));
     }
+    // one that is not on the list has a hue of its own, and leaves the others theirs
+    expect(hues(['a', 'b'], ['c', 'a']).get('a')).toBe(hues(['a', 'b']).get('a'));
+    expect(new Set(hues(['a', 'b'], ['c', 'a']).values()).size).toBe(3);
   });
+});
 
-  it('is read off the squares of every confusion matrix', () => {
-    for (const figure of [head, completion].flatMap((r) => [r.figures.en.confusion, r.figures.it.confusion]) as unknown as Noted[]) {
-      const read = plot(figure.svg, figure.data);
-      if (read?.kind !== 'cells' || figure.data.kind !== 'confusion') throw new Error('no squares in ' + figure.alt);
-      expect(read.squares.reduce((sum, s) => sum + s.count, 0)).toBe(156);
-      for (const square of read.squares) {
-        expect(figure.data.counts[square.row]?.[square.column]).toBe(square.count);
-        expect(Math.abs(square.x - (figure.plot.left + square.column * figure.plot.cell))).toBeLessThan(figure.plot.cell / 2);
-        expect(Math.abs(square.y - (figure.plot.top + square.row * figure.plot.cell))).toBeLessThan(figure.plot.cell / 2);
-      }
-    }
-  });
-
-  it('is told of labels that stand in the order of confusion', () => {
-    const square = (row: number, column: number, count: number): string =>
-      `<rect x="${100 + 40 * column}" y="${100 + 40 * row}" width="38" height="38"/><text x="0" y="0">${count}</text>`;
-    // drawn as c, a, b; the last column is of answers that are no label
-    const svg = `<svg xmlns="http://www.w3.org/2000/svg">${square(0, 0, 7)}${square(0, 2, 2)}${square(1, 1, 5)}${square(2, 3, 4)}</svg>`;
+describe('the cells of a matrix', () => {
+  it('stand in the order of confusion, answers that are no label apart', () => {
+    // drawn as c, a, b
     const counts = [[5, 0, 0, 0], [0, 0, 0, 4], [0, 2, 7, 0]];
-    const data = { kind: 'confusion', labels: ['a', 'b', 'c'], counts, order: [2, 0, 1], right: 12, examples: 18 } as FigureData;
-    const read = plot(svg, data);
-    if (read?.kind !== 'cells') throw new Error('no squares');
-    expect(read.squares.map((s) => [s.row, s.column, s.count, s.x, s.y])).toEqual([
-      [2, 2, 7, 100, 100],
-      [2, 1, 2, 180, 100],
-      [0, 0, 5, 140, 140],
-      [1, 3, 4, 220, 180],
+    const figure: Figure = {
+      svg: '',
+      alt: '',
+      width: 300,
+      height: 300,
+      data: { kind: 'confusion', labels: ['a', 'b', 'c'], counts, order: [2, 0, 1] },
+      plot: { kind: 'cells', left: 100, top: 60, cell: 40, rows: 3, columns: 4, gap: 12 },
+    };
+    expect(squares(figure).map((s) => [s.row, s.column, s.count, s.x, s.y])).toEqual([
+      [2, 2, 7, 100, 60],
+      [2, 1, 2, 180, 60],
+      [0, 0, 5, 140, 100],
+      [1, 3, 4, 232, 140],
     ]);
+    expect(squares(figure)[0]).toMatchObject({ width: 40, height: 40 });
+    // where the engine drew no such column there is none, and no other figure has cells
+    expect(squares({ ...figure, plot: { kind: 'cells', left: 100, top: 60, cell: 40, rows: 3, columns: 3, gap: 0 } })).toHaveLength(3);
+    expect(squares({ ...figure, plot: null })).toEqual([]);
   });
 
-  it('is not guessed', () => {
-    expect(plot('<svg xmlns="http://www.w3.org/2000/svg"><text>no steps</text></svg>', head.figures.en.loss.data as unknown as FigureData)).toBeNull();
-    const other = plot(head.figures.en.confusion.svg.replace('>11<', '>12<'), head.figures.en.confusion.data as unknown as FigureData);
-    expect(other).toBeNull();
+  it('are those of the recorded drawing', async () => {
+    const door = new Double();
+    const figure = await door.figure('runs/head-2026-11-24', 'confusion', 'en');
+    const found = squares(figure);
+    expect(found.reduce((sum, s) => sum + s.count, 0)).toBe(156);
+    const drawn = [...new DOMParser().parseFromString(figure.svg, 'image/svg+xml').querySelectorAll('rect')];
+    // four units to a pixel, and half a pixel of frame
+    for (const s of found) expect(drawn.some((r) => Math.abs(Number(r.getAttribute('x')) / 4 - s.x) < 1 && Math.abs(Number(r.getAttribute('y')) / 4 - s.y) < 1)).toBe(true);
   });
 });
 

@@ -454,6 +454,43 @@ describe('a run', () => {
     expect(app.runs.find((run) => run.path === 'runs/run-1')?.status).toBe('completed');
   });
 
+  it('on data without a part does not say that it was measured on it, nor that answers are to come', async () => {
+    const { app, door } = await open();
+    const ask = door.run.bind(door);
+    let parts: string[] = [];
+    door.run = async (path, language) => {
+      const run = await ask(path, language);
+      const files = Object.fromEntries(Object.entries(run.run.data.files).filter(([part]) => parts.includes(part)));
+      const result = run.result && parts.length === 1 ? { ...run.result, metrics: null } : run.result;
+      return { ...run, run: { ...run.run, data: { ...run.run.data, files } }, result };
+    };
+    await waitFor(() => expect(app.selected).not.toBeNull());
+    const path = app.selected as string;
+    const t = words.en.train;
+    for (const [files, events, said] of [
+      [['train', 'validation', 'test'], ['evaluation', 'completed'], `${t.keptBest} ${t.measuredOn.test}`],
+      [['train', 'validation'], ['evaluation', 'completed'], `${t.keptBest} ${t.measuredOn.validation}`],
+      [['train'], ['completed'], `${t.keptLast} ${t.measuredOn.none}`],
+    ] as const) {
+      parts = [...files];
+      const follow = door.subscribe.bind(door);
+      door.subscribe = (run, from, language, onBatch) =>
+        follow(run, from, language, (batch) => {
+          const kept = batch.events.filter((e) => !['evaluation', 'completed'].includes(e.type) || (events as readonly string[]).includes(e.type));
+          onBatch({ ...batch, events: kept.map((e) => (e.type === 'completed' && files.length === 1 ? { ...e, metrics: {} } : e)) });
+        });
+      app.story('runs/completion-2026-11-24');
+      app.show(path, 'train');
+      await screen.findByText((_, element) => element?.matches('.done p') === true && element.textContent.replace(/\s+/g, ' ').startsWith(said));
+      door.subscribe = follow;
+      await go('Start');
+    }
+    app.show(path, 'results');
+    await screen.findByText(words.en.results.unmeasuredLead);
+    expect(screen.queryByText(words.en.results.unfinished)).toBeNull();
+    expect(await complaints()).toEqual([]);
+  });
+
   it('that failed is gone on with, from Train and from above everything', async () => {
     const { app } = await open({ pace: 5, failAt: 5 });
     let failures = 0;
@@ -591,11 +628,24 @@ describe('a run', () => {
   it('reads its curve by the keyboard', async () => {
     await open();
     await go('Train');
-    const curve = await screen.findByRole('slider');
+    const curve = await screen.findByRole('slider', { name: `Training loss by step. ${words.en.train.read}` });
     await fireEvent.keyDown(curve, { key: 'End' });
     expect(curve.getAttribute('aria-valuetext')).toMatch(/^Step 60: training 0\.0144\d{3,}, smoothed 0\.0076\d{3,}, validation 0\.42\d{4,}$/);
     await fireEvent.keyDown(curve, { key: 'ArrowLeft' });
     expect(curve.getAttribute('aria-valuenow')).toBe('59');
+  });
+
+  it('reads what it used by step, too, with all digits', async () => {
+    await open();
+    await go('Train');
+    const rate = await screen.findByRole('slider', { name: `${words.en.train.rate}. ${words.en.train.read}` });
+    await fireEvent.keyDown(rate, { key: 'Home' });
+    expect(rate.getAttribute('aria-valuetext')).toBe('Step 1: Learning rate 0.00003333333');
+    // the pointer finds the same step where it was drawn
+    rate.getBoundingClientRect = () => new DOMRect(0, 0, 360, 190);
+    await fireEvent(rate, new MouseEvent('pointermove', { clientX: 346, clientY: 100, bubbles: true }));
+    expect(rate.getAttribute('aria-valuenow')).toBe('60');
+    expect(await complaints()).toEqual([]);
   });
 });
 
@@ -709,6 +759,38 @@ describe('data', () => {
     expect([app.data === before, door.calls.includes('divideData')]).toEqual([false, true]);
   });
 
+  it('that lacks a part says at the start what follows from that, and takes the part out of training', async () => {
+    const { app, door } = await open();
+    await waitFor(() => expect(app.data).not.toBeNull());
+    const whole = app.data?.splits;
+    const cases = [
+      ['validation', { train: 120, test: 156 }, ['Validation, in %']],
+      ['test', { train: 120, validation: 24 }, ['Test, in %']],
+      ['both', { train: 120 }, ['Validation, in %', 'Test, in %']],
+    ] as const;
+    for (const [lacks, splits, shares] of cases) {
+      if (app.data) app.data = { ...app.data, splits };
+      await screen.findByText(words.en.data.lacks[lacks]);
+      await click(screen.getByRole('button', { name: words.en.data.divide }));
+      screen.getByRole('heading', { name: words.en.data.divideTitle[lacks] });
+      expect(screen.getAllByLabelText(/, in %$/).map((field) => field.closest('label')?.textContent.trim())).toEqual(shares);
+      expect(await complaints()).toEqual([]);
+      await click(screen.getByRole('button', { name: words.en.cancel }));
+    }
+    if (app.data) app.data = { ...app.data, splits: { train: 120, test: 156 } };
+    const asked: number[][] = [];
+    const divide = door.divideData.bind(door);
+    door.divideData = (data, validation, test, ...rest) => {
+      asked.push([validation, test]);
+      return divide(data, validation, test, ...rest);
+    };
+    await click(await screen.findByRole('button', { name: words.en.data.divide }));
+    await click(screen.getByRole('button', { name: words.en.data.divideGo }));
+    await screen.findByText(words.en.data.divided);
+    expect([asked, app.data?.splits]).toEqual([[[0.1, 0]], whole]);
+    expect(screen.queryByRole('button', { name: words.en.data.divide })).toBeNull();
+  });
+
   it('offers to take back the last change, and no longer the one before it', async () => {
     const { app } = await open();
     await go('Data');
@@ -761,6 +843,54 @@ describe('data', () => {
     await click(pencil());
     await fireEvent.keyDown(within(region).getByRole('textbox', { name: words.en.data.rewrite }), { key: 'Escape' });
     expect(region.querySelector('.text')?.textContent).toBe(before);
+  });
+
+  it('has its entities marked where the cursor selects, in a field that cannot be written in', async () => {
+    const { app, door } = await open();
+    const text = 'Anna va a Roma';
+    door.rows = () => Promise.resolve({ total: 1, rows: [{ id: 0, split: 'train', origin: 'a.jsonl:1', text, target: { kind: 'entities', spans: [] }, findings: [], group: null, changed: false }] });
+    const edits: unknown[] = [];
+    door.editRow = (_data, edit) => {
+      edits.push(edit);
+      return Promise.reject(Object.assign(new Error(), { message: 'not here' }));
+    };
+    await waitFor(() => expect(app.data).not.toBeNull());
+    if (app.data) app.data = { ...app.data, task: 'entities' };
+    await go('Data');
+    await click(await screen.findByText(text));
+    const field = await screen.findByLabelText<HTMLTextAreaElement>(words.en.data.entityText);
+    // where a field is `readonly`, WebKitGTK selects nothing by the keyboard
+    expect([field.readOnly, field.getAttribute('aria-readonly')]).toEqual([false, 'true']);
+    expect(field.dispatchEvent(new InputEvent('beforeinput', { cancelable: true, bubbles: true }))).toBe(false);
+    await fireEvent.input(field, { target: { value: 'x' } });
+    expect(field.value).toBe(text);
+    expect(await complaints()).toEqual([]);
+    field.setSelectionRange(10, 14);
+    await fireEvent.change(screen.getByLabelText(words.en.data.entityType), { target: { value: '\u0000new' } });
+    await fireEvent.input(screen.getByLabelText(words.en.data.newTypeName), { target: { value: 'place' } });
+    await click(screen.getByRole('button', { name: words.en.data.mark }));
+    await screen.findByText('not here');
+    expect(edits).toEqual([{ kind: 'relabel', row: 0, target: { kind: 'entities', spans: [{ start: 10, end: 14, type: 'place' }] } }]);
+  });
+
+  it('tells what was found, and of devices, again when the language changes, and measures nothing again for that', async () => {
+    const { app, door } = await open();
+    const told = { en: 'A row is odd', it: 'Una riga è strana' };
+    const summary = door.dataSummary.bind(door);
+    door.dataSummary = async (data) => ({ ...(await summary(data)), findings: [{ kind: 'a_newer_kind', severity: 'warning', count: 1, message: told[app.language], fix: '' }] });
+    await screen.findByText(/about .* of memory$/);
+    let [devices, forecasts] = [0, 0];
+    const [list, forecast] = [door.devices.bind(door), door.forecast.bind(door)];
+    door.devices = () => ((devices += 1), list());
+    door.forecast = (request, signal) => ((forecasts += 1), forecast(request, signal));
+    await fireEvent.change(screen.getByLabelText('Language'), { target: { value: 'it' } });
+    await waitFor(() => expect(app.data?.findings[0]?.message).toBe(told.it));
+    await new Promise((done) => setTimeout(done, 300));
+    expect([devices, forecasts]).toEqual([1, 0]);
+    await go('Dati');
+    await screen.findByText(told.it);
+    await fireEvent.change(screen.getByLabelText('Lingua'), { target: { value: 'en' } });
+    await screen.findByText(told.en);
   });
 
   it('shows which rows of a finding belong together', async () => {
@@ -842,6 +972,31 @@ describe('data', () => {
     door.drop(['mine-test.csv', 'mine.csv']);
     await waitFor(() => expect(asked).toEqual([{ task: 'intent', train: 'mine.csv', test: 'mine-test.csv' }]));
     expect(app.screen).toBe('data');
+  });
+
+  it('that was dropped among other things is opened all the same, a folder for the task of its card, tables with their questions', async () => {
+    const { app, door } = await open();
+    const asked: unknown[] = [];
+    const read = door.openData.bind(door);
+    door.openData = async (source, ...rest) => {
+      asked.push(source);
+      return { ...(await read({ task: 'intent', folder: 'datasets/intents-it' }, ...rest)), task: source.task, source };
+    };
+    const sourceOf = door.sourceOf.bind(door);
+    door.sourceOf = (task, files) => (files[0] === 'a/shop' ? Promise.resolve({ task: 'sql', folder: 'a/shop' }) : sourceOf(task, files));
+    app.screen = 'start';
+    door.drop(['a/shop.sqlite']);
+    await waitFor(() => expect(app.dataFault).toBe(words.en.data.tablesAlone('shop.sqlite')));
+    expect([app.screen, asked]).toEqual(['data', []]);
+    door.drop(['a/shop']);
+    await waitFor(() => expect(app.data?.source).toEqual({ task: 'sql', folder: 'a/shop' }));
+    expect([app.task, app.dataFault]).toEqual(['sql', null]);
+    // the questions that are open get their tables
+    door.drop(['a/shop.sqlite']);
+    await waitFor(() => expect(app.data?.source).toEqual({ task: 'sql', folder: 'a/shop', database: 'a/shop.sqlite' }));
+    door.drop(['tiny.gguf', 'questions.csv', 'shop.db']);
+    await waitFor(() => expect(app.data?.source).toEqual({ task: 'sql', train: 'questions.csv', database: 'shop.db' }));
+    expect([app.model, app.screen, asked.length]).toEqual(['gemma-3-270m', 'data', 3]);
   });
 
   it('takes a label that there was not', async () => {
@@ -1009,10 +1164,30 @@ describe('data', () => {
     await click((await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement);
     await screen.findByText(/^1 of 300 rows$/);
   });
+
+  it('is found in the part that was measured and selected, however many rows hold or repeat its words', async () => {
+    const { app, door } = await open();
+    await go('Results');
+    const said = (await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement;
+    const text = said.parentElement?.querySelector('p')?.textContent ?? '';
+    const expected = app.kept.results.rows[0]?.expected ?? '';
+    await door.editRow('', { kind: 'add', split: 'train', text, target: { kind: 'label', label: expected } });
+    await door.editRow('', { kind: 'add', split: 'test', text: `${text} grazie`, target: { kind: 'label', label: expected } });
+    await door.editRow('', { kind: 'add', split: 'test', text, target: { kind: 'label', label: 'another' } });
+    await click(said);
+    const row = await screen.findByRole('region', { name: words.en.data.selected });
+    await waitFor(() => expect(within(row).getByText(text)).toBeTruthy());
+    expect([app.kept.data.filter, app.kept.data.selected?.split, app.kept.data.selected?.target]).toEqual([{ text, split: 'test' }, 'test', { kind: 'label', label: expected }]);
+    // one that was moved is found where it is now, one that was rewritten by its words
+    app.wantedRow = { text: `${text} grazie`, split: 'validation', expected };
+    await waitFor(() => expect(app.kept.data.selected?.text).toBe(`${text} grazie`));
+    app.wantedRow = { text: 'grazie', split: 'test', expected };
+    await waitFor(() => expect([app.kept.data.filter, app.kept.data.search]).toEqual([{}, 'grazie']));
+  });
 });
 
 describe('a screen that is left and come back to', () => {
-  it('has its cell open still after a mistake was looked up in Data, and Data its search', async () => {
+  it('has its cell open still after a mistake was looked up in Data, and Data its row', async () => {
     await open();
     await go('Results');
     await click(await screen.findByRole('button', { name: /^account_access answered as account_management/ }));
@@ -1022,7 +1197,7 @@ describe('a screen that is left and come back to', () => {
     await go('Results');
     screen.getByText('account_access → account_management');
     await go('Data');
-    expect(screen.getByRole<HTMLInputElement>('searchbox').value).not.toBe('');
+    screen.getByRole('button', { name: 'Delete row' });
     await screen.findByText(/^1 of 300 rows$/);
     // another run has other cells
     await go('Results');
@@ -1111,7 +1286,9 @@ describe('asking', () => {
     const answers = { entities: '[{"start":0,"end":4,"type":"person"}]', sql: 'SELECT 1', hashtags: '#mare #sole' };
     const ask = async (task: keyof typeof answers): Promise<HTMLElement> => {
       app.runs = app.runs.map((run) => ({ ...run, task }));
-      const answer = { output: answers[task], label: answers[task], probability: 0.9, alternatives: [] };
+      const considered = { entities: [], sql: [['SELECT 2', 0.6], ['SELECT 1', 0.4]], hashtags: [['#mare', 0.9], ['#sole', 0.6], ['#onde', 0.1]] } as const;
+      const alternatives = considered[task].map(([label, probability]) => ({ label, probability }));
+      const answer = { output: answers[task], label: answers[task], probability: 0.9, alternatives };
       door.predict = (_run, text) => Promise.resolve({ text, base: { ...answer, label: null, output: 'boh' }, tuned: answer });
       await fireEvent.input(screen.getByLabelText('Your message'), { target: { value: 'Anna va al mare' } });
       await click(screen.getByRole('button', { name: 'Ask' }));
@@ -1123,9 +1300,16 @@ describe('asking', () => {
     await waitFor(() => expect(entities.querySelector('mark')?.textContent).toBe('Annaperson'));
     expect(entities.textContent).not.toContain('start');
     expect(screen.getAllByRole('group', { name: 'Before training' })[0]?.textContent).toContain(words.en.try.noAnswer);
-    expect((await ask('hashtags')).querySelectorAll('.tag')).toHaveLength(2);
+    const hashtags = await ask('hashtags');
+    expect(hashtags.querySelectorAll('.tag')).toHaveLength(2);
+    expect(within(hashtags).getAllByRole('listitem').map((item) => item.textContent)).toEqual(['#mare90.0\u202f%', '#sole60.0\u202f%', '#onde10.0\u202f%']);
+    within(hashtags).getByRole('heading', { name: words.en.try.votes });
     const sql = await ask('sql');
     await waitFor(() => expect(sql.textContent).toContain('the recording holds no database'));
+    // what it was chosen from, and of what each is the share
+    const listed = (of: HTMLElement): string[] => within(of).getAllByRole('listitem').map((item) => item.textContent);
+    within(sql).getByRole('heading', { name: words.en.try.followed });
+    expect(listed(sql)).toEqual(['SELECT 260.0\u202f%']);
     expect(await complaints()).toEqual([]);
   });
 
@@ -1524,7 +1708,7 @@ describe('a figure of results', () => {
       { ...bar, x: 150, width: 50, text: 'persone mancate', opens: { mistake: { kind: 'missed' as const, type: 'persone' } } },
     ];
     const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="60" viewBox="0 0 1200 240" role="img" aria-label="Errori"></svg>';
-    door.figure = () => Promise.resolve({ svg, alt: 'Errori.', width: 300, height: 60, data: { kind: 'other', pointer: { along: 'cells', points } } });
+    door.figure = () => Promise.resolve({ svg, alt: 'Errori.', width: 300, height: 60, plot: null, data: { kind: 'entity_errors', pointer: { along: 'cells', points } } });
     const asked: unknown[] = [];
     door.predictions = (_run, filter) => {
       asked.push(filter);

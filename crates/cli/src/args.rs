@@ -321,7 +321,7 @@ pub enum DataCommand {
         #[command(subcommand)]
         action: EditCommand,
     },
-    /// Divide one file into training, validation and test, nearly equal texts together
+    /// Divide one file into training, validation and test, or take what a set lacks out of training, nearly equal texts together
     Split {
         #[command(flatten)]
         looked: Looked,

@@ -23,6 +23,9 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
+/// Of what an answer was chosen from, so much is shown to people.
+const CONSIDERED: usize = 8;
+
 /// How to print.
 #[derive(Clone, Copy)]
 pub struct Output {
@@ -291,11 +294,20 @@ impl Output {
         for (text, a) in texts.iter().zip(answers) {
             let answer = a.answer.as_ref().ok().map(lab::tasks::answer::show);
             if self.json {
-                json_line(&json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability, "reason": a.reason()}));
+                let considered: Vec<_> = a.considered.iter().map(|(answer, share)| json!({"answer": answer, "share": share})).collect();
+                json_line(
+                    &json!({"input": text, "output": a.output, "answer": answer, "probability": a.probability, "reason": a.reason(), "considered": considered}),
+                );
             } else {
                 let why = a.reason().map(|reason| format!("({})", self.words.0.reason(&reason)));
                 let answer = answer.into_iter().chain(why).collect::<Vec<_>>().join(" ");
                 line(&format!("{answer:<24} {:>7}  {text}", self.words.percent(a.probability)));
+                if a.considered.len() > 1 {
+                    line(&format!("  {}", self.words.considered(a.is_voted())));
+                    for (answer, share) in a.considered.iter().take(CONSIDERED) {
+                        line(&format!("  {:>7}  {answer}", self.words.percent(*share)));
+                    }
+                }
             }
         }
     }

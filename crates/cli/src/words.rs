@@ -596,6 +596,18 @@ impl Words {
         both!(self, "once mended: {fix}", "una volta corretto: {fix}")
     }
 
+    /// What stands over that which an answer was chosen from.
+    pub fn considered(self, voted: bool) -> &'static str {
+        if voted {
+            self.pick("hashtags by the share of its answers by chance that hold them:", "hashtag con la quota delle sue risposte a caso che li contengono:")
+        } else {
+            self.pick(
+                "queries that it followed, each with its share of the probability of all:",
+                "query che ha seguito, ognuna con la sua quota della probabilità di tutte:",
+            )
+        }
+    }
+
     /// A data set without faults.
     pub fn nothing_found(self) -> &'static str {
         self.pick("nothing found that would spoil a run", "nessun problema che possa rovinare un’esecuzione")
@@ -933,7 +945,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("resume", "", "Prosegue un addestramento in pausa, fermato o interrotto"),
     ("resume", "run", "Cartella dell’esecuzione"),
     ("resume", "device", "Dispositivo con cui proseguire: auto, cpu, gpu o un id di `lapidary devices` [predefinito: quello iniziale]"),
-    ("split", "", "Divide un file in addestramento, validazione e prova, tenendo insieme i testi quasi uguali"),
+    ("split", "", "Divide un file in addestramento, validazione e prova, o ricava dall’addestramento ciò che manca, tenendo insieme i testi quasi uguali"),
     ("split", "path", "Un file, oppure una cartella con dataset.toml o con file di nome train, validation, test"),
     ("split", "task", "Compito"),
     ("split", "out", "Cartella da creare"),

@@ -106,18 +106,28 @@ pub struct Answer {
     pub all: Vec<f32>,
     /// Tokens after which it was cut off, because it had not ended by then.
     pub cut: Option<usize>,
+    /// What it was chosen from, likeliest first, where that is known beside labels: queries with their shares of the probability of
+    /// all that were followed to their ends, hashtags with the share of the answers by chance that hold each.
+    pub considered: Vec<(String, f64)>,
 }
 
 impl From<Guess> for Answer {
     fn from(guess: Guess) -> Self {
-        Self { output: answer::show(&guess.answer), answer: Ok(guess.answer), probability: guess.probability, all: Vec::new(), cut: None }
+        Self {
+            output: answer::show(&guess.answer),
+            answer: Ok(guess.answer),
+            probability: guess.probability,
+            all: Vec::new(),
+            cut: None,
+            considered: Vec::new(),
+        }
     }
 }
 
 impl Answer {
     /// Reads what a system put out about a text.
     pub fn read(kind: Kind, text: &str, output: String, probability: f64) -> Self {
-        Self { answer: answer::read(kind, text, &output), output, probability, all: Vec::new(), cut: None }
+        Self { answer: answer::read(kind, text, &output), output, probability, all: Vec::new(), cut: None, considered: Vec::new() }
     }
 
     /// The same of an output that was cut off after so many tokens. Where only a `whole` answer means anything it is none then: a query
@@ -128,10 +138,32 @@ impl Answer {
         Self { answer, cut: Some(tokens), ..self }
     }
 
+    /// Whether it was voted for: what was considered then has shares of answers, and not of probability.
+    pub fn is_voted(&self) -> bool {
+        matches!(self.answer, Ok(Target::Tags(_)))
+    }
+
     /// Why it is no answer, or not a whole one; nothing of one that is.
     pub fn reason(&self) -> Option<String> {
         self.answer.as_ref().err().cloned().or_else(|| self.cut.map(answer::unended))
     }
+}
+
+/// The share that each of several answers has of the probability of all of them, likeliest first; those that say the same count
+/// together, and those that say nothing are left out.
+fn weighed(answers: &[Answer]) -> Vec<(String, f64)> {
+    let total: f64 = answers.iter().map(|a| a.probability).sum();
+    let mut shares: Vec<(String, f64)> = Vec::new();
+    for a in answers.iter().filter(|_| total > 0.0) {
+        let Ok(said) = a.answer.as_ref().map(answer::show) else { continue };
+        let share = a.probability / total;
+        match shares.iter_mut().find(|(other, _)| *other == said) {
+            Some((_, sum)) => *sum += share,
+            None => shares.push((said, share)),
+        }
+    }
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    shares
 }
 
 /// How an answer is found.
@@ -563,11 +595,18 @@ impl<'a> Answerer<'a> {
         if let (Kind::Intent, Some(p)) = (self.task.kind, probabilities.first()) {
             let best = head::likeliest(p);
             let name = names[best].clone();
-            return Answer { output: name.clone(), answer: Ok(Target::Label(name)), probability: f64::from(p[best]), all: p.clone(), cut: None };
+            return Answer {
+                output: name.clone(),
+                answer: Ok(Target::Label(name)),
+                probability: f64::from(p[best]),
+                all: p.clone(),
+                cut: None,
+                considered: Vec::new(),
+            };
         }
         let (tags, probability) = tagging::decode(probabilities);
         let answer = Target::Entities(tagging::spans(text, &tagging::words(text, self.recipe.cut), &tags, names));
-        Answer { output: answer::show(&answer), answer: Ok(answer), probability, all: Vec::new(), cut: None }
+        Answer { output: answer::show(&answer), answer: Ok(answer), probability, all: Vec::new(), cut: None, considered: Vec::new() }
     }
 
     /// What may be answered to each text of a batch.
@@ -617,9 +656,11 @@ impl<'a> Answerer<'a> {
                     }
                     _ => (0, 0),
                 };
+                let considered = weighed(&answers);
                 // the likeliest stands first, and is kept among equals
                 let chosen = answers.iter().map(worth).enumerate().max_by_key(|&(at, worth)| (worth, Reverse(at)));
-                out.push(chosen.map_or_else(|| Answer::read(self.task.kind, text, String::new(), 0.0), |(at, _)| answers.swap_remove(at)));
+                let answer = chosen.map_or_else(|| Answer::read(self.task.kind, text, String::new(), 0.0), |(at, _)| answers.swap_remove(at));
+                out.push(Answer { considered, ..answer });
             }
         }
         Ok(out)
@@ -647,7 +688,7 @@ impl<'a> Answerer<'a> {
                 let (tags, share) = vote::agreed(&lists);
                 // as a model writes them, with a space before each
                 let output = tags.iter().map(|tag| format!(" {tag}")).collect();
-                out.push(Answer::read(Kind::Hashtags, "", output, share));
+                out.push(Answer { considered: vote::shares(&lists), ..Answer::read(Kind::Hashtags, "", output, share) });
             }
         }
         Ok(out)
@@ -739,7 +780,7 @@ impl<'a> Answerer<'a> {
                 }
             };
             let answer = label.map(|l| Target::Label(self.task.labels.names()[l].clone())).ok_or_else(|| "no label".into());
-            Ok(Answer { output, answer, probability, all: Vec::new(), cut: None })
+            Ok(Answer { output, answer, probability, all: Vec::new(), cut: None, considered: Vec::new() })
         };
         generated.into_iter().zip(rows).map(answer).collect()
     }
@@ -748,6 +789,17 @@ impl<'a> Answerer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_followed_has_its_share_of_the_probability_of_all() {
+        let read = |query: &str, probability| Answer::read(Kind::Sql, "", query.into(), probability);
+        let cut = read("SELECT", 0.1).cut_off(9, true);
+        let found = weighed(&[read("SELECT 1", 0.1), read("SELECT 2", 0.2), cut, read("SELECT 1", 0.1)]);
+        let near = |a: &(String, f64), b: (&str, f64)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12;
+        assert!(found.len() == 2 && near(&found[0], ("SELECT 1", 0.4)) && near(&found[1], ("SELECT 2", 0.4)), "{found:?}");
+        // so unlikely that nothing is left of it
+        assert_eq!(weighed(&[read("SELECT 1", 0.0)]), []);
+    }
 
     #[test]
     fn white_space_is_not_counted_against_an_answer() {

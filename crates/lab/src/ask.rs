@@ -19,16 +19,18 @@ pub struct AnswerView {
     /// Probability that the model gave to it.
     #[ts(type = "number | null")]
     pub probability: f64,
-    /// The labels with their probabilities, likeliest first; empty where answers are no labels.
+    /// What it was chosen from, likeliest first: labels with their probabilities, queries with their shares of the probability of all
+    /// that were followed to their ends, hashtags with the share of the answers by chance that hold each. Empty where there was
+    /// but one.
     pub alternatives: Vec<Alternative>,
 }
 
-/// A label that the model could have chosen.
+/// What an answer was chosen from, or made of.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Alternative {
-    /// The label.
+    /// A label, a query or a hashtag.
     pub label: String,
-    /// Probability that the model gave to it.
+    /// How much the model holds of it.
     pub probability: f64,
 }
 
@@ -75,25 +77,26 @@ impl Opened {
             _ => !stopped.get(),
         };
         let answerer = self.answerer()?.heard_by(&hear);
-        let answer =
-            |tuned: bool| -> Result<AnswerView> {
-                turn.set(tuned);
-                let (model, mode) = if tuned { (Some(&self.tuned), Mode::Best) } else { (None, Mode::Untuned) };
-                let found = answerer.answer(model, &[text], mode)?;
-                if stopped.get() {
-                    return Err(Error::request(say!("the models were stopped before they had answered", "i modelli sono stati fermati prima di rispondere")));
-                }
-                let alternatives = answerer.likeliest(model, text, ALTERNATIVES)?;
-                let mut view =
-                    view(found.into_iter().next().ok_or_else(|| {
-                        Error::request(say!("the model gave no answer; ask it again", "il modello non ha dato risposta; interrogalo di nuovo"))
-                    })?);
-                view.alternatives = alternatives.into_iter().map(|(label, probability)| Alternative { label, probability }).collect();
-                if !say(Said { tuned, output: view.output.clone(), answer: Some(view.clone()) }) {
-                    return Err(Error::request(say!("the models were stopped before they had answered", "i modelli sono stati fermati prima di rispondere")));
-                }
-                Ok(view)
-            };
+        let answer = |tuned: bool| -> Result<AnswerView> {
+            turn.set(tuned);
+            let (model, mode) = if tuned { (Some(&self.tuned), Mode::Best) } else { (None, Mode::Untuned) };
+            let found = answerer.answer(model, &[text], mode)?;
+            if stopped.get() {
+                return Err(Error::request(say!("the models were stopped before they had answered", "i modelli sono stati fermati prima di rispondere")));
+            }
+            let mut found = found
+                .into_iter()
+                .next()
+                .ok_or_else(|| Error::request(say!("the model gave no answer; ask it again", "il modello non ha dato risposta; interrogalo di nuovo")))?;
+            if found.considered.is_empty() {
+                found.considered = answerer.likeliest(model, text, ALTERNATIVES)?;
+            }
+            let view = view(found);
+            if !say(Said { tuned, output: view.output.clone(), answer: Some(view.clone()) }) {
+                return Err(Error::request(say!("the models were stopped before they had answered", "i modelli sono stati fermati prima di rispondere")));
+            }
+            Ok(view)
+        };
         let tuned = answer(true)?;
         Ok(Asked { text: text.into(), base: answer(false)?, tuned })
     }
@@ -101,5 +104,6 @@ impl Opened {
 
 fn view(a: Answer) -> AnswerView {
     let label = a.answer.ok().map(|answer| tasks::answer::show(&answer));
-    AnswerView { label, output: a.output, probability: a.probability, alternatives: Vec::new() }
+    let alternatives = a.considered.into_iter().map(|(label, probability)| Alternative { label, probability }).collect();
+    AnswerView { label, output: a.output, probability: a.probability, alternatives }
 }

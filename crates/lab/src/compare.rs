@@ -35,7 +35,7 @@ pub struct PairTest {
 }
 
 /// Runs held against each other.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, TS)]
 pub struct Comparison {
     /// The runs.
     pub runs: Vec<PathBuf>,

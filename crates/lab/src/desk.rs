@@ -498,6 +498,16 @@ impl Desk {
         }
     }
 
+    /// What is in an open data set as it is now, told in a language: it may have been opened in another one.
+    ///
+    /// # Errors
+    /// If it is not open.
+    pub fn summary(&self, data: &str, language: Lang) -> Result<DataSummary> {
+        let sheet = self.sheet(data)?;
+        let summary = lock(&sheet).summary_in(language.into());
+        Ok(summary)
+    }
+
     /// The data sets that were opened last, latest first.
     pub fn recent(&self) -> Vec<DataOffer> {
         self.settings().remove(RECENT_DATA).and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
@@ -616,8 +626,8 @@ impl Desk {
         Ok(out)
     }
 
-    /// Divides an open data set that is one file into training, validation and test, as a new folder in the library;
-    /// its path.
+    /// Divides an open data set that is one file into training, validation and test, or takes the part that it lacks out of its
+    /// training part, as a new folder in the library; its path.
     ///
     /// # Errors
     /// If it is not open, or as [`look::split`].
@@ -881,6 +891,16 @@ mod tests {
         let (copied, counted): (Vec<_>, Vec<_>) = told.iter().copied().partition(|(_, total)| total.is_none());
         assert!(copied == [(0, None); 2] && counted.len() > 30, "{told:?}");
         assert!(told.is_sorted_by_key(|(done, _)| *done) && counted.last().is_some_and(|(done, total)| Some(*done) == *total), "{told:?}");
+    }
+
+    #[test]
+    fn what_was_found_is_told_again_in_another_language() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, opened) = one_file(dir.path());
+        let of = |data: &DataSummary| data.findings.iter().find(|f| f.kind == "duplicate").map(|f| (f.message.clone(), f.fix.clone(), f.count)).expect("found");
+        let [english, italian] = [Lang::English, Lang::Italian].map(|lang| of(&desk.summary(&opened.id, lang).expect("open")));
+        assert_eq!(of(&opened), english, "the process speaks English");
+        assert!(english.0 != italian.0 && english.1 != italian.1 && english.2 == italian.2, "{italian:?}");
     }
 
     #[test]

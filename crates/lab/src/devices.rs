@@ -13,7 +13,7 @@ use crate::home::Home;
 use crate::library::Library;
 use crate::remote::{self, Remembered};
 use gemma::device::{self, Device, Info, Kind, Parity};
-use say::say;
+use say::{Both, say};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,6 +23,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use train::event::Told;
 use train::parity::{self, Difference};
 
 /// The word that makes this program a child that tries a device.
@@ -65,7 +66,8 @@ pub(crate) fn others(home: &Home, id: &str) -> Result<Vec<String>> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Verdict {
     parity: Parity,
-    detail: String,
+    /// What was found: it may be read in another language than it was found in.
+    detail: Told,
     /// Tokens a second, see [`parity::speed`].
     speed: Option<f64>,
     /// Whether it may hold weights in half precision.
@@ -163,7 +165,8 @@ fn passed(info: &Info) -> bool {
 pub(crate) fn recall(library: &Library, mut info: Info) -> Result<Info> {
     let known = library.verdict(&info.key())?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
     if let Some(verdict) = known.filter(|v| v.version == crate::VERSION) {
-        (info.parity, info.detail, info.speed, info.f16) = (verdict.parity, verdict.detail, verdict.speed, verdict.f16);
+        (info.parity, info.speed, info.f16) = (verdict.parity, verdict.speed, verdict.f16);
+        info.detail = verdict.detail.in_language(say::language()).into();
     }
     if is_lost(&info.id) {
         info.parity = Parity::Refused;
@@ -192,7 +195,7 @@ pub fn check(home: &Home, mut info: Info, children: &Children, cancel: &AtomicBo
     }
     let verdict = if info.kind == Kind::Cpu {
         let speed = parity::speed(&device::open("cpu")?.1, MEASURING)?;
-        Verdict { parity: Parity::Pass, detail: String::new(), speed: Some(speed), f16: false, version: crate::VERSION.into() }
+        Verdict { parity: Parity::Pass, detail: Told::default(), speed: Some(speed), f16: false, version: crate::VERSION.into() }
     } else {
         let trial = Trial { children, home, token: own.as_ref().map_or("", |known| known.token.as_str()), cancel };
         let tried = [true, false].map(|fusion| trial.of::<Probe>(PROBE, &info.id, fusion));
@@ -235,7 +238,7 @@ fn sentence(what: &str, tried: std::result::Result<&Difference, &String>) -> Str
             d.loss,
             d.gradients,
             d.gradient,
-            d.at
+            d.at.in_language(say::language())
         ),
         Err(reason) => format!("{what}: {reason}"),
     }
@@ -250,19 +253,21 @@ fn judge(fused: &std::result::Result<Probe, String>, unfused: &std::result::Resu
         (false, true) => (Parity::Unfused, unfused.as_ref().ok()),
         (false, false) => (Parity::Refused, None),
     };
-    let detail = format!("{}; {}", told(say::pick("fused", "fuso"), fused), told(say::pick("not fused", "non fuso"), unfused));
-    Verdict { parity, detail, speed: used.map(|p| p.speed), f16: false, version: crate::VERSION.into() }
+    let detail = || format!("{}; {}", told(say::pick("fused", "fuso"), fused), told(say::pick("not fused", "non fuso"), unfused));
+    Verdict { parity, detail: Both::of(detail).into(), speed: used.map(|p| p.speed), f16: false, version: crate::VERSION.into() }
 }
 
 /// What follows besides from trying it with weights in half precision, if it has that.
 fn with_halved(verdict: Verdict, halved: &std::result::Result<Option<Difference>, String>) -> Verdict {
     let Some(tried) = halved.as_ref().map(Option::as_ref).transpose() else { return verdict };
     let f16 = tried.is_ok_and(Difference::within);
-    let mut told = sentence(say::pick("half precision", "mezza precisione"), tried);
-    if !f16 {
-        told += say::pick(", so weights stay in f32", ", perciò i pesi restano in f32");
-    }
-    Verdict { detail: format!("{}; {told}", verdict.detail), f16, ..verdict }
+    let detail = || {
+        let known = verdict.detail.in_language(say::language());
+        let told = sentence(say::pick("half precision", "mezza precisione"), tried);
+        let so = if f16 { "" } else { say::pick(", so weights stay in f32", ", perciò i pesi restano in f32") };
+        format!("{known}; {told}{so}")
+    };
+    Verdict { detail: Both::of(detail).into(), f16, ..verdict }
 }
 
 /// A device with what is known of it, checked if it has not been, in the library's word for it: `auto` becomes the
@@ -400,7 +405,7 @@ mod tests {
     }
 
     fn answer(loss: f64, gradient: f64) -> String {
-        let difference = Difference { loss, gradient, at: "layers.0".into(), gradients: 9 };
+        let difference = Difference { loss, gradient, at: Told { en: "layers.0".into(), it: "layers.0".into() }, gradients: 9 };
         serde_json::to_string(&Probe { difference, speed: 70.0 }).expect("JSON")
     }
 
@@ -472,6 +477,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_is_kept_in_both_languages() {
+        let tried = |gradient| Ok(serde_json::from_str::<Probe>(&answer(1e-6, gradient)).expect("a probe"));
+        let found = with_halved(judge(&tried(0.3), &tried(1e-4)), &Err("rotto".into())).detail;
+        assert!(
+            found.en.starts_with("fused: loss within 1e-6, 9 gradients within 3e-1") && found.en.ends_with("half precision: rotto, so weights stay in f32"),
+            "{found:?}"
+        );
+        assert!(
+            found.it.starts_with("fuso: perdita entro 1e-6, 9 gradienti entro 3e-1")
+                && found.it.ends_with("mezza precisione: rotto, perciò i pesi restano in f32"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
     fn weights_are_halved_only_where_a_device_agrees_with_them_so() {
         let with = |script: &str| {
             let dir = tempfile::tempdir().expect("a folder");
@@ -481,7 +501,7 @@ mod tests {
             check(&home, adapter(), &children(dir.path(), &script, Duration::from_secs(20)), &AtomicBool::new(false)).expect("an answer")
         };
         let halved = |gradient: f64| {
-            let difference = Difference { loss: 1e-6, gradient, at: "layers.1".into(), gradients: 9 };
+            let difference = Difference { loss: 1e-6, gradient, at: Told::default(), gradients: 9 };
             format!("echo '{}'", serde_json::to_string(&difference).expect("JSON"))
         };
         let good = with(&halved(1e-4));
@@ -505,7 +525,7 @@ mod tests {
         let library = Library::open(&home).expect("a library");
         let updated = Info { driver: "newer".into(), ..adapter() };
         assert_eq!(recall(&library, updated).expect("read").parity, Parity::Unchecked);
-        let old = Verdict { parity: Parity::Pass, detail: String::new(), speed: None, f16: false, version: "0.0.0".into() };
+        let old = Verdict { parity: Parity::Pass, detail: Told::default(), speed: None, f16: false, version: "0.0.0".into() };
         library.put_verdict(&adapter().key(), &serde_json::to_string(&old).expect("JSON")).expect("written");
         assert_eq!(recall(&library, adapter()).expect("read").parity, Parity::Unchecked);
     }

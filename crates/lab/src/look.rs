@@ -52,28 +52,33 @@ pub fn open_with(task: &str, source: &Source, progress: &mut dyn FnMut(&Path, u6
     Ok(DataSet::open_with(&Source { kind: Some(kind), ..source.clone() }, progress)?)
 }
 
-/// Divides a data set that is one file into training, validation and test, as a folder with a card; how
-/// many examples went where. Texts that are nearly the same stay together, and the same seed gives the same parts.
+/// Divides a data set that is one file into training, validation and test, or takes the one of the last two that it lacks out of
+/// its training part, as a folder with a card; how many examples went where. Of a part that is there already its share counts
+/// for nothing, and it stays as it is. Texts that are nearly the same stay together, and the same seed gives the same parts.
 ///
 /// # Errors
-/// If the set is divided already or too small, the folder holds files, the disk refuses, or it was ended.
+/// If the set has all parts or is too small, the shares leave nothing, the folder holds files, the disk refuses, or it was ended.
 pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path, watch: Watch<'_>) -> Result<BTreeMap<Split, usize>> {
-    let (file, rest) = match set.splits.iter().collect::<Vec<_>>().as_slice() {
-        [(_, file), rest @ ..] => (*file, rest.len()),
-        [] => return Err(Error::request(say!("no examples to divide; name a file", "non ci sono esempi da dividere; indica un file"))),
+    let alone = || set.splits.iter().next().filter(|_| set.splits.len() == 1);
+    let Some((own, file)) = set.splits.get_key_value(&Split::Train).or_else(alone) else {
+        return Err(Error::request(say!("no examples to divide; name a file", "non ci sono esempi da dividere; indica un file")));
     };
-    if rest > 0 {
+    let kept = || set.splits.iter().filter(|(split, file)| *split != own && !file.examples.is_empty());
+    let lacks = |split: Split| kept().all(|(there, _)| *there != split);
+    if !lacks(Split::Validation) && !lacks(Split::Test) {
         let names = set.splits.keys().map(|s| s.name()).collect::<Vec<_>>().join(", ");
         return Err(Error::request(say!(
-            "{} is divided already, into {names}; name the file of one part",
-            "{} è già diviso, in {names}; indica il file di una parte",
+            "{} is divided already, into {names}; to divide one of them, name its file alone",
+            "{} è già diviso, in {names}; per dividere una di queste parti indica solo il suo file",
             set.card.name
         )));
     }
+    let wanted = |split: Split, share: f64| if lacks(split) { share } else { 0.0 };
+    let shares = Shares::new(wanted(Split::Validation, shares.validation), wanted(Split::Test, shares.test)).map_err(Error::Request)?;
     let compared = near::work(file.examples.len());
-    let whole = compared + file.examples.len() as u64;
+    let whole = compared + (file.examples.len() + kept().map(|(_, file)| file.examples.len()).sum::<usize>()) as u64;
     let of = divide(&file.path, &file.examples, shares, seed, &mut Steps::new(whole, watch))?;
-    let mut parts: BTreeMap<Split, Vec<&Example>> = BTreeMap::new();
+    let mut parts: BTreeMap<Split, Vec<&Example>> = kept().map(|(split, file)| (*split, file.examples.iter().collect())).collect();
     for (split, example) in of.iter().zip(&file.examples) {
         parts.entry(*split).or_default().push(example);
     }
@@ -535,6 +540,32 @@ mod tests {
         let set = DataSet::open(&source.to_set().expect("a source")).expect("reads");
         let found = columns(&source, set.examples(Split::Train).first()).expect("columns");
         assert_eq!((found.mapping["text"].as_str(), found.mapping["label"].as_str()), ("Frase", "Reparto"));
+    }
+
+    #[test]
+    fn the_part_that_a_set_lacks_is_taken_out_of_its_training_part() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let write = |part: &str, from: usize, to: usize| {
+            let row = |n: usize| format!("{{\"text\": \"{} {}\", \"label\": \"{}\"}}\n", n * 7919, n * n * 104_729, ["a", "b"][n % 2]);
+            std::fs::write(dir.path().join(format!("{part}.jsonl")), (from..to).map(row).collect::<String>()).expect("written");
+        };
+        let read = |folder: &Path| DataSet::open(&Source { folder: Some(folder.into()), kind: Some(Kind::Intent), ..Source::default() }).expect("reads");
+        let divided = |out: &str, shares: Shares| split(&read(dir.path()), shares, 1, &dir.path().join(out), &mut |_, _| true);
+        let shares = Shares::new(0.2, 0.3).expect("sound");
+        write("train", 1, 41);
+        write("test", 100, 104);
+        let parts = divided("one", shares).expect("divided");
+        assert_eq!((parts[&Split::Train] + parts[&Split::Validation], parts[&Split::Test]), (40, 4));
+        assert!((5..=11).contains(&parts[&Split::Validation]), "{parts:?}");
+        let texts = |folder: &Path| read(folder).examples(Split::Test).iter().map(|e| e.text.clone()).collect::<Vec<_>>();
+        assert_eq!(texts(&dir.path().join("one")), texts(dir.path()));
+        // what is there already takes nothing, whatever its share
+        assert!(divided("none", Shares::new(0.0, 0.3).expect("sound")).is_err_and(|e| e.to_string().contains("leave something")));
+        std::fs::rename(dir.path().join("test.jsonl"), dir.path().join("validation.jsonl")).expect("renamed");
+        let parts = divided("other", shares).expect("divided");
+        assert!(parts[&Split::Validation] == 4 && (9..=15).contains(&parts[&Split::Test]), "{parts:?}");
+        write("test", 200, 203);
+        assert!(divided("whole", shares).is_err_and(|e| e.to_string().contains("divided already, into train, validation, test")));
     }
 
     /// The row that is shown is the one that training makes batches of: in every shipped set, by every method.

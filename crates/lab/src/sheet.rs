@@ -24,7 +24,7 @@ use data::write::Layout;
 use data::{Example, Kind};
 use gemma::Tokenizer;
 use rayon::prelude::*;
-use say::say;
+use say::{Language, say};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -357,6 +357,8 @@ pub struct RowFilter {
     pub split: Option<Split>,
     /// Only with this label.
     pub label: Option<String>,
+    /// Only those that say exactly this.
+    pub text: Option<String>,
     /// Only those that this finding concerns, by its place in the summary.
     pub finding: Option<usize>,
     /// Only those that a person has changed or added.
@@ -618,8 +620,13 @@ impl Sheet {
         if there { Ok(self.example(row).1) } else { Err(gone(row)) }
     }
 
-    /// What is in it.
+    /// What is in it, told in the language spoken.
     pub fn summary(&self) -> DataSummary {
+        self.summary_in(say::language())
+    }
+
+    /// The same told in a language.
+    pub fn summary_in(&self, language: Language) -> DataSummary {
         let mut labels: BTreeMap<&str, LabelCount> = BTreeMap::new();
         let mut splits: BTreeMap<Split, usize> = BTreeMap::new();
         for &row in &self.there {
@@ -640,8 +647,8 @@ impl Sheet {
             kind: f.kind,
             severity: f.severity,
             count: rows.len(),
-            message: f.message.clone(),
-            fix: f.fix.clone(),
+            message: f.told.in_language(language).into(),
+            fix: f.gain.in_language(language).into(),
         };
         let skipped = || self.set.splits.values().map(|file| &file.skipped);
         DataSummary {
@@ -774,6 +781,7 @@ impl Sheet {
                 && among.as_ref().is_none_or(|rows| rows.contains(&row))
                 && filter.split.is_none_or(|s| s == split_of(row))
                 && filter.label.as_ref().is_none_or(|l| names(&rows[row].example).contains(&l.as_str()))
+                && filter.text.as_ref().is_none_or(|t| *t == rows[row].example.text)
                 && filter.changed.is_none_or(|c| c == changed.contains(&row))
                 && filter.tokens.is_none_or(|(from, to)| lengths.get(&row).is_some_and(|n| (from..=to).contains(n)))
                 && said.as_ref().is_none_or(|said| said[row])
@@ -1020,6 +1028,11 @@ mod tests {
         }
         assert_eq!(ask(&mut sheet, RowFilter { split: Some(Split::Test), ..all.clone() }, "", SortBy::Row, false), [4]);
         assert_eq!(ask(&mut sheet, RowFilter { label: Some("b".into()), ..all.clone() }, "", SortBy::Row, false), [1, 3]);
+        // exactly, and not those that hold it
+        let exactly = |text: &str, split| RowFilter { text: Some(text.into()), split, ..RowFilter::default() };
+        assert_eq!(ask(&mut sheet, exactly("rimborso", None), "", SortBy::Row, false), [3]);
+        assert_eq!(ask(&mut sheet, exactly("dov'è il pacco", Some(Split::Train)), "", SortBy::Row, false), [2]);
+        assert_eq!(ask(&mut sheet, exactly("rimborso", Some(Split::Test)), "", SortBy::Row, false), [0; 0]);
         let duplicate = sheet.summary().findings.iter().position(|f| f.kind == "duplicate").expect("found");
         assert_eq!(ask(&mut sheet, RowFilter { finding: Some(duplicate), ..all.clone() }, "", SortBy::Row, false), [0, 2]);
         assert_eq!(ask(&mut sheet, RowFilter { among: Some(vec![3, 1, 77]), ..all.clone() }, "", SortBy::Row, false), [1, 3]);

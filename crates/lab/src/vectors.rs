@@ -29,6 +29,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use ts_rs::TS;
 
 /// Rows that are read of a larger set, evenly spread: their neighbours are sought among all pairs.
 const MOST: usize = 10_000;
@@ -322,7 +323,7 @@ pub fn map(set: &DataSet, embedded: &Embedded) -> Vec<Point> {
 }
 
 /// A map as a face shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct DataMap {
     /// The drawing.
     pub figure: Figure,

@@ -11,6 +11,7 @@ use crate::recipe::{Method, Recipe};
 use crate::run::{PAUSED, RunLock};
 use data::Kind;
 use data::set::{self, Split};
+use report::figure::{MistakeFilter, ProbabilityRange};
 use report::record::{self, Prediction, RunFile, RunResult};
 use report::text::Lang;
 use report::{Run, figure, html};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tasks::score::classes::NEAR;
-use tasks::score::entities::{self, Mistake, MistakeKind};
+use tasks::score::entities::{self, Mistake};
 use train::Event;
 use ts_rs::TS;
 
@@ -207,44 +208,16 @@ pub struct PredictionFilter {
     pub descending: Option<bool>,
 }
 
-/// A range of probability.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, TS)]
-#[ts(optional_fields)]
-pub struct ProbabilityRange {
-    /// At least this.
-    pub from: f64,
-    /// Less than this; without it there is no upper end.
-    #[serde(default)]
-    pub to: Option<f64>,
-    /// The calibrated probability, not the one that the model gave.
-    #[serde(default)]
-    pub calibrated: Option<bool>,
+/// Whether the probability of an answer lies in a range.
+fn holds(range: &ProbabilityRange, p: &Prediction) -> bool {
+    let probability = if range.calibrated == Some(true) { p.calibrated } else { Some(p.probability) };
+    probability.map(|p| p + NEAR).is_some_and(|p| p >= range.from && range.to.is_none_or(|to| p < to))
 }
 
-impl ProbabilityRange {
-    fn holds(&self, p: &Prediction) -> bool {
-        let probability = if self.calibrated == Some(true) { p.calibrated } else { Some(p.probability) };
-        probability.map(|p| p + NEAR).is_some_and(|p| p >= self.from && self.to.is_none_or(|to| p < to))
-    }
-}
-
-/// Mistakes about entities, as the figure of them counts them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, TS)]
-#[serde(default)]
-#[ts(optional_fields)]
-pub struct MistakeFilter {
-    /// Only of this kind.
-    pub kind: Option<MistakeKind>,
-    /// Only about entities of this type: the expected one, or the one that was invented.
-    #[serde(rename = "type")]
-    pub entity: Option<String>,
-}
-
-impl MistakeFilter {
-    fn is_in(&self, p: &Prediction) -> bool {
-        let wanted = |m: &Mistake| self.kind.is_none_or(|kind| kind == m.kind()) && self.entity.as_ref().is_none_or(|entity| *entity == m.span().kind);
-        p.entities().is_some_and(|(expected, answered)| entities::mistakes(&expected, &answered).iter().any(wanted))
-    }
+/// Whether an answer has such a mistake.
+fn has(filter: &MistakeFilter, p: &Prediction) -> bool {
+    let wanted = |m: &Mistake| filter.kind.is_none_or(|kind| kind == m.kind()) && filter.entity.as_ref().is_none_or(|entity| *entity == m.span().kind);
+    p.entities().is_some_and(|(expected, answered)| entities::mistakes(&expected, &answered).iter().any(wanted))
 }
 
 /// Order of predictions.
@@ -277,8 +250,8 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
             && filter.right.is_none_or(|right| right == (p.score == 1.0))
             && filter.expected.as_ref().is_none_or(|e| *e == p.expected)
             && filter.answer.as_ref().is_none_or(|a| a == p.answer.as_deref().unwrap_or_default())
-            && filter.probability.is_none_or(|range| range.holds(p))
-            && filter.mistake.as_ref().is_none_or(|mistake| mistake.is_in(p))
+            && filter.probability.is_none_or(|range| holds(&range, p))
+            && filter.mistake.as_ref().is_none_or(|mistake| has(mistake, p))
             && (search.is_empty() || p.input.to_lowercase().contains(&search))
     };
     let all = record::predictions(folder)?.into_iter().enumerate();
@@ -544,18 +517,31 @@ pub struct Source {
     pub skip_bad_rows: bool,
 }
 
+/// Endings of the files that queries are about: scripts, and SQLite's databases.
+pub const DATABASES: [&str; 4] = ["sqlite", "sqlite3", "db", "sql"];
+
 impl Source {
     /// Every path that it names.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.folder, &self.train, &self.validation, &self.test, &self.schema, &self.database].into_iter().flatten()
     }
 
-    /// A data set of one file, which is to be learnt from, or of several, each of the part that its name speaks of.
+    /// A data set of one file, which is to be learnt from, or of several, each of the part that its name speaks of; scripts and
+    /// databases among them are what queries are about. A folder is a set by itself, for the task that its card names.
     ///
     /// # Errors
     /// If two files are of one part.
     pub fn of_files(task: &str, files: Vec<PathBuf>) -> Result<Self> {
-        let mut source = Self { task: task.into(), ..Self::default() };
+        if let [folder] = files.as_slice()
+            && folder.is_dir()
+        {
+            // a card that cannot be read is told of when the folder is opened
+            let named = set::read_card(folder).map(|card| card.task).ok().filter(|named| named.parse::<Kind>().is_ok());
+            return Ok(Self { task: named.unwrap_or_else(|| task.into()), folder: Some(folder.clone()), ..Self::default() });
+        }
+        let ends = |file: &Path, endings: &[&str]| file.extension().is_some_and(|e| endings.iter().any(|ending| e.eq_ignore_ascii_case(ending)));
+        let (mut tables, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|file| ends(file, &DATABASES));
+        let mut source = Self { task: if tables.is_empty() { task.into() } else { Kind::Sql.name().into() }, ..Self::default() };
         let alone = files.len() == 1;
         for file in files {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -572,6 +558,22 @@ impl Source {
                     other.display(),
                     file.display(),
                     part.name()
+                )));
+            }
+            *place = Some(file);
+        }
+        // of two scripts the one that is called so makes the tables, and the other fills them
+        let fills = |file: &PathBuf| !file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase().contains("schema");
+        tables.sort_by_key(|file| (!ends(file, &["sql"]), fills(file), file.clone()));
+        for file in tables {
+            let makes = ends(&file, &["sql"]) && source.schema.is_none();
+            let place = if makes { &mut source.schema } else { &mut source.database };
+            if let Some(other) = place {
+                return Err(Error::request(say!(
+                    "{} and {} would both be the database; open one of them",
+                    "{} e {} sarebbero entrambi il database; aprine uno solo",
+                    other.display(),
+                    file.display()
                 )));
             }
             *place = Some(file);
@@ -674,6 +676,27 @@ mod tests {
         let three = of(&["a/my-test.csv", "a/rows.csv", "a/dev.tsv"]).expect("a source");
         assert_eq!((three.train, three.validation, three.test), (Some("a/rows.csv".into()), Some("a/dev.tsv".into()), Some("a/my-test.csv".into())));
         assert!(of(&["a.csv", "b.csv"]).is_err_and(|e| e.to_string().contains("a.csv and b.csv")));
+    }
+
+    #[test]
+    fn what_lies_beside_questions_is_their_database_and_a_folder_is_what_its_card_says() {
+        let of = |files: &[&str]| Source::of_files("intent", files.iter().map(PathBuf::from).collect());
+        let asked = of(&["a/seed.sql", "a/questions.csv", "a/my-schema.SQL"]).expect("a source");
+        assert_eq!((asked.task.as_str(), asked.train), ("sql", Some("a/questions.csv".into())));
+        assert_eq!((asked.schema, asked.database), (Some("a/my-schema.SQL".into()), Some("a/seed.sql".into())));
+        let base = of(&["a/shop.sqlite", "a/test.jsonl", "a/train.jsonl"]).expect("a source");
+        assert_eq!((base.database, base.schema, base.test), (Some("a/shop.sqlite".into()), None, Some("a/test.jsonl".into())));
+        assert!(of(&["a.db", "b.sqlite3", "q.csv"]).is_err_and(|e| e.to_string().contains("would both be the database")));
+
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = |task: &str| {
+            std::fs::write(dir.path().join("dataset.toml"), format!("task = \"{task}\"\n")).expect("written");
+            Source::of_files("intent", vec![dir.path().into()]).expect("a source")
+        };
+        let own = folder("hashtags");
+        assert_eq!((own.task.as_str(), own.folder.as_deref()), ("hashtags", Some(dir.path())));
+        // without a task that is known, the one that was chosen
+        assert_eq!((folder("").task, folder("poems").task), ("intent".into(), "intent".into()));
     }
 
     /// A run folder with these answers.

@@ -7,11 +7,9 @@
 use crate::score::tags::normal;
 use std::collections::BTreeMap;
 
-/// The tags that answers agree on, most agreed first, and their mean share of the answers; as many as promise the best F1
-/// against one more such answer. Empty if every answer is.
-pub fn agreed(answers: &[Vec<String>]) -> (Vec<String>, f64) {
+/// All tags of answers with the share of the answers that hold each, most agreed first.
+pub fn shares(answers: &[Vec<String>]) -> Vec<(String, f64)> {
     let total = answers.len().max(1) as f64;
-    let length = answers.iter().map(Vec::len).sum::<usize>() as f64 / total;
     // by what makes tags the same: how often, how early, and under which spelling
     let mut tags: BTreeMap<String, (usize, usize, BTreeMap<&str, usize>)> = BTreeMap::new();
     for answer in answers {
@@ -33,17 +31,25 @@ pub fn agreed(answers: &[Vec<String>]) -> (Vec<String>, f64) {
         order.push((*times, *places as f64 / *times as f64, spelling));
     }
     order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(b.2)));
+    order.into_iter().map(|(times, _, tag)| (tag.to_string(), times as f64 / total)).collect()
+}
+
+/// The tags that answers agree on, most agreed first, and their mean share of the answers; as many as promise the best F1
+/// against one more such answer. Empty if every answer is.
+pub fn agreed(answers: &[Vec<String>]) -> (Vec<String>, f64) {
+    let order = shares(answers);
+    let length = answers.iter().map(Vec::len).sum::<usize>() as f64 / answers.len().max(1) as f64;
     // F1 of the first n against an answer of the mean length that holds each tag as often as the answers do
     let (mut best, mut kept, mut hits) = (0.0, 0, 0.0);
-    for (i, (times, ..)) in order.iter().enumerate() {
-        hits += *times as f64 / total;
+    for (i, (_, share)) in order.iter().enumerate() {
+        hits += share;
         let f1 = 2.0 * hits / (i as f64 + 1.0 + length);
         if f1 > best {
             (best, kept) = (f1, i + 1);
         }
     }
-    let share = order.iter().take(kept).map(|(times, ..)| *times as f64 / total).sum::<f64>() / kept.max(1) as f64;
-    (order.into_iter().take(kept).map(|(.., tag)| tag.to_string()).collect(), share)
+    let share = order.iter().take(kept).map(|(_, share)| share).sum::<f64>() / kept.max(1) as f64;
+    (order.into_iter().take(kept).map(|(tag, _)| tag).collect(), share)
 }
 
 #[cfg(test)]
@@ -59,6 +65,9 @@ mod tests {
         let (tags, share) = agreed(&lists(&["#mare #sole", "#sole #Città", "#mare #citta #sole", "#sole #città #x"]));
         assert_eq!(tags, ["#sole", "#città", "#mare"]);
         assert!((share - (1.0 + 0.75 + 0.5) / 3.0).abs() < 1e-12);
+        // what is not answered was considered all the same
+        let all = shares(&lists(&["#mare #sole", "#sole #Città", "#mare #citta #sole", "#sole #città #x"]));
+        assert_eq!(all, [("#sole", 1.0), ("#città", 0.75), ("#mare", 0.5), ("#x", 0.25)].map(|(tag, share)| (tag.to_string(), share)));
     }
 
     #[test]

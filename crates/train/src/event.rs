@@ -28,7 +28,7 @@ pub struct Sample {
 }
 
 /// A sentence in both languages: a run is told later in a language that nobody knows while it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Told {
     /// In English.
     pub en: String,

@@ -7,6 +7,7 @@
 //! half precision are a check of their own, under activations that half precision could not hold. [`measure`] and
 //! [`measure_halved`] give the differences, [`Difference::within`] judges them.
 
+use crate::event::Told;
 use crate::step::{Tuned, forward_backward};
 use burn::tensor::{Device, Tensor};
 use data::Batch;
@@ -32,7 +33,7 @@ pub struct Difference {
     /// Largest length of a gradient's difference, relative to the gradient's length on the CPU.
     pub gradient: f64,
     /// Where that was: the case and the parameter.
-    pub at: String,
+    pub at: Told,
     /// Gradients compared.
     pub gradients: usize,
 }
@@ -46,7 +47,8 @@ impl Difference {
 
 /// A model and a batch to compare on.
 struct Case {
-    name: &'static str,
+    /// In English and in Italian: what is found is kept for whoever reads it later.
+    name: [&'static str; 2],
     config: Config,
     /// Tokens of each row.
     rows: Vec<usize>,
@@ -66,8 +68,8 @@ const CLASSES: usize = 5;
 fn cases() -> Vec<Case> {
     vec![
         small(),
-        Case { name: say::pick("small model, block by block", "modello piccolo, blocco per blocco"), again: true, ..small() },
-        Case { name: say::pick("small model with a head", "modello piccolo con testa"), targets: 0, head: Some(vec![2, 6]), ..small() },
+        Case { name: ["small model, block by block", "modello piccolo, blocco per blocco"], again: true, ..small() },
+        Case { name: ["small model with a head", "modello piccolo con testa"], targets: 0, head: Some(vec![2, 6]), ..small() },
         block(),
     ]
 }
@@ -75,7 +77,7 @@ fn cases() -> Vec<Case> {
 /// A model whose rows cross its window.
 fn small() -> Case {
     let config = Config::small();
-    Case { name: say::pick("small model", "modello piccolo"), config, rows: vec![40, 23, 31, 7], targets: 5, head: None, halved: false, again: false }
+    Case { name: ["small model", "modello piccolo"], config, rows: vec![40, 23, 31, 7], targets: 5, head: None, halved: false, again: false }
 }
 
 /// One block of Gemma 3 270M's sizes on a batch of the usual shape.
@@ -97,15 +99,7 @@ fn block() -> Case {
         query_scalar: 256.0,
         epsilon: 1e-6,
     };
-    Case {
-        name: say::pick("block of real sizes", "blocco di dimensioni reali"),
-        config,
-        rows: vec![64; 8],
-        targets: 8,
-        head: None,
-        halved: false,
-        again: false,
-    }
+    Case { name: ["block of real sizes", "blocco di dimensioni reali"], config, rows: vec![64; 8], targets: 8, head: None, halved: false, again: false }
 }
 
 /// Every gradient by its parameter's path.
@@ -185,11 +179,11 @@ pub fn measure(device: &Device) -> Result<Difference> {
 /// # Errors
 /// As [`measure`].
 pub fn measure_halved(device: &Device) -> Result<Difference> {
-    compare(&[Case { name: say::pick("small model in half precision", "modello piccolo in mezza precisione"), halved: true, ..small() }], device)
+    compare(&[Case { name: ["small model in half precision", "modello piccolo in mezza precisione"], halved: true, ..small() }], device)
 }
 
 fn compare(cases: &[Case], device: &Device) -> Result<Difference> {
-    let mut worst = Difference { loss: 0.0, gradient: 0.0, at: String::new(), gradients: 0 };
+    let mut worst = Difference { loss: 0.0, gradient: 0.0, at: Told::default(), gradients: 0 };
     let (_, cpu) = gemma::device::open("cpu")?;
     for case in cases {
         let (expected_loss, expected) = case.ready(&cpu)?.step()?;
@@ -204,7 +198,8 @@ fn compare(cases: &[Case], device: &Device) -> Result<Difference> {
             worst.gradients += 1;
             if difference >= worst.gradient {
                 worst.gradient = difference;
-                worst.at = format!("{}, {path}", case.name);
+                let [en, it] = case.name.map(|name| format!("{name}, {path}"));
+                worst.at = Told { en, it };
             }
         }
     }
@@ -246,7 +241,7 @@ mod tests {
 
     #[test]
     fn no_number_and_no_gradient_are_not_within() {
-        let fine = Difference { loss: 1e-6, gradient: 1e-4, at: String::new(), gradients: 3 };
+        let fine = Difference { loss: 1e-6, gradient: 1e-4, at: Told::default(), gradients: 3 };
         assert!(fine.within());
         for bad in [
             Difference { loss: f64::INFINITY, ..fine.clone() },

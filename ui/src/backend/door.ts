@@ -92,10 +92,12 @@ export interface Door {
   removeModel(name: string): Promise<void>;
 
   dataOffers(): Promise<DataOffer[]>;
-  /** Files that were given together as one data set: each is the part that its name speaks of. */
+  /** Files that were given together as one data set: each is the part that its name speaks of, or the database of questions. A folder is for the task of its card, or else for `task`. */
   sourceOf(task: string, files: string[]): Promise<Source>;
-  /** Reads and checks. A task of `""` lets the backend guess it from the card or the columns. Aborting opens nothing. */
+  /** Reads and checks. A task of `""` is that of the card, or else intents. Aborting opens nothing. */
   openData(source: Source, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
+  /** An open data set as it is now, with what was found in it told in a language. */
+  dataSummary(data: string, language: Language): Promise<DataSummary>;
   /** Columns of files that may not be readable yet, for a person to say which is which. */
   dataColumns(source: Source): Promise<ColumnsView>;
   rows(query: RowQuery): Promise<RowPage>;
@@ -109,7 +111,7 @@ export interface Door {
   describeData(data: string): Promise<About>;
   /** Writes the data set with its changes as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
   exportData(data: string, folder: string, format: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
-  /** Divides a set of one part into three, as a new folder in the library; gives its path. The shares lie between 0 and 1. Aborting leaves nothing. */
+  /** Divides a set of one part into three, or takes the part that it lacks out of training, as a new folder in the library; gives its path. The shares lie between 0 and 1; that of a part that is there counts for nothing. Aborting leaves nothing. */
   divideData(data: string, validation: number, test: number, seed: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
   microscope(data: string, row: number, model: string, method: string, set: string[]): Promise<Microscope>;

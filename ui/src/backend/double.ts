@@ -10,7 +10,9 @@ import validationRows from '../../../datasets/intents-it/validation.jsonl?raw';
 import completion from './recording/completion.json';
 import head from './recording/head.json';
 import pages from './recording/pages.json';
+import { isDatabase } from '../lib/beside';
 import { FATES, judge, spansOf, type Judged } from '../lib/mistakes';
+import { words } from '../words';
 import type { Door } from './door';
 import type {
   Answer,
@@ -24,9 +26,11 @@ import type {
   EventBatch,
   Failure,
   Figure,
+  FigureData,
   Finding,
   Language,
   MistakeFilter,
+  Plot,
   Prediction,
   ProbabilityRange,
   Progress,
@@ -49,9 +53,17 @@ interface Recording {
   result: Omit<RunResult, 'metrics'> & { metrics: Classification | null };
   events: TrainEvent[];
   predictions: Omit<Prediction, 'index'>[];
-  figures: Record<Language, Record<string, Figure>>;
+  figures: Record<Language, Record<string, RecordedFigure>>;
   /** The loss curve as it stood after some steps. */
-  stages: ({ step: number } & Record<Language, Figure>)[];
+  stages: ({ step: number } & Record<Language, RecordedFigure>)[];
+}
+
+/** A figure as it was recorded: without its size, its data area in units of the drawing, and without what stands where. */
+interface RecordedFigure {
+  svg: string;
+  alt: string;
+  data: { kind: string; bins?: ReliabilityBin[]; labels?: string[] };
+  plot: Plot | null;
 }
 
 /**
@@ -68,20 +80,40 @@ function sampled(recording: Recording, other: Recording): Recording {
   return { ...recording, events: recording.events.map((e) => (e.type === 'evaluation' ? { ...e, samples: samples(e.step) } : e)) };
 }
 
-/** Nor is it recorded where the points of a reliability diagram stand and what they open: the drawing and its bins tell. */
-function pointed(figure: Figure): Figure {
+/** What the engine says of a figure today: the drawing tells its size and where the points of a reliability diagram stand, its bins what they open. */
+function today(figure: RecordedFigure): Figure {
   const svg = new DOMParser().parseFromString(figure.svg, 'image/svg+xml').documentElement;
   const [, , across = 1] = (svg.getAttribute('viewBox') ?? '').split(' ').map(Number);
   const [width, height] = [Number(svg.getAttribute('width')), Number(svg.getAttribute('height'))];
-  const { bins } = figure.data as unknown as { bins: ReliabilityBin[] };
+  const { plot, data } = figure;
+  const pixels = (units: number): number => (units * width) / across;
+  const sized = { ...figure, width, height };
+  if (plot?.kind === 'axes') return { ...sized, data: data as FigureData, plot: { ...plot, left: pixels(plot.left), right: pixels(plot.right), top: pixels(plot.top), bottom: pixels(plot.bottom) } };
+  if (plot) {
+    const confusion = { ...data, order: (data.labels ?? []).map((_, i) => i) } as FigureData;
+    return { ...sized, data: confusion, plot: { ...plot, left: pixels(plot.left), top: pixels(plot.top), cell: pixels(plot.cell), gap: pixels(plot.gap) } };
+  }
+  const bins = data.bins ?? [];
   const said = figure.alt.split(/(?<=\.) (?=A)/).slice(1);
   const points = [...svg.querySelectorAll('circle')].map((circle, i) => {
-    const at = (name: string): number => (Number(circle.getAttribute(name)) * width) / across;
+    const at = (name: string): number => pixels(Number(circle.getAttribute(name)));
     const bin = Math.min(Math.floor((bins[i]?.confidence ?? 0) * 10), 9);
     const probability: ProbabilityRange = { from: bin / 10, ...(bin < 9 ? { to: (bin + 1) / 10 } : {}) };
     return { x: at('cx'), y: at('cy'), text: said[i] ?? '', opens: { probability } };
   });
-  return { ...figure, width, height, data: { kind: 'reliability', bins, pointer: { along: 'nearest', points } } };
+  return { ...sized, plot: null, data: { ...data, pointer: { along: 'nearest', points: bins.length > 0 ? points : [] } } as FigureData };
+}
+
+/** Nor are quantities recorded: the learning rate is drawn from the events. */
+function learningRate(events: readonly TrainEvent[], language: Language): Figure {
+  const points = events.flatMap((e): [number, number][] => (e.type === 'step' ? [[e.step, e.learning_rate]] : []));
+  const [left, right, top, bottom] = [60, 346, 34, 164];
+  const end = points.at(-1)?.[0] ?? 1;
+  const most = points.reduce((high, [, rate]) => Math.max(high, rate), 1e-9);
+  const line = points.map(([step, rate]) => `${(left + (step / end) * (right - left)).toFixed(1)},${(bottom - (rate / most) * (bottom - top)).toFixed(1)}`).join(' ');
+  const name = words[language].train.rate;
+  const svg = `<svg width="360" height="190" viewBox="0 0 360 190" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${name}"><polyline points="${line}" fill="none" stroke="currentColor"/></svg>`;
+  return { svg, alt: name, width: 360, height: 190, plot: { kind: 'axes', left, right, top, bottom, x: [0, end] }, data: { kind: 'series', name, unit: '', points } };
 }
 
 /** As the engine filters, see `lab::view`. */
@@ -158,7 +190,7 @@ function parse(text: string, split: Split, start: number): Row[] {
     });
 }
 
-function words(row: Row): number {
+function length(row: Row): number {
   return row.text.split(/\s+/).length;
 }
 
@@ -266,7 +298,7 @@ export class Double implements Door {
   capabilities(): Promise<Capabilities> {
     return give({
       version: HEAD.run.version,
-      figures: ['loss', 'confusion', 'reliability', 'comparison'],
+      figures: ['loss', 'learning_rate', 'confusion', 'reliability', 'comparison'],
       report_formats: ['html'],
       model_formats: ['adapter'],
       data_formats: ['jsonl', 'csv', 'tsv'],
@@ -433,9 +465,12 @@ export class Double implements Door {
   }
 
   sourceOf(task: string, files: string[]): ReturnType<Door['sourceOf']> {
-    const part = (test: boolean): string | undefined => files.find((file) => file.includes('test') === test);
+    if (files.length === 1 && files[0] !== undefined && !/\.\w+$/.test(files[0])) return give({ task: files[0] === FOLDER ? 'intent' : task, folder: files[0] });
+    const database = files.find(isDatabase);
+    const part = (test: boolean): string | undefined => files.find((file) => file !== database && file.includes('test') === test);
     const [train, test] = [part(false), part(true)];
-    return give({ task, ...(train === undefined ? {} : { train }), ...(test === undefined ? {} : { test }) });
+    const named = Object.entries({ train, test, database }).filter(([, file]) => file !== undefined);
+    return give({ task: database === undefined ? task : 'sql', ...Object.fromEntries(named) });
   }
   dataOffers(): ReturnType<Door['dataOffers']> {
     return give([{ name: 'intents-it', language: 'it', source: { task: 'intent', folder: FOLDER }, shipped: true, examples: 120 }]);
@@ -481,6 +516,11 @@ export class Double implements Door {
     return give(this.#summary());
   }
 
+  /** What is found is said in no language but English here. */
+  dataSummary(data: string): Promise<DataSummary> {
+    return data === FOLDER ? give(this.#summary()) : fail(`${data}: is not open`);
+  }
+
   dataColumns(source: Parameters<Door['dataColumns']>[0]): Promise<ColumnsView> {
     return source.train === ODD ? give({ ...COLUMNS, mapping: { text: 'text' } }) : fail('no such file; check the path');
   }
@@ -491,9 +531,10 @@ export class Double implements Door {
       (row) =>
         (!query.filter.split || row.split === query.filter.split) &&
         (!query.filter.label || label(row) === query.filter.label) &&
+        (query.filter.text === undefined || row.text === query.filter.text) &&
         (query.filter.among?.includes(row.id) ?? true) &&
         (query.filter.changed === undefined || row.changed === query.filter.changed) &&
-        (query.filter.tokens === undefined || (row.split === 'train' && within(words(row), query.filter.tokens))) &&
+        (query.filter.tokens === undefined || (row.split === 'train' && within(length(row), query.filter.tokens))) &&
         (finding === undefined || row.findings.includes(finding)) &&
         (search === '' || row.text.toLowerCase().includes(search) || label(row).includes(search)),
     );
@@ -574,7 +615,7 @@ export class Double implements Door {
   }
   /** The recording holds no tokens: words stand for them. */
   lengths(): ReturnType<Door['lengths']> {
-    const counts = this.#rows.filter((row) => row.split === 'train').slice(0, 20_000).map(words);
+    const counts = this.#rows.filter((row) => row.split === 'train').slice(0, 20_000).map(length);
     const longest = counts.reduce((most, n) => Math.max(most, n), 0);
     const bins = Array.from({ length: longest }, (_, i) => ({ from: i + 1, to: i + 1, count: counts.filter((n) => n === i + 1).length }));
     this.#long = counts.filter((n) => n > 24).length;
@@ -604,7 +645,7 @@ export class Double implements Door {
     });
     const dots = points.map((p) => `<circle cx="${p.x.toFixed(1)}" cy="${p.y.toFixed(1)}" r="3" fill="currentColor" fill-opacity="0.4"/>`).join('');
     const svg = `<svg width="560" height="560" viewBox="0 0 560 560" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="map">${dots}</svg>`;
-    return give({ figure: { svg, alt: '', data: { kind: 'map', pointer: { points } }, width: 560, height: 560 }, rows: rows.map((row) => row.id), of: this.#rows.length });
+    return give({ figure: { svg, alt: '', data: { kind: 'map', pointer: { along: 'nearest', points } }, width: 560, height: 560, plot: null }, rows: rows.map((row) => row.id), of: this.#rows.length });
   }
   queryRow(): Promise<never> {
     return fail('the recording holds no database');
@@ -758,12 +799,12 @@ export class Double implements Door {
   }
   figure(run: string, name: string, language: Language): Promise<Figure> {
     const played = this.#played(run);
-    const recorded = played.recording.figures[language][name];
-    const whole = name === 'reliability' && recorded ? pointed(recorded) : recorded;
+    if (name === 'learning_rate') return give(learningRate(played.events, language));
+    const whole = played.recording.figures[language][name];
     if (!whole) return fail(`${run} has no figure \`${name}\``);
     const step = this.#step(played);
     const stage = name === 'loss' && played.row.status !== 'completed' ? played.recording.stages.findLast((s) => s.step <= step) : undefined;
-    return give(stage ? stage[language] : whole);
+    return give(today(stage ? stage[language] : whole));
   }
 
   async predict(...[run, text, onSaid, signal]: Parameters<Door['predict']>): ReturnType<Door['predict']> {

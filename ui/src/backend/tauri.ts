@@ -99,6 +99,7 @@ export const tauri: Door = {
   dataOffers: () => call('data_offers'),
   sourceOf: (task, files) => call('source_of', { task, files }),
   openData: (source, onProgress, signal) => watched(onProgress, signal, (progress) => call('open_data', { source, progress })),
+  dataSummary: (data, language) => call('data_summary', { data, language }),
   rows: (query) => call('rows', { query }),
   dataColumns: (source) => call('data_columns', { source }),
   editRow: (data, edit) => call('edit_row', { data, edit }),

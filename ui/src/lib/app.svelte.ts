@@ -19,10 +19,12 @@ import type {
   RunRow,
   Settings,
   Source,
+  Split,
   Task,
   Theme,
 } from '../backend/types';
 import { words, type Words } from '../words';
+import { isDatabase } from './beside';
 import { formats, type Format } from './format';
 import { Kept } from './kept.svelte';
 import { sameFiles } from './sources';
@@ -79,6 +81,13 @@ export class Importing {
     this.source = source;
     this.fault = fault;
   }
+}
+
+/** A row that is looked for: its text, the part that it stands in, where that is known, and what is expected there, as one line. */
+export interface WantedRow {
+  text: string;
+  split: Split | null;
+  expected: string;
 }
 
 /** How long an undo is offered before a deletion is carried out. */
@@ -148,8 +157,8 @@ export class App {
   /** Token of an account, for models whose source asks for one; kept no longer than the window is open. */
   token = $state('');
   toasts = $state.raw<Toast[]>([]);
-  /** What screens ask of each other: a text to look for in Data. */
-  dataSearch = $state<string | null>(null);
+  /** What screens ask of each other: a row to look for in Data, by what it says and is answered with. */
+  wantedRow = $state.raw<WantedRow | null>(null);
 
   /** What each screen keeps while another one is shown. */
   readonly kept = new Kept();
@@ -225,7 +234,7 @@ export class App {
       this.#settings = settings;
       this.#applySettings();
       this.door.onCommand((command) => this.#obey(command));
-      this.door.onDrop((paths) => this.#dropped(paths));
+      this.door.onDrop((paths) => void this.#dropped(paths));
       this.door.onDrag((over) => (this.dragging = over));
       await Promise.all([this.#load(), this.refreshModels(), this.refreshRuns()]);
       const active = this.active;
@@ -297,18 +306,38 @@ export class App {
 
   setLanguage(language: Language): void {
     this.language = language;
-    this.#save({ language });
+    void this.#save({ language }).then(() => this.#retell());
+  }
+
+  /** What the engine has told in the language before it tells again in this one. */
+  async #retell(): Promise<void> {
+    const language = this.language;
+    void this.#renewed(this.#listDevices());
+    // why a choice could not be measured is found by measuring it
+    if (this.forecastFault !== null) void this.measure();
+    await this.#renewed(
+      (async () => {
+        for (let data = this.data; data !== null; data = this.data) {
+          const told = await this.door.dataSummary(data.id, language);
+          if (this.language !== language) return;
+          // one that has changed meanwhile is asked for again
+          if (this.data !== data) continue;
+          this.data = told;
+          return;
+        }
+      })(),
+    );
   }
 
   setTheme(theme: Theme): void {
     this.theme = theme;
-    this.#save({ theme });
+    void this.#save({ theme });
   }
 
-  #save(change: Partial<Settings>): void {
+  #save(change: Partial<Settings>): Promise<void> {
     this.#settings = { ...this.#settings, ...change };
     this.#paint();
-    this.door.saveSettings(this.#settings).catch((reason: unknown) => this.tell(failure(reason).message, { bad: true }));
+    return this.door.saveSettings(this.#settings).catch((reason: unknown) => void this.tell(failure(reason).message, { bad: true }));
   }
 
   // messages -------------------------------------------------------------------------------------
@@ -363,14 +392,37 @@ export class App {
     }
   }
 
-  #dropped(paths: string[]): void {
-    const path = paths[0];
-    if (!path) return;
-    if (paths.length === 1 || !this.#isData(path)) {
-      void this.openPath(path, true);
+  async #dropped(paths: string[]): Promise<void> {
+    const data = paths.filter((path) => this.#isData(path));
+    const tables = paths.filter((path) => isDatabase(path));
+    // models, packed runs and folders are opened one by one, and what makes one set together
+    for (const path of paths) if (!data.includes(path) && !tables.includes(path)) await this.openPath(path, true);
+    const [first, second] = data;
+    if (first === undefined) {
+      if (tables.length > 0) await this.#openTables(tables);
+    } else if (second === undefined && tables.length === 0) {
+      await this.openPath(first, true);
     } else {
       this.screen = 'data';
-      void this.#openFiles(paths);
+      await this.#openFiles([...data, ...tables]);
+    }
+  }
+
+  /** Tables belong to the questions that are open, or that are about to be. */
+  async #openTables(files: string[]): Promise<void> {
+    this.screen = 'data';
+    const asking = this.importing ?? this.data;
+    if (asking?.source.task !== 'sql') {
+      this.dataFault = this.words.data.tablesAlone(files.map((file) => file.split(/[\\/]/).at(-1) ?? file).join(', '));
+      return;
+    }
+    try {
+      const { schema, database } = await this.door.sourceOf('sql', files);
+      const source = { ...asking.source, ...(schema ? { schema } : {}), ...(database ? { database } : {}) };
+      if (this.importing) this.importing.source = source;
+      else await this.openData(source);
+    } catch (reason) {
+      this.dataFault = failure(reason).message;
     }
   }
 
@@ -399,14 +451,15 @@ export class App {
       return this.takeModel(path);
     }
     if (shown) this.screen = 'data';
-    await this.openData({ task: this.task, ...(data ? { train: path } : { folder: path }) });
+    if (data) await this.openData({ task: this.task, train: path });
+    else await this.#openFiles([path]);
   }
 
   #isData(path: string): boolean {
     return this.can.data_formats.some((format) => path.toLowerCase().endsWith(`.${format}`));
   }
 
-  /** Several files at once are the parts of one set. */
+  /** Several files at once are the parts of one set, and a folder is what its card says. */
   async #openFiles(paths: string[]): Promise<void> {
     try {
       await this.openData(await this.door.sourceOf(this.task, paths));

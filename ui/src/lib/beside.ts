@@ -4,6 +4,11 @@ import type { App } from './app.svelte';
 
 export type Beside = 'schema' | 'database';
 
+/** Whether a file is, by its name, the tables of questions: a script, or a database of SQLite. */
+export function isDatabase(path: string): boolean {
+  return /\.(sql|sqlite3?|db)$/i.test(path);
+}
+
 /** Those that the data of a task may have. */
 export function beside(task: string): readonly Beside[] {
   if (task === 'sql') return ['schema', 'database'];

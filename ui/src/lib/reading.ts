@@ -22,17 +22,15 @@ export function readings(data: FigureData, step: number, words: Words['train'], 
   const at = (points: [number, number | null][]): [number, number | null] | undefined => points.find((p) => p[0] === step);
   const out: Reading[] = [];
   if (data.kind === 'loss') {
-    const loss = data;
-    const [training, smoothed] = [at(loss.training), at(loss.smoothed)];
-    const validation = loss.validation.find((v) => v.step === step);
+    const [training, smoothed] = [at(data.training), at(data.smoothed)];
+    const validation = data.validation.find((v) => v.step === step);
     if (training) out.push({ name: words.training, value: format.exact(training[1]) });
     if (smoothed) out.push({ name: words.smoothed, value: format.exact(smoothed[1]) });
     if (validation) out.push({ name: words.validation, value: format.exact(validation.loss) });
   }
   if (data.kind === 'series') {
-    const series = data;
-    const point = at(series.points);
-    if (point) out.push({ name: series.name, value: `${format.exact(point[1])} ${series.unit}`.trim() });
+    const point = at(data.points);
+    if (point) out.push({ name: data.name, value: `${format.exact(point[1])} ${data.unit}`.trim() });
   }
   if (data.kind === 'curves') {
     for (const curve of data.curves) {

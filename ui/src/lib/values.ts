@@ -22,7 +22,7 @@ export function values(data: FigureData, words: Words, format: Format): string[]
     case 'curves':
       return lines(data.curves.flatMap((c): [string, Line][] => [[c.name, c.training], [`${c.name}, ${t.validation}`, c.validation]]));
     case 'confusion': {
-      const order = data.order ?? data.labels.map((_, i) => i);
+      const { order } = data;
       const name = (i: number): string => data.labels[i] ?? '';
       // answers that are no label stand in a last column
       const columns = [...order, data.labels.length];
@@ -34,6 +34,6 @@ export function values(data: FigureData, words: Words, format: Format): string[]
     case 'map':
       return [];
     default:
-      return data.pointer ? [[r.shown], ...data.pointer.points.map((point) => [point.text])] : [];
+      return [[r.shown], ...data.pointer.points.map((point) => [point.text])];
   }
 }

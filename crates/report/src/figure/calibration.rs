@@ -3,23 +3,16 @@
 use super::axis::Axis;
 use super::canvas::{At, stroke, tint};
 use super::colour::{BLUE, INK, VERMILLION};
-use super::{Figure, opening, point};
+use super::{Figure, Opened, ProbabilityRange, opening, point};
 use crate::text::{Lang, fill};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tasks::score::ReliabilityBin;
 use tasks::score::calibration::CoveragePoint;
 
 /// What leaves the answers of a range of probability: from `from` on, below `to`.
-fn within(from: f64, to: Option<f64>, calibrated: bool) -> Value {
-    let mut range = json!({"from": from});
-    if let Some(to) = to {
-        range["to"] = json!(to);
-    }
-    if calibrated {
-        range["calibrated"] = json!(true);
-    }
-    json!({"probability": range})
+fn within(from: f64, to: Option<f64>, calibrated: bool) -> Opened {
+    Opened { probability: Some(ProbabilityRange { from, to, calibrated: calibrated.then_some(true) }), ..Opened::default() }
 }
 
 /// How far probabilities, `calibrated` ones or those that the model gave, can be taken at their word. The area of a point is
@@ -46,7 +39,7 @@ pub fn reliability(bins: &[ReliabilityBin], calibrated: bool, lang: Lang) -> Fig
             let values = [("confidence", lang.percent(b.confidence)), ("accuracy", lang.percent(b.accuracy)), ("count", lang.integer(b.count as u64))];
             let text = fill(words.alt_reliability_bin, &values.each_ref().map(|(n, v)| (*n, v.as_str())));
             let (from, to) = b.ends();
-            opening(point((x.at(b.confidence), y.at(b.accuracy)), text), within(from, to, calibrated))
+            opening(point((x.at(b.confidence), y.at(b.accuracy)), text), &within(from, to, calibrated))
         })
         .collect();
     let pointer = json!({"along": "nearest", "plot": [left, top, left + side, bottom], "points": points});
@@ -137,7 +130,7 @@ pub fn coverage(curve: &[Covered], calibrated: bool, chosen: Option<CoveragePoin
         .map(|(_, p)| {
             let values = [("share", lang.percent(share(p))), ("accuracy", lang.percent(accuracy(p))), ("probability", lang.percent(p.probability))];
             let text = fill(words.alt_coverage_point, &values.each_ref().map(|(n, v)| (*n, v.as_str())));
-            opening(point((x.at(share(p)), y.at(accuracy(p))), text), within(p.probability, None, calibrated))
+            opening(point((x.at(share(p)), y.at(accuracy(p))), text), &within(p.probability, None, calibrated))
         })
         .collect();
     let thinned: Vec<(f64, f64)> = line.iter().enumerate().filter(|(i, _)| i % stride == 0 || i + 1 == line.len()).map(|(_, p)| *p).collect();

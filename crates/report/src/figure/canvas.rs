@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::sync::Once;
 
 /// Drawing units to a pixel.
-pub(super) const SCALE: f64 = 4.0;
+const SCALE: f64 = 4.0;
 /// The families of SVG figures and of the HTML report, best first.
 pub(crate) const FAMILIES: &str = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif";
 /// The look of series on dark pages: the same hues, lighter.

@@ -1,6 +1,6 @@
 //! Who was taken for whom.
 
-use super::canvas::{At, SCALE, stroke, text_width};
+use super::canvas::{At, stroke, text_width};
 use super::colour::{CELL_RIGHT, CELL_WRONG, INK};
 use super::{Figure, Plot, area, label};
 use crate::text::{Lang, fill};
@@ -228,9 +228,7 @@ pub fn confusion_matrix(confusion: &Confusion, numbers: Cells, lang: Lang) -> Fi
             x += 66.0 + text_width(name, 11.0) + 16.0;
         }
     });
-    let unit = |pixels: f64| (pixels * SCALE).round();
-    let columns = m + usize::from(extra);
-    figure.plot = Some(Plot::Cells { left: unit(left), top: unit(top), cell: cell_side * SCALE, rows: m, columns, gap: gap * SCALE });
+    figure.plot = Some(Plot::Cells { left, top, cell: cell_side, rows: m, columns: m + usize::from(extra), gap });
     figure
 }
 

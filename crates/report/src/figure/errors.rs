@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::canvas::{At, stroke, text_width};
 use super::colour::{BLUE, INK, ORANGE, PURPLE, VERMILLION};
-use super::{Figure, area, label, opening};
+use super::{Figure, MistakeFilter, Opened, area, label, opening};
 use crate::text::{Lang, fill};
 use plotters::style::RGBColor;
 use serde::Serialize;
@@ -130,23 +130,15 @@ pub fn entity_errors(rows: &[Faults], lang: Lang) -> Figure {
     let mut points = Vec::new();
     for (i, (row, (parts, _))) in shown.iter().zip(&bars).enumerate() {
         let at = top + i as f64 * ROW;
-        let opens = |kind: Option<MistakeKind>| {
-            let mut mistake = json!({});
-            if let Some(kind) = kind {
-                mistake["kind"] = json!(kind);
-            }
-            // the first row is of all types
-            if i > 0 {
-                mistake["type"] = json!(row.name);
-            }
-            json!({"mistake": mistake})
-        };
+        // the first row is of all types
+        let entity = (i > 0).then(|| row.name.clone());
+        let opens = |kind: Option<MistakeKind>| Opened { mistake: Some(MistakeFilter { kind, entity: entity.clone() }), ..Opened::default() };
         let whole = area((0.0, at), (left + side, ROW), said[i].clone());
-        points.push(if row.wrong() > 0 { opening(whole, opens(None)) } else { whole });
+        points.push(if row.wrong() > 0 { opening(whole, &opens(None)) } else { whole });
         for part in parts {
             let Some(kind) = part.kind else { continue };
             let text = fill(words.pointer_errors_part, &[("name", names[i].as_str()), ("kind", named(kind)), ("count", &n(part.count))]);
-            points.push(opening(area((part.from, at), (part.width, ROW), text), opens(Some(kind))));
+            points.push(opening(area((part.from, at), (part.width, ROW), text), &opens(Some(kind))));
         }
     }
     let data = json!({

@@ -2,8 +2,8 @@
 //!
 //! Each function takes measured values and gives a [`Figure`]: a picture, the same in words for those who
 //! cannot see it, and the values behind it for programs, with the pixel where each of them stands. Nothing is
-//! measured or judged here. [`canvas`] is what they draw on, [`axis`] their number lines; each other file
-//! draws one kind of picture.
+//! measured or judged here. [`canvas`] is what they draw on, [`axis`] their number lines, [`face`] what a window
+//! reads of them; each other file draws one kind of picture.
 
 mod axis;
 mod bars;
@@ -12,6 +12,7 @@ mod canvas;
 mod comparison;
 mod confusion;
 mod errors;
+mod face;
 mod learning;
 mod lengths;
 mod loss;
@@ -27,6 +28,7 @@ pub use comparison::{Compared, comparison};
 pub(crate) use confusion::pairs;
 pub use confusion::{Cells, confusion_matrix};
 pub use errors::{Faults, entity_errors};
+pub use face::{Along, FigureData, LossCurve, MistakeFilter, Opened, Pointer, PointerPlace, ProbabilityRange, ValidationLoss};
 pub use learning::{Learnt, Series, learning_curve};
 pub use lengths::{Bin, length_histogram};
 pub use loss::loss_curve;
@@ -40,9 +42,10 @@ use crate::text::clean;
 use canvas::Canvas;
 use serde::Serialize;
 use serde_json::{Value, json};
+use ts_rs::TS;
 
 /// A picture with its meaning in words and in values.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Figure {
     /// A whole SVG document without an XML declaration, for the inside of a page ([`Variant::Page`]).
     pub svg: String,
@@ -53,6 +56,7 @@ pub struct Figure {
     /// [left, top, right, bottom] in pixels, `points` the texts with the `x` and `y` of their points, or with
     /// the `x`, `y`, `width` and `height` of their cells; of cells that overlap, the later one lies on top. Where
     /// answers stand behind a point, `opens` is what leaves them of all predictions, for the face that filters these.
+    #[ts(as = "FigureData")]
     pub data: Value,
     /// Width in pixels.
     pub width: f64,
@@ -64,8 +68,8 @@ pub struct Figure {
     canvas: Canvas,
 }
 
-/// Where the data area of a picture lies, in units of its viewBox.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Where the data area of a picture lies, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Plot {
     /// Values over a linear axis.
@@ -110,8 +114,7 @@ impl Figure {
     /// Says where the values over the axis `x` stand, between `top` and `bottom` pixels.
     fn with_axes(mut self, x: &axis::Axis, top: f64, bottom: f64) -> Self {
         let (left, right) = x.ends();
-        let unit = |pixels: f64| (pixels * canvas::SCALE).round();
-        self.plot = Some(Plot::Axes { left: unit(left), right: unit(right), top: unit(top), bottom: unit(bottom), x: x.values() });
+        self.plot = Some(Plot::Axes { left, right, top, bottom, x: x.values() });
         self
     }
 
@@ -144,9 +147,9 @@ pub mod colour {
     pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
     /// Warnings.
     pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
-    /// A third kind of mistake, and labels of a map.
+    /// A third kind of mistake.
     pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
-    /// Labels of a map.
+    /// A fifth series.
     pub const SKY: RGBColor = RGBColor(86, 180, 233);
     /// Cells of right answers; apart from [`BLUE`] because white numbers stand on it.
     pub const CELL_RIGHT: RGBColor = RGBColor(0, 91, 150);
@@ -175,8 +178,8 @@ fn point((x, y): (f64, f64), text: String) -> Value {
 }
 
 /// The same point or area, with what leaves the answers behind it.
-fn opening(mut place: Value, filter: Value) -> Value {
-    place["opens"] = filter;
+fn opening(mut place: Value, opens: &Opened) -> Value {
+    place["opens"] = json!(opens);
     place
 }
 

@@ -2,8 +2,8 @@
 
 use crate::common::{HOSTILE, answers, evaluation, events, keep, labels, noise, step};
 use report::figure::{
-    Bin, Cells, Compared, Covered, Faults, Figure, Learnt, Placed, Plot, Quantity, Series, Variant, class_balance, class_scores, comparison, confusion_matrix,
-    coverage, entity_errors, example_map, learning_curve, length_histogram, loss_curve, loss_curves, quantity, reliability,
+    Bin, Cells, Compared, Covered, Faults, Figure, FigureData, Learnt, Placed, Plot, Quantity, Series, Variant, class_balance, class_scores, comparison,
+    confusion_matrix, coverage, entity_errors, example_map, learning_curve, length_histogram, loss_curve, loss_curves, quantity, reliability,
 };
 use report::text::Lang;
 use roxmltree::{Document, Node};
@@ -35,6 +35,8 @@ fn checked(figure: &Figure) -> Document<'_> {
         assert!(at("y") >= 0.0 && at("y") + at("height") <= figure.height + 0.1, "{point}");
         assert!(!point["text"].as_str().unwrap().is_empty());
     }
+    // a window finds in the values what it reads of them
+    serde_json::from_value::<FigureData>(figure.data.clone()).unwrap_or_else(|e| panic!("{e} in {}", figure.data));
     let inside = |x: f64, y: f64| x >= 0.0 && y >= 0.0 && x <= view[2] && y <= view[3];
     for node in root.children().filter(Node::is_element) {
         match node.tag_name().name() {
@@ -447,21 +449,22 @@ fn a_face_finds_steps_and_cells_where_they_were_drawn() {
     let document = checked(&figure);
     let smoothed = elements(&document, "polyline").into_iter().find(|n| n.attribute("stroke-width") == Some("9")).unwrap();
     let points = smoothed.attribute("points").unwrap();
-    let at = |p: &str| p.split_once(',').unwrap().0.parse::<f64>().unwrap();
-    assert!((at(points.split_whitespace().next().unwrap()) - (left + (right - left) / 450.0)).abs() <= 1.0, "the first step");
-    assert!((at(points.split_whitespace().last().unwrap()) - right).abs() <= 1.0, "the last step");
+    // four units of the drawing to a pixel
+    let at = |p: &str| p.split_once(',').unwrap().0.parse::<f64>().unwrap() / 4.0;
+    assert!((at(points.split_whitespace().next().unwrap()) - (left + (right - left) / 450.0)).abs() <= 0.25, "the first step");
+    assert!((at(points.split_whitespace().last().unwrap()) - right).abs() <= 0.25, "the last step");
 
     let metrics = classification(&labels(12), &answers(12, 600, 0.8, true));
     let figure = confusion_matrix(&metrics.confusion, Cells::Counts, Lang::English);
     let Some(Plot::Cells { left, top, cell, rows: 12, columns: 13, gap }) = figure.plot else { panic!("{:?}", figure.plot) };
     let document = checked(&figure);
-    let drawn: Vec<(f64, f64)> = elements(&document, "rect").into_iter().map(|n| (number(n, "x"), number(n, "y"))).collect();
+    let drawn: Vec<(f64, f64)> = elements(&document, "rect").into_iter().map(|n| (number(n, "x") / 4.0, number(n, "y") / 4.0)).collect();
     let order: Vec<usize> = serde_json::from_value(figure.data["order"].clone()).unwrap();
     for (row, counts) in order.iter().map(|&label| &metrics.confusion.counts[label]).enumerate() {
         for column in (0..13).filter(|&c| counts[order.get(c).copied().unwrap_or(12)] > 0) {
             let wanted = (left + column as f64 * cell + if column == 12 { gap } else { 0.0 }, top + row as f64 * cell);
-            // half a pixel of frame stays free, which is two units
-            assert!(drawn.iter().any(|d| (d.0 - wanted.0 - 2.0).abs() <= 1.0 && (d.1 - wanted.1 - 2.0).abs() <= 1.0), "{row} {column} {wanted:?}");
+            // half a pixel of frame stays free
+            assert!(drawn.iter().any(|d| (d.0 - wanted.0 - 0.5).abs() <= 0.25 && (d.1 - wanted.1 - 0.5).abs() <= 0.25), "{row} {column} {wanted:?}");
         }
     }
 }
@@ -629,6 +632,29 @@ fn a_map_keeps_distances_and_names_the_commonest_labels() {
     for points in [vec![], vec![one.clone()], vec![one.clone(), one], vec![at(f64::MAX, 0.0, "b"), at(f64::MIN, 0.0, "b")]] {
         checked(&example_map(&points, Lang::Italian));
     }
+}
+
+#[test]
+fn twelve_labels_of_a_map_have_looks_of_their_own() {
+    // apart from each other, so that every name has room
+    let cloud = |l: usize| {
+        (0..10).map(move |i| Placed {
+            x: (l % 4) as f64 * 9.0 + noise(10 * l + i),
+            y: (l / 4) as f64 * 9.0 + noise(7919 + 10 * l + i),
+            label: format!("label {l:02}"),
+            ..Placed::default()
+        })
+    };
+    let figure = example_map(&(0..14).flat_map(cloud).collect::<Vec<_>>(), Lang::English);
+    keep("map-of-many.svg", &figure.svg);
+    let document = checked(&figure);
+    let of = |shape: &str, colour: &str| elements(&document, shape).iter().filter(|n| n.attribute("fill") == Some(colour)).count();
+    for colour in ["#0072B2", "#D55E00", "#009E73", "#E69F00"] {
+        // a point that is no dot stands before its name, too
+        assert_eq!((of("circle", colour), of("polygon", colour), of("rect", colour)), (10, 11, 11), "{colour}");
+    }
+    // the others share one
+    assert_eq!(of("circle", "currentColor"), 20);
 }
 
 /// The same examples, each fifth answered wrongly, with hostile texts.

@@ -14,6 +14,10 @@ split?: Split,
  */
 label?: string, 
 /**
+ * Only those that say exactly this.
+ */
+text?: string, 
+/**
  * Only those that this finding concerns, by its place in the summary.
  */
 finding?: number, 
