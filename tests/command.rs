@@ -61,6 +61,31 @@ impl Bench {
         self.command(args).output().expect("the command runs")
     }
 
+    /// [`Bench::run`] of a training into a folder, and a folder with the checkpoints that it had meanwhile: when it is completed it
+    /// has none.
+    fn run_watched(&self, args: &[&str], out: &str) -> (Output, PathBuf) {
+        let kept = self.path(&format!("{out}-checkpoints"));
+        std::fs::create_dir(&kept).expect("made");
+        let keep = || {
+            for file in train::checkpoint::list(&self.path(out).join("checkpoints")) {
+                let copy = kept.join(file.file_name().expect("a name"));
+                if !copy.exists() {
+                    // one that was superseded meanwhile is not missed
+                    let _ = std::fs::copy(&file, &copy);
+                }
+            }
+        };
+        let output = std::thread::scope(|scope| {
+            let running = scope.spawn(|| self.run(args));
+            while !running.is_finished() {
+                keep();
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            running.join().expect("the command runs")
+        });
+        (output, kept)
+    }
+
     /// Arguments of a short training of the tiny model.
     fn train<'a>(&self, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let model = Box::leak(tiny().display().to_string().into_boxed_str());
@@ -122,7 +147,7 @@ fn a_run_by_each_method_leaves_a_whole_folder_that_can_be_used() {
         let events: Vec<serde_json::Value> = text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("every line is JSON")).collect();
         let kinds: Vec<&str> = events.iter().filter_map(|e| e["type"].as_str()).collect();
         assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("started", "completed"));
-        for kind in ["step", "evaluation", "checkpoint", "forecast", "scored"] {
+        for kind in ["step", "evaluation", "checkpoint", "forecast", "answering", "scored"] {
             assert!(kinds.contains(&kind), "{method}: no {kind} in {kinds:?}");
         }
         // the same few examples are answered at every evaluation, for a person to see it learn
@@ -457,7 +482,6 @@ fn a_custom_task_is_held_to_a_json_schema() {
         let args = ["train", "--task", "custom", "--data", ".", "--model", &model, "--out", out, "--json", "--set", "epochs=1", "--set", "answer_tokens=400"];
         args.iter().chain(more).map(|arg| (*arg).to_string()).collect()
     };
-    let run = |args: &[String]| b.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
     let scored = |args: &[&str]| -> serde_json::Value {
         let out = b.run(args);
         serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{args:?}: {e}: {}", text(&out.stderr)))
@@ -481,7 +505,8 @@ fn a_custom_task_is_held_to_a_json_schema() {
     let checked = b.run(&["data", "check", ".", "--task", "custom", "--schema", "unique.json"]);
     assert!(checked.status.code() == Some(1) && text(&checked.stderr).contains("uniqueItems"), "{}", text(&checked.stderr));
 
-    let out = run(&train("out", &[]));
+    let args = train("out", &[]);
+    let (out, checkpoints) = b.run_watched(&args.iter().map(String::as_str).collect::<Vec<_>>(), "out");
     assert!(out.status.success(), "{}", text(&out.stderr));
     assert!(!text(&out.stdout).contains("JSON schema"), "every row fits: {}", text(&out.stdout));
     let result = json(&b.path("out/result.json"));
@@ -495,8 +520,8 @@ fn a_custom_task_is_held_to_a_json_schema() {
     assert!(std::fs::read_to_string(b.path("report/report.md")).expect("a report").contains("Fits the schema"));
 
     // what was cut off before its result goes on under the same schema, and under no other
-    let cut = || std::fs::remove_file(b.path("out/result.json")).expect("removed");
-    cut();
+    std::fs::remove_file(b.path("out/result.json")).expect("removed");
+    std::fs::rename(checkpoints, b.path("out/checkpoints")).expect("moved");
     b.write("answer.json", schema.replace("refund", "return").as_bytes());
     let refused = b.run(&["resume", "out"]);
     assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("answer.json has changed"), "{}", text(&refused.stderr));
@@ -1584,8 +1609,9 @@ fn what_a_run_costs_is_told_before_it_and_nothing_is_written() {
         let out = b.run(&b.train("out", &[&method[..], &["--forecast", "--json"]].concat()));
         let forecast: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)));
         let foretold = forecast["checkpoint_bytes"].as_f64().expect("bytes");
-        assert!(b.run(&b.train(&folder, &method)).status.success());
-        let newest = train::checkpoint::list(&b.path(&folder).join("checkpoints")).remove(0);
+        let (out, kept) = b.run_watched(&b.train(&folder, &method), &folder);
+        assert!(out.status.success() && !b.path(&folder).join("checkpoints").exists());
+        let newest = train::checkpoint::list(&kept).remove(0);
         let real = std::fs::metadata(&newest).expect("a checkpoint").len() as f64;
         // the file has a header with names
         assert!(real > foretold && real < 1.1 * foretold, "{folder}: {foretold} foretold, {real}");
@@ -1706,13 +1732,16 @@ fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     std::fs::remove_dir_all(b.path("study/head-all-seed1")).expect("removed");
     assert!(b.run(&args).status.success());
     assert_eq!(std::fs::read(b.path("study/head-4-seed0/result.json")).expect("a result"), kept);
-    // what was asked otherwise is not answered by what is there: a recipe that says something else, another device, other rows
+    // what was asked otherwise is not answered by what is there: a recipe that says something else, other rows; where it is computed is
+    // no other question
     let recipe = std::fs::read_to_string(root().join("assets/recipes/intent.toml")).expect("the recipe");
     b.write("mine.toml", recipe.as_bytes());
     let with = |more: &[&'static str]| b.run(&[&args[..], more].concat());
-    assert!(with(&["--recipe", "mine.toml"]).status.success(), "the same settings in a file are the same");
+    for same in [&["--recipe", "mine.toml"][..], &["--device", "cpu"]] {
+        assert!(with(same).status.success(), "{same:?}");
+    }
     b.write("mine.toml", recipe.replace("weight_decay = 0.01", "weight_decay = 0.02").as_bytes());
-    for more in [&["--recipe", "mine.toml"][..], &["--set", "rank=3"], &["--device", "cpu"]] {
+    for more in [&["--recipe", "mine.toml"][..], &["--set", "rank=3"]] {
         let refused = with(more);
         assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("other settings"), "{more:?}: {}", text(&refused.stderr));
     }

@@ -406,6 +406,9 @@ fn a_loss_that_runs_away_is_rolled_back_and_recovers() {
     let mut seen = Seen::by(best_at_fifteen);
     let outcome = run(&model, with_head(&model, CLASSES, 0.0), &examples, &settings(), &mut seen).expect("ends");
     assert_eq!(seen.health(), [(23, Some(Symptom::Diverging), Remedy::HalveRate), (33, None, Remedy::None)]);
+    let back =
+        |e: &Event| if let Event::Health { back_to: Some(to), message, .. } = e { Some((*to, message.ends_with("It goes on from step 20."))) } else { None };
+    assert_eq!(seen.events.iter().filter_map(back).collect::<Vec<_>>(), [(20, true)]);
     let steps: Vec<usize> = seen.steps().map(|(step, _)| step).collect();
     assert_eq!(steps[22..25], [23, 21, 22], "back to the state validated at step 20");
     assert_eq!((outcome.progress.rate, outcome.progress.steps), (0.5, 40));
@@ -503,6 +506,12 @@ fn answers_that_are_all_alike_or_empty_are_told_once() {
         run(&model, with_head(&model, CLASSES, 0.0), &classed(40), &Settings { epochs: 2, ..settings() }, &mut seen).expect("ends");
         assert_eq!(seen.health(), [(45, Some(symptom), Remedy::None)], "the first epoch proves nothing");
     }
+    // that it is over is told, too, and where they are alike again, that is told again
+    let passes: Judge = |before, _| Validation { collapsed: (10..12).contains(&before) || before == 14, ..plain(0.0) };
+    let mut seen = Seen::by(passes);
+    run(&model, with_head(&model, CLASSES, 0.0), &classed(40), &Settings { epochs: 2, ..settings() }, &mut seen).expect("ends");
+    let collapse = Some(Symptom::Collapse);
+    assert_eq!(seen.health(), [(50, collapse, Remedy::None), (60, None, Remedy::None), (70, collapse, Remedy::None), (75, None, Remedy::None)]);
 }
 
 #[test]
@@ -662,7 +671,10 @@ fn a_batch_with_far_fewer_targets_than_the_others_is_told() {
         .find(|(_, step)| *step >= 20)
         .expect("some are late");
     let (failed, health) = told(&examples);
-    assert_eq!((failed, health), (None, vec![(step + 1, Some(Symptom::FewTargets), Remedy::None)]));
+    // one batch is soon over, where there are steps enough left to tell
+    let over = (step + 11 <= 40).then_some((step + 11, None, Remedy::None));
+    let expected: Vec<_> = std::iter::once((step + 1, Some(Symptom::FewTargets), Remedy::None)).chain(over).collect();
+    assert_eq!((failed, health), (None, expected));
 }
 
 /// A model that has learned to end the text at once is seen to answer nothing, in one pass over the answers that it should give.

@@ -72,6 +72,15 @@ impl Desk {
     }
 }
 
+/// Copies something by a button and sees that this succeeds. Mostly it is fetched first, and then it is no answer to a click any more,
+/// without which a web view lets nothing be copied by itself.
+fn copies(window: &Window, selector: &str, name: &str) {
+    window.wait("no message", "return document.querySelector('.toast') === null", &[]);
+    window.click(selector, name);
+    let told = window.wait("a message", "return document.querySelector('.toast p')?.innerText ?? null", &[]);
+    assert_eq!(told, "Copied", "{name}");
+}
+
 /// Where pictures of the window are kept.
 fn picture(window: &Window, name: &str) {
     window.picture(&root().join("target/pictures").join(format!("{name}.png")));
@@ -106,6 +115,7 @@ fn from_three_choices_to_a_report() {
     window.shows("1 of 12 rows");
     window.click("[role=row][aria-rowindex='2']", "");
     window.wait("the microscope", "return document.querySelectorAll('.tokens li').length > 2", &[]);
+    copies(&window, "main button", "Copy these rows as TSV");
 
     window.click("nav button", "Try");
     window.click("main textarea, main input[type=text]", "");
@@ -114,6 +124,18 @@ fn from_three_choices_to_a_report() {
     window.shows("After training");
     window.wait("both answers", "return (document.querySelector('main').innerText.match(/% sure/g) ?? []).length >= 2", &[]);
     picture(&window, "try");
+    copies(&window, "nav button", "Copy diagnostics");
+    window.click("main textarea", "");
+    let before = window.script("return document.querySelector('main textarea').value", &[]);
+    window.control('v');
+    let pasted = "const [before, done] = arguments, field = document.querySelector('main textarea'), began = Date.now(); \
+        const look = () => field.value !== before || Date.now() - began > 3000 ? done(field.value) : setTimeout(look, 50); look()";
+    let after = window.later(pasted, std::slice::from_ref(&before));
+    if after == before {
+        eprintln!("SKIPPED: the driver does not paste, so what was copied is not looked at");
+    } else {
+        assert!(after.as_str().is_some_and(|text| text.contains("Lapidary ") && text.contains("web view ")), "{after}");
+    }
 
     window.click("nav button", "Report");
     window.wait("the report", "return (document.querySelector('iframe')?.srcdoc ?? '').includes('<svg')", &[]);
@@ -122,6 +144,7 @@ fn from_three_choices_to_a_report() {
     let runs = window.ask("runs", &json!({})).expect("runs");
     assert_eq!((runs[0]["status"].as_str(), runs[0]["model"].as_str()), (Some("completed"), Some("tiny")), "{runs}");
     let run = runs[0]["path"].as_str().expect("a folder");
+    assert!(runs[0]["bytes"].as_u64() > Some(0) && !Path::new(run).join("checkpoints").exists(), "{runs}");
     let wanted = json!({"run": run, "formats": ["html", "pdf"], "folder": run, "language": "it", "without": ["cite"], "progress": UNHEARD});
     let written = window.ask("export_report", &wanted).expect("written");
     // a folder of its own, which a second report leaves as it is
@@ -223,16 +246,42 @@ fn a_folder_that_is_dropped_is_a_model_if_it_holds_one() {
     assert_eq!((models[0]["name"].as_str(), models[0]["path"].as_str()), (Some("tiny"), tiny().canonicalize().expect("there").to_str()), "{models}");
 }
 
-/// Asks for a run that does not end while a test looks at it.
+/// A run that does not end while a test looks at it.
+fn long(desk: &Desk, model: &str) -> serde_json::Value {
+    let data = json!({"task": "intent", "folder": desk.path("datasets/parcels")});
+    json!({"data": data, "model": model, "method": "completion", "device": "cpu", "seed": 1, "set": ["epochs=20000", "batch=4"]})
+}
+
+/// Asks for [`long`].
 fn start_long(desk: &Desk, window: &Window) -> String {
     start_long_with(desk, window, "tiny")
 }
 
 /// As [`start_long`], with a model of choice.
 fn start_long_with(desk: &Desk, window: &Window, model: &str) -> String {
-    let data = json!({"task": "intent", "folder": desk.path("datasets/parcels")});
-    let request = json!({"data": data, "model": model, "method": "completion", "device": "cpu", "seed": 1, "set": ["epochs=20000", "batch=4"]});
-    window.ask("start_run", &json!({"request": request})).expect("started").as_str().expect("a folder").into()
+    window.ask("start_run", &json!({"request": long(desk, model)})).expect("started").as_str().expect("a folder").into()
+}
+
+#[test]
+fn a_start_that_is_stopped_leaves_nothing_and_the_next_one_begins() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = desk.open();
+    window.shows("8 messages, 2 intents");
+    let stopped = "const [request, done] = arguments, ask = window.__TAURI_INTERNALS__.invoke; \
+        const stop = setInterval(() => ask('cancel_start', {}), 2); const end = value => { clearInterval(stop); done(value); }; \
+        ask('start_run', {request}).then(run => end({run}), failure => end({failure: failure.message}))";
+    let ended = window.later(stopped, &[long(&desk, "tiny")]);
+    assert!(ended["failure"].as_str().is_some_and(|why| why.contains("stopped before it began")), "{ended}");
+    assert_eq!(window.ask("runs", &json!({})).expect("runs"), json!([]));
+    assert!(std::fs::read_dir(desk.path("home/runs")).is_ok_and(|mut runs| runs.next().is_none()) || !desk.path("home/runs").exists());
+    // as a person does it: a run, its end, and the end of its measuring if there is still some
+    window.click("label.choice", "tiny");
+    window.click("main button", "Start");
+    window.click("main button", "See the result");
+    window.shows("on 2 examples of the test set");
 }
 
 /// Rows of BANKING77, which nobody here wrote and which lie beside the repository where it is developed, with the column

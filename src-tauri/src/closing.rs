@@ -1,24 +1,42 @@
 //! What becomes of a training when the window closes: the person decides. The training lives in this process, so the
 //! window only hides until it has ended; another start of Lapidary shows it again.
 
-use crate::shell::Shell;
+use crate::shell::{self, Shell};
 use crate::words;
 use lab::view::RunStatus;
 use std::path::PathBuf;
 use std::time::Duration;
-use tauri::{AppHandle, CloseRequestApi, Manager, Window};
+use tauri::{AppHandle, CloseRequestApi, ExitRequestApi, Manager, Webview, Window};
 use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind, MessageDialogResult};
 
 /// Lets the window close, or asks first if a run is being trained and does not wait.
 pub fn requested(window: &Window, api: &CloseRequestApi) {
-    let shell = window.state::<Shell>();
-    let run = match shell.desk.at_work() {
-        Some((run, RunStatus::Running)) => run,
-        // a run that waits is wholly on disk: the next start offers to go on with it
-        _ => return,
-    };
-    api.prevent_close();
-    let words = words::of(shell.language());
+    if let Some(run) = trained(window.app_handle()) {
+        api.prevent_close();
+        ask(window, run);
+    }
+}
+
+/// As [`requested`], where the whole program is to end and not by its window: from the Dock, for instance.
+pub fn exiting(app: &AppHandle, api: &ExitRequestApi) {
+    // without a window there is nobody to ask
+    if let (Some(run), Some(window)) = (trained(app), app.get_webview_window(crate::MAIN)) {
+        api.prevent_exit();
+        // it may be hidden behind a training, and the question stands before it
+        shell::show(app);
+        let view: &Webview = window.as_ref();
+        ask(&view.window(), run);
+    }
+}
+
+/// The run that is being trained, or made ready for it, and does not wait. One that waits is wholly on disk: the next start offers to
+/// go on with it.
+fn trained(app: &AppHandle) -> Option<PathBuf> {
+    app.state::<Shell>().desk.at_work().filter(|(_, status)| *status == RunStatus::Running).map(|(run, _)| run)
+}
+
+fn ask(window: &Window, run: PathBuf) {
+    let words = words::of(window.state::<Shell>().language());
     let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy().into_owned();
     let window = window.clone();
     window

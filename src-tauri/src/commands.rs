@@ -75,6 +75,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         forecast,
         cancel_forecast,
         start_run,
+        cancel_start,
         pause_run,
         resume_run,
         stop_run,
@@ -574,6 +575,11 @@ async fn start_run(shell: State<'_, Shell>, request: RunRequest) -> Answer<PathB
 }
 
 #[tauri::command]
+fn cancel_start(shell: State<'_, Shell>) {
+    shell.desk.cancel_start();
+}
+
+#[tauri::command]
 async fn forecast(shell: State<'_, Shell>, request: RunRequest) -> Answer<Forecast> {
     check(&shell, &request)?;
     let desk = shell.desk.clone();
@@ -662,6 +668,8 @@ async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: 
                 }
                 Err(e) => {
                     shell.log.line(&format!("subscribe: {e}"));
+                    // a page that has gone away need not know
+                    let _ = channel.send(EventBatch { run, from: next, events: Vec::new(), fault: Some(e.to_string()) });
                     break;
                 }
             }

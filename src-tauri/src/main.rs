@@ -2,10 +2,11 @@
 //!
 //! [`commands`] are what the page can ask (each a few lines that call `lab`), [`grants`] the files that a person let it
 //! touch, [`closing`] what becomes of a training when the window closes, [`menu`] the menu with its shortcuts,
-//! [`links`] where links lead, [`words`] what the shell itself says, [`log`] the log file. The page lies in `ui/`; what it calls is in
-//! `ui/src/backend/door.ts`.
+//! [`links`] where links lead, [`words`] what the shell itself says, [`log`] the log file, [`apology`] what is told where there is no
+//! window. The page lies in `ui/`; what it calls is in `ui/src/backend/door.ts`.
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
+mod apology;
 mod closing;
 mod commands;
 mod grants;
@@ -19,7 +20,7 @@ use say::{Language, say};
 use shell::Shell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tauri::{Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+use tauri::{Manager, RunEvent, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
 /// Training allocates and frees the same few sizes over and over, which mimalloc keeps at hand
 /// instead of returning them to the system.
@@ -38,6 +39,8 @@ fn main() -> ExitCode {
     if called(std::env::args_os().next().as_deref()) == Some(COMMAND.into()) {
         return lapidary::main();
     }
+    #[cfg(target_os = "linux")]
+    draw_surely();
     lab::background::workers_step_back();
     let folder = std::env::current_dir().unwrap_or_default();
     let (home, paths) = arguments(std::env::args_os().skip(1).map(PathBuf::from), &folder);
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
     let shell = match lab::Home::open(home.as_deref()) {
         Ok(home) => Shell::new(home),
         Err(e) => {
-            eprintln!("{e}");
+            apology::tell(&e.to_string());
             return ExitCode::FAILURE;
         }
     };
@@ -54,9 +57,22 @@ fn main() -> ExitCode {
     match run(shell, paths) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("{}", say!("the window cannot be opened: {e}", "la finestra non si può aprire: {e}"));
+            apology::tell(&say!("the window cannot be opened: {e}", "la finestra non si può aprire: {e}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// With NVIDIA's driver the web view's fast way to the screen may leave the window blank; the slower one does not. Whoever has said
+/// how it is to be drawn knows better.
+#[cfg(target_os = "linux")]
+fn draw_surely() {
+    const SLOWER: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+    let nvidia = ["/proc/driver/nvidia", "/sys/module/nvidia"].iter().any(|path| Path::new(path).exists());
+    if nvidia && std::env::var_os(SLOWER).is_none() {
+        // SAFETY: nobody else reads or writes the environment meanwhile: no other thread has been started yet, and GTK, which reads it
+        // by itself, is started later.
+        unsafe { std::env::set_var(SLOWER, "1") };
     }
 }
 
@@ -113,6 +129,9 @@ fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
                 .title("Lapidary")
                 .inner_size(1280.0, 800.0)
                 .min_inner_size(900.0, 600.0)
+                // what is copied is mostly fetched first, and then it is no answer to a click any more, without which the web view
+                // would let nothing be copied
+                .enable_clipboard_access()
                 .on_navigation(links::inside)
                 .on_new_window(|url, _| {
                     links::outside(&url);
@@ -121,7 +140,22 @@ fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
                 .build()?;
             Ok(())
         })
-        .run(tauri::generate_context!())
+        .build(tauri::generate_context!())?
+        .run(|app, event| match event {
+            RunEvent::ExitRequested { code: None, api, .. } => closing::exiting(app, &api),
+            #[cfg(target_os = "macos")]
+            RunEvent::Opened { urls } => {
+                // as good as named on a command line
+                app.state::<Shell>().offer(urls.iter().filter_map(|url| url.to_file_path().ok()).collect());
+                shell::deliver(app);
+                shell::show(app);
+            }
+            // a second start, which elsewhere shows the first one, is no process of its own here
+            #[cfg(target_os = "macos")]
+            RunEvent::Reopen { .. } => shell::show(app),
+            _ => {}
+        });
+    Ok(())
 }
 
 /// What the window remembers of itself.

@@ -42,6 +42,9 @@ pub enum Key {
     Right,
 }
 
+/// The Control key, which is held while another one is pressed.
+const CONTROL: char = '\u{e009}';
+
 impl Key {
     fn code(self) -> char {
         match self {
@@ -261,6 +264,17 @@ impl Window {
     /// Presses a key.
     pub fn press(&self, key: Key) {
         self.types(&key.code().to_string());
+    }
+
+    /// Presses a letter together with the Control key.
+    ///
+    /// # Panics
+    /// If the driver refuses.
+    pub fn control(&self, letter: char) {
+        let key = |kind: &str, value: char| json!({"type": kind, "value": value.to_string()});
+        let actions = [("keyDown", CONTROL), ("keyDown", letter), ("keyUp", letter), ("keyUp", CONTROL)].map(|(kind, value)| key(kind, value));
+        let outcome = self.post("/actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
+        assert!(outcome.is_null(), "Control and {letter} cannot be pressed: {outcome}");
     }
 
     /// What axe-core, of the user interface's own packages, finds wrong with the page: contrast, names, roles, order.

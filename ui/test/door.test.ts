@@ -14,6 +14,8 @@ import { Story } from '../src/lib/story.svelte';
 import { words } from '../src/words';
 
 const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
+/** Nobody ends what is begun with it. */
+const SIGNAL = new AbortController().signal;
 const EVENTS = head.events as TrainEvent[];
 
 /** Events as they were recorded, before there were samples; the double adds those. */
@@ -76,11 +78,65 @@ describe('a story', () => {
     expect(asked).toEqual([2]);
   });
 
-  it('tells the time left from the forecast', () => {
+  it('says why no more will come of it', () => {
     const story = new Story('r', quiet, 'en');
-    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === 30) + 1) });
-    // 299 s for the 57 steps after the third
-    expect(story.remaining).toBeCloseTo((299.152415202 * 30) / 57, 6);
+    story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 5) });
+    expect(story.fault).toBeNull();
+    story.take({ run: 'r', from: 5, events: [], fault: 'events.jsonl:6: is no event' });
+    expect([story.fault, story.next]).toEqual(['events.jsonl:6: is no event', 5]);
+  });
+
+  it('tells the time left by how long steps take, and what was measured of the scoring', () => {
+    const story = new Story('r', quiet, 'en');
+    const upTo = (step: number): TrainEvent[] => EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === step) + 1);
+    story.take({ run: 'r', from: 0, events: upTo(2) });
+    expect(story.remaining).toBeNull();
+    story.take({ run: 'r', from: 0, events: upTo(30) });
+    // 299 s were foretold for the 57 steps after the third
+    const steps = story.remaining ?? 0;
+    expect(Math.abs(steps / ((299.152415202 * 30) / 57) - 1)).toBeLessThan(0.5);
+    // from here on steps take a second
+    const last = EVENTS.findLast((e) => e.type === 'step');
+    const slow = Array.from({ length: 100 }, () => ({ ...last, step: 30, tokens: 700, tokens_per_second: 700 }) as TrainEvent);
+    story.take({ run: 'r', from: story.next, events: slow });
+    expect(story.remaining).toBeCloseTo(30, 1);
+    story.scoring = 500;
+    expect(story.remaining).toBeCloseTo(530, 1);
+    expect(story.share).toBe(0.5);
+  });
+
+  it('tells the time left of answers by how long they take, and of those that follow by what was measured', () => {
+    const story = new Story('r', quiet, 'en');
+    const answering = (system: string, done: number, of: number, seconds: number): void =>
+      story.take({ run: 'r', from: story.next, events: [{ type: 'answering', system, done, of, seconds }] });
+    answering('model', 0, 156, 0);
+    expect([story.remaining, story.partly, story.share]).toEqual([null, true, 0]);
+    answering('model', 39, 156, 13);
+    expect([story.remaining, story.share]).toEqual([39, 0.25]);
+    story.scoring = 300;
+    expect([story.remaining, story.partly]).toEqual([287, false]);
+    answering('model', 156, 156, 50);
+    answering('untuned', 10, 100, 40);
+    // slower than was measured
+    expect(story.remaining).toBe(360);
+    // one that is taken up again has no answers yet, and how many there are is no step
+    story.take({ run: 'r', from: story.next, events: [{ type: 'resumed', step: 40 }] });
+    expect([story.answering, story.remaining, story.past.map(({ event }) => event.type)]).toEqual([null, null, ['resumed']]);
+  });
+
+  it('that was told to stop measures what it has, which can be stopped again', () => {
+    const story = new Story('r', quiet, 'en');
+    const answering = (done: number): TrainEvent => ({ type: 'answering', system: 'model', done, of: 156, seconds: done });
+    story.scoring = 1000;
+    story.asked = 'stop';
+    story.take({ run: 'r', from: 0, events: [answering(0)] });
+    expect([story.asked, story.stopped]).toEqual([null, true]);
+    story.asked = 'stop';
+    story.take({ run: 'r', from: 1, events: [answering(16)] });
+    // nobody else is asked
+    expect([story.asked, story.remaining]).toEqual(['stop', 140]);
+    story.take({ run: 'r', from: 2, events: [{ type: 'completed', step: 30, status: 'stopped', seconds: 9, metrics: {} }] });
+    expect([story.asked, story.answering, story.stopped]).toEqual([null, null, false]);
   });
 
   it('keeps the last word on health, and goes on after a resume', () => {
@@ -131,7 +187,7 @@ describe('a story', () => {
 describe('the double', () => {
   it('gives all events in order, from any number on, and to a window that comes late', async () => {
     const door = new Double({ pace: 0 });
-    const run = await door.startRun(REQUEST);
+    const run = await door.startRun(REQUEST, SIGNAL);
     const early: EventBatch[] = [];
     await door.subscribe(run, 0, 'en', (batch) => early.push(batch));
     await vi.waitFor(() => expect(early.flatMap((b) => b.events).at(-1)?.type).toBe('completed'), { timeout: 30_000 });
@@ -149,10 +205,10 @@ describe('the double', () => {
 
   it('pauses and goes on', async () => {
     const door = new Double({ pace: 5 });
-    const run = await door.startRun(REQUEST);
+    const run = await door.startRun(REQUEST, SIGNAL);
     await door.pauseRun(run);
     expect((await door.runs())[0]?.status).toBe('paused');
-    await door.resumeRun(run);
+    await door.resumeRun(run, undefined, SIGNAL);
     await vi.waitFor(async () => expect((await door.runs())[0]?.status).toBe('completed'), { timeout: 30_000 });
   });
 
@@ -172,7 +228,7 @@ describe('the double', () => {
 
   it('fails with a plain line', async () => {
     await expect(new Double().openData({ task: '', folder: 'nowhere' }, () => undefined, new AbortController().signal)).rejects.toEqual({ message: 'nowhere: no such file; check the path' });
-    await expect(new Double({ first: true }).startRun(REQUEST)).rejects.toMatchObject({ message: expect.stringContaining('get it first') as string });
+    await expect(new Double({ first: true }).startRun(REQUEST, SIGNAL)).rejects.toMatchObject({ message: expect.stringContaining('get it first') as string });
   });
 });
 
@@ -219,7 +275,7 @@ describe('the door with Tauri behind it', () => {
     });
     await tauri.capabilities();
     await tauri.dataColumns({ task: 'intent', folder: 'f' });
-    await tauri.startRun(REQUEST);
+    await tauri.startRun(REQUEST, SIGNAL);
     await tauri.predictions('r', { right: false }, 0, 50, 'it');
     await tauri.reportPage('r', 'it', ['cite']);
     expect(calls).toEqual([
@@ -239,6 +295,25 @@ describe('the door with Tauri behind it', () => {
     expect(failure({ message: 'x' })).toEqual({ message: 'x' });
     expect(failure(new Error('y'))).toEqual({ message: 'y' });
     expect(failure(42)).toEqual({ message: '42' });
+  });
+
+  it('ends a start and a going on when asked, as long as nothing has come of them', async () => {
+    const calls: string[] = [];
+    mockIPC((command) => {
+      calls.push(command);
+      return command === 'cancel_start' ? null : new Promise((done) => setTimeout(done, 20));
+    });
+    const works: ((signal: AbortSignal) => Promise<unknown>)[] = [(signal) => tauri.startRun(REQUEST, signal), (signal) => tauri.resumeRun('r', undefined, signal)];
+    for (const work of works) {
+      const abort = new AbortController();
+      const working = work(abort.signal);
+      abort.abort();
+      await working;
+    }
+    const over = new AbortController();
+    await tauri.startRun(REQUEST, over.signal);
+    over.abort();
+    expect(calls).toEqual(['start_run', 'cancel_start', 'resume_run', 'cancel_start', 'start_run']);
   });
 
   it('cancels a download when asked', async () => {

@@ -192,7 +192,7 @@ describe('the rows that are drawn', () => {
 
 describe('what happened to a run', () => {
   const events = head.events as TrainEvent[];
-  const past = events.flatMap((event) => (event.type === 'step' ? [] : [{ at: 'step' in event ? event.step : 0, event }]));
+  const past = events.flatMap((event) => (event.type === 'step' || event.type === 'answering' ? [] : [{ at: 'step' in event ? event.step : 0, event }]));
 
   it('is told event by event, with every number, in both languages', () => {
     const lines = happened(past, words.en, formats.en);
@@ -353,7 +353,7 @@ describe('scores', () => {
 describe('comparing', () => {
   const recorded = [head, completion].map((r, i): Run => {
     const run = { run: r.run, result: r.result } as unknown as Run;
-    return { ...run, row: { path: `r${i}`, name: `r${i}`, task: 'intent', method: r.run.method, status: 'completed', accuracy: 0, started: '', model: '', data: '' } };
+    return { ...run, row: { path: `r${i}`, name: `r${i}`, task: 'intent', method: r.run.method, status: 'completed', accuracy: 0, started: '', model: '', data: '', bytes: 0 } };
   });
 
   it('marks what differs and who leads', () => {

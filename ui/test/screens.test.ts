@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
 import { Double, type DoubleOptions } from '../src/backend/double';
-import { App, SCREENS } from '../src/lib/app.svelte';
+import { App, SCREENS, Work } from '../src/lib/app.svelte';
 import { tellUnhandled } from '../src/lib/unhandled';
 import { words } from '../src/words';
 
@@ -315,6 +315,74 @@ describe('a run', () => {
     expect(app.screen).toBe('results');
   });
 
+  it('that is being started can be stopped, and is not forgotten where the screen is left', async () => {
+    const { app, door } = await open();
+    await screen.findByText(/about .* of memory$/);
+    const start = door.startRun.bind(door);
+    let begin: () => void = () => undefined;
+    door.startRun = (request, signal) =>
+      new Promise((resolve, reject) => {
+        begin = () => void start(request, signal).then(resolve, reject);
+        signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'stopped before it began' })));
+      });
+    await click(startButton());
+    await screen.findByText(words.en.start.starting);
+    await go('Models');
+    await go('Start');
+    expect(startButton().disabled).toBe(true);
+    screen.getByText(words.en.start.starting);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    expect([app.startFault, app.toasts, screen.queryByRole('alert')]).toEqual([null, [], null]);
+    // whoever has gone elsewhere is told, and stays there
+    await click(startButton());
+    await screen.findByText(words.en.start.starting);
+    await go('Models');
+    begin();
+    await screen.findByText(words.en.start.begun);
+    expect(app.screen).toBe('models');
+    await click(screen.getByRole('button', { name: words.en.start.toRun }));
+    expect([app.screen, app.selected]).toEqual(['train', 'runs/run-1']);
+  });
+
+  it('that is being taken up again can be left as it was', async () => {
+    const { app, door } = await open({ cutOffAt: 30 });
+    await screen.findByText(/about .* of memory$/);
+    door.resumeRun = (_run, _device, signal) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'stopped before it began' }))));
+    await click((await screen.findAllByRole('button', { name: 'Go on with cut-off' }))[0] as HTMLElement);
+    await screen.findByText(words.en.train.preparing);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(app.resuming).toBeNull());
+    await screen.findByText(/^Cut off\. It goes on from step/);
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
+  it('that is being measured does not wait, and the measuring can be stopped', async () => {
+    const { app, door } = await open({ pace: 100 });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step \d+ of 60$/);
+    let stops = 0;
+    door.stopRun = () => {
+      stops += 1;
+      return Promise.resolve();
+    };
+    await click(screen.getByRole('button', { name: words.en.train.stop }));
+    expect((await screen.findByRole<HTMLButtonElement>('button', { name: words.en.train.stopping })).disabled).toBe(true);
+    const story = app.story('runs/run-1');
+    story.take({ run: 'runs/run-1', from: story.next, events: [{ type: 'answering', system: 'model', done: 16, of: 156, seconds: 8 }] });
+    await screen.findByText(words.en.train.answers('This run', 16, 156));
+    screen.getByText(words.en.train.left('1 min'));
+    expect(screen.queryByRole('button', { name: words.en.train.pause })).toBeNull();
+    expect(await complaints()).toEqual([]);
+    await click(screen.getByRole('button', { name: words.en.train.stopMeasuring }));
+    expect((await screen.findByRole<HTMLButtonElement>('button', { name: words.en.train.ending })).disabled).toBe(true);
+    expect(stops).toBe(2);
+  });
+
   it('that was cut off is offered at the start, and goes on to its end', async () => {
     const { app } = await open({ pace: 5, cutOffAt: 30 });
     // above everything, and in its row
@@ -510,6 +578,20 @@ describe('a run', () => {
     await fireEvent.change(screen.getByLabelText('Language'), { target: { value: 'it' } });
     await screen.findAllByText(new RegExp(told.it));
     expect(screen.queryByText(new RegExp(told.en))).toBeNull();
+  });
+
+  it('that is well but for what is worth knowing of its examples is not called sick', async () => {
+    const { app } = await open();
+    await go('Train');
+    await screen.findByText(words.en.train.healthy);
+    const story = app.story('runs/head-2026-11-24');
+    const health = (step: number, symptom: 'few_targets' | 'diverging'): void =>
+      story.take({ run: story.run, from: story.next, events: [{ type: 'health', step, ok: false, symptom, remedy: 'none', seen: '', message: `message of ${symptom}` }] });
+    const line = (): HTMLElement | null => document.querySelector<HTMLElement>('.health');
+    health(12, 'few_targets');
+    await waitFor(() => expect([line()?.className.includes('warn'), line()?.textContent.trim()]).toEqual([true, 'Found at step 12: message of few_targets']));
+    health(40, 'diverging');
+    await waitFor(() => expect([line()?.className.includes('bad'), line()?.textContent.trim()]).toEqual([true, 'Since step 40: message of diverging']));
   });
 
   it('that cannot wait says why next to where that was asked', async () => {
@@ -1441,6 +1523,7 @@ describe('models', () => {
     await open();
     await go('Models');
     const one = await screen.findByRole('group', { name: 'Export head-2026-11-24' });
+    within(one.closest('li') as HTMLElement).getByText('17.3 MB');
     await click(within(one).getByRole('button', { name: 'Adapter (PEFT)' }));
     await screen.findByText('Written to datasets/intents-it/head-2026-11-24-adapter');
     expect(await complaints()).toEqual([]);
@@ -1533,6 +1616,19 @@ describe('the result of queries', () => {
 });
 
 describe('a failure', () => {
+  it('to start leaves a text for a report of it', async () => {
+    let copied = '';
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText: (text: string) => ((copied = text), Promise.resolve()) } });
+    const door = new Double();
+    door.tasks = () => Promise.reject(Object.assign(new Error(), { message: 'the library cannot be read' }));
+    render(AppView, { app: new App(door) });
+    expect((await screen.findByRole('alert')).textContent).toContain('the library cannot be read');
+    await click(screen.getByRole('button', { name: words.en.settings.diagnostics }));
+    await screen.findByText(words.en.copied);
+    expect(copied).toMatch(/^Lapidary .* recorded on/);
+    expect(await complaints()).toEqual([]);
+  });
+
   it('of a figure is told where the figure would stand, unless the run has no such figure', async () => {
     const { door } = await open();
     const draw = door.figure.bind(door);
@@ -1713,6 +1809,20 @@ describe('settings', () => {
     await waitFor(() => expect(screen.queryByRole('button', { name: /^Try/ })).toBeNull());
     expect(screen.queryByRole('button', { name: 'Open a model file…' })).toBeNull();
     expect(screen.queryByRole('button', { name: /^Delete / })).toBeNull();
+  });
+});
+
+describe('messages', () => {
+  it('make room for others where they only pass, and not where something waits for them', async () => {
+    const { app } = await open();
+    await click(await screen.findByRole('button', { name: 'Delete head-2026-11-24' }));
+    app.tell('opening', { stay: Infinity, work: new Work() });
+    for (const text of ['one', 'two', 'three']) app.tell(text);
+    await waitFor(() => expect(app.toasts.map((toast) => toast.text)).toEqual([words.en.runs.deleted('head-2026-11-24'), 'opening', 'three']));
+    const messages = within(screen.getByRole('region', { name: 'Lapidary' }));
+    messages.getByRole('button', { name: words.en.report.stop });
+    await click(messages.getByRole('button', { name: 'Undo' }));
+    await screen.findByRole('button', { name: 'Open head-2026-11-24' });
   });
 });
 

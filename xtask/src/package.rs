@@ -16,7 +16,7 @@ use crate::run::SELECTION;
 use crate::setup::{self, Need};
 
 /// The most that may be installed, in bytes.
-const MOST: u64 = 120 << 20;
+const MOST: u64 = 120_000_000;
 
 /// What the desktop shows and which files it opens with the window.
 const DESKTOP: &str = "[Desktop Entry]

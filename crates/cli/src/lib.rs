@@ -276,7 +276,6 @@ fn foretell(home: &Home, request: &run::Request, out: Output) {
 }
 
 /// Serves a device until Ctrl-C.
-
 fn serve(serving: Serving, out: Output) -> Result<()> {
     out.serving(&serving);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| lab::Error::request(out.words.no_threads(e)))?;

@@ -17,15 +17,21 @@ fn bar(out: Output, template: &str) -> ProgressBar {
     if out.quiet || !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("━╸ "));
-    }
+    draw_as(&bar, template);
     bar
 }
 
-/// The bar of a training run: steps, loss, speed, time left.
+fn draw_as(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸ "));
+    }
+}
+
+/// The bar of a training run: steps, loss, speed, time left; and then of the answers that score it.
 pub struct Training {
     bar: ProgressBar,
+    /// Whose answers it shows; empty while it shows steps.
+    answering: String,
     words: Words,
     /// Lines instead of a bar, where standard error is a file.
     plain: bool,
@@ -36,7 +42,7 @@ impl Training {
     /// A bar that waits for the first event.
     pub fn new(out: Output) -> Self {
         let plain = !out.quiet && !out.json && !std::io::stderr().is_terminal();
-        Self { bar: bar(out, out.words.training_bar()), words: out.words, plain, every: 1 }
+        Self { bar: bar(out, out.words.training_bar()), answering: String::new(), words: out.words, plain, every: 1 }
     }
 
     /// Shows an event.
@@ -44,6 +50,11 @@ impl Training {
         let words = self.words;
         match event {
             Event::Started { method, steps, trainable, examples, device, .. } => {
+                // one run of several may come after another's answers
+                if !std::mem::take(&mut self.answering).is_empty() {
+                    draw_as(&self.bar, words.training_bar());
+                    self.bar.reset();
+                }
                 self.bar.set_length(*steps as u64);
                 self.every = (steps / 10).max(1);
                 self.say(&words.started(*examples, method, *trainable, *steps, device));
@@ -59,6 +70,17 @@ impl Training {
             Event::Forecast { seconds, peak_memory_bytes } => self.say(&words.forecast(*seconds, *peak_memory_bytes)),
             Event::Evaluation { step, loss, metrics, best, .. } => {
                 self.say(&words.at_step(*step, &words.validated(*loss, metrics, *best)));
+            }
+            Event::Answering { system, done, of, .. } => {
+                if self.answering != *system {
+                    self.answering.clone_from(system);
+                    draw_as(&self.bar, words.answering_bar());
+                    // how fast steps or other answers were says nothing of these
+                    self.bar.reset();
+                    self.bar.set_length(*of as u64);
+                    self.bar.set_message(words.said(system).to_string());
+                }
+                self.bar.set_position(*done as u64);
             }
             Event::Scored { system, metrics, examples, of, remembered, .. } => self.say(&words.scored(system, metrics, (*examples, *of), *remembered)),
             Event::Warning { message, .. } => self.say(&words.warning(message)),

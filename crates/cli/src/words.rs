@@ -77,6 +77,8 @@ impl Words {
             (_, "majority") => "sempre la stessa risposta",
             (_, "untuned") => "modello non specializzato",
             (_, "few_shot") => "non specializzato, con esempi",
+            (_, "free") => "risposte libere",
+            (_, "calibration") => "calibrazione",
             (_, "accuracy") => "accuratezza",
             (_, "precision") => "precisione",
             (_, "recall") => "richiamo",
@@ -212,6 +214,11 @@ impl Words {
     /// The bar of a training, for `indicatif` to fill.
     pub fn training_bar(self) -> &'static str {
         self.pick("{bar:30} {pos}/{len} steps  {msg}  {eta} left", "{bar:30} {pos}/{len} passi  {msg}  ancora {eta}")
+    }
+
+    /// The bar of answers that score a run, for `indicatif` to fill.
+    pub fn answering_bar(self) -> &'static str {
+        self.pick("{bar:30} {pos}/{len} answers ({msg})  {eta} left", "{bar:30} {pos}/{len} risposte ({msg})  ancora {eta}")
     }
 
     /// The bar of a file that is read, for `indicatif` to fill.
@@ -1152,6 +1159,7 @@ mod tests {
             w.warning("x"),
             w.health("x"),
             w.training_bar().into(),
+            w.answering_bar().into(),
             w.download_bar().into(),
             w.reading_bar().into(),
             w.skipped(1, "x"),

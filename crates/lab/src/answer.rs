@@ -457,14 +457,22 @@ impl<'a> Answerer<'a> {
     /// If a text is too long or the device fails.
     pub fn answer(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode) -> Result<Vec<Answer>> {
         // nobody can stop it
-        Ok(self.answer_until(tuned, texts, mode, &AtomicBool::new(false))?.unwrap_or_default())
+        Ok(self.answer_until(tuned, texts, mode, &AtomicBool::new(false), &mut |_| {})?.unwrap_or_default())
     }
 
-    /// As [`Answerer::answer`], until `stop` is set, which is looked at between batches: then there are no answers.
+    /// As [`Answerer::answer`], until `stop` is set, which is looked at between batches: then there are no answers. `told` hears how
+    /// many there are, first and after each batch.
     ///
     /// # Errors
     /// As [`Answerer::answer`].
-    pub fn answer_until(&self, tuned: Option<&Tuned>, texts: &[&str], mode: Mode, stop: &AtomicBool) -> Result<Option<Vec<Answer>>> {
+    pub fn answer_until(
+        &self,
+        tuned: Option<&Tuned>,
+        texts: &[&str],
+        mode: Mode,
+        stop: &AtomicBool,
+        told: &mut dyn FnMut(usize),
+    ) -> Result<Option<Vec<Answer>>> {
         let head = mode == Mode::Best && tuned.is_some_and(|t| t.head.is_some());
         let mut out: Vec<Option<Answer>> = vec![None; texts.len()];
         let (mut asked, mut encoded) = (Vec::new(), Vec::new());
@@ -479,6 +487,8 @@ impl<'a> Answerer<'a> {
             }
         }
         let about: Vec<&str> = asked.iter().map(|&i| texts[i]).collect();
+        let mut done = texts.len() - asked.len();
+        told(done);
         for rows in batch::sorted(&encoded) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -494,9 +504,11 @@ impl<'a> Answerer<'a> {
                     failure::by_parts(self.model.device(), &rows, &self.at_once, complete)?
                 }
             };
+            done += rows.len();
             for (row, answer) in rows.into_iter().zip(answers) {
                 out[asked[row]] = Some(answer);
             }
+            told(done);
         }
         Ok(Some(out.into_iter().flatten().collect()))
     }

@@ -92,7 +92,8 @@ struct Making {
 pub struct Desk {
     home: Home,
     live: Mutex<Option<Arc<Live>>>,
-    starting: AtomicBool,
+    /// The folder of the training that is being made ready, which need not be there yet, and what ends that.
+    starting: Mutex<Option<(PathBuf, Arc<AtomicBool>)>>,
     sheets: Mutex<BTreeMap<usize, Arc<Mutex<Sheet>>>>,
     opened: AtomicUsize,
     answering: Mutex<Option<(PathBuf, Opened)>>,
@@ -119,7 +120,7 @@ impl Desk {
         Self {
             home,
             live: Mutex::new(None),
-            starting: AtomicBool::new(false),
+            starting: Mutex::new(None),
             sheets: Mutex::default(),
             opened: AtomicUsize::new(0),
             answering: Mutex::new(None),
@@ -136,13 +137,18 @@ impl Desk {
         &self.home
     }
 
-    /// The folder of the run that is being trained now, or waits in the middle of it.
+    /// The folder of the run that is being trained or made ready for it now, or waits in the middle of it.
     pub fn running(&self) -> Option<PathBuf> {
         self.at_work().map(|(folder, _)| folder)
     }
 
-    /// As [`Desk::running`], with which of the two it does.
+    /// As [`Desk::running`], with whether it waits.
     pub fn at_work(&self) -> Option<(PathBuf, RunStatus)> {
+        self.living().or_else(|| lock(&self.starting).as_ref().map(|(folder, _)| (folder.clone(), RunStatus::Running)))
+    }
+
+    /// The run that has begun and not ended, and whether it waits.
+    fn living(&self) -> Option<(PathBuf, RunStatus)> {
         lock(&self.live).as_ref().filter(|l| !l.ended()).map(|l| (l.folder.clone(), l.status()))
     }
 
@@ -151,7 +157,7 @@ impl Desk {
     /// # Errors
     /// If the library cannot be read.
     pub fn runs(&self) -> Result<Vec<RunRow>> {
-        view::runs(&self.home, self.at_work().as_ref())
+        view::runs(&self.home, self.living().as_ref())
     }
 
     /// A run with everything that was chosen and what came of it.
@@ -159,28 +165,34 @@ impl Desk {
     /// # Errors
     /// If the folder is incomplete.
     pub fn run(&self, folder: &Path) -> Result<RunView> {
-        view::run(folder, self.at_work().as_ref())
+        view::run(folder, self.living().as_ref())
     }
 
-    /// Starts a training and gives its folder, once everything that can be refused was found sound.
-    /// Needs a tokio runtime; the training goes on when the caller has gone away.
+    /// Starts a training and gives its folder, once everything that can be refused was found sound. Until then
+    /// [`Desk::cancel_start`] ends it. Needs a tokio runtime; the training goes on when the caller has gone away.
     ///
     /// # Errors
-    /// If something is refused, or another training has not ended.
+    /// If something is refused, another training has not ended, or it was ended.
     pub async fn start(self: &Arc<Self>, wish: RunRequest) -> Result<PathBuf> {
-        let desk = self.clone();
-        // whether it was changed is known only once it has been read
-        let prepared = tokio::task::spawn_blocking(move || desk.request(wish)).await;
-        let request = prepared.map_err(|e| {
-            Error::request(say!("the training could not be prepared ({e}); please report this", "l’addestramento non si è potuto preparare ({e}); segnalalo"))
-        })??;
         self.measure_next(Arc::default());
-        let (home, out) = (self.home.clone(), request.out.clone());
-        let begun = self.begin(&out, Vec::new(), move |on_event, stop| run::train(&home, &request, on_event, stop).map(drop)).await?;
-        if begun {
+        let out = self.folder_for(&wish);
+        let (desk, folder) = (self.clone(), out.clone());
+        let begun = self.begin(&out, Vec::new(), move |on_event, stop| {
+            // whether it was changed is known only once it has been read
+            let request = desk.request(wish, folder, stop).map_err(|e| run::goes_on(stop).err().unwrap_or(e))?;
+            run::train(&desk.home, &request, on_event, stop).map(drop)
+        });
+        if begun.await? {
             out.canonicalize().map_err(|e| Error::io(&out, e))
         } else {
             Err(Error::request(say!("the training ended before it began; please report this", "l’addestramento è finito prima di cominciare; segnalalo")))
+        }
+    }
+
+    /// Ends a start, or a going on, of which nothing has happened yet; nothing if there is none.
+    pub fn cancel_start(&self) {
+        if let Some((_, stop)) = lock(&self.starting).as_ref() {
+            stop.store(true, Ordering::Relaxed);
         }
     }
 
@@ -199,7 +211,8 @@ impl Desk {
                 folder.display()
             )));
         }
-        let request = self.request(wish)?;
+        let out = self.folder_for(&wish);
+        let request = self.request(wish, out, &cancel)?;
         forecast::forecast(&self.home, &request, &Children::own()?, &cancel)
     }
 
@@ -217,10 +230,10 @@ impl Desk {
     }
 
     /// Goes on with a run that waits, or with one that was cut off: on `device`, or on the one that it had. Needs a tokio
-    /// runtime, as [`Desk::start`].
+    /// runtime, and can be ended, as [`Desk::start`].
     ///
     /// # Errors
-    /// As [`resume::resume`], or if another training has not ended.
+    /// As [`resume::resume`], or if another training has not ended, or it was ended.
     pub async fn go_on(self: &Arc<Self>, folder: PathBuf, device: Option<String>) -> Result<()> {
         if device.is_none() && self.live_at(&folder).is_ok() {
             return resume::release(&folder).map(drop);
@@ -237,26 +250,31 @@ impl Desk {
     where
         W: FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<()> + Send + 'static,
     {
-        if self.starting.swap(true, Ordering::AcqRel) {
-            return Err(Error::request(say!("a training is being started; wait for it", "sta per cominciare un addestramento; aspettalo")));
+        let stop = Arc::<AtomicBool>::default();
+        {
+            let mut starting = lock(&self.starting);
+            if starting.is_some() {
+                return Err(Error::request(say!("a training is being started; wait for it", "sta per cominciare un addestramento; aspettalo")));
+            }
+            *starting = Some((out.into(), stop.clone()));
         }
-        let begun = self.follow(out, before, work).await;
-        self.starting.store(false, Ordering::Release);
+        let begun = self.follow(out, before, stop, work).await;
+        *lock(&self.starting) = None;
         begun
     }
 
-    async fn follow<W>(self: &Arc<Self>, out: &Path, mut story: Vec<Event>, work: W) -> Result<bool>
+    async fn follow<W>(self: &Arc<Self>, out: &Path, mut story: Vec<Event>, stop: Arc<AtomicBool>, work: W) -> Result<bool>
     where
         W: FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<()> + Send + 'static,
     {
-        if let Some(folder) = self.running() {
+        if let Some((folder, _)) = self.living() {
             return Err(Error::request(say!(
                 "{} is being trained; stop it or wait for its end",
                 "{} è in addestramento; fermalo o aspetta che finisca",
                 folder.display()
             )));
         }
-        let mut job = Job::start(move |tell, stop| {
+        let mut job = Job::start_until(stop.clone(), move |tell, stop| {
             background::step_back();
             work(tell, stop)
         });
@@ -266,7 +284,7 @@ impl Desk {
         };
         story.push(first);
         let folder = out.canonicalize().map_err(|e| Error::io(out, e))?;
-        let live = Arc::new(Live { folder, stop: job.stopper(), story: Mutex::new((story, false)), news: Condvar::new() });
+        let live = Arc::new(Live { folder, stop, story: Mutex::new((story, false)), news: Condvar::new() });
         *lock(&self.live) = Some(live.clone());
         tokio::spawn(async move {
             while let Some(event) = job.next().await {
@@ -285,13 +303,18 @@ impl Desk {
         Ok(true)
     }
 
-    /// What the window chose as a run to make: with a folder of its own, and as a command that repeats it. The
-    /// changes that a person made to the data count.
-    fn request(&self, wish: RunRequest) -> Result<Request> {
+    /// A folder for the run that the window chose.
+    fn folder_for(&self, wish: &RunRequest) -> PathBuf {
+        let name = wish.data.folder.as_ref().or(wish.data.train.as_ref()).and_then(|p| p.file_stem()).unwrap_or_default();
+        self.home.free_run(&name.to_string_lossy())
+    }
+
+    /// What the window chose as a run to make into a folder, and as a command that repeats it. The changes that a person made to the
+    /// data count. `stop` ends the reading of the data.
+    fn request(&self, wish: RunRequest, out: PathBuf, stop: &AtomicBool) -> Result<Request> {
         let data = wish.data.to_set()?;
-        let name = wish.data.folder.as_ref().or(wish.data.train.as_ref()).and_then(|p| p.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
-        let out = self.home.free_run(&name);
-        let edited = !edit::changes(&Library::open(&self.home)?, &data::DataSet::open(&data)?)?.is_empty();
+        let set = data::DataSet::open_with(&data, &mut |_, _, _| !stop.load(Ordering::Relaxed))?;
+        let edited = !edit::changes(&Library::open(&self.home)?, &set)?.is_empty();
         let mut request = Request {
             task: wish.data.task,
             data,
@@ -311,11 +334,15 @@ impl Desk {
         Ok(request)
     }
 
-    /// Asks the run to end soon and to keep its best weights; one that waits ends, too.
+    /// Asks the run to end soon and to keep its best weights; one that waits ends, too, and one that is being made ready.
     ///
     /// # Errors
     /// If this run is not being trained here, or its folder cannot be written.
     pub fn stop(&self, folder: &Path) -> Result<()> {
+        if let Some((_, stop)) = lock(&self.starting).as_ref().filter(|(starting, _)| starting == folder) {
+            stop.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
         self.live_at(folder)?.stop.store(true, Ordering::Relaxed);
         resume::release(folder).map(drop)
     }
@@ -332,7 +359,7 @@ impl Desk {
     /// If it is not being trained here and its `events.jsonl` is missing or damaged.
     pub fn events(&self, folder: &Path, from: usize, patience: Duration, language: Lang) -> Result<(EventBatch, bool)> {
         let told = |events: &[Event]| events.iter().enumerate().skip(from).map(|(i, event)| event.told(&events[..i], language.into())).collect();
-        let batch = |events: &[Event]| EventBatch { run: folder.into(), from, events: told(events) };
+        let batch = |events: &[Event]| EventBatch { run: folder.into(), from, events: told(events), fault: None };
         let live = lock(&self.live).as_ref().filter(|l| l.folder == folder).cloned();
         let Some(live) = live else { return Ok((batch(&record::events(folder)?), false)) };
         let story = lock(&live.story);
@@ -781,6 +808,38 @@ mod tests {
         std::fs::write(made.join("train.csv"), rows).expect("written");
         open(&again, Source { folder: Some(made.clone()), ..Source::default() });
         assert_eq!((again.data_offers(None)[0].source.folder.as_ref(), again.recent().len()), (Some(&made), RECENT));
+    }
+
+    #[test]
+    fn a_start_is_work_until_it_is_ended_and_then_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let desk = Arc::new(Desk::new(Home::open(Some(&dir.path().join("home"))).expect("a home")));
+        let file = dir.path().join("own.csv");
+        let row = |n: usize| format!("{} {},{}\n", n * 7919, n * n * 104_729, ["a", "b"][n % 2]);
+        std::fs::write(&file, ["text,label\n".to_string(), (1..20_000).map(row).collect()].concat()).expect("written");
+        let wish = || RunRequest {
+            data: Source { task: "intent".into(), train: Some(file.clone()), ..Source::default() },
+            // tests run in the folder of their crate
+            model: "../../tests/reference/tiny".into(),
+            method: "head".into(),
+            device: "cpu".into(),
+            seed: 0,
+            set: Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("threads");
+        let (own, first) = (desk.clone(), wish());
+        let starting = runtime.spawn(async move { own.start(first).await });
+        while desk.running().is_none() {
+            std::thread::yield_now();
+        }
+        // nobody sees it among the runs, and nobody starts another
+        assert!(desk.runs().expect("a list").is_empty());
+        assert!(runtime.block_on(desk.start(wish())).is_err_and(|e| e.to_string().contains("a training is being started")));
+        let folder = desk.running().expect("not begun yet");
+        desk.stop(&folder).expect("it can be ended by its name, too");
+        assert!(runtime.block_on(starting).expect("no crash").is_err_and(|e| e.to_string().contains("stopped before it began")));
+        assert_eq!((desk.running(), folder.exists()), (None, false));
+        desk.cancel_start();
     }
 
     /// What comes of work that nobody ends, and what it told meanwhile.

@@ -198,7 +198,7 @@ fn cost(home: &Home, p: &Prepared, request: &Request, begun: Instant) -> Result<
         let (fitted, _) = answerer.fitted(&training, &encoded)?;
         let some: Vec<Encoded> = middling(&fitted).into_iter().map(|row| fitted[row].clone()).collect();
         let begun = Instant::now();
-        train::step::fit_head(body, &some, &vec![1.0; some.len()], p.task.classes(), view, p.recipe.ridge)?;
+        train::step::fit_head(body, &some, &vec![1.0; some.len()], p.task.classes(), view, p.recipe.ridge, &AtomicBool::new(false))?;
         // reading takes as long as there are tokens, and the regression as there are rows
         let regression = (begun.elapsed().as_secs_f64() - forward * tokens(some.iter()) as f64).max(0.0);
         forward * tokens(fitted.iter()) as f64 + regression * fitted.len() as f64 / some.len().max(1) as f64

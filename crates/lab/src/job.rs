@@ -18,8 +18,12 @@ pub struct Job<T> {
 impl<T: Send + 'static> Job<T> {
     /// Starts work on a thread of its own, which ends with it.
     pub fn start(work: impl FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<T> + Send + 'static) -> Self {
+        Self::start_until(Arc::default(), work)
+    }
+
+    /// As [`Job::start`], for those who stop it without holding it: [`Job::stop`] sets `stop`.
+    pub fn start_until(stop: Arc<AtomicBool>, work: impl FnOnce(&mut dyn FnMut(&Event), &AtomicBool) -> Result<T> + Send + 'static) -> Self {
         let (send, events) = mpsc::unbounded_channel();
-        let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();
         let (end, done) = oneshot::channel();
         let body = move || {
@@ -41,11 +45,6 @@ impl<T: Send + 'static> Job<T> {
     /// Asks the work to end soon and to keep what it has.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// What [`Job::stop`] sets, for those who do not hold the job.
-    pub fn stopper(&self) -> Arc<AtomicBool> {
-        self.stop.clone()
     }
 
     /// What came of it.

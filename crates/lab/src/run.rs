@@ -36,7 +36,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tasks::intent::Labels;
 use tasks::sandbox::Sandbox;
 use tasks::score::calibration;
@@ -100,9 +100,9 @@ pub(crate) struct Prepared {
 }
 
 /// The data that a run is to train on, with the changes to it, and how many there are that it does not heed.
-/// A run that goes on has its changes in its folder, and what was edited since does not matter to it.
-fn data_of(home: &Home, request: &Request, going_on: bool) -> Result<(DataSet, Option<String>, usize)> {
-    let set = look::open(&request.task, &request.data)?;
+/// A run that goes on has its changes in its folder, and what was edited since does not matter to it. `stop` ends the reading.
+fn data_of(home: &Home, request: &Request, going_on: bool, stop: &AtomicBool) -> Result<(DataSet, Option<String>, usize)> {
+    let set = look::open_with(&request.task, &request.data, &mut |_, _, _| !stop.load(Ordering::Relaxed))?;
     if !request.edited {
         let unheeded = if going_on { 0 } else { edit::changes(&Library::open(home)?, &set)?.len() };
         return Ok((set, None, unheeded));
@@ -123,18 +123,38 @@ fn refusal(finding: &Finding) -> Error {
     Error::request(format!("{row}: {}. {}", finding.message, finding.fix))
 }
 
+/// That a run was stopped before there was anything of it.
+fn never_began() -> Error {
+    Error::request(say!("the training was stopped before it began", "l’addestramento è stato fermato prima di cominciare"))
+}
+
+/// Goes on with making a run ready, unless it was stopped.
+///
+/// # Errors
+/// That it was.
+pub(crate) fn goes_on(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) { Err(never_began()) } else { Ok(()) }
+}
+
 /// Loads and checks everything that a run needs, and writes nothing.
 ///
 /// # Errors
 /// If anything must be refused.
 pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>) -> Result<Prepared> {
+    prepare_until(home, request, going_on, &AtomicBool::new(false))
+}
+
+/// As [`prepare`], until `stop` is set, which is looked at as the data is read and from one thing to the next.
+fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, stop: &AtomicBool) -> Result<Prepared> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = match going_on {
         Some(earlier) => earlier.recipe.clone(),
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
-    let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some())?;
+    let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some(), stop)?;
+    let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
     let mut findings = check::findings(&set, None)?;
+    goes_on(stop)?;
     if request.trial {
         set.splits.remove(&Split::Test);
     }
@@ -152,10 +172,10 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
         set.keep_training(rows, request.seed);
     }
     let task = Task::of(&set)?;
-    if let Some(unscored) = look::unscored(&set, &mut Steps::default())? {
+    if let Some(unscored) = look::unscored(&set, &mut Steps::new(0, &mut watch))? {
         return Err(refusal(&unscored));
     }
-    findings.extend(task.misfits(&set, &mut Steps::default())?);
+    findings.extend(task.misfits(&set, &mut Steps::new(0, &mut watch))?);
     if going_on.is_none() && request.out.exists() && std::fs::read_dir(&request.out).map_err(|e| Error::io(&request.out, e))?.next().is_some() {
         return Err(Error::request(say!(
             "{} already holds files; choose another folder with --out",
@@ -176,15 +196,17 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
         return Err(refusal(&long));
     }
+    goes_on(stop)?;
     let model = failure::caught(&device, || recipe.load(weights.clone(), &info, &device))?;
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
 /// Trains a model into `request.out` and evaluates it. A first stop ends the training, and the best weights are scored and
 /// compared with nothing; another one, or the first where the training is over, ends the scoring. `stop` is cleared in between.
+/// A stop before the run begins leaves nothing of it.
 ///
 /// # Errors
-/// If something is refused before the run begins (nothing is written then), or the run fails (the
+/// If something is refused or it is stopped before the run begins (nothing is written then), or the run fails (the
 /// folder then says how).
 pub fn train(home: &Home, request: &Request, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     // written down so that another process can go on with it, wherever that is started
@@ -207,7 +229,8 @@ pub(crate) struct GoingOn {
 /// [`train`], or what is left of it.
 pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingOn>, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     let begun = Instant::now();
-    let p = prepare(home, request, going_on.as_ref())?;
+    // whatever is ended by a stop is told as one
+    let p = prepare_until(home, request, going_on.as_ref(), stop).map_err(|e| goes_on(stop).err().unwrap_or(e))?;
     let (id, device) = (p.device.id.clone(), p.model.device().clone());
     let ended = remote::minding(&device, Some(&request.out), || train_on(home, request, (p, begun), going_on, on_event, stop));
     // all that the run held is let go of by now
@@ -253,10 +276,13 @@ fn train_on(
     }
     answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
     answerer = answerer.ending(p.set.examples(Split::Train))?;
+    goes_on(stop)?;
     let training = task::training(&p.set, &p.recipe, request.seed)?;
+    goes_on(stop)?;
     let encoded = answerer.encode(&training)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     answerer.encode(p.set.examples(Split::Test))?;
+    goes_on(stop)?;
     let body = answerer.body();
     let trained = failure::caught(body.device(), || p.recipe.untrained(body, &p.weights, request.seed)).map_err(|e| unready(e, &p.device))?;
     let view = p.recipe.view(p.model.config().layers);
@@ -264,8 +290,8 @@ fn train_on(
         (Method::Completion | Method::Full, _) => None,
         (Method::Head | Method::Tagging, None) => {
             let (fitted, weights) = answerer.fitted(&training, &encoded)?;
-            let fitted = train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge);
-            Some(fitted.map_err(|e| unready(e.into(), &p.device))?)
+            let fitted = train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge, stop);
+            Some(fitted.map_err(|e| unready(e.into(), &p.device))?.ok_or_else(never_began)?)
         }
         // its values come from the checkpoint
         (Method::Head | Method::Tagging, Some(_)) => Some(Head::new(body.config().hidden, p.task.classes(), view, request.seed, body.device())),
@@ -275,6 +301,7 @@ fn train_on(
     let mut record = describe(&library, request, &p)?;
     record.data.lengths = RowLengths::of(encoded.iter().map(|e| e.ids.len()));
     record.data.counts = counts(p.set.examples(Split::Train));
+    goes_on(stop)?;
 
     std::fs::create_dir_all(&request.out).map_err(|e| Error::io(&request.out, e))?;
     let out = request.out.canonicalize().map_err(|e| Error::io(&request.out, e))?;
@@ -465,7 +492,7 @@ fn train_on(
             // the first stop ends the training, and its best weights are worth scoring; from here on a stop ends the scoring
             let stopped = outcome.stopped | stop.swap(false, Ordering::Relaxed);
             let _scoring = Scoring::begin(&out);
-            let scored = score(&mut result, &p, &answerer, &outcome.tuned, &out, stop)?;
+            let scored = score(&mut result, &p, &answerer, &outcome.tuned, (&out, stop), &mut |event| watch.event(event))?;
             watch.tell_rows();
             if let Some(scored) = scored {
                 // on disk before anything is asked that the result can do without; until it is all there, the run can be gone on with
@@ -502,6 +529,11 @@ fn train_on(
     let written = write_result(&out, &result);
     if written.is_err() && finished.is_ok() {
         result.status = FAILED.into();
+    }
+    if result.status == COMPLETED && written.is_ok() {
+        // a run with such a result is not gone on with, and each of a training of all weights holds several times the model; what
+        // cannot be removed costs space and nothing else
+        let _ = std::fs::remove_dir_all(out.join(CHECKPOINTS));
     }
     let finished = finished.and(written);
     if let Err(e) = library.put_run(&row(&result.status, result.metrics.as_ref().map(Metrics::main))) {
@@ -642,15 +674,47 @@ fn database_files(set: &DataSet) -> Result<Vec<&Path>> {
     if set.kind == Kind::Sql { task::database(set) } else { Ok(Vec::new()) }
 }
 
+/// How long answering may go on untold at least.
+const BEAT: Duration = Duration::from_millis(500);
+/// And at least this part of the time that it has taken so far: what is told is written down, and of hours that is not to be more than
+/// of minutes.
+const PART: u32 = 100;
+
+/// Answers to texts, with how far they are; none if it was stopped.
+fn answers(
+    answerer: &Answerer<'_>,
+    (tuned, mode): (Option<&Tuned>, Mode),
+    texts: &[&str],
+    system: &str,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Option<Vec<Answer>>> {
+    let (begun, of, mut next) = (Instant::now(), texts.len(), Duration::ZERO);
+    answerer.answer_until(tuned, texts, mode, stop, &mut |done| {
+        let taken = begun.elapsed();
+        if done == of || taken >= next {
+            next = taken + BEAT.max(taken / PART);
+            tell(Event::Answering { system: system.into(), done, of, seconds: taken.as_secs_f64() });
+        }
+    })
+}
+
 /// Scores of the tuned model on the test set (the validation set without one), and the predictions; none if there is
 /// nothing to score it on, or it was stopped.
-fn score(result: &mut RunResult, p: &Prepared, answerer: &Answerer<'_>, tuned: &Tuned, out: &Path, stop: &AtomicBool) -> Result<Option<Scored>> {
+fn score(
+    result: &mut RunResult,
+    p: &Prepared,
+    answerer: &Answerer<'_>,
+    tuned: &Tuned,
+    (out, stop): (&Path, &AtomicBool),
+    tell: &mut dyn FnMut(Event),
+) -> Result<Option<Scored>> {
     calibrate::forget(out)?;
     let Some(split) = evaluated(&p.set) else { return Ok(None) };
     let examples = p.set.examples(split);
     let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
     let mut scorer = Scorer::new(p.task.kind, examples, p.task.labels.clone(), &database_files(&p.set)?)?.under(p.task.json_schema.clone());
-    let Some(said) = answerer.answer_until(Some(tuned), &texts, Mode::Best, stop)? else { return Ok(None) };
+    let Some(said) = answers(answerer, (Some(tuned), Mode::Best), &texts, MODEL, stop, tell)? else { return Ok(None) };
     let (metrics, predictions) = scorer.score(examples, &said)?;
     save_predictions(&out.join(PREDICTIONS), &predictions)?;
     result.evaluated_on = split.name().into();
@@ -691,7 +755,8 @@ impl Compared<'_> {
         }
         left_out(tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
         if split == Split::Test {
-            left_out(tell, ["a calibration", "una calibrazione"], caught(|| self.calibrate(&said, &mut predictions)));
+            let calibrated = caught(|| self.calibrate(&said, &mut predictions, tell));
+            left_out(tell, ["a calibration", "una calibrazione"], calibrated);
         }
         if predictions.iter().any(|p| p.place.is_some() || p.calibrated.is_some()) {
             let saved = save_predictions(&self.out.join(PREDICTIONS), &predictions);
@@ -704,14 +769,14 @@ impl Compared<'_> {
         }
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
-            let free = caught(|| self.free(examples, &texts, &mut scorer, &said, &mut predictions));
+            let free = caught(|| self.free(examples, &texts, &mut scorer, &said, &mut predictions, tell));
             left_out(tell, ["free answers", "risposte libere"], free);
         }
         // what there is can be looked at while the untuned model is asked, which takes longest
         left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
         let asked = untuned::asked(examples);
         for (name, mode, called) in untuned::ways(self.answerer) {
-            let found = caught(|| self.untuned(mode, &asked, &mut scorer, tell));
+            let found = caught(|| self.untuned((name, mode), &asked, &mut scorer, tell));
             let had = found.and_then(|found| {
                 let Some((scores, remembered)) = found else { return Ok(()) };
                 let event = self.told(name, &scores, remembered);
@@ -729,8 +794,16 @@ impl Compared<'_> {
 
     /// Scores what the tuned model says where nothing holds it to the form of an answer, and how far that is from what it said. Nothing
     /// is noted if it was stopped.
-    fn free(&mut self, examples: &[Example], texts: &[&str], scorer: &mut Scorer, said: &[Answer], predictions: &mut [Prediction]) -> Result<()> {
-        let Some(answers) = self.answerer.answer_until(Some(self.tuned), texts, Mode::Free, self.stop)? else { return Ok(()) };
+    fn free(
+        &mut self,
+        examples: &[Example],
+        texts: &[&str],
+        scorer: &mut Scorer,
+        said: &[Answer],
+        predictions: &mut [Prediction],
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let Some(answers) = answers(self.answerer, (Some(self.tuned), Mode::Free), texts, "free", self.stop, tell)? else { return Ok(()) };
         let (scores, scored) = scorer.score(examples, &answers)?;
         self.result.free_difference = Some(task::difference(examples, (&answers[..], &scored[..]), (said, &*predictions)));
         self.result.metrics_free = Some(scores);
@@ -749,13 +822,13 @@ impl Compared<'_> {
 
     /// What the untuned model scores where it is asked in one of the ways, and whether that was known from an earlier run. `None`
     /// if it was stopped.
-    fn untuned(&self, mode: Mode, examples: &[Example], scorer: &mut Scorer, tell: &mut dyn FnMut(Event)) -> Result<Option<(Metrics, bool)>> {
+    fn untuned(&self, (name, mode): (&str, Mode), examples: &[Example], scorer: &mut Scorer, tell: &mut dyn FnMut(Event)) -> Result<Option<(Metrics, bool)>> {
         let key = untuned::key(self.p, &self.result.model, self.answerer, examples, mode)?;
         if let Some(scores) = untuned::recall(self.library, &key) {
             return Ok(Some((scores, true)));
         }
         let texts: Vec<&str> = examples.iter().map(|e| e.text.as_str()).collect();
-        let Some(answers) = self.answerer.answer_until(None, &texts, mode, self.stop)? else { return Ok(None) };
+        let Some(answers) = answers(self.answerer, (None, mode), &texts, name, self.stop, tell)? else { return Ok(None) };
         let (scores, _) = scorer.score(examples, &answers)?;
         if let Err(e) = untuned::remember(self.library, &key, &scores) {
             tell(Event::warning(|| {
@@ -778,14 +851,14 @@ impl Compared<'_> {
     }
 
     /// Calibrates the probabilities of a test set's answers on the validation set, where it has examples enough.
-    fn calibrate(&self, said: &[Answer], predictions: &mut [Prediction]) -> Result<()> {
+    fn calibrate(&self, said: &[Answer], predictions: &mut [Prediction], tell: &mut dyn FnMut(Event)) -> Result<()> {
         let p = self.p;
         let validation = p.set.examples(Split::Validation);
         if !calibrate::possible(p.task.kind) || validation.len() < calibration::FEWEST {
             return Ok(());
         }
         let texts: Vec<&str> = validation.iter().map(|e| e.text.as_str()).collect();
-        let Some(answers) = self.answerer.answer_until(Some(self.tuned), &texts, Mode::Best, self.stop)? else { return Ok(()) };
+        let Some(answers) = answers(self.answerer, (Some(self.tuned), Mode::Best), &texts, "calibration", self.stop, tell)? else { return Ok(()) };
         let mut scorer = Scorer::new(p.task.kind, validation, p.task.labels.clone(), &database_files(&p.set)?)?.under(p.task.json_schema.clone());
         let (_, scored) = scorer.score(validation, &answers)?;
         // validation answers that settle nothing leave the run without a calibration, which is no fault of it
@@ -858,7 +931,7 @@ impl Sources {
     /// # Errors
     /// If either cannot be read.
     pub fn read(home: &Home, request: &Request) -> Result<(Self, DataSet)> {
-        let (mut set, changes, _) = data_of(home, request, false)?;
+        let (mut set, changes, _) = data_of(home, request, false, &AtomicBool::new(false))?;
         if request.trial {
             set.splits.remove(&Split::Test);
         }
@@ -929,7 +1002,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
 
 /// The answers of a run, a JSON object a line.
 const PREDICTIONS: &str = "predictions.jsonl";
-/// Folder of the checkpoints in a run folder.
+/// Folder of the checkpoints in a run folder; gone once the run is completed.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The changes that were made to the data before the run, a JSON object a line.
 const CHANGES: &str = "changes.jsonl";
@@ -1415,7 +1488,7 @@ impl Opened {
         if let Some(file) = file.filter(|_| !request.edited) {
             return if data::set::sha256(&file)? == recorded.sha256 { self.read(&file, &Columns::default()) } else { Err(changed()) };
         }
-        let (set, _, _) = data_of(home, &request, true)?;
+        let (set, _, _) = data_of(home, &request, true, &AtomicBool::new(false))?;
         match set.splits.get(&split) {
             Some(part) if part.sha256 == recorded.sha256 => Ok(part.examples.clone()),
             _ => Err(changed()),

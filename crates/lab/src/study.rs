@@ -71,14 +71,16 @@ impl Study {
             for &rows in &self.sizes {
                 let mut cells = Vec::new();
                 for &seed in &self.seeds {
-                    let result = self.one(home, method, (rows, seed), &sources, on_event, stop)?;
-                    if result.status == STOPPED || stop.load(Ordering::Relaxed) {
+                    let result = self.one(home, method, (rows, seed), &sources, on_event, stop);
+                    // a run that was stopped while it was made ready has no result
+                    if stop.load(Ordering::Relaxed) || result.as_ref().is_ok_and(|r| r.status == STOPPED) {
                         return Err(Error::request(say!(
                             "the study was stopped; the same command goes on with it, finished runs are in {}",
                             "lo studio è stato fermato; lo stesso comando prosegue, le esecuzioni finite sono in {}",
                             self.out.display()
                         )));
                     }
+                    let result = result?;
                     let Some(metrics) = &result.metrics else {
                         return Err(Error::request(say!(
                             "there is nothing to score the runs on; name a test or a validation set",

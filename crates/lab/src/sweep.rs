@@ -184,16 +184,18 @@ impl Sweep {
         study::same_question(&request, sources)?;
         let folder = request.out.clone();
         let result = match study::finished(home, request, sources, on_event, stop) {
-            Err(_) if RunResult::read(&folder).is_ok_and(|r| r.status == "failed") => RunResult::read(&folder)?,
-            outcome => outcome?,
+            Err(_) if RunResult::read(&folder).is_ok_and(|r| r.status == "failed") => RunResult::read(&folder).map_err(Error::from),
+            outcome => outcome,
         };
-        if result.status == STOPPED || stop.load(Ordering::Relaxed) {
+        // one that was stopped while it was made ready has no result
+        if stop.load(Ordering::Relaxed) || result.as_ref().is_ok_and(|r| r.status == STOPPED) {
             return Err(Error::request(say!(
                 "the sweep was stopped; the same command goes on with it, finished trials are in {}",
                 "la ricerca è stata fermata; lo stesso comando la prosegue, le prove finite sono in {}",
                 self.out.display()
             )));
         }
+        let result = result?;
         if result.metrics.is_none() && result.status != "failed" {
             return Err(Error::request(say!(
                 "there is nothing to choose by; name a validation set",

@@ -67,6 +67,8 @@ pub struct RunRow {
     pub model: String,
     /// Name of the data set.
     pub data: String,
+    /// Bytes of its folder.
+    pub bytes: u64,
 }
 
 /// A run with everything that was chosen and what came of it.
@@ -113,11 +115,23 @@ pub fn run(folder: &Path, live: Option<&(PathBuf, RunStatus)>) -> Result<RunView
         started: run.started.clone(),
         model: run.model.name.clone(),
         data: run.data.name.clone(),
+        bytes: bytes_in(folder),
     };
     let changes = run.data.files.get(record::CHANGED).map_or(0, |file| file.count);
     let request: Option<crate::run::Request> = run.request.clone().try_into().ok();
     let source = request.map(|r| Source::of(&r.task, &r.data)).transpose()?;
     Ok(RunView { row, run, result, changes, source })
+}
+
+/// Bytes of all files in a folder; what cannot be looked at counts nothing, and links lead elsewhere.
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_in(&entry.path()),
+        Ok(found) if found.is_file() => found.len(),
+        _ => 0,
+    };
+    entries.map(bytes).sum()
 }
 
 impl RunView {
@@ -643,6 +657,10 @@ pub struct EventBatch {
     pub from: usize,
     /// The events.
     pub events: Vec<Event>,
+    /// Why no more will come though the run has not ended, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub fault: Option<String>,
 }
 
 #[cfg(test)]
@@ -694,6 +712,17 @@ mod tests {
         let answer: Option<String> = answer.map(Into::into);
         let score = f64::from(answer.as_deref() == Some(expected));
         Prediction { input, expected: expected.into(), output, answer, score, free_score: None, probability, calibrated, reason: None, place: None }
+    }
+
+    #[test]
+    fn the_bytes_of_a_folder_are_those_of_all_its_files() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let inner = dir.path().join("a/b");
+        std::fs::create_dir_all(&inner).expect("made");
+        for (file, bytes) in [(dir.path().join("x"), 3), (inner.join("y"), 40)] {
+            std::fs::write(file, vec![0u8; bytes]).expect("written");
+        }
+        assert_eq!((bytes_in(dir.path()), bytes_in(&inner), bytes_in(&dir.path().join("none"))), (43, 40, 0));
     }
 
     /// The lines of the answers behind each point of a figure that opens some, with what is said of it.

@@ -159,6 +159,22 @@ pub enum Event {
         seen: String,
         /// What was seen, what it means and what was done, in the language that the program spoke.
         message: String,
+        /// Where the run goes on, in steps done, if it went back to its last good state.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        back_to: Option<usize>,
+    },
+    /// A system answers the examples that a run is scored on. Told when it begins, when it has ended, and now and then in between.
+    Answering {
+        /// Whose answers they are, as in `scored`; `calibration` are the run's own to the validation set, on which its probabilities are
+        /// calibrated, and `free` are its own without a constraint.
+        system: String,
+        /// Examples that are answered.
+        done: usize,
+        /// Of so many.
+        of: usize,
+        /// Seconds since it began.
+        seconds: f64,
     },
     /// Answers to the test set, or the validation set without one, were scored. `result.json` holds the scores from then on, and
     /// more as they come, until the run ends.
@@ -237,11 +253,14 @@ impl Event {
     /// another. Nothing of other events, and of the guard's in runs that did not keep what it saw by name.
     fn diagnosed(&self, language: Language) -> Option<String> {
         match self {
-            Self::Health { step, symptom: Some(symptom), remedy, seen, .. } => {
-                Some(Trouble { symptom: *symptom, remedy: *remedy, seen: seen.clone() }.message(language, *step))
+            Self::Health { step, symptom: Some(symptom), remedy, seen, back_to, .. } => {
+                let told = Trouble { symptom: *symptom, remedy: *remedy, seen: seen.clone() }.message(language, *step);
+                Some(told + &health::went_back(language, *back_to))
             }
-            Self::Health { ok: true, message, .. } if [Language::English, Language::Italian].iter().any(|l| *message == health::recovered(*l)) => {
-                Some(health::recovered(language))
+            Self::Health { ok: true, message, .. } => {
+                let well: [fn(Language) -> String; 2] = [health::recovered, health::answers_again];
+                let said = well.into_iter().find(|said| [Language::English, Language::Italian].iter().any(|l| *message == said(*l)));
+                said.map(|said| said(language))
             }
             _ => None,
         }
@@ -342,18 +361,46 @@ mod tests {
     fn what_the_guard_said_in_english_is_told_in_italian_to_the_end_that_it_brought() {
         let trouble = Trouble { symptom: Symptom::LossZero, remedy: Remedy::Stop, seen: "loss 0".into() };
         let (english, italian) = (trouble.message(Language::English, 2), trouble.message(Language::Italian, 2));
-        let seen = Event::Health { step: 2, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen, message: english.clone() };
-        let well =
-            Event::Health { step: 30, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message: health::recovered(Language::English) };
+        let seen = Event::Health {
+            step: 2,
+            ok: false,
+            symptom: Some(trouble.symptom),
+            remedy: trouble.remedy,
+            seen: trouble.seen,
+            message: english.clone(),
+            back_to: None,
+        };
+        let well = |message| Event::Health { step: 30, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message, back_to: None };
         let failed = |message: &str| Event::Failed { step: 2, message: message.into(), told: None };
         let told = |event: &Event| match event.told(std::slice::from_ref(&seen), Language::Italian) {
             Event::Health { message, .. } | Event::Failed { message, .. } => message,
             other => panic!("{other:?}"),
         };
         assert_eq!((told(&seen), told(&failed(&english))), (italian.clone(), italian));
-        assert_eq!(told(&well), health::recovered(Language::Italian));
+        assert_eq!(told(&well(health::recovered(Language::English))), health::recovered(Language::Italian));
+        assert_eq!(told(&well(health::answers_again(Language::English))), health::answers_again(Language::Italian));
         assert_eq!(told(&failed("the disk is full")), "the disk is full");
         assert_eq!(seen.told(&[], Language::English), seen);
+    }
+
+    #[test]
+    fn where_a_run_went_back_to_is_told_with_what_was_done() {
+        let trouble = Trouble { symptom: Symptom::GradientNotFinite, remedy: Remedy::HalveRate, seen: "gradient norm inf".into() };
+        let said = |language| trouble.message(language, 41) + &health::went_back(language, Some(40));
+        let (symptom, seen, message) = (Some(trouble.symptom), trouble.seen.clone(), said(Language::English));
+        let event = Event::Health { step: 41, ok: false, symptom, remedy: trouble.remedy, seen, message, back_to: Some(40) };
+        let line = serde_json::to_string(&event).expect("written");
+        assert_eq!(serde_json::from_str::<Event>(&line).expect("read"), event);
+        match event.told(&[], Language::Italian) {
+            Event::Health { message, .. } => {
+                assert_eq!(message, said(Language::Italian));
+                assert!(message.ends_with("Riprende dal passo 40."), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+        // an earlier version did not say
+        let earlier = line.replace(",\"back_to\":40", "");
+        assert!(earlier != line && matches!(serde_json::from_str(&earlier).expect("read"), Event::Health { back_to: None, .. }));
     }
 
     #[test]

@@ -286,6 +286,18 @@ impl Guard {
         !matches!((self.losses.back(), self.lowest), (Some(&last), Some(lowest)) if far_above(last, lowest))
     }
 
+    /// Goes back to before a step that is taken again. What was told of its batches stays told.
+    pub fn retake(&mut self, before: Self) {
+        let now = std::mem::replace(self, before);
+        self.told_none = now.told_none;
+        self.told_few = now.told_few;
+    }
+
+    /// Whether the last steps found the model sure of every token, and wrong.
+    pub fn sure_and_wrong(&self) -> bool {
+        self.sure > 0
+    }
+
     /// Goes back to what was remembered at an earlier state, and forgets the steps just before that, too. What was told stays
     /// told, and memory is the process's.
     pub fn back_to(&mut self, earlier: Self) {
@@ -343,6 +355,25 @@ pub fn recovered(language: Language) -> String {
     match language {
         Language::English => format!("All has been well for {CALM} steps."),
         Language::Italian => format!("Tutto bene da {CALM} passi."),
+    }
+}
+
+/// That answers which were all the same, or empty, are so no longer.
+pub fn answers_again(language: Language) -> String {
+    match language {
+        Language::English => "Its answers are no longer all alike or empty.".into(),
+        Language::Italian => "Le sue risposte non sono più tutte uguali o vuote.".into(),
+    }
+}
+
+/// What is added to what was done where the run went back to the state after so many steps; nothing where it did not.
+pub fn went_back(language: Language, to: Option<usize>) -> String {
+    match (language, to) {
+        (_, None) => String::new(),
+        (Language::English, Some(0)) => " It goes on from its beginning.".into(),
+        (Language::English, Some(step)) => format!(" It goes on from step {step}."),
+        (Language::Italian, Some(0)) => " Riprende dall’inizio.".into(),
+        (Language::Italian, Some(step)) => format!(" Riprende dal passo {step}."),
     }
 }
 

@@ -73,15 +73,19 @@ pub struct Progress {
     /// The last step that was in trouble, by the steps done before it; none once all has been well again.
     #[serde(default)]
     pub troubled: Option<usize>,
-    /// Whether it was told that all answers are the same, or none.
+    /// Whether it was told that all answers are the same, or none, and they are so still.
     #[serde(default)]
     pub collapsed: bool,
+    /// The last step of which something was told that passes by itself, by the steps done before it; none once it has passed.
+    #[serde(default)]
+    pub noted: Option<usize>,
     /// What a step does in smaller parts for want of memory.
     #[serde(default)]
     pub smaller: Smaller,
 }
 
-/// How a step is computed where its device has no room for it as it was planned. The step itself stays the same.
+/// How a step is computed where its device has no room for it as it was planned. The step itself stays the same, but for what
+/// dropout leaves out of the adapters' inputs, which it draws in other places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Smaller {
     /// Whether the backward pass computes again what the forward pass could have kept.
@@ -269,6 +273,11 @@ impl State {
     fn earlier(&self) -> Earlier {
         let Progress { steps, updates, final_loss, .. } = self.progress;
         Earlier { steps, updates, final_loss, guard: self.guard.clone() }
+    }
+
+    /// The steps done in the state that [`State::back`] comes back to.
+    pub fn good_step(&self) -> usize {
+        self.good.earlier.steps
     }
 
     /// From now on [`State::back`] comes back here.

@@ -11,6 +11,7 @@ use say::say;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is trained: something of the blocks below, and a head on top if the method has one.
 #[derive(Clone)]
@@ -256,14 +257,26 @@ pub fn classify(model: &Gemma, trained: &Trained, head: &Head, batch: &Batch) ->
     Ok(head.forward(states, &batch.ids, &batch.places).inner())
 }
 
-/// A head fitted to what the untuned model makes of the examples, each of which counts as `weights` says, see [`Head::fit`].
+/// A head fitted to what the untuned model makes of the examples, each of which counts as `weights` says, see [`Head::fit`]; none if
+/// `stop` is set, which is looked at between batches.
 ///
 /// # Errors
 /// If an example does not fit the model, or the device fails.
-pub fn fit_head(model: &Gemma, examples: &[Encoded], weights: &[f32], classes: usize, view: View, ridge: f64) -> gemma::Result<Head> {
+pub fn fit_head(
+    model: &Gemma,
+    examples: &[Encoded],
+    weights: &[f32],
+    classes: usize,
+    view: View,
+    ridge: f64,
+    stop: &AtomicBool,
+) -> gemma::Result<Option<Head>> {
     let (mut states, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let at_once = Cell::new(data::batch::FORWARD_ROWS);
     for rows in data::batch::sorted(examples) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let read = |part: &[usize]| {
             let batch = Batch::new(examples, part, model.layout());
             let all = model.states(&batch.ids, &batch.rows, None, false, &view.taps)?;
@@ -280,7 +293,7 @@ pub fn fit_head(model: &Gemma, examples: &[Encoded], weights: &[f32], classes: u
         }
         counts.extend(rows.iter().flat_map(|&i| examples[i].marks.iter().map(move |_| weights[i])));
     }
-    failure::caught(model.device(), || Ok(Head::fit(Tensor::cat(states, 0), &labels, &counts, classes, view, ridge)))
+    failure::caught(model.device(), || Ok(Some(Head::fit(Tensor::cat(states, 0), &labels, &counts, classes, view, ridge))))
 }
 
 fn index(model: &Gemma, positions: &[usize]) -> Tensor<1, Int> {

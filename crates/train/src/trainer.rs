@@ -16,7 +16,7 @@ use crate::step::{self, Tuned};
 use burn::tensor::Tensor;
 use data::{Batch, Encoded, batch};
 use gemma::Gemma;
-use say::say;
+use say::{Language, say};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -246,9 +246,6 @@ impl Plan<'_> {
 /// Batches in a row that may be left out before something else must be wrong.
 const IN_A_ROW: usize = 5;
 
-/// How often the rows that are computed at a time are halved: of 32 rows one is left.
-const HALVINGS: u32 = 5;
-
 /// Epochs' batches in use.
 type Order = (usize, Vec<Vec<usize>>);
 
@@ -385,7 +382,7 @@ impl Run<'_> {
 
     /// Rows that are computed at a time.
     fn rows(&self) -> usize {
-        (self.plan.settings.batch >> self.state.progress.smaller.halved.min(HALVINGS)).max(1)
+        self.plan.settings.batch.checked_shr(self.state.progress.smaller.halved).unwrap_or(0).max(1)
     }
 
     /// One optimiser step. Where the device has no memory for it, it is made smaller, to be taken again.
@@ -404,7 +401,7 @@ impl Run<'_> {
         let (rows, smaller) = (self.rows(), self.state.progress.smaller);
         let remedy = if !self.plan.model.recomputes() && !smaller.recompute {
             Remedy::Recompute
-        } else if rows > 1 && smaller.halved < HALVINGS {
+        } else if rows > 1 {
             Remedy::HalveRows
         } else {
             Remedy::Stop
@@ -416,17 +413,19 @@ impl Run<'_> {
         }
         gemma::device::release(self.plan.model.device());
         // what a step handed over may have failed behind it, which shows only when it is read
-        if !self.changing && self.read().is_ok() {
-            self.state.guard = guard;
+        let back = if !self.changing && self.read().is_ok() {
+            self.state.guard.retake(guard);
+            None
         } else {
             self.state.back();
             self.read()?;
-        }
+            Some(self.state.progress.steps)
+        };
         self.state.progress.smaller = match remedy {
             Remedy::Recompute => Smaller { recompute: true, at: Some(step), ..smaller },
             _ => Smaller { halved: smaller.halved + 1, at: Some(step), ..smaller },
         };
-        self.tell(step + 1, &trouble);
+        self.tell_back(step + 1, &trouble, back);
         Ok(Step::Repaired)
     }
 
@@ -457,6 +456,7 @@ impl Run<'_> {
         if objective == step::Objective::Completion
             && let Some(trouble) = self.state.guard.before_forward(tokens, total)
         {
+            self.state.progress.noted = Some(step);
             self.tell(step + 1, &trouble);
         }
         if total == 0 {
@@ -531,17 +531,34 @@ impl Run<'_> {
     /// Tells that a trouble is over, if it is long enough past; the step at which it is need not have been taken itself.
     fn calm(&mut self, done: usize) {
         let past = |at: &mut Option<usize>| at.take_if(|t| done > *t + health::CALM).is_some();
+        let wrong = self.state.guard.sure_and_wrong();
         let progress = &mut self.state.progress;
-        let past = past(&mut progress.troubled) | past(&mut progress.smaller.at);
-        if past && progress.troubled.is_none() && progress.smaller.at.is_none() {
-            let message = health::recovered(say::language());
-            self.observer.event(Event::Health { step: done, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message });
+        let past = past(&mut progress.troubled) | past(&mut progress.smaller.at) | (!wrong && past(&mut progress.noted));
+        if past && self.well() {
+            self.tell_well(done, health::recovered);
         }
     }
 
+    /// Whether all is over that was told, but for what stays as it is: memory that was taken, and examples that contradict each other.
+    fn well(&self) -> bool {
+        let progress = &self.state.progress;
+        [progress.troubled, progress.smaller.at, progress.noted].iter().all(Option::is_none) && !progress.collapsed
+    }
+
+    fn tell_well(&mut self, step: usize, said: fn(Language) -> String) {
+        let message = said(say::language());
+        self.observer.event(Event::Health { step, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message, back_to: None });
+    }
+
     fn tell(&mut self, step: usize, trouble: &Trouble) {
-        let message = trouble.message(say::language(), step);
-        self.observer.event(Event::Health { step, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen.clone(), message });
+        self.tell_back(step, trouble, None);
+    }
+
+    /// Tells of a trouble for which the run goes back to the state after so many steps, if it does.
+    fn tell_back(&mut self, step: usize, trouble: &Trouble, back_to: Option<usize>) {
+        let message = trouble.message(say::language(), step) + &health::went_back(say::language(), back_to);
+        let (symptom, remedy, seen) = (Some(trouble.symptom), trouble.remedy, trouble.seen.clone());
+        self.observer.event(Event::Health { step, ok: false, symptom, remedy, seen, message, back_to });
     }
 
     /// Applies the guard's remedy to the step that began with `step` steps done.
@@ -558,24 +575,30 @@ impl Run<'_> {
         if trouble.remedy == Remedy::HalveRate && self.state.progress.repairs >= self.plan.settings.repairs {
             trouble.remedy = Remedy::Stop;
         }
-        self.tell(step + 1, &trouble);
+        // only an update that was made has to be taken back
+        let goes_back = trouble.remedy == Remedy::HalveRate || (trouble.remedy == Remedy::SkipBatch && self.state.progress.steps > step);
+        let back_to = goes_back.then(|| self.state.good_step());
+        self.tell_back(step + 1, &trouble, back_to);
         match trouble.remedy {
             // a step is made smaller elsewhere, and texts are read before the first one
-            Remedy::None | Remedy::Recompute | Remedy::HalveRows | Remedy::DropStart => return Ok(Step::Done),
+            Remedy::None | Remedy::Recompute | Remedy::HalveRows | Remedy::DropStart => {
+                if trouble.symptom == Symptom::SureAndWrong {
+                    self.state.progress.noted = Some(step);
+                }
+                return Ok(Step::Done);
+            }
             Remedy::Stop => return Err(gemma::Error::Request(trouble.message(say::language(), step + 1))),
             Remedy::SkipBatch => {
                 // leaving batches out ends by itself, so it is not counted
                 self.state.progress.skipped.insert(step);
-                // only an update that was made has to be taken back
-                if self.state.progress.steps > step {
-                    self.state.back();
-                }
             }
             Remedy::HalveRate => {
                 self.state.progress.rate *= 0.5;
                 self.state.progress.repairs += 1;
-                self.state.back();
             }
+        }
+        if goes_back {
+            self.state.back();
         }
         self.state.progress.troubled = Some(step);
         Ok(Step::Repaired)
@@ -610,6 +633,9 @@ impl Run<'_> {
             self.state.progress.collapsed = true;
             let symptom = if v.silent { Symptom::EmptyAnswers } else { Symptom::Collapse };
             self.tell(step, &Trouble { symptom, remedy: Remedy::None, seen: "on the validation set".into() });
+        }
+        if !v.collapsed && !v.silent && std::mem::take(&mut self.state.progress.collapsed) && self.well() {
+            self.tell_well(step, health::answers_again);
         }
         Ok(())
     }

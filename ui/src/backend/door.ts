@@ -126,18 +126,18 @@ export interface Door {
 
   /** Aborting ends the measurement, and so does the next one. */
   forecast(request: RunRequest, signal: AbortSignal): Promise<Forecast>;
-  /** Checks, makes the run folder in the library and starts. Gives the run's path. */
-  startRun(request: RunRequest): Promise<string>;
+  /** Checks, makes the run folder in the library and starts. Gives the run's path. Aborting before leaves nothing. */
+  startRun(request: RunRequest, signal: AbortSignal): Promise<string>;
   pauseRun(run: string): Promise<void>;
-  /** Goes on with a paused run, or with one that was interrupted: on a device, or on the one that it had. */
-  resumeRun(run: string, device?: string): Promise<void>;
+  /** Goes on with a paused run, or with one that was interrupted: on a device, or on the one that it had. Aborting before leaves it as it was. */
+  resumeRun(run: string, device: string | undefined, signal: AbortSignal): Promise<void>;
   /** Ends it soon and keeps the best weights. */
   stopRun(run: string): Promise<void>;
   /** Latest first. */
   runs(): Promise<RunRow[]>;
   /** A run, with its failure told in a language. */
   run(run: string, language: Language): Promise<Run>;
-  /** Gives all events from number `from` on, now and as they come, in order, none twice, told in a language. */
+  /** Gives all events from number `from` on, now and as they come, in order, none twice, told in a language; and why, where no more will come. */
   subscribe(run: string, from: number, language: Language, onBatch: (batch: EventBatch) => void): Promise<Unsubscribe>;
   deleteRun(run: string): Promise<void>;
 

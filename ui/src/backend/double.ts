@@ -38,7 +38,6 @@ import type {
   Row,
   Run,
   RunFile,
-  RunRequest,
   RunResult,
   RunRow,
   RunStatus,
@@ -268,6 +267,7 @@ export class Double implements Door {
       started: recording.run.started,
       model: recording.run.model.name,
       data: recording.run.data.name,
+      bytes: 17_300_000,
     };
     const played: Played = { recording, row, events: done ? recording.events : [], listeners: new Set(), next: done ? recording.events.length : 0 };
     this.#runs.set(path, played);
@@ -674,7 +674,7 @@ export class Double implements Door {
     });
   }
 
-  startRun(request: RunRequest): Promise<string> {
+  startRun(...[request]: Parameters<Door['startRun']>): Promise<string> {
     this.calls.push('startRun');
     if (!this.#hasModel) return fail(`the model ${request.model} is not on this machine; get it first`);
     this.#started += 1;
@@ -732,7 +732,7 @@ export class Double implements Door {
     this.#tell(played, { type: 'paused', step: this.#step(played) });
     return give(undefined);
   }
-  resumeRun(run: string, device?: string): Promise<void> {
+  resumeRun(...[run, device]: Parameters<Door['resumeRun']>): Promise<void> {
     if (device !== undefined) this.calls.push(`resumeRun on ${device}`);
     const played = this.#played(run);
     played.row.status = 'running';

@@ -117,9 +117,9 @@ export const tauri: Door = {
   queryRow: (data, row) => call('query_row', { data, row }),
 
   forecast: (request, signal) => cancellable(signal, () => call('forecast', { request }), () => call('cancel_forecast')),
-  startRun: (request) => call('start_run', { request }),
+  startRun: (request, signal) => cancellable(signal, () => call('start_run', { request }), () => call('cancel_start')),
   pauseRun: (run) => call('pause_run', { run }),
-  resumeRun: (run, device) => call('resume_run', { run, device }),
+  resumeRun: (run, device, signal) => cancellable(signal, () => call('resume_run', { run, device }), () => call('cancel_start')),
   stopRun: (run) => call('stop_run', { run }),
   runs: () => call('runs'),
   run: (run, language) => call('run', { run, language }),

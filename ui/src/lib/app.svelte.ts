@@ -136,6 +136,12 @@ export class App {
   forecastStopped = $state(false);
   /** Why what was chosen could not be measured. */
   forecastFault = $state<string | null>(null);
+  /** A run is being started: the data is read and the model loaded before anything happens in it. */
+  starting = $state(false);
+  /** What is being started, or taken up again, was told to end. */
+  ending = $state(false);
+  /** Why the run that was chosen was refused. */
+  startFault = $state<string | null>(null);
   /** Name of the device that is being tried before its first use. */
   checking = $state<string | null>(null);
 
@@ -158,6 +164,8 @@ export class App {
   readonly kept = new Kept();
 
   readonly #stories: Record<string, Story> = {};
+  /** Seconds that scoring was measured to take, by the run. */
+  readonly #scoring: Record<string, number> = {};
   /** What is being deleted and can still be had back: how, by what it is. */
   readonly #hidden = new SvelteMap<string, () => void>();
   #models = $state.raw<Model[]>([]);
@@ -167,6 +175,8 @@ export class App {
   readonly #ready: Record<string, Promise<boolean>> = {};
   #trial: AbortController | null = null;
   #measuring: AbortController | null = null;
+  /** Ends the start, or the taking up again, that is under way. */
+  #beginning: AbortController | null = null;
   #toasts = 0;
 
   constructor(readonly door: Door) {}
@@ -191,6 +201,11 @@ export class App {
 
   get active(): RunRow | null {
     return this.runs.find((run) => run.status === 'running' || run.status === 'paused') ?? null;
+  }
+
+  /** One run at a time is started, taken up again or trained. */
+  get busy(): boolean {
+    return this.active !== null || this.starting || this.resuming !== null;
   }
 
   get selectedRun(): RunRow | null {
@@ -331,7 +346,9 @@ export class App {
     this.#toasts += 1;
     const passing = !options.bad && options.stay === undefined;
     const toast: Toast = { id: this.#toasts, text, bad: options.bad ?? false, passing, action: options.action ?? null, undoes: options.undoes ?? false, work: options.work ?? null };
-    this.toasts = [...this.toasts.slice(-2), toast];
+    // there is room for a few; what can be undone or stopped, or went wrong, is no less there for others that come
+    const gone = this.toasts.filter((other) => other.passing).slice(0, Math.max(0, this.toasts.length - 2));
+    this.toasts = [...this.toasts.filter((other) => !gone.includes(other)), toast];
     const stay = options.stay ?? (toast.bad ? 12000 : 6000);
     if (stay !== Infinity) setTimeout(() => this.dismiss(toast.id), stay);
     return toast.id;
@@ -685,6 +702,7 @@ export class App {
         },
       );
       story.asked = known?.asked ?? null;
+      story.scoring = this.#scoring[run] ?? null;
       this.#stories[run] = story;
       void story.follow();
       return story;
@@ -771,7 +789,7 @@ export class App {
     this.forecastFault = null;
     this.forecastStopped = false;
     this.forecastBusy = false;
-    if (!request || !this.can.forecast || this.active) return;
+    if (!request || !this.can.forecast || this.busy) return;
     this.forecastBusy = true;
     try {
       if (!(await this.ready(request.device)) || !wanted()) return;
@@ -798,20 +816,51 @@ export class App {
     if (this.checking !== null) this.#trial?.abort();
   }
 
-  /** Gives the reason when the run was refused. */
-  async start(): Promise<string | null> {
+  /** Starts what was chosen, and shows it to whoever has stayed. */
+  async start(): Promise<void> {
     const request = this.request;
-    if (!request) return null;
+    if (!request || this.busy) return;
+    const scoring = this.forecast?.scoring_seconds;
+    // the engine ends what would be in the way
+    this.#measuring?.abort();
+    this.forecastBusy = false;
+    const signal = this.#begin();
+    const stopped = (): boolean => signal.aborted;
+    this.starting = true;
+    this.startFault = null;
     try {
-      if (!(await this.ready(request.device))) return null;
-      const path = await this.door.startRun(request);
+      if (!(await this.ready(request.device)) || stopped()) return;
+      const path = await this.door.startRun(request, signal);
+      if (scoring !== undefined) this.#scoring[path] = scoring;
       await this.#renewed(this.refreshRuns());
-      this.story(path);
-      this.show(path, 'train');
-      return null;
+      // it began just before it was told not to
+      if (stopped()) this.story(path).asked = 'stop';
+      else this.story(path);
+      if (this.screen === 'start') this.show(path, 'train');
+      else this.tell(this.words.start.begun, { action: { text: this.words.start.toRun, run: () => this.show(path, 'train') }, stay: 15000 });
     } catch (reason) {
-      return failure(reason).message;
+      // whoever stopped it knows
+      if (stopped()) return;
+      this.startFault = failure(reason).message;
+      if (this.screen !== 'start') this.tell(this.startFault, { bad: true });
+    } finally {
+      this.starting = false;
+      // what was not measured, or chosen meanwhile, can be measured now
+      if (this.forecast === null && this.can.forecast) this.forecastStopped = true;
     }
+  }
+
+  #begin(): AbortSignal {
+    this.#beginning = new AbortController();
+    this.ending = false;
+    return this.#beginning.signal;
+  }
+
+  /** Ends the start, or the taking up again, that is under way, and the trial of a device that it waits for. */
+  leaveStart(): void {
+    this.ending = true;
+    this.#beginning?.abort();
+    this.stopTrial();
   }
 
   /** Asks the run at work for something; it comes about at the end of a step, and its story tells of it. */
@@ -820,7 +869,7 @@ export class App {
     story.asked = what;
     story.fault = null;
     try {
-      await { pause: () => this.door.pauseRun(run), resume: () => this.door.resumeRun(run), stop: () => this.door.stopRun(run) }[what]();
+      await { pause: () => this.door.pauseRun(run), resume: () => this.door.resumeRun(run, undefined, new AbortController().signal), stop: () => this.door.stopRun(run) }[what]();
     } catch (reason) {
       story.asked = null;
       // Train says it, above what was asked
@@ -833,17 +882,18 @@ export class App {
   async goOn(run: string, device?: string): Promise<void> {
     this.show(run, 'train');
     this.resuming = run;
+    const signal = this.#begin();
     try {
-      if (device !== undefined && !(await this.ready(device))) {
+      if (device !== undefined && (!(await this.ready(device)) || signal.aborted)) {
         this.resuming = null;
         return;
       }
-      await this.door.resumeRun(run, device);
+      await this.door.resumeRun(run, device, signal);
       // what was known of it ends where it was cut off: it is followed anew
       this.#stories[run]?.close();
       Reflect.deleteProperty(this.#stories, run);
     } catch (reason) {
-      this.story(run).fault = failure(reason).message;
+      if (!signal.aborted) this.story(run).fault = failure(reason).message;
     }
     await this.#renewed(this.refreshRuns());
     this.resuming = null;

@@ -13,10 +13,16 @@ function shares(metrics: Record<string, number>, words: Words, written: (share: 
   return Object.entries(metrics).map(([key, share]) => `${lookup(words.metrics, key).toLowerCase()} ${written(share)}`);
 }
 
+/** Whose answers they are. */
+export function answerer(system: string, words: Words): string {
+  const own: Record<string, string> = { model: words.results.tuned, free: words.results.free, calibration: words.train.calibration };
+  return own[system] ?? lookup(words.results.rivals, system);
+}
+
 /** What the answers of the run, or of something that it is held against, came to. */
 export function cameTo(event: Scored, words: Words, written: (share: number) => string): string {
   const { system, examples, of, remembered } = event;
-  const name = system === 'model' ? words.results.tuned : lookup(words.results.rivals, system);
+  const name = answerer(system, words);
   const asked = examples < of ? [words.results.asked(examples, of)] : [];
   return [`${name}: ${shares(event.metrics, words, written).join(', ')}`, ...asked, ...(remembered ? [words.train.remembered] : [])].join(', ');
 }

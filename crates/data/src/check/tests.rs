@@ -165,7 +165,7 @@ fn every_sentence_of_the_table_is_said() {
     ));
     let mut why = |sql: &str| sql.starts_with("SELEC ").then(|| "no query".into());
     found.extend(judged(unscored(&set, Split::Train, &mut why, &mut Steps::default()).expect("nobody ends it").into_iter().collect()));
-    let set = passing_over(Kind::Intent, "train.jsonl", &[line("uno", "a"), line("due", "b")].concat());
+    let set = passing_over(Kind::Intent, "train.jsonl", [line("uno", "a"), line("due", "b")].concat());
     let suspect = Suspect { row: 1, label: "a".into(), own: 0.1, theirs: 0.9, witness: 0 };
     let suspicious = suspicious(&set, &[(Split::Train, 0), (Split::Train, 1)], &[suspect]);
     assert!(
@@ -183,7 +183,7 @@ fn every_sentence_of_the_table_is_said() {
         listed("da Bari a Bari", "{\"text\":\"Bari\",\"type\":\"p\"}"),
         "{\n".into(),
     ];
-    let set = passing_over(Kind::Entities, "train.jsonl", &bad.concat());
+    let set = passing_over(Kind::Entities, "train.jsonl", bad.concat());
     found.extend(judged([skipped(&set, Severity::Error), super::findings(&set, None).expect("no database is needed")].concat()));
     let (windows, _, _) = encoding_rs::WINDOWS_1252.encode("text,label\nperché no,a\nè già così,b\n");
     found.extend(judged(super::findings(&passing_over(Kind::Intent, "train.csv", windows), None).expect("no database is needed")));

@@ -383,7 +383,8 @@ mod tests {
     #[test]
     fn the_health_guard_speaks_the_language_of_the_report() {
         let message = "The loss has run away: the learning rate is too high (step 7: loss 9).";
-        let trouble = |symptom| Event::Health { step: 7, ok: false, symptom, remedy: Remedy::None, seen: "loss 9".into(), message: message.into() };
+        let trouble =
+            |symptom| Event::Health { step: 7, ok: false, symptom, remedy: Remedy::None, seen: "loss 9".into(), message: message.into(), back_to: None };
         let said = |event: Event, lang| marks(&[event], lang).remove(0).message;
         assert_eq!(said(trouble(Some(Symptom::Diverging)), Lang::English), message);
         let italian = said(trouble(Some(Symptom::Diverging)), Lang::Italian);
@@ -391,7 +392,7 @@ mod tests {
         assert_eq!(said(trouble(None), Lang::Italian), message, "an older run names no symptom");
         let calm = |language: Lang| {
             let message = health::recovered(language.into());
-            Event::Health { step: 9, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message }
+            Event::Health { step: 9, ok: true, symptom: None, remedy: Remedy::None, seen: String::new(), message, back_to: None }
         };
         assert_eq!(said(calm(Lang::Italian), Lang::English), health::recovered(Lang::English.into()));
         let warning = Event::warning(|| say::say!("3 rows repeat a text", "3 righe ripetono un testo"));

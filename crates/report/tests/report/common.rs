@@ -111,6 +111,7 @@ pub fn events(steps: usize) -> Vec<Event> {
                 remedy: Default::default(),
                 seen: String::new(),
                 message: "The gradient norm was 14 times its median for 3 steps; the learning rate was halved.".into(),
+                back_to: None,
             });
         }
         if i == steps / 2 {
@@ -121,6 +122,7 @@ pub fn events(steps: usize) -> Vec<Event> {
                 remedy: Default::default(),
                 seen: String::new(),
                 message: "The gradient norm is back to its median.".into(),
+                back_to: None,
             });
         }
     }

@@ -84,6 +84,7 @@ fn a_failed_run_is_reported_as_failed_with_its_symptoms() {
         remedy: Default::default(),
         seen: String::new(),
         message: "The gradient norm is infinite.".into(),
+        back_to: None,
     });
     failed.events.push(Event::Failed { step: 41, message: "The loss is not a number.".into(), told: None });
     failed.events.retain(|e| !matches!(e, Event::Health { step, .. } if *step != 12));

@@ -204,6 +204,7 @@ fn a_flood_of_notices_stays_within_the_plot() {
         remedy: Default::default(),
         seen: String::new(),
         message: HOSTILE[i % HOSTILE.len()].into(),
+        back_to: None,
     }));
     let figure = loss_curve(&flood, Lang::English);
     let document = checked(&figure);

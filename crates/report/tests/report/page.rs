@@ -318,6 +318,7 @@ fn a_failure_has_its_symptoms_since_when_the_likely_cause_and_what_helps() {
         remedy,
         seen: seen.into(),
         message: Trouble { symptom, remedy, seen: seen.into() }.message(say::Language::English, step),
+        back_to: None,
     };
     let mut run = run(12, 600);
     run.result.status = "failed".into();
@@ -368,7 +369,15 @@ fn why_a_run_failed_is_told_in_the_language_of_the_report() {
     let trouble = Trouble { symptom: Symptom::LossZero, remedy: Remedy::Stop, seen: "loss 0".into() };
     let message = trouble.message(say::Language::English, 2);
     run.result.error = Some(message.clone());
-    run.events.push(Event::Health { step: 2, ok: false, symptom: Some(trouble.symptom), remedy: trouble.remedy, seen: trouble.seen, message: message.clone() });
+    run.events.push(Event::Health {
+        step: 2,
+        ok: false,
+        symptom: Some(trouble.symptom),
+        remedy: trouble.remedy,
+        seen: trouble.seen,
+        message: message.clone(),
+        back_to: None,
+    });
     run.events.push(Event::Failed { step: 1, message: message.clone(), told: None });
     let (english, italian) = (alert(&run, Lang::English), alert(&run, Lang::Italian));
     assert_eq!(english.matches(&message).count(), 1, "said once: {english}");

@@ -16,4 +16,8 @@ from: number,
 /**
  * The events.
  */
-events: Array<TrainEvent>, };
+events: Array<TrainEvent>, 
+/**
+ * Why no more will come though the run has not ended, if so.
+ */
+fault?: string, };

@@ -40,4 +40,8 @@ model: string,
 /**
  * Name of the data set.
  */
-data: string, };
+data: string, 
+/**
+ * Bytes of its folder.
+ */
+bytes: number, };

@@ -141,7 +141,28 @@ seen: string,
 /**
  * What was seen, what it means and what was done, in the language that the program spoke.
  */
-message: string, } | { "type": "scored", 
+message: string, 
+/**
+ * Where the run goes on, in steps done, if it went back to its last good state.
+ */
+back_to?: number, } | { "type": "answering", 
+/**
+ * Whose answers they are, as in `scored`; `calibration` are the run's own to the validation set, on which its probabilities are
+ * calibrated, and `free` are its own without a constraint.
+ */
+system: string, 
+/**
+ * Examples that are answered.
+ */
+done: number, 
+/**
+ * Of so many.
+ */
+of: number, 
+/**
+ * Seconds since it began.
+ */
+seconds: number, } | { "type": "scored", 
 /**
  * Steps done.
  */
