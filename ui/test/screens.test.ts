@@ -422,7 +422,7 @@ describe('a run', () => {
     const start = startButton();
     await waitFor(() => expect(start.disabled).toBe(false));
     await click(start);
-    await screen.findByText(/^Step \d+ of 60$/);
+    await screen.findByText(/^Step [1-9]\d* of 60$/);
     await fireEvent.keyDown(window, { key: 'p', ctrlKey: true });
     await screen.findByText(words.en.train.waits);
     await fireEvent.keyDown(window, { key: 'p', ctrlKey: true });
@@ -438,7 +438,7 @@ describe('a run', () => {
     const { app } = await open({ pace: 15 });
     await waitFor(() => expect(startButton().disabled).toBe(false));
     await click(startButton());
-    await screen.findByText(/^Step \d+ of 60$/);
+    await screen.findByText(/^Step [1-9]\d* of 60$/);
     await click(screen.getByRole('button', { name: 'Stop and keep the best' }));
     const stopped = await within(screen.getByRole('region', { name: 'Lapidary' })).findByText(words.en.train.stopped);
     await click(within(stopped.parentElement as HTMLElement).getByRole('button', { name: 'Go on' }));
@@ -592,6 +592,25 @@ describe('a run', () => {
     await waitFor(() => expect([line()?.className.includes('warn'), line()?.textContent.trim()]).toEqual([true, 'Found at step 12: message of few_targets']));
     health(40, 'diverging');
     await waitFor(() => expect([line()?.className.includes('bad'), line()?.textContent.trim()]).toEqual([true, 'Since step 40: message of diverging']));
+  });
+
+  it('has its details too where it was cut off, where it waits for a device, and in the table of its labels', async () => {
+    const { app } = await open({ pace: 5, cutOffAt: 30, loseAt: 40 });
+    const details = async (of: string): Promise<string> => {
+      const word = (await screen.findByText(`: ${of}`, { selector: 'summary span' })).parentElement as HTMLElement;
+      await click(word);
+      await waitFor(() => expect(word.parentElement?.querySelector('dl, table')).not.toBeNull());
+      return word.parentElement?.textContent ?? '';
+    };
+    expect(await details('cut-off')).toMatch(/Model.*gemma-3-270m.*Status.*Interrupted.*runs\/cut-off/);
+    expect(await complaints()).toEqual([]);
+    await click(screen.getAllByRole('button', { name: 'Go on with cut-off' })[0] as HTMLElement);
+    await screen.findByText(words.en.train.lost, {}, { timeout: 30_000 });
+    expect(await details(words.en.train.lost)).toMatch(/Device.*cpu.*Steps.*runs\/cut-off/);
+    expect(await complaints()).toEqual([]);
+    app.show('runs/head-2026-11-24', 'results');
+    expect(await details(words.en.results.perLabel)).toMatch(/account_access.*0\.\d{5,}/);
+    expect(await complaints()).toEqual([]);
   });
 
   it('that cannot wait says why next to where that was asked', async () => {

@@ -716,7 +716,7 @@ export class App {
     if (!story.ended) return;
     if (story.ended.type === 'failed') this.tell(story.ended.message, { bad: true });
     else if (story.ended.status === 'stopped' && this.can.resume)
-      this.tell(this.words.train.stopped, { action: { text: this.words.train.resume, run: () => void this.goOn(story.run) }, stay: 15000 });
+      this.tell(story.best ? this.words.train.stopped : this.words.train.stoppedLast, { action: { text: this.words.train.resume, run: () => void this.goOn(story.run) }, stay: 15000 });
     else if (this.screen !== 'train')
       this.tell(this.words.train.done, { action: { text: this.words.train.see, run: () => this.show(story.run, 'results') }, stay: 15000 });
   }

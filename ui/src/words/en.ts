@@ -520,6 +520,7 @@ export const en = {
     pause: 'Pause',
     resume: 'Go on',
     stop: 'Stop and keep the best',
+    stopLast: 'Stop and keep the last weights',
     pausing: 'Ending this step…',
     stopping: 'Ending and measuring…',
     stopMeasuring: 'Stop measuring',

@@ -527,6 +527,7 @@ export const it: Words = {
     pause: 'Pausa',
     resume: 'Continua',
     stop: 'Ferma e tieni il meglio',
+    stopLast: 'Ferma e tieni gli ultimi pesi',
     pausing: 'Finisco questo passo…',
     stopping: 'Finisco e misuro…',
     stopMeasuring: 'Ferma la misura',
