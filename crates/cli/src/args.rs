@@ -160,7 +160,7 @@ pub enum Command {
         /// Run folders, or folders of studies
         #[arg(required = true)]
         runs: Vec<PathBuf>,
-        /// Kinds of document: html, pdf, md, csv, json, png
+        /// Kinds of document: html, pdf, md, csv, json, svg, png
         #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats())]
         format: Vec<Format>,
         /// Sections to leave out, by name: mistakes,health
@@ -186,7 +186,7 @@ pub enum Command {
         /// Run folders
         #[arg(required = true, num_args = 2..)]
         runs: Vec<PathBuf>,
-        /// Kinds of document: html, pdf, md, csv, json, png
+        /// Kinds of document: html, pdf, md, csv, json, svg, png
         #[arg(long, default_value = "html", value_delimiter = ',', value_parser = formats(), requires = "out")]
         format: Vec<Format>,
         /// Sections to leave out, by name: mistakes,health

@@ -22,6 +22,8 @@ pub enum Format {
     Csv,
     /// `report.json`.
     Json,
+    /// `figures/*.svg`, which come along with every other kind.
+    Svg,
     /// `figures/*.png`.
     Png,
 }
@@ -31,7 +33,7 @@ const LOOKS: [(&str, Variant); 3] = [("svg", Variant::Light), ("dark.svg", Varia
 
 impl Format {
     /// What a user may ask for.
-    pub const NAMES: [&str; 6] = ["html", "pdf", "md", "csv", "json", "png"];
+    pub const NAMES: [&str; 7] = ["html", "pdf", "md", "csv", "json", "svg", "png"];
 }
 
 impl FromStr for Format {
@@ -44,6 +46,7 @@ impl FromStr for Format {
             "md" => Ok(Self::Markdown),
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
+            "svg" => Ok(Self::Svg),
             "png" => Ok(Self::Png),
             _ => Err(say!(
                 "no report format `{}`; choose among {}",
@@ -66,6 +69,8 @@ pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut
     let files = |format: &Format| match format {
         Format::Html | Format::Pdf | Format::Markdown | Format::Json => 1,
         Format::Csv => document.tables().count(),
+        // they are counted with the figures
+        Format::Svg => 0,
         Format::Png => document.figures.len(),
     };
     // of each figure there is a file for each look, and one of its values
@@ -102,6 +107,7 @@ pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut
                     put(&format!("tables/{}.csv", table.name), &tables::csv(table)?)?;
                 }
             }
+            Format::Svg => written.extend(document.figures.iter().map(|(name, _)| figures.join(format!("{name}.svg")))),
             Format::Png => {
                 for (name, figure) in &document.figures {
                     put(&format!("figures/{name}.png"), &figure.png(Variant::Light)?)?;

@@ -299,7 +299,7 @@ export class Double implements Door {
     return give({
       version: HEAD.run.version,
       figures: ['loss', 'learning_rate', 'confusion', 'reliability', 'comparison'],
-      report_formats: ['html'],
+      report_formats: ['html', 'svg'],
       model_formats: ['adapter'],
       data_formats: ['jsonl', 'csv', 'tsv'],
       get_model: true,

@@ -10,6 +10,7 @@ use report::output::{Format, write};
 use report::record::{Calibration, ELSEWHERE, ModelRecord, TrainRecord};
 use report::text::Lang;
 use roxmltree::{Document, Node};
+use std::path::PathBuf;
 use tasks::score::calibration::{Agreement, CoveragePoint};
 use tasks::score::classification;
 use train::Event;
@@ -613,6 +614,9 @@ fn writing_leaves_whole_files_and_overwrites_older_ones() {
     let wanted: Vec<String> =
         figures.iter().flat_map(|n| [format!("{n}.dark.svg"), format!("{n}.json"), format!("{n}.print.svg"), format!("{n}.svg")]).collect();
     assert_eq!(names, wanted, "no half-written file is left");
+    let alone = write(&content::run(&run, Lang::English), &[Format::Svg], &folder.path().join("figures alone"), &mut |_, _| true).unwrap();
+    let drawn: Vec<PathBuf> = figures.iter().map(|name| folder.path().join(format!("figures alone/figures/{name}.svg"))).collect();
+    assert!(alone.len() == figures.len() && drawn.iter().all(|path| alone.contains(path) && path.exists()), "{alone:?}");
     let values: serde_json::Value = serde_json::from_slice(&std::fs::read(place.join("figures/confusion.json")).unwrap()).unwrap();
     assert_eq!(values["labels"].as_array().unwrap().len(), 12);
     for look in ["svg", "dark.svg", "print.svg"] {
