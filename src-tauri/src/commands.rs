@@ -656,7 +656,7 @@ async fn subscribe(app: AppHandle, shell: State<'_, Shell>, run: PathBuf, from: 
     std::thread::spawn(move || {
         let shell = app.state::<Shell>();
         let mut next = from;
-        let mut told = Ok(begun);
+        let mut told: lab::Result<_> = Ok(begun);
         while !ending.load(Ordering::Relaxed) {
             match told {
                 Ok((batch, more)) => {

@@ -84,8 +84,8 @@ impl Weights {
             return Err(Error::format(
                 path,
                 say!(
-                    "is one of {parts} parts of a model; join them with `llama-gguf-split --merge`, or fetch the model as one file",
-                    "è una di {parts} parti di un modello; uniscile con `llama-gguf-split --merge`, o scarica il modello in un solo file"
+                    "is one of {parts} parts of a model; join them with `llama-gguf-split`, or fetch the model as one file",
+                    "è una di {parts} parti di un modello; uniscile con `llama-gguf-split`, o scarica il modello in un solo file"
                 ),
             ));
         }
