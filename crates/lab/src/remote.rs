@@ -308,8 +308,8 @@ mod tests {
     }
 
     /// What a child says that found agreement, at a speed that no processor has.
-    const AGREES: &str = r#"echo '{"difference":{"loss":0.0,"gradient":0.0,"at":"","gradients":9},"speed":1e12}'"#;
-    const DISAGREES: &str = r#"echo '{"difference":{"loss":1.0,"gradient":0.0,"at":"","gradients":9},"speed":1e12}'"#;
+    const AGREES: &str = r#"echo '{"difference":{"loss":0.0,"gradient":0.0,"at":{"en":"","it":""},"gradients":9},"speed":1e12}'"#;
+    const DISAGREES: &str = r#"echo '{"difference":{"loss":1.0,"gradient":0.0,"at":{"en":"","it":""},"gradients":9},"speed":1e12}'"#;
     static NEVER: AtomicBool = AtomicBool::new(false);
 
     fn home(dir: &Path) -> Home {
