@@ -240,19 +240,19 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
     ended
 }
 
-/// What is told of a device that failed while a run was made ready; other errors stay.
+/// What is told of a device that failed before a run or beside one; other errors stay.
 fn unready(error: Error, device: &device::Info) -> Error {
     let (Failure { kind, what, .. }, device::Info { id, name, .. }) = (Failure::of_error(&error), device);
     match kind {
         Became::Memory => Error::request(say!(
-            "the device {id} ({name}) has too little memory to make the run ready ({what}); choose another with --device",
-            "il dispositivo {id} ({name}) ha troppo poca memoria per preparare l’esecuzione ({what}); scegline un altro con --device"
+            "the device {id} ({name}) has too little memory for this ({what}); choose another with --device",
+            "il dispositivo {id} ({name}) ha troppo poca memoria per questo ({what}); scegline un altro con --device"
         )),
         Became::Lost => {
             devices::lose(id);
             Error::request(say!(
-                "the device {id} ({name}) was lost while the run was made ready ({what}); choose another with --device",
-                "il dispositivo {id} ({name}) è andato perso mentre si preparava l’esecuzione ({what}); scegline un altro con --device"
+                "the device {id} ({name}) was lost ({what}); choose another with --device, or start Lapidary anew",
+                "il dispositivo {id} ({name}) è andato perso ({what}); scegline un altro con --device, o riavvia Lapidary"
             ))
         }
         Became::Other => error,
@@ -362,6 +362,15 @@ fn train_on(
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
+    let held_whole = (p.recipe.precision_on(&p.device) != p.recipe.precision).then(|| {
+        Event::warning(|| {
+            say!(
+                "weights are held in f32: {} does not have half precision, or was not right with it (`lapidary devices`)",
+                "i pesi restano in f32: {} non ha la mezza precisione, oppure con essa non calcolava correttamente (`lapidary devices`)",
+                p.device.name
+            )
+        })
+    });
     // from here on a crash is a failed run like any other, and is written down
     let outcome = caught(|| {
         let mut start = plan.start(tuned);
@@ -386,15 +395,7 @@ fn train_on(
                         )
                     }));
                 }
-                if p.recipe.precision_on(&p.device) != p.recipe.precision {
-                    watch.event(Event::warning(|| {
-                        say!(
-                            "weights are held in f32: {} does not have half precision, or was not right with it (`lapidary devices`)",
-                            "i pesi restano in f32: {} non ha la mezza precisione, oppure con essa non calcolava correttamente (`lapidary devices`)",
-                            p.device.name
-                        )
-                    }));
-                }
+                held_whole.into_iter().for_each(|warning| watch.event(warning));
                 if p.unheeded > 0 {
                     watch.event(Event::warning(|| {
                         say!(
@@ -447,6 +448,7 @@ fn train_on(
                             before.name
                         )
                     }));
+                    held_whole.into_iter().for_each(|warning| watch.event(warning));
                 }
             }
         }
@@ -735,9 +737,17 @@ struct Compared<'a> {
     stop: &'a AtomicBool,
 }
 
+/// Notes a device that an error says was lost, so that nothing is begun on it any more.
+fn note_lost(device: &device::Info, error: &Error) {
+    if Failure::of_error(error).kind == Became::Lost {
+        devices::lose(&device.id);
+    }
+}
+
 /// Tells what a result is without, where that could not be had.
-fn left_out(tell: &mut dyn FnMut(Event), [english, italian]: [&str; 2], outcome: Result<()>) {
+fn left_out(device: &device::Info, tell: &mut dyn FnMut(Event), [english, italian]: [&str; 2], outcome: Result<()>) {
     if let Err(e) = outcome {
+        note_lost(device, &e);
         tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
     }
 }
@@ -753,27 +763,27 @@ impl Compared<'_> {
         if let Some(own) = &self.result.metrics {
             tell(self.told(MODEL, own, false));
         }
-        left_out(tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
+        left_out(&p.device, tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
         if split == Split::Test {
             let calibrated = caught(|| self.calibrate(&said, &mut predictions, tell));
-            left_out(tell, ["a calibration", "una calibrazione"], calibrated);
+            left_out(&p.device, tell, ["a calibration", "una calibrazione"], calibrated);
         }
         if predictions.iter().any(|p| p.place.is_some() || p.calibrated.is_some()) {
             let saved = save_predictions(&self.out.join(PREDICTIONS), &predictions);
-            left_out(tell, ["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
+            left_out(&p.device, tell, ["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
         }
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
             let scored = scorer.score(examples, &answers).map(|(scores, _)| drop(self.result.baselines.insert(name.into(), scores)));
-            left_out(tell, [name; 2], scored);
+            left_out(&p.device, tell, [name; 2], scored);
         }
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
             let free = caught(|| self.free(examples, &texts, &mut scorer, &said, &mut predictions, tell));
-            left_out(tell, ["free answers", "risposte libere"], free);
+            left_out(&p.device, tell, ["free answers", "risposte libere"], free);
         }
         // what there is can be looked at while the untuned model is asked, which takes longest
-        left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
+        left_out(&p.device, tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
         let asked = untuned::asked(examples);
         for (name, mode, called) in untuned::ways(self.answerer) {
             let found = caught(|| self.untuned((name, mode), &asked, &mut scorer, tell));
@@ -785,10 +795,10 @@ impl Compared<'_> {
                 tell(event);
                 Ok(())
             });
-            left_out(tell, called, had);
+            left_out(&p.device, tell, called, had);
         }
         if let Some((called, why)) = untuned::unshown(self.answerer) {
-            left_out(tell, called, Err(why));
+            left_out(&p.device, tell, called, Err(why));
         }
     }
 
@@ -1343,6 +1353,7 @@ pub struct Opened {
     run: RunFile,
     recipe: Recipe,
     task: Task,
+    device: device::Info,
     model: Gemma,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) tuned: Tuned,
@@ -1370,7 +1381,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let values = sandbox(&run, folder)?.as_mut().map(Values::of).unwrap_or_default();
     let json_schema = task::schema_of(&run, folder)?;
     let task = Task { kind, labels: Labels::new(run.data.labels.clone()), tables: run.data.tables.clone(), values, json_schema };
-    Ok(Opened { folder: folder.into(), task, model, tokenizer, tuned: Tuned { trained, head }, recipe, run })
+    Ok(Opened { folder: folder.into(), task, device: info, model, tokenizer, tuned: Tuned { trained, head }, recipe, run })
 }
 
 /// The database of a run, if it has one and its files are there: a run that was copied to another machine without them
@@ -1427,14 +1438,15 @@ impl Opened {
         })
     }
 
-    /// Asks something of the model, see [`remote::minding`].
+    /// Asks something of the model, see [`remote::minding`]; that a device of this machine gave out is told as before a run.
     pub(crate) fn minding<T>(&self, asked: impl FnOnce() -> Result<T>) -> Result<T> {
-        remote::minding(self.model.device(), None, asked)
+        let device = self.model.device();
+        remote::minding(device, None, || failure::caught(device, asked)).map_err(|e| unready(e, &self.device))
     }
 
-    /// Whether the model is on a device of another machine that does not answer any more.
+    /// Whether the model is on a device that does not answer any more.
     pub(crate) fn is_lost(&self) -> bool {
-        gemma::remote::lost(self.model.device())
+        gemma::remote::lost(self.model.device()) || devices::is_lost(&self.device.id)
     }
 
     /// Answers texts.
