@@ -1152,6 +1152,10 @@ struct Watch<'a> {
 /// Validation examples that are answered at every evaluation for a person to read.
 pub(crate) const SAMPLES: usize = 4;
 
+/// Labels that must be alike before that tells something: of two kinds four are by chance once in eight times, and two every
+/// other time.
+const TELLING: usize = 4;
+
 impl Watch<'_> {
     /// The same few examples every time, from all over the validation set, with what the model says of them now: out of the
     /// `answers` to all of them, or freely where there are none, which shows what a constraint would hide.
@@ -1252,7 +1256,7 @@ impl Observer for Watch<'_> {
         // they are for a person to read: what cannot be answered ends no run, and a lost device shows in the next step
         let samples = self.samples(tuned, &answers).unwrap_or_default();
         self.tell_rows();
-        let alike = answers.len() > 1 && answers.windows(2).all(|pair| pair[0].answer == pair[1].answer);
+        let alike = answers.len() >= TELLING && answers.windows(2).all(|pair| pair[0].answer == pair[1].answer);
         let differ = self.examples.windows(2).any(|pair| pair[0].target != pair[1].target);
         // where not all were answered, the few that were stand for them
         let collapsed = (alike && differ) || (answers.is_empty() && say_the_same(&samples));
