@@ -79,7 +79,16 @@ pub enum Command {
         command: DataCommand,
     },
     /// Train a model on a data set and evaluate it; `report` then writes the report
-    Train(Train),
+    Train {
+        #[command(flatten)]
+        train: Train,
+        /// Only measure what the run would cost: time, memory and disk
+        #[arg(long, overrides_with = "no_forecast")]
+        forecast: bool,
+        /// Begin without measuring what the run will cost; --json and --quiet do, too
+        #[arg(long)]
+        no_forecast: bool,
+    },
     /// Train every combination of methods, sizes of the data and seeds, and sum up; the same command goes on after a stop
     Study {
         #[command(flatten)]
@@ -548,12 +557,6 @@ pub struct Train {
     /// Run folder to make
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Only measure what the run would cost: time, memory and disk
-    #[arg(long)]
-    pub forecast: bool,
-    /// Begin without measuring what the run will cost; --json and --quiet do, too
-    #[arg(long)]
-    pub no_forecast: bool,
 }
 
 impl Train {

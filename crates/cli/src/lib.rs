@@ -155,8 +155,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
             let set = read_data(&looked, &Parts::default(), out)?;
             out.divided(&folder, &look::split(&set, shares, seed, &folder, &mut |_, _| true)?);
         }
-        Command::Train(train) => {
-            let (only_measure, unmeasured) = (train.forecast, train.no_forecast);
+        Command::Train { train, forecast: only_measure, no_forecast: unmeasured } => {
             let request = train.request()?;
             ready(&home, &request.device, out)?;
             if only_measure {

@@ -599,11 +599,14 @@ impl Words {
     /// What stands over that which an answer was chosen from.
     pub fn considered(self, voted: bool) -> &'static str {
         if voted {
-            self.pick("hashtags by the share of its answers by chance that hold them:", "hashtag con la quota delle sue risposte a caso che li contengono:")
+            self.pick(
+                "hashtags, each with the share of the sampled answers that hold it:",
+                "hashtag, ognuno con la quota delle risposte campionate che lo contengono:",
+            )
         } else {
             self.pick(
-                "queries that it followed, each with its share of the probability of all:",
-                "query che ha seguito, ognuna con la sua quota della probabilità di tutte:",
+                "queries that were considered, each with its share of the probability of all:",
+                "query prese in considerazione, ognuna con la sua quota della probabilità di tutte:",
             )
         }
     }

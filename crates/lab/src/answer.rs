@@ -107,7 +107,7 @@ pub struct Answer {
     /// Tokens after which it was cut off, because it had not ended by then.
     pub cut: Option<usize>,
     /// What it was chosen from, likeliest first, where that is known beside labels: queries with their shares of the probability of
-    /// all that were followed to their ends, hashtags with the share of the answers by chance that hold each.
+    /// all that were followed to their ends, hashtags with the share of the sampled answers that hold each.
     pub considered: Vec<(String, f64)>,
 }
 

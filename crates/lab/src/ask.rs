@@ -20,7 +20,7 @@ pub struct AnswerView {
     #[ts(type = "number | null")]
     pub probability: f64,
     /// What it was chosen from, likeliest first: labels with their probabilities, queries with their shares of the probability of all
-    /// that were followed to their ends, hashtags with the share of the answers by chance that hold each. Empty where there was
+    /// that were followed to their ends, hashtags with the share of the sampled answers that hold each. Empty where there was
     /// but one.
     pub alternatives: Vec<Alternative>,
 }

@@ -151,6 +151,7 @@ impl Opened {
                 Judged { logits: logits(&a.all, a.probability), answered: gemma::head::likeliest(&a.all), expected: None }.probability(calibration.temperature);
             if threshold.is_some_and(|t| a.probability < t) {
                 a.answer = Err(task::WITHHELD.into());
+                a.considered.clear();
             }
             a
         };

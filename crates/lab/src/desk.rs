@@ -348,7 +348,9 @@ impl Desk {
     }
 
     fn live_at(&self, folder: &Path) -> Result<Arc<Live>> {
-        let live = lock(&self.live).as_ref().filter(|l| l.folder == folder && !l.ended()).cloned();
+        // while it was made ready it may have been known by another name
+        let whole = folder.canonicalize().unwrap_or_else(|_| folder.into());
+        let live = lock(&self.live).as_ref().filter(|l| (l.folder == folder || l.folder == whole) && !l.ended()).cloned();
         live.ok_or_else(|| Error::request(say!("{} is not being trained", "{} non è in addestramento", folder.display())))
     }
 

@@ -417,7 +417,9 @@ export class App {
       return;
     }
     try {
-      const { schema, database } = await this.door.sourceOf('sql', files);
+      let { schema, database } = await this.door.sourceOf('sql', files);
+      // where there is a script that makes the tables, another one fills them
+      if (schema && !database && asking.source.schema && !/schema[^\\/]*$/i.test(schema)) [schema, database] = [undefined, schema];
       const source = { ...asking.source, ...(schema ? { schema } : {}), ...(database ? { database } : {}) };
       if (this.importing) this.importing.source = source;
       else await this.openData(source);
@@ -834,7 +836,7 @@ export class App {
       if (scoring !== undefined) this.#scoring[path] = scoring;
       await this.#renewed(this.refreshRuns());
       // it began just before it was told not to
-      if (stopped()) this.story(path).asked = 'stop';
+      if (stopped()) void this.control(path, 'stop');
       else this.story(path);
       if (this.screen === 'start') this.show(path, 'train');
       else this.tell(this.words.start.begun, { action: { text: this.words.start.toRun, run: () => this.show(path, 'train') }, stay: 15000 });
@@ -881,6 +883,7 @@ export class App {
   /** Goes on with a run that was cut off, failed, was stopped or lost its device, on `device` or on the one that it had, and shows it. */
   async goOn(run: string, device?: string): Promise<void> {
     this.show(run, 'train');
+    if (this.busy) return;
     this.resuming = run;
     const signal = this.#begin();
     try {
@@ -897,6 +900,8 @@ export class App {
     }
     await this.#renewed(this.refreshRuns());
     this.resuming = null;
+    // it was told not to when it had gone on already
+    if (signal.aborted && this.active?.path === run) void this.control(run, 'stop');
   }
 
   deleteRun(run: RunRow): void {

@@ -66,10 +66,11 @@ export class Story {
     readonly onTurn: (story: Story) => void = () => undefined,
   ) {}
 
-  /** The last word on health: `null` while nothing was wrong. */
+  /** The last word on health: `null` while nothing was wrong. Before all is well again, a remark does not hide what is wrong. */
   get health(): Of<'health'> | null {
-    const last = this.notes.findLast((n) => n.note.type === 'health');
-    return last?.note.type === 'health' ? last.note : null;
+    const all = this.notes.flatMap((n) => (n.note.type === 'health' ? [n.note] : []));
+    const since = all.slice(all.findLastIndex((h) => h.ok) + 1);
+    return since.findLast((h) => !isRemark(h)) ?? since.at(-1) ?? all.at(-1) ?? null;
   }
 
   get validation(): Of<'evaluation'> | null {
@@ -159,9 +160,9 @@ export class Story {
         this.checkpoint = event.step;
         break;
       case 'answering':
-        if (this.answering === null && this.asked === 'stop') {
-          // it has come about, and what is measured now can be stopped, too
-          this.stopped = true;
+        if (this.answering === null) {
+          // what was asked of the training has come about or cannot any more, and what is measured now can be stopped, too
+          if (this.asked === 'stop') this.stopped = true;
           this.asked = null;
         }
         if (this.answering && this.answering.system !== event.system) this.#answered += this.answering.seconds;

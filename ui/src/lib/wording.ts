@@ -20,6 +20,8 @@ const SAID: readonly (readonly [RegExp, string, Advice?])[] = [
   [/; usa --device cpu, oppure aggiorna il driver ed esegui `lapidary devices --check`/g, '', 'deviceOrDriver'],
   [/; `lapidary devices` (lists what is|elenca quelli presenti)/g, '', 'device'],
   [/ \(`lapidary devices`\)/g, ''],
+  [/; choose another with --device, or start Lapidary anew/g, '; start Lapidary anew, or compute elsewhere', 'device'],
+  [/; scegline un altro con --device, o riavvia Lapidary/g, '; riavvia Lapidary, o calcola altrove', 'device'],
   [/; (choose another|scegline un altro) (with|con) --device/g, '', 'device'],
   [/; (add it with|aggiungilo con) lapidary devices --add/g, '', 'addDevice'],
   [/; name a file with --train, or a folder with --data/g, '', 'data'],

@@ -19,7 +19,7 @@ label: string | null,
 probability: number | null, 
 /**
  * What it was chosen from, likeliest first: labels with their probabilities, queries with their shares of the probability of all
- * that were followed to their ends, hashtags with the share of the answers by chance that hold each. Empty where there was
+ * that were followed to their ends, hashtags with the share of the sampled answers that hold each. Empty where there was
  * but one.
  */
 alternatives: Array<Alternative>, };
