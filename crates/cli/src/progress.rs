@@ -50,11 +50,7 @@ impl Training {
         let words = self.words;
         match event {
             Event::Started { method, steps, trainable, examples, device, .. } => {
-                // one run of several may come after another's answers
-                if !std::mem::take(&mut self.answering).is_empty() {
-                    draw_as(&self.bar, words.training_bar());
-                    self.bar.reset();
-                }
+                self.back_to_steps();
                 self.bar.set_length(*steps as u64);
                 self.every = (steps / 10).max(1);
                 self.say(&words.started(*examples, method, *trainable, *steps, device));
@@ -87,8 +83,19 @@ impl Training {
             Event::Health { ok: false, symptom: Some(_), message, .. } => self.say(&words.health(message)),
             // a reason is what the command ends with
             Event::Paused { step, why: None } => self.say(&words.paused(*step)),
-            Event::Resumed { step } => self.say(&words.resumed(*step)),
+            Event::Resumed { step } => {
+                self.back_to_steps();
+                self.say(&words.resumed(*step));
+            }
             _ => {}
+        }
+    }
+
+    /// The bar counts steps again: one run of several may come after another's answers.
+    fn back_to_steps(&mut self) {
+        if !std::mem::take(&mut self.answering).is_empty() {
+            draw_as(&self.bar, self.words.training_bar());
+            self.bar.reset();
         }
     }
 

@@ -256,6 +256,9 @@ impl Metadata {
         if c.rope_factor != 1.0 {
             out.text("gemma3.rope.scaling.type", "linear");
             out.float("gemma3.rope.scaling.factor", c.rope_factor as f32);
+        } else {
+            // of large models a reader would else have to guess
+            out.text("gemma3.rope.scaling.type", "none");
         }
         out.text("tokenizer.ggml.model", "llama");
         out.text("tokenizer.ggml.pre", "default");

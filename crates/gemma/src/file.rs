@@ -65,7 +65,8 @@ pub fn map(path: &Path) -> Result<memmap2::Mmap> {
 /// Gives back the memory that a part of a mapped file has taken since it was read: such pages count as this process's own until the
 /// system wants them. They are read again where they are asked for again. Where there is no way to say so, nothing happens.
 pub fn forget(map: &memmap2::Mmap, part: Range<usize>) {
-    // SAFETY: the map is shared, read-only, and of a file that does not change (see [`map`]), so whoever reads these pages, now or
+    let part = part.start.min(map.len())..part.end.min(map.len());
+    // SAFETY: the part lies inside the map, which is shared, read-only, and of a file that does not change (see [`map`]), so whoever reads these pages, now or
     // later, finds in them what was there.
     #[cfg(unix)]
     let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, part.start, part.len()) };

@@ -147,7 +147,8 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     };
     let examples: Vec<Encoded> = (0..choice.rows * (choice.steps + 1))
         .map(|i| Encoded {
-            ids: (0..choice.time).map(|_| token()).collect(),
+            // as every row that is trained on begins
+            ids: std::iter::once(gemma::generate::BOS).chain((1..choice.time).map(|_| token())).collect(),
             prompt: choice.time - choice.targets,
             marks: vec![Mark { tokens: 0..choice.time, class: (i % 12) as u32 }],
             repeated: 0,

@@ -72,7 +72,7 @@ pub fn resume(home: &Home, folder: &Path, device: Option<&str>, on_event: &mut d
     }
     drop(RunLock::take(folder)?);
     // a run that was cut off has no result
-    if RunResult::read(folder).is_ok_and(|r| r.status == "completed") {
+    if folder.join("result.json").exists() && RunResult::read(folder)?.status == "completed" {
         return Err(Error::request(say!(
             "{} is finished; lapidary report writes its report",
             "{} è finita; lapidary report ne scrive il rapporto",

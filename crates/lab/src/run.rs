@@ -24,7 +24,7 @@ use data::set::{DataSet, Source, Split};
 use data::watch::Steps;
 use data::{Encoded, Example, Kind};
 use gemma::lora::TensorFile;
-use gemma::{Gemma, Head, Tokenizer, Trained, Weights, device, head};
+use gemma::{Gemma, Head, Precision, Tokenizer, Trained, Weights, device, head};
 use report::record::{
     ADAPTER, CHANGED, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS,
     write_atomically,
@@ -406,8 +406,8 @@ fn train_on(
                     }));
                 }
                 for finding in &p.findings {
-                    let first = finding.rows.first().map_or("", String::as_str);
-                    watch.event(Event::warning(|| format!("{} ({first}). {}", finding.told.spoken(), finding.gain.spoken())));
+                    let first = finding.rows.first().map_or_else(String::new, |row| format!(" ({row})"));
+                    watch.event(Event::warning(|| format!("{}{first}. {}", finding.told.spoken(), finding.gain.spoken())));
                 }
                 let beyond: Vec<_> = Split::ALL.iter().flat_map(|&s| answerer.beyond_tags(p.set.examples(s))).collect();
                 if let Some(first) = beyond.first() {
@@ -1152,7 +1152,7 @@ struct Watch<'a> {
 /// Validation examples that are answered at every evaluation for a person to read.
 pub(crate) const SAMPLES: usize = 4;
 
-/// Labels that must be alike before that tells something: of two kinds four are by chance once in eight times, and two every
+/// Answers that must be alike before that tells something: of two kinds four are by chance once in eight times, and two every
 /// other time.
 const TELLING: usize = 4;
 
@@ -1299,7 +1299,7 @@ impl Observer for Watch<'_> {
 fn say_the_same(samples: &[Sample]) -> bool {
     let differ = |of: fn(&Sample) -> &str| samples.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]));
     let right = samples.iter().filter(|s| s.right).count();
-    differ(|s| s.expected.as_str()) && !differ(|s| s.output.trim()) && 2 * right <= samples.len()
+    samples.len() >= TELLING && differ(|s| s.expected.as_str()) && !differ(|s| s.output.trim()) && 2 * right <= samples.len()
 }
 
 /// Whether free answers are all empty, white space aside, where not all should be.
@@ -1372,6 +1372,8 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
+    // weights in other forms are the processor's alone
+    let device = if device == "auto" && !matches!(recipe.precision, Precision::F32 | Precision::F16) { "cpu" } else { device };
     let (info, device) = devices::open(home, device)?;
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
@@ -1545,13 +1547,14 @@ mod tests {
             let samples: Vec<Sample> = all.iter().map(sample).collect();
             (say_the_same(&samples), say_nothing(&samples))
         };
-        assert_eq!(said(&[("a", "x"), ("b", " x"), ("c", "x\n")]), (true, false));
+        assert_eq!(said(&[("a", "x"), ("b", " x"), ("c", "x\n"), ("d", "x")]), (true, false));
+        assert_eq!(said(&[("a", "x"), ("b", "x")]), (false, false), "two may be alike by chance");
         assert_eq!(said(&[("a", "a"), ("b", "a"), ("b", "a"), ("a", "a")]), (true, false));
         // one who answers nearly all of them rightly may do so by the same word
         assert_eq!(said(&[("a", "a"), ("b", "a"), ("a", "a"), ("a", "a")]), (false, false));
         assert_eq!(said(&[("a", "x"), ("a", "x")]), (false, false), "the same is expected");
         assert_eq!(said(&[("a", "x"), ("b", "y")]), (false, false));
-        assert_eq!(said(&[("a", ""), ("b", " \n")]), (true, true));
+        assert_eq!(said(&[("a", ""), ("b", " \n"), ("c", ""), ("d", "")]), (true, true));
         assert_eq!(said(&[("a", "")]), (false, true));
         assert_eq!(said(&[("", ""), ("", " ")]), (false, false), "nothing is to be said");
         assert_eq!(said(&[]), (false, false));

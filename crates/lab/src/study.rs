@@ -166,14 +166,18 @@ pub(crate) fn same_question(request: &Request, sources: &Sources) -> Result<()> 
 pub(crate) fn finished(home: &Home, mut request: Request, sources: &Sources, on_event: &mut dyn FnMut(&Event), stop: &AtomicBool) -> Result<RunResult> {
     same_question(&request, sources)?;
     let folder = &request.out;
-    if folder.join("run.toml").exists()
-        && let Ok(result) = RunResult::read(folder)
-        && result.status == "completed"
-    {
-        return Ok(result);
+    // one that cannot be read is no reason to make the run anew: its folder holds what was trained
+    if folder.join("result.json").exists() {
+        let result = RunResult::read(folder)?;
+        if result.status == "completed" {
+            return Ok(result);
+        }
     }
     if checkpoint::latest(&folder.join(CHECKPOINTS)).0.is_some() {
-        return match resume(home, folder, None, on_event, stop)? {
+        // on the device that is named now; where that is left open, on the one that it had or was moved to
+        let had = RunFile::read(folder)?.request.get("device").and_then(|device| device.as_str().map(str::to_string));
+        let moved = (request.device != "auto" && had.as_deref() != Some(request.device.as_str())).then_some(request.device.as_str());
+        return match resume(home, folder, moved, on_event, stop)? {
             Resumed::Here(result) => Ok(*result),
             Resumed::Elsewhere => Err(Error::request(say!(
                 "{} is being trained by another process; wait for it",

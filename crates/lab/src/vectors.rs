@@ -159,6 +159,9 @@ fn states(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBoo
     let mut encoded = Vec::with_capacity(texts.len());
     for text in texts {
         let mut ids = tokenizer.encode_with_bos(text)?;
+        // as training leaves it out where a text brings one along
+        let again = ids.iter().skip(1).take_while(|&&id| id == gemma::generate::BOS).count();
+        ids.drain(1..=again);
         ids.truncate(TOKENS.min(model.config().context));
         let mut one = Encoded::classed(ids, 0);
         // what begins every text says nothing of it, and its state is many times as large as the others
