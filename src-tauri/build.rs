@@ -16,5 +16,10 @@ fn main() {
         println!("cargo::error=ui/dist cannot be made ({e}); check that the repository can be written to");
     }
     println!("cargo::rerun-if-changed=../ui/dist");
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|own| own == value);
+    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
+        // 7 of 122 MB: places that the loader has to adjust, as bits instead of as 24 bytes each; glibc reads them since 2.36
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
     tauri_build::build();
 }

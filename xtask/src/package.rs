@@ -150,7 +150,7 @@ Maintainer: The Lapidary authors <lapidary@localhost>
 Section: science
 Priority: optional
 Installed-Size: {}
-Depends: libc6 (>= 2.34), libgcc-s1, libgtk-3-0 | libgtk-3-0t64, libwebkit2gtk-4.1-0
+Depends: libc6 (>= 2.36), libgcc-s1, libgtk-3-0 | libgtk-3-0t64, libwebkit2gtk-4.1-0
 Recommends: libvulkan1, mesa-vulkan-drivers, xdg-utils
 Description: fine-tunes Gemma 3 on the machine in front of you
  Pick a task and a data set, press Start, watch the loss fall, read the
