@@ -13,6 +13,7 @@ use crate::models;
 use crate::remote;
 use crate::search::prune;
 use data::check::{self, Finding};
+use data::encode::Encoder;
 use data::map::{Point, Suspect, Vectors};
 use data::set::{DataSet, Split};
 use data::{Batch, Encoded, Example, Kind, Target, batch};
@@ -158,10 +159,8 @@ fn states(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBoo
     let (body, width) = (model.shortened(tap), model.config().hidden);
     let mut encoded = Vec::with_capacity(texts.len());
     for text in texts {
-        let mut ids = tokenizer.encode_with_bos(text)?;
-        // as training leaves it out where a text brings one along
-        let again = ids.iter().skip(1).take_while(|&&id| id == gemma::generate::BOS).count();
-        ids.drain(1..=again);
+        // as training reads it; what is too long is cut below
+        let mut ids = Encoder { tokenizer, max_tokens: usize::MAX }.encode(text, None)?.ids;
         ids.truncate(TOKENS.min(model.config().context));
         let mut one = Encoded::classed(ids, 0);
         // what begins every text says nothing of it, and its state is many times as large as the others
