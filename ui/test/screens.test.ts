@@ -434,6 +434,26 @@ describe('a run', () => {
     await waitFor(() => expect(app.active).toBeNull());
   });
 
+  it('is said to wait once its last step is shown, however soon the list of runs knows', async () => {
+    const { app, door } = await open({ pace: 15 });
+    const subscribe = door.subscribe.bind(door);
+    let held: (() => void)[] | null = null;
+    door.subscribe = (run, from, language, take) =>
+      subscribe(run, from, language, (batch) => {
+        if (held) held.push(() => take(batch));
+        else take(batch);
+      });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step [1-9]\d* of 60$/);
+    held = [];
+    await app.control('runs/run-1', 'pause');
+    await screen.findByRole('button', { name: 'Go on' });
+    expect(screen.queryByText(words.en.train.waits)).toBeNull();
+    for (const release of held.splice(0)) release();
+    await screen.findByText(words.en.train.waits);
+  });
+
   it('that was stopped is gone on with from what says so, and again from its row', async () => {
     const { app } = await open({ pace: 15 });
     await waitFor(() => expect(startButton().disabled).toBe(false));
