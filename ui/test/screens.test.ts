@@ -454,6 +454,28 @@ describe('a run', () => {
     await screen.findByText(words.en.train.waits);
   });
 
+  it('on a graphics device shows what it holds of the memory there, and of that alone how much there is', async () => {
+    const { app, door } = await open({ pace: 15 });
+    const subscribe = door.subscribe.bind(door);
+    let tells = true;
+    door.subscribe = (run, from, language, take) =>
+      subscribe(run, from, language, (batch) => {
+        const events = batch.events.map((e) =>
+          e.type === 'started' ? { ...e, device: 'gpu:0' } : e.type === 'step' && tells ? { ...e, memory_bytes: 1e9, device_memory_bytes: 3e9 } : e,
+        );
+        take({ ...batch, events });
+      });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    app.devices = app.devices.map((d) => ({ ...d, id: 'gpu:0', kind: 'gpu', memory_bytes: 8e9 }));
+    await screen.findByText(words.en.train.memoryThere);
+    screen.getByText(app.format.bytes(3e9));
+    await screen.findByText(words.en.train.limit(app.format.bytes(8e9)));
+    tells = false;
+    await waitFor(() => expect(screen.queryByText(words.en.train.memoryThere)).toBeNull());
+    expect(screen.queryByText(app.format.bytes(8e9), { exact: false })).toBeNull();
+  });
+
   it('that was stopped is gone on with from what says so, and again from its row', async () => {
     const { app } = await open({ pace: 15 });
     await waitFor(() => expect(startButton().disabled).toBe(false));

@@ -359,6 +359,7 @@ fn train_on(
         meter: if going_on.is_none() && p.device.kind != device::Kind::Remote { Meter::start() } else { None },
         begun,
         first_step_seconds: None,
+        device_memory_bytes: None,
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
@@ -456,7 +457,7 @@ fn train_on(
     });
     watch.finish_checkpoints();
     let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
-    let first_step_seconds = watch.first_step_seconds;
+    let (first_step_seconds, device_memory_bytes) = (watch.first_step_seconds, watch.device_memory_bytes);
     // what is known of a run that fails, until more is known
     let mut result = RunResult {
         task: record.task.clone(),
@@ -467,7 +468,14 @@ fn train_on(
         metrics_free: None,
         free_difference: None,
         baselines: BTreeMap::new(),
-        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, first_step_seconds, ..TrainRecord::default() },
+        train: TrainRecord {
+            steps: watch.log.steps,
+            peak_memory_bytes: train::memory::peak(),
+            device_memory_bytes,
+            energy_joules,
+            first_step_seconds,
+            ..TrainRecord::default()
+        },
         trained: Vec::new(),
         model: record.model.clone(),
         data: record.data.clone(),
@@ -485,6 +493,7 @@ fn train_on(
                 tokens_per_second: if o.step_seconds > 0.0 { o.tokens as f64 / o.step_seconds } else { 0.0 },
                 supervised_tokens: o.targets,
                 peak_memory_bytes: train::memory::peak(),
+                device_memory_bytes,
                 final_loss: o.final_loss,
                 best_step: o.best_step,
                 energy_joules,
@@ -1147,6 +1156,8 @@ struct Watch<'a> {
     begun: Instant,
     /// How long after that its first step was done.
     first_step_seconds: Option<f64>,
+    /// The most that was held of a graphics device's memory after a step.
+    device_memory_bytes: Option<u64>,
 }
 
 /// Validation examples that are answered at every evaluation for a person to read.
@@ -1205,7 +1216,8 @@ impl Watch<'_> {
 
 impl Observer for Watch<'_> {
     fn event(&mut self, mut event: Event) {
-        if let Event::Step { first_step_seconds, .. } = &mut event {
+        if let Event::Step { first_step_seconds, device_memory_bytes, .. } = &mut event {
+            self.device_memory_bytes = self.device_memory_bytes.max(*device_memory_bytes);
             if self.first_step_seconds.is_none() {
                 self.first_step_seconds = Some(self.begun.elapsed().as_secs_f64());
                 *first_step_seconds = self.first_step_seconds;

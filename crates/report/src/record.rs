@@ -219,6 +219,10 @@ pub struct TrainRecord {
     pub supervised_tokens: u64,
     /// Peak resident memory of the process.
     pub peak_memory_bytes: u64,
+    /// The most that it held of a graphics device's memory, where it was trained on one that tells, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub device_memory_bytes: Option<u64>,
     /// Loss of the last step.
     #[ts(type = "number | null")]
     pub final_loss: f64,

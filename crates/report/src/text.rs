@@ -1758,6 +1758,9 @@ catalogue! {
     peak_memory:
         "Peak memory",
         "Memoria massima";
+    device_memory:
+        "Peak memory on the device",
+        "Memoria massima sul dispositivo";
     energy:
         "Energy of the whole processor",
         "Energia di tutto il processore";

@@ -722,6 +722,7 @@ impl Page<'_> {
                 }),
             ),
             (words.peak_memory, (train.peak_memory_bytes > 0).then(|| Cell::value(lang.bytes(train.peak_memory_bytes), train.peak_memory_bytes))),
+            (words.device_memory, train.device_memory_bytes.map(|bytes| Cell::value(lang.bytes(bytes), bytes))),
             (words.energy, train.energy_joules.map(|j| Cell::value(fill(words.watt_hours, &[("energy", &lang.significant(j / 3600.0))]), j))),
             // of a training that did not come to its end nothing but the steps and the memory is on record
             (words.final_loss, (train.steps > 0 && train.seconds > 0.0).then(|| Cell::value(lang.significant(train.final_loss), train.final_loss))),

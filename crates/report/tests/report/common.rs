@@ -77,6 +77,7 @@ pub fn step(step: usize, loss: f64) -> Event {
         targets: 64,
         tokens_per_second: 2400.0,
         memory_bytes: 1_900_000_000,
+        device_memory_bytes: None,
         first_step_seconds: None,
     }
 }
