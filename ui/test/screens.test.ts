@@ -1492,6 +1492,21 @@ describe('comparing', () => {
     await screen.findByText(/nello studio prima di Lapidary/);
   });
 
+  it('quotes a figure of which nobody says what was measured as just that', async () => {
+    const { app, door } = await open();
+    const ask = door.run.bind(door);
+    door.run = async (path, language) => {
+      const run = await ask(path, language);
+      for (const one of run.run.data.reference ?? []) Object.assign(one, { measure: '', value: 0.85 });
+      return run;
+    };
+    const said = words.en.compare.quotedUnnamed(app.format.percent(0.85));
+    await go('Compare');
+    expect((await screen.findByRole('row', { name: /^Gemma 3 270M in the study before Lapidary/ })).textContent).toContain(said);
+    await go('Results');
+    expect((await screen.findByRole('region', { name: 'Accuracy' })).textContent).toContain(`(${said})`);
+  });
+
   it('quotes what the card of the data says, word for word', async () => {
     const { door } = await open();
     const quoted = (await door.run('runs/head-2026-11-24', 'en')).run.data.reference ?? [];

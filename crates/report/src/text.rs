@@ -1304,6 +1304,9 @@ catalogue! {
     system:
         "System",
         "Sistema";
+    not_known:
+        "not known",
+        "non nota";
     accuracy:
         "Accuracy",
         "Accuratezza";

@@ -782,6 +782,7 @@ export const en = {
     choose: (name: string) => `Compare ${name}`,
     best: 'highest',
     quoted: 'quoted',
+    quotedUnnamed: (share: string) => `quoted: ${share}, of an unknown measure`,
     quotedNote: (source: string) => `${source} Not measured here.`,
   },
 

@@ -784,6 +784,7 @@ export const it: Words = {
     choose: (name) => `Confronta ${name}`,
     best: 'il più alto',
     quoted: 'citato',
+    quotedUnnamed: (share) => `citato: ${share}, di una misura non nota`,
     quotedNote: (source) => `${source} Non misurato qui.`,
   },
 

@@ -219,7 +219,10 @@ impl Page<'_> {
             return Vec::new();
         }
         let rows = all.iter().map(|r| {
-            let named = Cell { text: foreign(measure(&r.measure, words), NAME_CHARS), value: clean(&r.measure, NAME_CHARS).into() };
+            let named = match r.measure.as_str() {
+                "" => Cell { text: plain(words.not_known), value: serde_json::Value::Null },
+                measured => Cell { text: foreign(measure(measured, words), NAME_CHARS), value: clean(measured, NAME_CHARS).into() },
+            };
             let (system, source) = r.said(self.lang.into());
             Row::new(vec![Cell::foreign(system, NAME_CHARS), named, self.percent(r.value), Cell::foreign(source, TEXT_CHARS)])
         });

@@ -455,6 +455,10 @@ fn figures_of_others_are_quoted_apart_from_what_was_measured() {
     let page = render(&run, Lang::English);
     let results = section(&body(&page), "results");
     assert!(results.contains("nothing of them was measured here") && results.contains("a study, on examples of its own"), "{results}");
+    // of what was measured nobody needs to know more than the number
+    run.run.data.reference[0].measure.clear();
+    assert!(section(&body(&render(&run, Lang::English)), "results").contains("not known"));
+    assert!(section(&body(&render(&run, Lang::Italian)), "results").contains("non nota"));
     run.run.data.reference.clear();
     assert!(!section(&body(&render(&run, Lang::English)), "results").contains("nothing of them was measured here"));
 }
