@@ -24,7 +24,7 @@ use data::set::{DataSet, Source, Split};
 use data::watch::Steps;
 use data::{Encoded, Example, Kind};
 use gemma::lora::TensorFile;
-use gemma::{Gemma, Head, Precision, Tokenizer, Trained, Weights, device, head};
+use gemma::{Gemma, Head, Tokenizer, Trained, Weights, device, head};
 use report::record::{
     ADAPTER, CHANGED, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS,
     write_atomically,
@@ -1372,8 +1372,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
-    // weights in other forms are the processor's alone
-    let device = if device == "auto" && !matches!(recipe.precision, Precision::F32 | Precision::F16) { "cpu" } else { device };
+    let device = if device == "auto" && recipe.precision.only_on_cpu() { "cpu" } else { device };
     let (info, device) = devices::open(home, device)?;
     let weights = base(home, &run, folder)?;
     let tokenizer = Tokenizer::open(&weights)?;
