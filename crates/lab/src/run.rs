@@ -737,22 +737,17 @@ struct Compared<'a> {
     stop: &'a AtomicBool,
 }
 
-/// Notes a device that an error says was lost, so that nothing is begun on it any more.
-fn note_lost(device: &device::Info, error: &Error) {
-    if Failure::of_error(error).kind == Became::Lost {
-        devices::lose(&device.id);
-    }
-}
-
-/// Tells what a result is without, where that could not be had.
-fn left_out(device: &device::Info, tell: &mut dyn FnMut(Event), [english, italian]: [&str; 2], outcome: Result<()>) {
-    if let Err(e) = outcome {
-        note_lost(device, &e);
-        tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
-    }
-}
-
 impl Compared<'_> {
+    /// Tells what the result is without, where that could not be had; on a device that was lost nothing is begun any more.
+    fn left_out(&self, tell: &mut dyn FnMut(Event), [english, italian]: [&str; 2], outcome: Result<()>) {
+        if let Err(e) = outcome {
+            if Failure::of_error(&e).kind == Became::Lost {
+                devices::lose(&self.p.device.id);
+            }
+            tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
+        }
+    }
+
     /// Tells the scores of the run, asks for all of it, and tells what comes of the untuned model and what is left out. The result
     /// on disk becomes whole as it comes in.
     fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(Event)) {
@@ -763,27 +758,27 @@ impl Compared<'_> {
         if let Some(own) = &self.result.metrics {
             tell(self.told(MODEL, own, false));
         }
-        left_out(&p.device, tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
+        self.left_out(tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
         if split == Split::Test {
             let calibrated = caught(|| self.calibrate(&said, &mut predictions, tell));
-            left_out(&p.device, tell, ["a calibration", "una calibrazione"], calibrated);
+            self.left_out(tell, ["a calibration", "una calibrazione"], calibrated);
         }
         if predictions.iter().any(|p| p.place.is_some() || p.calibrated.is_some()) {
             let saved = save_predictions(&self.out.join(PREDICTIONS), &predictions);
-            left_out(&p.device, tell, ["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
+            self.left_out(tell, ["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
         }
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
             let scored = scorer.score(examples, &answers).map(|(scores, _)| drop(self.result.baselines.insert(name.into(), scores)));
-            left_out(&p.device, tell, [name; 2], scored);
+            self.left_out(tell, [name; 2], scored);
         }
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
             let free = caught(|| self.free(examples, &texts, &mut scorer, &said, &mut predictions, tell));
-            left_out(&p.device, tell, ["free answers", "risposte libere"], free);
+            self.left_out(tell, ["free answers", "risposte libere"], free);
         }
         // what there is can be looked at while the untuned model is asked, which takes longest
-        left_out(&p.device, tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
+        self.left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
         let asked = untuned::asked(examples);
         for (name, mode, called) in untuned::ways(self.answerer) {
             let found = caught(|| self.untuned((name, mode), &asked, &mut scorer, tell));
@@ -795,10 +790,10 @@ impl Compared<'_> {
                 tell(event);
                 Ok(())
             });
-            left_out(&p.device, tell, called, had);
+            self.left_out(tell, called, had);
         }
         if let Some((called, why)) = untuned::unshown(self.answerer) {
-            left_out(&p.device, tell, called, Err(why));
+            self.left_out(tell, called, Err(why));
         }
     }
 
