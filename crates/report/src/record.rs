@@ -2,7 +2,7 @@
 //! `events.jsonl`. The folder alone is enough to report on a run anywhere.
 
 use data::example::Span;
-use data::set::Reference;
+use data::set::{Reference, Split};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -142,6 +142,15 @@ pub struct DataRecord {
     /// Figures that others published, as the card quotes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reference: Vec<Reference>,
+}
+
+impl DataRecord {
+    /// Its files with the part that each played, in the order in which they are told: training, validation, test, then the others.
+    pub fn ordered(&self) -> Vec<(&str, &FileRecord)> {
+        let mut files: Vec<_> = self.files.iter().map(|(part, file)| (part.as_str(), file)).collect();
+        files.sort_by_key(|(part, _)| Split::ALL.iter().position(|split| split.name() == *part).unwrap_or(Split::ALL.len()));
+        files
+    }
 }
 
 /// The device that computed.
@@ -284,6 +293,11 @@ impl RunResult {
     /// Scores of labels, if the task has labels.
     pub fn classes(&self) -> Option<&Classification> {
         self.metrics.as_ref()?.classes()
+    }
+
+    /// The files that went in: those of the data, then those of the model.
+    pub fn files(&self) -> Vec<FileRecord> {
+        self.data.ordered().into_iter().map(|(_, file)| file).chain(&self.model.files).cloned().collect()
     }
 }
 

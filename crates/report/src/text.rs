@@ -1820,11 +1820,19 @@ catalogue! {
     reproduce_shortened:
         "Of a path that begins at the root only the folder and the name are told here.",
         "Di un percorso che comincia dalla radice si dicono qui solo la cartella e il nome.";
+    reproduce_study:
+        "With version {version} of Lapidary and the files below, this command repeats the study:",
+        "Con la versione {version} di Lapidary e i file elencati, questo comando ripete lo studio:";
+    reproduce_unknown:
+        "The study was made with version {version} of Lapidary and the files below. Its command was not kept; those of its runs stand in their own reports.",
+        "Lo studio è stato fatto con la versione {version} di Lapidary e i file elencati. Il suo comando non è stato conservato; quelli delle sue esecuzioni \
+         stanno nei loro rapporti.";
     reproduce_edited:
-        "With --edited it takes the changes from the library of the machine on which they were made. To repeat the run on another one, pack it with its data \
-         (lapidary pack) and unpack it there (lapidary unpack): the changes come with it.",
-        "Con --edited prende le modifiche dalla libreria della macchina su cui sono state fatte. Per ripetere l’esecuzione su un’altra, impacchettala con i \
-         suoi dati (lapidary pack) ed estraila là (lapidary unpack): le modifiche vengono con lei.";
+        "With --edited it takes the changes from the library of the machine on which they were made.",
+        "Con --edited prende le modifiche dalla libreria della macchina su cui sono state fatte.";
+    reproduce_packed:
+        "To repeat the run on another one, pack it with its data (lapidary pack) and unpack it there (lapidary unpack): the changes come with it.",
+        "Per ripetere l’esecuzione su un’altra, impacchettala con i suoi dati (lapidary pack) ed estraila là (lapidary unpack): le modifiche vengono con lei.";
     reproduce_hashes:
         "The SHA-256 of each file, in the form of sha256sum:",
         "Lo SHA-256 di ogni file, nella forma di sha256sum:";
