@@ -35,11 +35,9 @@ pub enum Error {
 }
 
 fn refused(path: &Path, source: &std::io::Error) -> String {
-    let (path, source) = (path.display(), say::system(source));
-    say!(
-        "{path}: {source}; check that the run folder is complete and writable",
-        "{path}: {source}; controlla che la cartella di esecuzione sia completa e che vi si possa scrivere"
-    )
+    let otherwise =
+        say::pick("check that the run folder is complete and writable", "controlla che la cartella di esecuzione sia completa e che vi si possa scrivere");
+    format!("{}: {}; {}", path.display(), say::system(source), say::advice_or(source, otherwise))
 }
 
 /// A file that went into a run.
