@@ -153,6 +153,12 @@ impl Lang {
         }
     }
 
+    /// A difference of shares in points of a hundred, with its sign; one that is rounded to nothing has none.
+    pub fn points(self, difference: f64) -> String {
+        let text = self.decimal(difference * 100.0, 1);
+        if difference > 0.0 && text != self.decimal(0.0, 1) { format!("+{text}") } else { text }
+    }
+
     /// A measured value of any size with about three significant digits.
     pub fn significant(self, value: f64) -> String {
         let size = value.abs();
@@ -1935,6 +1941,8 @@ mod tests {
         assert_eq!(Lang::English.decimal(-0.001, 1), "0.0");
         assert_eq!(Lang::English.decimal(f64::NEG_INFINITY, 1), "−∞");
         assert_eq!(Lang::Italian.decimal(f64::NAN, 1), "non numerico");
+        let points = [0.1234, -0.02, 0.0, 0.0004, -0.0004].map(|difference| Lang::Italian.points(difference));
+        assert_eq!(points, ["+12,3", "−2,0", "0,0", "0,0", "0,0"]);
     }
 
     #[test]
