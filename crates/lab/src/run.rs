@@ -144,7 +144,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     prepare_until(home, request, going_on, &AtomicBool::new(false))
 }
 
-/// As [`prepare`], until `stop` is set, which is looked at as the data is read and from one thing to the next.
+/// As [`prepare`], until `stop` is set, which is looked at as the data is read and checked, and from one thing to the next.
 fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, stop: &AtomicBool) -> Result<Prepared> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = match going_on {
@@ -153,7 +153,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
     };
     let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some(), stop)?;
     let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
-    let mut findings = check::findings(&set, None)?;
+    let mut findings = check::findings_with(&set, None, &mut Steps::new(0, &mut watch))?;
     goes_on(stop)?;
     if request.trial {
         set.splits.remove(&Split::Test);
