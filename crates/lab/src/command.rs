@@ -6,6 +6,11 @@ use data::read::Role;
 use report::record::quoted;
 use std::path::Path;
 
+/// A path as a person types it in a command.
+pub(crate) fn typed(path: &Path) -> String {
+    quoted(&path.display().to_string(), '"')
+}
+
 impl Request {
     /// The `lapidary train …` that asks for the same.
     pub fn as_command(&self) -> String {
@@ -17,11 +22,10 @@ impl Request {
     fn command_of(&self, name: &str, (method, methods): (&str, &str), drawn: impl IntoIterator<Item = (&'static str, String)>, out: &Path) -> String {
         let mut parts = vec![format!("lapidary {name} --task {}", self.task)];
         let mut add = |flag: &str, value: Option<String>| parts.extend(value.map(|v| format!("--{flag} {v}")));
-        let path = |path: &Path| quoted(&path.display().to_string(), '"');
-        add("data", self.data.folder.as_deref().map(path));
-        add("train", self.data.train.as_deref().map(path));
-        add("validation", self.data.validation.as_deref().map(path));
-        add("test", self.data.test.as_deref().map(path));
+        add("data", self.data.folder.as_deref().map(typed));
+        add("train", self.data.train.as_deref().map(typed));
+        add("validation", self.data.validation.as_deref().map(typed));
+        add("test", self.data.test.as_deref().map(typed));
         let named = |role: Role| Some(format!("{}={}", role.name(), self.data.columns.get(role)?));
         let columns: Vec<String> = Role::ALL.into_iter().filter_map(named).collect();
         add("columns", Some(columns.join(",")).filter(|c| !c.is_empty()).map(|c| quoted(&c, '"')));
@@ -29,19 +33,19 @@ impl Request {
             parts.extend(on.then(|| flag.to_string()));
         }
         let mut add = |flag: &str, value: Option<String>| parts.extend(value.map(|v| format!("--{flag} {v}")));
-        add("schema", self.data.schema.as_deref().map(path));
-        add("database", self.data.database.as_deref().map(path));
+        add("schema", self.data.schema.as_deref().map(typed));
+        add("database", self.data.database.as_deref().map(typed));
         add("model", Some(quoted(&self.model, '"')));
         add(method, Some(methods.into()));
         add("device", Some(self.device.clone()));
-        add("recipe", self.recipe.as_deref().map(path));
+        add("recipe", self.recipe.as_deref().map(typed));
         for set in &self.set {
             add("set", Some(quoted(set, '\'')));
         }
         for (flag, value) in drawn {
             add(flag, Some(value));
         }
-        add("out", Some(path(out)));
+        add("out", Some(typed(out)));
         parts.join(" ")
     }
 }

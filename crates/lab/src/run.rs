@@ -5,6 +5,7 @@
 
 use crate::answer::{Answer, Answerer, Mode};
 use crate::calibrate;
+use crate::command::typed;
 use crate::devices;
 use crate::edit;
 use crate::error::{Error, Result};
@@ -188,7 +189,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
         Some(_) => Error::request(say!(
             "{e}; to go on with the run on another device, name it: lapidary resume {} --device cpu",
             "{e}; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
-            request.out.display()
+            typed(&request.out)
         )),
     })?;
     let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
@@ -608,7 +609,7 @@ impl Lost {
                 "il dispositivo {id} ({name}) è andato perso mentre calcolava ({}), e l’esecuzione aspetta al passo {step}, l’ultimo salvato{also}; \
                  per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
                 failure.what,
-                out.display()
+                typed(out)
             )
         });
         Some(Self { step, why })
@@ -624,7 +625,7 @@ fn no_room(record: &RunFile, out: &Path, failure: &Failure) -> String {
         say!(
             "; to go on with the run on another device, name it: lapidary resume {} --device cpu",
             "; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
-            out.display()
+            typed(out)
         )
     };
     say!(

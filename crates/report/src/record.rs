@@ -395,9 +395,16 @@ impl Run {
 /// Folder of a run's data in the folder of a run that was unpacked, see [`crate::archive`].
 pub const DATA: &str = "data";
 
-/// A word of a command as a person types it.
+/// A word of a command as a person types it: between marks where a shell would do something else with it, `mark` if that will do.
 pub fn quoted(word: &str, mark: char) -> String {
-    if word.contains([' ', '{', '"']) { format!("{mark}{word}{mark}") } else { word.into() }
+    let plain = |c: char| c.is_alphanumeric() || "-_./\\:=,+@%".contains(c);
+    match mark {
+        _ if !word.is_empty() && word.chars().all(plain) => word.into(),
+        // nothing acts between single ones but they themselves
+        _ if word.contains(['"', '$', '`']) => format!("'{}'", word.replace('\'', r"'\''")),
+        '\'' if word.contains('\'') => format!("\"{word}\""),
+        _ => format!("{mark}{word}{mark}"),
+    }
 }
 
 impl RunFile {
