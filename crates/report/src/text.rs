@@ -719,7 +719,7 @@ catalogue! {
         "Questo modello è sotto {others}: gli intervalli non si sovrappongono.";
     summary_unclear:
         "Beside {others} it is called neither above nor below: the intervals overlap.",
-        "Rispetto a {others} non lo si dice né sopra né sotto: gli intervalli si sovrappongono.";
+        "Fra questo modello e {others} gli intervalli si sovrappongono: non lo si dice né sopra né sotto.";
     and:
         " and ",
         " e ";
@@ -927,7 +927,7 @@ catalogue! {
         "A che cosa serve, e a che cosa no";
     use_no_better:
         "It is not shown to be better than {other}, above whose interval its own does not wholly lie: do not put it in that place on this evidence alone.",
-        "Non è dimostrato che sia migliore di {other}, sopra il cui intervallo il suo non sta per intero: su questa sola base non va messo al suo posto.";
+        "Non è dimostrato che superi {other}, sopra il cui intervallo il suo non sta per intero: su questa sola base non va messo al suo posto.";
     use_reliable:
         "Reliable (F1 of {high} or more): {labels}.",
         "Affidabili (F1 almeno {high}): {labels}.";
