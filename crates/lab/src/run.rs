@@ -242,7 +242,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
 }
 
 /// What is told of a device that failed before a run or beside one; other errors stay.
-fn unready(error: Error, device: &device::Info) -> Error {
+pub(crate) fn unready(error: Error, device: &device::Info) -> Error {
     let (Failure { kind, what, .. }, device::Info { id, name, .. }) = (Failure::of_error(&error), device);
     match kind {
         Became::Memory => Error::request(say!(

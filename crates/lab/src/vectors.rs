@@ -11,6 +11,7 @@ use crate::home::Home;
 use crate::library::Library;
 use crate::models;
 use crate::remote;
+use crate::run;
 use crate::search::prune;
 use data::check::{self, Finding};
 use data::encode::Encoder;
@@ -30,6 +31,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use train::failure;
 use ts_rs::TS;
 
 /// Rows that are read of a larger set, evenly spread: their neighbours are sought among all pairs.
@@ -90,10 +92,14 @@ pub fn embed(
     let flat = match kept.read(texts.len() * width) {
         Some(flat) => flat,
         None => {
-            let (_, device) = devices::open(home, reader.device)?;
+            let (info, device) = devices::open(home, reader.device)?;
             let tokenizer = Tokenizer::open(&weights)?;
-            let model = Gemma::load(weights, &device)?;
-            let Some(flat) = remote::minding(&device, None, || states(&model, &tokenizer, &texts, stop, progress))? else { return Ok(None) };
+            let read = || {
+                let model = Gemma::load(weights, &device)?;
+                states(&model, &tokenizer, &texts, stop, progress)
+            };
+            let read = remote::minding(&device, None, || failure::caught(&device, read)).map_err(|e| run::unready(e, &info))?;
+            let Some(flat) = read else { return Ok(None) };
             kept.write(&flat)?;
             flat
         }
