@@ -635,15 +635,9 @@ impl Words {
         self.pick("free decoding", "risposte libere")
     }
 
-    /// A difference of shares in points of a hundred, with its sign.
-    fn points(self, difference: f64) -> String {
-        let text = self.0.decimal(difference * 100.0, 1);
-        if difference > 0.0 { format!("+{text}") } else { text }
-    }
-
     /// How far constrained answers are from free ones in their main metric.
     pub fn free_difference(self, metric: &str, difference: f64, interval: [f64; 2]) -> String {
-        let [difference, low, high] = [difference, interval[0], interval[1]].map(|share| self.points(share));
+        let [difference, low, high] = [difference, interval[0], interval[1]].map(|share| self.0.points(share));
         both!(
             self,
             "constrained minus free: {metric} {difference} points (95 % interval {low} to {high})",
