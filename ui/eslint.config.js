@@ -20,7 +20,7 @@ export default ts.config(
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-invalid-void-type': 'off',
       // the content security policy of the window allows no inline style. `style:name={value}` goes through the CSSOM, which it leaves
-      // alone; a style attribute stands in the markup, also of the element that Svelte puts around a component with `--name`
+      // alone; what stands in the markup it refuses, also on the element that Svelte puts around a component with `--name`
       'no-restricted-syntax': [
         'error',
         ...[
