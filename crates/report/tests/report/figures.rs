@@ -26,6 +26,8 @@ fn checked(figure: &Figure) -> Document<'_> {
     assert_eq!(root.attribute("role"), Some("img"));
     assert_eq!(root.attribute("aria-label"), Some(figure.alt.as_str()));
     assert!(!figure.svg.contains("#010203"), "ink must follow the page");
+    // the policies of the pages that hold it allow no element a style of its own
+    assert!(!document.descendants().any(|n| n.attribute("style").is_some()), "{}", figure.svg);
     let view: Vec<f64> = root.attribute("viewBox").unwrap().split(' ').map(|v| v.parse().unwrap()).collect();
     // what the pointer finds lies within the picture
     assert_eq!(figure.data["size"][0].as_f64().unwrap().round(), figure.width.round());
