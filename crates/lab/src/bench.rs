@@ -54,7 +54,7 @@ pub struct Choice {
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
     /// Rows of the batch and tokens a row, such as `8x64`.
     pub shape: String,
