@@ -68,6 +68,8 @@ impl Desk {
         let window = self.start(files, size);
         window.resize(size);
         window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+        // from here on, see `picture`
+        window.refusals();
         window
     }
 
@@ -102,8 +104,9 @@ fn until(what: &str, mut there: impl FnMut() -> bool) {
     }
 }
 
-/// Where pictures of the window are kept.
+/// Keeps a picture of the window, in which the content security policy must have refused nothing so far.
 fn picture(window: &Window, name: &str) {
+    assert_eq!(window.refusals(), Vec::<String>::new(), "{name}");
     window.picture(&root().join("target/pictures").join(format!("{name}.png")));
 }
 
@@ -957,6 +960,7 @@ fn axe_complains_of_no_screen_in_either_language_or_theme() {
             window.ask("save_settings", &json!({"settings": {"language": language, "theme": theme}})).expect("saved");
             window.reload();
             window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+            window.refusals();
             let mut look = |screen: &str| {
                 std::thread::sleep(std::time::Duration::from_millis(400));
                 let name = format!("{screen}-{language}-{theme}-{}", size.0);
@@ -980,8 +984,15 @@ fn axe_complains_of_no_screen_in_either_language_or_theme() {
                     window.wait("a verdict", "return document.querySelector('section[aria-labelledby=test]')?.innerText.includes('p = ') ?? false", &[]);
                 }
                 look(screen);
+                if *screen == "report" {
+                    let margin = window.within("main iframe", "return document.querySelector('main') && getComputedStyle(document.body).margin");
+                    assert_eq!(margin, "0px", "the policy keeps the report from its style sheet");
+                }
             }
         }
+        // the policy is there, and heard
+        window.script("document.body.insertAdjacentHTML('beforeend', '<i style=\"color: red\"></i>')", &[]);
+        window.wait("a refusal", "return window.refused.some(r => r.startsWith('style-src-attr refuses inline'))", &[]);
         window.kill();
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));

@@ -296,6 +296,32 @@ impl Window {
         list.iter().map(|v| v.as_str().unwrap_or_default().to_string()).collect()
     }
 
+    /// What the page's content security policy has refused since this was asked last, beginning with the first time after the page
+    /// was loaded.
+    pub fn refusals(&self) -> Vec<String> {
+        let body = "window.refused ??= (() => { const all = []; document.addEventListener('securitypolicyviolation', \
+            e => all.push(`${e.effectiveDirective} refuses ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`)); return all; })(); \
+            return window.refused.splice(0)";
+        let found = self.script(body, &[]);
+        found.as_array().into_iter().flatten().map(|refusal| refusal.as_str().unwrap_or_default().to_string()).collect()
+    }
+
+    /// Waits until a function body returns something in the document of a frame, as [`Self::wait`] does in the page, and gives it.
+    ///
+    /// # Panics
+    /// If that does not happen within a minute, or the frame cannot be entered.
+    pub fn within(&self, frame: &str, body: &str) -> Value {
+        let element = self.wait(frame, "return document.querySelector(arguments[0])", &[frame.into()]);
+        let enter = |into: &Value| {
+            let outcome = self.post("/frame", &json!({"id": into}));
+            assert!(outcome.is_null(), "{frame} cannot be entered or left: {outcome}");
+        };
+        enter(&element);
+        let value = self.wait(frame, body, &[]);
+        enter(&Value::Null);
+        value
+    }
+
     /// Puts the window into the corner of its screen, this large.
     pub fn resize(&self, (width, height): (usize, usize)) {
         let outcome = self.post("/window/rect", &json!({"x": 0, "y": 0, "width": width, "height": height}));

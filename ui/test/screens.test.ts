@@ -434,6 +434,48 @@ describe('a run', () => {
     await waitFor(() => expect(app.active).toBeNull());
   });
 
+  it('is said to wait once its last step is shown, however soon the list of runs knows', async () => {
+    const { app, door } = await open({ pace: 15 });
+    const subscribe = door.subscribe.bind(door);
+    let held: (() => void)[] | null = null;
+    door.subscribe = (run, from, language, take) =>
+      subscribe(run, from, language, (batch) => {
+        if (held) held.push(() => take(batch));
+        else take(batch);
+      });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    await screen.findByText(/^Step [1-9]\d* of 60$/);
+    held = [];
+    await app.control('runs/run-1', 'pause');
+    await screen.findByRole('button', { name: 'Go on' });
+    expect(screen.queryByText(words.en.train.waits)).toBeNull();
+    for (const release of held.splice(0)) release();
+    await screen.findByText(words.en.train.waits);
+  });
+
+  it('on a graphics device shows what it holds of the memory there, and of that alone how much there is', async () => {
+    const { app, door } = await open({ pace: 15 });
+    const subscribe = door.subscribe.bind(door);
+    let tells = true;
+    door.subscribe = (run, from, language, take) =>
+      subscribe(run, from, language, (batch) => {
+        const events = batch.events.map((e) =>
+          e.type === 'started' ? { ...e, device: 'gpu:0' } : e.type === 'step' && tells ? { ...e, memory_bytes: 1e9, device_memory_bytes: 3e9 } : e,
+        );
+        take({ ...batch, events });
+      });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(startButton());
+    app.devices = app.devices.map((d) => ({ ...d, id: 'gpu:0', kind: 'gpu', memory_bytes: 8e9 }));
+    await screen.findByText(words.en.train.memoryThere);
+    screen.getByText(app.format.bytes(3e9));
+    await screen.findByText(words.en.train.limit(app.format.bytes(8e9)));
+    tells = false;
+    await waitFor(() => expect(screen.queryByText(words.en.train.memoryThere)).toBeNull());
+    expect(screen.queryByText(app.format.bytes(8e9), { exact: false })).toBeNull();
+  });
+
   it('that was stopped is gone on with from what says so, and again from its row', async () => {
     const { app } = await open({ pace: 15 });
     await waitFor(() => expect(startButton().disabled).toBe(false));
@@ -1448,6 +1490,21 @@ describe('comparing', () => {
     expect(hero.textContent).toContain('Gemma 3 270M in the study before Lapidary (quoted)');
     await fireEvent.change(screen.getByLabelText('Language'), { target: { value: 'it' } });
     await screen.findByText(/nello studio prima di Lapidary/);
+  });
+
+  it('quotes a figure of which nobody says what was measured as just that', async () => {
+    const { app, door } = await open();
+    const ask = door.run.bind(door);
+    door.run = async (path, language) => {
+      const run = await ask(path, language);
+      for (const one of run.run.data.reference ?? []) Object.assign(one, { measure: '', value: 0.85 });
+      return run;
+    };
+    const said = words.en.compare.quotedUnnamed(app.format.percent(0.85));
+    await go('Compare');
+    expect((await screen.findByRole('row', { name: /^Gemma 3 270M in the study before Lapidary/ })).textContent).toContain(said);
+    await go('Results');
+    expect((await screen.findByRole('region', { name: 'Accuracy' })).textContent).toContain(`(${said})`);
   });
 
   it('quotes what the card of the data says, word for word', async () => {
