@@ -146,7 +146,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                     let batches = measure.as_ref().and_then(|m| look::batches(&set, m).ok());
                     (look::describe(&set, measure.as_ref()), batches)
                 });
-                out.description(&description, batches.as_ref());
+                out.description(&description?, batches.as_ref());
             }
         }
         Command::Data { command: DataCommand::Edit { looked, parts, action } } => edit_data(&home, read_data(&looked, &parts, out)?, action, out)?,

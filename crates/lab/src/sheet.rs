@@ -1006,7 +1006,7 @@ mod tests {
                 std::fs::write(dir.path().join(name), text).expect("written");
             }
             let source = Source { task: task.into(), folder: Some(dir.path().into()), ..Source::default() };
-            About::from(look::describe(&DataSet::open(&source.to_set().expect("a source")).expect("opens"), None))
+            About::from(look::describe(&DataSet::open(&source.to_set().expect("a source")).expect("opens"), None).expect("described"))
         };
         let rows = |label: &str, word: &str| (0..20).map(|n| format!("{{\"text\":\"il {word} {n}\",\"label\":\"{label}\"}}\n")).collect::<String>();
         let intents = about("intent", &(rows("a", "pacco") + &rows("b", "rimborso")), "{\"text\":\"il divano\",\"label\":\"a\"}\n");
