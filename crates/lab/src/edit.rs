@@ -66,6 +66,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The row that it changes; none of one that it adds.
+    pub fn row(&self) -> Option<Row> {
+        match self {
+            Self::Relabel { row, .. } | Self::Rewrite { row, .. } | Self::Delete { row } | Self::Move { row, .. } => Some(*row),
+            Self::Add { .. } => None,
+        }
+    }
+}
+
 /// A row with where it stands now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edited {
@@ -432,17 +442,19 @@ impl Editor {
         self.changes[..self.done].iter().map(|(change, _)| change)
     }
 
+    /// The changes that were undone, the one that was undone last first.
+    pub fn undone(&self) -> impl Iterator<Item = &Change> {
+        self.changes[self.done..].iter().map(|(change, _)| change)
+    }
+
     /// Every change with what it did, first to last, and then those that were undone.
     pub fn history(&self) -> impl Iterator<Item = Step<'_>> {
         let mut added: Row = self.state.sizes.values().sum();
         self.changes.iter().enumerate().map(move |(number, (change, before))| {
-            let row = match change {
-                Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Delete { row } | Change::Move { row, .. } => *row,
-                Change::Add { .. } => {
-                    added += 1;
-                    added - 1
-                }
-            };
+            let row = change.row().unwrap_or_else(|| {
+                added += 1;
+                added - 1
+            });
             let origin = self.state.rows.get(row).map(|e| &e.example.origin);
             Step { change, before: before.as_ref(), origin, in_force: number < self.done }
         })

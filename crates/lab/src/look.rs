@@ -214,8 +214,8 @@ const GROWN: usize = 5_000;
 ///
 /// # Errors
 /// As [`task::made`].
-pub(crate) fn made(set: &DataSet, recipe: &Recipe) -> Result<Vec<Example>> {
-    if set.examples(Split::Train).len() > GROWN { Ok(Vec::new()) } else { task::made(set, recipe, SEED) }
+pub(crate) fn made(set: &DataSet, recipe: &Recipe, steps: &mut Steps<'_>) -> Result<Vec<Example>> {
+    if set.examples(Split::Train).len() > GROWN { Ok(Vec::new()) } else { task::made(set, recipe, SEED, steps) }
 }
 
 /// What was found in a data set.
@@ -260,7 +260,8 @@ fn found(set: &DataSet, measure: std::result::Result<&Measure, String>, steps: &
         Err(_) => check::findings_with(set, None, steps)?,
     };
     if let Ok((m, task)) = &measured {
-        findings.extend(m.made_too_long(set, task, &made(set, &m.recipe)?, steps)?);
+        let made = made(set, &m.recipe, steps)?;
+        findings.extend(m.made_too_long(set, task, &made, steps)?);
     }
     let broken = |f: &Finding| f.severity == Severity::Error && f.kind.starts_with("sql_");
     // of queries that do not even run it is said already, and without a database nothing can be said
@@ -329,7 +330,7 @@ pub fn batches(set: &DataSet, measure: &Measure) -> Result<Batches> {
     let (task, recipe) = (Task::of(set)?, &measure.recipe);
     let template = recipe.template(&set.card.language);
     let encoder = Encoder { tokenizer: measure.tokenizer(), max_tokens: usize::MAX };
-    let made = made(set, recipe)?;
+    let made = made(set, recipe, &mut Steps::default())?;
     let rows = task::beside(set.examples(Split::Train), &made);
     let measured = &rows[..rows.len().min(MEASURED)];
     let encoded = measured.iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;

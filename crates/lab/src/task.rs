@@ -247,25 +247,25 @@ const OWN: f64 = 0.25;
 ///
 /// # Errors
 /// As [`made`].
-pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64) -> Result<Cow<'s, [Example]>> {
-    Ok(beside(set.examples(Split::Train), &made(set, recipe, seed)?))
+pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64, steps: &mut Steps<'_>) -> Result<Cow<'s, [Example]>> {
+    Ok(beside(set.examples(Split::Train), &made(set, recipe, seed, steps)?))
 }
 
 /// The rows that grow from the training rows of a data set, see [`tasks::grow`], and those composed from its database, see
-/// [`tasks::compose`].
+/// [`tasks::compose`]. Each row that something is made of, and each that is composed, counts one of `steps`.
 ///
 /// # Errors
-/// If queries have no database.
-pub fn made(set: &DataSet, recipe: &Recipe, seed: u64) -> Result<Vec<Example>> {
+/// If queries have no database, or it was ended.
+pub fn made(set: &DataSet, recipe: &Recipe, seed: u64, steps: &mut Steps<'_>) -> Result<Vec<Example>> {
     let own = set.examples(Split::Train);
     Ok(match set.kind {
         Kind::Sql if recipe.grow + recipe.compose > 0 => {
             let mut database = Sandbox::open(&database(set)?)?;
-            let grown = grow::queries(own, &mut database, recipe.grow, seed);
-            [grown, compose::queries(own, &mut database, set.card.language == "it", recipe.compose, seed)].concat()
+            let grown = grow::queries(own, &mut database, recipe.grow, seed, steps)?;
+            [grown, compose::queries(own, &mut database, set.card.language == "it", recipe.compose, seed, steps)?].concat()
         }
-        Kind::Entities => grow::entities(own, recipe.grow, seed),
-        Kind::Hashtags => grow::hashtags(own, recipe.grow, seed),
+        Kind::Entities => grow::entities(own, recipe.grow, seed, steps)?,
+        Kind::Hashtags => grow::hashtags(own, recipe.grow, seed, steps)?,
         Kind::Sql | Kind::Intent | Kind::Custom => Vec::new(),
     })
 }
