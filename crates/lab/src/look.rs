@@ -22,7 +22,7 @@ use data::set::{self, DataSet, Source, Split};
 use data::watch::Steps;
 use data::write::{self, NewCard};
 use data::{Encoded, Example, Kind, Origin};
-use gemma::{Layout, Tokenizer, Weights};
+use gemma::{Layout, Tokenizer};
 use report::record::RunFile;
 use report::text::Lang;
 use say::{ROW, say};
@@ -108,10 +108,10 @@ impl Reads {
     /// How a model reads that is found by name or path.
     ///
     /// # Errors
-    /// If the model is not on this machine, or its tokenizer is damaged.
-    pub fn open(home: &Home, model: &str) -> Result<Self> {
-        let weights = Weights::open(&models::find(home, model)?)?;
-        Ok(Self { tokenizer: Tokenizer::open(&weights)?, context: weights.config().context })
+    /// If the model is not on this machine, its tokenizer is damaged, or it was ended.
+    pub fn open(home: &Home, model: &str, watch: Watch<'_>) -> Result<Self> {
+        let weights = models::weights(home, model, watch)?;
+        Ok(Self { tokenizer: models::tokenizer(&weights, watch)?, context: weights.config().context })
     }
 }
 
@@ -127,7 +127,7 @@ impl Measure {
     /// # Errors
     /// As [`Reads::open`].
     pub fn open(home: &Home, model: &str, recipe: Recipe) -> Result<Self> {
-        Ok(Self::new(Arc::new(Reads::open(home, model)?), recipe))
+        Ok(Self::new(Arc::new(Reads::open(home, model, &mut |_, _| true)?), recipe))
     }
 
     /// The measure of how a model reads, under a recipe.

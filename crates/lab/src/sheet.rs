@@ -6,7 +6,6 @@
 //! changed and not of all of them, so that it is there at once; what takes longer is asked in between whether to go on.
 
 use crate::background;
-use crate::desk::lock;
 use crate::edit::{self, Change, Edited, Editor};
 use crate::error::{Error, Result};
 use crate::haystack::{self, Haystack};
@@ -15,7 +14,7 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
-use crate::watch::{Watch, ask};
+use crate::watch::{Watch, ask, held_with};
 use data::check::{Finding, Severity};
 use data::describe::{self, Counted, Description};
 use data::example::Span;
@@ -792,15 +791,15 @@ impl Sheet {
         }
     }
 
-    /// Runs the query of a row on the set's database, which is only read.
+    /// The query of a row, and the set without its examples, which says what it is about, see [`look::query`].
     ///
     /// # Errors
-    /// If the row holds no query, the set has no database, or the query has no result.
-    pub fn query(&self, row: usize) -> Result<QueryResult> {
+    /// If the row holds no query.
+    pub fn query(&self, row: usize) -> Result<(DataSet, String)> {
         let data::Target::Sql(sql) = &self.existing(row)?.target else {
             return Err(Error::request(say!("this row holds no query", "questa riga non contiene una query")));
         };
-        look::query(&self.set, sql)
+        Ok((self.set.clone(), sql.clone()))
     }
 
     /// What its rows are examples of.
@@ -1018,7 +1017,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// As [`Snapshot::of`]; `go_on` is asked before each piece.
+    /// As [`Snapshot::of`]; `go_on` is asked before each piece, and where others hold the sheet.
     ///
     /// # Errors
     /// As `go_on`.
@@ -1033,12 +1032,12 @@ impl Snapshot {
     /// None if rows were changed meanwhile.
     fn attempt<E>(sheet: &Mutex<Sheet>, go_on: &mut dyn FnMut() -> std::result::Result<(), E>) -> std::result::Result<Option<Self>, E> {
         let (mut parts, mut numbers) = (BTreeMap::<Split, Vec<Example>>::new(), BTreeMap::<Split, Vec<usize>>::new());
-        let begun = lock(sheet).turn;
+        let begun = held_with(sheet, go_on)?.turn;
         let mut copied = 0;
         loop {
             go_on()?;
             {
-                let sheet = lock(sheet);
+                let sheet = held_with(sheet, go_on)?;
                 if sheet.turn != begun {
                     return Ok(None);
                 }
@@ -1107,6 +1106,7 @@ fn without_examples(mut set: DataSet) -> DataSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::lock;
     use crate::home::Home;
     use data::check;
 
@@ -1508,6 +1508,7 @@ mod tests {
         let source = Source { task: "sql".into(), train: Some(dir.path().join("train.jsonl")), schema: Some(schema), ..Source::default() };
         let sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut |_, _| true).expect("opens");
         let rows = vec![vec![Some("1".to_string()), Some("a".into())], vec![Some("2".into()), None]];
-        assert_eq!(sheet.query(0).expect("a result"), QueryResult { columns: vec!["n".into(), "x".into()], rows, total: 2 });
+        let (set, sql) = sheet.query(0).expect("a query");
+        assert_eq!(look::query(&set, &sql).expect("a result"), QueryResult { columns: vec!["n".into(), "x".into()], rows, total: 2 });
     }
 }

@@ -29,12 +29,17 @@ const PAUSE: Duration = Duration::from_micros(200);
 
 /// Waits for what others hold, and asks meanwhile whether to go on.
 pub(crate) fn held<'m, T>(mutex: &'m Mutex<T>, watch: Watch<'_>) -> Result<MutexGuard<'m, T>> {
+    held_with(mutex, &mut || ask(watch))
+}
+
+/// As [`held`]; `go_on` is what is asked.
+pub(crate) fn held_with<'m, T, E>(mutex: &'m Mutex<T>, go_on: &mut dyn FnMut() -> std::result::Result<(), E>) -> std::result::Result<MutexGuard<'m, T>, E> {
     loop {
         match mutex.try_lock() {
             Ok(held) => return Ok(held),
             // every value here is whole between two statements
             Err(TryLockError::Poisoned(held)) => return Ok(held.into_inner()),
-            Err(TryLockError::WouldBlock) => ask(watch)?,
+            Err(TryLockError::WouldBlock) => go_on()?,
         }
         std::thread::sleep(PAUSE);
     }
