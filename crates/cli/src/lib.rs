@@ -137,7 +137,9 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 out.near(&vectors::near(&set, &embedded, split, row, limit)?);
             } else if let Some(file) = map {
                 vectors::mappable(&file)?;
-                vectors::save(&file, &vectors::map(&set, &embed(&home, &set, None, &under, out)?), out.words.0)?;
+                let embedded = embed(&home, &set, None, &under, out)?;
+                let points = vectors::map(&set, &embedded, &AtomicBool::new(false), &mut |_, _| {})?;
+                vectors::save(&file, &points.ok_or_else(|| lab::Error::request(out.words.stopped()))?, out.words.0)?;
                 out.path(&file);
             } else {
                 let measure = measure(&home, set.kind, &under)?.ok();

@@ -9,7 +9,7 @@ use crate::run;
 use crate::sheet::{MEASURED, QueryResult};
 use crate::task::{self, Task};
 use crate::vectors::no_row;
-use crate::watch::Watch;
+use crate::watch::{Watch, aside, watched};
 use data::batch::{self, Padding};
 use data::check::{self, Finding, Limit, Place, Severity};
 use data::database::Database;
@@ -507,11 +507,16 @@ pub fn query(set: &DataSet, sql: &str) -> Result<QueryResult> {
     answer_of(&database, sql)
 }
 
-/// Runs a query on the database of a run's data, which is only read.
+/// Runs a query on the database of a run's data, which is only read. Nobody can say how far it is.
 ///
 /// # Errors
-/// If the run's data has no database any more, or the query has no result.
-pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
+/// If the run's data has no database any more, the query has no result, or it was ended.
+pub fn run_query(folder: &Path, sql: &str, watch: Watch<'_>) -> Result<QueryResult> {
+    let (folder, sql) = (folder.to_path_buf(), sql.to_string());
+    watched(watch, |watch| aside(watch, move || asked(&folder, &sql)))
+}
+
+fn asked(folder: &Path, sql: &str) -> Result<QueryResult> {
     let run = RunFile::read(folder)?;
     let file = |role: &str| task::file_of(&run, folder, role);
     let database = match file("database") {
