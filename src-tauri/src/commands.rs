@@ -131,7 +131,7 @@ fn heard<T>(channel: &Channel<T>) -> String {
 
 #[tauri::command]
 fn cancel(shell: State<'_, Shell>, channel: u32) {
-    shell.cancel(&format!("work {channel}"));
+    shell.forestall(&format!("work {channel}"));
 }
 
 /// Tells a page now and then how far work is, and the work whether to go on.

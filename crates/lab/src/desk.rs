@@ -814,6 +814,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sheet::{RowFilter, Sort, SortBy};
 
     #[test]
     fn what_was_opened_last_is_offered_again_as_long_as_it_is_there() {
@@ -952,5 +953,56 @@ mod tests {
         }
         let there: Vec<PathBuf> = std::fs::read_dir(desk.home().data()).expect("there").map(|entry| entry.expect("listed").path()).collect();
         assert_eq!(there, [out]);
+    }
+
+    #[test]
+    fn an_export_and_a_description_that_are_ended_leave_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, opened) = one_file(dir.path());
+        let folder = dir.path().join("written");
+        std::fs::create_dir(&folder).expect("a folder");
+        let (out, counted) = told(|watch| desk.export_data(&opened.id, &folder, "jsonl", watch));
+        for last in [1, 2, 3, counted.len() - 1, counted.len()] {
+            assert!(ends(last, |watch| desk.export_data(&opened.id, &folder, "jsonl", watch)), "{last}");
+        }
+        let there: Vec<PathBuf> = std::fs::read_dir(&folder).expect("there").map(|entry| entry.expect("listed").path()).collect();
+        assert_eq!(there, [out]);
+
+        let (about, counted) = told(|watch| desk.describe(&opened.id, watch));
+        assert!(counted.is_sorted_by_key(|(done, _)| *done) && counted.last().is_some_and(|(done, total)| Some(*done) == *total), "{counted:?}");
+        for last in [1, 2, 3, counted.len()] {
+            assert!(ends(last, |watch| desk.describe(&opened.id, watch)), "{last}");
+        }
+        assert_eq!(about, desk.describe(&opened.id, &mut |_, _| true).expect("described"));
+    }
+
+    #[test]
+    fn a_set_that_others_hold_is_changed_and_read_only_as_long_as_somebody_waits() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, opened) = one_file(dir.path());
+        let data = opened.id.as_str();
+        for row in [39, 38] {
+            desk.edit(data, Edit::Delete { row }, &mut |_, _| true).expect("deleted");
+        }
+        desk.undo(data, &mut |_, _| true).expect("taken back");
+        let sort = Sort { by: SortBy::Text, descending: true };
+        let query = RowQuery { data: data.into(), offset: 0, limit: 100, filter: RowFilter::default(), search: String::new(), sort };
+        let state = |desk: &Desk| {
+            let (rows, now) = (desk.rows(&query, &mut |_, _| true).expect("read"), desk.summary(data, Lang::English).expect("open"));
+            (rows.rows.iter().map(|row| (row.id, row.text.clone())).collect::<Vec<_>>(), now.changes, now.undone, now.splits)
+        };
+        let before = state(&desk);
+        assert_eq!((before.0.len(), before.1, before.2), (39, 1, 1));
+
+        let sheet = desk.sheet(data).expect("open");
+        let others = lock(&sheet);
+        assert!(ends(3, |watch| desk.edit(data, Edit::Delete { row: 0 }, watch)));
+        assert!(ends(3, |watch| desk.undo(data, watch)));
+        assert!(ends(3, |watch| desk.redo(data, watch)));
+        assert!(ends(3, |watch| desk.rows(&query, watch)));
+        drop(others);
+        assert_eq!(state(&desk), before);
+        // and what was taken back can be made again
+        assert_eq!(desk.redo(data, &mut |_, _| true).expect("made again").changes, 2);
     }
 }
