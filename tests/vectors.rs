@@ -4,14 +4,15 @@ use acceptance::{real_weights, root, tiny};
 use data::set::{DataSet, Source, Split};
 use data::{Kind, Target};
 use lab::desk::Desk;
+use lab::report::text::Lang;
 use lab::sheet::DataSummary;
-use lab::vectors::{self, Near, Reader};
+use lab::vectors::{self, Doing, Near, Reader};
 use lab::{Home, view};
 use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn intents() -> DataSet {
     let folder = root().join("datasets/intents-it");
@@ -51,9 +52,10 @@ fn real_weights_show_ten_wrong_labels() {
 
     let near = vectors::near(&set, &embedded, Split::Train, *wrong.first().expect("ten"), 10).expect("neighbours");
     assert!(near.is_sorted_by(|a, b| a.similarity >= b.similarity) && near.len() == 10);
-    let points = vectors::map(&set, &embedded);
+    let map = || vectors::map(&set, &embedded, &AtomicBool::new(false), &mut |_, _| {}).expect("no error").expect("not stopped");
+    let points = map();
     assert_eq!(points.len(), 300);
-    assert_eq!(points, vectors::map(&set, &embedded));
+    assert_eq!(points, map());
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn a_reading_that_is_stopped_leaves_nothing_and_one_that_is_kept_is_not_repeated
     let stop = AtomicBool::new(false);
     let mut at = |done: usize, _: usize| {
         read = done;
-        stop.store(done >= 32, std::sync::atomic::Ordering::Relaxed);
+        stop.store(done >= 32, Ordering::Relaxed);
     };
     assert!(vectors::embed(&home, reader, &set, None, &stop, &mut at).expect("no error").is_none());
     assert!((32..100).contains(&read) && kept() == 0, "{read} rows were read");
@@ -100,7 +102,7 @@ fn a_desk_tells_of_an_open_set_what_the_command_tells_of_files() {
     let long = |s: &DataSummary| s.findings.iter().filter(|f| f.kind == "too_long").map(|f| f.count).sum::<usize>();
     assert_eq!(long(&opened), 0, "nothing is measured yet");
     let refused = ["max_tokens=20", "max_tokens=60"].map(|limit| {
-        let lengths = desk.lengths(&opened.id, &model, "head", &[limit.into()]).expect("measured");
+        let lengths = desk.lengths(&opened.id, &model, "head", &[limit.into()], &mut |_, _| true).expect("measured");
         let checked = desk.check_data(&opened.id, &mut |_, _| true).expect("checked");
         assert_eq!((long(&checked), lengths.made), (lengths.refused, 0), "{limit}");
         assert!(lengths.over_limit <= lengths.refused, "training rows are among those of all parts");
@@ -109,7 +111,7 @@ fn a_desk_tells_of_an_open_set_what_the_command_tells_of_files() {
         lengths.refused
     });
     assert!(refused[0] > refused[1], "{refused:?}");
-    assert_eq!(desk.describe(&opened.id).expect("described").telling.len(), 12);
+    assert_eq!(desk.describe(&opened.id, &mut |_, _| true).expect("described").telling.len(), 12);
 
     let (set, go) = (intents(), AtomicBool::new(false));
     let reader = Reader { model: &model, device: "cpu" };
@@ -122,8 +124,61 @@ fn a_desk_tells_of_an_open_set_what_the_command_tells_of_files() {
     let none = desk.near(&opened.id, 9999, reader, &go, &mut |_, _| {});
     assert!(none.is_err_and(|e| e.to_string().contains("no row 9999")));
 
+    // a map is left while its points find their places, and then none of it is there; nobody reads again for the next one
+    let (stop, mut told) = (AtomicBool::new(false), Vec::new());
+    let mut map = |last: usize| {
+        stop.store(false, Ordering::Relaxed);
+        desk.map(&opened.id, reader, Lang::English, &stop, &mut |doing, done, of| {
+            told.push((doing, of));
+            stop.store(done == last, Ordering::Relaxed);
+        })
+    };
+    assert!(map(5).expect("no error").is_none());
+    let whole = map(usize::MAX).expect("drawn").expect("not stopped");
+    assert_eq!((whole.rows.len(), whole.of), (300, 300));
+    let steps = told[0].1;
+    assert!(told.len() == 5 + steps && told.iter().all(|told| *told == (Doing::Placing, steps)), "{} {steps}", told.len());
+
     let queries = open("sql", "sql-it");
-    let lengths = desk.lengths(&queries.id, &model, "completion", &[]).expect("measured");
+    let lengths = desk.lengths(&queries.id, &model, "completion", &[], &mut |_, _| true).expect("measured");
     assert!(lengths.measured == 128 && lengths.made > 800, "{} {}", lengths.measured, lengths.made);
     assert_eq!(lengths.bins.iter().map(|bin| bin.count).sum::<usize>(), lengths.measured + lengths.made);
+}
+
+/// What is worked out of an open set can be left at any question, and nothing of it is there then.
+#[test]
+fn what_is_asked_of_an_open_set_is_left_where_nobody_waits() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let desk = Desk::new(Home::open(Some(dir.path())).expect("a home"));
+    let model = tiny().display().to_string();
+    let source = view::Source { task: "sql".into(), folder: Some(root().join("datasets/sql-it")), ..view::Source::default() };
+    let opened = desk.open_data(source, &mut |_, _| true).expect("opens");
+    let before = desk.summary(&opened.id, Lang::English).expect("open").findings;
+    let set = ["max_tokens=20".to_string()];
+    type Act<'a> = &'a dyn Fn(lab::watch::Watch<'_>) -> lab::Result<()>;
+    let acts: [(&str, Act<'_>); 4] = [
+        ("microscope", &|watch| desk.microscope(&opened.id, 0, &model, "completion", &set, watch).map(drop)),
+        ("lengths", &|watch| desk.lengths(&opened.id, &model, "completion", &set, watch).map(drop)),
+        ("description", &|watch| desk.describe(&opened.id, watch).map(drop)),
+        ("query", &|watch| desk.query(&opened.id, 0, watch).map(drop)),
+    ];
+    for (name, act) in acts {
+        for last in 1..4 {
+            let mut asked = 0;
+            let ended = act(&mut |_, _| {
+                asked += 1;
+                asked < last
+            });
+            // one that is asked less often has been done by then
+            let cancelled = ended.as_ref().is_err_and(|e| e.to_string() == "cancelled; nothing of it is left");
+            assert!((cancelled && asked == last) || (ended.is_ok() && asked < last && last > 1), "{name} {last}: {ended:?}");
+        }
+        if name == "lengths" {
+            let checked = desk.check_data(&opened.id, &mut |_, _| true).expect("checked");
+            assert_eq!(checked.findings, before, "what is too long is found once it is measured to the end");
+        }
+        act(&mut |_, _| true).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    let checked = desk.check_data(&opened.id, &mut |_, _| true).expect("checked");
+    assert!(checked.findings.iter().any(|f| f.kind == "too_long"), "{:?}", checked.findings);
 }

@@ -14,7 +14,7 @@ use lab::look::ColumnsView;
 use lab::report::figure::Figure;
 use lab::report::text::Lang;
 use lab::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
-use lab::vectors::{DataMap, Reader};
+use lab::vectors::{DataMap, Doing, Reader};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PageView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
 use lab::{device, devices, models, remote};
 use say::say;
@@ -131,7 +131,7 @@ fn heard<T>(channel: &Channel<T>) -> String {
 
 #[tauri::command]
 fn cancel(shell: State<'_, Shell>, channel: u32) {
-    shell.cancel(&format!("work {channel}"));
+    shell.forestall(&format!("work {channel}"));
 }
 
 /// Tells a page now and then how far work is, and the work whether to go on.
@@ -270,7 +270,7 @@ async fn diagnostics(shell: State<'_, Shell>) -> Answer<String> {
         let webview = tauri::webview_version().unwrap_or_else(|e| e.to_string());
         let mut out = format!("Lapidary {} on {} {}, web view {webview}\n", lab::VERSION, std::env::consts::OS, std::env::consts::ARCH);
         out += &format!("library {}\n", home.path().display());
-        for d in devices::list(&home).unwrap_or_default() {
+        for d in devices::remembered(&home).unwrap_or_default() {
             out += &format!("device {}: {} ({}, {})\n", d.id, d.name, d.api, d.driver);
         }
         Ok(out + "\n" + &log.tail() + "\n")
@@ -351,13 +351,14 @@ async fn ready_device(shell: State<'_, Shell>, device: String, checking: Channel
 }
 
 #[tauri::command]
-async fn add_device(shell: State<'_, Shell>, address: String, token: String) -> Answer<Vec<device::Info>> {
-    let home = shell.desk.home().clone();
-    let add = move || {
-        remote::add(&home, &address, &token, &Children::own()?, &Ending::default())?;
-        devices::list(&home)
+async fn add_device(shell: State<'_, Shell>, address: String, token: String, progress: Channel<Progress>) -> Answer<Vec<device::Info>> {
+    let (home, key) = (shell.desk.home().clone(), heard(&progress));
+    let add = move |cancelled: &Ending| {
+        remote::add(&home, &address, &token, &Children::own()?, cancelled)?;
+        // the others are not waited for
+        devices::remembered(&home)
     };
-    work(&shell, "add device", add).await
+    cancellable(&shell, &key, "add device", add).await
 }
 
 #[tauri::command]
@@ -365,7 +366,7 @@ async fn remove_device(shell: State<'_, Shell>, address: String) -> Answer<Vec<d
     let home = shell.desk.home().clone();
     let remove = move || {
         remote::remove(&home, &address)?;
-        devices::list(&home)
+        devices::remembered(&home)
     };
     work(&shell, "remove device", remove).await
 }
@@ -377,7 +378,7 @@ pub struct Progress {
     done: u64,
     /// Of how much, where known.
     total: Option<u64>,
-    /// The file at hand.
+    /// The file at hand; `points` where a map finds places for its rows, step by step.
     what: String,
 }
 
@@ -404,10 +405,11 @@ fn cancel_get_model(shell: State<'_, Shell>, name: String) {
 }
 
 #[tauri::command]
-async fn import_model(shell: State<'_, Shell>, path: PathBuf) -> Answer<ModelView> {
+async fn import_model(shell: State<'_, Shell>, path: PathBuf, progress: Channel<Progress>) -> Answer<ModelView> {
     shell.grants.check(&path)?;
-    let home = shell.desk.home().clone();
-    work(&shell, "import model", move || view::import_model(&home, &path)).await
+    let (home, key) = (shell.desk.home().clone(), heard(&progress));
+    let take = move |cancelled: &Ending| view::import_model(&home, &path, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "import model", take).await
 }
 
 #[tauri::command]
@@ -453,9 +455,9 @@ async fn data_summary(shell: State<'_, Shell>, data: String, language: Lang) -> 
 }
 
 #[tauri::command]
-async fn rows(shell: State<'_, Shell>, query: RowQuery) -> Answer<RowPage> {
-    let desk = shell.desk.clone();
-    work(&shell, "rows", move || desk.rows(&query)).await
+async fn rows(shell: State<'_, Shell>, query: RowQuery, progress: Channel<Progress>) -> Answer<RowPage> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "rows", move |cancelled: &Ending| desk.rows(&query, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -466,21 +468,21 @@ async fn data_columns(shell: State<'_, Shell>, source: Source) -> Answer<Columns
 }
 
 #[tauri::command]
-async fn edit_row(shell: State<'_, Shell>, data: String, edit: Edit) -> Answer<DataSummary> {
-    let desk = shell.desk.clone();
-    work(&shell, "edit row", move || desk.edit(&data, edit)).await
+async fn edit_row(shell: State<'_, Shell>, data: String, edit: Edit, progress: Channel<Progress>) -> Answer<DataSummary> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "edit row", move |cancelled: &Ending| desk.edit(&data, edit, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
-async fn undo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary> {
-    let desk = shell.desk.clone();
-    work(&shell, "undo edit", move || desk.undo(&data)).await
+async fn undo_edit(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<DataSummary> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "undo edit", move |cancelled: &Ending| desk.undo(&data, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
-async fn redo_edit(shell: State<'_, Shell>, data: String) -> Answer<DataSummary> {
-    let desk = shell.desk.clone();
-    work(&shell, "redo edit", move || desk.redo(&data)).await
+async fn redo_edit(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<DataSummary> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "redo edit", move |cancelled: &Ending| desk.redo(&data, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -490,9 +492,9 @@ async fn check_data(shell: State<'_, Shell>, data: String, progress: Channel<Pro
 }
 
 #[tauri::command]
-async fn describe_data(shell: State<'_, Shell>, data: String) -> Answer<About> {
-    let desk = shell.desk.clone();
-    work(&shell, "describe data", move || desk.describe(&data)).await
+async fn describe_data(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<About> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "describe data", move |cancelled: &Ending| desk.describe(&data, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -514,30 +516,43 @@ async fn divide_data(shell: State<'_, Shell>, data: String, validation: f64, tes
 }
 
 #[tauri::command]
-async fn microscope(shell: State<'_, Shell>, data: String, row: usize, model: String, method: String, set: Vec<String>) -> Answer<Microscope> {
+async fn microscope(
+    shell: State<'_, Shell>,
+    data: String,
+    row: usize,
+    model: String,
+    method: String,
+    set: Vec<String>,
+    progress: Channel<Progress>,
+) -> Answer<Microscope> {
     check_model(&shell, &model)?;
-    let desk = shell.desk.clone();
-    work(&shell, "microscope", move || desk.microscope(&data, row, &model, &method, &set)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let look = move |cancelled: &Ending| desk.microscope(&data, row, &model, &method, &set, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "microscope", look).await
 }
 
 #[tauri::command]
-async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: String, set: Vec<String>) -> Answer<Lengths> {
+async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: String, set: Vec<String>, progress: Channel<Progress>) -> Answer<Lengths> {
     check_model(&shell, &model)?;
-    let desk = shell.desk.clone();
-    work(&shell, "lengths", move || desk.lengths(&data, &model, &method, &set)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    let measure = move |cancelled: &Ending| desk.lengths(&data, &model, &method, &set, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "lengths", measure).await
 }
 
-/// Tells how many rows a model has read; a page that has gone away does not end it.
-fn tell_rows(progress: &Channel<Progress>, done: usize, total: usize) {
-    let _ = progress.send(Progress { done: done as u64, total: Some(total as u64), what: String::new() });
+/// Tells how many rows a model has read, or how many steps are done of what is called so; a page that has gone away does not end it.
+fn tell_rows(progress: &Channel<Progress>, done: usize, total: usize, what: &str) {
+    let _ = progress.send(Progress { done: done as u64, total: Some(total as u64), what: what.into() });
 }
+
+/// What the placing of points is called where it is told how far that is.
+const POINTS: &str = "points";
 
 #[tauri::command]
 async fn data_map(shell: State<'_, Shell>, data: String, model: String, language: Lang, progress: Channel<Progress>) -> Answer<Option<DataMap>> {
     check_model(&shell, &model)?;
     let (desk, key) = (shell.desk.clone(), heard(&progress));
     let draw = move |cancelled: &Ending| {
-        let mut tell = |done, total| tell_rows(&progress, done, total);
+        let mut tell = |doing, done, total| tell_rows(&progress, done, total, if doing == Doing::Placing { POINTS } else { "" });
         desk.map(&data, Reader { model: &model, device: "auto" }, language, cancelled, &mut tell)
     };
     cancellable(&shell, &key, "data map", draw).await
@@ -548,22 +563,24 @@ async fn near_rows(shell: State<'_, Shell>, data: String, row: usize, model: Str
     check_model(&shell, &model)?;
     let (desk, key) = (shell.desk.clone(), heard(&progress));
     let seek = move |cancelled: &Ending| {
-        let mut tell = |done, total| tell_rows(&progress, done, total);
+        let mut tell = |done, total| tell_rows(&progress, done, total, "");
         desk.near(&data, row, Reader { model: &model, device: "auto" }, cancelled, &mut tell)
     };
     cancellable(&shell, &key, "near rows", seek).await
 }
 
 #[tauri::command]
-async fn query_row(shell: State<'_, Shell>, data: String, row: usize) -> Answer<QueryResult> {
-    let desk = shell.desk.clone();
-    work(&shell, "query row", move || desk.query(&data, row)).await
+async fn query_row(shell: State<'_, Shell>, data: String, row: usize, progress: Channel<Progress>) -> Answer<QueryResult> {
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "query row", move |cancelled: &Ending| desk.query(&data, row, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
-async fn run_query(shell: State<'_, Shell>, run: PathBuf, sql: String) -> Answer<QueryResult> {
+async fn run_query(shell: State<'_, Shell>, run: PathBuf, sql: String, progress: Channel<Progress>) -> Answer<QueryResult> {
     shell.grants.check(&run)?;
-    work(&shell, "run query", move || lab::look::run_query(&run, &sql)).await
+    let key = heard(&progress);
+    let ask = move |cancelled: &Ending| lab::look::run_query(&run, &sql, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "run query", ask).await
 }
 
 #[tauri::command]
@@ -695,30 +712,42 @@ async fn delete_run(shell: State<'_, Shell>, run: PathBuf) -> Answer<()> {
 }
 
 #[tauri::command]
-async fn predictions(shell: State<'_, Shell>, run: PathBuf, filter: PredictionFilter, offset: usize, limit: usize, language: Lang) -> Answer<PredictionPage> {
+async fn predictions(
+    shell: State<'_, Shell>,
+    run: PathBuf,
+    filter: PredictionFilter,
+    offset: usize,
+    limit: usize,
+    language: Lang,
+    progress: Channel<Progress>,
+) -> Answer<PredictionPage> {
     shell.grants.check(&run)?;
-    work(&shell, "predictions", move || view::predictions(&run, &filter, offset, limit, language)).await
+    let key = heard(&progress);
+    let read = move |cancelled: &Ending| view::predictions(&run, &filter, offset, limit, language, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "predictions", read).await
 }
 
 #[tauri::command]
-async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: Lang) -> Answer<Figure> {
+async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: Lang, progress: Channel<Progress>) -> Answer<Figure> {
     shell.grants.check(&run)?;
-    work(&shell, "figure", move || view::figure(&run, &name, language)).await
+    let key = heard(&progress);
+    let draw = move |cancelled: &Ending| view::figure(&run, &name, language, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "figure", draw).await
 }
 
 #[tauri::command]
 async fn predict(shell: State<'_, Shell>, run: PathBuf, text: String, said: Channel<Said>) -> Answer<Asked> {
     shell.grants.check(&run)?;
     let (desk, key) = (shell.desk.clone(), heard(&said));
-    let ask = move |cancelled: &Ending| desk.ask(&run, &text, &mut |words| said.send(words).is_ok() && !cancelled.load(Ordering::Relaxed));
+    let ask = move |cancelled: &Ending| desk.ask(&run, &text, cancelled, &mut |words| said.send(words).is_ok());
     cancellable(&shell, &key, "predict", ask).await
 }
 
 #[tauri::command]
-async fn compare(shell: State<'_, Shell>, runs: Vec<PathBuf>, language: Lang) -> Answer<Comparison> {
+async fn compare(shell: State<'_, Shell>, runs: Vec<PathBuf>, language: Lang, progress: Channel<Progress>) -> Answer<Comparison> {
     runs.iter().try_for_each(|run| shell.grants.check(run))?;
-    let desk = shell.desk.clone();
-    work(&shell, "compare", move || desk.compare(&runs, language)).await
+    let (desk, key) = (shell.desk.clone(), heard(&progress));
+    cancellable(&shell, &key, "compare", move |cancelled: &Ending| desk.compare(&runs, language, &mut telling(progress, cancelled))).await
 }
 
 #[tauri::command]
@@ -755,9 +784,11 @@ async fn unpack_run(shell: State<'_, Shell>, path: PathBuf, progress: Channel<Pr
 }
 
 #[tauri::command]
-async fn report_page(shell: State<'_, Shell>, run: PathBuf, language: Lang, without: Vec<String>) -> Answer<PageView> {
+async fn report_page(shell: State<'_, Shell>, run: PathBuf, language: Lang, without: Vec<String>, progress: Channel<Progress>) -> Answer<PageView> {
     shell.grants.check(&run)?;
-    work(&shell, "report", move || view::report_page(&run, language, &without)).await
+    let key = heard(&progress);
+    let set = move |cancelled: &Ending| view::report_page(&run, language, &without, &mut telling(progress, cancelled));
+    cancellable(&shell, &key, "report", set).await
 }
 
 #[tauri::command]

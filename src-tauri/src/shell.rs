@@ -7,7 +7,7 @@ use lab::report::text::Lang;
 use lab::{Home, view};
 use say::Language;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,9 +72,17 @@ pub struct Shell {
     subscriptions: Mutex<HashMap<u32, Ending>>,
     next: AtomicU32,
     /// What can be cancelled: downloads by model, and other work under names of its own.
-    underway: Mutex<HashMap<String, Ending>>,
+    underway: Mutex<Underway>,
     /// Files from the command line that the page has not been told of, and whether it listens.
     waiting: Mutex<(Vec<PathBuf>, bool)>,
+}
+
+/// What can be cancelled.
+#[derive(Default)]
+struct Underway {
+    begun: HashMap<String, Ending>,
+    /// Names of work that was cancelled before it began: the page's word of it came first.
+    forestalled: HashSet<String>,
 }
 
 /// A lock that outlives a panic of who held it.
@@ -117,23 +125,35 @@ impl Shell {
 
     /// Keeps long work under a name, by which it can be cancelled.
     pub fn begin(&self, key: &str) -> Ending {
-        let ending = Ending::default();
-        lock(&self.underway).insert(key.into(), ending.clone());
+        let mut underway = lock(&self.underway);
+        let ending = Ending::new(AtomicBool::new(underway.forestalled.remove(key)));
+        underway.begun.insert(key.into(), ending.clone());
         ending
     }
 
     /// Asks long work to end, by its name; nothing if it has ended.
     pub fn cancel(&self, key: &str) {
-        if let Some(ending) = lock(&self.underway).get(key) {
+        if let Some(ending) = lock(&self.underway).begun.get(key) {
             ending.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// As [`Shell::cancel`] of work whose name no other work will have: it ends also if it is yet to begin.
+    pub fn forestall(&self, key: &str) {
+        let mut underway = lock(&self.underway);
+        match underway.begun.get(key) {
+            Some(ending) => ending.store(true, Ordering::Relaxed),
+            None => {
+                underway.forestalled.insert(key.into());
+            }
         }
     }
 
     /// The work has ended; another one that has taken its name meanwhile has not.
     pub fn end(&self, key: &str, ending: &Ending) {
         let mut underway = lock(&self.underway);
-        if underway.get(key).is_some_and(|other| Arc::ptr_eq(other, ending)) {
-            underway.remove(key);
+        if underway.begun.get(key).is_some_and(|other| Arc::ptr_eq(other, ending)) {
+            underway.begun.remove(key);
         }
     }
 
@@ -230,5 +250,20 @@ mod tests {
         assert!(new.load(Ordering::Relaxed) && !old.load(Ordering::Relaxed));
         shell.end("map of 0", &new);
         shell.cancel("map of 0");
+        assert!(!shell.begin("map of 0").load(Ordering::Relaxed), "what comes later was not cancelled");
+    }
+
+    #[test]
+    fn work_that_is_cancelled_before_it_begins_is_cancelled_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let shell = Shell::new(Home::open(Some(dir.path())).expect("a library"));
+        shell.forestall("work 7");
+        let first = shell.begin("work 7");
+        assert!(first.load(Ordering::Relaxed) && !shell.begin("work 8").load(Ordering::Relaxed));
+        shell.end("work 7", &first);
+        let second = shell.begin("work 7");
+        assert!(!second.load(Ordering::Relaxed));
+        shell.forestall("work 7");
+        assert!(second.load(Ordering::Relaxed));
     }
 }

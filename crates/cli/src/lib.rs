@@ -137,7 +137,9 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                 out.near(&vectors::near(&set, &embedded, split, row, limit)?);
             } else if let Some(file) = map {
                 vectors::mappable(&file)?;
-                vectors::save(&file, &vectors::map(&set, &embed(&home, &set, None, &under, out)?), out.words.0)?;
+                let embedded = embed(&home, &set, None, &under, out)?;
+                let points = vectors::map(&set, &embedded, &AtomicBool::new(false), &mut |_, _| {})?;
+                vectors::save(&file, &points.ok_or_else(|| lab::Error::request(out.words.stopped()))?, out.words.0)?;
                 out.path(&file);
             } else {
                 let measure = measure(&home, set.kind, &under)?.ok();
@@ -146,7 +148,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
                     let batches = measure.as_ref().and_then(|m| look::batches(&set, m).ok());
                     (look::describe(&set, measure.as_ref()), batches)
                 });
-                out.description(&description, batches.as_ref());
+                out.description(&description?, batches.as_ref());
             }
         }
         Command::Data { command: DataCommand::Edit { looked, parts, action } } => edit_data(&home, read_data(&looked, &parts, out)?, action, out)?,

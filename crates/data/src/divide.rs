@@ -45,7 +45,12 @@ impl Shares {
     }
 }
 
-/// The part of every example. Of `steps` it takes what [`near::work`] says.
+/// What [`divide`] counts of so many examples: texts are compared, and then it is told what they are alike in.
+pub fn work(examples: usize) -> u64 {
+    near::work(examples) + examples as u64
+}
+
+/// The part of every example. Of `steps` it takes what [`work`] says.
 ///
 /// # Errors
 /// If there is nothing to divide (fewer than three examples, or only one group of nearly equal texts), or it was ended.
@@ -63,7 +68,8 @@ pub fn divide(path: &Path, examples: &[Example], shares: Shares, seed: u64, step
         );
         return Err(Error::file(path, what));
     }
-    let alike = strata(examples);
+    let uses = uses(examples);
+    let alike = common(examples, steps.each(examples, |example| Some(stratum(example, &uses)))?);
     let mut strata: BTreeMap<Option<&str>, Vec<Vec<usize>>> = BTreeMap::new();
     for group in groups.into_values() {
         strata.entry(alike[group[0]].as_deref()).or_default().push(group);
@@ -109,7 +115,8 @@ pub fn draw(of: usize, count: usize, seed: u64) -> Vec<usize> {
 /// Positions of `count` of the examples, drawn by seed, in their order: each label keeps its share, and none is left out as
 /// long as there is room. A larger count keeps what a smaller one has, so a curve over sizes grows by rows alone.
 pub fn sample(examples: &[Example], count: usize, seed: u64) -> Vec<usize> {
-    let alike = strata(examples);
+    let uses = uses(examples);
+    let alike = common(examples, examples.iter().map(|example| stratum(example, &uses)).collect());
     let mut strata: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for (i, stratum) in alike.iter().enumerate() {
         strata.entry(stratum.as_deref()).or_default().push(i);
@@ -132,33 +139,44 @@ pub fn sample(examples: &[Example], count: usize, seed: u64) -> Vec<usize> {
 /// its sort need not stay for training.
 const FEW: usize = 5;
 
-/// What each example is alike in with others, for the parts to have the same share of it; `None` of one that is like no other.
-fn strata(examples: &[Example]) -> Vec<Option<String>> {
-    let bare = |tag: &String| tag.trim_start_matches('#').to_lowercase();
+/// A hashtag as it is counted.
+fn bare(tag: &str) -> String {
+    tag.trim_start_matches('#').to_lowercase()
+}
+
+/// How often each hashtag is used.
+fn uses(examples: &[Example]) -> HashMap<String, usize> {
     let mut uses: HashMap<String, usize> = HashMap::new();
     for example in examples {
         if let Target::Tags(tags) = &example.target {
             tags.iter().for_each(|tag| *uses.entry(bare(tag)).or_default() += 1);
         }
     }
-    // of equally common ones the first
-    let commonest = |tags: &[String]| tags.iter().rev().map(bare).max_by_key(|tag| uses.get(tag).copied());
-    let of = |example: &Example| match &example.target {
+    uses
+}
+
+/// What an example may be alike in with others, for the parts to have the same share of it.
+fn stratum(example: &Example, uses: &HashMap<String, usize>) -> Option<String> {
+    match &example.target {
         Target::Label(label) => Some(label.clone()),
         Target::Entities(spans) => Some(spans.iter().map(|s| s.kind.as_str()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")),
         Target::Sql(sql) => Some(queries::features(sql).join(" ")),
-        Target::Tags(tags) => commonest(tags),
+        // of equally common ones the first
+        Target::Tags(tags) => tags.iter().rev().map(|tag| bare(tag)).max_by_key(|tag| uses.get(tag).copied()),
         Target::Completion(_) => None,
-    };
-    let mut out: Vec<Option<String>> = examples.iter().map(of).collect();
+    }
+}
+
+/// Of each example's stratum what it does share with others; `None` of one that is like no other.
+fn common(examples: &[Example], mut strata: Vec<Option<String>>) -> Vec<Option<String>> {
     let mut sizes: HashMap<String, usize> = HashMap::new();
-    out.iter().flatten().for_each(|stratum| *sizes.entry(stratum.clone()).or_default() += 1);
-    for (example, stratum) in examples.iter().zip(&mut out) {
+    strata.iter().flatten().for_each(|stratum| *sizes.entry(stratum.clone()).or_default() += 1);
+    for (example, stratum) in examples.iter().zip(&mut strata) {
         if matches!(example.target, Target::Sql(_) | Target::Tags(_)) && stratum.as_ref().is_some_and(|s| sizes[s] < FEW) {
             *stratum = None;
         }
     }
-    out
+    strata
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 use crate::error::{Error, Result};
 use crate::set::Split;
+use crate::watch::{Watch, aside};
 use bhtsne::Neighbor;
 use gemma::file::write_atomically_with;
 use linfa::DatasetBase;
@@ -19,7 +20,10 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use say::say;
 use serde::Serialize;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 /// Dimensions that t-SNE sees.
 const COMPONENTS: usize = 50;
@@ -34,6 +38,8 @@ const STEPS: usize = 600;
 const PERPLEXITY: usize = 30;
 /// Accuracy of t-SNE's far field; 0.5 is what its author proposes.
 const THETA: f32 = 0.5;
+/// Points whose neighbours are sought between two questions whether to go on.
+const SOUGHT: usize = 256;
 
 /// Vectors of examples, ready to be compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,49 +158,91 @@ impl Vectors {
         found
     }
 
-    /// Places of the examples on a plane, in no unit; only nearness means something.
-    pub fn layout(&self) -> Vec<[f32; 2]> {
-        let (rows, components) = (self.rows(), self.components());
+    /// Places of the examples on a plane, in no unit; only nearness means something. `watch` is told how many of the steps are done in
+    /// which they find their places, and before these only asked.
+    ///
+    /// # Errors
+    /// If it was ended.
+    pub fn layout(&self, watch: Watch<'_>) -> Result<Vec<[f32; 2]>> {
+        let (rows, components) = (self.rows(), self.components(watch)?);
         let at = |row: usize, i: usize| components.get(row * components.len() / rows.max(1) + i).copied().unwrap_or(0.0);
         let width = components.len() / rows.max(1);
         let begin: Vec<f32> = (0..rows).flat_map(|row| [at(row, 0), if width > 1 { at(row, 1) } else { 0.0 }]).collect();
         let perplexity = PERPLEXITY.min(rows.saturating_sub(1) / 3);
         if perplexity == 0 || width == 0 {
-            return begin.chunks(2).map(|p| [p[0], p[1]]).collect();
+            return Ok(begin.chunks(2).map(|p| [p[0], p[1]]).collect());
         }
         // t-SNE's first steps expect points close together
         let spread = (begin.iter().step_by(2).map(|x| x * x).sum::<f32>() / rows as f32).sqrt().max(f32::MIN_POSITIVE);
         let begin: Vec<f32> = begin.iter().map(|x| x / spread * 1e-4).collect();
         let points: Vec<&[f32]> = components.chunks(width).collect();
         // its own search for neighbours draws by chance, and its threads add up in no fixed order
-        let neighbours: Vec<Vec<Neighbor<f32>>> = (0..rows).into_par_iter().map(|row| closest(&points, row, 3 * perplexity)).collect();
-        let embed = || {
-            let mut tsne = bhtsne::tSNE::<f32, &[f32], 2>::new(&points);
-            tsne.perplexity(perplexity as f32).epochs(STEPS).initial_embedding(begin).barnes_hut_with_neighbors(THETA, &neighbours);
-            tsne.embedding()
-        };
-        let places = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-            Ok(one) => one.install(embed),
-            // a system that refuses a thread still gets its map
-            Err(_) => embed(),
-        };
-        places.chunks(2).map(|p| [p[0], p[1]]).collect()
+        let mut neighbours: Vec<Vec<Neighbor<f32>>> = Vec::with_capacity(rows);
+        while neighbours.len() < rows {
+            if !watch(0, None) {
+                return Err(Error::Ended);
+            }
+            let piece = neighbours.len()..rows.min(neighbours.len() + SOUGHT);
+            neighbours.par_extend(piece.into_par_iter().map(|row| closest(&points, row, 3 * perplexity)));
+        }
+        let places = embedded(&points, begin, perplexity, &neighbours, watch)?;
+        Ok(places.chunks(2).map(|p| [p[0], p[1]]).collect())
     }
 
     /// The principal components of each row, row by row; the vectors themselves if they are too few for that.
-    fn components(&self) -> Vec<f32> {
+    fn components(&self, watch: Watch<'_>) -> Result<Vec<f32>> {
         let wanted = COMPONENTS.min(self.width).min(self.rows().saturating_sub(1));
         let records = Array2::from_shape_vec((self.rows(), self.width), self.flat.iter().map(|x| f64::from(*x)).collect());
-        let reduced = records.ok().filter(|_| wanted > 0).and_then(|records| {
-            let set = DatasetBase::from(records);
+        let reduce = move || {
+            let set = DatasetBase::from(records.ok().filter(|_| wanted > 0)?);
             let pca = Pca::params(wanted).fit(&set).ok()?;
-            Some(pca.predict(set.records()))
-        });
-        match reduced {
+            let reduced: Array2<f64> = pca.predict(set.records());
+            Some(reduced)
+        };
+        Ok(match aside(watch, reduce)? {
             Some(reduced) if reduced.iter().all(|x| x.is_finite()) => reduced.iter().map(|x| *x as f32).collect(),
             _ => self.flat.clone(),
-        }
+        })
     }
+}
+
+/// A thread whose work is not wanted any more unwinds with this: the library that places points cannot be told to stop.
+struct Left;
+
+/// Where t-SNE places points, coordinate by coordinate.
+fn embedded(points: &[&[f32]], begin: Vec<f32>, perplexity: usize, neighbours: &[Vec<Neighbor<f32>>], watch: Watch<'_>) -> Result<Vec<f32>> {
+    // after each step it tells of it, and waits for the word to go on
+    let (tells, told) = sync_channel::<usize>(0);
+    let (answers, answered) = sync_channel::<bool>(0);
+    let embed = move || {
+        let mut tsne = bhtsne::tSNE::<f32, &[f32], 2>::new(points);
+        tsne.perplexity(perplexity as f32).epochs(STEPS).initial_embedding(begin).epoch_callback(move |step, _| {
+            if tells.send(step + 1).is_err() || answered.recv() != Ok(true) {
+                resume_unwind(Box::new(Left));
+            }
+        });
+        tsne.barnes_hut_with_neighbors(THETA, neighbours);
+        tsne.embedding()
+    };
+    let alone = move || match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(one) => one.install(embed),
+        // a system that refuses a thread still gets its map
+        Err(_) => embed(),
+    };
+    thread::scope(|scope| {
+        let placing = scope.spawn(alone);
+        while let Ok(step) = told.recv() {
+            let goes_on = watch(step as u64, Some(STEPS as u64));
+            if answers.send(goes_on).is_err() || !goes_on {
+                break;
+            }
+        }
+        match placing.join() {
+            Ok(places) => Ok(places),
+            Err(why) if why.is::<Left>() => Err(Error::Ended),
+            Err(crash) => resume_unwind(crash),
+        }
+    })
 }
 
 /// The nearest other points, nearest first.
@@ -270,6 +318,34 @@ mod tests {
         (Vectors::new(flat, 64).expect("whole rows"), cloud)
     }
 
+    fn layout(vectors: &Vectors) -> Vec<[f32; 2]> {
+        vectors.layout(&mut |_, _| true).expect("nobody ends it")
+    }
+
+    #[test]
+    fn a_map_tells_its_steps_and_is_left_at_any_of_them() {
+        let (vectors, _) = clouds();
+        let mut told = Vec::new();
+        let mut watch = |done: u64, total: Option<u64>| {
+            told.push((done, total));
+            true
+        };
+        assert_eq!(vectors.layout(&mut watch).expect("nobody ends it"), layout(&vectors));
+        let (asked, counted): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, total)| total.is_none());
+        let steps: Vec<(u64, Option<u64>)> = (1..=STEPS as u64).map(|step| (step, Some(STEPS as u64))).collect();
+        // once before the components are sought, and once before the neighbours
+        assert!(asked.len() >= 2 && asked.iter().all(|(done, _)| *done == 0) && counted == steps, "{asked:?} {counted:?}");
+        for last in [0, 1, 300, STEPS as u64] {
+            let mut told = Vec::new();
+            let mut watch = |done: u64, _: Option<u64>| {
+                told.push(done);
+                done != last
+            };
+            assert!(matches!(vectors.layout(&mut watch), Err(Error::Ended)), "{last}");
+            assert_eq!((told.last(), told.iter().filter(|done| **done == last).count()), (Some(&last), 1));
+        }
+    }
+
     #[test]
     fn neighbours_are_those_of_the_same_cloud() {
         let (vectors, cloud) = clouds();
@@ -297,14 +373,14 @@ mod tests {
     #[test]
     fn clouds_stay_apart_on_the_plane_and_the_map_repeats() {
         let (vectors, cloud) = clouds();
-        let places = vectors.layout();
+        let places = layout(&vectors);
         assert_eq!(places.len(), 120);
         let distance = |a: usize, b: usize| (0..2).map(|d| (places[a][d] - places[b][d]).powi(2)).sum::<f32>();
         for a in 0..120 {
             let nearest = (0..120).filter(|&b| b != a).min_by(|&x, &y| distance(a, x).total_cmp(&distance(a, y))).expect("others");
             assert_eq!(cloud[nearest], cloud[a]);
         }
-        assert_eq!(places, vectors.layout());
+        assert_eq!(places, layout(&vectors));
     }
 
     #[test]
@@ -328,12 +404,12 @@ mod tests {
         assert_eq!(Vectors::new(vec![1.0, f32::NAN], 2), None);
         for rows in 0..6 {
             let vectors = Vectors::new((0..rows * 3).map(|x| x as f32).collect(), 3).expect("whole rows");
-            let places = vectors.layout();
+            let places = layout(&vectors);
             assert_eq!(places.len(), rows);
             assert!(places.iter().flatten().all(|x| x.is_finite()), "{rows}: {places:?}");
             assert_eq!(vectors.suspects(&vec!["a"; rows]), []);
         }
         let same = Vectors::new(vec![1.0; 40], 4).expect("whole rows");
-        assert!(same.layout().iter().flatten().all(|x| x.is_finite()));
+        assert!(layout(&same).iter().flatten().all(|x| x.is_finite()));
     }
 }

@@ -5,6 +5,7 @@ use crate::example::Example;
 use crate::kind::Kind;
 pub use crate::part::Split;
 use crate::read::{self, Columns, Format};
+use crate::watch::{Steps, Watch};
 use say::{Language, say};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -241,7 +242,8 @@ impl DataSet {
         let mut splits: BTreeMap<Split, File> = BTreeMap::new();
         for (named, path) in &paths {
             read::size(path)?;
-            let hash = sha256(path)?;
+            // before anything of it is read nothing is done
+            let hash = sha256_with(path, &mut |_, whole| progress(path, 0, whole.unwrap_or(0)))?;
             let new = || File { path: path.clone(), sha256: hash.clone(), examples: Vec::new(), skipped: Skipped::default(), guessed: None };
             splits.insert(*named, new());
             let ended = Cell::new(false);
@@ -441,9 +443,22 @@ fn inside(folder: &Path, path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// If the file cannot be read.
 pub fn sha256(path: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    for path in read::shards(path) {
+    sha256_with(path, &mut |_, _| true)
+}
+
+/// Bytes that are hashed between two questions whether to go on.
+const BEAT: usize = 1 << 20;
+
+/// As [`sha256`]; `watch` is told of the bytes that were read.
+///
+/// # Errors
+/// As [`sha256`], or if it was ended.
+pub fn sha256_with(path: &Path, watch: Watch<'_>) -> Result<String> {
+    let files = read::shards(path);
+    let whole = files.iter().map(|file| std::fs::metadata(file).map_or(0, |meta| meta.len())).sum();
+    let (mut hash, mut steps, mut untold) = (Sha256::new(), Steps::new(whole, watch), 0);
+    let mut buffer = vec![0; BEAT];
+    for path in files {
         let mut file = std::fs::File::open(&path).map_err(|e| Error::io(&path, e))?;
         loop {
             let n = file.read(&mut buffer).map_err(|e| Error::io(&path, e))?;
@@ -451,6 +466,10 @@ pub fn sha256(path: &Path) -> Result<String> {
                 break;
             }
             hash.update(&buffer[..n]);
+            untold += n;
+            if untold >= BEAT {
+                steps.after(std::mem::take(&mut untold) as u64)?;
+            }
         }
     }
     Ok(hexadecimal(hash))
@@ -600,6 +619,35 @@ mod tests {
             assert!(!of.is_empty() && of.iter().all(|(_, done, total)| *done <= size && *total == size), "{name}: {seen:?}");
         }
         assert_eq!(seen.len(), 3, "once in a thousand rows: {seen:?}");
+    }
+
+    #[test]
+    fn a_large_file_is_hashed_no_further_than_somebody_waits() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (path, whole) = (dir.path().join("large.jsonl"), 2 * BEAT + 7);
+        write(&path, vec![b'x'; whole]).expect("writable");
+        let mut told = Vec::new();
+        let hash = sha256_with(&path, &mut |done, of| {
+            told.push((done, of));
+            true
+        });
+        assert_eq!(hash.expect("hashed"), sha256(&path).expect("hashed"));
+        assert_eq!(told, [(BEAT as u64, Some(whole as u64)), (2 * BEAT as u64, Some(whole as u64))]);
+        let mut asked = 0;
+        let ended = sha256_with(&path, &mut |_, _| {
+            asked += 1;
+            false
+        });
+        assert!(matches!(ended, Err(Error::Ended)) && asked == 1);
+        // and so it is where a set is opened: it is not read after that
+        let mut seen = Vec::new();
+        let source = Source { train: Some(path), kind: Some(Kind::Intent), ..Source::default() };
+        let ended = DataSet::open_with(&source, &mut |_, done, total| {
+            seen.push((done, total));
+            false
+        });
+        assert!(matches!(ended, Err(Error::Ended)), "{ended:?}");
+        assert_eq!(seen, [(0, whole as u64)]);
     }
 
     #[test]

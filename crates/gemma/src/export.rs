@@ -20,7 +20,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Told now and then how many bytes of the model have been written; `false` ends the writing.
+/// Told now and then how many bytes of a model have been written, or how many of its values loaded; `false` ends it.
 pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
 
 /// A model about to be written.

@@ -12,6 +12,7 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::export::Watch;
 use crate::full;
 use crate::fused::{self, Arena, Dropout, Held, Layer, Past, Rotary};
 use crate::generate::PAD;
@@ -25,6 +26,7 @@ use burn::tensor::activation::{gelu_approximate, softmax};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use say::say;
 use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 /// A score so low that its softmax is exactly zero, yet finite, so that no row can become NaN.
@@ -165,8 +167,22 @@ impl Gemma {
     /// # Errors
     /// If a tensor is missing, misshapen or not finite, or `device` does not hold weights at this precision.
     pub fn load_at(weights: Arc<Weights>, device: &Device, precision: Precision) -> Result<Self> {
+        Self::load_with(weights, device, precision, &mut |_| true)
+    }
+
+    /// As [`Gemma::load_at`], watched: nearly all of [`Config::block_parameters`] are values of the matrices that are counted.
+    ///
+    /// # Errors
+    /// As [`Gemma::load_at`], or if the watch ends it.
+    pub fn load_with(weights: Arc<Weights>, device: &Device, precision: Precision, watch: Watch<'_>) -> Result<Self> {
         let device = device.clone().without_autodiff();
-        Self::made_of(&weights, &device, |name, shape| Matrix::load(&weights, name, shape, precision, &device))
+        let (watch, loaded) = (RefCell::new(watch), Cell::new(0));
+        Self::made_of(&weights, &device, |name, shape| {
+            let matrix = Matrix::load(&weights, name, shape, precision, &device)?;
+            loaded.set(loaded.get() + (shape[0] * shape[1]) as u64);
+            let goes_on = (watch.borrow_mut())(loaded.get());
+            if goes_on { Ok(matrix) } else { Err(Error::Request(say!("the loading was ended", "il caricamento è stato interrotto"))) }
+        })
     }
 
     /// A model whose matrices `make` makes from their Hugging Face names and shapes; `device` is never an autodiff device.

@@ -295,6 +295,29 @@ mod tests {
         assert!(matches!(load("up_proj", [128, 48], Precision::F16), Matrix::Packed(_)));
     }
 
+    #[test]
+    fn a_model_is_loaded_no_further_than_somebody_waits() {
+        let (device, weights) = (Device::flex(), Arc::new(Weights::random(small(), 1)));
+        let (mut told, whole) = (Vec::new(), weights.config().block_parameters() as u64);
+        let mut watch = |done: u64| {
+            told.push(done);
+            true
+        };
+        Gemma::load_with(weights.clone(), &device, Precision::F32, &mut watch).expect("a model");
+        // seven matrices a block
+        assert!(told.len() == 7 * weights.config().layers && told.is_sorted(), "{told:?}");
+        assert!(told.last().is_some_and(|done| *done <= whole && *done * 10 > whole * 9), "{told:?} of {whole}");
+        for last in [1, 5, told.len()] {
+            let mut asked = 0;
+            let mut watch = |_: u64| {
+                asked += 1;
+                asked < last
+            };
+            assert!(Gemma::load_with(weights.clone(), &device, Precision::F32, &mut watch).is_err_and(|e| e.to_string().contains("was ended")));
+            assert_eq!(asked, last);
+        }
+    }
+
     /// Weights in half precision, as a graphics device holds them, under states that half precision could not hold: the
     /// numbers are those of the rounded weights in `f32`, forward and backward.
     #[test]

@@ -46,6 +46,9 @@ pub struct Answerer<'a> {
 /// Hears the tokens of an answer so far, before each next one; the answer ends where it gives false.
 pub type Listener<'a> = &'a dyn Fn(&[u32]) -> bool;
 
+/// Asked in between whether to go on: an error ends what asks.
+pub type GoOn<'a> = &'a mut dyn FnMut() -> Result<()>;
+
 /// A constraint that lets somebody listen to the first row, or to the best of its beams.
 struct Heard<'a> {
     of: &'a dyn Constraint,
@@ -278,10 +281,19 @@ impl<'a> Answerer<'a> {
     ///
     /// # Errors
     /// If an example cannot be tokenized.
-    pub fn showing(mut self, training: &[Example], questions: &[Example], seed: u64) -> Result<Self> {
+    pub fn showing(self, training: &[Example], questions: &[Example], seed: u64) -> Result<Self> {
+        self.showing_with(training, questions, seed, &mut || Ok(()))
+    }
+
+    /// As [`Answerer::showing`]; `go_on` is asked before each question is read.
+    ///
+    /// # Errors
+    /// As [`Answerer::showing`], or `go_on`.
+    pub fn showing_with(mut self, training: &[Example], questions: &[Example], seed: u64, go_on: GoOn<'_>) -> Result<Self> {
         let (once, each) = prompt::parted(&self.template);
         let mut longest = 0;
         for question in questions {
+            go_on()?;
             longest = longest.max(self.behind(&self.task.prompt(each, &question.text))?.len());
         }
         let mut shown = self.begun(&self.task.prompt(once, ""))?;
@@ -371,8 +383,20 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// If an example is too long; the message names its row.
     pub fn encode(&self, examples: &[Example]) -> Result<Vec<Encoded>> {
+        self.encode_with(examples, &mut || Ok(()))
+    }
+
+    /// As [`Answerer::encode`]; `go_on` is asked before each of them.
+    ///
+    /// # Errors
+    /// As [`Answerer::encode`], or `go_on`.
+    pub fn encode_with(&self, examples: &[Example], go_on: GoOn<'_>) -> Result<Vec<Encoded>> {
         let encoder = self.encoder();
-        examples.iter().map(|e| encode(e, &encoder, self.recipe, &self.template, self.task)).collect()
+        let one = |e: &Example| {
+            go_on()?;
+            encode(e, &encoder, self.recipe, &self.template, self.task)
+        };
+        examples.iter().map(one).collect()
     }
 
     /// What a head is fitted to before it is trained, and how much each text counts: the encoded examples, and, where the recipe
@@ -382,6 +406,14 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// As [`Answerer::encode`].
     pub fn fitted<'e>(&self, examples: &[Example], encoded: &'e [Encoded]) -> Result<(Cow<'e, [Encoded]>, Vec<f32>)> {
+        self.fitted_with(examples, encoded, &mut || Ok(()))
+    }
+
+    /// As [`Answerer::fitted`]; `go_on` is asked before each sentence.
+    ///
+    /// # Errors
+    /// As [`Answerer::fitted`], or `go_on`.
+    pub fn fitted_with<'e>(&self, examples: &[Example], encoded: &'e [Encoded], go_on: GoOn<'_>) -> Result<(Cow<'e, [Encoded]>, Vec<f32>)> {
         if self.recipe.method != Method::Head || !self.recipe.sentences {
             return Ok((Cow::Borrowed(encoded), vec![1.0; encoded.len()]));
         }
@@ -389,7 +421,7 @@ impl<'a> Answerer<'a> {
         for example in examples {
             let sentences = intent::sentences(&example.text);
             for sentence in &sentences {
-                all.extend(self.encode(&[Example { text: (*sentence).into(), ..example.clone() }])?);
+                all.extend(self.encode_with(&[Example { text: (*sentence).into(), ..example.clone() }], go_on)?);
                 weights.push(0.5 / sentences.len() as f32);
             }
         }

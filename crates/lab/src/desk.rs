@@ -19,14 +19,15 @@ use crate::resume;
 use crate::run::{self, Opened, Request};
 use crate::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery, Sheet, Snapshot};
 use crate::task::Task;
-use crate::vectors::{self, DataMap, Reader};
+use crate::vectors::{self, DataMap, Doing, Reader};
 use crate::view::{self, DataOffer, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
-use crate::watch::{Watch, ask, watched};
+use crate::watch::{Watch, aside, ask, held, watched};
 use crate::{compare, devices, elsewhere, export, library::Library, reports};
-use data::Example;
 use data::divide::Shares;
 use data::set::Split;
+use data::watch::Steps;
 use data::write::Layout;
+use data::{Example, describe};
 use report::output::Format;
 use report::record;
 use report::text::Lang;
@@ -107,6 +108,14 @@ pub struct Desk {
     checking: Mutex<()>,
     /// Held while settings are read and written again, so that none are lost between.
     keeping: Mutex<()>,
+}
+
+/// Hears what is being done for a map, how much of it is, and of how much.
+pub type OnMap<'a> = &'a mut dyn FnMut(Doing, usize, usize);
+
+/// An open data set as it is now; none if it was stopped.
+fn copied(sheet: &Mutex<Sheet>, stop: &AtomicBool) -> Option<Snapshot> {
+    Snapshot::of_with(sheet, &mut || if stop.load(Ordering::Relaxed) { Err(()) } else { Ok(()) }).ok()
 }
 
 /// Data sets that are offered again, at most.
@@ -382,18 +391,20 @@ impl Desk {
         view::delete_run(&self.home, folder)
     }
 
-    /// Answers a text with a run's model and with its base model, see [`Opened::ask`].
+    /// Answers a text with a run's model and with its base model, see [`Opened::ask`]. `stop` ends also what comes before: that
+    /// others ask, and that the models are loaded.
     ///
     /// # Errors
-    /// If the run cannot be opened, or as [`Opened::ask`].
-    pub fn ask(&self, folder: &Path, text: &str, tell: &mut dyn FnMut(Said) -> bool) -> Result<Asked> {
-        let mut answering = lock(&self.answering);
+    /// If the run cannot be opened, it was stopped, or as [`Opened::ask`].
+    pub fn ask(&self, folder: &Path, text: &str, stop: &AtomicBool, tell: &mut dyn FnMut(Said) -> bool) -> Result<Asked> {
+        let mut waits = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
+        let mut answering = held(&self.answering, &mut waits)?;
         let opened = match answering.take().filter(|(open, _)| open == folder) {
             Some((_, opened)) => opened,
-            None => run::open(&self.home, folder, "auto")?,
+            None => run::open_until(&self.home, folder, "auto", stop)?,
         };
         let (_, opened) = answering.insert((folder.into(), opened));
-        let asked = opened.minding(|| opened.ask(text, tell));
+        let asked = opened.minding(|| opened.ask(text, &mut |said| !stop.load(Ordering::Relaxed) && tell(said)));
         if asked.is_err() && opened.is_lost() {
             // the next time it is opened anew, on what there is then
             *answering = None;
@@ -405,8 +416,8 @@ impl Desk {
     ///
     /// # Errors
     /// As [`compare::runs`].
-    pub fn compare(&self, folders: &[PathBuf], language: Lang) -> Result<Comparison> {
-        compare::runs(folders, language)
+    pub fn compare(&self, folders: &[PathBuf], language: Lang, watch: Watch<'_>) -> Result<Comparison> {
+        watched(watch, |watch| compare::runs(folders, language, watch))
     }
 
     /// Takes answers of another system into the library as a run, beside the run that was asked the same.
@@ -529,13 +540,13 @@ impl Desk {
         offers
     }
 
-    /// A part of an open data set.
+    /// A part of an open data set. Where it is ended, the part that was asked for before is still what was chosen.
     ///
     /// # Errors
-    /// If it is not open.
-    pub fn rows(&self, query: &RowQuery) -> Result<RowPage> {
+    /// If it is not open, it was ended, or as [`Sheet::rows`].
+    pub fn rows(&self, query: &RowQuery, watch: Watch<'_>) -> Result<RowPage> {
         let sheet = self.sheet(&query.data)?;
-        lock(&sheet).rows(query)
+        watched(watch, |watch| held(&sheet, watch)?.rows_with(query, watch))
     }
 
     fn sheet(&self, data: &str) -> Result<Arc<Mutex<Sheet>>> {
@@ -552,33 +563,34 @@ impl Desk {
     }
 
     /// Changes an open data set; what it is like now, where what was found before is of rows that are still there. What is
-    /// found in the changed rows [`Desk::check_data`] tells.
+    /// found in the changed rows [`Desk::check_data`] tells. It is made at once, but for the waiting until others let go of the set:
+    /// where that is ended, nothing has changed.
     ///
     /// # Errors
-    /// If it is not open, or as [`Sheet::edit`].
-    pub fn edit(&self, data: &str, edit: Edit) -> Result<DataSummary> {
-        self.alter(data, |sheet| sheet.edit(edit))
+    /// If it is not open, it was ended, or as [`Sheet::edit`].
+    pub fn edit(&self, data: &str, edit: Edit, watch: Watch<'_>) -> Result<DataSummary> {
+        self.alter(data, watch, |sheet| sheet.edit(edit))
     }
 
     /// Takes the last change to an open data set back.
     ///
     /// # Errors
     /// As [`Desk::edit`].
-    pub fn undo(&self, data: &str) -> Result<DataSummary> {
-        self.alter(data, Sheet::undo)
+    pub fn undo(&self, data: &str, watch: Watch<'_>) -> Result<DataSummary> {
+        self.alter(data, watch, Sheet::undo)
     }
 
     /// Makes the change that was last taken back again.
     ///
     /// # Errors
     /// As [`Desk::edit`].
-    pub fn redo(&self, data: &str) -> Result<DataSummary> {
-        self.alter(data, Sheet::redo)
+    pub fn redo(&self, data: &str, watch: Watch<'_>) -> Result<DataSummary> {
+        self.alter(data, watch, Sheet::redo)
     }
 
-    fn alter(&self, data: &str, change: impl FnOnce(&mut Sheet) -> Result<()>) -> Result<DataSummary> {
+    fn alter(&self, data: &str, watch: Watch<'_>, change: impl FnOnce(&mut Sheet) -> Result<()>) -> Result<DataSummary> {
         let sheet = self.sheet(data)?;
-        let mut sheet = lock(&sheet);
+        let mut sheet = held(&sheet, watch)?;
         change(&mut sheet)?;
         Ok(sheet.summary())
     }
@@ -590,9 +602,9 @@ impl Desk {
     /// If it is not open, its database cannot be read, or it was ended.
     pub fn check_data(&self, data: &str, watch: Watch<'_>) -> Result<DataSummary> {
         let sheet = self.sheet(data)?;
-        let _one = lock(&self.checking);
+        let _one = held(&self.checking, watch)?;
         {
-            let sheet = lock(&sheet);
+            let sheet = held(&sheet, watch)?;
             // of several that were asked for meanwhile, the first has looked at the last change
             if sheet.is_judged() {
                 return Ok(sheet.summary());
@@ -610,9 +622,13 @@ impl Desk {
     /// What the texts and the answers of an open data set are made of; its rows can be read and changed meanwhile.
     ///
     /// # Errors
-    /// If it is not open.
-    pub fn describe(&self, data: &str) -> Result<About> {
-        Ok(look::describe(&Snapshot::of(&*self.sheet(data)?).set, None).into())
+    /// If it is not open, or it was ended.
+    pub fn describe(&self, data: &str, watch: Watch<'_>) -> Result<About> {
+        let sheet = self.sheet(data)?;
+        watched(watch, |watch| {
+            let set = Snapshot::of_with(&sheet, &mut || ask(watch))?.set;
+            Ok(look::describe_with(&set, None, &mut Steps::new(describe::work(&set), watch))?.into())
+        })
     }
 
     /// Writes an open data set with its changes as a new folder inside `folder`, in a format of
@@ -622,10 +638,13 @@ impl Desk {
     /// If it is not open, the format is unknown or cannot say a row, the disk refuses, or it was ended.
     pub fn export_data(&self, data: &str, folder: &Path, format: &str, watch: Watch<'_>) -> Result<PathBuf> {
         let layout = format.parse::<Layout>().map_err(Error::request)?;
-        let snapshot = Snapshot::of(&*self.sheet(data)?);
-        let out = free(folder, &format!("{}-edited", snapshot.set.card.name));
-        watched(watch, |watch| snapshot.export(&out, layout, watch))?;
-        Ok(out)
+        let sheet = self.sheet(data)?;
+        watched(watch, |watch| {
+            let snapshot = Snapshot::of_with(&sheet, &mut || ask(watch))?;
+            let out = free(folder, &format!("{}-edited", snapshot.set.card.name));
+            snapshot.export(&out, layout, watch)?;
+            Ok(out)
+        })
     }
 
     /// Divides an open data set that is one file into training, validation and test, or takes the part that it lacks out of its
@@ -646,81 +665,93 @@ impl Desk {
     /// What a model would be trained on in a row of an open data set.
     ///
     /// # Errors
-    /// If it is not open, the model is not on this machine, a setting makes no sense, or the row cannot be tokenized.
-    pub fn microscope(&self, data: &str, row: usize, model: &str, method: &str, set: &[String]) -> Result<Microscope> {
+    /// If it is not open, the model is not on this machine, a setting makes no sense, the row cannot be tokenized, or it was ended.
+    pub fn microscope(&self, data: &str, row: usize, model: &str, method: &str, set: &[String], watch: Watch<'_>) -> Result<Microscope> {
         let sheet = self.sheet(data)?;
-        let measure = Measure::new(self.reads(model)?, Recipe::resolve(lock(&sheet).kind(), None, method, set)?);
-        let recipe = measure.recipe();
-        loop {
-            if let Some(tokens) = lock(&sheet).tokens(row, recipe, measure.tokenizer())? {
-                return Ok(Microscope { tokens, limit: recipe.max_tokens, method: recipe.method.name() });
+        watched(watch, |watch| {
+            let kind = held(&sheet, watch)?.kind();
+            let measure = Measure::new(self.reads(model, watch)?, Recipe::resolve(kind, None, method, set)?);
+            let recipe = measure.recipe();
+            loop {
+                if let Some(tokens) = held(&sheet, watch)?.tokens(row, recipe, measure.tokenizer())? {
+                    return Ok(Microscope { tokens, limit: recipe.max_tokens, method: recipe.method.name() });
+                }
+                // what the rows say of the task, since they were last changed
+                let snapshot = Snapshot::of_with(&sheet, &mut || ask(watch))?;
+                let train = snapshot.set.examples(Split::Train).len() as u64;
+                let task = Task::of_with(&snapshot.set, &mut Steps::new(train, watch))?;
+                held(&sheet, watch)?.learn(snapshot.turn, task);
             }
-            // what the rows say of the task, since they were last changed
-            let snapshot = Snapshot::of(&sheet);
-            let task = Task::of(&snapshot.set)?;
-            lock(&sheet).learn(snapshot.turn, task);
-        }
+        })
     }
 
     /// How long the training rows of an open data set are in tokens, as a model would be trained on them, and those that would be
     /// made of them. What is too long is from then on among what [`Desk::check_data`] finds.
     ///
     /// # Errors
-    /// As [`Desk::microscope`].
-    pub fn lengths(&self, data: &str, model: &str, method: &str, set: &[String]) -> Result<Lengths> {
+    /// As [`Desk::microscope`]; nothing has been measured where it was ended.
+    pub fn lengths(&self, data: &str, model: &str, method: &str, set: &[String], watch: Watch<'_>) -> Result<Lengths> {
         let sheet = self.sheet(data)?;
-        let reads = self.reads(model)?;
-        let snapshot = Snapshot::of(&sheet);
-        let task = Task::of(&snapshot.set)?;
-        let measure = Measure::new(reads, Recipe::resolve(task.kind, None, method, set)?);
-        let made = self.made(data, &snapshot, measure.recipe())?;
-        let of = |rows: &[Example]| look::lengths(rows, &snapshot.set.card.language, &task, &measure);
-        let (own, more) = (of(snapshot.measurable()), of(&made));
-        let long = measure.too_long(&snapshot.set, &task, &made);
-        let refused = long.iter().map(|finding| finding.rows.len()).sum();
-        let lengths = Lengths::of(&own, &more, measure.recipe().max_tokens, refused);
-        let mut sheet = lock(&sheet);
-        sheet.learn(snapshot.turn, task);
-        sheet.measured(snapshot.turn, &own, long);
-        Ok(lengths)
+        watched(watch, |watch| {
+            let reads = self.reads(model, watch)?;
+            let snapshot = Snapshot::of_with(&sheet, &mut || ask(watch))?;
+            // until it is known how many rows there are of each sort, nobody can say how far it is
+            let task = Task::of_with(&snapshot.set, &mut Steps::new(0, &mut |_, _| watch(0, None)))?;
+            let measure = Measure::new(reads, Recipe::resolve(task.kind, None, method, set)?);
+            let made = self.made(data, &snapshot, measure.recipe(), &mut |_, _| watch(0, None))?;
+            let (measurable, all) = (snapshot.measurable(), snapshot.set.splits.values().map(|file| file.examples.len()).sum::<usize>());
+            let mut steps = Steps::new((measurable.len() + all + 2 * made.len()) as u64, watch);
+            let mut of = |rows: &[Example]| look::lengths(rows, &snapshot.set.card.language, &task, &measure, &mut steps);
+            let (own, more) = (of(measurable)?, of(&made)?);
+            let long = measure.too_long(&snapshot.set, &task, &made, &mut steps)?;
+            let refused = long.iter().map(|finding| finding.rows.len()).sum();
+            let lengths = Lengths::of(&own, &more, measure.recipe().max_tokens, refused);
+            let mut sheet = held(&sheet, watch)?;
+            sheet.learn(snapshot.turn, task);
+            sheet.measured(snapshot.turn, &own, long);
+            Ok(lengths)
+        })
     }
 
-    fn reads(&self, model: &str) -> Result<Arc<Reads>> {
-        let mut last = lock(&self.reads);
+    fn reads(&self, model: &str, watch: Watch<'_>) -> Result<Arc<Reads>> {
+        let mut last = held(&self.reads, watch)?;
         if let Some((name, reads)) = last.as_ref()
             && name == model
         {
             return Ok(reads.clone());
         }
-        let reads = Arc::new(Reads::open(&self.home, model)?);
+        let reads = Arc::new(Reads::open(&self.home, model, watch)?);
         *last = Some((model.into(), reads.clone()));
         Ok(reads)
     }
 
     /// The rows that a training would make; lengths are asked for again with every setting, and most change nothing here.
-    fn made(&self, data: &str, snapshot: &Snapshot, recipe: &Recipe) -> Result<Arc<Vec<Example>>> {
+    fn made(&self, data: &str, snapshot: &Snapshot, recipe: &Recipe, watch: Watch<'_>) -> Result<Arc<Vec<Example>>> {
         let making = Making { data: data.into(), turn: snapshot.turn, grow: recipe.grow, compose: recipe.compose };
-        let mut last = lock(&self.made);
+        let mut last = held(&self.made, watch)?;
         if let Some((same, made)) = last.as_ref()
             && *same == making
         {
             return Ok(made.clone());
         }
-        let made = Arc::new(look::made(&snapshot.set, recipe)?);
+        let made = Arc::new(look::made(&snapshot.set, recipe, &mut Steps::new(0, watch))?);
         *last = Some((making, made.clone()));
         Ok(made)
     }
 
     /// An open data set as points on a plane, near ones alike to a model, with the number of the row behind each point;
-    /// none if it was stopped. `progress` is called with how many rows are read, and of how many.
+    /// none if it was stopped. `progress` is called with what is being done, how much of it is, and of how much: rows are read, and
+    /// then points placed in so many steps.
     ///
     /// # Errors
     /// If it is not open, or as [`vectors::embed`].
-    pub fn map(&self, data: &str, reader: Reader<'_>, language: Lang, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<DataMap>> {
+    pub fn map(&self, data: &str, reader: Reader<'_>, language: Lang, stop: &AtomicBool, progress: OnMap<'_>) -> Result<Option<DataMap>> {
         let sheet = self.sheet(data)?;
-        let Snapshot { set, numbers, .. } = Snapshot::of(&sheet);
-        let Some(embedded) = vectors::embed(&self.home, reader, &set, None, stop, progress)? else { return Ok(None) };
-        Ok(Some(vectors::draw(&set, &embedded, &numbers, language)))
+        let Some(Snapshot { set, numbers, .. }) = copied(&sheet, stop) else { return Ok(None) };
+        let read = vectors::embed(&self.home, reader, &set, None, stop, &mut |done, of| progress(Doing::Reading, done, of))?;
+        let Some(embedded) = read else { return Ok(None) };
+        let points = vectors::map(&set, &embedded, stop, &mut |done, of| progress(Doing::Placing, done, of))?;
+        Ok(points.map(|points| vectors::draw(&points, embedded.of, &numbers, language)))
     }
 
     /// The rows of an open data set that are nearest to one of them to a model, by their numbers, nearest first; none if it was
@@ -729,7 +760,8 @@ impl Desk {
     /// # Errors
     /// If it is not open, there is no such row, or as [`vectors::embed`].
     pub fn near(&self, data: &str, row: usize, reader: Reader<'_>, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<Vec<usize>>> {
-        let snapshot = Snapshot::of(&*self.sheet(data)?);
+        let sheet = self.sheet(data)?;
+        let Some(snapshot) = copied(&sheet, stop) else { return Ok(None) };
         let (split, index) = snapshot.place(row)?;
         let Some(embedded) = vectors::embed(&self.home, reader, &snapshot.set, Some((split, index)), stop, progress)? else { return Ok(None) };
         let near = vectors::near(&snapshot.set, &embedded, split, index, NEAR)?;
@@ -745,13 +777,16 @@ impl Desk {
         devices::find(&self.home, device, &Children::own()?, on_check, cancel).map(drop)
     }
 
-    /// Runs the query of a row of an open data set.
+    /// Runs the query of a row of an open data set; others get at the set meanwhile.
     ///
     /// # Errors
-    /// If it is not open, or as [`Sheet::query`].
-    pub fn query(&self, data: &str, row: usize) -> Result<QueryResult> {
+    /// If it is not open, it was ended, or as [`look::query`].
+    pub fn query(&self, data: &str, row: usize, watch: Watch<'_>) -> Result<QueryResult> {
         let sheet = self.sheet(data)?;
-        lock(&sheet).query(row)
+        watched(watch, |watch| {
+            let (set, sql) = held(&sheet, watch)?.query(row)?;
+            aside(watch, move || look::query(&set, &sql))
+        })
     }
 
     /// What a face remembers between starts: an object, empty the first time or if the file is damaged.
@@ -779,6 +814,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sheet::{RowFilter, Sort, SortBy};
 
     #[test]
     fn what_was_opened_last_is_offered_again_as_long_as_it_is_there() {
@@ -881,7 +917,7 @@ mod tests {
         let (desk, opened) = one_file(dir.path());
         let duplicates = |data: &DataSummary| data.findings.iter().filter(|f| f.kind == "duplicate").map(|f| f.count).sum::<usize>();
         assert_eq!(duplicates(&opened), 2);
-        let changed = desk.edit(&opened.id, Edit::Delete { row: 39 }).expect("deleted");
+        let changed = desk.edit(&opened.id, Edit::Delete { row: 39 }, &mut |_, _| true).expect("deleted");
         let sheet = desk.sheet(&opened.id).expect("open");
         for last in [1, 2, 3, 12, 30] {
             assert!(ends(last, |watch| desk.check_data(&opened.id, watch)), "{last}");
@@ -917,5 +953,56 @@ mod tests {
         }
         let there: Vec<PathBuf> = std::fs::read_dir(desk.home().data()).expect("there").map(|entry| entry.expect("listed").path()).collect();
         assert_eq!(there, [out]);
+    }
+
+    #[test]
+    fn an_export_and_a_description_that_are_ended_leave_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, opened) = one_file(dir.path());
+        let folder = dir.path().join("written");
+        std::fs::create_dir(&folder).expect("a folder");
+        let (out, counted) = told(|watch| desk.export_data(&opened.id, &folder, "jsonl", watch));
+        for last in [1, 2, 3, counted.len() - 1, counted.len()] {
+            assert!(ends(last, |watch| desk.export_data(&opened.id, &folder, "jsonl", watch)), "{last}");
+        }
+        let there: Vec<PathBuf> = std::fs::read_dir(&folder).expect("there").map(|entry| entry.expect("listed").path()).collect();
+        assert_eq!(there, [out]);
+
+        let (about, counted) = told(|watch| desk.describe(&opened.id, watch));
+        assert!(counted.is_sorted_by_key(|(done, _)| *done) && counted.last().is_some_and(|(done, total)| Some(*done) == *total), "{counted:?}");
+        for last in [1, 2, 3, counted.len()] {
+            assert!(ends(last, |watch| desk.describe(&opened.id, watch)), "{last}");
+        }
+        assert_eq!(about, desk.describe(&opened.id, &mut |_, _| true).expect("described"));
+    }
+
+    #[test]
+    fn a_set_that_others_hold_is_changed_and_read_only_as_long_as_somebody_waits() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (desk, opened) = one_file(dir.path());
+        let data = opened.id.as_str();
+        for row in [39, 38] {
+            desk.edit(data, Edit::Delete { row }, &mut |_, _| true).expect("deleted");
+        }
+        desk.undo(data, &mut |_, _| true).expect("taken back");
+        let sort = Sort { by: SortBy::Text, descending: true };
+        let query = RowQuery { data: data.into(), offset: 0, limit: 100, filter: RowFilter::default(), search: String::new(), sort };
+        let state = |desk: &Desk| {
+            let (rows, now) = (desk.rows(&query, &mut |_, _| true).expect("read"), desk.summary(data, Lang::English).expect("open"));
+            (rows.rows.iter().map(|row| (row.id, row.text.clone())).collect::<Vec<_>>(), now.changes, now.undone, now.splits)
+        };
+        let before = state(&desk);
+        assert_eq!((before.0.len(), before.1, before.2), (39, 1, 1));
+
+        let sheet = desk.sheet(data).expect("open");
+        let others = lock(&sheet);
+        assert!(ends(3, |watch| desk.edit(data, Edit::Delete { row: 0 }, watch)));
+        assert!(ends(3, |watch| desk.undo(data, watch)));
+        assert!(ends(3, |watch| desk.redo(data, watch)));
+        assert!(ends(3, |watch| desk.rows(&query, watch)));
+        drop(others);
+        assert_eq!(state(&desk), before);
+        // and what was taken back can be made again
+        assert_eq!(desk.redo(data, &mut |_, _| true).expect("made again").changes, 2);
     }
 }

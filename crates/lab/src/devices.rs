@@ -142,6 +142,19 @@ pub fn list(home: &Home) -> Result<Vec<Info>> {
     Ok(all)
 }
 
+/// As [`list`] without asking other machines: their devices are what they were when they were last added.
+///
+/// # Errors
+/// As [`list`].
+pub fn remembered(home: &Home) -> Result<Vec<Info>> {
+    let library = Library::open(home)?;
+    let mut all = here(&library)?;
+    for own in remote::known(home)? {
+        all.push(recall(&library, own.told.info(&own.address))?);
+    }
+    Ok(all)
+}
+
 /// The devices of this machine with what is remembered of them.
 fn here(library: &Library) -> Result<Vec<Info>> {
     device::list().into_iter().map(|info| recall(library, info)).collect()
@@ -350,7 +363,15 @@ fn choose(home: &Home, id: &str, beyond: bool, children: &Children, on_check: &m
 /// If there is no such device, it does not compute what the CPU computes, or this process has already opened one that
 /// needs other settings.
 pub fn open(home: &Home, id: &str) -> Result<(Info, Device)> {
-    opened(home, find(home, id, &Children::own()?, &mut |_| {}, &AtomicBool::new(false))?)
+    open_until(home, id, &AtomicBool::new(false))
+}
+
+/// As [`open`], until `cancel` is set.
+///
+/// # Errors
+/// As [`open`], or if it was ended.
+pub(crate) fn open_until(home: &Home, id: &str, cancel: &AtomicBool) -> Result<(Info, Device)> {
+    opened(home, find(home, id, &Children::own()?, &mut |_| {}, cancel)?)
 }
 
 /// [`open`] among the devices of this machine alone.

@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::library::Library;
 use crate::look;
-use crate::watch::Watch;
+use crate::watch::{Watch, ask};
 use data::example::Span;
 use data::set::{DataSet, File, Source, Split};
 use data::write::{self, Layout, NewCard};
@@ -64,6 +64,16 @@ pub enum Change {
         /// The answer, of the set's kind.
         target: Target,
     },
+}
+
+impl Change {
+    /// The row that it changes; none of one that it adds.
+    pub fn row(&self) -> Option<Row> {
+        match self {
+            Self::Relabel { row, .. } | Self::Rewrite { row, .. } | Self::Delete { row } | Self::Move { row, .. } => Some(*row),
+            Self::Add { .. } => None,
+        }
+    }
 }
 
 /// A row with where it stands now.
@@ -267,6 +277,11 @@ impl State {
 
     /// Refuses a change that cannot be made; else the row that it changes, as it is.
     fn checked(&self, change: &Change) -> Result<Option<Edited>> {
+        if let Change::Rewrite { text, .. } | Change::Add { text, .. } = change
+            && text.trim().is_empty()
+        {
+            return Err(Error::request(say!("the row would have no text; write one", "la riga resterebbe senza testo; scrivilo")));
+        }
         let (row, target) = match change {
             Change::Relabel { row, target } | Change::Rewrite { row, target, .. } => (Some(*row), Some(target)),
             Change::Delete { row } | Change::Move { row, .. } => (Some(*row), None),
@@ -390,17 +405,32 @@ impl Editor {
     /// If the row is not there or would have no text, the answer is of another kind, or the library cannot be written;
     /// nothing has changed then.
     pub fn apply(&mut self, change: Change) -> Result<()> {
-        if let Change::Rewrite { text, .. } | Change::Add { text, .. } = &change
-            && text.trim().is_empty()
-        {
-            return Err(Error::request(say!("the row would have no text; write one", "la riga resterebbe senza testo; scrivilo")));
-        }
         let before = self.state.checked(&change)?;
         self.library.add_change(&self.key, self.done, &written(&change)?)?;
         self.changes.truncate(self.done);
         self.state.put(&change);
         self.changes.push((change, before));
         self.done += 1;
+        Ok(())
+    }
+
+    /// Makes changes to a set in which none is in force, all of them or none; `watch` is asked before each. An editor that failed at
+    /// it is to be opened anew.
+    ///
+    /// # Errors
+    /// As [`Editor::apply`], or if it was ended; the library has none of them then.
+    pub fn adopt(&mut self, changes: Vec<Change>, watch: Watch<'_>) -> Result<()> {
+        let mut texts = Vec::with_capacity(changes.len());
+        self.changes.truncate(self.done);
+        for change in changes {
+            ask(watch)?;
+            let before = self.state.checked(&change)?;
+            texts.push(written(&change)?);
+            self.state.put(&change);
+            self.changes.push((change, before));
+        }
+        self.library.add_changes(&self.key, &texts)?;
+        self.done = self.changes.len();
         Ok(())
     }
 
@@ -432,17 +462,19 @@ impl Editor {
         self.changes[..self.done].iter().map(|(change, _)| change)
     }
 
+    /// The changes that were undone, the one that was undone last first.
+    pub fn undone(&self) -> impl Iterator<Item = &Change> {
+        self.changes[self.done..].iter().map(|(change, _)| change)
+    }
+
     /// Every change with what it did, first to last, and then those that were undone.
     pub fn history(&self) -> impl Iterator<Item = Step<'_>> {
         let mut added: Row = self.state.sizes.values().sum();
         self.changes.iter().enumerate().map(move |(number, (change, before))| {
-            let row = match change {
-                Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Delete { row } | Change::Move { row, .. } => *row,
-                Change::Add { .. } => {
-                    added += 1;
-                    added - 1
-                }
-            };
+            let row = change.row().unwrap_or_else(|| {
+                added += 1;
+                added - 1
+            });
             let origin = self.state.rows.get(row).map(|e| &e.example.origin);
             Step { change, before: before.as_ref(), origin, in_force: number < self.done }
         })
@@ -567,6 +599,36 @@ mod tests {
         editor.undo().expect("undoes");
         editor.apply(Change::Delete { row: 0 }).expect("applies");
         assert_eq!(editor.redo().expect("the undone change is given up"), None);
+    }
+
+    #[test]
+    fn changes_are_adopted_all_of_them_or_none() {
+        let bench = Bench::new();
+        let mut asked = 0;
+        let mut watch = |_: u64, _: Option<u64>| {
+            asked += 1;
+            asked < 7
+        };
+        assert!(bench.open().adopt(changes().to_vec(), &mut watch).is_err() && asked == 7);
+        let wrong = [changes().as_slice(), &[Change::Delete { row: 99 }]].concat();
+        assert!(bench.open().adopt(wrong, &mut |_, _| true).is_err_and(|e| e.to_string().contains("no row 99")));
+        assert_eq!((bench.open().history().count(), rows(&bench.open())[0].as_str()), (0, "train uno a"));
+        // what was undone before is given up
+        let mut editor = bench.open();
+        editor.apply(Change::Delete { row: 2 }).expect("applies");
+        editor.undo().expect("undoes");
+        editor.adopt(changes().to_vec(), &mut |_, _| true).expect("adopted");
+        assert_eq!((rows(&editor), editor.changes().count(), editor.undone().count()), (EDITED.map(String::from).to_vec(), 7, 0));
+        let mut again = bench.open();
+        assert_eq!((rows(&again), again.history().count()), (rows(&editor), 7));
+        for _ in 0..7 {
+            again.undo().expect("undoes").expect("a change");
+        }
+        assert_eq!((rows(&again), again.undone().next()), (rows(&bench.open()), Some(&changes()[0])));
+        // changes that are in force are others'
+        editor = bench.open();
+        editor.redo().expect("redoes");
+        assert!(bench.open().adopt(Vec::new(), &mut |_, _| true).is_err_and(|e| e.to_string().contains("edited elsewhere")));
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn judge(file: &Path, kind: Kind, examples: &[Example], mut scorer: Scorer, watc
 pub fn take_in(home: &Home, file: &Path, like: &Path, watch: Watch<'_>) -> Result<PathBuf> {
     let (run, result) = (RunFile::read(like)?, RunResult::read(like)?);
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
-    let asked = record::predictions(like)?;
+    let asked = record::predictions_with(like, &mut |_, _| watch(0, None))?;
     if asked.is_empty() {
         return Err(Error::request(say!(
             "{} was measured on nothing; choose a run with a result",
@@ -289,6 +289,32 @@ mod tests {
         }
         assert_eq!(std::fs::read_dir(home.runs()).expect("there").count(), 1, "nothing half-written is left");
         assert_eq!(Library::open(&home).and_then(|library| library.runs()).expect("the library").len(), 1);
+    }
+
+    #[test]
+    fn a_page_about_answers_is_set_no_further_than_somebody_waits() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(Some(&dir.path().join("home"))).expect("a home");
+        let (like, file) = (asked(dir.path()), dir.path().join("theirs.jsonl"));
+        std::fs::write(&file, "{\"answer\": \"SELECT 1\"}\n".repeat(3)).expect("written");
+        let taken = take_in(&home, &file, &like, &mut |_, _| true).expect("scored");
+        let page = |watch: Watch<'_>| crate::view::report_page(&taken, Lang::English, &[], watch);
+        let mut told = Vec::new();
+        let mut watch = |done: u64, of: Option<u64>| {
+            told.push((done, of));
+            true
+        };
+        assert!(page(&mut watch).expect("a page").html.contains("<html"));
+        let end = told.last().copied().expect("told");
+        assert!(told.is_sorted() && end.1 == Some(end.0) && told.iter().all(|(_, of)| *of == end.1), "{told:?}");
+        for last in 1..=told.len() {
+            let mut heard = 0;
+            let mut watch = |_: u64, _: Option<u64>| {
+                heard += 1;
+                heard < last
+            };
+            assert!(page(&mut watch).is_err_and(|e| e.to_string() == cancelled().to_string()) && heard == last, "{last}");
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::home::Home;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::run;
-use crate::watch::{Watch, watched};
-use gemma::{Export, Tokenizer, device, head};
+use crate::watch::{Watch, aside, watched};
+use gemma::{Export, device, head};
 use report::record::{ADAPTER, RunFile, write_atomically};
 use report::text::Lang;
 use say::say;
@@ -80,32 +80,35 @@ pub fn write_watched(home: &Home, folder: &Path, format: Format, out: &Path, lan
             folder.display()
         )));
     }
-    let weights = run::base(home, &run, folder)?;
-    let sizes = weights.config().shortened(recipe.blocks(weights.config().layers));
-    let (_, cpu) = device::open("cpu")?;
-    let trained = recipe.learnt(folder, &sizes, &cpu)?;
-    let total = (format == Format::Safetensors).then_some(run.model.parameters * 4);
-    let write = |watch: Watch<'_>, out: &Path| -> Result<()> {
-        let mut told = |done| watch(done, total);
-        let copy = |name: &str| std::fs::copy(adapter.join(name), out.join(name)).map(drop).map_err(|e| Error::io(adapter.join(name), e));
+    watched(watch, |watch| {
+        // how large the base model is says nothing of what is written
+        let weights = run::base(home, &run, folder, &mut |_, _| watch(0, None))?;
+        let sizes = weights.config().shortened(recipe.blocks(weights.config().layers));
+        let (own, place, cpu) = (recipe.clone(), folder.to_path_buf(), device::open("cpu")?.1);
+        let trained = aside(watch, move || own.learnt(&place, &sizes, &cpu))?;
+        let total = (format == Format::Safetensors).then_some(run.model.parameters * 4);
+        let copy = |name: &str, out: &Path| std::fs::copy(adapter.join(name), out.join(name)).map(drop).map_err(|e| Error::io(adapter.join(name), e));
         let merged = Export { weights: &weights, trained: Some(&trained) };
-        match format {
-            Format::Adapter => ["adapter_model.safetensors", "adapter_config.json"].into_iter().try_for_each(copy)?,
-            Format::Safetensors => {
-                merged.safetensors_with(out, &mut told)?;
-                Tokenizer::open(&weights)?.save(&out.join("tokenizer.json"))?;
+        models::new_folder(out, |out| {
+            match format {
+                Format::Adapter => ["adapter_model.safetensors", "adapter_config.json"].into_iter().try_for_each(|name| copy(name, out))?,
+                Format::Safetensors => {
+                    let tokenizer = models::tokenizer(&weights, watch)?;
+                    merged.safetensors_with(out, &mut |done| watch(done, total))?;
+                    tokenizer.save(&out.join("tokenizer.json"))?;
+                }
+                Format::Gguf => {
+                    let tokenizer = models::tokenizer(&weights, watch)?;
+                    merged.gguf_with(&tokenizer, &out.join(gguf_name(&run)), &mut |done| watch(done, total))?;
+                    write_atomically(&out.join("Modelfile"), modelfile(&run, &recipe).as_bytes())?;
+                }
             }
-            Format::Gguf => {
-                merged.gguf_with(&Tokenizer::open(&weights)?, &out.join(gguf_name(&run)), &mut told)?;
-                write_atomically(&out.join("Modelfile"), modelfile(&run, &recipe).as_bytes())?;
+            if with_head {
+                copy(head::FILE, out)?;
             }
-        }
-        if with_head {
-            copy(head::FILE)?;
-        }
-        Ok(write_atomically(&out.join("README.md"), page(&run, &recipe, lang).as_bytes())?)
-    };
-    watched(watch, |watch| models::new_folder(out, |out| write(watch, out)))
+            Ok(write_atomically(&out.join("README.md"), page(&run, &recipe, lang).as_bytes())?)
+        })
+    })
 }
 
 fn gguf_name(run: &RunFile) -> String {

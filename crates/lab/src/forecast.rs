@@ -24,6 +24,7 @@ use crate::task;
 use crate::untuned;
 use crate::vectors;
 use data::set::Split;
+use data::watch::Steps;
 use data::{Batch, Encoded, Example, Kind, batch};
 use gemma::device::{Kind as DeviceKind, is_cpu};
 use gemma::{Config, Gemma, Head, Precision};
@@ -169,7 +170,7 @@ fn cost(home: &Home, p: &Prepared, request: &Request, begun: Instant) -> Result<
     let (own, test) = (p.set.examples(Split::Train), run::evaluated(&p.set).map_or(&[][..], |split| p.set.examples(split)));
     let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, &p.set.card.language)?;
     let answerer = answerer.showing(own, test, request.seed)?.ending(own)?;
-    let training = task::training(&p.set, &p.recipe, request.seed)?;
+    let training = task::training(&p.set, &p.recipe, request.seed, &mut Steps::default())?;
     let encoded = answerer.encode(&training)?;
     let validation = answerer.encode(p.set.examples(Split::Validation))?;
     let body = answerer.body();

@@ -4,13 +4,19 @@
 //! The rows themselves lie anywhere in memory, so that looking into a million of them is a million jumps; here their texts and
 //! answers follow each other in lower case, and [`memchr::memmem`] goes through them many bytes at a time.
 
+use crate::background::at_once;
+use crate::error::Result;
+use crate::watch::{Watch, ask};
 use data::Example;
+use data::watch::Steps;
 use memchr::memmem::Finder;
 use rayon::prelude::*;
 use tasks::answer;
 
 /// Rows that lie in one piece; the pieces are made and searched side by side.
 const PIECE: usize = 1 << 14;
+/// Pieces that are made or searched between two questions whether to go on.
+const TOGETHER: usize = 16;
 
 /// What rows say, as they were when it was made.
 pub(crate) struct Haystack(Vec<Piece>);
@@ -23,8 +29,11 @@ struct Piece {
 }
 
 impl Haystack {
-    /// Takes in rows; `example` gives what stands in one.
-    pub(crate) fn of<R: Sync>(rows: &[R], example: impl Fn(&R) -> &Example + Sync) -> Self {
+    /// Takes in rows; `example` gives what stands in one. `watch` is asked in between.
+    ///
+    /// # Errors
+    /// If it was ended.
+    pub(crate) fn of<R: Sync>(rows: &[R], example: impl Fn(&R) -> &Example + Sync, watch: Watch<'_>) -> Result<Self> {
         let piece = |rows: &[R]| {
             let mut piece = Piece { bytes: Vec::new(), ends: Vec::with_capacity(2 * rows.len()) };
             for part in rows.iter().map(&example).flat_map(parts) {
@@ -34,13 +43,26 @@ impl Haystack {
             piece.bytes.shrink_to_fit();
             piece
         };
-        Self(rows.par_chunks(PIECE).map(piece).collect())
+        let mut pieces = Vec::with_capacity(rows.len().div_ceil(PIECE));
+        for rows in rows.chunks(TOGETHER * PIECE) {
+            ask(watch)?;
+            pieces.par_extend(rows.par_chunks(PIECE).map(&piece));
+        }
+        Ok(Self(pieces))
     }
 
-    /// For each row whether its text or its answer holds this, which is in lower case and not empty.
-    pub(crate) fn find(&self, lower: &str) -> Vec<bool> {
-        let finder = Finder::new(lower);
-        self.0.par_iter().flat_map_iter(|piece| piece.find(&finder)).collect()
+    /// For each row whether its text or its answer holds this, which is in lower case and not empty. Each row counts one of `steps`.
+    ///
+    /// # Errors
+    /// If it was ended.
+    pub(crate) fn find(&self, lower: &str, steps: &mut Steps<'_>) -> Result<Vec<bool>> {
+        let (finder, mut found) = (Finder::new(lower), Vec::new());
+        for pieces in self.0.chunks(TOGETHER) {
+            let before = found.len();
+            found.extend(at_once(|| pieces.par_iter().flat_map_iter(|piece| piece.find(&finder)).collect::<Vec<bool>>()));
+            steps.after((found.len() - before) as u64)?;
+        }
+        Ok(found)
     }
 }
 
@@ -89,10 +111,18 @@ mod tests {
         texts.iter().map(row).collect()
     }
 
+    fn of(rows: &[Example]) -> Haystack {
+        Haystack::of(rows, |row| row, &mut |_, _| true).expect("nobody ends it")
+    }
+
+    fn find(haystack: &Haystack, lower: &str) -> Vec<bool> {
+        haystack.find(lower, &mut Steps::default()).expect("nobody ends it")
+    }
+
     #[test]
     fn a_text_is_found_whatever_its_case_and_wherever_it_stands() {
         let rows = rows(&[("Il PACCO è Già qui", "consegna"), ("PERCHÉ no", "Altro"), ("", "x"), ("aab", "aa"), ("", "")]);
-        let haystack = Haystack::of(&rows, |row| row);
+        let haystack = of(&rows);
         let cases: [(&str, &[usize]); 9] = [
             ("pacco", &[0]),
             ("il pacco è già qui", &[0]),
@@ -106,7 +136,7 @@ mod tests {
             ("zzz", &[]),
         ];
         for (search, expected) in cases {
-            let found: Vec<usize> = haystack.find(search).iter().enumerate().filter(|(_, found)| **found).map(|(row, _)| row).collect();
+            let found: Vec<usize> = find(&haystack, search).iter().enumerate().filter(|(_, found)| **found).map(|(row, _)| row).collect();
             assert_eq!(found, expected, "{search}");
         }
     }
@@ -117,8 +147,8 @@ mod tests {
         for n in 0..70 {
             let text = padded(n);
             let rows = rows(&[(&text, "")]);
-            let haystack = Haystack::of(&rows, |row| row);
-            let holds = |search: &str| (haystack.find(search)[0], says(&rows[0], search));
+            let haystack = of(&rows);
+            let holds = |search: &str| (find(&haystack, search)[0], says(&rows[0], search));
             for found in ["pacco", "p", "il pacco è già", "qui", "acco", " "] {
                 assert_eq!(holds(found), (true, true), "{found} in {n}");
             }
@@ -127,7 +157,7 @@ mod tests {
             }
         }
         let tags = Example { target: Target::Tags(vec!["#Uno".into(), "#Due".into()]), ..rows(&[("", "")]).remove(0) };
-        assert!(says(&tags, "uno #d") && Haystack::of(&[tags], |row| row).find("uno #d")[0]);
+        assert!(says(&tags, "uno #d") && find(&of(&[tags]), "uno #d")[0]);
     }
 
     #[test]
@@ -135,10 +165,30 @@ mod tests {
         let texts: Vec<(String, String)> = (0..2 * PIECE + 77).map(|n| (format!("Riga {n} àÈ"), format!("tipo {}", n % 7))).collect();
         let texts: Vec<(&str, &str)> = texts.iter().map(|(text, label)| (text.as_str(), label.as_str())).collect();
         let rows = rows(&texts);
-        let haystack = Haystack::of(&rows, |row| row);
+        let haystack = of(&rows);
         for search in ["riga 1", "99", "tipo 3", "è", "i", "6 àè", "nessuna", "àètipo"] {
             let each: Vec<bool> = rows.iter().map(|row| says(row, search)).collect();
-            assert!(haystack.find(search) == each, "{search}");
+            assert!(find(&haystack, search) == each, "{search}");
         }
+    }
+
+    #[test]
+    fn many_rows_are_taken_in_and_searched_no_further_than_somebody_waits() {
+        let (together, texts) = (TOGETHER * PIECE, vec![("a", ""); TOGETHER * PIECE + 7]);
+        let rows = rows(&texts);
+        let mut asked = 0;
+        let mut watch = |_: u64, _: Option<u64>| {
+            asked += 1;
+            asked < 2
+        };
+        assert!(Haystack::of(&rows, |row| row, &mut watch).is_err() && asked == 2);
+        let (haystack, mut told) = (of(&rows), Vec::new());
+        let mut watch = |done: u64, _: Option<u64>| {
+            told.push(done);
+            told.len() < 2
+        };
+        assert!(haystack.find("a", &mut Steps::new(rows.len() as u64, &mut watch)).is_err());
+        assert_eq!(told, [together as u64, together as u64 + 7]);
+        assert!(find(&haystack, "a").iter().all(|found| *found));
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::home::Home;
+use crate::watch::Watch;
 use rusqlite::{Connection, OptionalExtension, params};
 use say::say;
 use serde::Serialize;
@@ -216,6 +217,21 @@ impl Library {
         })
     }
 
+    /// Takes in changes to a data set that has none, all of them or none.
+    ///
+    /// # Errors
+    /// As [`Library::add_change`].
+    pub fn add_changes(&self, data: &str, changes: &[String]) -> Result<()> {
+        self.edit(data, 0, |db| {
+            db.execute("DELETE FROM changes WHERE data = ?", [data])?;
+            let mut insert = db.prepare("INSERT INTO changes VALUES (?, ?, ?)")?;
+            for (number, change) in changes.iter().enumerate() {
+                insert.execute(params![data, number as i64, change])?;
+            }
+            db.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", params![data, changes.len() as i64])
+        })
+    }
+
     /// Says how many of the changes to a data set are in force now, where `done` were.
     ///
     /// # Errors
@@ -284,6 +300,14 @@ impl Library {
     /// # Errors
     /// If the file or the library cannot be read.
     pub fn sha256(&self, file: &Path) -> Result<String> {
+        self.sha256_with(file, &mut |_, _| true)
+    }
+
+    /// As [`Library::sha256`]; `watch` is told of the bytes where it is computed.
+    ///
+    /// # Errors
+    /// As [`Library::sha256`], or if it was ended; nothing is remembered of it then.
+    pub fn sha256_with(&self, file: &Path, watch: Watch<'_>) -> Result<String> {
         let (mut bytes, mut modified) = (0i64, 0i64);
         for file in data::read::shards(file) {
             let meta = std::fs::metadata(&file).map_err(|e| Error::io(&file, e))?;
@@ -302,7 +326,7 @@ impl Library {
         if let Some(hash) = known {
             return Ok(hash);
         }
-        let hash = data::set::sha256(file)?;
+        let hash = data::set::sha256_with(file, watch)?;
         self.db.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", params![key, bytes, modified, hash]).map_err(|e| self.fail(e))?;
         Ok(hash)
     }
@@ -340,6 +364,25 @@ mod tests {
         let first = library.sha256(&file).expect("hashed");
         std::fs::write(&file, "bb").expect("written");
         assert_ne!(first, library.sha256(&file).expect("hashed again"));
+    }
+
+    #[test]
+    fn a_hash_that_is_not_waited_for_is_not_remembered() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let library = Library::open(&Home::open(Some(dir.path())).expect("home")).expect("library");
+        let (file, size) = (dir.path().join("large"), 3_u64 << 20);
+        std::fs::write(&file, [7; 1 << 20].repeat(3)).expect("written");
+        let mut told = Vec::new();
+        let mut watch = |done: u64, of: Option<u64>| {
+            told.push((done, of));
+            told.len() < 2
+        };
+        assert!(library.sha256_with(&file, &mut watch).is_err_and(|e| matches!(e, Error::Data(data::Error::Ended))));
+        assert_eq!(told, [1, 2].map(|mebibytes| (mebibytes << 20, Some(size))));
+        // so it is computed when it is asked for again, and once it is known nobody is asked
+        let hash = library.sha256(&file).expect("hashed");
+        assert_eq!(hash, data::set::sha256(&file).expect("hashed"));
+        assert_eq!(library.sha256_with(&file, &mut |_, _| false).expect("known"), hash);
     }
 
     #[test]

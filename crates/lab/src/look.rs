@@ -9,20 +9,20 @@ use crate::run;
 use crate::sheet::{MEASURED, QueryResult};
 use crate::task::{self, Task};
 use crate::vectors::no_row;
-use crate::watch::Watch;
+use crate::watch::{Watch, aside, watched};
 use data::batch::{self, Padding};
 use data::check::{self, Finding, Limit, Place, Severity};
 use data::database::Database;
 use data::describe::{self, Description};
-use data::divide::{Shares, divide};
+use data::divide::{self, Shares};
 use data::encode::Encoder;
 use data::microscope::{self, Prompt, Token};
 use data::read::{self, Record};
 use data::set::{self, DataSet, Source, Split};
 use data::watch::Steps;
 use data::write::{self, NewCard};
-use data::{Encoded, Example, Kind, Origin, near};
-use gemma::{Layout, Tokenizer, Weights};
+use data::{Encoded, Example, Kind, Origin};
+use gemma::{Layout, Tokenizer};
 use report::record::RunFile;
 use report::text::Lang;
 use say::{ROW, say};
@@ -75,9 +75,9 @@ pub fn split(set: &DataSet, shares: Shares, seed: u64, out: &Path, watch: Watch<
     }
     let wanted = |split: Split, share: f64| if lacks(split) { share } else { 0.0 };
     let shares = Shares::new(wanted(Split::Validation, shares.validation), wanted(Split::Test, shares.test)).map_err(Error::Request)?;
-    let compared = near::work(file.examples.len());
+    let compared = divide::work(file.examples.len());
     let whole = compared + (file.examples.len() + kept().map(|(_, file)| file.examples.len()).sum::<usize>()) as u64;
-    let of = divide(&file.path, &file.examples, shares, seed, &mut Steps::new(whole, watch))?;
+    let of = divide::divide(&file.path, &file.examples, shares, seed, &mut Steps::new(whole, watch))?;
     let mut parts: BTreeMap<Split, Vec<&Example>> = kept().map(|(split, file)| (*split, file.examples.iter().collect())).collect();
     for (split, example) in of.iter().zip(&file.examples) {
         parts.entry(*split).or_default().push(example);
@@ -108,10 +108,10 @@ impl Reads {
     /// How a model reads that is found by name or path.
     ///
     /// # Errors
-    /// If the model is not on this machine, or its tokenizer is damaged.
-    pub fn open(home: &Home, model: &str) -> Result<Self> {
-        let weights = Weights::open(&models::find(home, model)?)?;
-        Ok(Self { tokenizer: Tokenizer::open(&weights)?, context: weights.config().context })
+    /// If the model is not on this machine, its tokenizer is damaged, or it was ended.
+    pub fn open(home: &Home, model: &str, watch: Watch<'_>) -> Result<Self> {
+        let weights = models::weights(home, model, watch)?;
+        Ok(Self { tokenizer: models::tokenizer(&weights, watch)?, context: weights.config().context })
     }
 }
 
@@ -127,7 +127,7 @@ impl Measure {
     /// # Errors
     /// As [`Reads::open`].
     pub fn open(home: &Home, model: &str, recipe: Recipe) -> Result<Self> {
-        Ok(Self::new(Arc::new(Reads::open(home, model)?), recipe))
+        Ok(Self::new(Arc::new(Reads::open(home, model, &mut |_, _| true)?), recipe))
     }
 
     /// The measure of how a model reads, under a recipe.
@@ -156,17 +156,22 @@ impl Measure {
         Some(answer::encode(e, &encoder, &self.recipe, self.recipe.template(language), task).ok()?.ids.len())
     }
 
-    /// What training would refuse for its length: examples of a set, and rows that it would make of them.
-    pub(crate) fn too_long(&self, set: &DataSet, task: &Task, made: &[Example]) -> Vec<Finding> {
-        let own = too_long(set, task, &self.recipe, self.tokenizer(), self.reads.context);
-        own.into_iter().chain(self.made_too_long(set, task, made)).collect()
+    /// What training would refuse for its length: examples of a set, and rows that it would make of them. Each counts one of `steps`.
+    ///
+    /// # Errors
+    /// If it was ended.
+    pub(crate) fn too_long(&self, set: &DataSet, task: &Task, made: &[Example], steps: &mut Steps<'_>) -> Result<Vec<Finding>> {
+        let own = too_long(set, task, &self.recipe, (self.tokenizer(), self.reads.context), steps)?;
+        Ok(own.into_iter().chain(self.made_too_long(set, task, made, steps)?).collect())
     }
 
     /// Which of the rows that training would make of a set's are too long; they are named by those that they are made of.
-    fn made_too_long(&self, set: &DataSet, task: &Task, made: &[Example]) -> Option<Finding> {
-        limited(set, task, &self.recipe, self.tokenizer(), self.reads.context, |limit| {
-            let long: Vec<(&Example, usize)> = made.iter().filter_map(|e| Some((e, (limit.count)(e).filter(|n| *n > limit.tokens)?))).collect();
-            let (n, longest, allowed, context) = (long.len(), long.iter().map(|(_, n)| *n).max()?, limit.tokens, limit.context);
+    fn made_too_long(&self, set: &DataSet, task: &Task, made: &[Example], steps: &mut Steps<'_>) -> Result<Option<Finding>> {
+        limited(set, task, &self.recipe, (self.tokenizer(), self.reads.context), |limit| -> Result<Option<Finding>> {
+            let made: Vec<&Example> = made.iter().collect();
+            let long = steps.each(&made, |&e| Some((e, (limit.count)(e).filter(|n| *n > limit.tokens)?)))?;
+            let Some(longest) = long.iter().map(|(_, n)| *n).max() else { return Ok(None) };
+            let (n, allowed, context) = (long.len(), limit.tokens, limit.context);
             let place = |e: &Example| (e.origin.path().to_path_buf(), e.origin.line);
             let sources: BTreeSet<(PathBuf, usize)> = long.iter().map(|(e, _)| place(e)).collect();
             let of = set.examples(Split::Train).iter().enumerate().filter(|(_, e)| sources.contains(&place(e)));
@@ -190,7 +195,7 @@ impl Measure {
                 ),
                 false => say!("Training can then begin.", "L’addestramento può allora cominciare."),
             };
-            Some(Finding::of(MADE_TOO_LONG, Severity::Error, rows, message, fix))
+            Ok(Some(Finding::of(MADE_TOO_LONG, Severity::Error, rows, message, fix)))
         })
     }
 }
@@ -209,8 +214,8 @@ const GROWN: usize = 5_000;
 ///
 /// # Errors
 /// As [`task::made`].
-pub(crate) fn made(set: &DataSet, recipe: &Recipe) -> Result<Vec<Example>> {
-    if set.examples(Split::Train).len() > GROWN { Ok(Vec::new()) } else { task::made(set, recipe, SEED) }
+pub(crate) fn made(set: &DataSet, recipe: &Recipe, steps: &mut Steps<'_>) -> Result<Vec<Example>> {
+    if set.examples(Split::Train).len() > GROWN { Ok(Vec::new()) } else { task::made(set, recipe, SEED, steps) }
 }
 
 /// What was found in a data set.
@@ -251,11 +256,12 @@ fn found(set: &DataSet, measure: std::result::Result<&Measure, String>, steps: &
     // a prompt about a database shows its tables, and without them has no length
     let measured = measure.and_then(|m| Ok((m, Task::of(set).map_err(|e| e.to_string())?)));
     let mut findings = match &measured {
-        Ok((m, task)) => limited(set, task, &m.recipe, m.tokenizer(), m.reads.context, |limit| check::findings_with(set, Some(limit), steps))?,
+        Ok((m, task)) => limited(set, task, &m.recipe, (m.tokenizer(), m.reads.context), |limit| check::findings_with(set, Some(limit), steps))?,
         Err(_) => check::findings_with(set, None, steps)?,
     };
     if let Ok((m, task)) = &measured {
-        findings.extend(m.made_too_long(set, task, &made(set, &m.recipe)?));
+        let made = made(set, &m.recipe, steps)?;
+        findings.extend(m.made_too_long(set, task, &made, steps)?);
     }
     let broken = |f: &Finding| f.severity == Severity::Error && f.kind.starts_with("sql_");
     // of queries that do not even run it is said already, and without a database nothing can be said
@@ -284,12 +290,16 @@ pub(crate) fn unscored(set: &DataSet, steps: &mut Steps<'_>) -> Result<Option<Fi
     Ok(check::unscored(set, split, &mut why, steps)?)
 }
 
-/// Which examples are longer than a recipe, or a model's context, allows.
-pub(crate) fn too_long(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer, context: usize) -> Option<Finding> {
-    limited(set, task, recipe, tokenizer, context, |limit| check::too_long(set, limit))
+/// Which examples are longer than a recipe, or a model's context, allows. Each counts one of `steps`.
+///
+/// # Errors
+/// If it was ended.
+pub(crate) fn too_long(set: &DataSet, task: &Task, recipe: &Recipe, reads: (&Tokenizer, usize), steps: &mut Steps<'_>) -> Result<Option<Finding>> {
+    Ok(limited(set, task, recipe, reads, |limit| check::too_long(set, limit, steps))?)
 }
 
-fn limited<T>(set: &DataSet, task: &Task, recipe: &Recipe, tokenizer: &Tokenizer, context: usize, with: impl FnOnce(&Limit<'_>) -> T) -> T {
+/// Does something with the limit that a recipe, or the context of a model, sets to examples that its tokenizer reads.
+fn limited<T>(set: &DataSet, task: &Task, recipe: &Recipe, (tokenizer, context): (&Tokenizer, usize), with: impl FnOnce(&Limit<'_>) -> T) -> T {
     let template = recipe.template(&set.card.language);
     let (tokens, encoder) = (recipe.max_tokens.min(context), Encoder { tokenizer, max_tokens: usize::MAX });
     let count = |e: &Example| {
@@ -320,7 +330,7 @@ pub fn batches(set: &DataSet, measure: &Measure) -> Result<Batches> {
     let (task, recipe) = (Task::of(set)?, &measure.recipe);
     let template = recipe.template(&set.card.language);
     let encoder = Encoder { tokenizer: measure.tokenizer(), max_tokens: usize::MAX };
-    let made = made(set, recipe)?;
+    let made = made(set, recipe, &mut Steps::default())?;
     let rows = task::beside(set.examples(Split::Train), &made);
     let measured = &rows[..rows.len().min(MEASURED)];
     let encoded = measured.iter().map(|e| answer::encode(e, &encoder, recipe, template, &task)).collect::<Result<Vec<Encoded>>>()?;
@@ -330,12 +340,23 @@ pub fn batches(set: &DataSet, measure: &Measure) -> Result<Batches> {
 }
 
 /// Describes a data set; with a measure also how long its examples are in tokens, as a model is trained on them.
-pub fn describe(set: &DataSet, measure: Option<&Measure>) -> Description {
+///
+/// # Errors
+/// Never in practice: nobody ends it.
+pub fn describe(set: &DataSet, measure: Option<&Measure>) -> Result<Description> {
+    describe_with(set, measure, &mut Steps::default())
+}
+
+/// As [`describe()`]; without a measure it takes of `steps` what [`describe::work`] says.
+///
+/// # Errors
+/// If it was ended.
+pub(crate) fn describe_with(set: &DataSet, measure: Option<&Measure>, steps: &mut Steps<'_>) -> Result<Description> {
     // queries without their database have no prompt, and so no length
     let measured = measure.and_then(|m| Some((m, Task::of(set).ok()?)));
     let language = set.card.language.as_str();
     let count = measured.as_ref().map(|(m, task)| move |e: &Example| m.count(e, language, task));
-    describe::describe(set, count.as_ref().map(|count| count as _))
+    Ok(describe::describe_with(set, count.as_ref().map(|count| count as _), steps)?)
 }
 
 /// The part of a row that a person names, and its number in that part: `file:line`, as findings name it, or `train:0`.
@@ -409,9 +430,13 @@ pub fn example_tokens(e: &Example, language: &str, task: &Task, recipe: &Recipe,
     })
 }
 
-/// How many tokens each example has as a model would be trained on it, whatever is allowed; none where it cannot be tokenized.
-pub fn lengths(examples: &[Example], language: &str, task: &Task, measure: &Measure) -> Vec<Option<usize>> {
-    examples.iter().map(|e| measure.count(e, language, task)).collect()
+/// How many tokens each example has as a model would be trained on it, whatever is allowed; none where it cannot be tokenized. Each
+/// counts one of `steps`.
+///
+/// # Errors
+/// If it was ended.
+pub fn lengths(examples: &[Example], language: &str, task: &Task, measure: &Measure, steps: &mut Steps<'_>) -> Result<Vec<Option<usize>>> {
+    Ok(steps.each(examples, |e| Some(measure.count(e, language, task)))?)
 }
 
 /// Columns of a data set's first file.
@@ -482,11 +507,16 @@ pub fn query(set: &DataSet, sql: &str) -> Result<QueryResult> {
     answer_of(&database, sql)
 }
 
-/// Runs a query on the database of a run's data, which is only read.
+/// Runs a query on the database of a run's data, which is only read. Nobody can say how far it is.
 ///
 /// # Errors
-/// If the run's data has no database any more, or the query has no result.
-pub fn run_query(folder: &Path, sql: &str) -> Result<QueryResult> {
+/// If the run's data has no database any more, the query has no result, or it was ended.
+pub fn run_query(folder: &Path, sql: &str, watch: Watch<'_>) -> Result<QueryResult> {
+    let (folder, sql) = (folder.to_path_buf(), sql.to_string());
+    watched(watch, |watch| aside(watch, move || asked(&folder, &sql)))
+}
+
+fn asked(folder: &Path, sql: &str) -> Result<QueryResult> {
     let run = RunFile::read(folder)?;
     let file = |role: &str| task::file_of(&run, folder, role);
     let database = match file("database") {

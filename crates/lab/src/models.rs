@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::index;
 use crate::library::{Library, ModelRow};
+use crate::watch::{Watch, aside, ask, watched};
 use gemma::file::folder_atomically;
 use gemma::{Export, Tokenizer, Weights};
 use hf_hub::api::Progress;
@@ -14,6 +15,7 @@ use say::say;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wheels::Single;
 
@@ -195,18 +197,51 @@ pub fn find(home: &Home, name: &str) -> Result<PathBuf> {
     )))
 }
 
+/// The weights of a model that is found by name or path. Nobody can say how far it is.
+///
+/// # Errors
+/// As [`find`], if the model is damaged, or it was ended.
+pub(crate) fn weights(home: &Home, name: &str, watch: Watch<'_>) -> Result<Arc<Weights>> {
+    weights_at(find(home, name)?, watch)
+}
+
+fn weights_at(path: PathBuf, watch: Watch<'_>) -> Result<Arc<Weights>> {
+    aside(watch, move || Ok(Arc::new(Weights::open(&path)?)))
+}
+
+/// The tokenizer of a model, whose vocabulary takes seconds to put together. Nobody can say how far it is.
+///
+/// # Errors
+/// If there is none, it is damaged, or it was ended.
+pub(crate) fn tokenizer(weights: &Arc<Weights>, watch: Watch<'_>) -> Result<Tokenizer> {
+    let weights = weights.clone();
+    aside(watch, move || Ok(Tokenizer::open(&weights)?))
+}
+
 /// What a run records about a model: its files with their hashes, and its size.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn record(library: &Library, name: &str, weights: &Weights) -> Result<ModelRecord> {
+    record_with(library, name, weights, &mut |_, _| true)
+}
+
+/// As [`record`]; `watch` is told of the bytes of all files where they must be hashed.
+///
+/// # Errors
+/// As [`record`], or if it was ended.
+pub(crate) fn record_with(library: &Library, name: &str, weights: &Weights, watch: Watch<'_>) -> Result<ModelRecord> {
     let c = weights.config();
     let listed = library.models()?.into_iter().find(|m| m.name == name).map(|m| m.license);
     let license = listed.or(catalogue()?.into_iter().find(|e| e.id == name).map(|e| e.license)).filter(|l| !l.is_empty());
-    let mut files = Vec::new();
-    for path in weights.files() {
-        let count = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
-        files.push(FileRecord { sha256: library.sha256(&path)?, path: path.display().to_string(), count });
+    let sized = |path: PathBuf| std::fs::metadata(&path).map(|meta| (path.clone(), meta.len())).map_err(|e| Error::io(&path, e));
+    let sizes = weights.files().into_iter().map(sized).collect::<Result<Vec<(PathBuf, u64)>>>()?;
+    let whole: u64 = sizes.iter().map(|(_, bytes)| *bytes).sum();
+    let (mut files, mut before) = (Vec::new(), 0);
+    for (path, count) in sizes {
+        let sha256 = library.sha256_with(&path, &mut |done, _| watch(before + done, Some(whole)))?;
+        files.push(FileRecord { sha256, path: path.display().to_string(), count });
+        before += count;
     }
     Ok(ModelRecord {
         name: name.into(),
@@ -293,7 +328,7 @@ pub fn get(home: &Home, name: &str, token: Option<&str>, stop: &AtomicBool, mut 
     {
         let file = entry.folder(home).join(&single.file);
         index::fetch(&file, single, stop, progress)?;
-        return register(home, name, &file, &entry.source(), &entry.license);
+        return register(home, name, &file, &entry.source(), &entry.license, &mut waiting(stop)).map_err(|e| stopped(stop, e));
     }
     let hub = entry.as_ref().map_or(name, |e| e.hub.as_str());
     if hub.split('/').filter(|p| !p.is_empty()).count() != 2 {
@@ -308,7 +343,17 @@ pub fn get(home: &Home, name: &str, token: Option<&str>, stop: &AtomicBool, mut 
         Err(defect) => resume_unwind(defect),
     };
     let license = entry.as_ref().map_or("see the repository", |e| e.license.as_str());
-    register(home, name, &folder, &format!("hub: {hub}"), license)
+    register(home, name, &folder, &format!("hub: {hub}"), license, &mut waiting(stop)).map_err(|e| stopped(stop, e))
+}
+
+/// Whether somebody still waits for what has been got.
+fn waiting(stop: &AtomicBool) -> impl FnMut(u64, Option<u64>) -> bool {
+    move |_, _| !stop.load(Ordering::Relaxed)
+}
+
+/// What is told of a download that was stopped, whatever it was doing: what has arrived is kept.
+fn stopped(stop: &AtomicBool, error: Error) -> Error {
+    if stop.load(Ordering::Relaxed) { wheels::Error::Stopped.into() } else { error }
 }
 
 /// Fetches a repository, but for the files of it that are here; gives the folder.
@@ -404,6 +449,14 @@ fn whole(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// If the files are no Gemma 3 that this version reads.
 pub fn import(home: &Home, name: Option<&str>, path: &Path) -> Result<ModelRow> {
+    import_with(home, name, path, &mut |_, _| true)
+}
+
+/// As [`import`]; `watch` is asked meanwhile, and nobody can say how far it is.
+///
+/// # Errors
+/// As [`import`], or if it was ended; the library does not know of the model then.
+pub fn import_with(home: &Home, name: Option<&str>, path: &Path, watch: Watch<'_>) -> Result<ModelRow> {
     let given = whole(path)?;
     let path = given.canonicalize().map_err(|e| Error::io(&given, e))?;
     let own = if path.is_dir() { path.file_name() } else { given.file_stem() };
@@ -414,12 +467,14 @@ pub fn import(home: &Home, name: Option<&str>, path: &Path) -> Result<ModelRow> 
             "`{name}` non è un nome per un modello; usa lettere, cifre, - e ."
         )));
     }
-    register(home, &name, &path, "imported", "as its owner states")
+    watched(watch, |watch| register(home, &name, &path, "imported", "as its owner states", watch))
 }
 
-fn register(home: &Home, name: &str, path: &Path, source: &str, license: &str) -> Result<ModelRow> {
-    let weights = Weights::open(path)?;
-    Tokenizer::open(&weights)?;
+/// Takes a model into the library once it is found to be one.
+fn register(home: &Home, name: &str, path: &Path, source: &str, license: &str, watch: Watch<'_>) -> Result<ModelRow> {
+    let weights = weights_at(path.into(), watch)?;
+    tokenizer(&weights, watch)?;
+    ask(watch)?;
     let row = ModelRow { name: name.into(), path: path.into(), source: source.into(), license: license.into(), bytes: size(path) };
     Library::open(home)?.put_model(&row)?;
     Ok(row)
@@ -543,6 +598,54 @@ mod tests {
         // what is described as data is data
         std::fs::write(folder.join(data::set::CARD), "").expect("written");
         assert!(!is_model(&folder));
+    }
+
+    #[test]
+    fn a_model_that_is_not_waited_for_is_not_taken_in() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::open(Some(dir.path())).expect("home");
+        let known = || Library::open(&home).and_then(|library| library.models()).expect("a list").len();
+        // tests run in the folder of their crate
+        let tiny = Path::new("../../tests/reference/tiny");
+        // it is asked before the weights are opened, before the vocabulary is, and before it is written down
+        let mut told = Vec::new();
+        let mut watch = |done: u64, of: Option<u64>| {
+            told.push((done, of));
+            true
+        };
+        import_with(&home, Some("known"), tiny, &mut watch).expect("a model");
+        assert!(told.len() >= 3 && told.iter().all(|told| *told == (0, None)), "{told:?}");
+        for last in 1..=3 {
+            let mut asked = 0;
+            let mut watch = |_: u64, _: Option<u64>| {
+                asked += 1;
+                asked < last
+            };
+            let ended = import_with(&home, Some("other"), tiny, &mut watch);
+            assert!(ended.is_err_and(|e| e.to_string().contains("cancelled")) && asked == last, "{last}");
+            assert_eq!(known(), 1, "{last}");
+        }
+    }
+
+    #[test]
+    fn a_model_is_hashed_as_one_and_no_further_than_somebody_waits() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let library = Library::open(&Home::open(Some(&dir.path().join("home"))).expect("home")).expect("library");
+        // tests run in the folder of their crate; whatever follows the last tensor of a file is no part of the model
+        let mut bytes = std::fs::read("../../tests/reference/tiny/tiny-f32.gguf").expect("checked in");
+        bytes.resize(bytes.len() + (2 << 20), 0);
+        let file = dir.path().join("tiny.gguf");
+        std::fs::write(&file, &bytes).expect("written");
+        let weights = Weights::open(&file).expect("a model");
+        let mut asked = 0;
+        let mut watch = |done: u64, of: Option<u64>| {
+            asked += 1;
+            assert_eq!((done, of), (1 << 20, Some(bytes.len() as u64)));
+            false
+        };
+        assert!(record_with(&library, "tiny", &weights, &mut watch).is_err() && asked == 1);
+        let record = record(&library, "tiny", &weights).expect("a record");
+        assert_eq!(record.files[0].sha256, data::set::sha256(&file).expect("hashed"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A recipe: every setting of a run, from a file, for a task and a method.
 
 use crate::error::{Error, Result};
+use crate::watch::Watch;
 use data::Kind;
 use data::batch::FORWARD_ROWS;
 use gemma::device::{Device, Info, Kind as DeviceKind, is_cpu};
@@ -287,6 +288,14 @@ impl Recipe {
     /// # Errors
     /// As [`Gemma::load_at`].
     pub fn load(&self, weights: Arc<Weights>, info: &Info, device: &Device) -> Result<Gemma> {
+        self.load_with(weights, info, device, &mut |_, _| true)
+    }
+
+    /// As [`Recipe::load`]; `watch` is told how many of the values of its blocks are loaded.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`], or if it was ended.
+    pub fn load_with(&self, weights: Arc<Weights>, info: &Info, device: &Device, watch: Watch<'_>) -> Result<Gemma> {
         let full = self.method == Method::Full;
         // a full fine-tuning never reads the weights as they were, so they may stay in their file: that changes no number
         let precision = match self.precision_on(info) {
@@ -294,7 +303,8 @@ impl Recipe {
             own => own,
         };
         let own = if full { 4 * FULL_COPIES * Full::parameters(weights.config()) as u64 } else { 0 };
-        let model = Gemma::load_at(weights, device, precision)?;
+        let whole = weights.config().block_parameters() as u64;
+        let model = Gemma::load_with(weights, device, precision, &mut |done| watch(done, Some(whole)))?;
         let room = match self.recompute {
             true => 0,
             // a graphics device does not say what is free, and a step that does not fit it is made smaller

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::job::caught;
 use crate::library::Library;
+use crate::watch::cancelled;
 use gemma::device::{Device, Info};
 use gemma::remote::{self, Told};
 use say::say;
@@ -21,7 +22,7 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use train::failure::{self, Failure};
 
@@ -116,10 +117,14 @@ pub(crate) fn remembered(home: &Home, address: &str) -> Result<Remembered> {
 /// Adds the device that is served at an address, after asking it what it is; or gives it another token. What is known of it.
 ///
 /// # Errors
-/// If the address is none, nothing answers there, the token is not the right one, or the disk refuses.
+/// If the address is none, nothing answers there, the token is not the right one, it was ended, or the disk refuses.
 pub fn add(home: &Home, address: &str, token: &str, children: &Children, cancel: &AtomicBool) -> Result<Info> {
     let (address, token) = (plain(address)?, token.trim().to_string());
     let device = ask(&address, &token, children, cancel).map_err(Error::Request)?;
+    // it may have answered in the moment in which it was ended
+    if cancel.load(Ordering::Relaxed) {
+        return Err(cancelled());
+    }
     let info = device.info(&address);
     change(home, |all| drop(all.insert(address, Written { token, device })))?;
     devices::recall(&Library::open(home)?, info)
@@ -380,6 +385,40 @@ mod tests {
         // and one that stays but cannot compute is refused
         let broken = children(dir.path(), &told("Radeon"), "echo it broke off >&2; exit 1");
         assert_eq!(devices::check(&home, listed[0].clone(), &broken, &NEVER).expect("an answer").parity, Parity::Refused);
+    }
+
+    #[test]
+    fn a_machine_that_nobody_waits_for_is_not_added() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = home(dir.path());
+        // it answers never: only who stops waiting ends it
+        let silent = children(dir.path(), "echo asked > \"$0.asked\"; exec sleep 60", "");
+        let cancel = AtomicBool::new(false);
+        let outcome = std::thread::scope(|scope| {
+            let adding = scope.spawn(|| add(&home, "w:1", "secret", &silent, &cancel));
+            while !dir.path().join("child.asked").exists() && !adding.is_finished() {
+                std::thread::yield_now();
+            }
+            cancel.store(true, Ordering::Relaxed);
+            adding.join().expect("no crash")
+        });
+        assert!(outcome.is_err_and(|e| e.to_string().contains("no longer wanted")));
+        assert!(known(&home).expect("read").is_empty() && !home.remote_devices().exists());
+        // and one that answers as it is ended is not added either
+        assert!(add(&home, "w:1", "secret", &children(dir.path(), &told("Radeon"), ""), &AtomicBool::new(true)).is_err());
+        assert!(known(&home).expect("read").is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_is_told_without_asking_anybody() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = home(dir.path());
+        add(&home, "w:1", "secret", &children(dir.path(), &told("Radeon"), ""), &NEVER).expect("added");
+        let elsewhere = |all: Vec<Info>| all.into_iter().filter(|info| info.kind == Kind::Remote).collect::<Vec<_>>();
+        let remembered = elsewhere(devices::remembered(&home).expect("read"));
+        // nothing listens at w:1, which who asked there would be told
+        assert_eq!(remembered.iter().map(|info| (info.id.as_str(), info.name.as_str(), info.detail.as_str())).collect::<Vec<_>>(), [("w:1", "Radeon", "")]);
+        assert_eq!(remembered[0].parity, Parity::Unchecked);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::edit::{self, Editor};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::library::{Library, RunRow};
-use crate::watch::{Watch, watched};
+use crate::watch::{Watch, ask, watched};
 use crate::{look, models, task};
 use data::set::Source;
 use report::Run;
@@ -26,7 +26,11 @@ use std::path::{Path, PathBuf};
 pub fn write(folder: &Path, language: Lang, formats: &[Format], without: &[String], out: &Path, watch: Watch<'_>) -> Result<Vec<PathBuf>> {
     let whole = match Outcome::read(folder)? {
         Some(outcome) => report::study::report(&outcome, language),
-        None => report::content::run(&Run::open(folder)?, language),
+        None => {
+            // what is counted are files
+            let run = Run::open_with(folder, &mut |_, _| watch(0, None))?;
+            report::content::run_with(&run, language, &mut |_, _| ask(watch))?
+        }
     };
     save(&whole.without(without), formats, out, watch)
 }
@@ -105,11 +109,14 @@ pub fn pack(folder: &Path, file: &Path, without_data: bool, watch: Watch<'_>) ->
 pub fn unpack(home: &Home, file: &Path, folder: &Path, watch: Watch<'_>) -> Result<()> {
     let library = Library::open(home)?;
     let path = std::path::absolute(folder).map_err(|e| Error::io(folder, e))?;
-    watched(watch, |watch| Ok(archive::import(file, &path, watch)?))?;
-    let run = Run::open(&path)?;
-    take_in_changes(home, &run).inspect_err(|_| {
-        // the first error is the one to report
-        let _ = std::fs::remove_dir_all(&path);
+    let run = watched(watch, |watch| {
+        archive::import(file, &path, watch)?;
+        // what follows is counted otherwise
+        let taken = taken_in(home, &path, &mut |_, _| watch(0, None));
+        taken.inspect_err(|_| {
+            // the first error is the one to report
+            let _ = std::fs::remove_dir_all(&path);
+        })
     })?;
     library.put_run(&RunRow {
         path,
@@ -121,20 +128,20 @@ pub fn unpack(home: &Home, file: &Path, folder: &Path, watch: Watch<'_>) -> Resu
     })
 }
 
-/// Makes the changes that came with a run to the data that came with it, unless the library has some for this data already.
-fn take_in_changes(home: &Home, run: &Run) -> Result<()> {
-    let Some(file) = task::file_of(&run.run, &run.path, record::CHANGED).filter(|file| run.with_data && file.starts_with(&run.path)) else { return Ok(()) };
+/// A run that was unpacked, with the changes that came with it made to the data that came with it, unless the library has some for
+/// this data already.
+fn taken_in(home: &Home, folder: &Path, watch: Watch<'_>) -> Result<Run> {
+    let run = Run::open_with(folder, watch)?;
+    let Some(file) = task::file_of(&run.run, &run.path, record::CHANGED).filter(|file| run.with_data && file.starts_with(&run.path)) else { return Ok(run) };
     let changes = edit::parse(&std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?)?;
     // rows that could not be read were passed over in the run, too, or it would not have begun
     let source = Source { folder: Some(run.path.join(record::DATA)), skip_bad_rows: true, ..Source::default() };
-    let set = look::open(&run.run.task, &source)?;
+    let set = look::open_with(&run.run.task, &source, &mut |_, done, of| watch(done, Some(of)))?;
     let mut editor = Editor::of(Library::open(home)?, set)?;
     if editor.changes().next().is_none() {
-        for change in changes {
-            editor.apply(change)?;
-        }
+        editor.adopt(changes, watch)?;
     }
-    Ok(())
+    Ok(run)
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
     prepare_until(home, request, going_on, &AtomicBool::new(false))
 }
 
-/// As [`prepare`], until `stop` is set, which is looked at as the data is read and checked, and from one thing to the next.
+/// As [`prepare`], until `stop` is set, which is looked at as the data is read and checked and the model loaded.
 fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, stop: &AtomicBool) -> Result<Prepared> {
     let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = match going_on {
@@ -172,7 +172,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
         task::enough(&set, rows, request.seed)?;
         set.keep_training(rows, request.seed);
     }
-    let task = Task::of(&set)?;
+    let task = Task::of_with(&set, &mut Steps::new(0, &mut watch))?;
     if let Some(unscored) = look::unscored(&set, &mut Steps::new(0, &mut watch))? {
         return Err(refusal(&unscored));
     }
@@ -184,7 +184,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
             request.out.display()
         )));
     }
-    let (info, device) = devices::open(home, &request.device).map_err(|e| match going_on {
+    let (info, device) = devices::open_until(home, &request.device, stop).map_err(|e| match going_on {
         None => e,
         Some(_) => Error::request(say!(
             "{e}; to go on with the run on another device, name it: lapidary resume {} --device cpu",
@@ -192,13 +192,13 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
             typed(&request.out)
         )),
     })?;
-    let weights = Arc::new(Weights::open(&models::find(home, &request.model)?)?);
-    let tokenizer = Tokenizer::open(&weights)?;
-    if let Some(long) = look::too_long(&set, &task, &recipe, &tokenizer, weights.config().context) {
+    let weights = models::weights(home, &request.model, &mut watch)?;
+    let tokenizer = models::tokenizer(&weights, &mut watch)?;
+    let reads = (&tokenizer, weights.config().context);
+    if let Some(long) = look::too_long(&set, &task, &recipe, reads, &mut Steps::new(0, &mut watch))? {
         return Err(refusal(&long));
     }
-    goes_on(stop)?;
-    let model = failure::caught(&device, || recipe.load(weights.clone(), &info, &device))?;
+    let model = failure::caught(&device, || recipe.load_with(weights.clone(), &info, &device, &mut watch))?;
     Ok(Prepared { recipe, set, task, model, tokenizer, device: info, weights, findings, changes, unheeded })
 }
 
@@ -275,22 +275,22 @@ fn train_on(
     if p.task.kind == Kind::Sql {
         answerer = answerer.upon(Sandbox::open(&task::database(&p.set)?)?);
     }
-    answerer = answerer.showing(p.set.examples(Split::Train), evaluated(&p.set).map_or(&[], |s| p.set.examples(s)), request.seed)?;
+    let mut waits = || goes_on(stop);
+    let asked = evaluated(&p.set).map_or(&[][..], |s| p.set.examples(s));
+    answerer = answerer.showing_with(p.set.examples(Split::Train), asked, request.seed, &mut waits)?;
     answerer = answerer.ending(p.set.examples(Split::Train))?;
-    goes_on(stop)?;
-    let training = task::training(&p.set, &p.recipe, request.seed)?;
-    goes_on(stop)?;
-    let encoded = answerer.encode(&training)?;
-    let validation = answerer.encode(p.set.examples(Split::Validation))?;
-    answerer.encode(p.set.examples(Split::Test))?;
-    goes_on(stop)?;
+    let made = task::training(&p.set, &p.recipe, request.seed, &mut Steps::new(0, &mut |_, _| !stop.load(Ordering::Relaxed)));
+    let training = made.map_err(|e| goes_on(stop).err().unwrap_or(e))?;
+    let encoded = answerer.encode_with(&training, &mut waits)?;
+    let validation = answerer.encode_with(p.set.examples(Split::Validation), &mut waits)?;
+    answerer.encode_with(p.set.examples(Split::Test), &mut waits)?;
     let body = answerer.body();
     let trained = failure::caught(body.device(), || p.recipe.untrained(body, &p.weights, request.seed)).map_err(|e| unready(e, &p.device))?;
     let view = p.recipe.view(p.model.config().layers);
     let head = match (p.recipe.method, &going_on) {
         (Method::Completion | Method::Full, _) => None,
         (Method::Head | Method::Tagging, None) => {
-            let (fitted, weights) = answerer.fitted(&training, &encoded)?;
+            let (fitted, weights) = answerer.fitted_with(&training, &encoded, &mut waits)?;
             let fitted = train::step::fit_head(body, &fitted, &weights, p.task.classes(), view, p.recipe.ridge, stop);
             Some(fitted.map_err(|e| unready(e.into(), &p.device))?.ok_or_else(never_began)?)
         }
@@ -299,7 +299,8 @@ fn train_on(
     };
     let mut tuned = Tuned { trained, head };
     let library = Library::open(home)?;
-    let mut record = describe(&library, request, &p)?;
+    let described = describe(&library, request, &p, &mut |_, _| !stop.load(Ordering::Relaxed));
+    let mut record = described.map_err(|e| goes_on(stop).err().unwrap_or(e))?;
     record.data.lengths = RowLengths::of(encoded.iter().map(|e| e.ids.len()));
     record.data.counts = counts(p.set.examples(Split::Train));
     goes_on(stop)?;
@@ -973,7 +974,8 @@ impl Sources {
     }
 }
 
-fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFile> {
+/// What is recorded of a run before it begins; `watch` is told of the bytes of the model where they must be hashed.
+fn describe(library: &Library, request: &Request, p: &Prepared, watch: data::watch::Watch<'_>) -> Result<RunFile> {
     let files = files_of(&p.set, p.changes.as_deref(), &request.out)?;
     // the files alone may be read again elsewhere, without the card that says what their columns are
     let columns = request.data.columns.or_card(&p.set.card.columns);
@@ -985,7 +987,7 @@ fn describe(library: &Library, request: &Request, p: &Prepared) -> Result<RunFil
         started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: crate::VERSION.into(),
         command: request.command.clone(),
-        model: models::record(library, &request.model, &p.weights)?,
+        model: models::record_with(library, &request.model, &p.weights, watch)?,
         data: DataRecord {
             name: p.set.card.name.clone(),
             license: p.set.card.license.clone(),
@@ -1377,14 +1379,24 @@ pub struct Opened {
 /// # Errors
 /// If the folder is incomplete or the base model is missing or another one.
 pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
+    open_until(home, folder, device, &AtomicBool::new(false))
+}
+
+/// As [`open`], until `stop` is set.
+///
+/// # Errors
+/// As [`open`], or if it was stopped.
+pub(crate) fn open_until(home: &Home, folder: &Path, device: &str, stop: &AtomicBool) -> Result<Opened> {
+    let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
+    // weights in other forms are the processor's alone
     let device = if device == "auto" && recipe.precision.only_on_cpu() { "cpu" } else { device };
-    let (info, device) = devices::open(home, device)?;
-    let weights = base(home, &run, folder)?;
-    let tokenizer = Tokenizer::open(&weights)?;
-    let model = recipe.load(weights, &info, &device)?;
+    let (info, device) = devices::open_until(home, device, stop)?;
+    let weights = base(home, &run, folder, &mut watch)?;
+    let tokenizer = models::tokenizer(&weights, &mut watch)?;
+    let model = recipe.load_with(weights, &info, &device, &mut watch)?;
     let body = recipe.body(&model);
     let trained = recipe.learnt(folder, body.config(), body.device())?;
     let head = match recipe.method {
@@ -1405,13 +1417,14 @@ fn sandbox(run: &RunFile, folder: &Path) -> Result<Option<Sandbox>> {
     Ok(if !files.is_empty() && files.iter().all(|f| f.exists()) { Some(Sandbox::open(&files)?) } else { None })
 }
 
-/// The base model of a run, found by name or path, which must have the hashes that the run recorded.
+/// The base model of a run, found by name or path, which must have the hashes that the run recorded. `watch` is told of its bytes
+/// where they must be hashed.
 ///
 /// # Errors
-/// If it is missing, or another one.
-pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path) -> Result<Arc<Weights>> {
-    let weights = Arc::new(Weights::open(&models::find(home, &run.model.name)?)?);
-    if models::record(&Library::open(home)?, &run.model.name, &weights)?.has_the_files_of(&run.model) {
+/// If it is missing, or another one, or it was ended.
+pub(crate) fn base(home: &Home, run: &RunFile, folder: &Path, watch: data::watch::Watch<'_>) -> Result<Arc<Weights>> {
+    let weights = models::weights(home, &run.model.name, watch)?;
+    if models::record_with(&Library::open(home)?, &run.model.name, &weights, watch)?.has_the_files_of(&run.model) {
         return Ok(weights);
     }
     Err(Error::request(say!(

@@ -2,11 +2,11 @@
 //!
 //! The rows stay in memory and are numbered once, training first, added ones last; a filter, a search and an order make
 //! a list of numbers that is kept until they change, so that scrolling costs nothing even in a million rows. Changes
-//! are those of [`crate::edit`]: the files stay as they are.
+//! are those of [`crate::edit`]: the files stay as they are. What follows from a change is worked out of the row that has
+//! changed and not of all of them, so that it is there at once; what takes longer is asked in between whether to go on.
 
 use crate::background;
-use crate::desk::lock;
-use crate::edit::{self, Change, Editor};
+use crate::edit::{self, Change, Edited, Editor};
 use crate::error::{Error, Result};
 use crate::haystack::{self, Haystack};
 use crate::library::Library;
@@ -14,12 +14,13 @@ use crate::look::{self, ColumnsView};
 use crate::recipe::Recipe;
 use crate::task::Task;
 use crate::view::Source;
-use crate::watch::{Watch, ask};
+use crate::watch::{Watch, ask, held_with};
 use data::check::{Finding, Severity};
 use data::describe::{self, Counted, Description};
 use data::example::Span;
 use data::microscope::Token;
 use data::set::{self, DataSet, Split};
+use data::watch::Steps;
 use data::write::Layout;
 use data::{Example, Kind};
 use gemma::Tokenizer;
@@ -27,6 +28,7 @@ use rayon::prelude::*;
 use say::{Language, say};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::Path;
@@ -429,6 +431,85 @@ fn grouped(found: &Found, row: usize) -> Option<Option<usize>> {
     found.binary_search_by_key(&row, |(row, _)| *row).ok().map(|place| found[place].1)
 }
 
+/// How many rows there are, and what their answers are counted by.
+#[derive(Default)]
+struct Tally {
+    splits: BTreeMap<Split, usize>,
+    labels: BTreeMap<String, LabelCount>,
+}
+
+impl Tally {
+    /// Counts rows, of which those that are deleted count nothing; `watch` is asked in between.
+    ///
+    /// # Errors
+    /// If it was ended.
+    fn of(rows: &[Edited], watch: Watch<'_>) -> Result<Self> {
+        let mut tally = Self::default();
+        for piece in rows.chunks(PIECE) {
+            ask(watch)?;
+            // queries are read for it, which takes a while
+            let named: Vec<Vec<Cow<'_, str>>> = background::at_once(|| piece.par_iter().map(|row| names(&row.example)).collect());
+            piece.iter().zip(named).for_each(|(row, named)| tally.add(row.split, named));
+        }
+        Ok(tally)
+    }
+
+    fn add(&mut self, split: Option<Split>, named: Vec<Cow<'_, str>>) {
+        let Some(split) = split else { return };
+        *self.splits.entry(split).or_default() += 1;
+        for name in named {
+            match self.labels.get_mut(&*name) {
+                Some(count) => *count.of(split) += 1,
+                None => {
+                    let mut count = LabelCount::default();
+                    *count.of(split) += 1;
+                    self.labels.insert(name.into_owned(), count);
+                }
+            }
+        }
+    }
+
+    /// Counts a row no longer.
+    fn take(&mut self, row: &Edited) {
+        let Some(split) = row.split else { return };
+        if let Some(count) = self.splits.get_mut(&split) {
+            *count -= 1;
+            if *count == 0 {
+                self.splits.remove(&split);
+            }
+        }
+        for name in names(&row.example) {
+            if let Some(count) = self.labels.get_mut(&*name) {
+                *count.of(split) -= 1;
+                if count.total() == 0 {
+                    self.labels.remove(&*name);
+                }
+            }
+        }
+    }
+
+    /// What answers are counted by, commonest first.
+    fn labels(&self) -> Vec<LabelCount> {
+        let mut labels: Vec<LabelCount> = self.labels.iter().map(|(name, count)| LabelCount { label: name.clone(), ..count.clone() }).collect();
+        labels.sort_by_key(|count| std::cmp::Reverse(count.total()));
+        labels
+    }
+}
+
+impl LabelCount {
+    fn of(&mut self, split: Split) -> &mut usize {
+        match split {
+            Split::Train => &mut self.train,
+            Split::Validation => &mut self.validation,
+            Split::Test => &mut self.test,
+        }
+    }
+
+    fn total(&self) -> usize {
+        self.train + self.validation + self.test
+    }
+}
+
 /// An open data set.
 pub struct Sheet {
     id: String,
@@ -442,6 +523,7 @@ pub struct Sheet {
     found: Vec<Found>,
     /// Numbers of the rows that are not deleted.
     there: Vec<usize>,
+    tally: Tally,
     changed: BTreeSet<usize>,
     /// Counts the changes, to know whether findings are still about these rows.
     turn: usize,
@@ -483,7 +565,8 @@ impl Sheet {
         let columns = look::columns(&source, whole.splits.values().find_map(|file| file.examples.first()))?;
         let set = without_examples(whole);
         // once the copy of the rows is gone: in a large set there is not much room for both
-        let haystack = Haystack::of(editor.rows(), |row| &row.example);
+        let haystack = Haystack::of(editor.rows(), |row| &row.example, watch)?;
+        let tally = Tally::of(editor.rows(), watch)?;
         let (found, there, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
         let mut sheet = Self {
             id,
@@ -494,6 +577,7 @@ impl Sheet {
             findings: Vec::new(),
             found,
             there,
+            tally,
             changed,
             turn: 0,
             judged: None,
@@ -524,9 +608,8 @@ impl Sheet {
             Edit::Move { row, split } => Change::Move { row, to: split },
             Edit::Add { split, text, target } => Change::Add { split, text, target: target.into_data() },
         };
-        self.editor.apply(change)?;
-        self.take_in();
-        Ok(())
+        let row = change.row().unwrap_or(self.editor.rows().len());
+        self.alter(row, |editor| editor.apply(change))
     }
 
     /// Takes the last change back, if there is one.
@@ -534,9 +617,9 @@ impl Sheet {
     /// # Errors
     /// If the library cannot be written.
     pub fn undo(&mut self) -> Result<()> {
-        self.editor.undo()?;
-        self.take_in();
-        Ok(())
+        let Some(last) = self.editor.changes().last() else { return Ok(()) };
+        let row = last.row().unwrap_or(self.editor.rows().len().saturating_sub(1));
+        self.alter(row, |editor| editor.undo().map(drop))
     }
 
     /// Makes the change that was last taken back again, if there is one.
@@ -544,9 +627,36 @@ impl Sheet {
     /// # Errors
     /// If the library cannot be written.
     pub fn redo(&mut self) -> Result<()> {
-        self.editor.redo()?;
+        let Some(next) = self.editor.undone().next() else { return Ok(()) };
+        let row = next.row().unwrap_or(self.editor.rows().len());
+        self.alter(row, |editor| editor.redo().map(drop))
+    }
+
+    /// Makes a change to a row, which may not be there before or after it, and takes in what follows from it.
+    fn alter(&mut self, row: usize, change: impl FnOnce(&mut Editor) -> Result<()>) -> Result<()> {
+        let before = self.editor.rows().get(row).cloned();
+        change(&mut self.editor)?;
+        if let Some(before) = &before {
+            self.tally.take(before);
+        }
+        if let Some(now) = self.editor.rows().get(row) {
+            self.tally.add(now.split, names(&now.example));
+        }
+        self.put_in_order(row);
         self.take_in();
         Ok(())
+    }
+
+    /// Puts a row where it belongs now in the order that takes long to make.
+    fn put_in_order(&mut self, row: usize) {
+        let rows = self.editor.rows();
+        if let Some((by, order)) = &mut self.order {
+            order.retain(|other| *other != row);
+            if rows.get(row).is_some_and(|row| row.split.is_some()) {
+                let place = order.partition_point(|&other| first(rows, *by, other, row).is_lt());
+                order.insert(place, row);
+            }
+        }
     }
 
     /// What follows from the rows, after they have changed.
@@ -554,17 +664,12 @@ impl Sheet {
         self.turn += 1;
         self.shown = None;
         self.task = None;
-        self.order = None;
         let rows = self.editor.rows();
         self.there = (0..rows.len()).filter(|&row| rows[row].split.is_some()).collect();
         // until it is checked anew, what was found stands, but not of rows that are gone; one that was added may be gone wholly
         self.found.iter_mut().for_each(|found| found.retain(|(row, _)| rows.get(*row).is_some_and(|r| r.split.is_some())));
         let added = self.editor.changes().filter(|c| matches!(c, Change::Add { .. })).count();
-        let named = self.editor.changes().filter_map(|c| match c {
-            Change::Relabel { row, .. } | Change::Rewrite { row, .. } | Change::Move { row, .. } | Change::Delete { row } => Some(*row),
-            Change::Add { .. } => None,
-        });
-        self.changed = named.chain(rows.len() - added..rows.len()).collect();
+        self.changed = self.editor.changes().filter_map(Change::row).chain(rows.len() - added..rows.len()).collect();
     }
 
     /// Takes findings about a snapshot; those about rows that have changed since are of no use.
@@ -627,27 +732,6 @@ impl Sheet {
 
     /// The same told in a language.
     pub fn summary_in(&self, language: Language) -> DataSummary {
-        let mut labels: BTreeMap<Cow<'_, str>, LabelCount> = BTreeMap::new();
-        let mut splits: BTreeMap<Split, usize> = BTreeMap::new();
-        let rows = self.editor.rows();
-        for piece in self.there.chunks(PIECE) {
-            // queries are read for it, which takes a while
-            let named: Vec<Vec<Cow<'_, str>>> = background::at_once(|| piece.par_iter().map(|&row| names(&rows[row].example)).collect());
-            for (&row, named) in piece.iter().zip(named) {
-                let split = rows[row].split.unwrap_or(Split::Train);
-                *splits.entry(split).or_default() += 1;
-                for name in named {
-                    let count = labels.entry(name).or_default();
-                    match split {
-                        Split::Train => count.train += 1,
-                        Split::Validation => count.validation += 1,
-                        Split::Test => count.test += 1,
-                    }
-                }
-            }
-        }
-        let mut labels: Vec<LabelCount> = labels.into_iter().map(|(name, count)| LabelCount { label: name.into_owned(), ..count }).collect();
-        labels.sort_by_key(|l| std::cmp::Reverse(l.train + l.validation + l.test));
         let finding = |(f, rows): (&Finding, &Found)| FindingView {
             kind: f.kind,
             severity: f.severity,
@@ -663,12 +747,12 @@ impl Sheet {
             name: self.set.card.name.clone(),
             language: self.set.card.language.clone(),
             license: self.set.card.license.clone(),
-            splits,
-            labels,
+            splits: self.tally.splits.clone(),
+            labels: self.tally.labels(),
             findings: self.findings.iter().zip(&self.found).map(finding).collect(),
             columns: self.columns.clone(),
             changes: self.editor.changes().count(),
-            undone: self.editor.history().filter(|step| !step.in_force).count(),
+            undone: self.editor.undone().count(),
             skipped: skipped().map(|s| s.count).sum(),
             first_skipped: skipped().find_map(|s| s.first.first().cloned()),
             exports: Layout::of(self.set.kind).map(Layout::name).collect(),
@@ -707,15 +791,15 @@ impl Sheet {
         }
     }
 
-    /// Runs the query of a row on the set's database, which is only read.
+    /// The query of a row, and the set without its examples, which says what it is about, see [`look::query`].
     ///
     /// # Errors
-    /// If the row holds no query, the set has no database, or the query has no result.
-    pub fn query(&self, row: usize) -> Result<QueryResult> {
+    /// If the row holds no query.
+    pub fn query(&self, row: usize) -> Result<(DataSet, String)> {
         let data::Target::Sql(sql) = &self.existing(row)?.target else {
             return Err(Error::request(say!("this row holds no query", "questa riga non contiene una query")));
         };
-        look::query(&self.set, sql)
+        Ok((self.set.clone(), sql.clone()))
     }
 
     /// What its rows are examples of.
@@ -728,9 +812,18 @@ impl Sheet {
     /// # Errors
     /// If the filter names a finding that there is not.
     pub fn rows(&mut self, query: &RowQuery) -> Result<RowPage> {
+        self.rows_with(query, &mut |_, _| true)
+    }
+
+    /// As [`Sheet::rows`]; where the rows must be chosen first, `watch` is told how far that is. What was chosen before stays
+    /// where it is ended.
+    ///
+    /// # Errors
+    /// As [`Sheet::rows`], or if it was ended.
+    pub fn rows_with(&mut self, query: &RowQuery, watch: Watch<'_>) -> Result<RowPage> {
         let choice = (query.filter.clone(), query.search.to_lowercase(), query.sort);
         if self.shown.as_ref().is_none_or(|(last, _)| *last != choice) {
-            let numbers = background::at_once(|| self.choose(&choice))?;
+            let numbers = self.choose(&choice, watch)?;
             self.shown = Some((choice, numbers));
         }
         let numbers = self.shown.as_ref().map_or(&[][..], |(_, numbers)| numbers);
@@ -755,11 +848,16 @@ impl Sheet {
         }
     }
 
-    /// Numbers of the rows that a choice leaves, in its order.
-    fn choose(&mut self, (filter, search, sort): &Choice) -> Result<Vec<usize>> {
+    /// Numbers of the rows that a choice leaves, in its order. A row counts once for each look at it.
+    fn choose(&mut self, (filter, search, sort): &Choice, watch: Watch<'_>) -> Result<Vec<usize>> {
         let slow = matches!(sort.by, SortBy::Text | SortBy::Target);
-        if slow && self.order.as_ref().is_none_or(|(by, _)| *by != sort.by) {
-            self.order = Some((sort.by, self.ordered(sort.by)));
+        let unordered = slow && self.order.as_ref().is_none_or(|(by, _)| *by != sort.by);
+        let (there, rows) = (self.there.len(), self.editor.rows().len());
+        let searched = if search.is_empty() { 0 } else { rows };
+        let whole = there + searched + if unordered { sorting(there) } else { 0 };
+        let mut steps = Steps::new(whole as u64, watch);
+        if unordered {
+            self.order = Some((sort.by, self.ordered(sort.by, &mut steps)?));
         }
         let found = filter.finding.map(|f| {
             self.found.get(f).ok_or_else(|| {
@@ -777,7 +875,7 @@ impl Sheet {
             _ => &self.there,
         };
         let among: Option<BTreeSet<usize>> = filter.among.as_ref().map(|rows| rows.iter().copied().collect());
-        let said = (!search.is_empty()).then(|| self.said(search));
+        let said = (!search.is_empty()).then(|| self.said(search, &mut steps)).transpose()?;
         // the rows and what is known of them alone, which several threads may read at once
         let (rows, changed, lengths) = (self.editor.rows(), &self.changed, &self.lengths);
         let split_of = |row: usize| rows[row].split.unwrap_or(Split::Train);
@@ -791,11 +889,15 @@ impl Sheet {
                 && filter.tokens.is_none_or(|(from, to)| lengths.get(&row).is_some_and(|n| (from..=to).contains(n)))
                 && said.as_ref().is_none_or(|said| said[row])
         };
-        let mut numbers: Vec<usize> = all.par_iter().copied().filter(wanted).collect();
+        let mut numbers: Vec<usize> = Vec::new();
+        for piece in all.chunks(CHOSEN) {
+            numbers.extend(background::at_once(|| piece.par_iter().copied().filter(&wanted).collect::<Vec<usize>>()));
+            steps.after(piece.len() as u64)?;
+        }
         match (sort.by, found) {
-            (SortBy::Split, _) => numbers.par_sort_by_key(|&row| split_of(row)),
+            (SortBy::Split, _) => background::at_once(|| numbers.par_sort_by_key(|&row| split_of(row))),
             // what belongs together stands together
-            (SortBy::Row, Some(found)) => numbers.par_sort_by_cached_key(|&row| (grouped(found, row).flatten(), row)),
+            (SortBy::Row, Some(found)) => background::at_once(|| numbers.par_sort_by_cached_key(|&row| (grouped(found, row).flatten(), row))),
             _ => {}
         }
         if sort.descending {
@@ -805,9 +907,9 @@ impl Sheet {
     }
 
     /// For each row whether its text or its answer holds a text, which is in lower case and not empty.
-    fn said(&self, search: &str) -> Vec<bool> {
+    fn said(&self, search: &str, steps: &mut Steps<'_>) -> Result<Vec<bool>> {
         let rows = self.editor.rows();
-        let mut said = self.haystack.find(search);
+        let mut said = self.haystack.find(search, steps)?;
         said.resize(rows.len(), false);
         // what people have changed may say something else than when the haystack was made, and the other way round once it is undone
         for &row in self.changed.union(&self.changed_before) {
@@ -815,23 +917,76 @@ impl Sheet {
                 said[row] = haystack::says(&edited.example, search);
             }
         }
-        said
+        Ok(said)
     }
 
-    /// All rows by their texts or their answers.
-    fn ordered(&self, by: SortBy) -> Vec<usize> {
+    /// All rows by their texts or their answers: pieces are sorted, and then put together two by two. Of `steps` it takes what
+    /// [`sorting`] says.
+    fn ordered(&self, by: SortBy, steps: &mut Steps<'_>) -> Result<Vec<usize>> {
         // most texts differ in their first bytes, which lie beside the number where the texts lie anywhere
         let head = |text: &str| text.bytes().chain(std::iter::repeat(0)).take(8).fold(0_u64, |head, byte| (head << 8) | u64::from(byte));
         let rows = self.editor.rows();
-        let text = |row: usize| match (by, &rows[row].example.target) {
-            (SortBy::Target, data::Target::Label(label)) => Cow::Borrowed(label.as_str()),
-            (SortBy::Target, target) => Cow::Owned(answer::show(target)),
-            _ => Cow::Borrowed(rows[row].example.text.as_str()),
-        };
-        let mut keyed: Vec<(u64, usize)> = self.there.par_iter().map(|&row| (head(&text(row)), row)).collect();
-        keyed.par_sort_by(|(a, i), (b, j)| a.cmp(b).then_with(|| text(*i).cmp(&text(*j))));
-        keyed.into_iter().map(|(_, row)| row).collect()
+        let order = |(a, i): &Keyed, (b, j): &Keyed| a.cmp(b).then_with(|| first(rows, by, *i, *j));
+        let mut runs: Vec<Vec<Keyed>> = Vec::new();
+        for piece in self.there.chunks(SORTED) {
+            runs.push(background::at_once(|| {
+                let mut run: Vec<Keyed> = piece.par_iter().map(|&row| (head(&sorted_by(&rows[row], by)), row)).collect();
+                run.par_sort_unstable_by(order);
+                run
+            }));
+            steps.after((piece.len() * SORTING) as u64)?;
+        }
+        while runs.len() > 1 {
+            runs = background::at_once(|| runs.par_chunks(2).map(|pair| pair.iter().fold(Vec::new(), |a, b| merged(a, b, &order))).collect());
+            steps.after(self.there.len() as u64)?;
+        }
+        Ok(runs.pop().unwrap_or_default().into_iter().map(|(_, row)| row).collect())
     }
+}
+
+/// A row with the beginning of what it is sorted by.
+type Keyed = (u64, usize);
+
+/// Rows that are sorted between two questions whether to go on, and those that are looked at: some ten milliseconds' work.
+const SORTED: usize = 1 << 15;
+const CHOSEN: usize = 1 << 14;
+/// What a row counts in the sorting of a piece: as often it is looked at by others.
+const SORTING: usize = 15;
+
+/// What it counts to sort so many rows.
+fn sorting(rows: usize) -> usize {
+    let rounds = rows.div_ceil(SORTED).next_power_of_two().trailing_zeros() as usize;
+    rows * (SORTING + rounds)
+}
+
+/// What a row is sorted by: its text, or its answer.
+fn sorted_by(row: &Edited, by: SortBy) -> Cow<'_, str> {
+    match (by, &row.example.target) {
+        (SortBy::Target, data::Target::Label(label)) => Cow::Borrowed(label.as_str()),
+        (SortBy::Target, target) => Cow::Owned(answer::show(target)),
+        _ => Cow::Borrowed(row.example.text.as_str()),
+    }
+}
+
+/// Which of two rows comes first: of those that say the same, the one that comes first in the files.
+fn first(rows: &[Edited], by: SortBy, i: usize, j: usize) -> Ordering {
+    sorted_by(&rows[i], by).cmp(&sorted_by(&rows[j], by)).then(i.cmp(&j))
+}
+
+/// Two sorted lists as one.
+fn merged(a: Vec<Keyed>, b: &[Keyed], order: &impl Fn(&Keyed, &Keyed) -> Ordering) -> Vec<Keyed> {
+    if a.is_empty() {
+        return b.to_vec();
+    }
+    let mut out = Vec::with_capacity(a.len() + b.len());
+    let (mut left, mut right) = (a.into_iter().peekable(), b.iter().copied().peekable());
+    while let (Some(one), Some(other)) = (left.peek(), right.peek()) {
+        let next = if order(one, other).is_le() { left.next() } else { right.next() };
+        out.extend(next);
+    }
+    out.extend(left);
+    out.extend(right);
+    out
 }
 
 /// An open data set as it was at one moment, for work that takes longer than others may be kept from the sheet.
@@ -862,7 +1017,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// As [`Snapshot::of`]; `go_on` is asked before each piece.
+    /// As [`Snapshot::of`]; `go_on` is asked before each piece, and where others hold the sheet.
     ///
     /// # Errors
     /// As `go_on`.
@@ -877,12 +1032,12 @@ impl Snapshot {
     /// None if rows were changed meanwhile.
     fn attempt<E>(sheet: &Mutex<Sheet>, go_on: &mut dyn FnMut() -> std::result::Result<(), E>) -> std::result::Result<Option<Self>, E> {
         let (mut parts, mut numbers) = (BTreeMap::<Split, Vec<Example>>::new(), BTreeMap::<Split, Vec<usize>>::new());
-        let begun = lock(sheet).turn;
+        let begun = held_with(sheet, go_on)?.turn;
         let mut copied = 0;
         loop {
             go_on()?;
             {
-                let sheet = lock(sheet);
+                let sheet = held_with(sheet, go_on)?;
                 if sheet.turn != begun {
                     return Ok(None);
                 }
@@ -951,6 +1106,7 @@ fn without_examples(mut set: DataSet) -> DataSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::lock;
     use crate::home::Home;
     use data::check;
 
@@ -1006,7 +1162,7 @@ mod tests {
                 std::fs::write(dir.path().join(name), text).expect("written");
             }
             let source = Source { task: task.into(), folder: Some(dir.path().into()), ..Source::default() };
-            About::from(look::describe(&DataSet::open(&source.to_set().expect("a source")).expect("opens"), None))
+            About::from(look::describe(&DataSet::open(&source.to_set().expect("a source")).expect("opens"), None).expect("described"))
         };
         let rows = |label: &str, word: &str| (0..20).map(|n| format!("{{\"text\":\"il {word} {n}\",\"label\":\"{label}\"}}\n")).collect::<String>();
         let intents = about("intent", &(rows("a", "pacco") + &rows("b", "rimborso")), "{\"text\":\"il divano\",\"label\":\"a\"}\n");
@@ -1188,6 +1344,90 @@ mod tests {
         assert!(sheet.existing(0).is_err());
     }
 
+    /// What follows from a change is not worked out of all rows: it is as if it were.
+    #[test]
+    fn counts_and_orders_after_changes_are_those_of_a_set_that_is_opened_anew() {
+        let (dir, mut sheet) = sheet();
+        let told = |sheet: &mut Sheet| {
+            let summary = sheet.summary();
+            let orders = [SortBy::Text, SortBy::Target].map(|by| ask(sheet, RowFilter::default(), "", by, false));
+            (summary.splits, summary.labels, (summary.changes, summary.undone), orders)
+        };
+        let label = |label: &str| Target::Label { label: label.into() };
+        type Act = Box<dyn Fn(&mut Sheet) -> Result<()>>;
+        let mut acts: Vec<Act> = vec![
+            Box::new(move |s| s.edit(Edit::Relabel { row: 1, target: label("c") })),
+            Box::new(|s| s.edit(Edit::Move { row: 0, split: Split::Validation })),
+            Box::new(move |s| s.edit(Edit::Add { split: Split::Test, text: "dov'è il pacco".into(), target: label("d") })),
+            Box::new(|s| s.edit(Edit::Rewrite { row: 3, text: "zzz".into() })),
+            Box::new(|s| s.edit(Edit::Delete { row: 4 })),
+            Box::new(|s| s.edit(Edit::Delete { row: 5 })),
+        ];
+        let made = acts.len();
+        acts.extend((0..made).map(|_| -> Act { Box::new(Sheet::undo) }));
+        acts.extend((0..made).map(|_| -> Act { Box::new(Sheet::redo) }));
+        // the order of the answers is the one that is kept, and then that of the texts
+        told(&mut sheet);
+        for (n, act) in acts.iter().enumerate() {
+            if n % 2 == 0 {
+                ask(&mut sheet, RowFilter::default(), "", SortBy::Text, false);
+            }
+            act(&mut sheet).expect("changed");
+            assert_eq!(told(&mut sheet), told(&mut open(dir.path())), "{n}");
+        }
+        // nothing is taken back, or made again, where there is nothing
+        let (turn, before) = (sheet.turn, told(&mut sheet));
+        sheet.redo().expect("nothing to make again");
+        assert_eq!((sheet.turn, told(&mut sheet)), (turn, before));
+    }
+
+    #[test]
+    fn a_choice_of_rows_that_is_ended_leaves_the_one_before() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let rows = SORTED + 5;
+        let text = |n: usize| format!("{{\"frase\": \"riga {}\", \"intento\": \"{}\"}}\n", (n * 7919) % rows, ["a", "b"][n % 2]);
+        std::fs::write(dir.path().join("train.jsonl"), (0..rows).map(text).collect::<String>()).expect("written");
+        let mut sheet = open(dir.path());
+        let query = |by, search: &str| RowQuery {
+            data: "d1".into(),
+            offset: 0,
+            limit: 3,
+            filter: RowFilter::default(),
+            search: search.into(),
+            sort: Sort { by, descending: false },
+        };
+        let ids = |page: RowPage| page.rows.iter().map(|r| r.id).collect::<Vec<_>>();
+        assert_eq!(ids(sheet.rows(&query(SortBy::Row, "")).expect("a page")), [0, 1, 2]);
+        let mut told = Vec::new();
+        let mut watch = |done: u64, total: Option<u64>| {
+            told.push((done, total));
+            true
+        };
+        let whole = sheet.rows_with(&query(SortBy::Text, "riga"), &mut watch).expect("a page");
+        assert_eq!(whole.total, rows);
+        assert!(whole.rows.is_sorted_by(|a, b| a.text <= b.text), "{:?}", whole.rows);
+        let end = told.last().copied().expect("told");
+        assert!(told.is_sorted() && end.1 == Some(end.0) && told.iter().all(|(_, total)| *total == end.1), "{told:?}");
+        // what was chosen last is not chosen again, and nobody is asked
+        let again = sheet.rows_with(&query(SortBy::Text, "riga"), &mut |_, _| false).expect("a page");
+        assert_eq!(ids(again), ids(whole));
+        assert_eq!(ids(sheet.rows(&query(SortBy::Row, "")).expect("a page")), [0, 1, 2]);
+        for last in 1..=told.len() {
+            let mut asked = 0;
+            let mut watch = |_: u64, _: Option<u64>| {
+                asked += 1;
+                asked < last
+            };
+            // an order that was made is kept
+            sheet.order = None;
+            let ended = sheet.rows_with(&query(SortBy::Text, "riga"), &mut watch);
+            assert!(matches!(ended, Err(Error::Data(data::Error::Ended))) && asked == last, "{last}");
+            assert!(sheet.shown.as_ref().is_some_and(|((_, search, sort), _)| search.is_empty() && sort.by == SortBy::Row), "{last}");
+        }
+        // and the choice before is told without being made again
+        assert_eq!(ids(sheet.rows_with(&query(SortBy::Row, ""), &mut |_, _| false).expect("a page")), [0, 1, 2]);
+    }
+
     #[test]
     fn lengths_fall_into_classes_that_hold_them_all() {
         let lengths = Lengths::of(&[Some(1), None, Some(30), Some(48)], &[Some(5), Some(48)], 40, 3);
@@ -1268,6 +1508,7 @@ mod tests {
         let source = Source { task: "sql".into(), train: Some(dir.path().join("train.jsonl")), schema: Some(schema), ..Source::default() };
         let sheet = Sheet::open(Library::open(&home).expect("library"), "d1".into(), source, &mut |_, _| true).expect("opens");
         let rows = vec![vec![Some("1".to_string()), Some("a".into())], vec![Some("2".into()), None]];
-        assert_eq!(sheet.query(0).expect("a result"), QueryResult { columns: vec!["n".into(), "x".into()], rows, total: 2 });
+        let (set, sql) = sheet.query(0).expect("a query");
+        assert_eq!(look::query(&set, &sql).expect("a result"), QueryResult { columns: vec!["n".into(), "x".into()], rows, total: 2 });
     }
 }

@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use data::check::{self, Finding, Place, Severity};
 use data::set::{DataSet, Split};
-use data::watch::Steps;
+use data::watch::{PIECE, Steps};
 use data::{Example, Kind, Target};
+use rayon::prelude::*;
 use report::record::{Prediction, RunFile};
 use report::text::Lang;
 use say::say;
@@ -46,7 +47,15 @@ impl Task {
     /// # Errors
     /// If queries have no database, its files are wrong, or a model cannot be held to the JSON schema of a custom task.
     pub fn of(set: &DataSet) -> Result<Self> {
-        let labels = labels(set.kind, set.examples(Split::Train));
+        Self::of_with(set, &mut Steps::default())
+    }
+
+    /// As [`Task::of`]; each training row counts one of `steps`.
+    ///
+    /// # Errors
+    /// As [`Task::of`], or if it was ended.
+    pub fn of_with(set: &DataSet, steps: &mut Steps<'_>) -> Result<Self> {
+        let labels = labels(set.kind, set.examples(Split::Train), steps)?;
         let (mut tables, mut values) = (Vec::new(), Values::default());
         if set.kind == Kind::Sql {
             let mut database = Sandbox::open(&database(set)?)?;
@@ -156,21 +165,28 @@ impl Task {
     }
 }
 
-/// The labels of training examples, the types of their entities, or the names that their queries give by AS.
-fn labels(kind: Kind, train: &[Example]) -> Labels {
-    match kind {
-        Kind::Entities => {
-            let types: BTreeSet<String> = train.iter().flat_map(Example::spans).map(|s| s.kind.clone()).collect();
-            Labels::new(types.into_iter().collect())
+/// The labels of training examples, the types of their entities, or the names that their queries give by AS. Each example counts one
+/// of `steps`.
+fn labels(kind: Kind, train: &[Example], steps: &mut Steps<'_>) -> Result<Labels> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for piece in train.chunks(PIECE) {
+        let mut add = |name: &str| {
+            if !names.contains(name) {
+                names.insert(name.into());
+            }
+        };
+        match kind {
+            Kind::Entities => piece.iter().flat_map(Example::spans).for_each(|span| add(&span.kind)),
+            Kind::Intent => piece.iter().for_each(|example| add(example.label())),
+            Kind::Sql => {
+                let of = |e: &Example| if let Target::Sql(query) = &e.target { score::sql::aliases(query) } else { Vec::new() };
+                names.extend(piece.par_iter().flat_map_iter(of).collect::<Vec<String>>());
+            }
+            Kind::Hashtags | Kind::Custom => {}
         }
-        Kind::Intent => Labels::of(train),
-        Kind::Sql => {
-            let queries = train.iter().filter_map(|e| if let Target::Sql(q) = &e.target { Some(q) } else { None });
-            let names: BTreeSet<String> = queries.flat_map(|q| score::sql::aliases(q)).collect();
-            Labels::new(names.into_iter().collect())
-        }
-        Kind::Hashtags | Kind::Custom => Labels::new(Vec::new()),
+        steps.after(piece.len() as u64)?;
     }
+    Ok(Labels::new(names.into_iter().collect()))
 }
 
 /// Names that are listed in a message.
@@ -186,7 +202,7 @@ pub fn enough(set: &DataSet, rows: usize, seed: u64) -> Result<()> {
     }
     let train = set.examples(Split::Train);
     let kept: Vec<Example> = data::divide::sample(train, rows, seed).into_iter().map(|i| train[i].clone()).collect();
-    let (all, kept) = (labels(set.kind, train), labels(set.kind, &kept));
+    let (all, kept) = (labels(set.kind, train, &mut Steps::default())?, labels(set.kind, &kept, &mut Steps::default())?);
     let without: Vec<&str> = all.names().iter().filter(|name| kept.index(name).is_none()).map(String::as_str).collect();
     if without.is_empty() {
         return Ok(());
@@ -231,25 +247,25 @@ const OWN: f64 = 0.25;
 ///
 /// # Errors
 /// As [`made`].
-pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64) -> Result<Cow<'s, [Example]>> {
-    Ok(beside(set.examples(Split::Train), &made(set, recipe, seed)?))
+pub fn training<'s>(set: &'s DataSet, recipe: &Recipe, seed: u64, steps: &mut Steps<'_>) -> Result<Cow<'s, [Example]>> {
+    Ok(beside(set.examples(Split::Train), &made(set, recipe, seed, steps)?))
 }
 
 /// The rows that grow from the training rows of a data set, see [`tasks::grow`], and those composed from its database, see
-/// [`tasks::compose`].
+/// [`tasks::compose`]. Each row that something is made of, and each that is composed, counts one of `steps`.
 ///
 /// # Errors
-/// If queries have no database.
-pub fn made(set: &DataSet, recipe: &Recipe, seed: u64) -> Result<Vec<Example>> {
+/// If queries have no database, or it was ended.
+pub fn made(set: &DataSet, recipe: &Recipe, seed: u64, steps: &mut Steps<'_>) -> Result<Vec<Example>> {
     let own = set.examples(Split::Train);
     Ok(match set.kind {
         Kind::Sql if recipe.grow + recipe.compose > 0 => {
             let mut database = Sandbox::open(&database(set)?)?;
-            let grown = grow::queries(own, &mut database, recipe.grow, seed);
-            [grown, compose::queries(own, &mut database, set.card.language == "it", recipe.compose, seed)].concat()
+            let grown = grow::queries(own, &mut database, recipe.grow, seed, steps)?;
+            [grown, compose::queries(own, &mut database, set.card.language == "it", recipe.compose, seed, steps)?].concat()
         }
-        Kind::Entities => grow::entities(own, recipe.grow, seed),
-        Kind::Hashtags => grow::hashtags(own, recipe.grow, seed),
+        Kind::Entities => grow::entities(own, recipe.grow, seed, steps)?,
+        Kind::Hashtags => grow::hashtags(own, recipe.grow, seed, steps)?,
         Kind::Sql | Kind::Intent | Kind::Custom => Vec::new(),
     })
 }

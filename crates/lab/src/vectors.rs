@@ -13,13 +13,14 @@ use crate::models;
 use crate::remote;
 use crate::run;
 use crate::search::prune;
+use crate::watch::Watch;
 use data::check::{self, Finding};
 use data::encode::Encoder;
 use data::map::{Point, Suspect, Vectors};
 use data::set::{DataSet, Split};
 use data::{Batch, Encoded, Example, Kind, Target, batch};
 use gemma::head::{Pool, pool};
-use gemma::{Config, Gemma, Tokenizer, Weights};
+use gemma::{Config, Gemma, Precision, Tokenizer, Weights};
 use report::figure::{Figure, Placed, Variant, example_map};
 use report::record::write_atomically;
 use report::text::Lang;
@@ -29,7 +30,6 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use train::failure;
 use ts_rs::TS;
@@ -56,6 +56,15 @@ pub struct Embedded {
     pub of: usize,
 }
 
+/// What is being done for a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// A model reads rows.
+    Reading,
+    /// Points find their places.
+    Placing,
+}
+
 /// Who reads.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
@@ -78,6 +87,22 @@ pub fn embed(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Option<Embedded>> {
+    unless_stopped(stop, embed_until(home, reader, set, with, stop, progress))
+}
+
+/// What came of work, whatever it was that a stop ended.
+fn unless_stopped<T>(stop: &AtomicBool, outcome: Result<Option<T>>) -> Result<Option<T>> {
+    if outcome.is_err() && stop.load(Ordering::Relaxed) { Ok(None) } else { outcome }
+}
+
+fn embed_until(
+    home: &Home,
+    reader: Reader<'_>,
+    set: &DataSet,
+    with: Option<(Split, usize)>,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Option<Embedded>> {
     if let Some((split, i)) = with.filter(|(split, i)| set.examples(*split).get(*i).is_none()) {
         return Err(no_row(set, split, i));
     }
@@ -86,16 +111,17 @@ pub fn embed(
     rows.extend(with.filter(|row| !rows.contains(row)));
     let texts: Vec<&str> = rows.iter().map(|&(split, i)| set.examples(split)[i].text.as_str()).collect();
 
-    let weights = Arc::new(Weights::open(&models::find(home, reader.model)?)?);
+    let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
+    let weights = models::weights(home, reader.model, &mut watch)?;
     let width = weights.config().hidden;
-    let kept = Kept::new(home, &weights, &texts)?;
+    let kept = Kept::new(home, &weights, &texts, &mut watch)?;
     let flat = match kept.read(texts.len() * width) {
         Some(flat) => flat,
         None => {
-            let (info, device) = devices::open(home, reader.device)?;
-            let tokenizer = Tokenizer::open(&weights)?;
+            let (info, device) = devices::open_until(home, reader.device, stop)?;
+            let tokenizer = models::tokenizer(&weights, &mut watch)?;
             let read = || {
-                let model = Gemma::load(weights, &device)?;
+                let model = Gemma::load_with(weights, &device, Precision::F32, &mut |_| !stop.load(Ordering::Relaxed))?;
                 states(&model, &tokenizer, &texts, stop, progress)
             };
             let read = remote::minding(&device, None, || failure::caught(&device, read)).map_err(|e| run::unready(e, &info))?;
@@ -153,10 +179,22 @@ pub(crate) fn places(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop:
     let some: Vec<&str> = rows.iter().map(|&row| texts[row]).collect();
     let Some(flat) = states(model, tokenizer, &some, stop, &mut |_, _| {})? else { return Ok(None) };
     let mut places = vec![None; texts.len()];
-    for (row, place) in rows.into_iter().zip(comparable(flat, model.config().hidden)?.layout()) {
+    let Some(found) = layout(&comparable(flat, model.config().hidden)?, stop, &mut |_, _| {})? else { return Ok(None) };
+    for (row, place) in rows.into_iter().zip(found) {
         places[row] = Some(place).filter(|p| p.iter().all(|v| v.is_finite()));
     }
     Ok(Some(places))
+}
+
+/// Places of vectors on a plane; `None` if it was stopped. `progress` is called with how many steps of it are done, and of how many.
+fn layout(vectors: &Vectors, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<Vec<[f32; 2]>>> {
+    let places = vectors.layout(&mut |done, of| {
+        if let Some(of) = of {
+            progress(done as usize, of as usize);
+        }
+        !stop.load(Ordering::Relaxed)
+    });
+    unless_stopped(stop, places.map(Some).map_err(Error::from))
 }
 
 /// The mean state of each text, one after another; `None` if it was stopped.
@@ -220,9 +258,9 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(home: &Home, weights: &Weights, texts: &[&str]) -> Result<Self> {
+    fn new(home: &Home, weights: &Weights, texts: &[&str], watch: Watch<'_>) -> Result<Self> {
         let library = Library::open(home)?;
-        let files = weights.files().iter().map(|file| library.sha256(file)).collect::<Result<Vec<_>>>()?;
+        let files = weights.files().iter().map(|file| library.sha256_with(file, watch)).collect::<Result<Vec<_>>>()?;
         let folder = home.path().join("vectors");
         Ok(Self { path: folder.join(format!("{:016x}.{ENDING}", key(RULES, &files, weights.config(), texts))), folder })
     }
@@ -326,13 +364,18 @@ pub(crate) fn no_row(set: &DataSet, split: Split, index: usize) -> Error {
     ))
 }
 
-/// The rows as points on a plane, those that are alike to the model near each other.
-pub fn map(set: &DataSet, embedded: &Embedded) -> Vec<Point> {
+/// The rows as points on a plane, those that are alike to the model near each other; `None` if it was stopped. `progress` is called
+/// with how many of the steps are done in which the points find their places, and of how many.
+///
+/// # Errors
+/// Never in practice: only a stop ends it.
+pub fn map(set: &DataSet, embedded: &Embedded, stop: &AtomicBool, progress: &mut dyn FnMut(usize, usize)) -> Result<Option<Vec<Point>>> {
     let point = |([x, y], &(split, index)): ([f32; 2], &(Split, usize))| {
         let e = set.examples(split).get(index)?;
         Some(Point { x, y, label: short(&e.target), split, index, row: e.origin.to_string(), text: e.text.clone() })
     };
-    embedded.vectors.layout().into_iter().zip(&embedded.rows).filter_map(point).collect()
+    let places = layout(&embedded.vectors, stop, progress)?;
+    Ok(places.map(|places| places.into_iter().zip(&embedded.rows).filter_map(point).collect()))
 }
 
 /// A map as a face shows it.
@@ -350,13 +393,12 @@ pub struct DataMap {
 /// every point has its row.
 const DRAWN: usize = 4000;
 
-/// The rows as a drawing. `numbers` are those that the rows of each part have in their table.
-pub fn draw(set: &DataSet, embedded: &Embedded, numbers: &BTreeMap<Split, Vec<usize>>, language: Lang) -> DataMap {
-    let points = map(set, embedded);
+/// Points as a drawing of a set of so many rows. `numbers` are those that the rows of each part have in their table.
+pub fn draw(points: &[Point], of: usize, numbers: &BTreeMap<Split, Vec<usize>>, language: Lang) -> DataMap {
     let number = |p: &Point| numbers.get(&p.split)?.get(p.index).copied();
     let known: Vec<(usize, &Point)> = points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()).filter_map(|p| Some((number(p)?, p))).collect();
     let shown = || known.iter().step_by(known.len().div_ceil(DRAWN).max(1));
-    DataMap { figure: picture(shown().map(|(_, point)| *point), language), rows: shown().map(|(row, _)| *row).collect(), of: embedded.of }
+    DataMap { figure: picture(shown().map(|(_, point)| *point), language), rows: shown().map(|(row, _)| *row).collect(), of }
 }
 
 /// An answer by which points are coloured: a label, the types of entities, the first hashtag; nothing for

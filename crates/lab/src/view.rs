@@ -9,6 +9,7 @@ use crate::library::Library;
 use crate::models;
 use crate::recipe::{Method, Recipe};
 use crate::run::{PAUSED, RunLock};
+use crate::watch::{Watch, ask, cancelled, watched};
 use data::Kind;
 use data::set::{self, Split};
 use report::figure::{MistakeFilter, ProbabilityRange};
@@ -239,11 +240,11 @@ pub struct PredictionPage {
     pub rows: Vec<PredictionRow>,
 }
 
-/// A page of a run's predictions, with the reasons of wrong ones in a language.
+/// A page of a run's predictions, with the reasons of wrong ones in a language. `watch` is told how many of them are read.
 ///
 /// # Errors
-/// If the file is damaged.
-pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limit: usize, language: Lang) -> Result<PredictionPage> {
+/// If the file is damaged, or it was ended.
+pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limit: usize, language: Lang, watch: Watch<'_>) -> Result<PredictionPage> {
     let search = filter.search.as_deref().unwrap_or_default().to_lowercase();
     let wanted = |index: usize, p: &Prediction| {
         filter.index.is_none_or(|wanted| wanted == index)
@@ -254,7 +255,7 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
             && filter.mistake.as_ref().is_none_or(|mistake| has(mistake, p))
             && (search.is_empty() || p.input.to_lowercase().contains(&search))
     };
-    let all = record::predictions(folder)?.into_iter().enumerate();
+    let all = watched(watch, |watch| Ok(record::predictions_with(folder, watch)?))?.into_iter().enumerate();
     let mut rows: Vec<PredictionRow> = all.filter(|(index, p)| wanted(*index, p)).map(|(index, prediction)| PredictionRow { index, prediction }).collect();
     if filter.sort == Some(PredictionOrder::Probability) {
         rows.sort_by(|a, b| a.prediction.probability.total_cmp(&b.prediction.probability));
@@ -273,15 +274,20 @@ pub fn predictions(folder: &Path, filter: &PredictionFilter, offset: usize, limi
 /// A figure of a run by its name in the report; those of its steps also of a run that has not ended.
 ///
 /// # Errors
-/// If the folder is incomplete, or the run has no such figure.
-pub fn figure(folder: &Path, name: &str, lang: Lang) -> Result<figure::Figure> {
+/// If the folder is incomplete, the run has no such figure, or it was ended.
+pub fn figure(folder: &Path, name: &str, lang: Lang, watch: Watch<'_>) -> Result<figure::Figure> {
+    watched(watch, |watch| drawn(folder, name, lang, watch))
+}
+
+fn drawn(folder: &Path, name: &str, lang: Lang, watch: Watch<'_>) -> Result<figure::Figure> {
     if name == "loss" {
-        return Ok(figure::loss_curve(&record::events(folder)?, lang));
+        return Ok(figure::loss_curve(&record::events_with(folder, watch)?, lang));
     }
     if let Some(quantity) = figure::Quantity::ALL.into_iter().find(|q| q.name() == name) {
-        return Ok(figure::quantity(&record::events(folder)?, quantity, lang));
+        return Ok(figure::quantity(&record::events_with(folder, watch)?, quantity, lang));
     }
-    let found = report::content::figures(&Run::open(folder)?, lang).into_iter().find(|(n, _)| n == name);
+    let run = Run::open_with(folder, watch)?;
+    let found = report::content::figures_with(&run, lang, &mut || ask(watch))?.into_iter().find(|(n, _)| n == name);
     found.map(|(_, figure)| figure).ok_or_else(|| Error::request(say!("{} has no figure `{name}`", "{} non ha una figura `{name}`", folder.display())))
 }
 
@@ -305,12 +311,16 @@ pub struct PageView {
     pub sections: Vec<SectionView>,
 }
 
-/// The report of a run as one HTML page without some of its sections.
+/// The report of a run as one HTML page without some of its sections. `watch` is told how much of it is set.
 ///
 /// # Errors
-/// If the folder is incomplete.
-pub fn report_page(folder: &Path, lang: Lang, without: &[String]) -> Result<PageView> {
-    let document = report::content::run(&Run::open(folder)?, lang);
+/// If the folder is incomplete, or it was ended.
+pub fn report_page(folder: &Path, lang: Lang, without: &[String], watch: Watch<'_>) -> Result<PageView> {
+    let document = watched(watch, |watch| {
+        // how long its files are says nothing of the page
+        let run = Run::open_with(folder, &mut |_, _| watch(0, None))?;
+        report::content::run_with(&run, lang, &mut |done, of| if watch(done, Some(of)) { Ok(()) } else { Err(cancelled()) })
+    })?;
     let sections = document.sections.iter().map(|s| SectionView { id: s.id, heading: s.heading.clone() }).collect();
     Ok(PageView { html: html::render(&document.without(without)), sections })
 }
@@ -371,9 +381,9 @@ pub fn models(home: &Home) -> Result<Vec<ModelView>> {
 /// Takes a model into the library under the name of its file or folder.
 ///
 /// # Errors
-/// If it is no model that this version reads.
-pub fn import_model(home: &Home, path: &Path) -> Result<ModelView> {
-    let name = models::import(home, None, path)?.name;
+/// If it is no model that this version reads, or it was ended; the library does not know of it then.
+pub fn import_model(home: &Home, path: &Path, watch: Watch<'_>) -> Result<ModelView> {
+    let name = models::import_with(home, None, path, watch)?.name;
     models(home)?
         .into_iter()
         .find(|m| m.name == name)
@@ -725,14 +735,18 @@ mod tests {
         assert_eq!((bytes_in(dir.path()), bytes_in(&inner), bytes_in(&dir.path().join("none"))), (43, 40, 0));
     }
 
+    /// The first answers that a filter leaves.
+    fn some(folder: &Path, filter: &PredictionFilter) -> PredictionPage {
+        predictions(folder, filter, 0, 1000, Lang::English, &mut |_, _| true).expect("a page")
+    }
+
     /// The lines of the answers behind each point of a figure that opens some, with what is said of it.
     fn behind(figure: &figure::Figure, folder: &Path) -> Vec<(String, Vec<usize>)> {
         let points = figure.data["pointer"]["points"].as_array().expect("points");
         let open = |point: &serde_json::Value| {
             // as text, which is how a window sends it back
             let filter: PredictionFilter = serde_json::from_str(&point.get("opens")?.to_string()).expect("a filter");
-            let page = predictions(folder, &filter, 0, 1000, Lang::English).expect("a page");
-            Some((point["text"].as_str()?.to_string(), page.rows.iter().map(|row| row.index).collect::<Vec<_>>()))
+            Some((point["text"].as_str()?.to_string(), some(folder, &filter).rows.iter().map(|row| row.index).collect::<Vec<_>>()))
         };
         points.iter().filter_map(open).collect()
     }
@@ -764,8 +778,21 @@ mod tests {
         // an answer of another run, that was never calibrated, lies in no calibrated range
         let dir = answered(&[prediction("a", None, 0.5, None)]);
         let filter = |calibrated| PredictionFilter { probability: Some(ProbabilityRange { from: 0.0, to: None, calibrated }), ..PredictionFilter::default() };
-        let total = |calibrated| predictions(dir.path(), &filter(calibrated), 0, 9, Lang::English).expect("a page").total;
+        let total = |calibrated| some(dir.path(), &filter(calibrated)).total;
         assert_eq!((total(None), total(Some(true))), (1, 0));
+    }
+
+    #[test]
+    fn answers_that_nobody_waits_for_are_not_read_to_their_end() {
+        let dir = answered(&vec![prediction("a", Some("b"), 0.5, None); 2500]);
+        let mut told = Vec::new();
+        let mut watch = |done: u64, of: Option<u64>| {
+            told.push((done, of));
+            told.len() < 2
+        };
+        let ended = predictions(dir.path(), &PredictionFilter::default(), 0, 9, Lang::English, &mut watch);
+        assert!(ended.is_err_and(|e| e.to_string() == cancelled().to_string()));
+        assert_eq!(told, [(1000, Some(2500)), (2000, Some(2500))]);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::document::Document;
 use crate::figure::Variant;
 use crate::record::{self, Error};
 use crate::{html, markdown, pdf, tables};
+use data::watch::{Watch, aside};
 use say::say;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -65,7 +65,7 @@ impl FromStr for Format {
 ///
 /// # Errors
 /// If the disk refuses, or it was ended.
-pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<Vec<PathBuf>, Error> {
+pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: Watch<'_>) -> Result<Vec<PathBuf>, Error> {
     let files = |format: &Format| match format {
         Format::Html | Format::Pdf | Format::Markdown | Format::Json => 1,
         Format::Csv => document.tables().count(),
@@ -75,30 +75,32 @@ pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut
     };
     // of each figure there is a file for each look, and one of its values
     let total = ((LOOKS.len() + 1) * document.figures.len() + formats.iter().map(files).sum::<usize>()) as u64;
-    let mut done = 0;
-    let mut save = |path: &Path, bytes: &[u8]| {
-        record::write_atomically(path, bytes)?;
-        done += 1;
-        if watch(done, Some(total)) { Ok(()) } else { Err(Error::Io { path: path.into(), source: ErrorKind::Interrupted.into() }) }
-    };
+    let mut saving = Saving { done: 0, total, watch };
     let figures = made(folder.join("figures"))?;
     for (name, figure) in &document.figures {
         let file = |ending: &str| figures.join(format!("{name}.{ending}"));
         for (ending, look) in LOOKS {
-            save(&file(ending), figure.svg_for(look).as_bytes())?;
+            saving.save(&file(ending), figure.svg_for(look).as_bytes())?;
         }
-        save(&file("json"), figure.data.to_string().as_bytes())?;
+        saving.save(&file("json"), figure.data.to_string().as_bytes())?;
     }
     let mut written = Vec::new();
     for format in formats {
+        let pages = match format {
+            Format::Pdf => {
+                let own = document.clone();
+                saving.aside(&folder.join(PDF), move || pdf::render(&own))??
+            }
+            _ => Vec::new(),
+        };
         let mut put = |name: &str, bytes: &[u8]| {
             let path = folder.join(name);
             written.push(path.clone());
-            save(&path, bytes)
+            saving.save(&path, bytes)
         };
         match format {
             Format::Html => put("report.html", html::render(document).as_bytes())?,
-            Format::Pdf => put("report.pdf", &pdf::render(document)?)?,
+            Format::Pdf => put(PDF, &pages)?,
             Format::Markdown => put("report.md", markdown::render(document).as_bytes())?,
             Format::Json => put("report.json", format!("{:#}\n", tables::json(document)).as_bytes())?,
             Format::Csv => {
@@ -116,6 +118,29 @@ pub fn write(document: &Document, formats: &[Format], folder: &Path, watch: &mut
         }
     }
     Ok(written)
+}
+
+const PDF: &str = "report.pdf";
+
+/// Files that are written one after another, and who is told how many there are.
+struct Saving<'a> {
+    done: u64,
+    total: u64,
+    watch: Watch<'a>,
+}
+
+impl Saving<'_> {
+    fn save(&mut self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        record::write_atomically(path, bytes)?;
+        self.done += 1;
+        if (self.watch)(self.done, Some(self.total)) { Ok(()) } else { Err(Error::ended(path)) }
+    }
+
+    /// Lets something be made for a file that takes long and cannot be ended within.
+    fn aside<T: Send + 'static>(&mut self, path: &Path, make: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let (done, total) = (self.done, self.total);
+        aside(&mut |_, _| (self.watch)(done, Some(total)), make).map_err(|_| Error::ended(path))
+    }
 }
 
 fn made(folder: PathBuf) -> Result<PathBuf, Error> {

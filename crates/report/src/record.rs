@@ -3,9 +3,11 @@
 
 use data::example::Span;
 use data::set::{Reference, Split};
+use data::watch::Watch;
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 pub use tasks::score::calibration::Calibration;
 use tasks::score::paired::Difference;
@@ -32,6 +34,13 @@ pub enum Error {
         /// What is wrong and what to do.
         what: String,
     },
+}
+
+impl Error {
+    /// That whoever waited for something at a path has ended it.
+    pub(crate) fn ended(path: &Path) -> Self {
+        Self::Io { path: path.into(), source: ErrorKind::Interrupted.into() }
+    }
 }
 
 fn refused(path: &Path, source: &std::io::Error) -> String {
@@ -373,10 +382,19 @@ impl Run {
     /// If a file is missing or damaged; the message names file and line. A last line of
     /// `events.jsonl` that was cut off by a crash is left out.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_with(path, &mut |_, _| true)
+    }
+
+    /// As [`Run::open`]; `watch` is told of the lines of the file at hand.
+    ///
+    /// # Errors
+    /// As [`Run::open`], or if it was ended.
+    pub fn open_with(path: &Path, watch: Watch<'_>) -> Result<Self, Error> {
         let (run, result) = (RunFile::read(path)?, RunResult::read(path)?);
         let calibration = calibration(path)?;
         let with_data = path.join(DATA).join(data::set::CARD).is_file();
-        Ok(Self { path: path.into(), run, result, events: events(path)?, predictions: predictions(path)?, calibration, with_data })
+        let (events, predictions) = (events_with(path, watch)?, predictions_with(path, watch)?);
+        Ok(Self { path: path.into(), run, result, events, predictions, calibration, with_data })
     }
 
     /// Did its answers come from another system, of whose making nothing is known?
@@ -478,7 +496,15 @@ impl RunResult {
 /// # Errors
 /// If it is missing or damaged; the message names the line.
 pub fn events(folder: &Path) -> Result<Vec<Event>, Error> {
-    lines(&folder.join("events.jsonl"), true)
+    events_with(folder, &mut |_, _| true)
+}
+
+/// As [`events`]; `watch` is told of the lines.
+///
+/// # Errors
+/// As [`events`], or if it was ended.
+pub fn events_with(folder: &Path, watch: Watch<'_>) -> Result<Vec<Event>, Error> {
+    lines(&folder.join("events.jsonl"), true, watch)
 }
 
 /// Reads `predictions.jsonl` of a run folder; none where nothing was evaluated.
@@ -486,8 +512,16 @@ pub fn events(folder: &Path) -> Result<Vec<Event>, Error> {
 /// # Errors
 /// If it is damaged; the message names the line.
 pub fn predictions(folder: &Path) -> Result<Vec<Prediction>, Error> {
+    predictions_with(folder, &mut |_, _| true)
+}
+
+/// As [`predictions`]; `watch` is told of the lines.
+///
+/// # Errors
+/// As [`predictions`], or if it was ended.
+pub fn predictions_with(folder: &Path, watch: Watch<'_>) -> Result<Vec<Prediction>, Error> {
     let path = folder.join("predictions.jsonl");
-    if path.exists() { lines(&path, false) } else { Ok(Vec::new()) }
+    if path.exists() { lines(&path, false, watch) } else { Ok(Vec::new()) }
 }
 
 /// Folder of a run folder with the adapters that were trained, and the head.
@@ -529,11 +563,17 @@ fn read(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })
 }
 
-fn lines<T: serde::de::DeserializeOwned>(path: &Path, torn_end: bool) -> Result<Vec<T>, Error> {
+/// Lines that are read between two questions whether to go on: some milliseconds' work.
+const PIECE: usize = 1000;
+
+fn lines<T: serde::de::DeserializeOwned>(path: &Path, torn_end: bool, watch: Watch<'_>) -> Result<Vec<T>, Error> {
     let text = read(path)?;
     let mut out = Vec::new();
     let count = text.lines().count();
     for (i, line) in text.lines().enumerate() {
+        if i > 0 && i % PIECE == 0 && !watch(i as u64, Some(count as u64)) {
+            return Err(Error::ended(path));
+        }
         match serde_json::from_str(line) {
             Ok(value) => out.push(value),
             Err(_) if torn_end && i + 1 == count => break,
@@ -549,4 +589,31 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path, torn_end: bool) -> Result<
 /// If the disk refuses.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     gemma::file::write_atomically(path, bytes).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_answers_are_read_no_further_than_somebody_waits() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let line = "{\"input\":\"a\",\"expected\":\"x\",\"output\":\"x\",\"answer\":\"x\",\"score\":1.0,\"probability\":1.0}\n";
+        std::fs::write(dir.path().join("predictions.jsonl"), line.repeat(2 * PIECE + 5)).expect("written");
+        let mut told = Vec::new();
+        let mut watch = |done: u64, of: Option<u64>| {
+            told.push((done, of));
+            true
+        };
+        assert_eq!(predictions_with(dir.path(), &mut watch).expect("read").len(), 2 * PIECE + 5);
+        assert_eq!(told, [PIECE, 2 * PIECE].map(|done| (done as u64, Some(2 * PIECE as u64 + 5))));
+        let mut asked = 0;
+        let mut watch = |_: u64, _: Option<u64>| {
+            asked += 1;
+            asked < 2
+        };
+        let ended = predictions_with(dir.path(), &mut watch);
+        assert!(matches!(ended, Err(Error::Io { source, .. }) if source.kind() == ErrorKind::Interrupted));
+        assert_eq!(asked, 2);
+    }
 }

@@ -13,6 +13,7 @@ use crate::facts::{Facts, What};
 use crate::sandbox::{Sandbox, quoted as name_quoted};
 use crate::score::sql::literals;
 use data::example::Span;
+use data::watch::Steps;
 use data::{Example, Target};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -30,15 +31,19 @@ const EXCHANGED: f64 = 0.5;
 const SWAPPED: f64 = 0.7;
 
 /// Up to `copies` further rows for each of the `examples`, which are about the tables of `database`. Rows whose query
-/// shares neither a value nor a name with its question give none.
-pub fn queries(examples: &[Example], database: &mut Sandbox, copies: usize, seed: u64) -> Vec<Example> {
+/// shares neither a value nor a name with its question give none. Each example counts one of `steps`.
+///
+/// # Errors
+/// If it was ended.
+pub fn queries(examples: &[Example], database: &mut Sandbox, copies: usize, seed: u64, steps: &mut Steps<'_>) -> data::Result<Vec<Example>> {
     if copies == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut values: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let facts = Facts::of(examples, database);
     let mut out = Vec::new();
     for (row, example) in examples.iter().enumerate() {
+        steps.after(1)?;
         let Target::Sql(query) = &example.target else { continue };
         let mut rng = stream(seed, row);
         let mut seen = BTreeSet::from([query.clone()]);
@@ -64,7 +69,7 @@ pub fn queries(examples: &[Example], database: &mut Sandbox, copies: usize, seed
             }
         }
     }
-    out
+    Ok(out)
 }
 
 /// A question and its query with another column, or about another table, where both name it and nothing else changes its
@@ -106,8 +111,12 @@ fn kind(what: &What) -> std::mem::Discriminant<What> {
     std::mem::discriminant(what)
 }
 
-/// `copies` further rows for each of the `examples` that have entities, with other names of their types.
-pub fn entities(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> {
+/// `copies` further rows for each of the `examples` that have entities, with other names of their types. Each of these counts one of
+/// `steps`.
+///
+/// # Errors
+/// If it was ended.
+pub fn entities(examples: &[Example], copies: usize, seed: u64, steps: &mut Steps<'_>) -> data::Result<Vec<Example>> {
     let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for example in examples {
         for span in example.spans() {
@@ -117,6 +126,7 @@ pub fn entities(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> 
     let names: BTreeMap<&str, Vec<&str>> = names.into_iter().map(|(kind, all)| (kind, all.into_iter().collect())).collect();
     let mut out = Vec::new();
     for (row, example) in examples.iter().enumerate().filter(|(_, e)| apart(e.spans())) {
+        steps.after(1)?;
         let mut rng = stream(seed, row);
         let mut seen = BTreeSet::from([example.text.clone()]);
         for _ in 0..copies {
@@ -126,14 +136,18 @@ pub fn entities(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> 
             }
         }
     }
-    out
+    Ok(out)
 }
 
 /// `copies` further rows for each of the `examples` that have two hashtags or more: the same ones in another order, so that
-/// the model learns which tags belong to a post and not which follows which.
-pub fn hashtags(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> {
+/// the model learns which tags belong to a post and not which follows which. Each example counts one of `steps`.
+///
+/// # Errors
+/// If it was ended.
+pub fn hashtags(examples: &[Example], copies: usize, seed: u64, steps: &mut Steps<'_>) -> data::Result<Vec<Example>> {
     let mut out = Vec::new();
     for (row, example) in examples.iter().enumerate() {
+        steps.after(1)?;
         let Target::Tags(tags) = &example.target else { continue };
         let mut rng = stream(seed, row);
         let mut seen = BTreeSet::from([tags.clone()]);
@@ -145,7 +159,7 @@ pub fn hashtags(examples: &[Example], copies: usize, seed: u64) -> Vec<Example> 
             }
         }
     }
-    out
+    Ok(out)
 }
 
 /// A row's own random numbers, so that what it becomes does not depend on the rows before it.
@@ -289,7 +303,8 @@ mod tests {
             example(&format!("Chi abita a {own}?"), Target::Sql(query(&own))),
             example("Quanti sono i clienti?", Target::Sql("SELECT COUNT(*) FROM clienti".into())),
         ];
-        let grown = queries(&rows, &mut sandbox, 3, 1);
+        let grow = |sandbox: &mut Sandbox, copies: usize| queries(&rows, sandbox, copies, 1, &mut Steps::default()).expect("nobody ends it");
+        let grown = grow(&mut sandbox, 3);
         assert!(!grown.is_empty() && grown.len() <= 3, "{grown:?}");
         for new in &grown {
             let Target::Sql(sql) = &new.target else { panic!("a query") };
@@ -298,8 +313,15 @@ mod tests {
             assert_eq!(new.text, format!("Chi abita a {city}?"));
             assert_eq!(sandbox.finds_something(sql), Ok(true));
         }
-        assert_eq!(grown, queries(&rows, &mut sandbox, 3, 1));
-        assert!(queries(&rows, &mut sandbox, 0, 1).is_empty());
+        assert_eq!(grown, grow(&mut sandbox, 3));
+        assert!(grow(&mut sandbox, 0).is_empty());
+        let mut told = Vec::new();
+        let mut watch = |done: u64, total: Option<u64>| {
+            told.push((done, total));
+            false
+        };
+        assert!(queries(&rows, &mut sandbox, 3, 1, &mut Steps::new(2, &mut watch)).is_err_and(|e| matches!(e, data::Error::Ended)));
+        assert_eq!(told, [(1, Some(2))]);
     }
 
     #[test]
@@ -361,7 +383,8 @@ mod tests {
             example("Bruno parte.", Target::Entities(vec![span(0, 5, "people")])),
             example("Piove.", Target::Entities(vec![])),
         ];
-        let grown = entities(&rows, 6, 1);
+        let entities = |copies: usize, seed: u64| entities(&rows, copies, seed, &mut Steps::default()).expect("nobody ends it");
+        let grown = entities(6, 1);
         assert!(grown.len() >= 2, "{grown:?}");
         for new in &grown {
             for span in new.spans() {
@@ -371,18 +394,19 @@ mod tests {
             }
             assert!(new.text.ends_with('.') && !new.text.starts_with('P'));
         }
-        assert_eq!(grown, entities(&rows, 6, 1));
-        assert!((2..9).any(|seed| entities(&rows, 1, seed) != entities(&rows, 1, 1)));
+        assert_eq!(grown, entities(6, 1));
+        assert!((2..9).any(|seed| entities(1, seed) != entities(1, 1)));
     }
 
     #[test]
     fn hashtags_come_in_other_orders() {
         let rows = [example("Un post", Target::Tags(["#a", "#b", "#c"].map(String::from).to_vec())), example("Uno", Target::Tags(vec!["#solo".into()]))];
-        let grown = hashtags(&rows, 9, 1);
+        let shuffled = || hashtags(&rows, 9, 1, &mut Steps::default()).expect("nobody ends it");
+        let grown = shuffled();
         let orders: BTreeSet<Vec<String>> = grown.iter().map(|e| if let Target::Tags(t) = &e.target { t.clone() } else { vec![] }).collect();
         // one order is the row's own, and a list of one has no other
         assert!(orders.len() == grown.len() && (3..=5).contains(&grown.len()) && grown.iter().all(|e| e.text == "Un post"), "{grown:?}");
         assert!(orders.iter().all(|tags| tags.iter().collect::<BTreeSet<_>>().len() == 3));
-        assert_eq!(grown, hashtags(&rows, 9, 1));
+        assert_eq!(grown, shuffled());
     }
 }

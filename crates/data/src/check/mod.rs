@@ -128,7 +128,7 @@ pub fn findings_with(set: &DataSet, limit: Option<&Limit<'_>>, steps: &mut Steps
     out.extend(guesses.into_iter().map(|(path, encoding)| guessed(path, encoding)));
     out.extend(rows::check(&rows, steps)?);
     if let Some(limit) = limit {
-        out.extend(rows::too_long(&rows, limit));
+        out.extend(rows::too_long(&rows, limit, steps)?);
     }
     out.extend(language::check(&rows, &set.card.language, steps)?);
     out.extend(labels::check(set, &rows, steps)?);
@@ -142,9 +142,13 @@ pub fn findings_with(set: &DataSet, limit: Option<&Limit<'_>>, steps: &mut Steps
     Ok(out)
 }
 
-/// Which examples of a set are longer than a limit: the part of [`findings`] that needs a model's tokenizer.
-pub fn too_long(set: &DataSet, limit: &Limit<'_>) -> Option<Finding> {
-    rows::too_long(&all(set), limit)
+/// Which examples of a set are longer than a limit: the part of [`findings`] that needs a model's tokenizer. Each row counts one of
+/// `steps`.
+///
+/// # Errors
+/// If it was ended.
+pub fn too_long(set: &DataSet, limit: &Limit<'_>, steps: &mut Steps<'_>) -> Result<Option<Finding>> {
+    rows::too_long(&all(set), limit, steps)
 }
 
 /// Which queries of a part answers cannot be held against; `why` gives the reason, if there is one. Those that judge a model

@@ -4,7 +4,6 @@ use super::{EXAMPLE, Finding, Limit, ROW, Row, Severity, TEXT, count, found, ver
 use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::watch::Steps;
-use rayon::prelude::*;
 use say::say;
 
 /// A text this many times as long as the median, and three times as long as 95 % of the texts, is
@@ -158,11 +157,12 @@ fn extreme(rows: &[Row<'_>], lengths: &[usize]) -> Option<Finding> {
     )
 }
 
-pub(super) fn too_long(rows: &[Row<'_>], limit: &Limit<'_>) -> Option<Finding> {
-    let (long, lengths): (Vec<Row<'_>>, Vec<usize>) =
-        rows.par_iter().filter_map(|r| Some((*r, (limit.count)(r.example).filter(|n| *n > limit.tokens)?))).collect::<Vec<_>>().into_iter().unzip();
-    let (longest, allowed, context) = (lengths.iter().copied().max()?, limit.tokens, limit.context);
-    found(
+pub(super) fn too_long(rows: &[Row<'_>], limit: &Limit<'_>, steps: &mut Steps<'_>) -> Result<Option<Finding>> {
+    let beyond = steps.each(rows, |r| Some((*r, (limit.count)(r.example).filter(|n| *n > limit.tokens)?)))?;
+    let (long, lengths): (Vec<Row<'_>>, Vec<usize>) = beyond.into_iter().unzip();
+    let Some(longest) = lengths.into_iter().max() else { return Ok(None) };
+    let (allowed, context) = (limit.tokens, limit.context);
+    Ok(found(
         "too_long",
         Severity::Error,
         &long,
@@ -190,5 +190,5 @@ pub(super) fn too_long(rows: &[Row<'_>], limit: &Limit<'_>) -> Option<Finding> {
                 "Ogni risposta viene imparata per intero; oltre {context} token questo modello non legge."
             ),
         },
-    )
+    ))
 }

@@ -174,7 +174,8 @@ fn every_sentence_of_the_table_is_said() {
     found.extend(judged(suspicious.into_iter().collect()));
     let bytes = |e: &Example| Some(e.text.len());
     for context in [2, 8] {
-        found.extend(judged(too_long(&set, &Limit { tokens: 2, context, count: &bytes }).into_iter().collect()));
+        found
+            .extend(judged(too_long(&set, &Limit { tokens: 2, context, count: &bytes }, &mut Steps::default()).expect("nobody ends it").into_iter().collect()));
     }
     let listed = |text: &str, entity: &str| format!("{{\"text\":\"{text}\",\"entities\":[{entity}]}}\n");
     let bad = [
@@ -494,12 +495,21 @@ fn examples_beyond_the_limit_are_found() {
     let limit = |context| Limit { tokens: 2, context, count: &words };
     let found = super::findings(&set, Some(&limit(8))).expect("no database is needed");
     assert_eq!(rows(&found, "too_long"), ["train:1"]);
-    let long = too_long(&set, &limit(8)).expect("the same alone");
+    let too_long = |limit: &Limit<'_>| too_long(&set, limit, &mut Steps::default()).expect("nobody ends it");
+    let long = too_long(&limit(8)).expect("the same alone");
     assert!(found.contains(&long) && long.severity == Severity::Error);
     assert!(long.message.contains("the longest has 3") && long.message.contains("up to 8") && long.fix.contains("max_tokens=3"), "{long:?}");
-    let long = too_long(&set, &limit(2)).expect("found");
+    let long = too_long(&limit(2)).expect("found");
     assert!(!long.message.contains("raise") && !long.fix.contains("--set"), "nothing that does not help is proposed: {long:?}");
-    assert_eq!(too_long(&set, &Limit { tokens: 3, context: 8, count: &words }), None);
+    assert_eq!(too_long(&Limit { tokens: 3, context: 8, count: &words }), None);
+    let mut asked = 0;
+    let mut watch = |done: u64, total: Option<u64>| {
+        asked += 1;
+        assert_eq!((done, total), (2, Some(2)));
+        false
+    };
+    assert!(super::too_long(&set, &limit(8), &mut Steps::new(2, &mut watch)).is_err_and(|e| matches!(e, crate::Error::Ended)));
+    assert_eq!(asked, 1);
 }
 
 /// What each kind of set is said to count is done in the end, whatever rows it skips; and a check ends where it is told to.

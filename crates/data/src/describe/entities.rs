@@ -1,8 +1,10 @@
 //! Entities: their types and the strings that stand for them.
 
 use super::{Counted, LISTED, commonest};
+use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::set::Split;
+use crate::watch::{PIECE, Steps};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,27 +30,31 @@ pub struct Type {
     pub commonest: Vec<Counted>,
 }
 
-pub(super) fn of(all: &[(Split, &Example)]) -> Entities {
+/// The entities of a set; each row counts one of `steps`.
+pub(super) fn of(all: &[(Split, &Example)], steps: &mut Steps<'_>) -> Result<Entities> {
     type Found<'a> = (BTreeMap<Split, usize>, HashMap<&'a str, usize>);
     let mut types: BTreeMap<&str, Found<'_>> = BTreeMap::new();
     let mut without = 0;
-    for (split, e) in all {
-        let Target::Entities(spans) = &e.target else { continue };
-        without += usize::from(spans.is_empty());
-        for span in spans {
-            let (entities, strings) = types.entry(&span.kind).or_default();
-            *entities.entry(*split).or_default() += 1;
-            // a span outside its text is the check's business
-            if let Some(string) = span.of(&e.text) {
-                *strings.entry(string).or_default() += 1;
+    for piece in all.chunks(PIECE) {
+        for (split, e) in piece {
+            let Target::Entities(spans) = &e.target else { continue };
+            without += usize::from(spans.is_empty());
+            for span in spans {
+                let (entities, strings) = types.entry(&span.kind).or_default();
+                *entities.entry(*split).or_default() += 1;
+                // a span outside its text is the check's business
+                if let Some(string) = span.of(&e.text) {
+                    *strings.entry(string).or_default() += 1;
+                }
             }
         }
+        steps.after(piece.len() as u64)?;
     }
     let describe =
         |(name, (entities, strings)): (&str, Found<'_>)| Type { name: name.into(), entities, distinct: strings.len(), commonest: commonest(strings, LISTED) };
     let mut types: Vec<Type> = types.into_iter().map(describe).collect();
     types.sort_by_key(|t| std::cmp::Reverse(t.entities.values().sum::<usize>()));
-    Entities { without, types }
+    Ok(Entities { without, types })
 }
 
 #[cfg(test)]

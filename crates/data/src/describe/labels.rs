@@ -6,9 +6,11 @@
 //! common one (il, di) never does.
 
 use super::words::{self, Counts};
+use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::near::normalized;
 use crate::set::Split;
+use crate::watch::{PIECE, Steps};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -44,21 +46,25 @@ pub struct Telling {
     pub z: f64,
 }
 
-pub(super) fn of(all: &[(Split, &Example)]) -> Vec<Label> {
+/// The labels of a set; each row counts one of `steps`, and one more where its words are counted.
+pub(super) fn of(all: &[(Split, &Example)], steps: &mut Steps<'_>) -> Result<Vec<Label>> {
     let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut examples: BTreeMap<&str, BTreeMap<Split, usize>> = BTreeMap::new();
     let base = if all.iter().any(|(s, _)| *s == Split::Train) { Some(Split::Train) } else { None };
-    for (split, e) in all {
-        if let Target::Label(label) = &e.target {
-            *examples.entry(label).or_default().entry(*split).or_default() += 1;
-            let texts = texts.entry(label).or_default();
-            // what is told to a person must not come from the test
-            if base.is_none_or(|b| b == *split) {
-                texts.push(&e.text);
+    for piece in all.chunks(PIECE) {
+        for (split, e) in piece {
+            if let Target::Label(label) = &e.target {
+                *examples.entry(label).or_default().entry(*split).or_default() += 1;
+                let texts = texts.entry(label).or_default();
+                // what is told to a person must not come from the test
+                if base.is_none_or(|b| b == *split) {
+                    texts.push(&e.text);
+                }
             }
         }
+        steps.after(piece.len() as u64)?;
     }
-    let counts: Vec<Counts> = texts.values().map(|t| words::count(t)).collect();
+    let counts: Vec<Counts> = texts.values().map(|t| words::count(t, steps)).collect::<Result<_>>()?;
     let mut telling = telling(&counts, &texts.values().map(Vec::as_slice).collect::<Vec<_>>());
     let total: usize = texts.values().map(Vec::len).sum();
     let mut labels: Vec<Label> = examples
@@ -73,7 +79,7 @@ pub(super) fn of(all: &[(Split, &Example)]) -> Vec<Label> {
         })
         .collect();
     labels.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.name.cmp(&b.name)));
-    labels
+    Ok(labels)
 }
 
 /// For each label its most telling words.

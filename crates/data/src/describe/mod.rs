@@ -10,8 +10,10 @@ pub mod queries;
 pub mod tags;
 mod words;
 
+use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::set::{DataSet, Split};
+use crate::watch::Steps;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -124,25 +126,53 @@ impl Spread {
 /// Counts the tokens of an example, if it can.
 pub type Count<'a> = dyn Fn(&Example) -> Option<usize> + Sync + 'a;
 
+/// How often [`describe_with`] looks at each row whose tokens are not counted.
+const LOOKS: u64 = 5;
+
+/// What [`describe_with`] counts of a set whose tokens are not counted.
+pub fn work(set: &DataSet) -> u64 {
+    LOOKS * set.splits.values().map(|file| file.examples.len() as u64).sum::<u64>()
+}
+
 /// Describes a data set. `tokens` counts the tokens of an example, if it can be tokenized.
-pub fn describe(set: &DataSet, tokens: Option<&Count<'_>>) -> Description {
+///
+/// # Errors
+/// Never in practice: nobody ends it.
+pub fn describe(set: &DataSet, tokens: Option<&Count<'_>>) -> Result<Description> {
+    describe_with(set, tokens, &mut Steps::default())
+}
+
+/// As [`describe`]; of `steps` it takes what [`work`] says.
+///
+/// # Errors
+/// If it was ended.
+pub fn describe_with(set: &DataSet, tokens: Option<&Count<'_>>, steps: &mut Steps<'_>) -> Result<Description> {
     let all: Vec<(Split, &Example)> = set.splits.iter().flat_map(|(s, f)| f.examples.iter().map(move |e| (*s, e))).collect();
-    let count = |f: &(dyn Fn(&Example) -> usize + Sync)| Spread::of(all.par_iter().map(|(_, e)| f(e)).collect());
-    let step = all.len().div_ceil(TOKENIZED).max(1);
+    let mut count = |rows: &[(Split, &Example)], f: &Count<'_>| -> Result<Option<Spread>> { Ok(Spread::of(steps.each(rows, |(_, e)| f(e))?)) };
+    let characters = count(&all, &|e| Some(e.text.chars().count()))?;
+    let words = count(&all, &|e| Some(e.text.split_whitespace().count()))?;
+    let some: Vec<(Split, &Example)> = all.iter().copied().step_by(all.len().div_ceil(TOKENIZED).max(1)).collect();
+    let tokens = tokens.map(|tokens| count(&some, tokens)).transpose()?.flatten();
+    let vocabulary = words::vocabulary(&all, steps)?;
+    let labels = labels::of(&all, steps)?;
+    // a set has answers of one kind
     let of = |test: fn(&Target) -> bool| all.iter().any(|(_, e)| test(&e.target));
-    Description {
+    let entities = of(|t| matches!(t, Target::Entities(_))).then(|| entities::of(&all, steps)).transpose()?;
+    let queries = of(|t| matches!(t, Target::Sql(_))).then(|| queries::of(&all, steps)).transpose()?;
+    let tags = of(|t| matches!(t, Target::Tags(_))).then(|| tags::of(&all, steps)).transpose()?;
+    Ok(Description {
         name: set.card.name.clone(),
         task: set.kind.name(),
         examples: set.splits.iter().map(|(s, f)| (*s, f.examples.len())).collect(),
-        characters: count(&|e| e.text.chars().count()),
-        words: count(&|e| e.text.split_whitespace().count()),
-        tokens: tokens.and_then(|count| Spread::of(all.par_iter().step_by(step).filter_map(|(_, e)| count(e)).collect())),
-        vocabulary: words::vocabulary(&all),
-        labels: labels::of(&all),
-        entities: of(|t| matches!(t, Target::Entities(_))).then(|| entities::of(&all)),
-        queries: of(|t| matches!(t, Target::Sql(_))).then(|| queries::of(&all)),
-        tags: of(|t| matches!(t, Target::Tags(_))).then(|| tags::of(&all)),
-    }
+        characters,
+        words,
+        tokens,
+        vocabulary,
+        labels,
+        entities,
+        queries,
+        tags,
+    })
 }
 
 /// The commonest of counted names, equal ones in alphabetical order.
@@ -165,7 +195,44 @@ mod tests {
             std::fs::write(dir.path().join(name), text).expect("writable");
         }
         let set = DataSet::open(&Source { kind: Some(kind), folder: Some(dir.path().into()), ..Source::default() }).expect("well-formed");
-        describe(&set, Some(&|e: &Example| Some(e.text.len())))
+        describe(&set, Some(&|e: &Example| Some(e.text.len()))).expect("nobody ends it")
+    }
+
+    #[test]
+    fn every_kind_of_set_is_counted_to_its_end_and_no_further_than_somebody_waits() {
+        let text = |n: usize| format!("il testo numero {n}");
+        let row = |kind: Kind, n: usize| match kind {
+            Kind::Intent => serde_json::json!({"text": text(n), "label": ["a", "b"][n % 2]}),
+            Kind::Entities => serde_json::json!({"text": text(n), "entities": [{"start": 3, "end": 8, "type": "x"}]}),
+            Kind::Sql => serde_json::json!({"question": text(n), "sql": "SELECT n FROM t"}),
+            Kind::Hashtags => serde_json::json!({"text": text(n), "hashtags": ["#a"]}),
+            Kind::Custom => serde_json::json!({"prompt": text(n), "completion": "x"}),
+        };
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for kind in Kind::ALL {
+            let rows: String = (0..10).map(|n| row(kind, n).to_string() + "\n").collect();
+            std::fs::write(dir.path().join("train.jsonl"), rows).expect("writable");
+            let set = DataSet::open(&Source { kind: Some(kind), folder: Some(dir.path().into()), ..Source::default() }).expect("well-formed");
+            let mut told = Vec::new();
+            let mut watch = |done: u64, total: Option<u64>| {
+                told.push((done, total));
+                true
+            };
+            let described = describe_with(&set, None, &mut Steps::new(work(&set), &mut watch)).expect("nobody ends it");
+            assert_eq!(described, describe(&set, None).expect("nobody ends it"));
+            // of completions nothing is counted but their texts
+            let whole = if kind == Kind::Custom { 40 } else { 50 };
+            assert!(told.is_sorted() && told.last() == Some(&(whole, Some(50))), "{kind}: {told:?}");
+            for last in 1..=told.len() {
+                let mut asked = 0;
+                let mut watch = |_: u64, _: Option<u64>| {
+                    asked += 1;
+                    asked < last
+                };
+                let ended = describe_with(&set, None, &mut Steps::new(work(&set), &mut watch));
+                assert!(matches!(ended, Err(crate::Error::Ended)) && asked == last, "{kind}: {last}");
+            }
+        }
     }
 
     #[test]

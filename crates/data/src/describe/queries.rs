@@ -4,8 +4,10 @@
 //! comments are told apart all the same, and a query that does not parse still counts.
 
 use super::{Counted, LISTED, commonest};
+use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::set::Split;
+use crate::watch::{PIECE, Steps};
 use serde::Serialize;
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
@@ -46,20 +48,24 @@ pub const FEATURES: [&str; 19] = [
     "date",
 ];
 
-pub(super) fn of(all: &[(Split, &Example)]) -> Queries {
+/// The queries of a set; each row counts one of `steps`.
+pub(super) fn of(all: &[(Split, &Example)], steps: &mut Steps<'_>) -> Result<Queries> {
     let (mut features, mut tables, mut plain) = ([0; FEATURES.len()], BTreeMap::<String, usize>::new(), 0);
-    for (_, e) in all {
-        let Target::Sql(sql) = &e.target else { continue };
-        let Some(tokens) = tokens(sql) else { continue };
-        let used = used(&tokens);
-        plain += usize::from(!used.contains(&true));
-        features.iter_mut().zip(used).for_each(|(n, used)| *n += usize::from(used));
-        for table in named(&tokens) {
-            *tables.entry(table).or_default() += 1;
+    for piece in all.chunks(PIECE) {
+        for (_, e) in piece {
+            let Target::Sql(sql) = &e.target else { continue };
+            let Some(tokens) = tokens(sql) else { continue };
+            let used = used(&tokens);
+            plain += usize::from(!used.contains(&true));
+            features.iter_mut().zip(used).for_each(|(n, used)| *n += usize::from(used));
+            for table in named(&tokens) {
+                *tables.entry(table).or_default() += 1;
+            }
         }
+        steps.after(piece.len() as u64)?;
     }
     let features = FEATURES.iter().zip(features).filter(|(_, n)| *n > 0).map(|(name, count)| Counted { name: (*name).into(), count }).collect();
-    Queries { features, tables: commonest(tables, LISTED), plain }
+    Ok(Queries { features, tables: commonest(tables, LISTED), plain })
 }
 
 /// What a query is made of, without spaces and comments; `None` if it is torn, as by a string without an end.

@@ -1,8 +1,10 @@
 //! Hashtags: how many a text has, which are common, and how many of the test's are known to training.
 
 use super::{Counted, LISTED, Spread, commonest};
+use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::set::Split;
+use crate::watch::{PIECE, Steps};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,23 +23,27 @@ pub struct Tags {
     pub known: BTreeMap<Split, f64>,
 }
 
-pub(super) fn of(all: &[(Split, &Example)]) -> Tags {
+/// The hashtags of a set; each row counts one of `steps`.
+pub(super) fn of(all: &[(Split, &Example)], steps: &mut Steps<'_>) -> Result<Tags> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut parts: BTreeMap<Split, Vec<&str>> = BTreeMap::new();
     let mut each = Vec::new();
-    for (split, e) in all {
-        let Target::Tags(tags) = &e.target else { continue };
-        each.push(tags.len());
-        for tag in tags {
-            *counts.entry(tag).or_default() += 1;
-            parts.entry(*split).or_default().push(tag);
+    for piece in all.chunks(PIECE) {
+        for (split, e) in piece {
+            let Target::Tags(tags) = &e.target else { continue };
+            each.push(tags.len());
+            for tag in tags {
+                *counts.entry(tag).or_default() += 1;
+                parts.entry(*split).or_default().push(tag);
+            }
         }
+        steps.after(piece.len() as u64)?;
     }
     let train: HashSet<&str> = parts.get(&Split::Train).into_iter().flatten().copied().collect();
     let share = |tags: &Vec<&str>| tags.iter().filter(|t| train.contains(*t)).count() as f64 / tags.len().max(1) as f64;
     let known = parts.iter().filter(|(split, _)| **split != Split::Train && !train.is_empty()).map(|(split, tags)| (*split, share(tags))).collect();
     let (distinct, once) = (counts.len(), counts.values().filter(|n| **n == 1).count());
-    Tags { each: Spread::of(each), distinct, once, commonest: commonest(counts, LISTED), known }
+    Ok(Tags { each: Spread::of(each), distinct, once, commonest: commonest(counts, LISTED), known })
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Words counted as hashes, so that a million texts take megabytes.
 
+use crate::error::Result;
 use crate::example::Example;
 use crate::near::normalized;
 use crate::set::Split;
+use crate::watch::Steps;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -39,13 +41,24 @@ pub(super) fn hash(word: &str) -> u64 {
     hasher.finish()
 }
 
-/// Counts the words of texts.
-pub(super) fn count(texts: &[&str]) -> Counts {
-    texts.par_chunks(texts.len().div_ceil(rayon::current_num_threads()).max(1)).map(count_one_by_one).reduce(Counts::new, |a, b| {
-        let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
-        small.into_iter().for_each(|(word, n)| *large.entry(word).or_default() += n);
-        large
-    })
+/// Texts whose words are counted between two questions whether to go on: of fewer, to add up what was counted would take longest.
+const PIECE: usize = 1 << 16;
+
+/// Counts the words of texts; each text counts one of `steps`.
+pub(super) fn count(texts: &[&str], steps: &mut Steps<'_>) -> Result<Counts> {
+    let mut counts = Counts::new();
+    for piece in texts.chunks(PIECE) {
+        let parts = piece.par_chunks(piece.len().div_ceil(rayon::current_num_threads()).max(1));
+        counts = together(counts, parts.map(count_one_by_one).reduce(Counts::new, together));
+        steps.after(piece.len() as u64)?;
+    }
+    Ok(counts)
+}
+
+fn together(a: Counts, b: Counts) -> Counts {
+    let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    small.into_iter().for_each(|(word, n)| *large.entry(word).or_default() += n);
+    large
 }
 
 fn count_one_by_one(texts: &[&str]) -> Counts {
@@ -56,11 +69,12 @@ fn count_one_by_one(texts: &[&str]) -> Counts {
     counts
 }
 
-pub(super) fn vocabulary(all: &[(Split, &Example)]) -> Vocabulary {
+/// The words of all texts; each text counts one of `steps`.
+pub(super) fn vocabulary(all: &[(Split, &Example)], steps: &mut Steps<'_>) -> Result<Vocabulary> {
     let mut parts: BTreeMap<Split, Counts> = BTreeMap::new();
     for part in all.chunk_by(|a, b| a.0 == b.0) {
         let texts: Vec<&str> = part.iter().map(|(_, e)| e.text.as_str()).collect();
-        parts.insert(part[0].0, count(&texts));
+        parts.insert(part[0].0, count(&texts, steps)?);
     }
     let mut coverage = BTreeMap::new();
     if let Some(train) = parts.get(&Split::Train) {
@@ -81,5 +95,5 @@ pub(super) fn vocabulary(all: &[(Split, &Example)]) -> Vocabulary {
         }
     }
     let occurrences = whole.values().map(|n| *n as usize).sum();
-    Vocabulary { distinct: whole.len(), occurrences, once: whole.values().filter(|n| **n == 1).count(), coverage }
+    Ok(Vocabulary { distinct: whole.len(), occurrences, once: whole.values().filter(|n| **n == 1).count(), coverage })
 }

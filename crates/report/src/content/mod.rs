@@ -17,6 +17,7 @@ use crate::text::{Lang, Words, clean, clean_lines, fill};
 use data::set::Split;
 use scores::{by_label, faults, inside, measure, same, systems};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 use tasks::Metrics;
 use tasks::score::calibration::Agreement;
@@ -65,30 +66,49 @@ pub const SECTIONS: [&str; 15] = [
 
 /// The report of a run.
 pub fn run(run: &Run, lang: Lang) -> Document {
-    let figures = figures(run, lang);
+    let Ok(document) = run_with::<Infallible>(run, lang, &mut |_, _| Ok(()));
+    document
+}
+
+/// Figures that a run can have.
+const FIGURES: usize = 13 + figure::Quantity::ALL.len();
+
+/// As [`run`]; `go_on` is told how many of its figures and sections are done, and of how many.
+///
+/// # Errors
+/// As `go_on`.
+pub fn run_with<E>(run: &Run, lang: Lang, go_on: &mut dyn FnMut(u64, u64) -> Result<(), E>) -> Result<Document, E> {
+    let whole = (FIGURES + SECTIONS.len()) as u64;
+    let mut drawn = 0;
+    let figures = figures_with(run, lang, &mut || {
+        drawn += 1;
+        go_on(drawn, whole)
+    })?;
     let words = lang.words();
     let page = Page { run, lang, words, figures: &figures };
     let entities = matches!(run.result.metrics, Some(Metrics::Entities(_)));
-    let sections: Vec<Section> = [
-        ("summary", words.summary_heading, page.summary()),
-        ("results", words.results_heading, page.results()),
-        ("classes", if entities { words.types_heading } else { words.classes_heading }, page.classes()),
-        ("confusion", words.confusion_heading, page.confusion()),
-        ("errors", words.errors_heading, page.errors()),
-        ("mistakes", words.mistakes_heading, page.mistakes()),
-        ("calibration", words.calibration_heading, page.calibration()),
-        ("use", words.use_heading, page.good_for()),
-        ("training", words.training_heading, page.training()),
-        ("health", words.health_heading, page.health()),
-        ("done", words.done_heading, page.done()),
-        ("model", words.model_heading, page.model()),
-        ("data", words.data_heading, page.data()),
-        ("reproduce", words.reproduce_heading, page.reproduce()),
-        ("cite", words.cite_heading, page.cite()),
-    ]
-    .into_iter()
-    .filter_map(|(id, heading, blocks)| blocks.map(|blocks| Section { id, heading: heading.into(), blocks }))
-    .collect();
+    let parts: [(&str, &str, Tell<'_>); SECTIONS.len()] = [
+        ("summary", words.summary_heading, Page::summary),
+        ("results", words.results_heading, Page::results),
+        ("classes", if entities { words.types_heading } else { words.classes_heading }, Page::classes),
+        ("confusion", words.confusion_heading, Page::confusion),
+        ("errors", words.errors_heading, Page::errors),
+        ("mistakes", words.mistakes_heading, Page::mistakes),
+        ("calibration", words.calibration_heading, Page::calibration),
+        ("use", words.use_heading, Page::good_for),
+        ("training", words.training_heading, Page::training),
+        ("health", words.health_heading, Page::health),
+        ("done", words.done_heading, Page::done),
+        ("model", words.model_heading, Page::model),
+        ("data", words.data_heading, Page::data),
+        ("reproduce", words.reproduce_heading, Page::reproduce),
+        ("cite", words.cite_heading, Page::cite),
+    ];
+    let mut sections = Vec::new();
+    for (told, (id, heading, tell)) in (1..).zip(parts) {
+        sections.extend(tell(&page).map(|blocks| Section { id, heading: heading.into(), blocks }));
+        go_on(FIGURES as u64 + told, whole)?;
+    }
     let file = &run.run;
     let version = clean(&file.version, 40);
     let mut heading = plain(format!("{}: ", task(&file.task, words)));
@@ -98,7 +118,7 @@ pub fn run(run: &Run, lang: Lang) -> Document {
         subtitle.push(Span::Plain(" · ".into()));
         subtitle.extend(foreign(&file.device.name, NAME_CHARS));
     }
-    Document {
+    Ok(Document {
         lang,
         title: fill(words.title, &[("task", &task(&file.task, words)), ("data", &clean(&file.data.name, NAME_CHARS))]),
         kicker: format!("{} · {}", if run.is_from_elsewhere() { words.kicker_elsewhere } else { words.kicker }, moment(&file.started)),
@@ -109,13 +129,25 @@ pub fn run(run: &Run, lang: Lang) -> Document {
         footer: fill(words.footer, &[("version", &version)]),
         generator: format!("Lapidary {version}"),
         figures: figures.clone(),
-    }
+    })
 }
 
 /// The figures of a run by file name without ending, in the order of the report; only those with values.
 pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
+    let Ok(figures) = figures_with::<Infallible>(run, lang, &mut || Ok(()));
+    figures
+}
+
+/// As [`figures`]; `go_on` is asked after each of them.
+///
+/// # Errors
+/// As `go_on`.
+pub fn figures_with<E>(run: &Run, lang: Lang, go_on: &mut dyn FnMut() -> Result<(), E>) -> Result<Vec<(String, Figure)>, E> {
     let mut out = Vec::new();
-    let mut add = |name: &str, figure| out.push((name.to_string(), figure));
+    let mut add = |name: &str, figure| -> Result<(), E> {
+        out.push((name.to_string(), figure));
+        go_on()
+    };
     let words = lang.words();
     let systems = systems(run, words);
     if systems.len() > 1 {
@@ -124,40 +156,40 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
             Compared { name: s.name.clone(), score, interval, main: s.main }
         };
         let name = systems[0].scores.headline()[0].0;
-        add("comparison", figure::comparison(&systems.iter().map(row).collect::<Vec<_>>(), measure(name, words), lang));
+        add("comparison", figure::comparison(&systems.iter().map(row).collect::<Vec<_>>(), measure(name, words), lang))?;
     }
     if let Some(scores) = run.result.metrics.as_ref().and_then(by_label).filter(|s| !s.is_empty()) {
-        add("classes", figure::class_scores(&scores, lang));
-        add("balance", figure::class_balance(&scores, lang));
+        add("classes", figure::class_scores(&scores, lang))?;
+        add("balance", figure::class_balance(&scores, lang))?;
     }
     if let Some(counts) = training_counts(run) {
-        add("balance_training", figure::label_counts(counts, lang));
+        add("balance_training", figure::label_counts(counts, lang))?;
     }
     if let Some(metrics) = run.result.classes() {
-        add("confusion", figure::confusion_matrix(&metrics.confusion, figure::Cells::Counts, lang));
-        add("confusion_shares", figure::confusion_matrix(&metrics.confusion, figure::Cells::Shares, lang));
+        add("confusion", figure::confusion_matrix(&metrics.confusion, figure::Cells::Counts, lang))?;
+        add("confusion_shares", figure::confusion_matrix(&metrics.confusion, figure::Cells::Shares, lang))?;
         if !metrics.reliability.is_empty() && run.has_probabilities() {
-            add("reliability", figure::reliability(&metrics.reliability, false, lang));
+            add("reliability", figure::reliability(&metrics.reliability, false, lang))?;
         }
     }
     let faults = faults(run, words);
     if faults.iter().any(|f| f.wrong() > 0) {
-        add("errors", figure::entity_errors(&faults, lang));
+        add("errors", figure::entity_errors(&faults, lang))?;
     }
     let placed = mistakes::placed(run, words);
     if !placed.is_empty() {
-        add("map", figure::example_map(&placed, lang));
+        add("map", figure::example_map(&placed, lang))?;
     }
     let answers = calibrated(&run.predictions);
     let by_calibrated = answers.is_some();
     if let Some(answers) = answers.filter(|_| run.calibration.is_some()) {
-        add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), true, lang));
+        add("reliability_calibrated", figure::reliability(&tasks::score::bins(answers), true, lang))?;
     }
     // an answer of several parts is hardly ever wholly right, so there its probability tells little
     let whole = !matches!(run.result.metrics, Some(Metrics::Entities(_) | Metrics::Tags(_)));
     if let Some(curve) = coverage(run).filter(|_| whole) {
         let chosen = run.calibration.as_ref().and_then(|c| c.threshold_on_test);
-        add("coverage", figure::coverage(&curve, by_calibrated, chosen, lang));
+        add("coverage", figure::coverage(&curve, by_calibrated, chosen, lang))?;
     }
     if let Some(lengths) = run.run.data.lengths.as_ref().filter(|_| !run.is_from_elsewhere()) {
         let bin = |(i, &count): (usize, &usize)| {
@@ -165,17 +197,17 @@ pub fn figures(run: &Run, lang: Lang) -> Vec<(String, Figure)> {
             figure::Bin { from, to: from.saturating_add(lengths.step).saturating_sub(1), count }
         };
         let limit = run.run.settings.get("max_tokens").and_then(toml::Value::as_integer).and_then(|n| usize::try_from(n).ok());
-        add("lengths", figure::length_histogram(&lengths.counts.iter().enumerate().map(bin).collect::<Vec<_>>(), limit, lang));
+        add("lengths", figure::length_histogram(&lengths.counts.iter().enumerate().map(bin).collect::<Vec<_>>(), limit, lang))?;
     }
     if run.events.iter().any(|e| matches!(e, Event::Step { .. } | Event::Evaluation { .. })) {
-        add("loss", figure::loss_curve(&run.events, lang));
+        add("loss", figure::loss_curve(&run.events, lang))?;
     }
     if run.events.iter().any(|e| matches!(e, Event::Step { .. })) {
         for quantity in figure::Quantity::ALL {
-            add(quantity.name(), figure::quantity(&run.events, quantity, lang));
+            add(quantity.name(), figure::quantity(&run.events, quantity, lang))?;
         }
     }
-    out
+    Ok(out)
 }
 
 pub(crate) fn split<'a>(name: &'a str, words: &'static Words) -> std::borrow::Cow<'a, str> {
@@ -408,6 +440,9 @@ fn coverage(run: &Run) -> Option<Vec<figure::Covered>> {
     }
     Some(out)
 }
+
+/// Tells a section of a page; nothing where there is nothing to tell.
+type Tell<'a> = fn(&Page<'a>) -> Option<Vec<Block>>;
 
 /// The page, section by section.
 struct Page<'a> {

@@ -860,3 +860,25 @@ fn what_a_device_was_found_to_compute_is_told() {
     run.run.device.parity = Some("pass".into());
     assert!(html::render(&content::run(&run, Lang::Italian)).contains("calcola ciò che calcola il processore"));
 }
+
+#[test]
+fn a_page_tells_how_much_of_it_is_set_and_is_left_where_nobody_waits() {
+    let run = run(12, 600);
+    let mut told = Vec::new();
+    let whole = content::run_with::<()>(&run, Lang::English, &mut |done, of| {
+        told.push((done, of));
+        Ok(())
+    });
+    assert_eq!(html::render(&whole.unwrap()), render(&run, Lang::English));
+    let of = told[0].1;
+    assert!(told.is_sorted() && told.last() == Some(&(of, of)) && told.iter().all(|(_, all)| *all == of), "{told:?}");
+    // in the figures and in the sections
+    for last in [1, 3, told.len() - 3, told.len()] {
+        let mut asked = 0;
+        let ended = content::run_with(&run, Lang::English, &mut |_, _| {
+            asked += 1;
+            if asked < last { Ok(()) } else { Err("ended") }
+        });
+        assert_eq!((ended.err(), asked), (Some("ended"), last));
+    }
+}

@@ -12,6 +12,7 @@ use crate::facts::{self, Facts, Field, Thing, What};
 use crate::prompt::filled;
 use crate::sandbox::Sandbox;
 use data::example::Origin;
+use data::watch::Steps;
 use data::{Example, Target};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -26,16 +27,20 @@ const HOPS: usize = 3;
 const KINDS: usize = 8;
 
 /// `count` pairs about a database, or fewer where it has no more to ask; in Italian if `italian`, else in English. The
-/// `examples` are its training rows: they tell what stands for a row, and no pair repeats one.
-pub fn queries(examples: &[Example], database: &mut Sandbox, italian: bool, count: usize, seed: u64) -> Vec<Example> {
+/// `examples` are its training rows: they tell what stands for a row, and no pair repeats one. Each pair counts one of `steps`.
+///
+/// # Errors
+/// If it was ended.
+pub fn queries(examples: &[Example], database: &mut Sandbox, italian: bool, count: usize, seed: u64, steps: &mut Steps<'_>) -> data::Result<Vec<Example>> {
     if count == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let facts = Facts::of(examples, database);
     let mut seen: BTreeSet<String> = examples.iter().map(|e| e.text.to_lowercase()).collect();
     let mut out = Vec::new();
-    let Some(first) = examples.first().filter(|_| !facts.tables.is_empty()) else { return out };
+    let Some(first) = examples.first().filter(|_| !facts.tables.is_empty()) else { return Ok(out) };
     for row in 0..count {
+        steps.after(1)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x636f_6d70);
         rng.set_stream(row as u64);
         let mut writer = Writer { facts: &facts, italian, rng };
@@ -49,7 +54,7 @@ pub fn queries(examples: &[Example], database: &mut Sandbox, italian: bool, coun
             }
         }
     }
-    out
+    Ok(out)
 }
 
 /// A question and its query.
@@ -993,7 +998,11 @@ mod tests {
     fn every_query_finds_something_and_no_question_is_asked_twice() {
         let (_dir, mut database) = shop();
         for italian in [true, false] {
-            let made = queries(&rows(), &mut database, italian, 120, 1);
+            let mut compose = |count: usize| queries(&rows(), &mut database, italian, count, 1, &mut Steps::default()).expect("nobody ends it");
+            let (made, fewer) = (compose(120), compose(40));
+            assert_eq!(made, compose(120));
+            // more rows begin with those of fewer
+            assert_eq!(fewer, made[..fewer.len()]);
             assert!(made.len() > 60, "{}", made.len());
             let mut texts: Vec<String> = made.iter().map(|e| e.text.to_lowercase()).collect();
             texts.sort();
@@ -1005,13 +1014,18 @@ mod tests {
                 assert_eq!(database.finds_something(query), Ok(true), "{query}");
                 assert!(!example.text.contains(['{', '}']), "{}", example.text);
             }
-            assert_eq!(made, queries(&rows(), &mut database, italian, 120, 1));
-            // more rows begin with those of fewer
-            assert_eq!(queries(&rows(), &mut database, italian, 40, 1), made[..queries(&rows(), &mut database, italian, 40, 1).len()]);
             for form in ["COUNT(*)", "GROUP BY", "HAVING", "ORDER BY", " JOIN ", "NOT IN (SELECT", "(SELECT AVG(", "IS NULL"] {
                 assert!(made.iter().any(|e| matches!(&e.target, Target::Sql(q) if q.contains(form))), "no {form}");
             }
         }
+        let mut told = Vec::new();
+        let mut watch = |done: u64, total: Option<u64>| {
+            told.push((done, total));
+            told.len() < 3
+        };
+        let ended = queries(&rows(), &mut database, true, 120, 1, &mut Steps::new(120, &mut watch));
+        assert!(matches!(ended, Err(data::Error::Ended)));
+        assert_eq!(told, [1, 2, 3].map(|done| (done, Some(120))));
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl From<Classification> for Metrics {
 pub type Interval = [f64; 2];
 
 /// Bootstrap resamples; the 2.5 % and 97.5 % quantiles then rest on 25 resamples each.
-const RESAMPLES: usize = 1000;
+pub const RESAMPLES: usize = 1000;
 
 /// A share; 0 when there is nothing to share.
 fn ratio(part: usize, whole: usize) -> f64 {

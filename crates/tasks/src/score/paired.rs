@@ -4,6 +4,7 @@ use super::{Interval, RESAMPLES, interval};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use ts_rs::TS;
 
 /// McNemar's test of two systems that were each right or wrong on every example.
@@ -51,10 +52,19 @@ pub struct Difference {
 /// Paired bootstrap (Efron & Tibshirani 1993; Koehn 2004, aclanthology.org/W04-3250): both systems are
 /// measured on the same resampled examples. `first[i]` and `second[i]` are what each did on example `i`.
 pub fn bootstrap<T: Clone>(first: &[T], second: &[T], metric: impl Fn(&[T]) -> f64) -> Difference {
+    let Ok(found) = bootstrap_with::<T, Infallible>(first, second, metric, &mut || Ok(()));
+    found
+}
+
+/// As [`bootstrap`]; `go_on` is asked after each of the [`RESAMPLES`].
+///
+/// # Errors
+/// As `go_on`.
+pub fn bootstrap_with<T: Clone, E>(first: &[T], second: &[T], metric: impl Fn(&[T]) -> f64, go_on: &mut dyn FnMut() -> Result<(), E>) -> Result<Difference, E> {
     let n = first.len().min(second.len());
     let difference = metric(&second[..n]) - metric(&first[..n]);
     if n == 0 {
-        return Difference { difference: 0.0, difference_ci: [0.0, 0.0], p: 1.0 };
+        return Ok(Difference { difference: 0.0, difference_ci: [0.0, 0.0], p: 1.0 });
     }
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut all = Vec::with_capacity(RESAMPLES);
@@ -62,11 +72,12 @@ pub fn bootstrap<T: Clone>(first: &[T], second: &[T], metric: impl Fn(&[T]) -> f
         let rows: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
         let of = |system: &[T]| metric(&rows.iter().map(|&r| system[r].clone()).collect::<Vec<_>>());
         all.push(of(second) - of(first));
+        go_on()?;
     }
     let other_side = all.iter().filter(|d| if difference > 0.0 { **d <= 0.0 } else { **d >= 0.0 }).count();
     // one more in both, so that p is never 0: 1000 resamples cannot show that
     let p = (2.0 * (other_side + 1) as f64 / (RESAMPLES + 1) as f64).min(1.0);
-    Difference { difference, difference_ci: interval(&mut all), p }
+    Ok(Difference { difference, difference_ci: interval(&mut all), p })
 }
 
 /// [`bootstrap`] of a metric that is one sum over the examples divided by another, such as a mean or a micro-averaged F1: each example
@@ -109,6 +120,13 @@ mod tests {
         let shifted: Vec<f64> = (0..200).map(|i| f64::from(i % 2 == 1)).collect();
         assert!(bootstrap(&weak, &shifted, metric).p > 0.5);
         assert_eq!(bootstrap::<f64>(&[], &[], metric).p, 1.0);
+        // and draws no further than somebody waits
+        let mut drawn = 0;
+        let ended = bootstrap_with(&weak, &strong, metric, &mut || {
+            drawn += 1;
+            if drawn < 7 { Ok(()) } else { Err("ended") }
+        });
+        assert_eq!((ended, drawn), (Err("ended"), 7));
     }
 
     #[test]

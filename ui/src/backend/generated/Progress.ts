@@ -13,6 +13,6 @@ done: number,
  */
 total: number | null, 
 /**
- * The file at hand.
+ * The file at hand; `points` where a map finds places for its rows, step by step.
  */
 what: string, };
