@@ -6,8 +6,9 @@
 //!
 //! Both models are asked N texts of the test (8 where nothing is said, as many as Try offers), which takes the weights in the library.
 //!
-//! What is the same in both languages stands once, the rest as `{"spoken": {"en": …, "it": …}}`; steps that follow each other are one
-//! event of lists; and a figure of the report's page is a comment with its name. `ui/src/backend/recorded.ts` reads it.
+//! What is the same in both languages stands once, the rest as `{"spoken": {"en": …, "it": …}}`, and a text that is the same in part as
+//! `{"pieces": […]}`; steps that follow each other are one event of lists; and a figure of the report's page is a comment with its name.
+//! `ui/src/backend/recorded.ts` reads it.
 
 use acceptance::root;
 use lab::ask::Asked;
@@ -125,6 +126,9 @@ fn recorded(desk: &Desk, folder: &Path, asked: &[Asked], queries: &BTreeSet<Stri
             of.retain(|key, _| !own.contains(&key.as_str()));
         }
     }
+    if let Some(result) = told.get_mut("result") {
+        cut_curves(result);
+    }
     let Value::Object(mut told) = told else { return Err("a run is no object".into()) };
     let mut tell = |key: &str, value: Value| drop(told.insert(key.into(), value));
     tell("settings", to_value(&task.settings)?);
@@ -170,6 +174,17 @@ fn recorded(desk: &Desk, folder: &Path, asked: &[Asked], queries: &BTreeSet<Stri
     }
     tell("page", Value::String(page));
     Ok(Value::Object(told))
+}
+
+/// Takes the curves out of scores, as the figure of them has all that the page reads.
+fn cut_curves(scores: &mut Value) {
+    let Some(scores) = scores.as_object_mut() else { return };
+    for (key, value) in scores.iter_mut() {
+        match value {
+            Value::Array(curve) if key == "coverage" => curve.clear(),
+            other => cut_curves(other),
+        }
+    }
 }
 
 /// A figure with what the window reads of its values.
@@ -238,8 +253,31 @@ fn spoken(en: Value, it: Value) -> Value {
                 .collect(),
         ),
         (Value::Array(en), Value::Array(it)) if en.len() == it.len() => Value::Array(en.into_iter().zip(it).map(|(en, it)| spoken(en, it)).collect()),
+        (Value::String(en), Value::String(it)) => pieces(&en, &it),
         (en, it) => json!({"spoken": {"en": en, "it": it}}),
     }
+}
+
+/// As [`spoken`], of texts: those of as many tags are put together from the pieces that they share and those that they do not, where that
+/// is shorter.
+fn pieces(en: &str, it: &str) -> Value {
+    let whole = json!({"spoken": {"en": en, "it": it}});
+    if en.split_inclusive('>').count() != it.split_inclusive('>').count() {
+        return whole;
+    }
+    let mut pieces: Vec<(bool, String, String)> = Vec::new();
+    for (en, it) in en.split_inclusive('>').zip(it.split_inclusive('>')) {
+        match pieces.last_mut() {
+            Some((same, one, other)) if *same == (en == it) => {
+                one.push_str(en);
+                other.push_str(it);
+            }
+            _ => pieces.push((en == it, en.into(), it.into())),
+        }
+    }
+    let told = |(same, en, it): (bool, String, String)| if same { json!(en) } else { json!({"spoken": {"en": en, "it": it}}) };
+    let pieced = json!({"pieces": pieces.into_iter().map(told).collect::<Vec<Value>>()});
+    if pieced.to_string().len() < whole.to_string().len() { pieced } else { whole }
 }
 
 /// What stands for the folders of this machine in a recording, the inner ones first.

@@ -1,9 +1,8 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
-import axe from 'axe-core';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
-import { Double, type DoubleOptions } from '../src/backend/double';
+import { Double } from '../src/backend/double';
 import { recording } from '../src/backend/recorded';
 import type { Figure, FigureData, PointerPlace } from '../src/backend/types';
 import { App, SCREENS, Work } from '../src/lib/app.svelte';
@@ -13,6 +12,7 @@ import { readings } from '../src/lib/reading';
 import { classes } from '../src/lib/scores';
 import { tellUnhandled } from '../src/lib/unhandled';
 import { words } from '../src/words';
+import { click, clicks, complaints, go, open } from './opened';
 
 const HEAD = recording('head', 'en');
 const METRICS = classes(HEAD.result.metrics);
@@ -28,22 +28,6 @@ const CELL = words.en.results.cell(MISTAKE?.expected ?? '', MISTAKE?.answer ?? '
 /** The first text that was asked. */
 const ASKED = HEAD.asked[0];
 
-let clicks = 0;
-
-async function click(element: HTMLElement): Promise<void> {
-  clicks += 1;
-  await fireEvent.click(element);
-}
-
-async function open(options: DoubleOptions = {}): Promise<{ app: App; door: Double }> {
-  clicks = 0;
-  const door = new Double({ pace: 0, settings: { language: 'en' }, ...options });
-  const app = new App(door);
-  render(AppView, { app });
-  await screen.findByRole('navigation');
-  return { app, door };
-}
-
 /** The button of the screen, not the one of the navigation. */
 function startButton(): HTMLButtonElement {
   return within(screen.getByRole('main')).getByRole<HTMLButtonElement>('button', { name: 'Start' });
@@ -53,21 +37,6 @@ function startButton(): HTMLButtonElement {
 function spaced(text: string): string {
   return text.replaceAll(/\s/g, ' ');
 }
-
-async function go(name: string): Promise<void> {
-  await click(within(screen.getByRole('navigation')).getByRole('button', { name: new RegExp(`^${name}`) }));
-}
-
-async function complaints(): Promise<string[]> {
-  // jsdom lays nothing out: contrast is held by `npm run look` in a browser
-  const { violations } = await axe.run(document.body, { iframes: false, rules: { 'color-contrast': { enabled: false } } });
-  return violations.map((v) => `${v.id}: ${v.nodes[0]?.html ?? ''}`);
-}
-
-afterEach(() => {
-  cleanup();
-  document.body.innerHTML = '';
-});
 
 describe('a newcomer', () => {
   it('comes from the first start to an understood run in fewer than ten clicks and no typing', async () => {
@@ -87,7 +56,7 @@ describe('a newcomer', () => {
     const cell = await screen.findByRole('button', { name: CELL });
     await click(cell);
     await screen.findByText(MISTAKE?.input ?? '');
-    expect(clicks).toBeLessThan(10);
+    expect(clicks()).toBeLessThan(10);
     expect(door.calls.filter((call) => call !== 'listening')).toEqual(['getModel', 'startRun']);
   });
 
@@ -1780,7 +1749,7 @@ describe('the result of a task without labels', () => {
     expect(hero.textContent).toContain('Before training on 20 of 60 rows');
     expect(screen.queryByText('Who was taken for whom')).toBeNull();
     expect(screen.getByRole('row', { name: /^person/ }).textContent).toContain('75.0\u202f%50.0\u202f%60.0\u202f%8');
-    await screen.findByText(/^Mistakes/);
+    await screen.findByRole('heading', { name: new RegExp(`^${words.en.results.mistakes} \\d`) });
     await go('Compare');
     await screen.findAllByText('69.0 %');
   });

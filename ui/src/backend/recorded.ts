@@ -52,6 +52,7 @@ export function recording(name: string, language: Language): Recording {
 function told(value: unknown, language: Language): unknown {
   if (Array.isArray(value)) return value.map((one) => told(one, language));
   if (typeof value !== 'object' || value === null) return value;
+  if ('pieces' in value) return (value.pieces as unknown[]).map((one) => told(one, language)).join('');
   if ('spoken' in value) return (value.spoken as Record<Language, unknown>)[language];
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, told(one, language)]));
 }
