@@ -1676,11 +1676,12 @@ describe('the result of queries', () => {
       return { ...run, run: { ...run.run, task: 'sql' }, result: { ...run.result, metrics: share, baselines: { tf_idf_logistic: share } } } as unknown as typeof run;
     };
     const row = { input: 'quanti?', expected: 'SELECT 2', output: 'SELECT 1', answer: 'SELECT 1', score: 0, probability: 0.5, reason: 'altro', index: 0 };
-    door.predictions = () => Promise.resolve({ total: 1, rows: [row] });
+    // of two mistakes, as what is found for one must be told from what is found for the other
+    door.predictions = () => Promise.resolve({ total: 2, rows: [row, { ...row, index: 1 }] });
     door.runQuery = (_run, sql) => Promise.resolve({ columns: ['n'], rows: [[sql.slice(-1)]], total: 1 });
     await go('Results');
     const tables = await screen.findAllByRole('table');
-    expect(tables.map((table) => within(table).getAllByRole('cell').map((cell) => cell.textContent))).toEqual([['2'], ['1']]);
+    expect(tables.map((table) => within(table).getAllByRole('cell').map((cell) => cell.textContent))).toEqual([['2'], ['1'], ['2'], ['1']]);
     screen.getByText('TF-IDF and logistic regression');
     expect(await complaints()).toEqual([]);
   });
