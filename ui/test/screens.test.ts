@@ -55,7 +55,7 @@ describe('a newcomer', () => {
     // and a mistake, one click away
     const cell = await screen.findByRole('button', { name: CELL });
     await click(cell);
-    await screen.findByText(MISTAKE?.input ?? '');
+    await screen.findByText(spaced(MISTAKE?.input ?? ''));
     expect(clicks()).toBeLessThan(10);
     expect(door.calls.filter((call) => call !== 'listening')).toEqual(['getModel', 'startRun']);
   });
@@ -262,7 +262,7 @@ describe('every screen', () => {
 
   it('says that there is too little memory, and offers what was measured to fit', async () => {
     const { app } = await open({ tight: true });
-    await screen.findByText(/^This needs [\d.]+ GB of memory, and 1(\.0)? GB are free/);
+    await screen.findByText(/^This needs [\d.]+ [MG]B of memory, and 1(\.0)? GB are free/);
     expect(await complaints()).toEqual([]);
     await click(screen.getByRole('button', { name: 'Train with Examples at once 2, Batches a step 4, which was measured to fit' }));
     expect(app.changedSettings).toEqual(['train.batch=2', 'train.accumulate=4']);
