@@ -139,7 +139,7 @@ for (const [width, height] of sizes) {
     await shoot(page, `cut-${end}`);
     // what does not fit, a run that waits and one that failed
     const begin = async () => {
-      await page.waitForFunction(() => !document.querySelector('.go .button')?.disabled, null, { timeout: 15000 });
+      await page.waitForFunction(() => document.querySelector('.go .button.large')?.disabled === false, null, { timeout: 15000 });
       await page.locator('.go .button.large').click();
     };
     await page.goto(`${base}/?${query}&tight&fail=20&pace=60`);
@@ -172,8 +172,8 @@ for (const [width, height] of sizes) {
     await shoot(page, `first-paused-${end}`);
     await page.goto(`${base}/?${query}&pace=60`, { waitUntil: 'domcontentloaded' });
     await page.waitForSelector('.cards');
-    await page.waitForFunction(() => !document.querySelector('.go .button').disabled, null, { timeout: 15000 });
-    await page.locator('.go .button').click();
+    await page.waitForFunction(() => document.querySelector('.go .button.large')?.disabled === false, null, { timeout: 15000 });
+    await page.locator('.go .button.large').click();
     await page.waitForSelector('.figure svg', { timeout: 15000 });
     await page.waitForTimeout(2500);
     const plot = await page.locator('.layer').first().boundingBox();
