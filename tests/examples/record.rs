@@ -96,7 +96,7 @@ fn queries(desk: &Desk, view: &RunView, folder: &Path, asked: &[Asked]) -> Resul
     let source = view.source.clone().ok_or("the run does not say where its data lies; record one that was trained here")?;
     let data = desk.open_data(source, &mut |_, _| true)?;
     let sort = Sort { by: SortBy::Row, descending: false };
-    let limit = data.splits.values().sum();
+    let limit: usize = data.splits.values().sum();
     let query = RowQuery { data: data.id, offset: 0, limit, filter: RowFilter::default(), search: String::new(), sort };
     for row in desk.rows(&query)?.rows {
         if let Target::Sql { sql } = row.target {
