@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json, to_value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -84,7 +85,7 @@ fn main() -> Result<ExitCode> {
 /// What both models answer to the first texts of the test.
 fn asked(desk: &Desk, folder: &Path, most: usize) -> Result<Vec<Asked>> {
     let texts = record::predictions(folder)?.into_iter().take(most).map(|p| p.input);
-    texts.map(|text| Ok(desk.ask(folder, &text, &mut |_| true)?)).collect()
+    texts.map(|text| Ok(desk.ask(folder, &text, &AtomicBool::new(false), &mut |_| true)?)).collect()
 }
 
 /// The queries that the page has run: those of the data, of the answers, of the examples at each evaluation, and of what was asked.
@@ -98,7 +99,7 @@ fn queries(desk: &Desk, view: &RunView, folder: &Path, asked: &[Asked]) -> Resul
     let sort = Sort { by: SortBy::Row, descending: false };
     let limit: usize = data.splits.values().sum();
     let query = RowQuery { data: data.id, offset: 0, limit, filter: RowFilter::default(), search: String::new(), sort };
-    for row in desk.rows(&query)?.rows {
+    for row in desk.rows(&query, &mut |_, _| true)?.rows {
         if let Target::Sql { sql } = row.target {
             all.insert(sql);
         }
@@ -135,7 +136,7 @@ fn recorded(desk: &Desk, folder: &Path, asked: &[Asked], queries: &BTreeSet<Stri
     let (batch, _) = desk.events(folder, 0, Duration::ZERO, lang)?;
     let events = batch.events.iter().map(to_value).collect::<std::result::Result<Vec<Value>, _>>()?;
     tell("events", gathered(events.into_iter().map(short)));
-    let answers = view::predictions(folder, &PredictionFilter::default(), 0, usize::MAX, lang)?.rows;
+    let answers = view::predictions(folder, &PredictionFilter::default(), 0, usize::MAX, lang, &mut |_, _| true)?.rows;
     let mut predictions = answers.iter().map(to_value).collect::<std::result::Result<Vec<Value>, _>>()?;
     for row in predictions.iter_mut().filter_map(Value::as_object_mut) {
         // a number is its place, and the map has its own
@@ -145,7 +146,7 @@ fn recorded(desk: &Desk, folder: &Path, asked: &[Asked], queries: &BTreeSet<Stri
     tell("asked", to_value(asked)?);
     let mut found = Map::new();
     for sql in queries {
-        let answer = match look::run_query(folder, sql) {
+        let answer = match look::run_query(folder, sql, &mut |_, _| true) {
             Ok(mut table) => {
                 table.rows.truncate(SEEN);
                 to_value(table)?
@@ -168,7 +169,7 @@ fn recorded(desk: &Desk, folder: &Path, asked: &[Asked], queries: &BTreeSet<Stri
         Ok(json!({"step": step, "figure": read(&figure::loss_curve(&run.events[..end], lang))?}))
     };
     tell("stages", Value::Array(STAGES.into_iter().map(stage).collect::<Result<Vec<Value>>>()?));
-    let mut page = view::report_page(folder, lang, &[])?.html.replace(FONT, "");
+    let mut page = view::report_page(folder, lang, &[], &mut |_, _| true)?.html.replace(FONT, "");
     for (name, figure) in &drawn {
         page = page.replace(&figure.svg, &format!("<!--{name}-->"));
     }

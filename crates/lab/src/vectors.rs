@@ -489,6 +489,6 @@ mod tests {
         let weights = Weights::open(Path::new("../../tests/reference/tiny/tiny-f32.gguf")).expect("opens");
         let hash = data::set::sha256(weights.path()).expect("there");
         let name = format!("{:016x}.{ENDING}", key(RULES, &[hash], weights.config(), &texts));
-        assert_eq!(Kept::new(&home, &weights, &texts).expect("a library").path, home.path().join("vectors").join(name));
+        assert_eq!(Kept::new(&home, &weights, &texts, &mut |_, _| true).expect("a library").path, home.path().join("vectors").join(name));
     }
 }

@@ -73,8 +73,8 @@ mod tests {
         assert!(held(&mutex, &mut watch).is_err_and(|e| e.to_string() == cancelled().to_string()));
         assert_eq!(asked, 3);
         // and is had once it is let go of
+        let (asks, asked) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            let (asks, asked) = std::sync::mpsc::channel();
             let waiting = scope.spawn(|| *held(&mutex, &mut |_, _| asks.send(()).is_ok()).expect("had"));
             asked.recv().expect("it waits");
             drop(own);
