@@ -361,7 +361,9 @@ export class Double implements Door {
     return give([processor, ...this.#elsewhere.map((address): Device => ({ ...processor, id: address, name: 'NVIDIA RTX A4000', kind: 'remote', api: 'burn remote' }))]);
   }
 
-  addDevice(address: string, token: string): ReturnType<Door['addDevice']> {
+  async addDevice(...[address, token, , signal]: Parameters<Door['addDevice']>): ReturnType<Door['addDevice']> {
+    await new Promise((done) => setTimeout(done, this.#pace));
+    if (signal.aborted) return fail(`device ${address}: it was no longer wanted`);
     if (token === 'wrong') return fail(`device ${address}: does not take this token; add the device again with the token that \`lapidary serve\` prints there`);
     this.#elsewhere.push(address);
     return this.devices();
@@ -450,7 +452,8 @@ export class Double implements Door {
     this.#arrived.delete(name);
     this.#hasModel = true;
   }
-  async importModel(path: string): ReturnType<Door['importModel']> {
+  async importModel(...[path, onProgress, signal]: Parameters<Door['importModel']>): ReturnType<Door['importModel']> {
+    await this.#worked(HEAD.run.model.files[0]?.count ?? 0, onProgress, signal);
     this.#hasModel = true;
     const model = (await this.models())[0];
     return model ?? fail(`${path}: is no model`);
@@ -587,7 +590,8 @@ export class Double implements Door {
     return this.#summary();
   }
   /** The words that only one label has stand for those that tell it from the others. */
-  describeData(): ReturnType<Door['describeData']> {
+  async describeData(...[, onProgress, signal]: Parameters<Door['describeData']>): ReturnType<Door['describeData']> {
+    await this.#worked(this.#rows.length, onProgress, signal, 1);
     const words = new Map<string, Set<string>>();
     for (const row of this.#rows) for (const word of row.text.toLowerCase().split(/[^\p{L}\d]+/u)) if (word !== '') words.set(word, (words.get(word) ?? new Set()).add(label(row)));
     const own = (name: string): string[] => [...words].filter(([, labels]) => labels.size === 1 && labels.has(name)).map(([word]) => word);
@@ -600,12 +604,12 @@ export class Double implements Door {
     await this.#worked(this.#rows.length, onProgress, signal);
     return `${folder}/intents-it-edited`;
   }
-  /** Long work in ten parts. */
-  async #worked(total: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
-    for (let part = 1; part <= 10; part += 1) {
+  /** Long work in so many parts. */
+  async #worked(total: number, onProgress: (progress: Progress) => void, signal: AbortSignal, parts = 10): Promise<void> {
+    for (let part = 1; part <= parts; part += 1) {
       await new Promise((done) => setTimeout(done, this.#pace));
       if (signal.aborted) await fail('cancelled; nothing of it is left');
-      onProgress({ done: (part * total) / 10, total, what: '' });
+      onProgress({ done: (part * total) / parts, total, what: '' });
     }
   }
   async divideData(...[, , , , onProgress, signal]: Parameters<Door['divideData']>): Promise<string> {
@@ -614,7 +618,8 @@ export class Double implements Door {
     return FOLDER;
   }
   /** The recording holds no tokens: words stand for them. */
-  lengths(): ReturnType<Door['lengths']> {
+  async lengths(...[, , , , onProgress, signal]: Parameters<Door['lengths']>): ReturnType<Door['lengths']> {
+    await this.#worked(this.#rows.length, onProgress, signal, 1);
     const counts = this.#rows.filter((row) => row.split === 'train').slice(0, 20_000).map(length);
     const longest = counts.reduce((most, n) => Math.max(most, n), 0);
     const bins = Array.from({ length: longest }, (_, i) => ({ from: i + 1, to: i + 1, count: counts.filter((n) => n === i + 1).length }));
@@ -632,10 +637,12 @@ export class Double implements Door {
   /** The recording holds no states of the model: the rows of a label stand in a ring about it. */
   async dataMap(...[, , , onProgress, signal]: Parameters<Door['dataMap']>): ReturnType<Door['dataMap']> {
     const rows = this.#rows.slice(0, 4000);
-    for (let part = 0; part <= 4; part += 1) {
-      onProgress({ done: Math.round((rows.length * part) / 4), total: rows.length, what: '' });
-      await new Promise((done) => setTimeout(done, this.#pace));
-      if (signal.aborted) return null;
+    for (const what of ['', 'points']) {
+      for (let part = 0; part <= 4; part += 1) {
+        onProgress({ done: Math.round((rows.length * part) / 4), total: rows.length, what });
+        await new Promise((done) => setTimeout(done, this.#pace));
+        if (signal.aborted) return null;
+      }
     }
     const names = [...new Set(rows.map(label))];
     const points = rows.map((row, i) => {
@@ -829,7 +836,8 @@ export class Double implements Door {
     return give({ text, base: recorded(base), tuned: recorded(tuned) });
   }
   /** Counted off the recorded answers, by the normal approximation; p says only on which side of 5 % the difference lies. */
-  compare(runs: string[]): ReturnType<Door['compare']> {
+  async compare(...[runs, , onProgress, signal]: Parameters<Door['compare']>): ReturnType<Door['compare']> {
+    await this.#worked(runs.length, onProgress, signal, 1);
     const tests = runs.flatMap((a, i) =>
       runs.slice(i + 1).map((b) => {
         const [one, other] = [this.#played(a).recording.predictions, this.#played(b).recording.predictions];
@@ -848,7 +856,8 @@ export class Double implements Door {
   }
 
   /** The recorded page without the sections that are left out, whose headings carry their names. */
-  reportPage(_run: string, language: Language, without: string[]): ReturnType<Door['reportPage']> {
+  async reportPage(...[, language, without, onProgress, signal]: Parameters<Door['reportPage']>): ReturnType<Door['reportPage']> {
+    await this.#worked(20, onProgress, signal, 1);
     const page = new DOMParser().parseFromString((pages as Record<Language, string>)[language], 'text/html');
     const all = [...page.querySelectorAll('section[id]')];
     const sections = all.map((section) => ({ id: section.id, heading: section.querySelector('h2')?.textContent.trim() ?? section.id }));
