@@ -1730,6 +1730,18 @@ fn a_study_sums_up_its_runs_and_goes_on_where_it_stopped() {
     assert!(b.path("study/figures/learning.svg").exists());
     let written = std::fs::read_to_string(b.path("study/report.md")).expect("Markdown");
     assert!(written.contains("4 runs: 1 method, 2 sizes") && !written.contains("## Runs"), "{written}");
+    // it says how it was made: by which command, of which files
+    let command = outcome["command"].as_str().expect("a command");
+    assert!(command.starts_with("lapidary study --task intent --data . --model "), "{command}");
+    assert!(command.ends_with(" --methods head --device auto --set epochs=3 --set batch=4 --sizes 4,all --seeds 0,1 --out study"), "{command}");
+    let of_run = json(&b.path("study/head-4-seed0/result.json"));
+    let hashes = |files: &serde_json::Value| files.as_array().expect("files").iter().map(|f| f["sha256"].clone()).collect::<Vec<_>>();
+    let data = ["train", "validation", "test"].map(|part| of_run["data"]["files"][part]["sha256"].clone());
+    assert_eq!(hashes(&outcome["files"]), [&data[..], &hashes(&of_run["model"]["files"])[..]].concat());
+    assert!(
+        written.contains("\nlapidary study --task intent --data . ") && data.iter().all(|hash| written.contains(hash.as_str().expect("a hash"))),
+        "{written}"
+    );
     // a run of fewer rows took fewer steps
     let steps = |name: &str| json(&b.path("study").join(name).join("result.json"))["train"]["steps"].as_u64();
     assert_eq!((steps("head-4-seed0"), steps("head-all-seed0")), (Some(3), Some(6)));

@@ -221,9 +221,14 @@ fn check_head(model: &Gemma, file: &Path) {
 fn check_tiny(device: &str) {
     let (_, model) = open(&tiny(), device);
     check_model(&model, &tiny());
+    let held = device::held_memory(model.device());
     // only the CPU fuses blocks, elsewhere that would be the same once more
     if device::is_cpu(model.device()) {
+        assert_eq!(held, None);
         check_model(&model.unfused(), &tiny());
+    } else {
+        let weights = std::fs::metadata(tiny().join("model.safetensors")).expect("checked in").len();
+        assert!(held.is_some_and(|bytes| bytes >= weights), "{held:?} of {weights} bytes of weights");
     }
 }
 
@@ -974,4 +979,16 @@ fn real_weights_lora_steps_from_the_file() {
     let (_, device) = device::open("cpu").expect("the CPU");
     let model = Gemma::load_at(Arc::new(Weights::open(&weights).expect("opens")), &device, gemma::Precision::File).expect("loads");
     check_lora(&model.keeping(0), &reference.join("lora_steps.json"));
+}
+
+/// Random weights at the widths, depths, windows and vocabularies of the 1B and the 4B, whose own need an account to be had.
+/// They stay as they are in the file, bfloat16 and exact, so that the 4B fits into 24 GB.
+#[test]
+#[ignore = "needs a model of 2 or 8 GB that tests/reference/make_size.py writes"]
+fn a_model_of_a_published_size_matches_transformers() {
+    let folder = std::env::var_os("LAPIDARY_TEST_SIZES").expect("LAPIDARY_TEST_SIZES: the folder that make_size.py wrote");
+    let folder = Path::new(&folder);
+    let (_, device) = device::open("cpu").expect("the CPU");
+    let weights = Arc::new(Weights::open(folder).expect("opens"));
+    check_model(&Gemma::load_at(weights, &device, gemma::Precision::File).expect("loads"), folder);
 }

@@ -4,7 +4,7 @@ use acceptance::index::{Index, MODEL, Mood};
 use acceptance::webdriver::{Key, PATIENCE, UNHEARD, Window, can_drive};
 use acceptance::{root, tiny};
 use lab::{Home, models};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// A library, and a data set on offer.
@@ -30,17 +30,24 @@ impl Desk {
 
     fn without_model() -> Self {
         let desk = Self { dir: tempfile::tempdir().expect("a folder"), variables: Vec::new() };
-        let folder = desk.path("datasets/parcels");
-        std::fs::create_dir_all(&folder).expect("made");
-        let rows = |from: usize, to: usize| -> String {
-            let row = |l: &str, t: &str| json!({"text": t, "label": l}).to_string() + "\n";
+        let rows = |from: usize, to: usize| -> Vec<Value> {
+            let row = |l: &str, t: &str| json!({"text": t, "label": l});
             WORDS.iter().flat_map(|(l, texts)| texts[from..to].iter().map(move |t| row(l, t))).collect()
         };
-        std::fs::write(folder.join("dataset.toml"), "name = \"parcels\"\ntask = \"intent\"\nlanguage = \"it\"\n").expect("written");
-        for (name, from, to) in [("train", 0, 4), ("validation", 4, 5), ("test", 5, 6)] {
-            std::fs::write(folder.join(format!("{name}.jsonl")), rows(from, to)).expect("written");
-        }
+        desk.data_set("parcels", "intent", [rows(0, 4), rows(4, 5), rows(5, 6)]);
         desk
+    }
+
+    /// Writes a data set into the folder of those on offer: training, validation and test rows.
+    fn data_set(&self, name: &str, task: &str, parts: [Vec<Value>; 3]) -> PathBuf {
+        let folder = self.path("datasets").join(name);
+        std::fs::create_dir_all(&folder).expect("made");
+        std::fs::write(folder.join("dataset.toml"), format!("name = \"{name}\"\ntask = \"{task}\"\nlanguage = \"it\"\n")).expect("written");
+        for (part, rows) in ["train", "validation", "test"].iter().zip(parts) {
+            let lines: String = rows.iter().map(|row| row.to_string() + "\n").collect();
+            std::fs::write(folder.join(format!("{part}.jsonl")), lines).expect("written");
+        }
+        folder
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -58,6 +65,16 @@ impl Desk {
 
     /// Opens the window on a screen of this size, which it fills.
     fn open_sized(&self, files: &[&Path], size: (usize, usize)) -> Window {
+        let window = self.start(files, size);
+        window.resize(size);
+        window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+        // from here on, see `picture`
+        window.refusals();
+        window
+    }
+
+    /// Starts the program on a screen of this size; its window is as large as it makes itself.
+    fn start(&self, files: &[&Path], size: (usize, usize)) -> Window {
         let text = |name: &str| self.path(name).display().to_string();
         let (home, datasets, own) = (text("home"), text("datasets"), text("own"));
         // the window's own files stay in here, too
@@ -65,10 +82,7 @@ impl Desk {
         variables.extend(self.variables.iter().map(|(name, value)| (*name, value.as_str())));
         let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
         let args: Vec<&str> = ["--home", &home].into_iter().chain(files.iter().map(String::as_str)).collect();
-        let window = Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &args, &variables, size);
-        window.fill_screen(size);
-        window.wait("the page", "return document.querySelector('nav') !== null", &[]);
-        window
+        Window::open(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &args, &variables, size)
     }
 }
 
@@ -81,8 +95,18 @@ fn copies(window: &Window, selector: &str, name: &str) {
     assert_eq!(told, "Copied", "{name}");
 }
 
-/// Where pictures of the window are kept.
+/// Waits for something that the page does not tell of.
+fn until(what: &str, mut there: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !there() {
+        assert!(began.elapsed() < PATIENCE, "{what} does not come");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Keeps a picture of the window, in which the content security policy must have refused nothing so far.
 fn picture(window: &Window, name: &str) {
+    assert_eq!(window.refusals(), Vec::<String>::new(), "{name}");
     window.picture(&root().join("target/pictures").join(format!("{name}.png")));
 }
 
@@ -208,11 +232,7 @@ fn a_first_start_gets_its_model_without_a_word_typed_and_goes_on_after_a_pause()
     let window = desk.open();
     window.shows("It comes from 127.0.0.1. Getting it means accepting the Terms of a test.");
     window.click("main button", "Accept terms and get, about ");
-    let began = std::time::Instant::now();
-    while index.asked().len() < 2 {
-        assert!(began.elapsed() < PATIENCE, "the second wheel is not asked for");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until("the question for the second wheel", || index.asked().len() >= 2);
     window.wait("progress", "return document.querySelector('main progress')?.position > 0.5", &[]);
     window.click("main button", "Pause");
     window.shows(" are here.");
@@ -260,6 +280,11 @@ fn start_long(desk: &Desk, window: &Window) -> String {
 /// As [`start_long`], with a model of choice.
 fn start_long_with(desk: &Desk, window: &Window, model: &str) -> String {
     window.ask("start_run", &json!({"request": long(desk, model)})).expect("started").as_str().expect("a folder").into()
+}
+
+/// How many events of a kind a run has told.
+fn told(run: &str, kind: &str) -> usize {
+    std::fs::read_to_string(Path::new(run).join("events.jsonl")).unwrap_or_default().matches(&format!("\"type\":\"{kind}\"")).count()
 }
 
 #[test]
@@ -687,6 +712,230 @@ fn entities_of_a_dropped_folder_are_marked_from_the_keyboard() {
     window.wait("both", "return document.querySelectorAll('.one li.tag').length === 2", &[]);
 }
 
+/// What the rows of small data sets speak of, and nobody else.
+const DEEDS: [&str; 12] = [
+    "abbiamo",
+    "ci sono",
+    "hanno comprato",
+    "vivono qui",
+    "sono nuovi",
+    "tornano",
+    "pagano subito",
+    "aspettano un pacco",
+    "scrivono",
+    "telefonano",
+    "hanno un reso",
+    "vogliono il rimborso",
+];
+
+/// With these the tiny model learns an answer by heart in a few steps.
+const LEARNT_BY_HEART: [(&str, &str); 3] = [("Passes over the data", "20"), ("Examples at once", "4"), ("Learning rate", "0.005")];
+
+/// Trains the tiny model on what is open, with a few settings by their names, and shows the result.
+fn trained(window: &Window, settings: &[(&str, &str)]) {
+    window.click("nav button", "Start");
+    window.click("label.choice", "tiny");
+    window.click("main summary", "Settings");
+    for (name, value) in settings {
+        window.fill(name, value);
+    }
+    window.click("main button", "Start");
+    window.click("main button", "See the result");
+    window.wait("what it is held against", "return document.querySelector('.top .drawing svg') !== null", &[]);
+}
+
+/// Waits until Results shows these of the answers that were wrong: of each, what a function body in which `e` stands for it returns.
+fn mistakes(window: &Window, body: &str, expected: &Value) {
+    let all = "[...document.querySelectorAll('.answers > ul > li')]";
+    let same = format!("return JSON.stringify({all}.map(e => {{ {body} }})) === JSON.stringify(arguments[0])");
+    window.wait(&format!("{expected} among the mistakes"), &same, std::slice::from_ref(expected));
+}
+
+/// Opens the row behind the first mistake in Data, whose text a function body returns.
+fn finds_in_data(window: &Window, rows: &str, body: &str, text: &str) {
+    window.click("main .answers button", "Find in Data");
+    window.shows(rows);
+    let there = format!("const text = () => {{ {body} }}; return text() === arguments[0]");
+    window.wait("the row of the mistake", &there, &[text.into()]);
+}
+
+/// Asks the model something, and gives what a function body makes of the trained one's answer, `e`.
+fn answer_to(window: &Window, text: &str, body: &str) -> Value {
+    window.click("nav button", "Try");
+    window.click("main textarea", "");
+    window.types(text);
+    window.click("main button", "Ask");
+    let both = "document.querySelectorAll('article .answer').length === 2 && document.querySelector('article [aria-busy=true]') === null";
+    let answer = format!("if (!({both})) return null; const e = document.querySelector('article .answer.main .spoken'); {body}");
+    window.wait("both answers", &answer, &[])
+}
+
+/// A sentence, and its entities by where they stand in it.
+fn sentence(text: &str, entities: &[(&str, &str)]) -> Value {
+    let span = |(part, kind): &(&str, &str)| {
+        let start = text[..text.find(part).expect("it stands there")].chars().count();
+        json!({"start": start, "end": start + part.chars().count(), "type": kind})
+    };
+    json!({"text": text, "entities": entities.iter().map(span).collect::<Vec<_>>()})
+}
+
+#[test]
+fn entities_are_learnt_by_tagging_and_each_kind_of_mistake_stands_in_its_sentence() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let people = ["Anna", "Bruno Neri", "Carla", "Dino De Rossi", "Elena"];
+    let places = ["Bari", "Lecce", "Monte Rosa", "Pisa", "Sesto San Giovanni"];
+    let lives = |who: &str, place: &str| format!("{who} vive a {place}.");
+    let goes = |who: &str, place: &str| format!("Oggi {who}, forse, va a {place}");
+    let row = |form: &dyn Fn(&str, &str) -> String, i: usize, j: usize| sentence(&form(people[i], places[j]), &[(people[i], "people"), (places[j], "places")]);
+    let train = (0..25).map(|n| (n / 5, n % 5)).filter(|(i, j)| i != j).flat_map(|(i, j)| [row(&lives, i, j), row(&goes, i, j)]).collect();
+    let validation = vec![row(&goes, 0, 0), row(&goes, 1, 1), row(&lives, 2, 2)];
+    // in the last ones it is told to expect what nobody could
+    let test = vec![
+        sentence("Anna vive a Bari.", &[("Anna", "people"), ("Bari", "places")]),
+        sentence("Oggi Elena, forse, va a Sesto San Giovanni", &[("Elena", "places"), ("Sesto San Giovanni", "places")]),
+        sentence("Bruno Neri vive a Lecce.", &[("Bruno", "people"), ("Lecce", "places")]),
+        sentence("Oggi Carla, forse, va a Monte Rosa", &[("Carla", "people")]),
+        sentence("Dino De Rossi vive a Pisa.", &[("Dino De Rossi", "people"), ("vive", "people"), ("Pisa", "places")]),
+    ];
+    let folder = desk.data_set("people", "entities", [train, validation, test]);
+    let window = desk.open();
+    window.shows("8 messages, 2 intents");
+    window.answers("pick_folder", &json!(folder));
+    window.click("main button", "Open folder…");
+    window.shows("40 sentences, 2 types, tagging on tiny");
+    trained(&window, &[("Longest answer", "8"), ("Caution of the first fit", "1"), ("Learning rate", "0.001"), ("Learning rate of the head", "0.001")]);
+
+    window.shows("on 5 examples of the test set");
+    // in the order of the file
+    window.click("main .answers label", "Surest first");
+    let told = "return [...e.querySelectorAll('li.tag')].map(tag => tag.innerText.trim())";
+    let wrong = json!([["wrong type: Elena · places"], ["wrong boundary: Bruno · people"], ["invented: Monte Rosa · places"], ["missed: vive · people"]]);
+    mistakes(&window, told, &wrong);
+    let marked = "return ['type', 'boundary', 'invented', 'missed'].map(fate => document.querySelector(`.answers mark.${fate}`)?.textContent ?? null)";
+    let marks = json!(["Elenaplaces · wrong type", "Brunopeople · wrong boundary", "Monte Rosaplaces · invented", "vivepeople · missed"]);
+    assert_eq!(window.script(marked, &[]), marks);
+    let types = "return [...document.querySelectorAll('section[aria-labelledby=per-label] tbody th')].map(e => e.innerText.trim()).sort()";
+    assert_eq!(window.script(types, &[]), json!(["people", "places"]));
+    window.shows("What went wrong with each type");
+    picture(&window, "entities");
+    let whole = "return document.querySelector('.one textarea[aria-readonly]')?.value";
+    finds_in_data(&window, "1 of 48 rows", whole, "Oggi Elena, forse, va a Sesto San Giovanni");
+
+    let spans = answer_to(&window, "Carla vive a Pisa", "return [...e.querySelectorAll('mark')].map(mark => mark.textContent)");
+    assert_eq!(spans, json!(["Carlapeople", "Pisaplaces"]));
+}
+
+#[test]
+fn queries_that_were_wrong_stand_beside_the_right_ones_with_what_each_finds() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let count = "SELECT COUNT(*) FROM clienti";
+    let asks = |question: &str, sql: &str| json!({"question": question, "sql": sql});
+    // one query is all that there is to learn, and the last question asks for another
+    let train = DEEDS.iter().map(|what| asks(&format!("Quanti clienti {what}?"), count)).collect();
+    let test = vec![asks("Quanti clienti sono in tutto?", count), asks("Come si chiamano i clienti?", "SELECT nome FROM clienti")];
+    let folder = desk.data_set("queries", "sql", [train, vec![asks("Quanti clienti si contano?", count)], test]);
+    std::fs::write(folder.join("schema.sql"), "CREATE TABLE clienti (id INTEGER PRIMARY KEY, nome TEXT);").expect("written");
+    std::fs::write(folder.join("rows.sql"), "INSERT INTO clienti (nome) VALUES ('Anna'), ('Bruno'), ('Carla');").expect("written");
+    let files = ["train.jsonl", "validation.jsonl", "test.jsonl", "schema.sql", "rows.sql"].map(|name| folder.join(name));
+    let window = desk.open_with(&files.each_ref().map(PathBuf::as_path));
+    window.shows("15 rows");
+    window.click("[role=row][aria-rowindex='2']", "");
+    let table = "const read = e => [...e.querySelectorAll('tr')].map(row => [...row.children].map(cell => cell.innerText.trim()))";
+    window.wait("what the query finds", &format!("{table}; const e = document.querySelector('.one table'); return e !== null && read(e)[1]?.[0] === '3'"), &[]);
+    let brief = [("Longest answer", "40"), ("Rows made of each row", "0"), ("Rows composed from the database", "0"), ("Answers followed at once", "2")];
+    trained(&window, &[&brief[..], &LEARNT_BY_HEART].concat());
+
+    window.shows("on 2 examples of the test set");
+    // they are asked of the database once they are in view
+    let both = format!(
+        "{table}; e.scrollIntoView({{block: 'center'}}); \
+         return [[...e.querySelectorAll('dl.queries dd')].map(dd => dd.innerText.trim()), [...e.querySelectorAll('.both table')].map(read)]"
+    );
+    let (names, number) = (json!([["nome"], ["Anna"], ["Bruno"], ["Carla"]]), json!([["COUNT(*)"], ["3"]]));
+    mistakes(&window, &both, &json!([[["SELECT nome FROM clienti", count], [names, number]]]));
+    picture(&window, "queries");
+    finds_in_data(&window, "1 of 15 rows", "return document.querySelector('.one .text')?.innerText.trim()", "Come si chiamano i clienti?");
+    window.wait("what its query finds", "return document.querySelector('.one table')?.innerText.includes('Bruno') ?? false", &[]);
+
+    let found = format!("{table}; const found = e.querySelector('table'); return found && [e.querySelector('.query').innerText.trim(), read(found)]");
+    assert_eq!(answer_to(&window, "Quanti clienti abbiamo?", &found), json!([count, number]));
+}
+
+#[test]
+fn hashtags_are_shown_as_hits_and_misses() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let post = |text: &str, tags: &[&str]| json!({"text": text, "hashtags": tags});
+    let usual = ["#roma", "#viaggi"];
+    let train = DEEDS.iter().map(|what| post(&format!("I turisti {what}"), &usual)).collect();
+    let test = vec![post("I turisti partono", &usual), post("I turisti vanno al mare", &["#mare", "#Roma"])];
+    let folder = desk.data_set("posts", "hashtags", [train, vec![post("I turisti arrivano", &usual)], test]);
+    let window = desk.open_with(&[&folder]);
+    window.shows("15 rows");
+    window.click("[role=row]", "I turisti partono");
+    window.wait("its chips", "return [...document.querySelectorAll('.one .chips .tag')].map(e => e.innerText.trim()).join(' ') === '#roma #viaggi'", &[]);
+    trained(&window, &[&[("Longest answer", "24"), ("Sampled answers", "1")][..], &LEARNT_BY_HEART].concat());
+
+    window.shows("on 2 examples of the test set");
+    let chips = "return [...e.querySelectorAll('li.tag')].map(chip => [chip.innerText.trim(), chip.classList.contains('good')])";
+    mistakes(&window, chips, &json!([[["#mare missed", false], ["#Roma right", true], ["#viaggi invented", false]]]));
+    window.shows("At least one hit");
+    picture(&window, "hashtags");
+    finds_in_data(&window, "1 of 15 rows", "return document.querySelector('.one .text')?.innerText.trim()", "I turisti vanno al mare");
+    let said = answer_to(&window, "I turisti ballano", "return [...e.querySelectorAll('.chips .tag')].map(chip => chip.innerText.trim())");
+    assert_eq!(said, json!(usual));
+}
+
+/// Three tables at once are the parts of one set.
+#[test]
+fn a_task_of_ones_own_is_mapped_learnt_and_measured_by_its_texts() {
+    if !can_drive() {
+        return;
+    }
+    let desk = Desk::new();
+    let rows = |all: &[(String, &str)]| -> String { all.iter().map(|(asked, said)| format!("{asked};{said}\n")).collect() };
+    let train: Vec<(String, &str)> = DEEDS.iter().map(|what| (format!("Quelli che {what}"), "pacco")).collect();
+    let parts = [
+        ("train", rows(&train)),
+        ("validation", rows(&[("Quelli che arrivano".into(), "pacco")])),
+        ("test", rows(&[("Quelli che partono".into(), "pacco"), ("Quelli che non arrivano".into(), "il rimborso")])),
+    ];
+    let files = parts.map(|(part, rows)| {
+        let file = desk.path(&format!("{part}.csv"));
+        std::fs::write(&file, format!("q;c\n{rows}")).expect("written");
+        file
+    });
+    let window = desk.open_with(&files.each_ref().map(PathBuf::as_path));
+    window.shows("Which column holds what?");
+    window.choose("Task", "Your own");
+    window.choose("Prompt", "q");
+    window.choose("Completion", "c");
+    window.click("main button", "Read the file");
+    window.shows("15 rows");
+    trained(&window, &[&[("Longest answer", "12")][..], &LEARNT_BY_HEART].concat());
+
+    window.shows("on 2 examples of the test set");
+    let said = "return [...e.querySelectorAll('dl.queries dd')].map(dd => dd.innerText.trim())";
+    mistakes(&window, said, &json!([["il rimborso", "pacco"]]));
+    let measures =
+        "return [document.querySelector('.hero .soft').innerText.trim(), ...[...document.querySelectorAll('.top .facts dt')].map(e => e.innerText.trim())]";
+    let measures = window.script(measures, &[]);
+    for measure in ["Exactly as expected", "Same but for spelling", "Words in common", "ROUGE-L", "chrF"] {
+        assert!(measures.as_array().is_some_and(|all| all.contains(&measure.into())), "{measure} is not among {measures}");
+    }
+    picture(&window, "texts");
+    finds_in_data(&window, "1 of 15 rows", "return document.querySelector('.one .text')?.innerText.trim()", "Quelli che non arrivano");
+    assert_eq!(answer_to(&window, "Quelli che ballano", "return e.querySelector('.label').innerText.trim()"), "pacco");
+}
+
 #[test]
 fn axe_complains_of_no_screen_in_either_language_or_theme() {
     if !can_drive() {
@@ -711,6 +960,7 @@ fn axe_complains_of_no_screen_in_either_language_or_theme() {
             window.ask("save_settings", &json!({"settings": {"language": language, "theme": theme}})).expect("saved");
             window.reload();
             window.wait("the page", "return document.querySelector('nav') !== null", &[]);
+            window.refusals();
             let mut look = |screen: &str| {
                 std::thread::sleep(std::time::Duration::from_millis(400));
                 let name = format!("{screen}-{language}-{theme}-{}", size.0);
@@ -734,8 +984,15 @@ fn axe_complains_of_no_screen_in_either_language_or_theme() {
                     window.wait("a verdict", "return document.querySelector('section[aria-labelledby=test]')?.innerText.includes('p = ') ?? false", &[]);
                 }
                 look(screen);
+                if *screen == "report" {
+                    let margin = window.within("main iframe", "return document.querySelector('main') && getComputedStyle(document.body).margin");
+                    assert_eq!(margin, "0px", "the policy keeps the report from its style sheet");
+                }
             }
         }
+        // the policy is there, and heard
+        window.script("document.body.insertAdjacentHTML('beforeend', '<i style=\"color: red\"></i>')", &[]);
+        window.wait("a refusal", "return window.refused.some(r => r.startsWith('style-src-attr refuses inline'))", &[]);
         window.kill();
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
@@ -891,7 +1148,7 @@ fn how_soon_the_window_answers_while_a_run_uses_every_core() {
     let window = desk.open_with(&others.iter().map(PathBuf::as_path).collect::<Vec<_>>());
     window.wait("rows", "return document.querySelector('nav') !== null", &[]);
     let run = start_long_with(&desk, &window, model);
-    let steps = || std::fs::read_to_string(Path::new(&run).join("events.jsonl")).unwrap_or_default().matches("\"type\":\"step\"").count();
+    let steps = || told(&run, "step");
     let began = std::time::Instant::now();
     while steps() < 3 {
         assert!(began.elapsed().as_secs() < 300, "the run does not begin");
@@ -1045,4 +1302,176 @@ fn a_second_start_hands_its_file_to_the_first_and_ends() {
     let ended = window.beside(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &["--home", &home, &table.display().to_string()]);
     assert!(ended.success(), "{ended}");
     window.shows("3 rows");
+}
+
+/// The window as the system has it: what its frame does, and what is asked beside the page.
+#[cfg(unix)]
+mod frame {
+    use super::*;
+    use acceptance::screen::Screen;
+
+    /// What its title says.
+    const WINDOW: &str = "Lapidary";
+    /// Title of the question at closing.
+    const QUESTION: &str = "A training is running";
+    // its buttons stand side by side, and the first has the focus
+    const KEEP: &[Key] = &[Key::Space];
+    const STOP: &[Key] = &[Key::Tab, Key::Space];
+    const CANCEL: &[Key] = &[Key::Tab, Key::Tab, Key::Space];
+
+    /// Closes the window by the button of its frame.
+    fn close(window: &Window) -> Screen {
+        let screen = Screen::open(&window.display);
+        screen.close(screen.wait(WINDOW));
+        screen
+    }
+
+    /// Closes it and answers the question that comes.
+    fn close_and_answer(window: &Window, question: &str, keys: &[Key]) -> Screen {
+        let screen = close(window);
+        let asked = screen.wait(question);
+        assert!(screen.shown(WINDOW).is_some(), "the window stands behind the question");
+        screen.press(asked, keys);
+        screen.gone(question);
+        screen
+    }
+
+    /// Waits until a run has come further than it is now.
+    fn trains(run: &str) {
+        let before = told(run, "step");
+        until("the next step", || told(run, "step") > before);
+    }
+
+    fn status(window: &Window) -> Value {
+        window.ask("runs", &json!({})).expect("runs")[0]["status"].clone()
+    }
+
+    #[test]
+    fn closing_while_a_run_trains_asks_and_cancel_changes_nothing_and_stop_keeps_the_best() {
+        if !can_drive() {
+            return;
+        }
+        let desk = Desk::new();
+        let window = desk.open();
+        let run = start_long(&desk, &window);
+        until("an evaluation", || told(&run, "evaluation") > 0);
+        let screen = close(&window);
+        let asked = screen.wait(QUESTION);
+        picture(&window, "closing");
+        screen.press(asked, &[Key::Escape]);
+        screen.gone(QUESTION);
+        trains(&run);
+        let screen = close_and_answer(&window, QUESTION, CANCEL);
+        trains(&run);
+        assert!(screen.shown(WINDOW).is_some(), "the window stays");
+        assert_eq!(status(&window), "running");
+
+        close_and_answer(&window, QUESTION, STOP);
+        window.ends();
+        let result: Value = acceptance::json(&Path::new(&run).join("result.json"));
+        let (steps, best) = (result["train"]["steps"].as_u64(), result["train"]["best_step"].as_u64());
+        assert!(result["status"] == "stopped" && best.is_some() && best <= steps && result["metrics"]["accuracy"].is_number(), "{result}");
+        assert!(Path::new(&run).join("adapter/adapter_model.safetensors").is_file());
+        assert_eq!(told(&run, "completed"), 1);
+        let window = desk.open();
+        assert_eq!(status(&window), "stopped");
+        window.click("nav button", "Results");
+        window.shows("on 2 examples of the test set");
+    }
+
+    #[test]
+    fn a_run_goes_on_behind_a_hidden_window_that_another_start_shows_again() {
+        if !can_drive() {
+            return;
+        }
+        let desk = Desk::new();
+        let window = desk.open();
+        let run = start_long(&desk, &window);
+        let screen = close_and_answer(&window, QUESTION, KEEP);
+        screen.gone(WINDOW);
+        trains(&run);
+        let home = desk.path("home").display().to_string();
+        let ended = window.beside(Path::new(env!("CARGO_BIN_EXE_lapidary-window")), &["--home", &home]);
+        assert!(ended.success(), "{ended}");
+        screen.wait(WINDOW);
+        trains(&run);
+        // whoever looks again sees the end of it
+        window.ask("stop_run", &json!({"run": run})).expect("stopped");
+        until("its end", || status(&window) == "stopped");
+        assert!(screen.shown(WINDOW).is_some());
+    }
+
+    #[test]
+    fn a_run_that_is_kept_completes_without_its_window_and_then_the_program_ends() {
+        if !can_drive() {
+            return;
+        }
+        let desk = Desk::new();
+        let window = desk.open();
+        window.ask("save_settings", &json!({"settings": {"language": "it"}})).expect("saved");
+        let mut request = long(&desk, "tiny");
+        request["set"] = json!(["epochs=200", "batch=4"]);
+        let run = window.ask("start_run", &json!({"request": request})).expect("started").as_str().expect("a folder").to_string();
+        let screen = close_and_answer(&window, "È in corso un addestramento", KEEP);
+        screen.gone(WINDOW);
+        trains(&run);
+        window.ends();
+        let result: Value = acceptance::json(&Path::new(&run).join("result.json"));
+        assert_eq!((&result["status"], &result["train"]["steps"]), (&"completed".into(), &400.into()));
+        // the next start is not hidden
+        let window = desk.open();
+        Screen::open(&window.display).wait(WINDOW);
+        assert_eq!(status(&window), "completed");
+    }
+
+    #[test]
+    fn closing_asks_nothing_where_no_run_is_being_trained() {
+        if !can_drive() {
+            return;
+        }
+        let desk = Desk::new();
+        let window = desk.open();
+        window.shows("8 messages, 2 intents");
+        close(&window);
+        window.ends();
+
+        // one that waits is wholly on disk
+        let window = desk.open();
+        let run = start_long(&desk, &window);
+        trains(&run);
+        window.ask("pause_run", &json!({"run": run})).expect("paused");
+        until("the pause", || status(&window) == "paused");
+        close(&window);
+        window.ends();
+        let window = desk.open();
+        window.shows("was cut off");
+        assert_eq!(status(&window), "interrupted");
+        window.click(".cut button", "Go on");
+        trains(&run);
+    }
+
+    #[test]
+    fn the_window_comes_back_as_large_as_it_was_left() {
+        if !can_drive() {
+            return;
+        }
+        let desk = Desk::new();
+        let page = "return document.querySelector('nav') !== null && innerWidth === arguments[0]";
+        let large = |window: &Window, size: (usize, usize)| {
+            window.wait("the page", page, &[size.0.into()]);
+            let screen = Screen::open(&window.display);
+            until("its size", || screen.size(screen.wait(WINDOW)) == size);
+        };
+        let mut window = desk.start(&[], (1280, 800));
+        large(&window, (1280, 800));
+        window.resize((1000, 700));
+        large(&window, (1000, 700));
+        // twice: nothing is added or taken away on the way
+        for _ in 0..2 {
+            close(&window);
+            window.ends();
+            window = desk.start(&[], (1280, 800));
+            large(&window, (1000, 700));
+        }
+    }
 }

@@ -18,8 +18,10 @@ mod words;
 
 use say::{Language, say};
 use shell::Shell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tauri::utils::config::CspDirectiveSources;
 use tauri::{Manager, RunEvent, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
 /// Training allocates and frees the same few sizes over and over, which mimalloc keeps at hand
@@ -105,6 +107,8 @@ fn arguments(mut words: impl Iterator<Item = PathBuf>, folder: &Path) -> (Option
 
 fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
     shell.offer(paths);
+    let mut context: tauri::Context = tauri::generate_context!();
+    allow_reports(context.config_mut());
     tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, words, folder| {
             // a second start shows the first one, and hands its files over
@@ -144,7 +148,7 @@ fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
                 .build()?;
             Ok(())
         })
-        .build(tauri::generate_context!())?
+        .build(context)?
         .run(|app, event| match event {
             RunEvent::ExitRequested { code: None, api, .. } => closing::exiting(app, &api),
             #[cfg(target_os = "macos")]
@@ -162,6 +166,16 @@ fn run(shell: Shell, paths: Vec<PathBuf>) -> tauri::Result<()> {
     Ok(())
 }
 
+/// The page has no style but by its own files. A report, which it shows in a frame by its text, has that page's policy beside its own,
+/// and brings one style sheet, which the policy is told of here by the hash.
+fn allow_reports(config: &mut tauri::Config) {
+    if let Some(policy) = config.app.security.csp.take() {
+        let mut policy: HashMap<String, CspDirectiveSources> = policy.into();
+        policy.entry("style-src".into()).or_default().push(lab::report::html::style_source());
+        config.app.security.csp = Some(policy.into());
+    }
+}
+
 /// What the window remembers of itself.
 fn remembered() -> tauri_plugin_window_state::StateFlags {
     use tauri_plugin_window_state::StateFlags;
@@ -172,6 +186,7 @@ fn remembered() -> tauri_plugin_window_state::StateFlags {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use tauri::utils::config::DisabledCspModificationKind;
 
     #[test]
     fn a_command_line_names_a_home_and_files() {
@@ -185,6 +200,23 @@ mod tests {
             assert_eq!(called(Some(word.as_ref())), Some(name.into()));
         }
         assert_eq!(called(None), None);
+    }
+
+    #[test]
+    fn nothing_in_the_page_has_a_style_of_its_own_but_reports() {
+        let mut config: tauri::Config = serde_json::from_str(include_str!("../tauri.conf.json")).expect("Tauri's configuration");
+        allow_reports(&mut config);
+        let security = config.app.security;
+        let policy: HashMap<String, CspDirectiveSources> = security.csp.expect("a policy").into();
+        let sources = |directive: &str| policy.get(directive).cloned().map(Vec::<String>::from);
+        assert_eq!(sources("style-src"), Some(vec!["'self'".into(), lab::report::html::style_source().into()]));
+        assert_eq!((sources("default-src"), sources("script-src")), (Some(vec!["'none'".into()]), Some(vec!["'self'".into()])));
+        for (directive, sources) in &policy {
+            let sources = Vec::<String>::from(sources.clone());
+            assert!(!sources.iter().any(|source| source.starts_with("'unsafe") || source.contains('*')), "{directive}: {sources:?}");
+        }
+        assert_eq!(security.dangerous_disable_asset_csp_modification, DisabledCspModificationKind::Flag(false));
+        assert!(security.dev_csp.is_none(), "a second policy");
     }
 
     fn files(folder: &Path) -> BTreeMap<String, String> {

@@ -282,9 +282,9 @@ def write_multimodal(w):
     (MULTIMODAL / "generation_config.json").unlink()
 
 
-def write_forward(model, tok, folder):
+def write_forward(model, tok, folder, length=30):
     texts = ["Dov'è il mio ordine?", "Mario Rossi è nato a Torino.", "SELECT nome FROM clienti;", "#estate 🌊 sì"]
-    long = (tok.encode("Il cliente chiede informazioni sul proprio ordine. ").ids * 30)[:30]  # crosses the window
+    long = (tok.encode("Il cliente chiede informazioni sul proprio ordine. ").ids * length)[:length]  # crosses the window
     out = []
     for text, ids in [(t, tok.encode(t).ids) for t in texts] + [(None, long)]:
         with torch.no_grad():
@@ -411,4 +411,5 @@ def main():
         write_training(model, tok, folder)
 
 
-main()
+if __name__ == "__main__":
+    main()

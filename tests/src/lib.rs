@@ -4,6 +4,8 @@ pub mod http;
 pub mod index;
 pub mod messages;
 pub mod near;
+#[cfg(unix)]
+pub mod screen;
 pub mod webdriver;
 
 use gemma::{Gemma, Weights};

@@ -21,6 +21,8 @@ pub struct Window {
     driver: Child,
     port: u16,
     session: String,
+    /// The display of its screen, such as `:7`.
+    pub display: String,
     /// Where the screen keeps its pixels.
     pixels: tempfile::TempDir,
 }
@@ -110,7 +112,7 @@ impl Window {
         std::os::unix::process::CommandExt::process_group(&mut driver, 0);
         let driver = driver.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("dbus-run-session starts");
 
-        let mut window = Self { screen, driver, port, session: String::new(), pixels };
+        let mut window = Self { screen, driver, port, session: String::new(), display, pixels };
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(began.elapsed() < PATIENCE, "WebKitWebDriver does not listen");
@@ -227,7 +229,7 @@ impl Window {
     /// Puts a value into the field that a label names, as a person who types it and goes on.
     pub fn fill(&self, label: &str, value: &str) {
         let body = "const field = [...document.querySelectorAll('main input')].find(e => e.checkVisibility() && \
-            [...e.labels].some(l => l.textContent.trim().startsWith(arguments[0]))); \
+            [...e.labels].some(l => l.textContent.trim() === arguments[0])); \
             if (!field) return false; field.value = arguments[1]; \
             for (const event of ['input', 'change']) field.dispatchEvent(new Event(event, {bubbles: true})); return true";
         self.wait(&format!("the field `{label}`"), body, &[label.into(), value.into()]);
@@ -294,10 +296,36 @@ impl Window {
         list.iter().map(|v| v.as_str().unwrap_or_default().to_string()).collect()
     }
 
-    /// Gives the window the whole of a screen of this size.
-    pub fn fill_screen(&self, (width, height): (usize, usize)) {
+    /// What the page's content security policy has refused since this was asked last, beginning with the first time after the page
+    /// was loaded.
+    pub fn refusals(&self) -> Vec<String> {
+        let body = "window.refused ??= (() => { const all = []; document.addEventListener('securitypolicyviolation', \
+            e => all.push(`${e.effectiveDirective} refuses ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`)); return all; })(); \
+            return window.refused.splice(0)";
+        let found = self.script(body, &[]);
+        found.as_array().into_iter().flatten().map(|refusal| refusal.as_str().unwrap_or_default().to_string()).collect()
+    }
+
+    /// Waits until a function body returns something in the document of a frame, as [`Self::wait`] does in the page, and gives it.
+    ///
+    /// # Panics
+    /// If that does not happen within a minute, or the frame cannot be entered.
+    pub fn within(&self, frame: &str, body: &str) -> Value {
+        let element = self.wait(frame, "return document.querySelector(arguments[0])", &[frame.into()]);
+        let enter = |into: &Value| {
+            let outcome = self.post("/frame", &json!({"id": into}));
+            assert!(outcome.is_null(), "{frame} cannot be entered or left: {outcome}");
+        };
+        enter(&element);
+        let value = self.wait(frame, body, &[]);
+        enter(&Value::Null);
+        value
+    }
+
+    /// Puts the window into the corner of its screen, this large.
+    pub fn resize(&self, (width, height): (usize, usize)) {
         let outcome = self.post("/window/rect", &json!({"x": 0, "y": 0, "width": width, "height": height}));
-        assert!(outcome.get("error").is_none(), "the window cannot be made as large as the screen: {outcome}");
+        assert!(outcome.get("error").is_none(), "the window cannot be made {width} by {height}: {outcome}");
     }
 
     /// Loads the page anew.
@@ -336,13 +364,27 @@ impl Window {
         let all = entries.filter_map(|e| e.file_name().to_string_lossy().parse::<u32>().ok());
         let ours = |pid: u32| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // the name stands in brackets and may hold anything; the third field after it is the group
+            // the name stands in brackets and may hold anything; after it come the state, the parent and the group
             let (head, rest) = stat.rsplit_once(')')?;
-            let group: u32 = rest.split_whitespace().nth(2)?.parse().ok()?;
+            let fields: Vec<&str> = rest.split_whitespace().collect();
             let name = head.split_once('(')?.1.to_string();
-            (group == self.driver.id() && !name.starts_with("dbus") && name != "WebKitWebDriver").then_some((name, pid))
+            // one that has ended stays listed until its parent has asked how
+            let lives = fields.first() != Some(&"Z") && fields.get(2)?.parse::<u32>() == Ok(self.driver.id());
+            (lives && !name.starts_with("dbus") && name != "WebKitWebDriver").then_some((name, pid))
         };
         all.filter_map(ours).collect()
+    }
+
+    /// Waits until the program has ended by itself.
+    ///
+    /// # Panics
+    /// If it still runs after a minute.
+    pub fn ends(&self) {
+        let began = Instant::now();
+        while self.processes().iter().any(|(name, _)| name.starts_with("lapidary")) {
+            assert!(began.elapsed() < PATIENCE, "the program does not end");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Starts a program as the window was started, on its screen and its message bus, and waits for its end.

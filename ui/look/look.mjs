@@ -18,6 +18,8 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 let bad = 0;
 
 const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'];
+/** Tasks beside the first, as the start lists them; each has a run of its name. */
+const OTHERS = ['entities', 'sql', 'hashtags'];
 const sizes = quick ? [[1280, 800]] : [[1280, 800], [1920, 1080]];
 const looks = quick ? [['en', 'light'], ['it', 'dark']] : [['en', 'light'], ['en', 'dark'], ['it', 'light'], ['it', 'dark']];
 
@@ -101,6 +103,35 @@ for (const [width, height] of sizes) {
         await shoot(page, `results-cell-${end}`);
       }
     }
+    // the other tasks: their rows, what was answered in their runs, and what is answered now
+    await page.goto(`${base}/?${query}`);
+    await page.waitForSelector('.cards');
+    for (const [i, task] of OTHERS.entries()) {
+      await go('start');
+      await page.locator('label.choice').nth(i + 1).click();
+      await go('data');
+      await page.waitForSelector(`h1:has-text("${task}-it")`);
+      await page.waitForSelector('[aria-rowindex="4"]');
+      await page.locator('[aria-rowindex="4"]').click();
+      await shoot(page, `data-${task}-${end}`);
+      await go('results');
+      const runs = page.locator('header select');
+      if ((await runs.locator(`option[value="runs/${task}"]`).count()) === 0) {
+        bad += 1;
+        console.log(`${task}: there is no recorded run; README.md says how to make one`);
+        continue;
+      }
+      await runs.selectOption(`runs/${task}`);
+      await page.waitForSelector(task === 'sql' ? '.answers .both table' : '.answers li .tag');
+      await shoot(page, `results-${task}-${end}`);
+      await page.locator('.answers > ul').scrollIntoViewIfNeeded();
+      await shoot(page, `results-answers-${task}-${end}`);
+      await go('try');
+      await page.waitForSelector('.examples button');
+      await page.locator('.examples button').nth(1).click();
+      await page.waitForSelector('.answer.main .spoken');
+      await shoot(page, `try-${task}-${end}`);
+    }
     // another task, and a run that was cut off
     await page.goto(`${base}/?${query}&cut=30`);
     await page.waitForSelector('.cut');
@@ -108,7 +139,7 @@ for (const [width, height] of sizes) {
     await shoot(page, `cut-${end}`);
     // what does not fit, a run that waits and one that failed
     const begin = async () => {
-      await page.waitForFunction(() => !document.querySelector('.go .button')?.disabled, null, { timeout: 15000 });
+      await page.waitForFunction(() => document.querySelector('.go .button.large')?.disabled === false, null, { timeout: 15000 });
       await page.locator('.go .button.large').click();
     };
     await page.goto(`${base}/?${query}&tight&fail=20&pace=60`);
@@ -141,11 +172,11 @@ for (const [width, height] of sizes) {
     await shoot(page, `first-paused-${end}`);
     await page.goto(`${base}/?${query}&pace=60`, { waitUntil: 'domcontentloaded' });
     await page.waitForSelector('.cards');
-    await page.waitForFunction(() => !document.querySelector('.go .button').disabled, null, { timeout: 15000 });
-    await page.locator('.go .button').click();
+    await page.waitForFunction(() => document.querySelector('.go .button.large')?.disabled === false, null, { timeout: 15000 });
+    await page.locator('.go .button.large').click();
     await page.waitForSelector('.figure svg', { timeout: 15000 });
     await page.waitForTimeout(2500);
-    const plot = await page.locator('.layer').boundingBox();
+    const plot = await page.locator('.layer').first().boundingBox();
     if (plot) await page.mouse.move(plot.x + plot.width * 0.3, plot.y + plot.height * 0.5);
     await shoot(page, `training-${end}`);
     await page.waitForSelector('.done', { timeout: 30000 });

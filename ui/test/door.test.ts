@@ -1,15 +1,15 @@
 import type { Channel } from '@tauri-apps/api/core';
 import { clearMocks, mockIPC } from '@tauri-apps/api/mocks';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import head from '../src/backend/recording/head.json';
 import { Double } from '../src/backend/double';
 import { failure } from '../src/backend/failure';
+import { recording } from '../src/backend/recorded';
 import { tauri } from '../src/backend/tauri';
 import type { Edit, EventBatch, RowQuery, RunRequest, TrainEvent } from '../src/backend/types';
 import { formats } from '../src/lib/format';
 import { happened } from '../src/lib/happened';
 import { Pages } from '../src/lib/pages.svelte';
-import { scores } from '../src/lib/scores';
+import { classes, scores } from '../src/lib/scores';
 import { Story } from '../src/lib/story.svelte';
 import { Question, type Work } from '../src/lib/work.svelte';
 import { words } from '../src/words';
@@ -17,29 +17,27 @@ import { words } from '../src/words';
 const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
 /** Nobody ends what is begun with it. */
 const SIGNAL = new AbortController().signal;
-const EVENTS = head.events as TrainEvent[];
+const HEAD = recording('head', 'en');
+const EVENTS = HEAD.events;
+const STEPS = EVENTS.find((e) => e.type === 'started')?.steps ?? 0;
+const EVALUATIONS = EVENTS.filter((e) => e.type === 'evaluation');
 
 /** What does not end before it is told to. */
 function untilStopped(work: Work): Promise<never> {
   return new Promise((_, reject) => work.abort.signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'cancelled' }))));
 }
 
-/** Events as they were recorded, before there were samples; the double adds those. */
-function recorded(events: TrainEvent[]): TrainEvent[] {
-  return events.map((e) => (e.type === 'evaluation' ? { ...e, samples: [] } : e));
-}
-
 describe('the double', () => {
   it('gives as many answers as a point of its reliability diagram counts', async () => {
     const door = new Double();
-    const run = 'runs/head-2026-11-24';
+    const run = 'runs/head';
     const { data } = await door.figure(run, 'reliability', 'it');
     const points = data.kind === 'reliability' ? data.pointer.points : [];
-    const totals = await Promise.all(points.map(async (point) => (await door.predictions(run, point.opens ?? {}, 0, 0)).total));
-    expect(totals).toEqual(head.result.metrics.reliability.map((bin) => bin.count));
+    const totals = await Promise.all(points.map(async (point) => (await door.predictions(run, point.opens ?? {}, 0, 0, 'it')).total));
+    expect(totals).toEqual(classes(HEAD.result.metrics)?.reliability.map((bin) => bin.count));
     expect(points.map((point) => Number(/\((\d+)\)/.exec(point.text)?.[1]))).toEqual(totals);
     // its answers are labels, in which nothing is missed or invented
-    expect((await door.predictions(run, { mistake: {} }, 0, 0)).total).toBe(0);
+    expect((await door.predictions(run, { mistake: {} }, 0, 0, 'it')).total).toBe(0);
   });
 });
 
@@ -50,10 +48,9 @@ describe('a story', () => {
     const ended = vi.fn();
     const story = new Story('r', quiet, 'en', ended);
     story.take({ run: 'r', from: 0, events: EVENTS });
-    expect(story.started?.steps).toBe(60);
-    expect(story.step?.step).toBe(60);
-    expect(story.evaluations.map((e) => e.step)).toEqual([0, 15, 30, 45, 60]);
-    expect(story.best?.step).toBe(60);
+    expect(story.step?.step).toBe(story.started?.steps);
+    expect(story.evaluations).toEqual(EVALUATIONS);
+    expect(story.best).toEqual(EVALUATIONS.findLast((e) => e.best));
     expect(story.ended?.type).toBe('completed');
     expect(story.remaining).toBeNull();
     expect(story.next).toBe(EVENTS.length);
@@ -66,7 +63,7 @@ describe('a story', () => {
     story.take({ run: 'r', from: 2, events: EVENTS.slice(2, 8) });
     story.take({ run: 'r', from: 0, events: EVENTS.slice(0, 3) });
     expect(story.next).toBe(8);
-    expect(story.evaluations).toHaveLength(1);
+    expect(story.evaluations).toEqual(EVENTS.slice(0, 8).filter((e) => e.type === 'evaluation'));
   });
 
   it('asks again after a gap instead of passing it over', async () => {
@@ -98,17 +95,19 @@ describe('a story', () => {
     story.take({ run: 'r', from: 0, events: upTo(2) });
     expect(story.remaining).toBeNull();
     story.take({ run: 'r', from: 0, events: upTo(30) });
-    // 299 s were foretold for the 57 steps after the third
-    const steps = story.remaining ?? 0;
-    expect(Math.abs(steps / ((299.152415202 * 30) / 57) - 1)).toBeLessThan(0.5);
+    // what was foretold was for the steps after it
+    const foretold = EVENTS.findIndex((e) => e.type === 'forecast');
+    const seconds = EVENTS.find((e) => e.type === 'forecast')?.seconds ?? 0;
+    const before = EVENTS.slice(0, foretold).filter((e) => e.type === 'step').length;
+    expect(Math.abs((story.remaining ?? 0) / ((seconds * (STEPS - 30)) / (STEPS - before)) - 1)).toBeLessThan(0.5);
     // from here on steps take a second
     const last = EVENTS.findLast((e) => e.type === 'step');
-    const slow = Array.from({ length: 100 }, () => ({ ...last, step: 30, tokens: 700, tokens_per_second: 700 }) as TrainEvent);
+    const slow = Array.from({ length: 100 }, () => ({ ...last, step: STEPS - 30, tokens: 700, tokens_per_second: 700 }) as TrainEvent);
     story.take({ run: 'r', from: story.next, events: slow });
     expect(story.remaining).toBeCloseTo(30, 1);
     story.scoring = 500;
     expect(story.remaining).toBeCloseTo(530, 1);
-    expect(story.share).toBe(0.5);
+    expect(story.share).toBe((STEPS - 30) / STEPS);
   });
 
   it('tells the time left of answers by how long they take, and of those that follow by what was measured', () => {
@@ -185,7 +184,7 @@ describe('a story', () => {
     const story = new Story('r', quiet, 'en', undefined, turned);
     const cut = EVENTS.slice(0, EVENTS.findIndex((e) => e.type === 'step' && e.step === 37) + 1);
     story.take({ run: 'r', from: 0, events: [...cut, { type: 'resumed', step: 20 }] });
-    expect([story.step?.step, story.validation?.step]).toEqual([20, 15]);
+    expect([story.step?.step, story.validation]).toEqual([20, EVALUATIONS.findLast((e) => e.step <= 20)]);
     expect(turned).toHaveBeenCalledOnce();
   });
 });
@@ -202,11 +201,11 @@ describe('the double', () => {
       expect(batch.from).toBe(next);
       next += batch.events.length;
     }
-    expect(recorded(early.flatMap((b) => b.events))).toEqual(recorded(EVENTS));
+    expect(early.flatMap((b) => b.events)).toEqual(EVENTS);
     const late: EventBatch[] = [];
     await door.subscribe(run, 60, 'en', (batch) => late.push(batch));
-    expect(recorded(late.flatMap((b) => b.events))).toEqual(recorded(EVENTS.slice(60)));
-    expect(scores((await door.run(run, 'en')).result?.metrics)[0]?.value).toBe(head.result.metrics.accuracy);
+    expect(late.flatMap((b) => b.events)).toEqual(EVENTS.slice(60));
+    expect(scores((await door.run(run, 'en')).result?.metrics)[0]?.value).toBe(HEAD.row.accuracy);
   });
 
   it('pauses and goes on', async () => {

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Double } from '../src/backend/double';
-import completion from '../src/backend/recording/completion.json';
-import head from '../src/backend/recording/head.json';
-import type { Device, Figure, FigureData, Run, Span, TrainEvent } from '../src/backend/types';
+import { recording } from '../src/backend/recorded';
+import type { Device, Figure, FigureData, Run, Span } from '../src/backend/types';
 import { columns, flat, sheet } from '../src/lib/columns';
 import { formats } from '../src/lib/format';
 import { deviceLines } from '../src/lib/devices';
@@ -20,6 +19,9 @@ import { scrolled } from '../src/lib/scrolled';
 import { tsv } from '../src/lib/tsv';
 import { CAP, reveal, view } from '../src/lib/window';
 import { words } from '../src/words';
+
+const head = recording('head', 'en');
+const planned = head.events.find((e) => e.type === 'started')?.steps ?? 0;
 
 describe('formats', () => {
   it('writes numbers as each language does', () => {
@@ -191,17 +193,21 @@ describe('the rows that are drawn', () => {
 });
 
 describe('what happened to a run', () => {
-  const events = head.events as TrainEvent[];
+  const { events } = head;
   const past = events.flatMap((event) => (event.type === 'step' || event.type === 'answering' ? [] : [{ at: 'step' in event ? event.step : 0, event }]));
 
   it('is told event by event, with every number, in both languages', () => {
     const lines = happened(past, words.en, formats.en);
     expect(lines[0]).toEqual(['Step', 'Event', 'What happened']);
-    expect(lines).toHaveLength(1 + events.filter((e) => e.type !== 'step').length);
+    expect(lines).toHaveLength(1 + past.length);
     const last = events.findLast((e) => e.type === 'evaluation');
-    expect(lines.findLast((line) => line[1] === 'Evaluation')).toEqual(['60', 'Evaluation', `Validation loss ${formats.en.exact(last?.loss)}, accuracy ${formats.en.exact(last?.metrics['accuracy'])}, best`]);
-    expect(lines.find((line) => line[1] === 'Saved')?.[2]).toBe('adapter');
-    expect(lines.at(-1)?.slice(0, 2)).toEqual(['60', 'Ended']);
+    expect(lines.findLast((line) => line[1] === 'Evaluation')).toEqual([
+      formats.en.whole(last?.step ?? 0),
+      'Evaluation',
+      `Validation loss ${formats.en.exact(last?.loss)}, accuracy ${formats.en.exact(last?.metrics['accuracy'])}${last?.best ? ', best' : ''}`,
+    ]);
+    expect(lines.find((line) => line[1] === 'Saved')?.[2]).toBe(events.find((e) => e.type === 'checkpoint')?.path);
+    expect(lines.at(-1)?.slice(0, 2)).toEqual([formats.en.whole(planned), 'Ended']);
     for (const [, event, text] of happened(past, words.it, formats.it)) expect([event, text].join(' ')).not.toMatch(/Began|Saved|Ended|step/);
   });
 
@@ -267,18 +273,18 @@ describe('targets', () => {
 });
 
 describe('reading a figure', () => {
-  const loss = head.figures.en.loss.data as unknown as FigureData;
+  const loss = head.figures['loss']?.data as FigureData;
 
   it('knows every step that has a value', () => {
     const known = steps(loss);
     expect(known[0]).toBe(0);
-    expect(known.at(-1)).toBe(60);
-    expect(known).toHaveLength(61);
+    expect(known.at(-1)).toBe(planned);
+    expect(known).toHaveLength(planned + 1);
   });
 
   it('says what the events said', () => {
-    const event = head.events.find((e) => e.type === 'evaluation' && e.step === 15);
-    const read = readings(loss, 15, words.en.train, formats.en);
+    const event = head.events.filter((e) => e.type === 'evaluation').find((e) => e.step > 0);
+    const read = readings(loss, event?.step ?? 0, words.en.train, formats.en);
     expect(read.map((r) => r.name)).toEqual(['training', 'smoothed', 'validation']);
     expect(read[2]?.value).toBe(formats.en.exact(event?.loss));
     expect(readings(loss, 0, words.it.train, formats.it).map((r) => r.name)).toEqual(['validazione']);
@@ -325,7 +331,7 @@ describe('the cells of a matrix', () => {
 
   it('are those of the recorded drawing', async () => {
     const door = new Double();
-    const figure = await door.figure('runs/head-2026-11-24', 'confusion', 'en');
+    const figure = await door.figure('runs/head', 'confusion', 'en');
     const found = squares(figure);
     expect(found.reduce((sum, s) => sum + s.count, 0)).toBe(156);
     const drawn = [...new DOMParser().parseFromString(figure.svg, 'image/svg+xml').querySelectorAll('rect')];
@@ -337,9 +343,10 @@ describe('the cells of a matrix', () => {
 describe('scores', () => {
   it('are every share with an interval, the main one first', () => {
     const found = scores(head.result.metrics);
-    expect(found[0]).toEqual({ key: 'accuracy', value: head.result.metrics.accuracy, interval: head.result.metrics.accuracy_ci });
+    const metrics = classes(head.result.metrics);
+    expect(found[0]).toEqual({ key: 'accuracy', value: metrics?.accuracy, interval: metrics?.accuracy_ci });
     expect(found.map((s) => s.key)).toEqual(['accuracy', 'macro_f1', 'expected_calibration_error']);
-    expect(classes(head.result.metrics)?.confusion.labels).toHaveLength(12);
+    expect(metrics?.confusion.labels).toHaveLength(12);
   });
 
   it('of another task need no labels', () => {
@@ -351,15 +358,17 @@ describe('scores', () => {
 });
 
 describe('comparing', () => {
-  const recorded = [head, completion].map((r, i): Run => {
-    const run = { run: r.run, result: r.result } as unknown as Run;
+  const recorded = [head, recording('completion', 'en')].map((r, i): Run => {
+    const run = { run: r.run, result: r.result, changes: 0, source: null };
     return { ...run, row: { path: `r${i}`, name: `r${i}`, task: 'intent', method: r.run.method, status: 'completed', accuracy: 0, started: '', model: '', data: '', bytes: 0 } };
   });
+
+  const accuracies = recorded.map((run) => formats.en.percent(classes(run.result?.metrics)?.accuracy ?? 0));
 
   it('marks what differs and who leads', () => {
     const all = columns(recorded, words.en, formats.en);
     const column = (key: string) => all.find((c) => c.key === key);
-    expect(column('accuracy')).toMatchObject({ cells: ['55.1\u202f%', '39.7\u202f%'], best: 0 });
+    expect(column('accuracy')).toMatchObject({ cells: accuracies, best: 0 });
     expect(column('method')).toMatchObject({ differs: true, cells: ['Classification head', 'Completion'] });
     expect(column('settings.train.batch')).toMatchObject({ differs: false, cells: ['8', '8'] });
     expect(column('seconds')?.best).toBeNull();
@@ -370,7 +379,7 @@ describe('comparing', () => {
     expect(all.filter((c) => c.aside).map((c) => c.name)).toEqual(['Macro F1, 95 % interval', 'Calibration error, 95 % interval']);
     const lines = sheet(recorded, all, words.en);
     expect(lines).toHaveLength(all.length + 1);
-    expect(lines.slice(0, 2)).toEqual([['Measure', 'r0', 'r1'], ['Accuracy', '55.1\u202f%', '39.7\u202f%']]);
+    expect(lines.slice(0, 2)).toEqual([['Measure', 'r0', 'r1'], ['Accuracy', ...accuracies]]);
   });
 
   it('tells what a paired test rests on, and nothing of runs that were not asked the same', () => {

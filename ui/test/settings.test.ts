@@ -1,8 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import completion from '../src/backend/recording/completion.json';
-import head from '../src/backend/recording/head.json';
+import { RECORDED, recorded, recording } from '../src/backend/recorded';
 import { flat } from '../src/lib/columns';
 import { CHOICES, explained, spelled } from '../src/lib/settings';
 import { words } from '../src/words';
@@ -26,7 +25,7 @@ function shipped(): string[] {
 
 describe('the settings of a recipe', () => {
   it('have a name and an explanation in both languages', () => {
-    const keys = new Set([...shipped(), ...[head, completion].flatMap((recording) => Object.keys(flat(recording.run.settings)))]);
+    const keys = new Set([...shipped(), ...RECORDED.flatMap((task) => recorded(task)).flatMap((name) => Object.keys(flat(recording(name, 'en').run.settings)))]);
     keys.delete('method');
     expect(keys.size).toBeGreaterThan(35);
     for (const key of keys)

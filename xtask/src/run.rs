@@ -3,6 +3,7 @@
 use say::say;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::failure::Failure;
@@ -85,7 +86,8 @@ pub fn headless(place: &Place, extra: Vec<OsString>) -> Result<(), Failure> {
     let report = place.root.join(&run).join("report.html");
     if !report.is_file() {
         let arguments = ["report".into(), run.clone().into(), "--format".into(), "html".into(), "--out".into(), run.into()];
-        expect(&mut lapidary(&arguments), &say!("Writing the report failed", "La scrittura del rapporto non è riuscita"))?;
+        // the path that it prints is told below, once and last
+        expect(lapidary(&arguments).stdout(Stdio::null()), &say!("Writing the report failed", "La scrittura del rapporto non è riuscita"))?;
     }
     if !report.is_file() {
         return Err(Failure::new(

@@ -393,8 +393,7 @@ impl Output {
             return json_line(m);
         }
         let words = self.words;
-        let measured = words.measured(m.tokens_per_second, m.seconds_per_step, m.steps, m.peak_memory_bytes, m.floor_share);
-        line(&format!("{}: {measured}", words.shape(&m.shape, m.targets)));
+        line(&format!("{}: {}", words.shape(&m.shape, m.targets), words.measured(m)));
         let all: Vec<String> = m.phases.iter().map(|(phase, seconds)| words.phase(*phase, *seconds)).collect();
         // a device that works on while the program goes on tells no parts
         if !all.is_empty() {

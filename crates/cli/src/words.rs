@@ -9,7 +9,7 @@
 //! in their place. What `clap` itself writes around them, and what it says of a wrong command line, it
 //! has in English only: [`translated`] replaces those fixed phrases in the finished text.
 
-use lab::bench::Phase;
+use lab::bench::{Measured, Phase};
 use lab::device::{Info, Parity};
 use lab::forecast::Forecast;
 use lab::microscope::Role;
@@ -181,6 +181,14 @@ impl Words {
         self.0.decimal(bytes as f64 / 1e9, places)
     }
 
+    /// What is held of a graphics device's memory, after what the process holds; nothing where no device tells.
+    fn on_device(self, bytes: Option<u64>) -> String {
+        bytes.map_or_else(String::new, |bytes| {
+            let memory = self.gigabytes(bytes, 2);
+            both!(self, ", {memory} GB on the device", ", {memory} GB sul dispositivo")
+        })
+    }
+
     /// Why the command ends here.
     pub fn error(self, message: impl Display) -> String {
         both!(self, "error: {message}", "errore: {message}")
@@ -311,11 +319,11 @@ impl Words {
     pub fn cost(self, f: &Forecast) -> String {
         let [seconds, training, scoring] = [f.seconds, f.training_seconds, f.scoring_seconds].map(|s| self.0.decimal(s, 0));
         let (memory, checkpoint) = (self.gigabytes(f.peak_memory_bytes, 2), self.gigabytes(f.checkpoint_bytes, 2));
-        let steps = self.count(f.steps, STEP);
+        let (steps, device) = (self.count(f.steps, STEP), self.on_device(f.device_memory_bytes));
         both!(
             self,
-            "about {seconds} s: {training} s of training ({steps}), {scoring} s of scoring; {memory} GB of memory; {checkpoint} GB a checkpoint",
-            "circa {seconds} s: {training} s di addestramento ({steps}), {scoring} s di valutazione; {memory} GB di memoria; {checkpoint} GB a checkpoint"
+            "about {seconds} s: {training} s of training ({steps}), {scoring} s of scoring; {memory} GB of memory{device}; {checkpoint} GB a checkpoint",
+            "circa {seconds} s: {training} s di addestramento ({steps}), {scoring} s di valutazione; {memory} GB di memoria{device}; {checkpoint} GB a checkpoint"
         )
     }
 
@@ -627,15 +635,9 @@ impl Words {
         self.pick("free decoding", "risposte libere")
     }
 
-    /// A difference of shares in points of a hundred, with its sign.
-    fn points(self, difference: f64) -> String {
-        let text = self.0.decimal(difference * 100.0, 1);
-        if difference > 0.0 { format!("+{text}") } else { text }
-    }
-
     /// How far constrained answers are from free ones in their main metric.
     pub fn free_difference(self, metric: &str, difference: f64, interval: [f64; 2]) -> String {
-        let [difference, low, high] = [difference, interval[0], interval[1]].map(|share| self.points(share));
+        let [difference, low, high] = [difference, interval[0], interval[1]].map(|share| self.0.points(share));
         both!(
             self,
             "constrained minus free: {metric} {difference} points (95 % interval {low} to {high})",
@@ -647,11 +649,11 @@ impl Words {
     pub fn ended(self, status: &str, train: &TrainRecord) -> String {
         let (status, steps, best) = (self.said(status), self.count(train.steps, STEP), train.best_step);
         let (seconds, speed) = (self.0.decimal(train.seconds, 0), self.0.decimal(train.tokens_per_second, 0));
-        let memory = self.gigabytes(train.peak_memory_bytes, 2);
+        let (memory, device) = (self.gigabytes(train.peak_memory_bytes, 2), self.on_device(train.device_memory_bytes));
         both!(
             self,
-            "{status}: {steps} in {seconds} s, {speed} tokens/s, {memory} GB at most; weights of step {best} kept",
-            "{status}: {steps} in {seconds} s, {speed} token/s, al massimo {memory} GB; tenuti i pesi del passo {best}"
+            "{status}: {steps} in {seconds} s, {speed} tokens/s, {memory} GB at most{device}; weights of step {best} kept",
+            "{status}: {steps} in {seconds} s, {speed} token/s, al massimo {memory} GB{device}; tenuti i pesi del passo {best}"
         )
     }
 
@@ -740,14 +742,15 @@ impl Words {
     }
 
     /// A measurement of the training step.
-    pub fn measured(self, tokens_per_second: f64, seconds: f64, steps: usize, memory: u64, floor_share: Option<f64>) -> String {
-        let (speed, seconds, memory) = (self.0.decimal(tokens_per_second, 1), self.0.decimal(seconds, 3), self.gigabytes(memory, 2));
+    pub fn measured(self, m: &Measured) -> String {
+        let (speed, seconds, memory) = (self.0.decimal(m.tokens_per_second, 1), self.0.decimal(m.seconds_per_step, 3), self.gigabytes(m.peak_memory_bytes, 2));
+        let (steps, device) = (m.steps, self.on_device(m.device_memory_bytes));
         let all = both!(
             self,
-            "{speed} tokens/s, {seconds} s a step (median of {steps}), {memory} GB at most",
-            "{speed} token/s, {seconds} s a passo (mediana di {steps}), al massimo {memory} GB"
+            "{speed} tokens/s, {seconds} s a step (median of {steps}), {memory} GB at most{device}",
+            "{speed} token/s, {seconds} s a passo (mediana di {steps}), al massimo {memory} GB{device}"
         );
-        let Some(share) = floor_share else { return all };
+        let Some(share) = m.floor_share else { return all };
         let share = self.0.decimal(100.0 * share, 0);
         both!(
             self,
@@ -1198,8 +1201,9 @@ mod tests {
             w.diversity(0.5, 0.5),
             w.calibration("x"),
             w.class("x", [0.5; 3], 1),
-            w.measured(1.0, 1.0, 1, 1, None),
-            w.measured(1.0, 1.0, 1, 1, Some(0.5)),
+            w.measured(&Measured::default()),
+            w.measured(&Measured { floor_share: Some(0.5), ..Measured::default() }),
+            w.on_device(Some(1)),
             w.shape("8x64", 8),
             w.phase(Phase::Forward, 0.5),
             w.phase(Phase::Loss, 0.5),

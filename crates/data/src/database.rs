@@ -10,6 +10,8 @@ use crate::guard::{self, MEMORY, memory_used};
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use say::say;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -64,6 +66,12 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Values, row by row.
     pub rows: Vec<Vec<Value>>,
+}
+
+/// Whether a file is an SQLite database, and no script.
+pub fn is_database(file: &Path) -> bool {
+    let mut magic = [0; 16];
+    File::open(file).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && &magic == b"SQLite format 3\0"
 }
 
 impl Database {

@@ -98,6 +98,6 @@ fn in_column(column: &Option<usize>) -> String {
 }
 
 fn refused(path: &Path, source: &std::io::Error) -> String {
-    let (path, source) = (path.display(), say::system(source));
-    say!("{path}: {source}; check that the path exists and can be read", "{path}: {source}; controlla che il percorso esista e si possa leggere")
+    let otherwise = say::pick("check that the path exists and can be read", "controlla che il percorso esista e si possa leggere");
+    format!("{}: {}; {}", path.display(), say::system(source), say::advice_or(source, otherwise))
 }

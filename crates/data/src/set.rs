@@ -61,7 +61,7 @@ pub struct Card {
 pub struct Reference {
     /// What was measured: a model, a method.
     pub system: String,
-    /// How, as this program names it where it has it: `accuracy`, `f1`.
+    /// How, as this program names it where it has it: `accuracy`, `f1`; empty where that is not known.
     pub measure: String,
     /// A share between 0 and 1.
     pub value: f64,

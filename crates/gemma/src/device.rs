@@ -180,6 +180,14 @@ pub fn release(device: &Device) {
     }));
 }
 
+/// Bytes that this process holds of a graphics device's memory, what it keeps for later included; `None` for the processor, whose memory
+/// is the process's, and for devices that do not tell.
+pub fn held_memory(device: &Device) -> Option<u64> {
+    // a device that has failed may say so by a panic
+    let usage = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| device.memory_pool_usage()));
+    usage.ok().flatten().map(|usage| usage.bytes_reserved)
+}
+
 fn cpu() -> Info {
     Info {
         id: "cpu".into(),
@@ -229,10 +237,7 @@ const APIS: [wgpu::Backends; 3] = [wgpu::Backends::METAL, wgpu::Backends::VULKAN
 fn adapters() -> Vec<(Info, DeviceKind)> {
     let mut software_only = Vec::new();
     for api in APIS {
-        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-        descriptor.backends = api;
-        let instance = wgpu::Instance::new(descriptor);
-        let found = describe(&pollster::block_on(instance.enumerate_adapters(api)));
+        let found = describe(&adapters_of(api));
         if found.iter().any(|(info, _)| info.kind == Kind::Gpu) {
             return found;
         }
@@ -241,6 +246,12 @@ fn adapters() -> Vec<(Info, DeviceKind)> {
         }
     }
     software_only
+}
+
+fn adapters_of(api: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = api;
+    pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(api))
 }
 
 fn describe(adapters: &[wgpu::Adapter]) -> Vec<(Info, DeviceKind)> {
@@ -271,8 +282,11 @@ fn describe(adapters: &[wgpu::Adapter]) -> Vec<(Info, DeviceKind)> {
             api: format!("{:?}", info.backend),
             driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
             max_binding_bytes: adapter.limits().max_storage_buffer_binding_size,
-            // wgpu does not tell; a software adapter computes in the machine's
-            memory_bytes: if software { machine_memory() } else { graphics_memory(info.vendor, info.device) },
+            memory_bytes: match info.device_type {
+                // it computes in the machine's
+                wgpu::DeviceType::Cpu => machine_memory(),
+                _ => graphics_memory(info.vendor, info.device).or_else(|| local_memory(adapter)),
+            },
             f16: adapter.features().contains(wgpu::Features::SHADER_F16),
             subgroups: adapter.features().contains(wgpu::Features::SUBGROUP),
             parity: Parity::Unchecked,
@@ -284,10 +298,49 @@ fn describe(adapters: &[wgpu::Adapter]) -> Vec<(Info, DeviceKind)> {
     out
 }
 
+/// What Vulkan calls local to a device: the memory of a card, or the share of the machine's that an integrated one may take. wgpu does
+/// not tell it, and of other APIs nothing here does.
+#[cfg(any(windows, target_os = "linux"))]
+fn local_memory(adapter: &wgpu::Adapter) -> Option<u64> {
+    /// `VK_MEMORY_HEAP_DEVICE_LOCAL_BIT` of the Vulkan specification.
+    const LOCAL: u32 = 1;
+    // SAFETY: the adapter is only asked, and lives as long as what was taken from it
+    let heaps = unsafe {
+        let vulkan = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        vulkan.shared_instance().raw_instance().get_physical_device_memory_properties(vulkan.raw_physical_device())
+    };
+    let local = heaps.memory_heaps_as_slice().iter().filter(|heap| heap.flags.as_raw() & LOCAL != 0);
+    // a card has a second, small one that the processor may write to, which on some is a part of the first
+    local.map(|heap| heap.size).max()
+}
+
+#[cfg(not(any(windows, target_os = "linux")))]
+fn local_memory(_: &wgpu::Adapter) -> Option<u64> {
+    None
+}
+
 /// The memory in bytes of the graphics card with these PCI numbers, where Linux' drivers tell it (amdgpu does).
 fn graphics_memory(vendor: u32, device: u32) -> Option<u64> {
     let number = |path: std::path::PathBuf| u32::from_str_radix(std::fs::read_to_string(path).ok()?.trim().trim_start_matches("0x"), 16).ok();
     let cards = std::fs::read_dir("/sys/class/drm").ok()?.flatten().map(|card| card.path().join("device"));
     let ours = |card: &std::path::PathBuf| number(card.join("vendor")) == Some(vendor) && number(card.join("device")) == Some(device);
     cards.filter(ours).find_map(|card| std::fs::read_to_string(card.join("mem_info_vram_total")).ok()?.trim().parse().ok())
+}
+
+#[cfg(all(test, any(windows, target_os = "linux")))]
+mod tests {
+    use super::*;
+
+    /// A software adapter is asked in the same way, but for its memory nobody asks Vulkan: it is the machine's.
+    #[test]
+    fn vulkan_tells_how_much_memory_a_device_has() {
+        let found = adapters_of(wgpu::Backends::VULKAN);
+        if found.is_empty() {
+            eprintln!("SKIPPED: there is no graphics adapter, not even a software one (package mesa-vulkan-drivers)");
+        }
+        for adapter in found {
+            let memory = local_memory(&adapter);
+            assert!(memory.is_some_and(|bytes| bytes >= 64 << 20), "{}: {memory:?}", adapter.get_info().name);
+        }
+    }
 }

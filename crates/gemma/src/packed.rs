@@ -44,6 +44,11 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Is it the processor's alone? Graphics devices hold weights in the others as well.
+    pub fn only_on_cpu(self) -> bool {
+        !matches!(self, Self::F32 | Self::F16)
+    }
+
     /// What a matrix that its file stores so is written as; none where the file's own bytes stay.
     fn written(self, stored: Storage) -> Option<Storage> {
         let (wanted, kept) = match self {
@@ -146,7 +151,7 @@ impl Matrix {
     /// As [`Weights::values`]; if a precision is asked for that only the CPU has, on another device.
     pub fn load(weights: &Arc<Weights>, name: &str, shape: [usize; 2], precision: Precision, device: &Device) -> Result<Self> {
         let cpu = crate::device::is_cpu(device);
-        if !cpu && !matches!(precision, Precision::F32 | Precision::F16) {
+        if !cpu && precision.only_on_cpu() {
             return Err(Error::Request(say!(
                 "on a graphics device precision can only be f32 or f16; set one of them, or choose the device cpu",
                 "su un dispositivo grafico la precisione può essere solo f32 o f16; imposta una delle due, oppure scegli il dispositivo cpu"

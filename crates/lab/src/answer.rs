@@ -294,15 +294,15 @@ impl<'a> Answerer<'a> {
         let mut longest = 0;
         for question in questions {
             go_on()?;
-            longest = longest.max(self.tokenizer.encode(&self.task.prompt(each, &question.text))?.len());
+            longest = longest.max(self.behind(&self.task.prompt(each, &question.text))?.len());
         }
-        let mut shown = self.tokenizer.encode_with_bos(&self.task.prompt(once, ""))?;
+        let mut shown = self.begun(&self.task.prompt(once, ""))?;
         let room = self.model.config().context.saturating_sub(longest + self.answer_tokens() + shown.len());
         let most = shown.len() + SHOWN_TOKENS.min(room);
         let (mut count, mut alone) = (0, None);
         for example in prompt::to_show(training, seed) {
             let (prompt, completion) = spelled(example, each, self.task);
-            let one = [self.tokenizer.encode(&prompt)?, self.tokenizer.encode(&completion)?, vec![EOS]].concat();
+            let one = [self.behind(&prompt)?, self.tokenizer.encode(&completion)?, vec![EOS]].concat();
             if shown.len() + one.len() <= most {
                 shown.extend(one);
                 count += 1;
@@ -435,6 +435,16 @@ impl<'a> Answerer<'a> {
         examples.iter().filter(|e| tagging && !said(e)).map(|e| &e.origin).collect()
     }
 
+    /// The tokens of a text however long, as every text begins, see [`Encoded::repeated`].
+    fn begun(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(Encoder { max_tokens: usize::MAX, ..self.encoder() }.encode(text, None)?.ids)
+    }
+
+    /// Those of one that stands behind another, where none begins.
+    fn behind(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.begun(text)?.split_off(1))
+    }
+
     fn encoder(&self) -> Encoder<'_> {
         Encoder { tokenizer: self.tokenizer, max_tokens: self.recipe.max_tokens.min(self.model.config().context) }
     }
@@ -448,7 +458,7 @@ impl<'a> Answerer<'a> {
         let encoder = self.encoder();
         let encoded = match self.recipe.method {
             _ if shown => {
-                let own = self.tokenizer.encode(&self.task.prompt(prompt::parted(&self.template).1, text))?;
+                let own = self.behind(&self.task.prompt(prompt::parted(&self.template).1, text))?;
                 let ids = [&self.shown[..], &own].concat();
                 Ok(Encoded { prompt: ids.len(), ids, marks: Vec::new(), repeated: 0 })
             }

@@ -54,7 +54,7 @@ pub struct Choice {
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
     /// Rows of the batch and tokens a row, such as `8x64`.
     pub shape: String,
@@ -70,6 +70,9 @@ pub struct Measured {
     pub steps: usize,
     /// Peak resident memory of the process at the end of the steps.
     pub peak_memory_bytes: u64,
+    /// Bytes held of a graphics device's memory then, on one that tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_memory_bytes: Option<u64>,
     /// Time that the step's matrix products alone take on this machine, right after the steps, over the median time of a step;
     /// on the CPU only.
     pub floor_share: Option<f64>,
@@ -162,7 +165,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     let plan = Plan { model: &body, examples: &examples, settings: &settings, seed: 0 };
     let tuned = Tuned { trained, head };
     remote::minding(&device, None, || plan.run(plan.start(tuned.clone()), &mut times).map_err(Error::from))?;
-    let peak_memory_bytes = train::memory::peak();
+    let (peak_memory_bytes, device_memory_bytes) = (train::memory::peak(), gemma::device::held_memory(&device));
     let first_step_seconds = times.0.remove(0);
     let seconds_per_step = median(&mut times.0);
     let cpu = info.kind == Kind::Cpu;
@@ -178,6 +181,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
         first_step_seconds,
         steps: times.0.len(),
         peak_memory_bytes,
+        device_memory_bytes,
         floor_share,
         phases,
         device: info.id,

@@ -74,6 +74,10 @@ pub struct Forecast {
     pub steps: usize,
     /// Peak of the process's resident memory, in bytes.
     pub peak_memory_bytes: u64,
+    /// Bytes held of a graphics device's memory after the steps that were measured, on one that tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub device_memory_bytes: Option<u64>,
     /// Size of a checkpoint, in bytes; up to four are kept while the run goes on.
     pub checkpoint_bytes: u64,
     /// Memory that programs could still take when this was measured, in bytes, where the system tells.
@@ -238,6 +242,7 @@ fn cost(home: &Home, p: &Prepared, request: &Request, begun: Instant) -> Result<
     let written = if is_cpu(body.device()) { writes.all().map(|w| held + w.bytes(p.model.config())).max().unwrap_or(0) } else { 0 };
     let peak_memory_bytes = (train::memory::peak() + dry.held_later).max(written);
     let available_memory_bytes = train::memory::available();
+    let device_memory_bytes = gemma::device::held_memory(body.device());
     Ok(Forecast {
         device_id: p.device.id.clone(),
         device: p.device.name.clone(),
@@ -246,6 +251,7 @@ fn cost(home: &Home, p: &Prepared, request: &Request, begun: Instant) -> Result<
         scoring_seconds,
         steps: plan.steps(),
         peak_memory_bytes,
+        device_memory_bytes,
         checkpoint_bytes: dry.checkpoint_bytes,
         available_memory_bytes,
         // what this process holds now is part of what it needs, and no longer available

@@ -482,7 +482,9 @@ mod tests {
         // what a graphics device does not know is not silently something else
         for (name, own) in [("bf16", Precision::Bf16), ("q8", Precision::Q8), ("q4", Precision::Q4), ("file", Precision::File)] {
             assert_eq!(on(&resolve("auto", &[format!("precision={name}").as_str()]).expect("resolves")), [own; 3]);
+            assert!(own.only_on_cpu(), "{name}");
         }
+        assert!(![Precision::F32, Precision::F16].into_iter().any(Precision::only_on_cpu));
     }
 
     #[test]

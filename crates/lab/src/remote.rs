@@ -6,6 +6,7 @@
 //! own, as it may take its time or tell nonsense; only who computes there connects in this one.
 
 use crate::child::{Children, Failed};
+use crate::command::typed;
 use crate::devices;
 use crate::error::{Error, Result};
 use crate::home::Home;
@@ -214,7 +215,7 @@ pub(crate) fn instead(device: &Device, run: Option<&Path>, error: Error) -> Erro
         Some(run) => say!(
             "the connection to {address} was lost; see what `lapidary serve` says there, and go on with it: lapidary resume {}",
             "la connessione con {address} è andata persa; guarda che cosa dice lì `lapidary serve`, e riprendila: lapidary resume {}",
-            run.display()
+            typed(run)
         ),
         None => say!(
             "the connection to {address} was lost; see what `lapidary serve` says there, and try again",

@@ -5,6 +5,7 @@
 
 use crate::answer::{Answer, Answerer, Mode};
 use crate::calibrate;
+use crate::command::typed;
 use crate::devices;
 use crate::edit;
 use crate::error::{Error, Result};
@@ -24,7 +25,7 @@ use data::set::{DataSet, Source, Split};
 use data::watch::Steps;
 use data::{Encoded, Example, Kind};
 use gemma::lora::TensorFile;
-use gemma::{Gemma, Head, Precision, Tokenizer, Trained, Weights, device, head};
+use gemma::{Gemma, Head, Tokenizer, Trained, Weights, device, head};
 use report::record::{
     ADAPTER, CHANGED, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS,
     write_atomically,
@@ -154,6 +155,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
     let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some(), stop)?;
     let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
     let mut findings = check::findings_with(&set, None, &mut Steps::new(0, &mut watch))?;
+    goes_on(stop)?;
     if request.trial {
         set.splits.remove(&Split::Test);
     }
@@ -187,7 +189,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
         Some(_) => Error::request(say!(
             "{e}; to go on with the run on another device, name it: lapidary resume {} --device cpu",
             "{e}; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
-            request.out.display()
+            typed(&request.out)
         )),
     })?;
     let weights = models::weights(home, &request.model, &mut watch)?;
@@ -240,7 +242,7 @@ pub(crate) fn train_from(home: &Home, request: &Request, going_on: Option<GoingO
 }
 
 /// What is told of a device that failed before a run or beside one; other errors stay.
-fn unready(error: Error, device: &device::Info) -> Error {
+pub(crate) fn unready(error: Error, device: &device::Info) -> Error {
     let (Failure { kind, what, .. }, device::Info { id, name, .. }) = (Failure::of_error(&error), device);
     match kind {
         Became::Memory => Error::request(say!(
@@ -359,6 +361,7 @@ fn train_on(
         meter: if going_on.is_none() && p.device.kind != device::Kind::Remote { Meter::start() } else { None },
         begun,
         first_step_seconds: None,
+        device_memory_bytes: None,
     };
     let plan = Plan { model: body, examples: &encoded, settings: &p.recipe.train, seed: request.seed };
     let trainable = tuned.parameters();
@@ -456,7 +459,7 @@ fn train_on(
     });
     watch.finish_checkpoints();
     let energy_joules = watch.meter.as_mut().and_then(Meter::joules);
-    let first_step_seconds = watch.first_step_seconds;
+    let (first_step_seconds, device_memory_bytes) = (watch.first_step_seconds, watch.device_memory_bytes);
     // what is known of a run that fails, until more is known
     let mut result = RunResult {
         task: record.task.clone(),
@@ -467,7 +470,14 @@ fn train_on(
         metrics_free: None,
         free_difference: None,
         baselines: BTreeMap::new(),
-        train: TrainRecord { steps: watch.log.steps, peak_memory_bytes: train::memory::peak(), energy_joules, first_step_seconds, ..TrainRecord::default() },
+        train: TrainRecord {
+            steps: watch.log.steps,
+            peak_memory_bytes: train::memory::peak(),
+            device_memory_bytes,
+            energy_joules,
+            first_step_seconds,
+            ..TrainRecord::default()
+        },
         trained: Vec::new(),
         model: record.model.clone(),
         data: record.data.clone(),
@@ -485,6 +495,7 @@ fn train_on(
                 tokens_per_second: if o.step_seconds > 0.0 { o.tokens as f64 / o.step_seconds } else { 0.0 },
                 supervised_tokens: o.targets,
                 peak_memory_bytes: train::memory::peak(),
+                device_memory_bytes,
                 final_loss: o.final_loss,
                 best_step: o.best_step,
                 energy_joules,
@@ -608,7 +619,7 @@ impl Lost {
                 "il dispositivo {id} ({name}) è andato perso mentre calcolava ({}), e l’esecuzione aspetta al passo {step}, l’ultimo salvato{also}; \
                  per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
                 failure.what,
-                out.display()
+                typed(out)
             )
         });
         Some(Self { step, why })
@@ -624,7 +635,7 @@ fn no_room(record: &RunFile, out: &Path, failure: &Failure) -> String {
         say!(
             "; to go on with the run on another device, name it: lapidary resume {} --device cpu",
             "; per proseguire l’esecuzione su un altro dispositivo, indicalo: lapidary resume {} --device cpu",
-            out.display()
+            typed(out)
         )
     };
     say!(
@@ -737,22 +748,17 @@ struct Compared<'a> {
     stop: &'a AtomicBool,
 }
 
-/// Notes a device that an error says was lost, so that nothing is begun on it any more.
-fn note_lost(device: &device::Info, error: &Error) {
-    if Failure::of_error(error).kind == Became::Lost {
-        devices::lose(&device.id);
-    }
-}
-
-/// Tells what a result is without, where that could not be had.
-fn left_out(device: &device::Info, tell: &mut dyn FnMut(Event), [english, italian]: [&str; 2], outcome: Result<()>) {
-    if let Err(e) = outcome {
-        note_lost(device, &e);
-        tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
-    }
-}
-
 impl Compared<'_> {
+    /// Tells what the result is without, where that could not be had; on a device that was lost nothing is begun any more.
+    fn left_out(&self, tell: &mut dyn FnMut(Event), [english, italian]: [&str; 2], outcome: Result<()>) {
+        if let Err(e) = outcome {
+            if Failure::of_error(&e).kind == Became::Lost {
+                devices::lose(&self.p.device.id);
+            }
+            tell(Event::warning(|| say!("the result is without {english}: {e}", "il risultato è senza {italian}: {e}")));
+        }
+    }
+
     /// Tells the scores of the run, asks for all of it, and tells what comes of the untuned model and what is left out. The result
     /// on disk becomes whole as it comes in.
     fn with(&mut self, scored: Scored, tell: &mut dyn FnMut(Event)) {
@@ -763,27 +769,27 @@ impl Compared<'_> {
         if let Some(own) = &self.result.metrics {
             tell(self.told(MODEL, own, false));
         }
-        left_out(&p.device, tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
+        self.left_out(tell, ["a map of the examples", "una mappa degli esempi"], caught(|| self.place(&texts, &mut predictions)));
         if split == Split::Test {
             let calibrated = caught(|| self.calibrate(&said, &mut predictions, tell));
-            left_out(&p.device, tell, ["a calibration", "una calibrazione"], calibrated);
+            self.left_out(tell, ["a calibration", "una calibrazione"], calibrated);
         }
         if predictions.iter().any(|p| p.place.is_some() || p.calibrated.is_some()) {
             let saved = save_predictions(&self.out.join(PREDICTIONS), &predictions);
-            left_out(&p.device, tell, ["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
+            self.left_out(tell, ["places and calibrated probabilities", "posizioni e probabilità calibrate"], saved);
         }
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
             let scored = scorer.score(examples, &answers).map(|(scores, _)| drop(self.result.baselines.insert(name.into(), scores)));
-            left_out(&p.device, tell, [name; 2], scored);
+            self.left_out(tell, [name; 2], scored);
         }
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
             let free = caught(|| self.free(examples, &texts, &mut scorer, &said, &mut predictions, tell));
-            left_out(&p.device, tell, ["free answers", "risposte libere"], free);
+            self.left_out(tell, ["free answers", "risposte libere"], free);
         }
         // what there is can be looked at while the untuned model is asked, which takes longest
-        left_out(&p.device, tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
+        self.left_out(tell, ["what it is held against", "ciò con cui si confronta"], write_result(self.out, self.result));
         let asked = untuned::asked(examples);
         for (name, mode, called) in untuned::ways(self.answerer) {
             let found = caught(|| self.untuned((name, mode), &asked, &mut scorer, tell));
@@ -795,10 +801,10 @@ impl Compared<'_> {
                 tell(event);
                 Ok(())
             });
-            left_out(&p.device, tell, called, had);
+            self.left_out(tell, called, had);
         }
         if let Some((called, why)) = untuned::unshown(self.answerer) {
-            left_out(&p.device, tell, called, Err(why));
+            self.left_out(tell, called, Err(why));
         }
     }
 
@@ -1148,6 +1154,8 @@ struct Watch<'a> {
     begun: Instant,
     /// How long after that its first step was done.
     first_step_seconds: Option<f64>,
+    /// The most that was held of a graphics device's memory after a step.
+    device_memory_bytes: Option<u64>,
 }
 
 /// Validation examples that are answered at every evaluation for a person to read.
@@ -1206,7 +1214,8 @@ impl Watch<'_> {
 
 impl Observer for Watch<'_> {
     fn event(&mut self, mut event: Event) {
-        if let Event::Step { first_step_seconds, .. } = &mut event {
+        if let Event::Step { first_step_seconds, device_memory_bytes, .. } = &mut event {
+            self.device_memory_bytes = self.device_memory_bytes.max(*device_memory_bytes);
             if self.first_step_seconds.is_none() {
                 self.first_step_seconds = Some(self.begun.elapsed().as_secs_f64());
                 *first_step_seconds = self.first_step_seconds;
@@ -1383,7 +1392,7 @@ pub(crate) fn open_until(home: &Home, folder: &Path, device: &str, stop: &Atomic
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
     // weights in other forms are the processor's alone
-    let device = if device == "auto" && !matches!(recipe.precision, Precision::F32 | Precision::F16) { "cpu" } else { device };
+    let device = if device == "auto" && recipe.precision.only_on_cpu() { "cpu" } else { device };
     let (info, device) = devices::open_until(home, device, stop)?;
     let weights = base(home, &run, folder, &mut watch)?;
     let tokenizer = models::tokenizer(&weights, &mut watch)?;

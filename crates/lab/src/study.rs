@@ -61,6 +61,8 @@ impl Study {
             task: self.common.task.clone(),
             data: String::new(),
             version: crate::VERSION.into(),
+            command: self.as_command(),
+            files: Vec::new(),
             metric: String::new(),
             baselines: BTreeMap::new(),
             sampled: BTreeMap::new(),
@@ -92,6 +94,7 @@ impl Study {
                     let part = |(name, m): (&String, &Metrics)| (name.clone(), [m.examples(), metrics.examples()]);
                     outcome.sampled = result.baselines.iter().map(part).filter(|(_, [asked, of])| asked < of).collect();
                     outcome.data.clone_from(&result.data.name);
+                    outcome.files = result.files();
                     let folder = self.folder(method, rows, seed);
                     let examples = result.data.files.get(Split::Train.name()).map_or(0, |f| f.count as usize);
                     cells.push(StudyRun { method: method.clone(), rows, examples, seed, folder, value: Metrics::main(metrics), seconds: result.train.seconds });
@@ -105,7 +108,7 @@ impl Study {
     }
 
     fn folder(&self, method: &str, rows: Option<usize>, seed: u64) -> PathBuf {
-        self.out.join(format!("{method}-{}-seed{seed}", rows.map_or_else(|| "all".into(), |n| n.to_string())))
+        self.out.join(format!("{method}-{}-seed{seed}", size(rows)))
     }
 
     fn one(
@@ -126,6 +129,11 @@ impl Study {
             serde_json::to_string_pretty(outcome).map_err(|e| Error::request(say!("{FILE} cannot be written: {e}", "{FILE} non si può scrivere: {e}")))?;
         Ok(write_atomically(&self.out.join(FILE), text.as_bytes())?)
     }
+}
+
+/// A number of training rows as it is asked for.
+pub(crate) fn size(rows: Option<usize>) -> String {
+    rows.map_or_else(|| "all".into(), |n| n.to_string())
 }
 
 /// Refuses a folder whose run answers another question than `request` asks now, of what `sources` holds now: neither a

@@ -155,6 +155,7 @@ pub(crate) mod tests {
     use data::Origin;
     use data::read::Columns;
     use data::set::{Source, Split};
+    use gemma::generate::BOS;
     use std::collections::BTreeSet;
     use std::sync::Arc;
     use tasks::sandbox::Column;
@@ -305,6 +306,27 @@ pub(crate) mod tests {
         assert!(before(20).is_some_and(|tokens| (60..=130).contains(&tokens)), "{:?}", before(20));
         assert!(before(200).is_some_and(|tokens| (200..=220).contains(&tokens)), "{:?}", before(200));
         assert_eq!(before(475), None);
+    }
+
+    /// What a text brings along of what begins every text is left out behind examples, too.
+    #[test]
+    fn no_text_that_is_shown_or_asked_begins_anew() {
+        let b = Bench::new();
+        let prompts = |begin: &str| {
+            let row = |i: usize| serde_json::json!({"prompt": format!("{begin}dove {i}"), "completion": "sì"}).to_string() + "\n";
+            std::fs::write(b.dir.path().join("train.jsonl"), (0..4).map(row).collect::<String>()).expect("written");
+            let p = run::prepare(&b.home, &b.request("out"), None).expect("a sound request");
+            let answerer = Answerer::new(&p.model, &p.tokenizer, &p.task, &p.recipe, "").expect("an answerer");
+            let answerer = answerer.showing(p.set.examples(Split::Train), p.set.examples(Split::Test), 0).expect("short examples");
+            assert!(answerer.shows());
+            let asked = format!("{begin}come 1");
+            [false, true].map(|shown| answerer.prompts(&[asked.as_str()], shown).expect("short questions").concat())
+        };
+        let plain = prompts("");
+        assert_eq!(prompts("<bos>"), plain);
+        for ids in plain {
+            assert!(ids[0] == BOS && !ids[1..].contains(&BOS), "{ids:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::home::Home;
 use crate::library::Library;
 use crate::models;
 use crate::remote;
+use crate::run;
 use crate::search::prune;
 use crate::watch::Watch;
 use data::check::{self, Finding};
@@ -19,7 +20,7 @@ use data::map::{Point, Suspect, Vectors};
 use data::set::{DataSet, Split};
 use data::{Batch, Encoded, Example, Kind, Target, batch};
 use gemma::head::{Pool, pool};
-use gemma::{Gemma, Precision, Tokenizer, Weights};
+use gemma::{Config, Gemma, Precision, Tokenizer, Weights};
 use report::figure::{Figure, Placed, Variant, example_map};
 use report::record::write_atomically;
 use report::text::Lang;
@@ -30,6 +31,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use train::failure;
 use ts_rs::TS;
 
 /// Rows that are read of a larger set, evenly spread: their neighbours are sought among all pairs.
@@ -116,10 +118,14 @@ fn embed_until(
     let flat = match kept.read(texts.len() * width) {
         Some(flat) => flat,
         None => {
-            let (_, device) = devices::open_until(home, reader.device, stop)?;
+            let (info, device) = devices::open_until(home, reader.device, stop)?;
             let tokenizer = models::tokenizer(&weights, &mut watch)?;
-            let model = Gemma::load_with(weights, &device, Precision::F32, &mut |_| !stop.load(Ordering::Relaxed))?;
-            let Some(flat) = remote::minding(&device, None, || states(&model, &tokenizer, &texts, stop, progress))? else { return Ok(None) };
+            let read = || {
+                let model = Gemma::load_with(weights, &device, Precision::F32, &mut |_| !stop.load(Ordering::Relaxed))?;
+                states(&model, &tokenizer, &texts, stop, progress)
+            };
+            let read = remote::minding(&device, None, || failure::caught(&device, read)).map_err(|e| run::unready(e, &info))?;
+            let Some(flat) = read else { return Ok(None) };
             kept.write(&flat)?;
             flat
         }
@@ -234,6 +240,17 @@ fn states(model: &Gemma, tokenizer: &Tokenizer, texts: &[&str], stop: &AtomicBoo
 /// Ending of the files with what a model made of a set.
 const ENDING: &str = "f32";
 
+/// Counted up where a text is given other states than by the code before.
+const RULES: u32 = 1;
+
+/// Under what states are kept: all that they depend on. `files` are the SHA-256 of the model's.
+fn key(rules: u32, files: &[String], config: &Config, texts: &[&str]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // the numbers that make of them one model, a folder has in another file
+    (rules, crate::VERSION, TOKENS, DEPTH.to_bits(), files, format!("{config:?}"), texts).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Where the states of these texts are kept: a file of little-endian numbers, named after texts and model.
 struct Kept {
     folder: PathBuf,
@@ -243,15 +260,9 @@ struct Kept {
 impl Kept {
     fn new(home: &Home, weights: &Weights, texts: &[&str], watch: Watch<'_>) -> Result<Self> {
         let library = Library::open(home)?;
-        let mut hasher = DefaultHasher::new();
-        for file in weights.files() {
-            library.sha256_with(&file, watch)?.hash(&mut hasher);
-        }
-        // a change of how texts are read must not find what was kept before it
-        (TOKENS, DEPTH.to_bits(), crate::VERSION).hash(&mut hasher);
-        texts.hash(&mut hasher);
+        let files = weights.files().iter().map(|file| library.sha256_with(file, watch)).collect::<Result<Vec<_>>>()?;
         let folder = home.path().join("vectors");
-        Ok(Self { path: folder.join(format!("{:016x}.{ENDING}", hasher.finish())), folder })
+        Ok(Self { path: folder.join(format!("{:016x}.{ENDING}", key(RULES, &files, weights.config(), texts))), folder })
     }
 
     /// What is there, if it is whole.
@@ -446,5 +457,38 @@ pub fn save(path: &Path, points: &[Point], language: Lang) -> Result<()> {
         Some("svg") => Ok(write_atomically(path, picture(points.iter(), language).svg_for(Variant::Light).as_bytes())?),
         Some("png") => Ok(write_atomically(path, &picture(points.iter(), language).png(Variant::Light)?)?),
         _ => Ok(data::map::write(path, points)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn whatever_states_depend_on_gives_another_key() {
+        let [files, other] = ["a", "b"].map(|hash| [hash.to_string()]);
+        let (config, scaled) = (Config::small(), Config { rope_factor: 8.0, ..Config::small() });
+        let texts = ["x", "y"];
+        let own = key(RULES, &files, &config, &texts);
+        assert_eq!(key(RULES, &files, &config, &texts), own);
+        let changed = [
+            // what was kept by other rules is not taken for what is read by these
+            key(RULES - 1, &files, &config, &texts),
+            key(RULES, &other, &config, &texts),
+            key(RULES, &files, &scaled, &texts),
+            key(RULES, &files, &config, &texts[..1]),
+            key(RULES, &files, &config, &["xy", ""]),
+        ];
+        let keys: BTreeSet<u64> = changed.into_iter().chain([own]).collect();
+        assert_eq!(keys.len(), changed.len() + 1);
+        // and it is by this key that states are found
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::open(Some(dir.path())).expect("a home");
+        // tests run in the folder of their crate
+        let weights = Weights::open(Path::new("../../tests/reference/tiny/tiny-f32.gguf")).expect("opens");
+        let hash = data::set::sha256(weights.path()).expect("there");
+        let name = format!("{:016x}.{ENDING}", key(RULES, &[hash], weights.config(), &texts));
+        assert_eq!(Kept::new(&home, &weights, &texts).expect("a library").path, home.path().join("vectors").join(name));
     }
 }

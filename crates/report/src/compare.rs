@@ -196,7 +196,7 @@ pub fn runs(runs: &[Run], lang: Lang) -> Document {
         Some(a) => {
             let template = if a.p < SETTLED { words.compare_settled } else { words.compare_unsettled };
             let p = probability(a.p, lang);
-            let (difference, p) = (points(a.difference, lang), if p.starts_with('<') { p } else { format!("= {p}") });
+            let (difference, p) = (lang.points(a.difference), if p.starts_with('<') { p } else { format!("= {p}") });
             plain(fill(template, &[("name", &names[*i]), ("first", first), ("difference", &difference), ("p", &p)]))
         }
         None => plain(fill(words.compare_other_examples, &[("name", &names[*i]), ("first", first)])),
@@ -270,22 +270,16 @@ fn names(runs: &[Run]) -> Vec<String> {
     bare.iter().enumerate().map(|(i, name)| if many(name) { format!("{name} ({})", i + 1) } else { name.clone() }).collect()
 }
 
-/// A difference of shares in points of a hundred, with its sign.
-pub(crate) fn points(difference: f64, lang: Lang) -> String {
-    let text = lang.decimal(difference * 100.0, 1);
-    if difference > 0.0 { format!("+{text}") } else { text }
-}
-
 fn probability(p: f64, lang: Lang) -> String {
     if p < 0.001 { format!("< {}", lang.decimal(0.001, 3)) } else { lang.decimal(p, 3) }
 }
 
 fn pair(name: &str, a: &Against, lang: Lang) -> Row {
-    let range = format!("{} … {}", points(a.interval[0], lang), points(a.interval[1], lang));
+    let range = format!("{} … {}", lang.points(a.interval[0]), lang.points(a.interval[1]));
     let counts = a.counts.iter().map(|&n| Cell::value(lang.integer(n as u64), n));
     let mut cells: Vec<Cell> = std::iter::once(Cell::plain(name)).chain(counts).collect();
     cells.extend([
-        Cell::value(points(a.difference, lang), a.difference),
+        Cell::value(lang.points(a.difference), a.difference),
         Cell::value(range, serde_json::json!(a.interval)),
         Cell::value(probability(a.p, lang), a.p),
     ]);

@@ -1,11 +1,26 @@
 //! A report as one HTML file: no script, nothing from outside, light, dark and on paper.
 //!
-//! Escaping is maud's. A policy in the head is a second lock: whatever a label holds, nothing runs and
-//! nothing is fetched.
+//! Escaping is maud's. A policy in the head is a second lock: whatever a label holds, nothing runs, nothing is
+//! fetched, and nothing has a style but by the one sheet of all reports, which the policy knows by its hash.
 
 use crate::document::{Banner, Block, Cell, Document, Kind, Notice, Role, Section, Span, Table, Text};
 use crate::{figure, font};
+use base64::Engine;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
+
+/// The style sheet.
+static SHEET: LazyLock<String> = LazyLock::new(style);
+
+static SHEET_SOURCE: LazyLock<String> =
+    LazyLock::new(|| format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SHEET.as_bytes()))));
+
+/// What a content security policy calls the style sheet of every report, among the sources of `style-src`. A page that shows a
+/// report in a frame by its text needs it in its own policy, which the frame inherits.
+pub fn style_source() -> &'static str {
+    &SHEET_SOURCE
+}
 
 /// The report as one HTML file.
 pub fn render(document: &Document) -> String {
@@ -16,11 +31,11 @@ pub fn render(document: &Document) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; font-src data:";
+                meta http-equiv="Content-Security-Policy" content={ "default-src 'none'; style-src " (style_source()) "; font-src data:" };
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content=(document.generator);
                 title { (document.title) }
-                style { (PreEscaped(style())) }
+                style { (PreEscaped(SHEET.as_str())) }
             }
             body {
                 main {
@@ -138,8 +153,12 @@ fn cell(kind: Kind, cell: &Cell) -> Markup {
         Kind::Quote => html! { td.quote { (text(&cell.text)) } },
         Kind::Number => html! { td.num { (text(&cell.text)) } },
         Kind::Interval => html! { td.num.faint { (text(&cell.text)) } },
-        // a bar says nothing that the number does not, so it is only a background
-        Kind::Share => html! { td.num.bar style=(format!("--share:{:.3}", cell.value.as_f64().unwrap_or(0.0).clamp(0.0, 1.0))) { (text(&cell.text)) } },
+        // a bar says nothing that the number does not, so it is only a background, as long as its class says: the policy allows no
+        // element a style of its own
+        Kind::Share => {
+            let percent = (cell.value.as_f64().unwrap_or(0.0).clamp(0.0, 1.0) * 100.0).round() as u8;
+            html! { td class=(format!("num bar share-{percent}")) { (text(&cell.text)) } }
+        }
     }
 }
 
@@ -151,7 +170,8 @@ fn style() -> String {
         format!("svg [stroke=\"{from}\"]{{stroke:{to}}}svg [fill=\"{from}\"]{{fill:{to}}}")
     };
     let recolour: String = figure::LIGHTER.iter().map(lighter).collect();
-    format!("{}{}@media screen and (prefers-color-scheme:dark){{{recolour}}}", font::WEB, STYLE.replace("FAMILY", figure::FAMILIES))
+    let shares: String = (0..=100_u8).map(|percent| format!(".share-{percent}{{--share:{}}}", f64::from(percent) / 100.0)).collect();
+    format!("{}{}{shares}@media screen and (prefers-color-scheme:dark){{{recolour}}}", font::WEB, STYLE.replace("FAMILY", figure::FAMILIES))
 }
 
 /// What does not depend on the palette.

@@ -2,7 +2,7 @@
 //! `events.jsonl`. The folder alone is enough to report on a run anywhere.
 
 use data::example::Span;
-use data::set::Reference;
+use data::set::{Reference, Split};
 use data::watch::Watch;
 use say::say;
 use serde::{Deserialize, Serialize};
@@ -44,11 +44,9 @@ impl Error {
 }
 
 fn refused(path: &Path, source: &std::io::Error) -> String {
-    let (path, source) = (path.display(), say::system(source));
-    say!(
-        "{path}: {source}; check that the run folder is complete and writable",
-        "{path}: {source}; controlla che la cartella di esecuzione sia completa e che vi si possa scrivere"
-    )
+    let otherwise =
+        say::pick("check that the run folder is complete and writable", "controlla che la cartella di esecuzione sia completa e che vi si possa scrivere");
+    format!("{}: {}; {}", path.display(), say::system(source), say::advice_or(source, otherwise))
 }
 
 /// A file that went into a run.
@@ -153,6 +151,15 @@ pub struct DataRecord {
     pub reference: Vec<Reference>,
 }
 
+impl DataRecord {
+    /// Its files with the part that each played, in the order in which they are told: training, validation, test, then the others.
+    pub fn ordered(&self) -> Vec<(&str, &FileRecord)> {
+        let mut files: Vec<_> = self.files.iter().map(|(part, file)| (part.as_str(), file)).collect();
+        files.sort_by_key(|(part, _)| Split::ALL.iter().position(|split| split.name() == *part).unwrap_or(Split::ALL.len()));
+        files
+    }
+}
+
 /// The device that computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct DeviceRecord {
@@ -228,6 +235,10 @@ pub struct TrainRecord {
     pub supervised_tokens: u64,
     /// Peak resident memory of the process.
     pub peak_memory_bytes: u64,
+    /// The most that it held of a graphics device's memory, where it was trained on one that tells, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub device_memory_bytes: Option<u64>,
     /// Loss of the last step.
     #[ts(type = "number | null")]
     pub final_loss: f64,
@@ -293,6 +304,11 @@ impl RunResult {
     /// Scores of labels, if the task has labels.
     pub fn classes(&self) -> Option<&Classification> {
         self.metrics.as_ref()?.classes()
+    }
+
+    /// The files that went in: those of the data, then those of the model.
+    pub fn files(&self) -> Vec<FileRecord> {
+        self.data.ordered().into_iter().map(|(_, file)| file).chain(&self.model.files).cloned().collect()
     }
 }
 
@@ -401,9 +417,16 @@ impl Run {
 /// Folder of a run's data in the folder of a run that was unpacked, see [`crate::archive`].
 pub const DATA: &str = "data";
 
-/// A word of a command as a person types it.
+/// A word of a command as a person types it: between marks where a shell would do something else with it, `mark` if that will do.
 pub fn quoted(word: &str, mark: char) -> String {
-    if word.contains([' ', '{', '"']) { format!("{mark}{word}{mark}") } else { word.into() }
+    let plain = |c: char| c.is_alphanumeric() || "-_./\\:=,+@%".contains(c);
+    match mark {
+        _ if !word.is_empty() && word.chars().all(plain) => word.into(),
+        // nothing acts between single ones but they themselves
+        _ if word.contains(['"', '$', '`']) => format!("'{}'", word.replace('\'', r"'\''")),
+        '\'' if word.contains('\'') => format!("\"{word}\""),
+        _ => format!("{mark}{word}{mark}"),
+    }
 }
 
 impl RunFile {

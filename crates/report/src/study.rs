@@ -4,8 +4,8 @@ use crate::content::scores::{baseline, inside, measure};
 use crate::content::{self, NAME_CHARS, listed};
 use crate::document::{Block, Cell, Column, Document, Kind, Role, Row, Section, Table, plain};
 use crate::figure::{self, Learnt, Series};
-use crate::record::Error;
-use crate::text::{Lang, clean, fill};
+use crate::record::{Error, FileRecord, RunResult};
+use crate::text::{Lang, Words, clean, fill};
 use say::say;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// The file of a study's outcome in its folder.
 pub const FILE: &str = "study.json";
 /// Sections of the report of a study, in their order.
-pub const SECTIONS: [&str; 3] = ["summary", "results", "runs"];
+pub const SECTIONS: [&str; 4] = ["summary", "results", "runs", "reproduce"];
 
 /// One run of a study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,12 @@ pub struct Outcome {
     /// Version of Lapidary.
     #[serde(default)]
     pub version: String,
+    /// The command that repeats it; empty in files of versions that did not write it.
+    #[serde(default)]
+    pub command: String,
+    /// The files that went into its runs: those of the data, then those of the model.
+    #[serde(default)]
+    pub files: Vec<FileRecord>,
     /// Name of the main metric.
     pub metric: String,
     /// Baselines by name: their main metric on the same examples.
@@ -82,7 +88,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Reads the outcome of the study in a folder; nothing if there is none.
+    /// Reads the outcome of the study in a folder; nothing if there is none. Files of versions that did not write which files went in
+    /// have those of a run of the study, where its result is there.
     ///
     /// # Errors
     /// If its file is damaged.
@@ -93,10 +100,40 @@ impl Outcome {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Error::Io { path, source }),
         };
-        serde_json::from_str(&text).map(Some).map_err(|e| Error::Format {
+        let mut outcome: Self = serde_json::from_str(&text).map_err(|e| Error::Format {
             path,
             what: say!("is not the outcome of a study ({e}); run the study again", "non è il risultato di uno studio ({e}); esegui di nuovo lo studio"),
-        })
+        })?;
+        if outcome.files.is_empty() {
+            // a folder that was moved holds its runs all the same
+            let run = outcome.cells.iter().filter_map(|cell| cell.folder.file_name()).find_map(|name| RunResult::read(&folder.join(name)).ok());
+            if let Some(run) = run {
+                outcome.files = run.files();
+                if outcome.version.is_empty() {
+                    outcome.version = run.version;
+                }
+            }
+        }
+        Ok(Some(outcome))
+    }
+
+    /// How to repeat it, as far as that is known.
+    fn repeat(&self, words: &Words) -> Vec<Block> {
+        let mut blocks = content::sums(self.files.iter(), words);
+        let template = match (self.command.is_empty(), blocks.is_empty()) {
+            (true, true) => return blocks,
+            (true, false) => words.reproduce_unknown,
+            (false, _) => words.reproduce_study,
+        };
+        let mut how = vec![Block::Paragraph { text: plain(fill(template, &[("version", &clean(&self.version, 40))])), role: Role::Body }];
+        if !self.command.is_empty() {
+            how.extend(content::typed(&self.command, words));
+        }
+        if self.command.split_whitespace().any(|word| word == "--edited") {
+            how.push(Block::Paragraph { text: plain(words.reproduce_edited), role: Role::Body });
+        }
+        how.append(&mut blocks);
+        how
     }
 
     /// Scores by the size of the training set, a line for each method that has several sizes.
@@ -210,6 +247,12 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
     let version = clean(&outcome.version, 40);
     let mut heading = vec![words.study_title.to_string()];
     heading.extend([content::task(&outcome.task, words), clean(&outcome.data, NAME_CHARS)].into_iter().filter(|s| !s.is_empty()));
+    let mut sections =
+        vec![section("summary", words.summary_heading, summary), section("results", words.results_heading, results), section("runs", words.study_runs, runs)];
+    let repeat = outcome.repeat(words);
+    if !repeat.is_empty() {
+        sections.push(section("reproduce", words.reproduce_heading, repeat));
+    }
     Document {
         lang,
         kicker: words.kicker.into(),
@@ -217,11 +260,7 @@ pub fn report(outcome: &Outcome, lang: Lang) -> Document {
         heading: plain(heading.join(": ")),
         subtitle: plain(methods.into_iter().map(method).collect::<Vec<_>>().join(" · ")),
         banners: Vec::new(),
-        sections: vec![
-            section("summary", words.summary_heading, summary),
-            section("results", words.results_heading, results),
-            section("runs", words.study_runs, runs),
-        ],
+        sections,
         footer: fill(words.footer, &[("version", &version)]),
         generator: format!("Lapidary {version}"),
         figures,

@@ -153,6 +153,12 @@ impl Lang {
         }
     }
 
+    /// A difference of shares in points of a hundred, with its sign; one that is rounded to nothing has none.
+    pub fn points(self, difference: f64) -> String {
+        let text = self.decimal(difference * 100.0, 1);
+        if difference > 0.0 && text != self.decimal(0.0, 1) { format!("+{text}") } else { text }
+    }
+
     /// A measured value of any size with about three significant digits.
     pub fn significant(self, value: f64) -> String {
         let size = value.abs();
@@ -713,7 +719,7 @@ catalogue! {
         "Questo modello è sotto {others}: gli intervalli non si sovrappongono.";
     summary_unclear:
         "Beside {others} it is called neither above nor below: the intervals overlap.",
-        "Rispetto a {others} non lo si dice né sopra né sotto: gli intervalli si sovrappongono.";
+        "Fra questo modello e {others} gli intervalli si sovrappongono: non lo si dice né sopra né sotto.";
     and:
         " and ",
         " e ";
@@ -921,7 +927,7 @@ catalogue! {
         "A che cosa serve, e a che cosa no";
     use_no_better:
         "It is not shown to be better than {other}, above whose interval its own does not wholly lie: do not put it in that place on this evidence alone.",
-        "Non è dimostrato che sia migliore di {other}, sopra il cui intervallo il suo non sta per intero: su questa sola base non va messo al suo posto.";
+        "Non è dimostrato che superi {other}, sopra il cui intervallo il suo non sta per intero: su questa sola base non va messo al suo posto.";
     use_reliable:
         "Reliable (F1 of {high} or more): {labels}.",
         "Affidabili (F1 almeno {high}): {labels}.";
@@ -1304,6 +1310,9 @@ catalogue! {
     system:
         "System",
         "Sistema";
+    not_known:
+        "not known",
+        "non nota";
     accuracy:
         "Accuracy",
         "Accuratezza";
@@ -1758,6 +1767,9 @@ catalogue! {
     peak_memory:
         "Peak memory",
         "Memoria massima";
+    device_memory:
+        "Peak memory on the device",
+        "Memoria massima sul dispositivo";
     energy:
         "Energy of the whole processor",
         "Energia di tutto il processore";
@@ -1820,11 +1832,19 @@ catalogue! {
     reproduce_shortened:
         "Of a path that begins at the root only the folder and the name are told here.",
         "Di un percorso che comincia dalla radice si dicono qui solo la cartella e il nome.";
+    reproduce_study:
+        "With version {version} of Lapidary and the files below, this command repeats the study:",
+        "Con la versione {version} di Lapidary e i file elencati, questo comando ripete lo studio:";
+    reproduce_unknown:
+        "The study was made with version {version} of Lapidary and the files below. Its command was not kept; those of its runs stand in their own reports.",
+        "Lo studio è stato fatto con la versione {version} di Lapidary e i file elencati. Il suo comando non è stato conservato; quelli delle sue esecuzioni \
+         stanno nei loro rapporti.";
     reproduce_edited:
-        "With --edited it takes the changes from the library of the machine on which they were made. To repeat the run on another one, pack it with its data \
-         (lapidary pack) and unpack it there (lapidary unpack): the changes come with it.",
-        "Con --edited prende le modifiche dalla libreria della macchina su cui sono state fatte. Per ripetere l’esecuzione su un’altra, impacchettala con i \
-         suoi dati (lapidary pack) ed estraila là (lapidary unpack): le modifiche vengono con lei.";
+        "With --edited it takes the changes from the library of the machine on which they were made.",
+        "Con --edited prende le modifiche dalla libreria della macchina su cui sono state fatte.";
+    reproduce_packed:
+        "To repeat the run on another one, pack it with its data (lapidary pack) and unpack it there (lapidary unpack): the changes come with it.",
+        "Per ripetere l’esecuzione su un’altra, impacchettala con i suoi dati (lapidary pack) ed estraila là (lapidary unpack): le modifiche vengono con lei.";
     reproduce_hashes:
         "The SHA-256 of each file, in the form of sha256sum:",
         "Lo SHA-256 di ogni file, nella forma di sha256sum:";
@@ -1927,6 +1947,8 @@ mod tests {
         assert_eq!(Lang::English.decimal(-0.001, 1), "0.0");
         assert_eq!(Lang::English.decimal(f64::NEG_INFINITY, 1), "−∞");
         assert_eq!(Lang::Italian.decimal(f64::NAN, 1), "non numerico");
+        let points = [0.1234, -0.02, 0.0, 0.0004, -0.0004].map(|difference| Lang::Italian.points(difference));
+        assert_eq!(points, ["+12,3", "−2,0", "0,0", "0,0", "0,0"]);
     }
 
     #[test]

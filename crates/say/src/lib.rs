@@ -191,11 +191,16 @@ pub fn system(error: &io::Error) -> String {
 
 /// What a person can do where the operating system refused to read or write something, in the language spoken.
 pub fn advice(error: &io::Error) -> &'static str {
+    advice_or(error, pick("check that the path exists and can be read and written", "controlla che il percorso esista e che vi si possa leggere e scrivere"))
+}
+
+/// The same by those who know of the file: what they advise where there is room.
+pub fn advice_or(error: &io::Error, otherwise: &'static str) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             pick("free some space there and try again", "libera spazio lì e riprova")
         }
-        _ => pick("check that the path exists and can be read and written", "controlla che il percorso esista e che vi si possa leggere e scrivere"),
+        _ => otherwise,
     }
 }
 
@@ -266,6 +271,7 @@ mod tests {
         assert_eq!(system(&missing()), missing().to_string());
         assert_eq!(advice(&missing()), "check that the path exists and can be read and written");
         assert_eq!(advice(&io::ErrorKind::StorageFull.into()), "free some space there and try again");
+        assert_eq!((advice_or(&missing(), "x"), advice_or(&io::ErrorKind::QuotaExceeded.into(), "x")), ("x", "free some space there and try again"));
         assert_eq!(json("expected value at line 1 column 5"), "expected value at line 1 column 5");
         speak(Language::Italian);
         assert_eq!(language(), Language::Italian);

@@ -4,6 +4,7 @@
 //! hundred instructions stops a query after [`TIME`], or when it has taken too much memory; and only
 //! so many rows are fetched. The copy is thrown away with the sandbox, so nothing gets out.
 
+use data::database::is_database;
 use data::guard::{self, MEMORY, memory_used};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -249,12 +250,6 @@ fn explain(e: &rusqlite::Error, started: Instant, memory: i64) -> String {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     }
-}
-
-fn is_database(file: &Path) -> bool {
-    use std::io::Read;
-    let mut magic = [0; 16];
-    std::fs::File::open(file).and_then(|mut f| f.read_exact(&mut magic)).is_ok() && &magic == b"SQLite format 3\0"
 }
 
 fn copy_file(file: &Path, into: &mut Connection) -> Result<(), Error> {

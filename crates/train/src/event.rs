@@ -104,6 +104,10 @@ pub enum Event {
         tokens_per_second: f64,
         /// Resident memory of the process, in bytes.
         memory_bytes: u64,
+        /// Bytes held of a graphics device's memory, where the step was taken on one that tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        device_memory_bytes: Option<u64>,
         /// Of the first step that a process takes, the seconds since it began with the run: reading the data, loading the
         /// model and, on a graphics device, tuning its kernels.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -509,6 +509,7 @@ impl Run<'_> {
             targets: total,
             tokens_per_second: tokens as f64 / seconds,
             memory_bytes: memory,
+            device_memory_bytes: gemma::device::held_memory(model.device()),
             // only who began before the data was read knows
             first_step_seconds: None,
         });

@@ -15,7 +15,7 @@
  * that channel's number. Events come on one channel per subscription
  * (`tauri::ipc::Channel<EventBatch>`), coalesced to at most ten batches a second.
  * Report pages carry their own `<style>`, and the preview frame inherits the window's content security
- * policy: it needs `style-src 'self' 'unsafe-inline'` and `dangerousDisableAssetCspModification: ["style-src"]`.
+ * policy: the window adds the hash of that style sheet to its `style-src`, which allows no other inline style.
  */
 import type {
   About,

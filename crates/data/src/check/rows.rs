@@ -133,7 +133,7 @@ fn damaged(text: &str) -> bool {
 /// `lengths` are those of the texts, in characters.
 fn extreme(rows: &[Row<'_>], lengths: &[usize]) -> Option<Finding> {
     let mut sorted = lengths.to_vec();
-    sorted.par_sort_unstable();
+    sorted.sort_unstable();
     let (median, high) = (*sorted.get(sorted.len() / 2)?, *sorted.get(sorted.len() * 95 / 100)?);
     let most = (TIMES * median.max(SHORT)).max(3 * high);
     let long: Vec<Row<'_>> = rows.iter().zip(lengths).filter(|(_, n)| **n > most).map(|(r, _)| *r).collect();

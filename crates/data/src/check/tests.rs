@@ -446,19 +446,19 @@ fn queries_must_run_and_find_something() {
         row("Dammi i nomi in ordine alfabetico", "SELEC nome FROM clienti"),
     ]
     .concat();
-    let card = "task = \"sql\"\nschema = \"schema.sql\"\nseed = \"seed.sql\"\n[files]\ntrain = \"train.jsonl\"\n";
-    let files = [
-        ("dataset.toml", card),
-        ("schema.sql", "CREATE TABLE clienti (nome TEXT, citta TEXT);"),
-        ("seed.sql", "INSERT INTO clienti VALUES ('Ada', 'Roma');"),
-        ("train.jsonl", &train),
-    ];
-    let found = check(Kind::Sql, &files);
-    assert_eq!(rows(&found, "sql_fails"), ["train:2", "train:5"]);
-    assert_eq!(rows(&found, "sql_writes"), ["train:3"]);
-    assert_eq!(rows(&found, "sql_empty"), ["train:4"]);
-    assert_eq!(found.len(), 3, "{found:?}");
-    let found = check(Kind::Sql, &files[3..]);
+    let found_with = |fills: &str| {
+        let card = format!("task = \"sql\"\nschema = \"schema.sql\"\n{fills} = \"rows.sql\"\n[files]\ntrain = \"train.jsonl\"\n");
+        let (schema, rows) = ("CREATE TABLE clienti (nome TEXT, citta TEXT);", "INSERT INTO clienti VALUES ('Ada', 'Roma');");
+        check(Kind::Sql, &[("dataset.toml", &card), ("schema.sql", schema), ("rows.sql", rows), ("train.jsonl", &train)])
+    };
+    // what is named as the database may be a script, too
+    for found in ["seed", "database"].map(found_with) {
+        assert_eq!(rows(&found, "sql_fails"), ["train:2", "train:5"]);
+        assert_eq!(rows(&found, "sql_writes"), ["train:3"]);
+        assert_eq!(rows(&found, "sql_empty"), ["train:4"]);
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+    let found = check(Kind::Sql, &[("train.jsonl", &train)]);
     assert_eq!(rows(&found, "sql_syntax"), ["train:5"]);
     assert_eq!(rows(&found, "sql_writes"), ["train:3"]);
 }

@@ -202,7 +202,7 @@ mod tests {
     fn every_kind_of_set_is_counted_to_its_end_and_no_further_than_somebody_waits() {
         let text = |n: usize| format!("il testo numero {n}");
         let row = |kind: Kind, n: usize| match kind {
-            Kind::Intent => serde_json::json!({"text": text(n), "label": ["a", "b"][n % 2]}),
+            Kind::Intent => serde_json::json!({"text": text(n), "label": (if n.is_multiple_of(2) { "a" } else { "b" })}),
             Kind::Entities => serde_json::json!({"text": text(n), "entities": [{"start": 3, "end": 8, "type": "x"}]}),
             Kind::Sql => serde_json::json!({"question": text(n), "sql": "SELECT n FROM t"}),
             Kind::Hashtags => serde_json::json!({"text": text(n), "hashtags": ["#a"]}),

@@ -14,6 +14,7 @@ use crate::document::{Banner, Block, Cell, Column, Document, Kind, Notice, Role,
 use crate::figure::{self, Compared, Figure, MarkKind};
 use crate::record::{CHANGED, ELSEWHERE, FileRecord, Prediction, Run};
 use crate::text::{Lang, Words, clean, clean_lines, fill};
+use data::set::Split;
 use scores::{by_label, faults, inside, measure, same, systems};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -757,6 +758,7 @@ impl Page<'_> {
                 }),
             ),
             (words.peak_memory, (train.peak_memory_bytes > 0).then(|| Cell::value(lang.bytes(train.peak_memory_bytes), train.peak_memory_bytes))),
+            (words.device_memory, train.device_memory_bytes.map(|bytes| Cell::value(lang.bytes(bytes), bytes))),
             (words.energy, train.energy_joules.map(|j| Cell::value(fill(words.watt_hours, &[("energy", &lang.significant(j / 3600.0))]), j))),
             // of a training that did not come to its end nothing but the steps and the memory is on record
             (words.final_loss, (train.steps > 0 && train.seconds > 0.0).then(|| Cell::value(lang.significant(train.final_loss), train.final_loss))),
@@ -857,19 +859,17 @@ impl Page<'_> {
     /// Files with the part they played: data by split, then weights. What another system learned from is not known.
     fn files(&self) -> Vec<(String, &FileRecord, Cell)> {
         let (words, run) = (self.words, &self.run.run);
-        let order = |name: &str| ["train", "validation", "test"].iter().position(|s| *s == name).unwrap_or(3);
-        let played = |name: &str| !self.run.is_from_elsewhere() || order(name) == 3 || *name == self.run.result.evaluated_on;
-        let mut data: Vec<_> = run.data.files.iter().filter(|(name, _)| played(name)).collect();
-        data.sort_by_key(|(name, _)| order(name));
+        let part = |name: &str| Split::ALL.iter().any(|split| split.name() == name);
+        let played = |name: &str| !self.run.is_from_elsewhere() || !part(name) || name == self.run.result.evaluated_on;
         let examples = |count: u64| Cell::value(fill(words.examples_of, &[("count", &self.lang.integer(count))]), count);
         let bytes = |count: u64| Cell::value(self.lang.bytes(count), count);
         let changes = |count: u64| Cell::value(fill(words.changes_of, &[("count", &self.lang.integer(count))]), count);
+        let data = run.data.ordered().into_iter().filter(|(name, _)| played(name));
         let mut out: Vec<_> = data
-            .into_iter()
             .map(|(name, file)| {
-                let amount = match name.as_str() {
+                let amount = match name {
                     CHANGED => changes(file.count),
-                    name if order(name) < 3 => examples(file.count),
+                    name if part(name) => examples(file.count),
                     _ => bytes(file.count),
                 };
                 (split(name, words).into_owned(), file, amount)
@@ -1053,25 +1053,13 @@ impl Page<'_> {
         if run.command.is_empty() || self.run.is_from_elsewhere() {
             return None;
         }
-        let sums: Vec<String> = self
-            .files()
-            .iter()
-            .filter(|f| !f.1.sha256.is_empty())
-            .map(|(_, f, _)| format!("{}  {}", clean(&f.sha256, 64), clean(without_home(&f.path), 1000)))
-            .collect();
         let intro = fill(words.reproduce_text, &[("version", &clean(&run.version, 40))]);
-        let command = command_without_home(&run.command);
-        let mut blocks = vec![Block::Paragraph { text: plain(intro), role: Role::Body }, Block::Code { text: clean_lines(&command, MESSAGE_CHARS) }];
-        if command != run.command {
-            blocks.push(Block::Paragraph { text: plain(words.reproduce_shortened), role: Role::Note });
-        }
+        let mut blocks = vec![Block::Paragraph { text: plain(intro), role: Role::Body }];
+        blocks.extend(typed(&run.command, words));
         if self.edited().is_some() && !self.run.with_data {
-            blocks.push(Block::Paragraph { text: plain(words.reproduce_edited), role: Role::Body });
+            blocks.push(Block::Paragraph { text: plain(format!("{} {}", words.reproduce_edited, words.reproduce_packed)), role: Role::Body });
         }
-        if !sums.is_empty() {
-            blocks.push(Block::Paragraph { text: plain(words.reproduce_hashes), role: Role::Body });
-            blocks.push(Block::Code { text: sums.join("\n") });
-        }
+        blocks.extend(sums(self.files().iter().map(|(_, file, _)| *file), words));
         let (folder, place) = match self.run.path.file_name().filter(|_| self.run.path.is_absolute()) {
             Some(name) => (Path::new(name), words.reproduce_beside),
             None => (self.run.path.as_path(), ""),
@@ -1100,6 +1088,26 @@ impl Page<'_> {
         }
         Some(vec![Block::Code { text }])
     }
+}
+
+/// A command to be copied.
+pub(crate) fn typed(command: &str, words: &Words) -> Vec<Block> {
+    let told = command_without_home(command);
+    let mut blocks = vec![Block::Code { text: clean_lines(&told, MESSAGE_CHARS) }];
+    if told != command {
+        blocks.push(Block::Paragraph { text: plain(words.reproduce_shortened), role: Role::Note });
+    }
+    blocks
+}
+
+/// The hashes of files, to be checked by sha256sum; nothing where none is known.
+pub(crate) fn sums<'a>(files: impl Iterator<Item = &'a FileRecord>, words: &Words) -> Vec<Block> {
+    let known = files.filter(|file| !file.sha256.is_empty());
+    let sums: Vec<String> = known.map(|file| format!("{}  {}", clean(&file.sha256, 64), clean(without_home(&file.path), 1000))).collect();
+    if sums.is_empty() {
+        return Vec::new();
+    }
+    vec![Block::Paragraph { text: plain(words.reproduce_hashes), role: Role::Body }, Block::Code { text: sums.join("\n") }]
 }
 
 /// The paragraphs of a text in a data set's card, whose lines break where they like: one begins behind an empty line, with the mark

@@ -2,7 +2,6 @@
 //! kinds of what went wrong.
 
 use super::{DRAWN, NAME_CHARS, Page, TEXT_CHARS, listed, model_name, split, training_counts};
-use crate::compare::points;
 use crate::document::{Block, Cell, Column, Kind, Role, Row, Table, foreign, plain};
 use crate::figure::Faults;
 use crate::record::{Prediction, Run};
@@ -207,7 +206,7 @@ impl Page<'_> {
     /// How far constrained answers are from free ones.
     fn free_difference(&self, metrics: &Metrics) -> Option<String> {
         let (words, found) = (self.words, self.run.result.free_difference.as_ref()?);
-        let [difference, low, high] = [found.difference, found.difference_ci[0], found.difference_ci[1]].map(|share| points(share, self.lang));
+        let [difference, low, high] = [found.difference, found.difference_ci[0], found.difference_ci[1]].map(|share| self.lang.points(share));
         let name = measure(metrics.headline()[0].0, words);
         Some(fill(words.free_difference, &[("measure", name), ("difference", &difference), ("low", &low), ("high", &high)]))
     }
@@ -219,7 +218,10 @@ impl Page<'_> {
             return Vec::new();
         }
         let rows = all.iter().map(|r| {
-            let named = Cell { text: foreign(measure(&r.measure, words), NAME_CHARS), value: clean(&r.measure, NAME_CHARS).into() };
+            let named = match r.measure.as_str() {
+                "" => Cell { text: plain(words.not_known), value: serde_json::Value::Null },
+                measured => Cell { text: foreign(measure(measured, words), NAME_CHARS), value: clean(measured, NAME_CHARS).into() },
+            };
             let (system, source) = r.said(self.lang.into());
             Row::new(vec![Cell::foreign(system, NAME_CHARS), named, self.percent(r.value), Cell::foreign(source, TEXT_CHARS)])
         });

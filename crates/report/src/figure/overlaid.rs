@@ -120,6 +120,7 @@ mod tests {
             targets: 1,
             tokens_per_second: 1.0,
             memory_bytes: 1,
+            device_memory_bytes: None,
             first_step_seconds: None,
         }
     }

@@ -17,7 +17,7 @@ pub enum Quantity {
     LearningRate,
     /// L2 norm of all gradients together, before clipping.
     GradNorm,
-    /// Resident memory, in bytes.
+    /// Memory held of the graphics device, or where the processor computes the process's resident memory, in bytes.
     Memory,
     /// Tokens per second.
     Speed,
@@ -60,14 +60,14 @@ impl Quantity {
 fn values(events: &[Event], quantity: Quantity) -> Vec<(usize, f64)> {
     let mut out: Vec<(usize, f64)> = Vec::new();
     for event in events {
-        let Event::Step { step, learning_rate, grad_norm, tokens_per_second, memory_bytes, .. } = event else { continue };
+        let Event::Step { step, learning_rate, grad_norm, tokens_per_second, memory_bytes, device_memory_bytes, .. } = event else { continue };
         while out.last().is_some_and(|&(s, _)| s >= *step) {
             out.pop();
         }
         let value = match quantity {
             Quantity::LearningRate => *learning_rate,
             Quantity::GradNorm => *grad_norm,
-            Quantity::Memory => *memory_bytes as f64,
+            Quantity::Memory => device_memory_bytes.unwrap_or(*memory_bytes) as f64,
             Quantity::Speed => *tokens_per_second,
         };
         out.push((*step, value));

@@ -2,6 +2,7 @@
 
 use crate::common::{HOSTILE, run};
 use report::archive::{export, import};
+use report::record::quoted;
 use report::{Run, content, html, markdown, text::Lang};
 use std::path::Path;
 
@@ -123,6 +124,25 @@ fn a_damaged_archive_is_refused_whole() {
     }
     assert!(export(dir.path(), &dir.path().join("y.lapidary"), false, &mut |_, _| true).is_err(), "no run folder");
     assert!(!dir.path().join("y.lapidary").exists());
+}
+
+#[test]
+fn a_word_of_a_command_is_told_as_a_shell_takes_it_for_one() {
+    for (word, mark, told) in [
+        ("runs/first-1", '"', "runs/first-1"),
+        ("C:\\posta\\è.csv", '"', "C:\\posta\\è.csv"),
+        ("epochs=3", '\'', "epochs=3"),
+        ("my runs/a", '"', "\"my runs/a\""),
+        ("a;b", '"', "\"a;b\""),
+        ("", '"', "\"\""),
+        ("l'anno", '"', "\"l'anno\""),
+        ("$HOME/a", '"', "'$HOME/a'"),
+        ("taps=[0.5, 1.0]", '\'', "'taps=[0.5, 1.0]'"),
+        ("template.it=Dov'è {text}", '\'', "\"template.it=Dov'è {text}\""),
+        ("template.it=\"Dov'è\" {text}", '\'', r#"'template.it="Dov'\''è" {text}'"#),
+    ] {
+        assert_eq!(quoted(word, mark), told);
+    }
 }
 
 #[test]

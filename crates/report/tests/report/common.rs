@@ -77,6 +77,7 @@ pub fn step(step: usize, loss: f64) -> Event {
         targets: 64,
         tokens_per_second: 2400.0,
         memory_bytes: 1_900_000_000,
+        device_memory_bytes: None,
         first_step_seconds: None,
     }
 }
@@ -238,6 +239,7 @@ pub fn run(classes: usize, examples: usize) -> Run {
             tokens_per_second: 2417.6,
             supervised_tokens: 57_600,
             peak_memory_bytes: 1_940_000_000,
+            device_memory_bytes: None,
             final_loss: 0.184,
             best_step: 300,
             energy_joules: None,

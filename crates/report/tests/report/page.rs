@@ -2,6 +2,7 @@
 
 use crate::common::{answers, events, hostile_run, keep, labels, run, step};
 use crate::paper;
+use base64::Engine;
 use report::Run;
 use report::content;
 use report::html;
@@ -10,6 +11,7 @@ use report::output::{Format, write};
 use report::record::{Calibration, ELSEWHERE, ModelRecord, TrainRecord};
 use report::text::Lang;
 use roxmltree::{Document, Node};
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use tasks::score::calibration::{Agreement, CoveragePoint};
 use tasks::score::classification;
@@ -87,6 +89,28 @@ fn the_page_runs_nothing_and_fetches_nothing() {
         .filter(|s| !s.starts_with("http://www.w3.org/2000/svg") && !s.starts_with("http-equiv"))
         .collect();
     assert!(addresses.is_empty(), "{addresses:?}");
+}
+
+/// The policy of a page, and that of the window which shows it in a frame, know its style sheet by the hash and allow no other style.
+#[test]
+fn the_one_style_sheet_is_allowed_by_its_hash_and_no_element_has_a_style_of_its_own() {
+    let page = render(&run(12, 600), Lang::English);
+    let sheet = page.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).expect("a style sheet").0;
+    let source = format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(sheet)));
+    assert_eq!(html::style_source(), source);
+    assert!(page.contains(&format!("content=\"default-src 'none'; style-src {source}; font-src data:\"")) && !page.contains("unsafe-"));
+    let document = body(&page);
+    assert!(!document.descendants().any(|n| n.tag_name().name() == "style" || n.attribute("style").is_some()));
+    // bars are as long as their numbers say
+    let mut bars = 0;
+    for cell in document.descendants() {
+        let Some(class) = cell.attribute("class").and_then(|class| class.strip_prefix("num bar ")) else { continue };
+        let percent: f64 = words(cell).split('\u{202f}').next().and_then(|number| number.parse().ok()).expect("a percentage");
+        let share: f64 = sheet.split_once(&format!(".{class}{{--share:")).and_then(|(_, rest)| rest.split_once('}')?.0.parse().ok()).expect("a rule");
+        assert!((share * 100.0 - percent).abs() <= 0.6, "{class}: {percent}");
+        bars += 1;
+    }
+    assert!(bars >= 12, "{bars}");
 }
 
 #[test]
@@ -173,7 +197,7 @@ fn weakest_labels_come_first() {
     let table = document.descendants().find(|n| n.attribute("id") == Some("classes")).unwrap();
     let f1: Vec<f64> = table
         .descendants()
-        .filter(|n| n.attribute("class") == Some("num bar"))
+        .filter(|n| n.attribute("class").is_some_and(|class| class.starts_with("num bar ")))
         .map(|n| n.text().unwrap().split('\u{202f}').next().unwrap().parse().unwrap())
         .collect();
     assert_eq!(f1.len(), 12);
@@ -455,6 +479,10 @@ fn figures_of_others_are_quoted_apart_from_what_was_measured() {
     let page = render(&run, Lang::English);
     let results = section(&body(&page), "results");
     assert!(results.contains("nothing of them was measured here") && results.contains("a study, on examples of its own"), "{results}");
+    // of what was measured nobody needs to know more than the number
+    run.run.data.reference[0].measure.clear();
+    assert!(section(&body(&render(&run, Lang::English)), "results").contains("not known"));
+    assert!(section(&body(&render(&run, Lang::Italian)), "results").contains("non nota"));
     run.run.data.reference.clear();
     assert!(!section(&body(&render(&run, Lang::English)), "results").contains("nothing of them was measured here"));
 }

@@ -1,9 +1,10 @@
 //! Reports of studies: lines by method, one size, old files, hostile names.
 
-use crate::common::{HOSTILE, keep};
+use crate::common::{self, HOSTILE, keep};
 use crate::formats::inert;
 use crate::paper;
-use report::study::{self, FILE, Outcome, StudyRun, Summary};
+use report::record::FileRecord;
+use report::study::{self, FILE, Outcome, SECTIONS, StudyRun, Summary};
 use report::text::Lang;
 use report::{html, markdown, tables};
 
@@ -40,6 +41,10 @@ fn outcome(methods: &[&str], sizes: &[usize]) -> Outcome {
         task: "intent".into(),
         data: "intents-it".into(),
         version: "0.1.0".into(),
+        command: "lapidary study --task intent --data /sets/intents-it --methods head --set 'a=b c' --sizes 30,all --seeds 0,1,2 --out studies/a".into(),
+        files: [("/sets/intents-it/train.jsonl", "a"), ("model.gguf", "c")]
+            .map(|(path, digit)| FileRecord { path: path.into(), sha256: digit.repeat(64), count: 1 })
+            .to_vec(),
         metric: "accuracy".into(),
         baselines: [("majority".to_string(), 0.08), ("few_shot".to_string(), 0.12)].into(),
         sampled: [("few_shot".to_string(), [100, 624])].into(),
@@ -93,6 +98,79 @@ fn files_are_read_back_old_ones_too_and_damaged_ones_are_refused() {
     assert!(Outcome::read(dir.path()).expect_err("damaged").to_string().contains("run the study again"));
 }
 
+/// What the report says of how the study is repeated; nothing where it does not say it.
+fn repeated(outcome: &Outcome, lang: Lang) -> Option<String> {
+    let document = study::report(outcome, lang);
+    let ids: Vec<&str> = document.sections.iter().map(|s| s.id).collect();
+    assert_eq!(ids, SECTIONS[..ids.len()]);
+    inert(&document).split_once("<a id=\"reproduce\"></a>").map(|(_, told)| told.to_string())
+}
+
+#[test]
+fn it_says_how_it_is_repeated() {
+    let own = outcome(&["head"], &[30, 60]);
+    let edited = Outcome { command: own.command.replace(" --methods", " --edited --methods"), ..own.clone() };
+    let near = Outcome { command: own.command.replace("/sets/", ""), ..own.clone() };
+    for (lang, said) in [
+        (
+            Lang::English,
+            [
+                "## How to repeat it",
+                "With version 0.1.0 of Lapidary and the files below, this command repeats the study:",
+                "of a path that begins at the root",
+                "the library of the machine",
+            ],
+        ),
+        (
+            Lang::Italian,
+            [
+                "## Come ripeterlo",
+                "Con la versione 0.1.0 di Lapidary e i file elencati, questo comando ripete lo studio:",
+                "di un percorso che comincia dalla radice",
+                "la libreria",
+            ],
+        ),
+    ] {
+        let has = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
+        let told = repeated(&own, lang).expect("it is known");
+        assert!(said[..3].iter().all(|part| has(&told, part)) && !has(&told, said[3]), "{told}");
+        // a person's folders are nobody's business, and what is typed is a line of its own
+        let command =
+            "```text\nlapidary study --task intent --data sets/intents-it --methods head --set 'a=b c' --sizes 30,all --seeds 0,1,2 --out studies/a\n```";
+        assert!(told.contains(command) && !told.contains("/sets"), "{told}");
+        let sums = format!("```text\n{}  intents-it/train.jsonl\n{}  model.gguf\n```", "a".repeat(64), "c".repeat(64));
+        assert!(told.contains(&sums), "{told}");
+        assert!(has(&repeated(&edited, lang).expect("it is known"), said[3]));
+        assert!(!has(&repeated(&near, lang).expect("it is known"), said[2]));
+    }
+}
+
+/// Earlier versions wrote neither the command nor the files; what the runs know is told, and of nothing nothing.
+#[test]
+fn of_an_old_study_as_much_is_said_as_its_runs_know() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cell = |name: &str| serde_json::json!({"method": "head", "rows": 30, "seed": 0, "folder": format!("elsewhere/{name}"), "value": 0.5, "seconds": 1.0});
+    let old = serde_json::json!({"metric": "accuracy", "baselines": {}, "summaries": [], "cells": [cell("head-30-seed0"), cell("head-30-seed1")]});
+    std::fs::write(dir.path().join(FILE), old.to_string()).expect("written");
+    let read = || Outcome::read(dir.path()).expect("read").expect("there");
+    assert_eq!(repeated(&read(), Lang::English), None);
+    // of the first nothing is left that can be read
+    for (name, text) in [("head-30-seed0", "{".to_string()), ("head-30-seed1", serde_json::to_string(&common::run(2, 20).result).expect("JSON"))] {
+        std::fs::create_dir(dir.path().join(name)).expect("made");
+        std::fs::write(dir.path().join(name).join("result.json"), text).expect("written");
+    }
+    let outcome = read();
+    assert_eq!((outcome.version.as_str(), outcome.command.as_str()), (common::run(2, 20).result.version.as_str(), ""));
+    for (lang, said) in [(Lang::English, "Its command was not kept"), (Lang::Italian, "Il suo comando non è stato conservato")] {
+        let told = repeated(&outcome, lang).expect("its files are known");
+        assert!(told.contains(said) && told.contains(&outcome.version) && !told.contains("lapidary study"), "{told}");
+        let lines: Vec<&str> = told.lines().filter(|line| line.contains("  ")).collect();
+        let sum = |digit: &str, path: &str| format!("{}  {path}", digit.repeat(64));
+        let parts = [("a", "train"), ("b", "validation"), ("d", "test")].map(|(digit, part)| sum(digit, &format!("datasets/intents-it/{part}.jsonl")));
+        assert_eq!(lines, [&parts[..], &[sum("c", "models/gemma-3-270m/model.safetensors")]].concat());
+    }
+}
+
 #[test]
 fn hostile_names_do_not_act() {
     let mut outcome = outcome(&["head"], &[30, 60]);
@@ -101,6 +179,9 @@ fn hostile_names_do_not_act() {
     outcome.cells[0].folder = HOSTILE[0].into();
     outcome.summaries[0].method = HOSTILE[0].into();
     outcome.cells[1].folder = "=1+1".into();
+    outcome.command = format!("lapidary study --data {} {}", HOSTILE[0], HOSTILE[1]);
+    outcome.files[0].path = HOSTILE[0].into();
+    outcome.files[1].sha256 = HOSTILE[1].into();
     outcome.baselines.insert(HOSTILE[0].into(), 0.1);
     outcome.baselines.insert(HOSTILE[8].into(), 0.1);
     let page = html::render(&study::report(&outcome, Lang::English));

@@ -34,6 +34,10 @@ steps: number,
  */
 peak_memory_bytes: number, 
 /**
+ * Bytes held of a graphics device's memory after the steps that were measured, on one that tells.
+ */
+device_memory_bytes?: number, 
+/**
  * Size of a checkpoint, in bytes; up to four are kept while the run goes on.
  */
 checkpoint_bytes: number, 

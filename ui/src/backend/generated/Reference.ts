@@ -10,7 +10,7 @@ export type Reference = {
  */
 system: string, 
 /**
- * How, as this program names it where it has it: `accuracy`, `f1`.
+ * How, as this program names it where it has it: `accuracy`, `f1`; empty where that is not known.
  */
 measure: string, 
 /**

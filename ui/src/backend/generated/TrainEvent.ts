@@ -78,6 +78,10 @@ tokens_per_second: number,
  */
 memory_bytes: number, 
 /**
+ * Bytes held of a graphics device's memory, where the step was taken on one that tells.
+ */
+device_memory_bytes?: number, 
+/**
  * Of the first step that a process takes, the seconds since it began with the run: reading the data, loading the
  * model and, on a graphics device, tuning its kernels.
  */

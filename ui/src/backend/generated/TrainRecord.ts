@@ -29,6 +29,10 @@ supervised_tokens: number,
  */
 peak_memory_bytes: number, 
 /**
+ * The most that it held of a graphics device's memory, where it was trained on one that tells, in bytes.
+ */
+device_memory_bytes?: number, 
+/**
  * Loss of the last step.
  */
 final_loss: number | null, 
