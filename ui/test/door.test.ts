@@ -5,12 +5,13 @@ import { Double } from '../src/backend/double';
 import { failure } from '../src/backend/failure';
 import { recording } from '../src/backend/recorded';
 import { tauri } from '../src/backend/tauri';
-import type { EventBatch, RunRequest, TrainEvent } from '../src/backend/types';
+import type { Edit, EventBatch, RowQuery, RunRequest, TrainEvent } from '../src/backend/types';
 import { formats } from '../src/lib/format';
 import { happened } from '../src/lib/happened';
 import { Pages } from '../src/lib/pages.svelte';
 import { classes, scores } from '../src/lib/scores';
 import { Story } from '../src/lib/story.svelte';
+import { Question, type Work } from '../src/lib/work.svelte';
 import { words } from '../src/words';
 
 const REQUEST: RunRequest = { data: { task: 'intent', folder: 'datasets/intents-it' }, model: 'gemma-3-270m', method: 'auto', device: 'auto', seed: 0, set: [] };
@@ -20,6 +21,11 @@ const HEAD = recording('head', 'en');
 const EVENTS = HEAD.events;
 const STEPS = EVENTS.find((e) => e.type === 'started')?.steps ?? 0;
 const EVALUATIONS = EVENTS.filter((e) => e.type === 'evaluation');
+
+/** What does not end before it is told to. */
+function untilStopped(work: Work): Promise<never> {
+  return new Promise((_, reject) => work.abort.signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'cancelled' }))));
+}
 
 describe('the double', () => {
   it('gives as many answers as a point of its reliability diagram counts', async () => {
@@ -231,6 +237,33 @@ describe('the double', () => {
   });
 });
 
+describe('a question', () => {
+  it('is answered, stopped or overtaken, and what comes of it then changes nothing', async () => {
+    const question = new Question<number>();
+    expect([await question.ask(() => Promise.resolve(7)), question.answer, question.work]).toEqual([7, 7, null]);
+    // stopped: at once, whatever the engine still does
+    let late: (answer: number) => void = () => undefined;
+    const slow = (): Promise<number> => new Promise((done) => (late = done));
+    const stopped = question.ask(slow);
+    question.work?.abort.abort();
+    expect([question.work, question.stopped, question.answer, question.fault]).toEqual([null, true, 7, null]);
+    late(8);
+    expect([await stopped, question.answer]).toEqual([null, 7]);
+    // overtaken: nobody stopped it
+    const overtaken = question.ask(untilStopped);
+    const signal = question.work?.abort.signal;
+    expect([await question.ask(() => Promise.resolve(9)), await overtaken, signal?.aborted, question.stopped, question.answer]).toEqual([9, null, true, false, 9]);
+    // failed, and left
+    // the door rejects with plain values
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    await question.ask(() => Promise.reject({ message: 'the file is gone' }));
+    expect([question.fault, question.answer, question.stopped]).toEqual(['the file is gone', 9, false]);
+    const left = question.ask(untilStopped);
+    question.clear();
+    expect([await left, question.answer, question.fault, question.stopped, question.work]).toEqual([null, null, null, false, null]);
+  });
+});
+
 describe('pages', () => {
   const fetch = (offset: number, limit: number): Promise<{ total: number; rows: number[] }> =>
     Promise.resolve({ total: 1000, rows: Array.from({ length: Math.min(limit, 1000 - offset) }, (_, i) => offset + i) });
@@ -254,6 +287,40 @@ describe('pages', () => {
     expect([pages.total, pages.at(0)]).toEqual([1000, 0]);
   });
 
+  it('stay what they were where a person stops a question, and go on coming', async () => {
+    const pages = new Pages<number>();
+    await pages.ask(fetch);
+    let never: Work | undefined;
+    const asked = pages.ask((_offset, _limit, work) => {
+      never = work;
+      return untilStopped(work);
+    });
+    // what is on show is not asked for meanwhile: the engine does one thing at a time
+    pages.want(300, 310);
+    expect([pages.asking, pages.at(0), pages.at(300)]).toEqual([never, 0, undefined]);
+    never?.abort.abort();
+    expect([await asked, pages.asking, pages.fault, pages.total, pages.at(0)]).toEqual(['stopped', null, null, 1000, 0]);
+    pages.want(300, 310);
+    await vi.waitFor(() => expect(pages.at(300)).toBe(300));
+  });
+
+  it('end what nobody waits for any more, and ask again for what is still in view', async () => {
+    const pages = new Pages<number>();
+    const works: Work[] = [];
+    const slow: typeof fetch = () => Promise.reject(Object.assign(new Error(), { message: 'unused' }));
+    expect(await pages.ask((offset, limit, work) => (offset === 0 ? fetch(offset, limit) : (works.push(work), untilStopped(work))))).toBe('answered');
+    pages.want(200, 210);
+    const overtaken = pages.ask((_offset, _limit, work) => (works.push(work), untilStopped(work)));
+    expect(works.map((work) => work.abort.signal.aborted)).toEqual([true, false]);
+    expect(await pages.ask(slow)).toBe('failed');
+    expect([await overtaken, works.every((work) => work.abort.signal.aborted), pages.fault]).toEqual([null, true, 'unused']);
+    // the page that was ended comes when it is wanted again
+    pages.want(200, 210);
+    expect(works).toHaveLength(3);
+    pages.clear();
+    expect([works[2]?.abort.signal.aborted, pages.total]).toEqual([true, 0]);
+  });
+
   it('say what failed', async () => {
     const pages = new Pages<number>();
     // the door rejects with plain values
@@ -275,14 +342,14 @@ describe('the door with Tauri behind it', () => {
     await tauri.capabilities();
     await tauri.dataColumns({ task: 'intent', folder: 'f' });
     await tauri.startRun(REQUEST, SIGNAL);
-    await tauri.predictions('r', { right: false }, 0, 50, 'it');
-    await tauri.reportPage('r', 'it', ['cite']);
+    await tauri.removeDevice('w:1');
+    await tauri.dataSummary('d', 'it');
     expect(calls).toEqual([
       ['capabilities', {}],
       ['data_columns', { source: { task: 'intent', folder: 'f' } }],
       ['start_run', { request: REQUEST }],
-      ['predictions', { run: 'r', filter: { right: false }, offset: 0, limit: 50, language: 'it' }],
-      ['report_page', { run: 'r', language: 'it', without: ['cite'] }],
+      ['remove_device', { address: 'w:1' }],
+      ['data_summary', { data: 'd', language: 'it' }],
     ]);
   });
 
@@ -346,13 +413,30 @@ describe('the door with Tauri behind it', () => {
     ]);
   });
 
-  it('gives a check, a division and answers of another system a channel, and cancels them by it', async () => {
+  it('gives whatever may take long a channel, and cancels it by that', async () => {
     const calls: [string, unknown][] = [];
     mockIPC((command, args) => {
       calls.push([command, args]);
       return command === 'cancel' ? null : new Promise((done) => setTimeout(done, 20));
     });
+    const query: RowQuery = { data: 'd', offset: 0, limit: 200, filter: {}, search: '', sort: { by: 'text', descending: false } };
+    const edit: Edit = { kind: 'delete', row: 1 };
     const long: [(signal: AbortSignal) => Promise<unknown>, string, object][] = [
+      [(signal) => tauri.addDevice('w:1', 'secret', () => undefined, signal), 'add_device', { address: 'w:1', token: 'secret' }],
+      [(signal) => tauri.importModel('m.gguf', () => undefined, signal), 'import_model', { path: 'm.gguf' }],
+      [(signal) => tauri.rows(query, () => undefined, signal), 'rows', { query }],
+      [(signal) => tauri.editRow('d', edit, () => undefined, signal), 'edit_row', { data: 'd', edit }],
+      [(signal) => tauri.undoEdit('d', () => undefined, signal), 'undo_edit', { data: 'd' }],
+      [(signal) => tauri.redoEdit('d', () => undefined, signal), 'redo_edit', { data: 'd' }],
+      [(signal) => tauri.describeData('d', () => undefined, signal), 'describe_data', { data: 'd' }],
+      [(signal) => tauri.microscope('d', 1, 'm', 'auto', ['a=1'], () => undefined, signal), 'microscope', { data: 'd', row: 1, model: 'm', method: 'auto', set: ['a=1'] }],
+      [(signal) => tauri.lengths('d', 'm', 'auto', [], () => undefined, signal), 'lengths', { data: 'd', model: 'm', method: 'auto', set: [] }],
+      [(signal) => tauri.queryRow('d', 1, () => undefined, signal), 'query_row', { data: 'd', row: 1 }],
+      [(signal) => tauri.predictions('r', { right: false }, 0, 50, 'it', () => undefined, signal), 'predictions', { run: 'r', filter: { right: false }, offset: 0, limit: 50, language: 'it' }],
+      [(signal) => tauri.runQuery('r', 'SELECT 1', () => undefined, signal), 'run_query', { run: 'r', sql: 'SELECT 1' }],
+      [(signal) => tauri.figure('r', 'loss', 'it', () => undefined, signal), 'figure', { run: 'r', name: 'loss', language: 'it' }],
+      [(signal) => tauri.compare(['r', 's'], 'it', () => undefined, signal), 'compare', { runs: ['r', 's'], language: 'it' }],
+      [(signal) => tauri.reportPage('r', 'it', ['cite'], () => undefined, signal), 'report_page', { run: 'r', language: 'it', without: ['cite'] }],
       [(signal) => tauri.checkData('d', () => undefined, signal), 'check_data', { data: 'd' }],
       [(signal) => tauri.divideData('d', 0.1, 0.2, 7, () => undefined, signal), 'divide_data', { data: 'd', validation: 0.1, test: 0.2, seed: 7 }],
       [(signal) => tauri.importPredictions('p', 'r', () => undefined, signal), 'import_predictions', { path: 'p', like: 'r' }],

@@ -2,15 +2,17 @@ import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-li
 import { describe, expect, it, vi } from 'vitest';
 import card from '../../datasets/intents-it/dataset.toml?raw';
 import AppView from '../src/App.svelte';
+import type { Door } from '../src/backend/door';
 import { Double } from '../src/backend/double';
 import { recording } from '../src/backend/recorded';
-import type { Figure, FigureData, PointerPlace } from '../src/backend/types';
-import { App, SCREENS, Work } from '../src/lib/app.svelte';
+import type { Figure, FigureData, PointerPlace, Progress } from '../src/backend/types';
+import { App, SCREENS } from '../src/lib/app.svelte';
 import { formats } from '../src/lib/format';
 import { told } from '../src/lib/opened';
 import { readings } from '../src/lib/reading';
 import { classes } from '../src/lib/scores';
 import { tellUnhandled } from '../src/lib/unhandled';
+import { Work } from '../src/lib/work.svelte';
 import { words } from '../src/words';
 import { click, clicks, complaints, go, open } from './opened';
 
@@ -36,6 +38,22 @@ function startButton(): HTMLButtonElement {
 /** As it stands in the page, where a thin space is one. */
 function spaced(text: string): string {
   return text.replaceAll(/\s/g, ' ');
+}
+
+/** What does not end before it is stopped; it tells that a quarter of it is done. */
+function untilStopped(onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<never> {
+  onProgress({ done: 1, total: 4, what: '' });
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(Object.assign(new Error(), { message: 'cancelled; nothing of it is left' }))));
+}
+
+/** Stops what a bar tells of, which says how far it is; whoever stopped it is told nothing. */
+async function stop(name: string): Promise<void> {
+  const told = (): HTMLProgressElement => screen.getByRole<HTMLProgressElement>('progressbar', { name });
+  await waitFor(() => expect(told().position).toBe(0.25));
+  expect(await complaints()).toEqual([]);
+  await click(within(told().parentElement as HTMLElement).getByRole('button', { name: 'Stop' }));
+  await waitFor(() => expect(screen.queryByRole('progressbar', { name })).toBeNull());
+  expect(screen.queryByRole('alert')).toBeNull();
 }
 
 describe('a newcomer', () => {
@@ -117,6 +135,26 @@ describe('a newcomer', () => {
     await click(screen.getByRole('button', { name: words.en.remote.forget('NVIDIA RTX A4000', 'workstation:7370') }));
     await screen.findByText(words.en.start.lead);
     expect([app.devices.length, app.device]).toEqual([2, 'auto']);
+  });
+
+  it('need not wait for another machine that does not answer, of which nothing is added then', async () => {
+    const { app, door } = await open({ elsewhere: [] });
+    await waitFor(() => expect(startButton().disabled).toBe(false));
+    await click(screen.getByText(words.en.start.settings, { selector: 'summary' }));
+    await click(screen.getByText(`: ${words.en.start.devices}`, { selector: 'summary span' }).parentElement as HTMLElement);
+    const [address, token] = [await screen.findByLabelText<HTMLInputElement>(words.en.remote.address), screen.getByLabelText(words.en.remote.token)];
+    await fireEvent.input(address, { target: { value: 'attic:7370' } });
+    await fireEvent.input(token, { target: { value: 'right' } });
+    const add = door.addDevice.bind(door);
+    door.addDevice = (_address, _token, onProgress, signal) => untilStopped(onProgress, signal);
+    const button = screen.getByRole<HTMLButtonElement>('button', { name: words.en.remote.add });
+    await click(button);
+    expect(button.disabled).toBe(true);
+    await stop(words.en.remote.adding);
+    expect([app.devices.length, app.device, address.value, button.disabled]).toEqual([1, 'auto', 'attic:7370', false]);
+    door.addDevice = add;
+    await click(button);
+    await waitFor(() => expect([app.device, address.value]).toEqual(['attic:7370', '']));
   });
 
   it('is not offered to where there is no such thing', async () => {
@@ -802,6 +840,122 @@ describe('data', () => {
     expect([app.data === before, screen.queryByRole('button', { name: words.en.data.check })]).toEqual([false, null]);
   });
 
+  it('is sorted and searched, or stays as it was sorted and searched where a person stops that', async () => {
+    const { door }: { door: Door } = await open();
+    await go('Data');
+    await screen.findByText('300 rows');
+    const [grid, search] = [screen.getByRole('grid'), screen.getByRole<HTMLInputElement>('searchbox')];
+    const column = (): HTMLElement => within(grid).getByRole('columnheader', { name: 'Text' });
+    const texts = (): (string | null)[] => within(grid).getAllByRole('row').slice(1, 5).map((row) => row.textContent);
+    const before = texts();
+    const ask = door.rows.bind(door);
+    let asked = 0;
+    door.rows = (_query, onProgress, signal) => {
+      asked += 1;
+      return untilStopped(onProgress, signal);
+    };
+    await click(within(column()).getByRole('button'));
+    await waitFor(() => expect(column().getAttribute('aria-sort')).toBe('ascending'));
+    await stop(words.en.data.looking);
+    expect([column().getAttribute('aria-sort'), texts()]).toEqual(['none', before]);
+    await fireEvent.input(search, { target: { value: 'pacco' } });
+    await stop(words.en.data.looking);
+    expect([search.value, texts()]).toEqual(['', before]);
+    await click(screen.getByRole('radio', { name: /^Test/ }));
+    await stop(words.en.data.looking);
+    screen.getByText('300 rows');
+    // what is on show is not asked for again
+    await new Promise((done) => setTimeout(done, 100));
+    expect([asked, screen.queryByText(words.en.data.stale)]).toEqual([3, null]);
+    // rows that are copied are stopped by themselves
+    await click(screen.getByRole('button', { name: words.en.data.copyRows }));
+    await stop(words.en.data.copying);
+    door.rows = ask;
+    await click(within(column()).getByRole('button'));
+    await waitFor(() => expect(texts()).not.toEqual(before));
+    expect(column().getAttribute('aria-sort')).toBe('ascending');
+  });
+
+  it('says that its rows are those of before a change where a person stopped what would bring them', async () => {
+    const { door }: { door: Door } = await open();
+    await go('Data');
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const ask = door.rows.bind(door);
+    door.rows = (query, onProgress, signal) => (query.limit === 1 ? ask(query, onProgress, signal) : untilStopped(onProgress, signal));
+    await click(await screen.findByRole('button', { name: 'Delete row' }));
+    await stop(words.en.data.looking);
+    // until the check of the changed rows is done, whose answer is asked for, too
+    if (screen.queryByText(words.en.data.stale) === null) await stop(words.en.data.looking);
+    await screen.findByText(words.en.data.stale);
+    screen.getByText('300 of 299 rows');
+    expect(await complaints()).toEqual([]);
+    door.rows = ask;
+    await click(screen.getByRole('button', { name: words.en.retry }));
+    await screen.findByText('299 rows');
+    expect(screen.queryByText(words.en.data.stale)).toBeNull();
+  });
+
+  it('is as it was where a person stops a change, or the taking back of one, that waits', async () => {
+    const { app, door }: { app: App; door: Door } = await open();
+    await go('Data');
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    const remove = (): Promise<void> => click(screen.getByRole('button', { name: 'Delete row' }));
+    const [edit, undo, redo] = [door.editRow.bind(door), door.undoEdit.bind(door), door.redoEdit.bind(door)];
+    const waits = (_data: string, ...more: unknown[]): Promise<never> => untilStopped(...(more.slice(-2) as [(progress: Progress) => void, AbortSignal]));
+    const unchanged = async (act: () => Promise<void>): Promise<void> => {
+      const before = app.data;
+      const said = app.toasts.length;
+      await act();
+      await stop(words.en.data.changing);
+      expect([app.data === before, app.toasts.length <= said]).toEqual([true, true]);
+    };
+    await screen.findByRole('button', { name: 'Delete row' });
+    door.editRow = waits;
+    await unchanged(remove);
+    screen.getByText('300 rows');
+    door.editRow = edit;
+    await remove();
+    await screen.findByText('299 rows');
+    await waitFor(() => expect(screen.queryByRole('progressbar')).toBeNull());
+    const button = (name: string): Promise<HTMLElement> => screen.findByRole('button', { name });
+    const head = within(document.querySelector('header') as HTMLElement);
+    door.undoEdit = waits;
+    await unchanged(() => click(head.getByRole('button', { name: 'Undo' })));
+    door.undoEdit = undo;
+    await click(head.getByRole('button', { name: 'Undo' }));
+    await screen.findByText('300 rows');
+    await waitFor(() => expect(screen.queryByRole('progressbar')).toBeNull());
+    door.redoEdit = waits;
+    await unchanged(async () => click(await button('Redo')));
+    door.redoEdit = redo;
+    await click(await button('Redo'));
+    await screen.findByText('299 rows');
+  });
+
+  it('is measured and described, or not where a person stops that, who may ask for it again', async () => {
+    const { app, door }: { app: App; door: Door } = await open();
+    if (!app.capabilities) throw new Error('not open');
+    const [measure, describe] = [door.lengths.bind(door), door.describeData.bind(door)];
+    door.lengths = (_data, _model, _method, _set, onProgress, signal) => untilStopped(onProgress, signal);
+    door.describeData = (_data, onProgress, signal) => untilStopped(onProgress, signal);
+    door.microscope = (_data, _row, _model, _method, _set, onProgress, signal) => untilStopped(onProgress, signal);
+    app.capabilities = { ...app.capabilities, microscope: true };
+    await go('Data');
+    await stop(words.en.data.measuring);
+    const again = (): Promise<void> => click(screen.getByRole('button', { name: words.en.retry }));
+    door.lengths = measure;
+    await again();
+    expect(await screen.findAllByRole('button', { name: /^\d+ tokens: / })).not.toEqual([]);
+    await click(screen.getByText(words.en.data.made.title));
+    await stop(words.en.data.made.describing);
+    door.describeData = describe;
+    await again();
+    await screen.findByRole('region', { name: words.en.data.made.title });
+    await click(await screen.findByText(/Quando tornerà disponibile il tostapane/));
+    await stop(`${words.en.data.microscope}: ${words.en.loading}`);
+    screen.getByText(words.en.stopped);
+  });
+
   it('of one part is divided, or stays as it is where a person stops that', async () => {
     const { app, door } = await open({ pace: 60 });
     await go('Data');
@@ -1237,6 +1391,21 @@ describe('data', () => {
     expect(app.data?.changes).toBe(0);
   });
 
+  it('is laid out as a map step by step, and not where a person stops that', async () => {
+    const { door } = await open();
+    await go('Data');
+    const draw = door.dataMap.bind(door);
+    door.dataMap = (_data, _model, _language, onProgress, signal) => {
+      onProgress({ done: 5, total: 20, what: 'points' });
+      return new Promise((done) => signal.addEventListener('abort', () => done(null)));
+    };
+    await click(await screen.findByRole('radio', { name: 'Map' }));
+    await stop(words.en.data.map.placing(5, 20));
+    door.dataMap = draw;
+    await click(screen.getByRole('button', { name: words.en.data.map.draw }));
+    await screen.findByRole('group', { name: words.en.data.map.hint });
+  });
+
   it('of a run whose files are not known is not looked for in another set', async () => {
     const { app, door } = await open();
     const ask = door.run.bind(door);
@@ -1261,7 +1430,7 @@ describe('data', () => {
     await go('Results');
     const said = (await screen.findAllByRole('button', { name: 'Find in Data' }))[0] as HTMLElement;
     const text = said.parentElement?.querySelector('p')?.textContent ?? '';
-    const expected = app.kept.results.rows[0]?.expected ?? '';
+    const expected = app.kept.results.answers.answer?.rows[0]?.expected ?? '';
     await door.editRow('datasets/intents-it', { kind: 'add', split: 'train', text, target: { kind: 'label', label: expected } });
     await door.editRow('datasets/intents-it', { kind: 'add', split: 'test', text: `${text} grazie`, target: { kind: 'label', label: expected } });
     await door.editRow('datasets/intents-it', { kind: 'add', split: 'test', text, target: { kind: 'label', label: 'another' } });
@@ -1326,9 +1495,9 @@ describe('a screen that is left and come back to', () => {
     app.capabilities = { ...app.capabilities, microscope: true };
     let measured = 0;
     const measure = door.lengths.bind(door);
-    door.lengths = (data) => {
+    door.lengths = (...asked) => {
       measured += 1;
-      return measure(data);
+      return measure(...asked);
     };
     await go('Data');
     await fireEvent.input(screen.getByRole('searchbox'), { target: { value: 'tornerà disponibile il tostapane' } });
@@ -1446,6 +1615,19 @@ describe('comparing', () => {
     if (other) app.deleteRun(other);
     await screen.findByText(words.en.compare.testChoose);
     expect(screen.queryByRole('alert')).toBeNull();
+  });
+
+  it('stops where a person stops it, who may ask for it again', async () => {
+    const { door } = await open();
+    const compare = door.compare.bind(door);
+    door.compare = (_runs, _language, onProgress, signal) => untilStopped(onProgress, signal);
+    await go('Compare');
+    await click(await screen.findByRole('checkbox', { name: 'Compare head' }));
+    await click(screen.getByRole('checkbox', { name: 'Compare completion' }));
+    await stop(words.en.compare.testing);
+    door.compare = compare;
+    await click(screen.getByRole('button', { name: words.en.retry }));
+    await screen.findByText(/(is hardly luck|may well be luck|equally well)/);
   });
 
   it('gives another system no row where a person stops it', async () => {
@@ -1577,6 +1759,19 @@ describe('models', () => {
     await waitFor(() => expect(app.toasts).toEqual([]));
   });
 
+  it('are not taken in where a person stops that, who is told nothing of it', async () => {
+    const { app } = await open({ first: true, pace: 60 });
+    const take = (): void => void app.takeModel('downloads/tiny.gguf');
+    take();
+    const bar = await screen.findByRole<HTMLProgressElement>('progressbar', { name: words.en.opening('tiny.gguf') });
+    await waitFor(() => expect(bar.position).toBeGreaterThan(0));
+    await click(within(bar.parentElement as HTMLElement).getByRole('button', { name: 'Stop' }));
+    await waitFor(() => expect(app.toasts).toEqual([]));
+    expect([app.modelFault, app.models[0]?.path, screen.queryByRole('alert')]).toEqual([null, null, null]);
+    take();
+    await waitFor(() => expect(app.models[0]?.path).not.toBeNull());
+  });
+
   it('stay out of sight while their removal waits, whatever is read meanwhile, and come back', async () => {
     const { app } = await open();
     await go('Models');
@@ -1632,10 +1827,46 @@ describe('the report', () => {
     expect(door.calls).toContain('exportReport without training');
   });
 
+  it('has a preview that a person may stop, which leaves the page that was shown', async () => {
+    const { app, door } = await open();
+    await go('Report');
+    const preview = await screen.findByTitle<HTMLIFrameElement>('Preview of the report');
+    const page = preview.srcdoc;
+    const draw = door.reportPage.bind(door);
+    const signals: AbortSignal[] = [];
+    door.reportPage = (_run, _language, _without, onProgress, signal) => {
+      signals.push(signal);
+      return untilStopped(onProgress, signal);
+    };
+    await click(screen.getByText(words.en.report.sections, { selector: 'summary' }));
+    const boxes = within(screen.getByRole('group', { name: words.en.report.sections })).getAllByRole('checkbox');
+    await click(boxes[0] as HTMLElement);
+    await screen.findByRole('progressbar', { name: words.en.report.drawing });
+    // a page of what was chosen before is set no further
+    await click(boxes[1] as HTMLElement);
+    await waitFor(() => expect(signals.map((signal) => signal.aborted)).toEqual([true, false]));
+    await stop(words.en.report.drawing);
+    expect(preview.srcdoc).toBe(page);
+    door.reportPage = draw;
+    await click(screen.getByRole('button', { name: words.en.retry }));
+    await waitFor(() => expect(preview.srcdoc.length).toBeLessThan(page.length));
+    expect(app.kept.report.without).toHaveLength(2);
+    // nobody waits for the page of a screen that was left
+    door.reportPage = (_run, _language, _without, onProgress, signal) => {
+      signals.push(signal);
+      return untilStopped(onProgress, signal);
+    };
+    await click(boxes[1] as HTMLElement);
+    await go('Start');
+    await waitFor(() => expect(signals.at(-1)?.aborted).toBe(true));
+  });
+
   it('has the model beside it, which is written for other programs, or not where a person stops it', async () => {
     await open({ pace: 60 });
     await go('Report');
-    await click(await screen.findByRole('button', { name: 'Adapter (PEFT)' }));
+    await screen.findByTitle('Preview of the report');
+    await waitFor(() => expect(screen.queryByRole('progressbar')).toBeNull());
+    await click(screen.getByRole('button', { name: 'Adapter (PEFT)' }));
     await screen.findByRole('progressbar', { name: 'Writing the model' });
     await click(screen.getByRole('button', { name: 'Stop' }));
     await waitFor(() => expect(screen.queryByRole('progressbar', { name: 'Writing the model' })).toBeNull());
@@ -1683,7 +1914,7 @@ describe('the report', () => {
 
 describe('the result of queries', () => {
   it('runs both queries of a mistake as it comes into view, with their tables side by side', async () => {
-    const { door } = await open();
+    const { door }: { door: Door } = await open();
     const ask = door.run.bind(door);
     const share = { execution_accuracy: 0.5, execution_accuracy_ci: [0.4, 0.6] };
     door.run = async (path, language) => {
@@ -1699,6 +1930,14 @@ describe('the result of queries', () => {
     expect(tables.map((table) => within(table).getAllByRole('cell').map((cell) => cell.textContent))).toEqual([['2'], ['1'], ['2'], ['1']]);
     screen.getByText('TF-IDF and logistic regression');
     expect(await complaints()).toEqual([]);
+    // either can be stopped
+    await go('Data');
+    door.predictions = () => Promise.resolve({ total: 1, rows: [row] });
+    door.runQuery = (_run, sql, onProgress, signal) => (sql === row.expected ? untilStopped(onProgress, signal) : Promise.resolve({ columns: ['n'], rows: [['1']], total: 1 }));
+    await go('Results');
+    await stop(`${words.en.results.expected}: ${words.en.loading}`);
+    screen.getByText(words.en.stopped);
+    expect(screen.getAllByRole('table')).toHaveLength(1);
   });
 });
 
@@ -1806,6 +2045,28 @@ describe('a figure of results', () => {
     // and the same point closes what it opened
     await fireEvent.click(layer, { clientX: x, clientY: y });
     await waitFor(() => expect(screen.queryByText(/^Probability (from|of)/)).toBeNull());
+  });
+
+  it('is stopped where a person stops it, and so are the answers, whose list stays', async () => {
+    const { door }: { door: Door } = await open();
+    const [draw, read] = [door.figure.bind(door), door.predictions.bind(door)];
+    door.figure = (run, name, language, onProgress, signal) => (['confusion', 'reliability'].includes(name) ? untilStopped(onProgress, signal) : draw(run, name, language, onProgress, signal));
+    await go('Results');
+    await stop(words.en.drawing);
+    await stop(`${words.en.results.reliability}: ${words.en.drawing}`);
+    door.figure = draw;
+    for (let left = screen.getAllByRole('button', { name: words.en.retry }).length; left > 0; left -= 1) await click(screen.getAllByRole('button', { name: words.en.retry })[0] as HTMLElement);
+    await screen.findByRole('button', { name: 'account_access answered as account_management: 2 messages' });
+    await waitFor(() => expect(screen.queryByText(words.en.stopped)).toBeNull());
+    const list = within(screen.getByRole('region', { name: /^Mistakes/ }));
+    const before = list.getAllByRole('listitem').map((item) => item.textContent);
+    door.predictions = (_run, _filter, _offset, _limit, _language, onProgress, signal) => untilStopped(onProgress, signal);
+    await click(screen.getByRole('checkbox', { name: words.en.results.surest }));
+    await stop(words.en.results.reading);
+    expect(list.getAllByRole('listitem').map((item) => item.textContent)).toEqual(before);
+    door.predictions = read;
+    await click(screen.getByRole('button', { name: words.en.retry }));
+    await waitFor(() => expect(list.getAllByRole('listitem').map((item) => item.textContent)).not.toEqual(before));
   });
 
   it('opens the answers behind a part of a bar', async () => {

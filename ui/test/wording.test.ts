@@ -11,7 +11,7 @@ const ROOMS = ['lab', 'train', 'tasks', 'data', 'gemma', 'report'];
 const FLAGGED = /(^|[ (`])--[a-z]|\blapidary [a-z]+/;
 
 /** Commands that are written down for somebody to repeat or to type on another machine, what is said before there is a window, and what a report says or is drawn with. */
-const FOR_THE_COMMAND_LINE = [/^lapidary (train|eval) --/, /name a row as `lapidary data check` does/, /indica una riga come fa `lapidary data check`/, /with --home DIR/, /con --home CARTELLA/, /^--skip-bad-rows$/, /^--(edited|trial)$/, /^ --[a-z-]+ \{/, /lapidary predict --(abstain|calibrated)/, /`lapidary serve`/, / (with|con) --listen\b/, /^\s*:root\{--/, /^--share:/];
+const FOR_THE_COMMAND_LINE = [/^lapidary (train|eval|\{name\}) --/, /name a row as `lapidary data check` does/, /indica una riga come fa `lapidary data check`/, /with --home DIR/, /con --home CARTELLA/, /^--skip-bad-rows$/, /^--(edited|trial)$/, /^ --[a-z-]+ \{/, /lapidary predict --(abstain|calibrated)/, /`lapidary serve`/, / (with|con) --listen\b/, /^\s*:root\{--/, /^--share:/];
 
 /** Texts in Rust that name a flag or a command of the command line, tests left out. */
 function flagged(): string[] {

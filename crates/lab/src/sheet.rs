@@ -1356,12 +1356,12 @@ mod tests {
         let label = |label: &str| Target::Label { label: label.into() };
         type Act = Box<dyn Fn(&mut Sheet) -> Result<()>>;
         let mut acts: Vec<Act> = vec![
-            Box::new(move |s| s.edit(Edit::Relabel { row: 1, target: label("c") })),
-            Box::new(|s| s.edit(Edit::Move { row: 0, split: Split::Validation })),
-            Box::new(move |s| s.edit(Edit::Add { split: Split::Test, text: "dov'è il pacco".into(), target: label("d") })),
-            Box::new(|s| s.edit(Edit::Rewrite { row: 3, text: "zzz".into() })),
-            Box::new(|s| s.edit(Edit::Delete { row: 4 })),
-            Box::new(|s| s.edit(Edit::Delete { row: 5 })),
+            Box::new(move |s: &mut Sheet| s.edit(Edit::Relabel { row: 1, target: label("c") })),
+            Box::new(|s: &mut Sheet| s.edit(Edit::Move { row: 0, split: Split::Validation })),
+            Box::new(move |s: &mut Sheet| s.edit(Edit::Add { split: Split::Test, text: "dov'è il pacco".into(), target: label("d") })),
+            Box::new(|s: &mut Sheet| s.edit(Edit::Rewrite { row: 3, text: "zzz".into() })),
+            Box::new(|s: &mut Sheet| s.edit(Edit::Delete { row: 4 })),
+            Box::new(|s: &mut Sheet| s.edit(Edit::Delete { row: 5 })),
         ];
         let made = acts.len();
         acts.extend((0..made).map(|_| -> Act { Box::new(Sheet::undo) }));

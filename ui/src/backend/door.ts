@@ -4,7 +4,8 @@
  *
  * The contract:
  * - Every method rejects with a `Failure` and nothing else.
- * - Nothing blocks: long work reports progress or events, and can be cancelled.
+ * - Nothing blocks: long work reports progress or events, and can be cancelled. What was aborted rejects, unless it was
+ *   done before it could end; then it gives what came of it.
  * - A run is named by its folder. `runs()` also lists the one that is running, so a window that was
  *   closed or reloaded finds it again; `subscribe` from index 0 gives its whole story.
  * - `capabilities()` says what is there. A method whose capability is off may reject, and is never called.
@@ -75,17 +76,17 @@ export interface Door {
   devices(): Promise<Device[]>;
   /** Tries a device that has not been held against the processor yet, of which `onCheck` is told by name; gives all devices as they are then. Aborting leaves it untried. */
   readyDevice(device: string, onCheck: (name: string) => void, signal: AbortSignal): Promise<Device[]>;
-  /** Adds the device that another machine serves at an address, which is asked what it is; gives all devices as they are then. */
-  addDevice(address: string, token: string): Promise<Device[]>;
-  /** Forgets a device of another machine; gives those that are left. */
+  /** Adds the device that another machine serves at an address, which is asked what it is; gives all devices, those of other machines as they were when they were added. Aborting adds nothing. */
+  addDevice(address: string, token: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<Device[]>;
+  /** Forgets a device of another machine; gives those that are left, as above. */
   removeDevice(address: string): Promise<Device[]>;
   tasks(): Promise<Task[]>;
 
   models(): Promise<Model[]>;
   /** Fetches a model of the catalogue, with the token of an account where its source asks for one. Aborting keeps what is there; calling again goes on from it. */
   getModel(name: string, token: string | null, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void>;
-  /** Takes a GGUF file or a Hugging Face folder into the library; a file of its weights stands for the folder. */
-  importModel(path: string): Promise<Model>;
+  /** Takes a GGUF file or a Hugging Face folder into the library; a file of its weights stands for the folder. Aborting takes in nothing. */
+  importModel(path: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<Model>;
   /** Whether a path is a model rather than data. */
   isModel(path: string): Promise<boolean>;
   /** Removes a model, or what has arrived of it. */
@@ -100,29 +101,30 @@ export interface Door {
   dataSummary(data: string, language: Language): Promise<DataSummary>;
   /** Columns of files that may not be readable yet, for a person to say which is which. */
   dataColumns(source: Source): Promise<ColumnsView>;
-  rows(query: RowQuery): Promise<RowPage>;
-  /** Changes are kept in the library, and used in training; the files stay as they are. */
-  editRow(data: string, edit: Edit): Promise<DataSummary>;
-  undoEdit(data: string): Promise<DataSummary>;
-  redoEdit(data: string): Promise<DataSummary>;
+  /** Sorts, searches and filters; aborting leaves what was sorted, searched and filtered before at hand. */
+  rows(query: RowQuery, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<RowPage>;
+  /** Changes are kept in the library, and used in training; the files stay as they are. They wait for what else is done with the set; aborting that waiting changes nothing. */
+  editRow(data: string, edit: Edit, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
+  undoEdit(data: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
+  redoEdit(data: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
   /** Checks the rows as they are now: after a change, what was found before is still told until then, and also if it is aborted. */
   checkData(data: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataSummary>;
   /** What texts and answers are made of, which takes some seconds in a large set. */
-  describeData(data: string): Promise<About>;
+  describeData(data: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<About>;
   /** Writes the data set with its changes as a new folder inside `folder`; gives its path. Aborting leaves nothing. */
   exportData(data: string, folder: string, format: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** Divides a set of one part into three, or takes the part that it lacks out of training, as a new folder in the library; gives its path. The shares lie between 0 and 1; that of a part that is there counts for nothing. Aborting leaves nothing. */
   divideData(data: string, validation: number, test: number, seed: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string>;
   /** What a model would be trained on in a row, by a method (or `auto`) and settings as in a run. */
-  microscope(data: string, row: number, model: string, method: string, set: string[]): Promise<Microscope>;
-  /** How long the training rows are in tokens, with a method and settings as for the microscope. */
-  lengths(data: string, model: string, method: string, set: string[]): Promise<Lengths>;
-  /** Draws the rows as points, near ones alike to a model; `null` if it was stopped. What was read is kept. */
+  microscope(data: string, row: number, model: string, method: string, set: string[], onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<Microscope>;
+  /** How long the training rows are in tokens, with a method and settings as for the microscope. Aborting measures nothing. */
+  lengths(data: string, model: string, method: string, set: string[], onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<Lengths>;
+  /** Draws the rows as points, near ones alike to a model; `null` if it was stopped. What was read is kept. Once it is, `what` is `points`, and the steps are told in which these find their places. */
   dataMap(data: string, model: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<DataMap | null>;
   /** The rows that are nearest to one to a model, by their numbers; `null` if it was stopped. What was read for the map serves here, too. */
   nearRows(data: string, row: number, model: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<number[] | null>;
   /** Runs the query of a row; it can only read. */
-  queryRow(data: string, row: number): Promise<QueryResult>;
+  queryRow(data: string, row: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<QueryResult>;
 
   /** Aborting ends the measurement, and so does the next one. */
   forecast(request: RunRequest, signal: AbortSignal): Promise<Forecast>;
@@ -142,19 +144,27 @@ export interface Door {
   deleteRun(run: string): Promise<void>;
 
   /** Answers to the test set, with the reasons of wrong ones in a language. */
-  predictions(run: string, filter: PredictionFilter, offset: number, limit: number, language: Language): Promise<PredictionPage>;
+  predictions(
+    run: string,
+    filter: PredictionFilter,
+    offset: number,
+    limit: number,
+    language: Language,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<PredictionPage>;
   /** Runs a query on the database of a run's data; it can only read. */
-  runQuery(run: string, sql: string): Promise<QueryResult>;
+  runQuery(run: string, sql: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<QueryResult>;
   /** Draws a figure of a run, of a running one too. Axes and text are `currentColor`. */
-  figure(run: string, name: string, language: Language): Promise<Figure>;
+  figure(run: string, name: string, language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<Figure>;
   /** Asks both models; `onSaid` hears what they say while they say it. Aborting stops them. */
   predict(run: string, text: string, onSaid: (said: Said) => void, signal: AbortSignal): Promise<Answered>;
-  compare(runs: string[], language: Language): Promise<Comparison>;
+  compare(runs: string[], language: Language, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<Comparison>;
   /** A file of another system's answers, as a row of its own beside the runs. */
   importPredictions(path: string, like: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<RunRow>;
 
   /** The report as one HTML page without scripts, and the sections that can be left out of it. */
-  reportPage(run: string, language: Language, without: string[]): Promise<ReportPage>;
+  reportPage(run: string, language: Language, without: string[], onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<ReportPage>;
   /** Writes a new folder inside `folder`, without some sections; gives the files written. Aborting leaves nothing. */
   exportReport(
     run: string,

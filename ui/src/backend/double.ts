@@ -291,7 +291,9 @@ export class Double implements Door {
     return give([processor, ...this.#elsewhere.map((address): Device => ({ ...processor, id: address, name: 'NVIDIA RTX A4000', kind: 'remote', api: 'burn remote' }))]);
   }
 
-  addDevice(address: string, token: string): ReturnType<Door['addDevice']> {
+  async addDevice(...[address, token, , signal]: Parameters<Door['addDevice']>): ReturnType<Door['addDevice']> {
+    await new Promise((done) => setTimeout(done, this.#pace));
+    if (signal.aborted) return fail(`device ${address}: it was no longer wanted`);
     if (token === 'wrong') return fail(`device ${address}: does not take this token; add the device again with the token that \`lapidary serve\` prints there`);
     this.#elsewhere.push(address);
     return this.devices();
@@ -372,7 +374,8 @@ export class Double implements Door {
     this.#arrived.delete(name);
     this.#hasModel = true;
   }
-  async importModel(path: string): ReturnType<Door['importModel']> {
+  async importModel(...[path, onProgress, signal]: Parameters<Door['importModel']>): ReturnType<Door['importModel']> {
+    await this.#worked(HEAD.run.model.files[0]?.count ?? 0, onProgress, signal);
     this.#hasModel = true;
     const model = (await this.models())[0];
     return model ?? fail(`${path}: is no model`);
@@ -445,7 +448,8 @@ export class Double implements Door {
     await this.#worked(rows, onProgress, signal);
     return this.dataSummary(data);
   }
-  describeData(data: string): ReturnType<Door['describeData']> {
+  async describeData(...[data, onProgress, signal]: Parameters<Door['describeData']>): ReturnType<Door['describeData']> {
+    await this.#worked(await this.#ask(data, (sheet) => sheet.rows.length), onProgress, signal, 1);
     return this.#ask(data, (sheet) => sheet.about());
   }
   async exportData(...[data, folder, format, onProgress, signal]: Parameters<Door['exportData']>): Promise<string> {
@@ -454,12 +458,12 @@ export class Double implements Door {
     await this.#worked(rows, onProgress, signal);
     return `${folder}/${name}-edited`;
   }
-  /** Long work in ten parts. */
-  async #worked(total: number, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
-    for (let part = 1; part <= 10; part += 1) {
+  /** Long work in so many parts. */
+  async #worked(total: number, onProgress: (progress: Progress) => void, signal: AbortSignal, parts = 10): Promise<void> {
+    for (let part = 1; part <= parts; part += 1) {
       await new Promise((done) => setTimeout(done, this.#pace));
       if (signal.aborted) await fail('cancelled; nothing of it is left');
-      onProgress({ done: (part * total) / 10, total, what: '' });
+      onProgress({ done: (part * total) / parts, total, what: '' });
     }
   }
   async divideData(...[data, , , , onProgress, signal]: Parameters<Door['divideData']>): Promise<string> {
@@ -468,7 +472,8 @@ export class Double implements Door {
     return data;
   }
   /** The recording holds no tokens: words stand for them. */
-  lengths(data: string): ReturnType<Door['lengths']> {
+  async lengths(...[data, , , , onProgress, signal]: Parameters<Door['lengths']>): ReturnType<Door['lengths']> {
+    await this.#worked(await this.#ask(data, (sheet) => sheet.rows.length), onProgress, signal, 1);
     return this.#ask(data, (sheet) => sheet.lengths());
   }
   /** Nor does it hold states of the model: rows whose answers have a name in common stand for those that are alike. */
@@ -486,10 +491,12 @@ export class Double implements Door {
     const sheet = this.#sheets.get(data);
     if (!sheet) return fail(`${data}: is not open`);
     const rows = sheet.rows.slice(0, 4000);
-    for (let part = 0; part <= 4; part += 1) {
-      onProgress({ done: Math.round((rows.length * part) / 4), total: rows.length, what: '' });
-      await new Promise((done) => setTimeout(done, this.#pace));
-      if (signal.aborted) return null;
+    for (const what of ['', 'points']) {
+      for (let part = 0; part <= 4; part += 1) {
+        onProgress({ done: Math.round((rows.length * part) / 4), total: rows.length, what });
+        await new Promise((done) => setTimeout(done, this.#pace));
+        if (signal.aborted) return null;
+      }
     }
     const names = [...new Set(rows.map((row) => sheet.kin(row)))];
     const points = rows.map((row, i) => {
@@ -691,7 +698,8 @@ export class Double implements Door {
     return give(asked);
   }
   /** Counted off the recorded answers, by the normal approximation; p says only on which side of 5 % the difference lies. */
-  compare(runs: string[]): ReturnType<Door['compare']> {
+  async compare(...[runs, , onProgress, signal]: Parameters<Door['compare']>): ReturnType<Door['compare']> {
+    await this.#worked(runs.length, onProgress, signal, 1);
     const of = (run: string): Recording => recording(this.#played(run).name, 'en');
     const tests = runs.flatMap((a, i) =>
       runs.slice(i + 1).map((b) => {
@@ -717,7 +725,8 @@ export class Double implements Door {
   }
 
   /** The recorded page without the sections that are left out, whose headings carry their names. */
-  reportPage(run: string, language: Language, without: string[]): ReturnType<Door['reportPage']> {
+  async reportPage(...[run, language, without, onProgress, signal]: Parameters<Door['reportPage']>): ReturnType<Door['reportPage']> {
+    await this.#worked(20, onProgress, signal, 1);
     const page = new DOMParser().parseFromString(recording(this.#played(run).name, language).page, 'text/html');
     const all = [...page.querySelectorAll('section[id]')];
     const sections = all.map((section) => ({ id: section.id, heading: section.querySelector('h2')?.textContent.trim() ?? section.id }));

@@ -85,14 +85,14 @@ export const tauri: Door = {
 
   devices: () => call('devices'),
   readyDevice: (device, onCheck, signal) => watched(onCheck, signal, (checking) => call('ready_device', { device, checking })),
-  addDevice: (address, token) => call('add_device', { address, token }),
+  addDevice: (address, token, onProgress, signal) => watched(onProgress, signal, (progress) => call('add_device', { address, token, progress })),
   removeDevice: (address) => call('remove_device', { address }),
   tasks: () => call('tasks'),
 
   models: () => call('models'),
   getModel: (name, token, onProgress, signal) =>
     cancellable(signal, () => call('get_model', { name, token, progress: heard(onProgress) }), () => call('cancel_get_model', { name })),
-  importModel: (path) => call('import_model', { path }),
+  importModel: (path, onProgress, signal) => watched(onProgress, signal, (progress) => call('import_model', { path, progress })),
   isModel: (path) => call('is_model', { path }),
   removeModel: (name) => call('remove_model', { name }),
 
@@ -100,21 +100,22 @@ export const tauri: Door = {
   sourceOf: (task, files) => call('source_of', { task, files }),
   openData: (source, onProgress, signal) => watched(onProgress, signal, (progress) => call('open_data', { source, progress })),
   dataSummary: (data, language) => call('data_summary', { data, language }),
-  rows: (query) => call('rows', { query }),
+  rows: (query, onProgress, signal) => watched(onProgress, signal, (progress) => call('rows', { query, progress })),
   dataColumns: (source) => call('data_columns', { source }),
-  editRow: (data, edit) => call('edit_row', { data, edit }),
-  undoEdit: (data) => call('undo_edit', { data }),
-  redoEdit: (data) => call('redo_edit', { data }),
+  editRow: (data, edit, onProgress, signal) => watched(onProgress, signal, (progress) => call('edit_row', { data, edit, progress })),
+  undoEdit: (data, onProgress, signal) => watched(onProgress, signal, (progress) => call('undo_edit', { data, progress })),
+  redoEdit: (data, onProgress, signal) => watched(onProgress, signal, (progress) => call('redo_edit', { data, progress })),
   checkData: (data, onProgress, signal) => watched(onProgress, signal, (progress) => call('check_data', { data, progress })),
-  describeData: (data) => call('describe_data', { data }),
+  describeData: (data, onProgress, signal) => watched(onProgress, signal, (progress) => call('describe_data', { data, progress })),
   exportData: (data, folder, format, onProgress, signal) => watched(onProgress, signal, (progress) => call('export_data', { data, folder, format, progress })),
   divideData: (data, validation, test, seed, onProgress, signal) =>
     watched(onProgress, signal, (progress) => call('divide_data', { data, validation, test, seed, progress })),
-  microscope: (data, row, model, method, set) => call('microscope', { data, row, model, method, set }),
-  lengths: (data, model, method, set) => call('lengths', { data, model, method, set }),
+  microscope: (data, row, model, method, set, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('microscope', { data, row, model, method, set, progress })),
+  lengths: (data, model, method, set, onProgress, signal) => watched(onProgress, signal, (progress) => call('lengths', { data, model, method, set, progress })),
   dataMap: (data, model, language, onProgress, signal) => watched(onProgress, signal, (progress) => call('data_map', { data, model, language, progress })),
   nearRows: (data, row, model, onProgress, signal) => watched(onProgress, signal, (progress) => call('near_rows', { data, row, model, progress })),
-  queryRow: (data, row) => call('query_row', { data, row }),
+  queryRow: (data, row, onProgress, signal) => watched(onProgress, signal, (progress) => call('query_row', { data, row, progress })),
 
   forecast: (request, signal) => cancellable(signal, () => call('forecast', { request }), () => call('cancel_forecast')),
   startRun: (request, signal) => cancellable(signal, () => call('start_run', { request }), () => call('cancel_start')),
@@ -133,14 +134,15 @@ export const tauri: Door = {
   },
   deleteRun: (run) => call('delete_run', { run }),
 
-  predictions: (run, filter, offset, limit, language) => call('predictions', { run, filter, offset, limit, language }),
-  runQuery: (run, sql) => call('run_query', { run, sql }),
-  figure: (run, name, language) => call('figure', { run, name, language }),
+  predictions: (run, filter, offset, limit, language, onProgress, signal) =>
+    watched(onProgress, signal, (progress) => call('predictions', { run, filter, offset, limit, language, progress })),
+  runQuery: (run, sql, onProgress, signal) => watched(onProgress, signal, (progress) => call('run_query', { run, sql, progress })),
+  figure: (run, name, language, onProgress, signal) => watched(onProgress, signal, (progress) => call('figure', { run, name, language, progress })),
   predict: (run, text, onSaid, signal) => watched(onSaid, signal, (said) => call('predict', { run, text, said })),
-  compare: (runs, language) => call('compare', { runs, language }),
+  compare: (runs, language, onProgress, signal) => watched(onProgress, signal, (progress) => call('compare', { runs, language, progress })),
   importPredictions: (path, like, onProgress, signal) => watched(onProgress, signal, (progress) => call('import_predictions', { path, like, progress })),
 
-  reportPage: (run, language, without) => call('report_page', { run, language, without }),
+  reportPage: (run, language, without, onProgress, signal) => watched(onProgress, signal, (progress) => call('report_page', { run, language, without, progress })),
   exportReport: (run, formats, folder, language, without, onProgress, signal) =>
     watched(onProgress, signal, (progress) => call('export_report', { run, formats, folder, language, without, progress })),
   exportModel: (run, format, folder, language, onProgress, signal) =>

@@ -13,8 +13,8 @@ import type {
   Forecast,
   Language,
   Model,
-  Progress,
   Row,
+  RowQuery,
   RunRequest,
   RunRow,
   Settings,
@@ -29,6 +29,7 @@ import { formats, type Format } from './format';
 import { Kept } from './kept.svelte';
 import { sameFiles } from './sources';
 import { Story } from './story.svelte';
+import { Work } from './work.svelte';
 
 export const SCREENS = ['start', 'data', 'train', 'results', 'try', 'compare', 'report', 'models'] as const;
 export type Screen = (typeof SCREENS)[number];
@@ -54,18 +55,6 @@ function theme(name: string): Theme {
 /** Is a model a file of the person's own, which the library only knows of? */
 export function isFile(model: Model): boolean {
   return model.source === 'imported';
-}
-
-/** Long work under way: how far it is, and what stops it. */
-export class Work {
-  progress = $state.raw<Progress | null>(null);
-  readonly abort = new AbortController();
-  readonly tell = (progress: Progress): void => void (this.progress = progress);
-
-  /** What a progress bar shows of it: nothing while nobody knows how much there is. */
-  get bar(): { value?: number; max?: number } {
-    return this.progress?.total ? { value: this.progress.done, max: this.progress.total } : {};
-  }
 }
 
 /** A data set that could not be read: its columns are on show, for a person to say which is which. */
@@ -536,18 +525,15 @@ export class App {
 
   /** Takes a packed run into the library and shows it. */
   async unpack(path: string): Promise<void> {
-    const work = new Work();
-    await this.#meanwhile(path, async () => {
+    await this.#meanwhile(path, async (work) => {
       const run = await this.door.unpackRun(path, work.tell, work.abort.signal);
       await this.#renewed(this.refreshRuns());
       this.show(run, 'results');
     }, (fault) => {
-      // whoever stopped it knows
-      if (work.abort.signal.aborted) return;
       this.runFault = fault;
       // a file may be dropped on any screen; the runs are on the first one
       if (fault !== null && this.screen !== 'start') this.tell(fault, { bad: true });
-    }, work);
+    });
   }
 
   // models ---------------------------------------------------------------------------------------
@@ -557,8 +543,9 @@ export class App {
   }
 
   /** A row of a data set by its number; none once it is gone. */
-  async row(data: string, id: number): Promise<Row | null> {
-    const { rows } = await this.door.rows({ data, offset: 0, limit: 1, filter: { among: [id] }, search: '', sort: { by: 'row', descending: false } });
+  async row(data: string, id: number, work: Work): Promise<Row | null> {
+    const one: RowQuery = { data, offset: 0, limit: 1, filter: { among: [id] }, search: '', sort: { by: 'row', descending: false } };
+    const { rows } = await this.door.rows(one, work.tell, work.abort.signal);
     return rows[0] ?? null;
   }
 
@@ -601,21 +588,23 @@ export class App {
 
   /** Takes a model, a file or a folder, into the library. */
   async takeModel(path: string): Promise<void> {
-    await this.#meanwhile(path, async () => {
-      const model = await this.door.importModel(path);
+    await this.#meanwhile(path, async (work) => {
+      const model = await this.door.importModel(path, work.tell, work.abort.signal);
       await this.#renewed(this.refreshModels());
       this.model = model.name;
     }, (fault) => (this.modelFault = fault));
   }
 
-  /** Says that a file is being opened as long as it is, how far that is where it can be stopped, and why it could not be. */
-  async #meanwhile(path: string, act: () => Promise<void>, say: (fault: string | null) => void, work?: Work): Promise<void> {
+  /** Says that a file is being opened as long as it is, how far that is, and why it could not be, unless it was stopped. */
+  async #meanwhile(path: string, act: (work: Work) => Promise<void>, say: (fault: string | null) => void): Promise<void> {
+    const work = new Work();
     say(null);
     const toast = this.tell(this.words.opening(path.split(/[\\/]/).at(-1) ?? path), { stay: Infinity, work });
     try {
-      await act();
+      await act(work);
     } catch (reason) {
-      say(failure(reason).message);
+      // whoever stopped it knows
+      if (!work.abort.signal.aborted) say(failure(reason).message);
     } finally {
       this.dismiss(toast);
     }
@@ -756,23 +745,22 @@ export class App {
     return made;
   }
 
-  /** Adds the device that another machine serves, and chooses it; the reason where it could not be added. */
-  async addDevice(address: string, token: string): Promise<string | null> {
+  /** Adds the device that another machine serves, and chooses it. Rejects where it could not be added, or was stopped. */
+  async addDevice(address: string, token: string, work: Work): Promise<string> {
     const id = address.trim().toLowerCase();
-    try {
-      this.devices = await this.door.addDevice(id, token.trim());
-      Reflect.deleteProperty(this.#ready, id);
-      this.device = id;
-      return null;
-    } catch (reason) {
-      return failure(reason).message;
-    }
+    const devices = await this.door.addDevice(id, token.trim(), work.tell, work.abort.signal);
+    // what the others have told since is newer
+    this.devices = devices.map((device) => (device.id === id ? device : (this.devices.find((own) => own.id === device.id) ?? device)));
+    Reflect.deleteProperty(this.#ready, id);
+    this.device = id;
+    return id;
   }
 
   /** Forgets a device of another machine; the reason where it could not be forgotten. */
   async removeDevice(id: string): Promise<string | null> {
     try {
-      this.devices = await this.door.removeDevice(id);
+      const left = await this.door.removeDevice(id);
+      this.devices = left.map((device) => this.devices.find((own) => own.id === device.id) ?? device);
       if (this.device === id) this.device = 'auto';
       return null;
     } catch (reason) {

@@ -1,10 +1,22 @@
 /** What screens keep while another one is shown: a screen itself is gone as soon as it is left. */
 import { SvelteMap } from 'svelte/reactivity';
-import type { Answered, Language, Lengths, Opened, Prediction, Row, RowFilter, RowQuery, Run, Said } from '../backend/types';
+import type { Answered, DataSummary, Language, Lengths, Opened, PredictionPage, Row, RowFilter, RowQuery, Run, Said } from '../backend/types';
 import { Pages } from './pages.svelte';
+import { Question } from './work.svelte';
 
 /** How many labels or hashtags are listed at first, and how many more each time. */
 export const COUNTED = 100;
+
+/** What the table is asked for. */
+export interface Wanted {
+  /** The data set as it was then. */
+  data: DataSummary;
+  filter: RowFilter;
+  search: string;
+  sort: RowQuery['sort'];
+  /** By which rows are chosen, where they are chosen by their lengths. */
+  lengths: Lengths | null;
+}
 
 class KeptData {
   /** The data set that all of this is about. */
@@ -19,10 +31,15 @@ class KeptData {
   /** Format that was chosen for exports; another task may lack it. */
   wanted = $state('jsonl');
   readonly pages = new Pages<Row>();
+  /** What the rows on show answer, and what was asked last. */
+  shown: Wanted | null = null;
+  asked: Wanted | null = null;
+  /** A person stopped what would have brought the rows as they are now. */
+  stale = $state(false);
   /** How far down the table was. */
   scroll = $state(0);
-  lengths = $state.raw<Lengths | null>(null);
-  /** What the lengths were measured of. */
+  readonly lengths = new Question<Lengths>();
+  /** What the lengths are measured of. */
   measured: string | null = null;
 
   /** Another data set has other rows and other findings. */
@@ -33,7 +50,11 @@ class KeptData {
     this.counted = COUNTED;
     this.selected = null;
     this.scroll = 0;
+    this.lengths.clear();
+    this.measured = null;
     this.pages.clear();
+    this.shown = this.asked = null;
+    this.stale = false;
   }
 }
 
@@ -49,8 +70,7 @@ class KeptResults {
   opened = $state.raw<Opened | null>(null);
   surest = $state(true);
   limit = $state(STEP);
-  rows = $state.raw<Prediction[]>([]);
-  total = $state(0);
+  readonly answers = new Question<PredictionPage>();
   /** How far down the screen was, and how far down its answers. */
   readonly page = { scroll: 0 };
   readonly list = { scroll: 0 };
@@ -59,6 +79,7 @@ class KeptResults {
   /** Another run has other answers. One that is chosen while this screen is shown leaves it where it is, at `scroll`. */
   turnTo(path: string | null, scroll: number): void {
     this.path = path;
+    this.answers.leave();
     this.opened = null;
     this.limit = STEP;
     this.page.scroll = scroll;
