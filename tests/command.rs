@@ -271,9 +271,12 @@ fn answers_from_elsewhere_are_scored_in_every_task() {
     let answers = ["select count(id) from clienti", "SELECT ragione_sociale FROM fornitori", "DROP TABLE prodotti", ""];
     let rows: Vec<String> = answers.iter().map(|a| serde_json::json!({"answer": a}).to_string()).collect();
     b.write("answers.jsonl", rows.join("\n").as_bytes());
-    let mixed = eval("sql", "answers.jsonl", "sql.jsonl", &[&database[..], &["--out", "judged.jsonl"]].concat());
+    let mixed = eval("sql", "answers.jsonl", "sql.jsonl", &[&database[..], &["--out", "a folder/not made/judged.jsonl"]].concat());
     assert_eq!((&mixed["execution_accuracy"], &mixed["valid_sql"], &mixed["exact_match"]), (&0.25.into(), &0.5.into(), &0.0.into()));
-    let judged = std::fs::read_to_string(b.path("judged.jsonl")).expect("written");
+    let judged = std::fs::read_to_string(b.path("a folder/not made/judged.jsonl")).expect("written");
+    // where nothing can be written is told before anything is asked
+    let refused = b.run(&["eval", "nowhere", "--out", "a folder"]);
+    assert!(refused.status.code() == Some(1) && text(&refused.stderr).starts_with("error: a folder: "), "{}", text(&refused.stderr));
     let reasons: Vec<String> = judged.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON")["reason"].to_string()).collect();
     assert!(
         reasons[0] == "null" && reasons[1].contains("something else") && reasons[2].contains("more than read") && reasons[3].contains("empty"),

@@ -473,6 +473,9 @@ fn watched<T: Send + 'static>(out: Output, work: impl FnOnce(&mut dyn FnMut(&Eve
 }
 
 fn run_evaluation(home: &Home, e: &Evaluate, out: Output) -> Result<()> {
+    if let Some(path) = &e.out {
+        run::room_for(path)?;
+    }
     if let (Some(file), Some(like)) = (&e.predictions, &e.like) {
         let folder = elsewhere::take_in(home, file, like, &mut |_, _| true)?;
         let result = RunResult::read(&folder)?;

@@ -886,6 +886,20 @@ impl Compared<'_> {
     }
 }
 
+/// Makes the folder in which a file will be written: before the work, so that nobody learns only after it that the place is wrong.
+///
+/// # Errors
+/// If there is a folder at its path, or none can be made for it.
+pub fn room_for(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::io(path, std::io::ErrorKind::IsADirectory.into()));
+    }
+    match path.parent() {
+        Some(folder) => std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e)),
+        None => Ok(()),
+    }
+}
+
 /// Writes predictions, one JSON object a line.
 ///
 /// # Errors
