@@ -36,15 +36,20 @@ pub fn shares(answers: &[Vec<String>]) -> Vec<(String, f64)> {
 
 /// The tags that answers agree on, most agreed first, and their mean share of the answers; as many as promise the best F1
 /// against one more such answer. Empty if every answer is.
+///
+/// One more answer holds a tag less often than its share of these says, for it would not be considered if none of these held it. So
+/// each answer that holds a tag is asked how many of the others do (leave-one-out): a tag of one answer alone promises nothing. Where
+/// no two answers share a tag, as many are taken as an answer has on average.
 pub fn agreed(answers: &[Vec<String>]) -> (Vec<String>, f64) {
     let order = shares(answers);
     let length = answers.iter().map(Vec::len).sum::<usize>() as f64 / answers.len().max(1) as f64;
-    // F1 of the first n against an answer of the mean length that holds each tag as often as the answers do
-    let (mut best, mut kept, mut hits) = (0.0, 0, 0.0);
+    let (total, others) = (answers.len() as f64, answers.len().saturating_sub(1).max(1) as f64);
+    let (mut best, mut kept, mut hits) = (0.0, (length.round() as usize).min(order.len()), 0.0);
     for (i, (_, share)) in order.iter().enumerate() {
-        hits += share;
+        hits += if answers.len() > 1 { (share * total - 1.0) / others } else { *share };
         let f1 = 2.0 * hits / (i as f64 + 1.0 + length);
-        if f1 > best {
+        // what adds nothing is not taken for rounding's sake
+        if f1 > best + 1e-9 {
             (best, kept) = (f1, i + 1);
         }
     }
@@ -63,18 +68,26 @@ mod tests {
     #[test]
     fn what_most_answers_hold_is_answered_most_agreed_first() {
         let (tags, share) = agreed(&lists(&["#mare #sole", "#sole #Città", "#mare #citta #sole", "#sole #città #x"]));
-        assert_eq!(tags, ["#sole", "#città", "#mare"]);
-        assert!((share - (1.0 + 0.75 + 0.5) / 3.0).abs() < 1e-12);
+        assert_eq!(tags, ["#sole", "#città"]);
+        assert!((share - (1.0 + 0.75) / 2.0).abs() < 1e-12);
         // what is not answered was considered all the same
         let all = shares(&lists(&["#mare #sole", "#sole #Città", "#mare #citta #sole", "#sole #città #x"]));
         assert_eq!(all, [("#sole", 1.0), ("#città", 0.75), ("#mare", 0.5), ("#x", 0.25)].map(|(tag, share)| (tag.to_string(), share)));
     }
 
     #[test]
+    fn a_tag_of_one_answer_alone_promises_nothing_beside_those_of_several() {
+        // by their shares all seven would be worth their place
+        assert_eq!(agreed(&lists(&["#a #b", "#a #c", "#d #e", "#f #g"])).0, ["#a"]);
+        let (tags, _) = agreed(&lists(&["#a #b #x", "#a #b #y", "#a #c #z", "#a #c #w"]));
+        assert_eq!(tags, ["#a", "#b", "#c"]);
+    }
+
+    #[test]
     fn answers_that_share_nothing_still_give_an_answer_of_their_length() {
-        // one of two tags is right half of the time whichever they are: no tag is left out for being rare
-        let (tags, _) = agreed(&lists(&["#a #b", "#c #d"]));
-        assert_eq!(tags, ["#a", "#c", "#b", "#d"]);
+        let (tags, share) = agreed(&lists(&["#a #b", "#c #d"]));
+        assert_eq!((tags, share), (vec!["#a".into(), "#c".into()], 0.5));
+        assert_eq!(agreed(&lists(&["#a #b"])).0, ["#a", "#b"]);
         assert_eq!(agreed(&lists(&["#a", "#a", "#a #b"])).0, ["#a"]);
         assert_eq!(agreed(&lists(&["#a #a"])), (vec!["#a".into()], 1.0));
         for none in [&lists(&["", ""])[..], &[]] {
