@@ -75,6 +75,15 @@ pub fn is_database(file: &Path) -> bool {
 }
 
 impl Database {
+    /// The database in files: the SQLite file, if one of them is that, and otherwise what they make and fill as scripts, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Self::from_scripts`].
+    pub fn of(files: &[&Path]) -> Result<Self> {
+        // what is named as the database may be the script that fills it
+        files.iter().find(|file| is_database(file)).map_or_else(|| Self::from_scripts(files), |file| Self::open(file))
+    }
+
     /// A database made by scripts, run in order; without any it is empty.
     ///
     /// # Errors

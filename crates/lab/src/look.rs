@@ -518,22 +518,15 @@ pub fn run_query(folder: &Path, sql: &str, watch: Watch<'_>) -> Result<QueryResu
 
 fn asked(folder: &Path, sql: &str) -> Result<QueryResult> {
     let run = RunFile::read(folder)?;
-    let file = |role: &str| task::file_of(&run, folder, role);
-    let database = match file("database") {
-        Some(file) => Database::open(&file)?,
-        None => {
-            let scripts: Vec<PathBuf> = ["schema", "seed"].into_iter().filter_map(file).collect();
-            if scripts.is_empty() {
-                return Err(Error::request(say!(
-                    "{} was not trained on questions about a database",
-                    "{} non è stata addestrata su domande a un database",
-                    folder.display()
-                )));
-            }
-            Database::from_scripts(&scripts.iter().map(PathBuf::as_path).collect::<Vec<_>>())?
-        }
-    };
-    answer_of(&database, sql)
+    let files = task::database_of(&run, folder);
+    if files.is_empty() {
+        return Err(Error::request(say!(
+            "{} was not trained on questions about a database",
+            "{} non è stata addestrata su domande a un database",
+            folder.display()
+        )));
+    }
+    answer_of(&Database::of(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?, sql)
 }
 
 fn answer_of(database: &Database, sql: &str) -> Result<QueryResult> {

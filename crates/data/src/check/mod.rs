@@ -20,7 +20,7 @@ mod tests;
 
 pub use skipped::skipped;
 
-use crate::database::{Database, is_database};
+use crate::database::Database;
 use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::map::Suspect;
@@ -199,12 +199,7 @@ pub fn suspicious(set: &DataSet, rows: &[(Split, usize)], suspects: &[Suspect]) 
 /// If it cannot be opened.
 pub fn database(set: &DataSet) -> Result<Option<Database>> {
     let files: Vec<&Path> = [&set.schema, &set.seed, &set.database].into_iter().flatten().map(AsRef::as_ref).collect();
-    match files.iter().find(|file| is_database(file)) {
-        Some(file) => Database::open(file).map(Some),
-        None if files.is_empty() => Ok(None),
-        // what is named as the database may be the script that fills it
-        None => Database::from_scripts(&files).map(Some),
-    }
+    if files.is_empty() { Ok(None) } else { Database::of(&files).map(Some) }
 }
 
 /// A part of which no row could be read: all were passed over.
