@@ -1446,7 +1446,10 @@ mod frame {
         let window = desk.open();
         window.shows("was cut off");
         assert_eq!(status(&window), "interrupted");
+        // what is still being drawn would move the button away from under the pointer
+        window.shows("8 messages, 2 intents");
         window.click(".cut button", "Go on");
+        window.wait("that it goes on", "return document.querySelector('.cut') === null", &[]);
         trains(&run);
     }
 
