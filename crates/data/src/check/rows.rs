@@ -4,6 +4,7 @@ use super::{EXAMPLE, Finding, Limit, ROW, Row, Severity, TEXT, count, found, ver
 use crate::error::Result;
 use crate::example::{Example, Target};
 use crate::watch::Steps;
+use rayon::slice::ParallelSliceMut;
 use say::say;
 
 /// A text this many times as long as the median, and three times as long as 95 % of the texts, is
@@ -133,7 +134,7 @@ fn damaged(text: &str) -> bool {
 /// `lengths` are those of the texts, in characters.
 fn extreme(rows: &[Row<'_>], lengths: &[usize]) -> Option<Finding> {
     let mut sorted = lengths.to_vec();
-    sorted.sort_unstable();
+    sorted.par_sort_unstable();
     let (median, high) = (*sorted.get(sorted.len() / 2)?, *sorted.get(sorted.len() * 95 / 100)?);
     let most = (TIMES * median.max(SHORT)).max(3 * high);
     let long: Vec<Row<'_>> = rows.iter().zip(lengths).filter(|(_, n)| **n > most).map(|(r, _)| *r).collect();
