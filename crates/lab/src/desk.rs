@@ -21,7 +21,7 @@ use crate::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQ
 use crate::task::Task;
 use crate::vectors::{self, DataMap, Doing, Reader};
 use crate::view::{self, DataOffer, EventBatch, Microscope, RunRequest, RunRow, RunStatus, RunView, Source};
-use crate::watch::{Watch, aside, ask, held, watched};
+use crate::watch::{Watch, aside, ask, held, waiting, watched};
 use crate::{compare, devices, elsewhere, export, library::Library, reports};
 use data::divide::Shares;
 use data::set::Split;
@@ -397,7 +397,7 @@ impl Desk {
     /// # Errors
     /// If the run cannot be opened, it was stopped, or as [`Opened::ask`].
     pub fn ask(&self, folder: &Path, text: &str, stop: &AtomicBool, tell: &mut dyn FnMut(Said) -> bool) -> Result<Asked> {
-        let mut waits = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
+        let mut waits = waiting(stop);
         let mut answering = held(&self.answering, &mut waits)?;
         let opened = match answering.take().filter(|(open, _)| open == folder) {
             Some((_, opened)) => opened,

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::index;
 use crate::library::{Library, ModelRow};
-use crate::watch::{Watch, aside, ask, watched};
+use crate::watch::{Watch, aside, ask, waiting, watched};
 use gemma::file::folder_atomically;
 use gemma::{Export, Tokenizer, Weights};
 use hf_hub::api::Progress;
@@ -344,11 +344,6 @@ pub fn get(home: &Home, name: &str, token: Option<&str>, stop: &AtomicBool, mut 
     };
     let license = entry.as_ref().map_or("see the repository", |e| e.license.as_str());
     register(home, name, &folder, &format!("hub: {hub}"), license, &mut waiting(stop)).map_err(|e| stopped(stop, e))
-}
-
-/// Whether somebody still waits for what has been got.
-fn waiting(stop: &AtomicBool) -> impl FnMut(u64, Option<u64>) -> bool {
-    move |_, _| !stop.load(Ordering::Relaxed)
 }
 
 /// What is told of a download that was stopped, whatever it was doing: what has arrived is kept.

@@ -19,6 +19,7 @@ use crate::remote;
 use crate::task::{self, Scorer, Task};
 use crate::untuned;
 use crate::vectors;
+use crate::watch::waiting;
 use data::check::{self, Finding, Severity};
 use data::read::Columns;
 use data::set::{DataSet, Source, Split};
@@ -153,7 +154,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
         None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
     };
     let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some(), stop)?;
-    let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
+    let mut watch = waiting(stop);
     let mut findings = check::findings_with(&set, None, &mut Steps::new(0, &mut watch))?;
     goes_on(stop)?;
     if request.trial {
@@ -279,7 +280,7 @@ fn train_on(
     let asked = evaluated(&p.set).map_or(&[][..], |s| p.set.examples(s));
     answerer = answerer.showing_with(p.set.examples(Split::Train), asked, request.seed, &mut waits)?;
     answerer = answerer.ending(p.set.examples(Split::Train))?;
-    let made = task::training(&p.set, &p.recipe, request.seed, &mut Steps::new(0, &mut |_, _| !stop.load(Ordering::Relaxed)));
+    let made = task::training(&p.set, &p.recipe, request.seed, &mut Steps::new(0, &mut waiting(stop)));
     let training = made.map_err(|e| goes_on(stop).err().unwrap_or(e))?;
     let encoded = answerer.encode_with(&training, &mut waits)?;
     let validation = answerer.encode_with(p.set.examples(Split::Validation), &mut waits)?;
@@ -299,7 +300,7 @@ fn train_on(
     };
     let mut tuned = Tuned { trained, head };
     let library = Library::open(home)?;
-    let described = describe(&library, request, &p, &mut |_, _| !stop.load(Ordering::Relaxed));
+    let described = describe(&library, request, &p, &mut waiting(stop));
     let mut record = described.map_err(|e| goes_on(stop).err().unwrap_or(e))?;
     record.data.lengths = RowLengths::of(encoded.iter().map(|e| e.ids.len()));
     record.data.counts = counts(p.set.examples(Split::Train));
@@ -1401,7 +1402,7 @@ pub fn open(home: &Home, folder: &Path, device: &str) -> Result<Opened> {
 /// # Errors
 /// As [`open`], or if it was stopped.
 pub(crate) fn open_until(home: &Home, folder: &Path, device: &str, stop: &AtomicBool) -> Result<Opened> {
-    let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
+    let mut watch = waiting(stop);
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;

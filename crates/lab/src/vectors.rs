@@ -13,7 +13,7 @@ use crate::models;
 use crate::remote;
 use crate::run;
 use crate::search::prune;
-use crate::watch::Watch;
+use crate::watch::{Watch, waiting};
 use data::check::{self, Finding};
 use data::encode::Encoder;
 use data::map::{Point, Suspect, Vectors};
@@ -111,7 +111,7 @@ fn embed_until(
     rows.extend(with.filter(|row| !rows.contains(row)));
     let texts: Vec<&str> = rows.iter().map(|&(split, i)| set.examples(split)[i].text.as_str()).collect();
 
-    let mut watch = |_: u64, _: Option<u64>| !stop.load(Ordering::Relaxed);
+    let mut watch = waiting(stop);
     let weights = models::weights(home, reader.model, &mut watch)?;
     let width = weights.config().hidden;
     let kept = Kept::new(home, &weights, &texts, &mut watch)?;

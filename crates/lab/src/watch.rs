@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 pub use data::watch::Watch;
 use say::say;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
@@ -17,6 +18,11 @@ pub fn watched<T>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> Result<T>) -
         !ended
     });
     if ended { Err(cancelled()) } else { done }
+}
+
+/// Goes on until `stop` is set, and tells nobody how far it is.
+pub(crate) fn waiting(stop: &AtomicBool) -> impl FnMut(u64, Option<u64>) -> bool {
+    move |_, _| !stop.load(Ordering::Relaxed)
 }
 
 /// Asks whether to go on, where nobody can say how far it is.
