@@ -16,6 +16,7 @@ use lab::report::text::Lang;
 use lab::sheet::{About, DataSummary, Edit, Lengths, QueryResult, RowPage, RowQuery};
 use lab::vectors::{DataMap, Doing, Reader};
 use lab::view::{self, DataOffer, EventBatch, Microscope, ModelView, PageView, PredictionFilter, PredictionPage, RunRequest, RunRow, RunView, Source, Task};
+use lab::watch::Watch;
 use lab::{device, devices, models, remote};
 use say::say;
 use serde::Serialize;
@@ -145,6 +146,17 @@ fn telling(progress: Channel<Progress>, cancelled: &Ending) -> impl FnMut(u64, O
         }
         !cancelled.load(Ordering::Relaxed)
     }
+}
+
+/// [`cancellable`] work that tells on a channel how far it is, and is kept under it.
+async fn told<T: Send + 'static>(
+    shell: &Shell,
+    progress: Channel<Progress>,
+    what: &str,
+    long: impl FnOnce(Watch<'_>) -> lab::Result<T> + Send + 'static,
+) -> Answer<T> {
+    let key = heard(&progress);
+    cancellable(shell, &key, what, move |cancelled: &Ending| long(&mut telling(progress, cancelled))).await
 }
 
 /// What this version can do.
@@ -407,9 +419,8 @@ fn cancel_get_model(shell: State<'_, Shell>, name: String) {
 #[tauri::command]
 async fn import_model(shell: State<'_, Shell>, path: PathBuf, progress: Channel<Progress>) -> Answer<ModelView> {
     shell.grants.check(&path)?;
-    let (home, key) = (shell.desk.home().clone(), heard(&progress));
-    let take = move |cancelled: &Ending| view::import_model(&home, &path, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "import model", take).await
+    let home = shell.desk.home().clone();
+    told(&shell, progress, "import model", move |watch| view::import_model(&home, &path, watch)).await
 }
 
 #[tauri::command]
@@ -439,13 +450,13 @@ async fn source_of(shell: State<'_, Shell>, task: String, files: Vec<PathBuf>) -
 #[tauri::command]
 async fn open_data(shell: State<'_, Shell>, source: Source, progress: Channel<Progress>) -> Answer<DataSummary> {
     source.paths().try_for_each(|path| shell.grants.check(path))?;
-    let (desk, shipped, key) = (shell.desk.clone(), shell.shipped.clone(), heard(&progress));
-    let open = move |cancelled: &Ending| {
-        let data = desk.open_data(source, &mut telling(progress, cancelled))?;
+    let (desk, shipped) = (shell.desk.clone(), shell.shipped.clone());
+    let open = move |watch: Watch<'_>| {
+        let data = desk.open_data(source, watch)?;
         desk.remember(&data, shipped.as_deref());
         Ok(data)
     };
-    cancellable(&shell, &key, "open data", open).await
+    told(&shell, progress, "open data", open).await
 }
 
 #[tauri::command]
@@ -456,8 +467,8 @@ async fn data_summary(shell: State<'_, Shell>, data: String, language: Lang) -> 
 
 #[tauri::command]
 async fn rows(shell: State<'_, Shell>, query: RowQuery, progress: Channel<Progress>) -> Answer<RowPage> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "rows", move |cancelled: &Ending| desk.rows(&query, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "rows", move |watch| desk.rows(&query, watch)).await
 }
 
 #[tauri::command]
@@ -469,50 +480,49 @@ async fn data_columns(shell: State<'_, Shell>, source: Source) -> Answer<Columns
 
 #[tauri::command]
 async fn edit_row(shell: State<'_, Shell>, data: String, edit: Edit, progress: Channel<Progress>) -> Answer<DataSummary> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "edit row", move |cancelled: &Ending| desk.edit(&data, edit, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "edit row", move |watch| desk.edit(&data, edit, watch)).await
 }
 
 #[tauri::command]
 async fn undo_edit(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<DataSummary> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "undo edit", move |cancelled: &Ending| desk.undo(&data, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "undo edit", move |watch| desk.undo(&data, watch)).await
 }
 
 #[tauri::command]
 async fn redo_edit(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<DataSummary> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "redo edit", move |cancelled: &Ending| desk.redo(&data, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "redo edit", move |watch| desk.redo(&data, watch)).await
 }
 
 #[tauri::command]
 async fn check_data(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<DataSummary> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "check data", move |cancelled: &Ending| desk.check_data(&data, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "check data", move |watch| desk.check_data(&data, watch)).await
 }
 
 #[tauri::command]
 async fn describe_data(shell: State<'_, Shell>, data: String, progress: Channel<Progress>) -> Answer<About> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "describe data", move |cancelled: &Ending| desk.describe(&data, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "describe data", move |watch| desk.describe(&data, watch)).await
 }
 
 #[tauri::command]
 async fn export_data(shell: State<'_, Shell>, data: String, folder: PathBuf, format: String, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&folder)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    let write = move |cancelled: &Ending| desk.export_data(&data, &folder, &format, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "export data", write).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "export data", move |watch| desk.export_data(&data, &folder, &format, watch)).await
 }
 
 #[tauri::command]
 async fn divide_data(shell: State<'_, Shell>, data: String, validation: f64, test: f64, seed: u64, progress: Channel<Progress>) -> Answer<PathBuf> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    let divide = move |cancelled: &Ending| {
+    let desk = shell.desk.clone();
+    let divide = move |watch: Watch<'_>| {
         let shares = Shares::new(validation, test).map_err(lab::Error::Request)?;
-        desk.divide_data(&data, shares, seed, &mut telling(progress, cancelled))
+        desk.divide_data(&data, shares, seed, watch)
     };
-    cancellable(&shell, &key, "divide data", divide).await
+    told(&shell, progress, "divide data", divide).await
 }
 
 #[tauri::command]
@@ -526,17 +536,15 @@ async fn microscope(
     progress: Channel<Progress>,
 ) -> Answer<Microscope> {
     check_model(&shell, &model)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    let look = move |cancelled: &Ending| desk.microscope(&data, row, &model, &method, &set, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "microscope", look).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "microscope", move |watch| desk.microscope(&data, row, &model, &method, &set, watch)).await
 }
 
 #[tauri::command]
 async fn lengths(shell: State<'_, Shell>, data: String, model: String, method: String, set: Vec<String>, progress: Channel<Progress>) -> Answer<Lengths> {
     check_model(&shell, &model)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    let measure = move |cancelled: &Ending| desk.lengths(&data, &model, &method, &set, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "lengths", measure).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "lengths", move |watch| desk.lengths(&data, &model, &method, &set, watch)).await
 }
 
 /// Tells how many rows a model has read, or how many steps are done of what is called so; a page that has gone away does not end it.
@@ -571,16 +579,14 @@ async fn near_rows(shell: State<'_, Shell>, data: String, row: usize, model: Str
 
 #[tauri::command]
 async fn query_row(shell: State<'_, Shell>, data: String, row: usize, progress: Channel<Progress>) -> Answer<QueryResult> {
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "query row", move |cancelled: &Ending| desk.query(&data, row, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "query row", move |watch| desk.query(&data, row, watch)).await
 }
 
 #[tauri::command]
 async fn run_query(shell: State<'_, Shell>, run: PathBuf, sql: String, progress: Channel<Progress>) -> Answer<QueryResult> {
     shell.grants.check(&run)?;
-    let key = heard(&progress);
-    let ask = move |cancelled: &Ending| lab::look::run_query(&run, &sql, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "run query", ask).await
+    told(&shell, progress, "run query", move |watch| lab::look::run_query(&run, &sql, watch)).await
 }
 
 #[tauri::command]
@@ -722,17 +728,13 @@ async fn predictions(
     progress: Channel<Progress>,
 ) -> Answer<PredictionPage> {
     shell.grants.check(&run)?;
-    let key = heard(&progress);
-    let read = move |cancelled: &Ending| view::predictions(&run, &filter, offset, limit, language, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "predictions", read).await
+    told(&shell, progress, "predictions", move |watch| view::predictions(&run, &filter, offset, limit, language, watch)).await
 }
 
 #[tauri::command]
 async fn figure(shell: State<'_, Shell>, run: PathBuf, name: String, language: Lang, progress: Channel<Progress>) -> Answer<Figure> {
     shell.grants.check(&run)?;
-    let key = heard(&progress);
-    let draw = move |cancelled: &Ending| view::figure(&run, &name, language, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "figure", draw).await
+    told(&shell, progress, "figure", move |watch| view::figure(&run, &name, language, watch)).await
 }
 
 #[tauri::command]
@@ -746,49 +748,45 @@ async fn predict(shell: State<'_, Shell>, run: PathBuf, text: String, said: Chan
 #[tauri::command]
 async fn compare(shell: State<'_, Shell>, runs: Vec<PathBuf>, language: Lang, progress: Channel<Progress>) -> Answer<Comparison> {
     runs.iter().try_for_each(|run| shell.grants.check(run))?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "compare", move |cancelled: &Ending| desk.compare(&runs, language, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "compare", move |watch| desk.compare(&runs, language, watch)).await
 }
 
 #[tauri::command]
 async fn import_predictions(shell: State<'_, Shell>, path: PathBuf, like: PathBuf, progress: Channel<Progress>) -> Answer<RunRow> {
     shell.grants.check(&path)?;
     shell.grants.check(&like)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    let take = move |cancelled: &Ending| desk.import_predictions(&path, &like, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "import predictions", take).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "import predictions", move |watch| desk.import_predictions(&path, &like, watch)).await
 }
 
 #[tauri::command]
 async fn export_model(shell: State<'_, Shell>, run: PathBuf, format: String, folder: PathBuf, language: Lang, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    let write = move |cancelled: &Ending| desk.export_model(&run, &format, &folder, language, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "export model", write).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "export model", move |watch| desk.export_model(&run, &format, &folder, language, watch)).await
 }
 
 #[tauri::command]
 async fn pack_run(shell: State<'_, Shell>, run: PathBuf, folder: PathBuf, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "pack run", move |cancelled: &Ending| desk.pack_run(&run, &folder, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "pack run", move |watch| desk.pack_run(&run, &folder, watch)).await
 }
 
 #[tauri::command]
 async fn unpack_run(shell: State<'_, Shell>, path: PathBuf, progress: Channel<Progress>) -> Answer<PathBuf> {
     shell.grants.check(&path)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    cancellable(&shell, &key, "unpack run", move |cancelled: &Ending| desk.unpack_run(&path, &mut telling(progress, cancelled))).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "unpack run", move |watch| desk.unpack_run(&path, watch)).await
 }
 
 #[tauri::command]
 async fn report_page(shell: State<'_, Shell>, run: PathBuf, language: Lang, without: Vec<String>, progress: Channel<Progress>) -> Answer<PageView> {
     shell.grants.check(&run)?;
-    let key = heard(&progress);
-    let set = move |cancelled: &Ending| view::report_page(&run, language, &without, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "report", set).await
+    told(&shell, progress, "report", move |watch| view::report_page(&run, language, &without, watch)).await
 }
 
 #[tauri::command]
@@ -803,9 +801,8 @@ async fn export_report(
 ) -> Answer<Vec<PathBuf>> {
     shell.grants.check(&run)?;
     shell.grants.check(&folder)?;
-    let (desk, key) = (shell.desk.clone(), heard(&progress));
-    let write = move |cancelled: &Ending| desk.export_report(&run, &formats, &folder, language, &without, &mut telling(progress, cancelled));
-    cancellable(&shell, &key, "export report", write).await
+    let desk = shell.desk.clone();
+    told(&shell, progress, "export report", move |watch| desk.export_report(&run, &formats, &folder, language, &without, watch)).await
 }
 
 /// Every type that crosses the door, for the generator of TypeScript.
