@@ -138,7 +138,7 @@ pub fn step(home: &Home, choice: &Choice) -> Result<Measured> {
     }
     let recipe = Recipe::resolve(data::Kind::Intent, None, &choice.method, &choice.set)?;
     let with_head = recipe.method == Method::Head;
-    let (info, device) = devices::open(home, &choice.device)?;
+    let (info, device) = devices::open(home, recipe.device(&choice.device))?;
     let weights = Arc::new(Weights::open(&models::find(home, &choice.model)?)?);
     let model = recipe.load(weights.clone(), &info, &device)?;
     let vocabulary = model.config().vocabulary as u64;

@@ -94,7 +94,8 @@ pub struct Forecast {
 /// If the run itself would be refused, with its reason; [`Error::Unmeasured`] if the measurement fails, or is cancelled.
 pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
     // the child that measures does not know which devices this process has lost
-    let device = devices::find(home, &request.device, children, &mut |_| {}, cancel)?.id;
+    let recipe = request.recipe()?;
+    let device = devices::find(home, recipe.device(&request.device), children, &mut |_| {}, cancel)?.id;
     let request = &Request { device, ..request.clone() };
     let mut forecast = ask(home, request, children, cancel)?;
     if forecast.fits {
@@ -103,7 +104,7 @@ pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &At
     // what the measurement ran on: `auto` is settled by now, and nothing is tried again to know it
     let cpu = devices::find(home, &request.device, children, &mut |_| {}, cancel)?.kind == DeviceKind::Cpu;
     // each is measured, not guessed
-    for instead in smaller(request, cpu)? {
+    for instead in smaller(&recipe, cpu) {
         let mut changed = request.clone();
         changed.set.extend(instead.clone());
         if ask(home, &changed, children, cancel)?.fits {
@@ -117,9 +118,7 @@ pub fn forecast(home: &Home, request: &Request, children: &Children, cancel: &At
 /// Settings under which a run takes less memory, what costs least first: ever smaller batches that are accumulated to the
 /// same step, and at last weights in half precision, which every device either has or passes over, and where the processor computes
 /// in blocks of 8 and of 4 bits.
-fn smaller(request: &Request, cpu: bool) -> Result<Vec<Vec<String>>> {
-    let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
-    let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
+fn smaller(recipe: &Recipe, cpu: bool) -> Vec<Vec<String>> {
     let (whole, accumulate) = (recipe.train.batch, recipe.train.accumulate);
     let halves = std::iter::successors(Some(whole), |batch| Some(batch / 2)).skip(1).take_while(|batch| *batch > 0);
     let mut all: Vec<Vec<String>> = halves.map(|batch| vec![format!("batch={batch}"), format!("accumulate={}", accumulate * (whole / batch))]).collect();
@@ -129,7 +128,7 @@ fn smaller(request: &Request, cpu: bool) -> Result<Vec<Vec<String>>> {
         let fewer = if cpu { &["f16", "q8", "q4"][..] } else { &["f16"][..] };
         all.extend(fewer.iter().map(|precision| [batch.clone(), vec![format!("precision={precision}")]].concat()));
     }
-    Ok(all)
+    all
 }
 
 fn ask(home: &Home, request: &Request, children: &Children, cancel: &AtomicBool) -> Result<Forecast> {
@@ -580,22 +579,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_tried_in_smaller_batches_and_then_with_smaller_weights() {
         let smaller = |method: &str, set: &[&str], cpu: bool| {
-            let request = Request {
-                task: "sql".into(),
-                data: data::set::Source::default(),
-                model: "m".into(),
-                method: method.into(),
-                device: "cpu".into(),
-                recipe: None,
-                set: set.iter().map(|s| (*s).to_string()).collect(),
-                rows: None,
-                seed: 0,
-                edited: false,
-                trial: false,
-                out: "out".into(),
-                command: String::new(),
-            };
-            let found = super::smaller(&request, cpu).expect("settings");
+            let recipe = Recipe::resolve(Kind::Sql, None, method, &set.iter().map(|s| (*s).to_string()).collect::<Vec<_>>()).expect("settings");
+            let found = super::smaller(&recipe, cpu);
             found.into_iter().map(|instead| instead.join(" ")).collect::<Vec<_>>()
         };
         let halved = ["batch=3 accumulate=4", "batch=1 accumulate=14", "batch=1 accumulate=14 precision=f16"];

@@ -244,6 +244,12 @@ impl Recipe {
         }
     }
 
+    /// The device that `asked` means for this recipe: weights in forms that only the processor computes with are trained and asked
+    /// there, where the choice is left to Lapidary.
+    pub fn device<'a>(&self, asked: &'a str) -> &'a str {
+        if asked == "auto" && self.precision.only_on_cpu() { "cpu" } else { asked }
+    }
+
     /// How many questions are answered at once by completion: with several candidates fewer, so that memory does not grow with
     /// these as fast as they do.
     pub fn at_once(&self, kind: Kind) -> usize {
@@ -483,8 +489,11 @@ mod tests {
         for (name, own) in [("bf16", Precision::Bf16), ("q8", Precision::Q8), ("q4", Precision::Q4), ("file", Precision::File)] {
             assert_eq!(on(&resolve("auto", &[format!("precision={name}").as_str()]).expect("resolves")), [own; 3]);
             assert!(own.only_on_cpu(), "{name}");
+            let set = resolve("auto", &[format!("precision={name}").as_str()]).expect("resolves");
+            assert_eq!(["auto", "cpu", "gpu", "vulkan:0"].map(|asked| set.device(asked)), ["cpu", "cpu", "gpu", "vulkan:0"], "{name}");
         }
         assert!(![Precision::F32, Precision::F16].into_iter().any(Precision::only_on_cpu));
+        assert_eq!(halved.device("auto"), "auto");
     }
 
     #[test]

@@ -27,10 +27,12 @@ use data::watch::Steps;
 use data::{Encoded, Example, Kind};
 use gemma::lora::TensorFile;
 use gemma::{Gemma, Head, Tokenizer, Trained, Weights, device, head};
+use report::content::article;
 use report::record::{
     ADAPTER, CHANGED, Calibration, DataRecord, DeviceRecord, FileRecord, ModelRecord, Prediction, RowLengths, RunFile, RunResult, TrainRecord, WEIGHTS,
     write_atomically,
 };
+use report::text::Lang;
 use say::{Both, CHANGE, ROW, say};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -83,6 +85,17 @@ pub struct Request {
     pub out: PathBuf,
     /// The command that repeats the run.
     pub command: String,
+}
+
+impl Request {
+    /// The recipe that it asks for, with its settings.
+    ///
+    /// # Errors
+    /// If the task or a setting is not known.
+    pub(crate) fn recipe(&self) -> Result<Recipe> {
+        let kind = self.task.parse::<Kind>().map_err(Error::Request)?;
+        Recipe::resolve(kind, self.recipe.as_deref(), &self.method, &self.set)
+    }
 }
 
 /// Everything a run needs, loaded and checked.
@@ -148,10 +161,9 @@ pub(crate) fn prepare(home: &Home, request: &Request, going_on: Option<&GoingOn>
 
 /// As [`prepare`], until `stop` is set, which is looked at as the data is read and checked and the model loaded.
 fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, stop: &AtomicBool) -> Result<Prepared> {
-    let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = match going_on {
         Some(earlier) => earlier.recipe.clone(),
-        None => Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?,
+        None => request.recipe()?,
     };
     let (mut set, changes, unheeded) = data_of(home, request, going_on.is_some(), stop)?;
     let mut watch = waiting(stop);
@@ -185,7 +197,7 @@ fn prepare_until(home: &Home, request: &Request, going_on: Option<&GoingOn>, sto
             request.out.display()
         )));
     }
-    let (info, device) = devices::open_until(home, &request.device, stop).map_err(|e| match going_on {
+    let (info, device) = devices::open_until(home, recipe.device(&request.device), stop).map_err(|e| match going_on {
         None => e,
         Some(_) => Error::request(say!(
             "{e}; to go on with the run on another device, name it: lapidary resume {} --device cpu",
@@ -782,7 +794,8 @@ impl Compared<'_> {
         for (name, answers) in baseline::all(p.task.kind, p.set.examples(Split::Train), &texts) {
             let answers: Vec<Answer> = answers.into_iter().map(Answer::from).collect();
             let scored = scorer.score(examples, &answers).map(|(scores, _)| drop(self.result.baselines.insert(name.into(), scores)));
-            self.left_out(tell, [name; 2], scored);
+            let [english, italian] = [Lang::English, Lang::Italian].map(|lang| article(name, p.task.kind.name(), lang));
+            self.left_out(tell, [&english, &italian], scored);
         }
         // where nothing constrains a custom task, its free answers are those that were scored
         if p.recipe.method.writes() && p.task.constrained() {
@@ -1406,9 +1419,7 @@ pub(crate) fn open_until(home: &Home, folder: &Path, device: &str, stop: &Atomic
     let run = RunFile::read(folder)?;
     let kind = run.task.parse::<Kind>().map_err(Error::Request)?;
     let recipe = Recipe::of_run(&run, folder)?;
-    // weights in other forms are the processor's alone
-    let device = if device == "auto" && recipe.precision.only_on_cpu() { "cpu" } else { device };
-    let (info, device) = devices::open_until(home, device, stop)?;
+    let (info, device) = devices::open_until(home, recipe.device(device), stop)?;
     let weights = base(home, &run, folder, &mut watch)?;
     let tokenizer = models::tokenizer(&weights, &mut watch)?;
     let model = recipe.load_with(weights, &info, &device, &mut watch)?;

@@ -11,7 +11,6 @@ use crate::recipe::Recipe;
 use crate::resume::{Resumed, resume};
 use crate::run::{self, CHECKPOINTS, Request, STOPPED, Sources};
 use crate::task;
-use data::Kind;
 use data::set::Split;
 use report::record::{RunFile, RunResult, write_atomically};
 use report::study::FILE;
@@ -146,9 +145,8 @@ pub(crate) fn same_question(request: &Request, sources: &Sources) -> Result<()> 
     let Ok(made) = RunFile::read(folder) else { return Ok(()) };
     // where it is computed is no other question: devices agree, and a run whose device was lost may have moved
     let asked = |r: &Request| (r.task.clone(), r.model.clone(), r.rows, r.seed, r.edited, r.trial);
-    let kind = request.task.parse::<Kind>().map_err(Error::Request)?;
     // the settings that were resolved, not the file or the words that they came from
-    let recipe = Recipe::resolve(kind, request.recipe.as_deref(), &request.method, &request.set)?;
+    let recipe = request.recipe()?;
     let then = made.request.clone().try_into::<Request>().ok().filter(|then| asked(then) == asked(request));
     let Some(then) = then.filter(|_| Recipe::of_run(&made, folder).is_ok_and(|own| own == recipe)) else {
         return Err(Error::request(say!(

@@ -6,7 +6,6 @@
 import { isDatabase } from '../lib/beside';
 import { FATES, judge, spansOf, type Judged } from '../lib/mistakes';
 import { scores } from '../lib/scores';
-import { words } from '../words';
 import type { Door } from './door';
 import { RECORDED, recorded, recording, type Recording } from './recorded';
 import { Sheet, folderOf, offers, taskOf } from './shipped';
@@ -35,24 +34,25 @@ import type {
 } from './types';
 
 type StepEvent = Extract<TrainEvent, { type: 'step' }>;
+type Series = Extract<Figure['data'], { kind: 'series' }>;
 
 /** What a training used and did by step: of a run that goes on it is drawn here, of one that has ended it is recorded. */
-const QUANTITIES: Readonly<Record<string, { title: 'rate' | 'gradient' | 'speed' | 'memory'; unit: string; of: (step: StepEvent) => number | null }>> = {
-  learning_rate: { title: 'rate', unit: '', of: (step) => step.learning_rate },
-  gradient_norm: { title: 'gradient', unit: '', of: (step) => step.grad_norm },
-  speed: { title: 'speed', unit: '', of: (step) => step.tokens_per_second },
-  memory: { title: 'memory', unit: 'GB', of: (step) => (step.device_memory_bytes ?? step.memory_bytes) / 1e9 },
+const QUANTITIES: Readonly<Record<string, (step: StepEvent) => number | null>> = {
+  learning_rate: (step) => step.learning_rate,
+  gradient_norm: (step) => step.grad_norm,
+  speed: (step) => step.tokens_per_second,
+  memory: (step) => (step.device_memory_bytes ?? step.memory_bytes) / 1e9,
 };
 
-function drawn(events: readonly TrainEvent[], quantity: (typeof QUANTITIES)[string], language: Language): Figure {
-  const points = events.flatMap((e): [number, number | null][] => (e.type === 'step' ? [[e.step, quantity.of(e)]] : []));
+/** As far as it has come; name and unit are those of the whole one, which is recorded. */
+function drawn(events: readonly TrainEvent[], quantity: (step: StepEvent) => number | null, { name, unit }: Series): Figure {
+  const points = events.flatMap((e): [number, number | null][] => (e.type === 'step' ? [[e.step, quantity(e)]] : []));
   const [left, right, top, bottom] = [60, 346, 34, 164];
   const end = points.at(-1)?.[0] ?? 1;
   const most = points.reduce((high, [, value]) => Math.max(high, value ?? 0), 1e-9);
   const line = points.map(([step, value]) => `${(left + (step / end) * (right - left)).toFixed(1)},${(bottom - ((value ?? 0) / most) * (bottom - top)).toFixed(1)}`).join(' ');
-  const name = words[language].train[quantity.title];
   const svg = `<svg width="360" height="190" viewBox="0 0 360 190" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${name}"><polyline points="${line}" fill="none" stroke="currentColor"/></svg>`;
-  return { svg, alt: name, width: 360, height: 190, plot: { kind: 'axes', left, right, top, bottom, x: [0, end] }, data: { kind: 'series', name, unit: quantity.unit, points } };
+  return { svg, alt: name, width: 360, height: 190, plot: { kind: 'axes', left, right, top, bottom, x: [0, end] }, data: { kind: 'series', name, unit, points } };
 }
 
 /** Probabilities this near are one, as to the engine. */
@@ -675,8 +675,8 @@ export class Double implements Door {
     const played = this.#played(run);
     const { figures, stages } = recording(played.name, language);
     const ended = played.row.status === 'completed';
-    const quantity = QUANTITIES[name];
-    if (quantity && !(ended && figures[name])) return give(drawn(played.events.map((told) => told[language]), quantity, language));
+    const [quantity, whole] = [QUANTITIES[name], figures[name]?.data];
+    if (quantity && !ended && whole?.kind === 'series') return give(drawn(played.events.map((told) => told[language]), quantity, whole));
     const step = this.#step(played);
     const figure = name === 'loss' && !ended ? (stages.findLast((s) => s.step <= step) ?? stages[0])?.figure : undefined;
     const found = figure ?? figures[name];

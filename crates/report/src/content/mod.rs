@@ -70,6 +70,20 @@ pub fn run(run: &Run, lang: Lang) -> Document {
     document
 }
 
+/// A baseline's name inside a sentence.
+pub fn article(name: &str, task: &str, lang: Lang) -> String {
+    let words = lang.words();
+    match name {
+        "majority" => same(task, words)[1].into(),
+        "gazetteer" => words.the_gazetteer.into(),
+        "nearest" => words.the_nearest.into(),
+        "untuned" => words.the_untuned.into(),
+        "few_shot" => words.the_few_shot.into(),
+        "tf_idf_logistic" => words.the_tf_idf_logistic.into(),
+        other => clean(other, NAME_CHARS),
+    }
+}
+
 /// Figures that a run can have.
 const FIGURES: usize = 13 + figure::Quantity::ALL.len();
 
@@ -637,17 +651,8 @@ impl Page<'_> {
         Some(said.collect::<Vec<_>>().join(" ")).filter(|said| !said.is_empty())
     }
 
-    /// A baseline's name inside a sentence.
     fn article(&self, name: &str) -> String {
-        match name {
-            "majority" => same(&self.run.run.task, self.words)[1].into(),
-            "gazetteer" => self.words.the_gazetteer.into(),
-            "nearest" => self.words.the_nearest.into(),
-            "untuned" => self.words.the_untuned.into(),
-            "few_shot" => self.words.the_few_shot.into(),
-            "tf_idf_logistic" => self.words.the_tf_idf_logistic.into(),
-            other => clean(other, NAME_CHARS),
-        }
+        article(name, &self.run.run.task, self.lang)
     }
 
     fn confusion(&self) -> Option<Vec<Block>> {
