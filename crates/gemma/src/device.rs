@@ -205,17 +205,40 @@ fn cpu() -> Info {
     }
 }
 
-/// The machine's memory in bytes, where the system says it cheaply.
+/// The machine's memory in bytes, where the system says it.
+#[cfg(target_os = "linux")]
 fn machine_memory() -> Option<u64> {
     crate::file::kibibytes("/proc/meminfo", "MemTotal:")
 }
 
-/// The processor's name, where the system says it cheaply.
+/// The machine's memory in bytes, where the system says it.
+#[cfg(not(target_os = "linux"))]
+fn machine_memory() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory_specifics(sysinfo::MemoryRefreshKind::nothing().with_ram());
+    Some(system.total_memory()).filter(|&bytes| bytes > 0)
+}
+
+/// The processor's name with its threads; without a name its kind.
 fn cpu_name() -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, n)| n.trim()));
-    format!("{}, {cores} threads", model.unwrap_or(std::env::consts::ARCH))
+    let model = cpu_model().filter(|name| !name.is_empty());
+    format!("{}, {cores} threads", model.as_deref().unwrap_or(std::env::consts::ARCH))
+}
+
+/// What the processor is called, where the system says it.
+#[cfg(target_os = "linux")]
+fn cpu_model() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().into()))
+}
+
+/// What the processor is called, where the system says it.
+#[cfg(not(target_os = "linux"))]
+fn cpu_model() -> Option<String> {
+    let mut system = sysinfo::System::new();
+    system.refresh_cpu_specifics(sysinfo::CpuRefreshKind::nothing());
+    system.cpus().first().map(|cpu| cpu.brand().trim().into())
 }
 
 fn instruction_set() -> &'static str {

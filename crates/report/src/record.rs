@@ -417,11 +417,19 @@ impl Run {
 /// Folder of a run's data in the folder of a run that was unpacked, see [`crate::archive`].
 pub const DATA: &str = "data";
 
-/// A word of a command as a person types it: between marks where a shell would do something else with it, `mark` if that will do.
+/// A word of a command as a person types it on this system: between marks where a shell would do something else with it, `mark` if that
+/// will do.
 pub fn quoted(word: &str, mark: char) -> String {
+    quoted_on(cfg!(windows), word, mark)
+}
+
+/// As [`quoted`], under Windows or elsewhere.
+pub fn quoted_on(windows: bool, word: &str, mark: char) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./\\:=,+@%".contains(c);
     match mark {
         _ if !word.is_empty() && word.chars().all(plain) => word.into(),
+        // cmd.exe knows no single ones, and to a program a mark after a backslash is part of the word
+        _ if windows => format!("\"{}{}\"", word.replace('"', "\\\""), if word.ends_with('\\') { "\\" } else { "" }),
         // nothing acts between single ones but they themselves
         _ if word.contains(['"', '$', '`']) => format!("'{}'", word.replace('\'', r"'\''")),
         '\'' if word.contains('\'') => format!("\"{word}\""),

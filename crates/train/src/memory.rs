@@ -22,7 +22,10 @@ pub fn resident() -> u64 {
 /// begins with what the parent process held. Elsewhere it is the most that [`resident`] has found, which the training loop
 /// asks after every step.
 pub fn peak() -> u64 {
-    if let Some(bytes) = kibibytes("/proc/self/status", "VmHWM:") {
+    // elsewhere a file of this name is somebody else's
+    if cfg!(target_os = "linux")
+        && let Some(bytes) = kibibytes("/proc/self/status", "VmHWM:")
+    {
         return bytes;
     }
     #[cfg(unix)]

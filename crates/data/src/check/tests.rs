@@ -204,7 +204,7 @@ fn line(text: &str, label: &str) -> String {
 fn rows(found: &[Finding], kind: &str) -> Vec<String> {
     let f = found.iter().find(|f| f.kind == kind).unwrap_or_else(|| panic!("{kind} not found in {found:?}"));
     assert_eq!(f.rows.len(), f.places.len());
-    f.rows.iter().map(|r| r.rsplit('/').next().unwrap_or_default().replace(".jsonl", "")).collect()
+    f.rows.iter().map(|r| r.rsplit(['/', '\\']).next().unwrap_or_default().replace(".jsonl", "")).collect()
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn every_row_that_cannot_be_read_is_named() {
     rows += "{\"text\":\"è\",\"entities\": }\n";
     let set = passing_over(Kind::Entities, "train.jsonl", &rows);
     let found = skipped(&set, Severity::Error);
-    let named = |f: &Finding| f.rows.iter().map(|r| r.rsplit('/').next().unwrap_or_default().replace(".jsonl", "")).collect::<Vec<_>>();
+    let named = |f: &Finding| f.rows.iter().map(|r| r.rsplit(['/', '\\']).next().unwrap_or_default().replace(".jsonl", "")).collect::<Vec<_>>();
     let told: Vec<(&str, Vec<String>)> = found.iter().map(|f| (f.kind, named(f))).collect();
     let one = |row: &str| vec![row.to_string()];
     assert_eq!(

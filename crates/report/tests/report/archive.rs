@@ -2,7 +2,7 @@
 
 use crate::common::{HOSTILE, run};
 use report::archive::{export, import};
-use report::record::quoted;
+use report::record::quoted_on;
 use report::{Run, content, html, markdown, text::Lang};
 use std::path::Path;
 
@@ -74,7 +74,10 @@ fn what_is_packed_comes_out_the_same_and_can_be_reported_on() {
     assert_eq!((card.columns["text"].as_str(), card.reference.len()), ("question", 1));
     let said = |document: &report::document::Document, part: &str| markdown::render(document).contains(part);
     // from the folder that holds it, for where that is nobody's business
-    for part in ["--data run/data --skip-bad-rows --model gemma-3-270m", "this command, given in the folder that holds the run, repeats it"] {
+    let data = Path::new("run").join("data");
+    for part in
+        [&*format!("--data {} --skip-bad-rows --model gemma-3-270m", data.display()), "this command, given in the folder that holds the run, repeats it"]
+    {
         assert!(said(&report(&elsewhere), part) && !said(&report(&run), part), "{part}");
     }
     assert!(!said(&report(&elsewhere), &dir.path().display().to_string()));
@@ -141,7 +144,16 @@ fn a_word_of_a_command_is_told_as_a_shell_takes_it_for_one() {
         ("template.it=Dov'è {text}", '\'', "\"template.it=Dov'è {text}\""),
         ("template.it=\"Dov'è\" {text}", '\'', r#"'template.it="Dov'\''è" {text}'"#),
     ] {
-        assert_eq!(quoted(word, mark), told);
+        assert_eq!(quoted_on(false, word, mark), told);
+    }
+    for (word, mark, told) in [
+        ("C:\\posta\\è.csv", '"', "C:\\posta\\è.csv"),
+        ("C:\\la mia posta\\è.csv", '"', r#""C:\la mia posta\è.csv""#),
+        ("C:\\la mia posta\\", '"', r#""C:\la mia posta\\""#),
+        ("taps=[0.5, 1.0]", '\'', r#""taps=[0.5, 1.0]""#),
+        ("template.it=\"Dov'è\" {text}", '\'', r#""template.it=\"Dov'è\" {text}""#),
+    ] {
+        assert_eq!(quoted_on(true, word, mark), told);
     }
 }
 
