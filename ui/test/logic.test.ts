@@ -476,5 +476,7 @@ describe('mistakes', () => {
   it('tell hits, misses and inventions of hashtags', () => {
     expect(tagFates('#Roma #sole', '#roma #mare').map((t) => t.fate)).toEqual(['hit', 'missed', 'invented']);
     expect(tagFates('#a', null)).toEqual([{ tag: '#a', fate: 'missed' }]);
+    // each once, as the engine counts them
+    expect(tagFates('#Città #citta #sole', '#citta\u0300 #SOLE #x #X #!').map((t) => `${t.tag} ${t.fate}`)).toEqual(['#Città hit', '#sole hit', '#x invented']);
   });
 });

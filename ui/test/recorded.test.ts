@@ -64,6 +64,7 @@ describe('a recording', () => {
         expect([en.row.task, en.row.path, en.row.status, en.source]).toEqual([task, `runs/${name}`, 'completed', expect.objectContaining({ task, folder: `datasets/${SETS[task]}` })]);
         for (const one of [en, it]) expect(JSON.stringify(one), name).not.toMatch(/(?:^|["'\s=(])\/\w[\w.-]*\/\w|"(?:spoken|pieces)":/);
         expect(Object.keys(en.figures)).toEqual(expect.arrayContaining(['loss', 'comparison']));
+        expect(en.page).toContain("style-src 'unsafe-inline';");
         expect(en.figures['comparison']?.alt).not.toBe(it.figures['comparison']?.alt);
         expect(en.events.map((event) => event.type)).toEqual(it.events.map((event) => event.type));
       }

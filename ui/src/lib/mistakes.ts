@@ -59,11 +59,23 @@ export function judge(expected: readonly Span[], answered: readonly Span[]): Jud
   return [...expected, ...invented].map(judged).sort((a, b) => a.span.start - b.span.start);
 }
 
-/** Hashtags of both, compared as people read them: without regard to case. */
+/** A hashtag without what never matters, as the engine compares them (`tasks::score::tags::normal`). */
+function normal(tag: string): string {
+  return tag
+    .normalize('NFD')
+    .replaceAll(/[^\p{Alphabetic}\p{N}]/gu, '')
+    .toLowerCase();
+}
+
+/** Hashtags of both as the engine counts them: each once, in its first spelling, whatever its case and accents. */
 export function tagFates(expected: string, answered: string | null): { tag: string; fate: Fate }[] {
-  const list = (text: string): string[] => text.split(/\s+/).filter((tag) => tag !== '');
+  const list = (text: string): Map<string, string> => {
+    const tags = new Map<string, string>();
+    for (const tag of text.split(/\s+/)) if (normal(tag) !== '' && !tags.has(normal(tag))) tags.set(normal(tag), tag);
+    return tags;
+  };
   const [wanted, given] = [list(expected), list(answered ?? '')];
-  const has = (tags: string[], tag: string): boolean => tags.some((t) => t.toLowerCase() === tag.toLowerCase());
   const judged = (tag: string, fate: Fate): { tag: string; fate: Fate } => ({ tag, fate });
-  return [...wanted.map((tag) => judged(tag, has(given, tag) ? 'hit' : 'missed')), ...given.filter((tag) => !has(wanted, tag)).map((tag) => judged(tag, 'invented'))];
+  const invented = [...given].filter(([name]) => !wanted.has(name)).map(([, tag]) => judged(tag, 'invented'));
+  return [...[...wanted].map(([name, tag]) => judged(tag, given.has(name) ? 'hit' : 'missed')), ...invented];
 }
