@@ -103,7 +103,8 @@ impl Bench {
         let told = json(&self.path("told/report.json"));
         let sections = told["document"]["sections"].as_array().expect("sections");
         let blocks = sections.iter().flat_map(|s| s["blocks"].as_array().into_iter().flatten());
-        let command = blocks.filter_map(|b| b["text"].as_str()).find(|t| t.starts_with("lapidary train") && t.contains("run.toml")).expect("a command");
+        let recipe = format!("{}run.toml", std::path::MAIN_SEPARATOR);
+        let command = blocks.filter_map(|b| b["text"].as_str()).find(|t| t.starts_with("lapidary train") && t.contains(&recipe)).expect("a command");
         // of a model that is a file, a report does not tell where it lies
         let model = tiny().display().to_string();
         assert!(!told.to_string().contains(&model), "{command}");

@@ -159,7 +159,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Train { train, forecast: only_measure, no_forecast: unmeasured } => {
             let request = train.request()?;
-            ready(&home, &request.device, out)?;
+            ready(&home, request.recipe()?.device(&request.device), out)?;
             if only_measure {
                 // Ctrl-C ends the whole group, the child that measures included
                 out.forecast(&forecast::forecast(&home, &request, &Children::own()?, &AtomicBool::new(false))?);
@@ -174,7 +174,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Study { train, methods, sizes, seeds } => {
             let common = train.request()?;
-            ready(&home, &common.device, out)?;
+            ready(&home, common.recipe()?.device(&common.device), out)?;
             let methods = if methods.is_empty() { vec![common.method.clone()] } else { methods };
             let sizes = if sizes.is_empty() { vec![None] } else { sizes.into_iter().map(|s| s.0).collect() };
             let study = Study { methods, sizes, seeds, out: common.out.clone(), common };
@@ -184,7 +184,7 @@ fn dispatch(args: Args, out: Output) -> Result<ExitCode> {
         }
         Command::Sweep { train, dimensions, halving } => {
             let common = train.request()?;
-            ready(&home, &common.device, out)?;
+            ready(&home, common.recipe()?.device(&common.device), out)?;
             let sweep = Sweep { dimensions, halving: usize::try_from(halving).unwrap_or(usize::MAX), out: common.out.clone(), common };
             let folder = sweep.out.clone();
             let outcome = watched(out, move |on_event, stop| sweep.run(&home, on_event, stop))?;

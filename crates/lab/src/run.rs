@@ -92,7 +92,7 @@ impl Request {
     ///
     /// # Errors
     /// If the task or a setting is not known.
-    pub(crate) fn recipe(&self) -> Result<Recipe> {
+    pub fn recipe(&self) -> Result<Recipe> {
         let kind = self.task.parse::<Kind>().map_err(Error::Request)?;
         Recipe::resolve(kind, self.recipe.as_deref(), &self.method, &self.set)
     }

@@ -71,7 +71,10 @@ function normal(tag: string): string {
 export function tagFates(expected: string, answered: string | null): { tag: string; fate: Fate }[] {
   const list = (text: string): Map<string, string> => {
     const tags = new Map<string, string>();
-    for (const tag of text.split(/\s+/)) if (normal(tag) !== '' && !tags.has(normal(tag))) tags.set(normal(tag), tag);
+    for (const tag of text.split(/\s+/)) {
+      const name = normal(tag);
+      if (name !== '' && !tags.has(name)) tags.set(name, tag);
+    }
     return tags;
   };
   const [wanted, given] = [list(expected), list(answered ?? '')];
